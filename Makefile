@@ -1,0 +1,60 @@
+# `make` lists the targets. Settings are variables: make train EPOCHS=5 DATA=flowers RUN=runs/flowers
+
+PYTHON ?= python3
+BIN    := .venv/bin
+comma  := ,
+EXTRAS := dev$(if $(GPU),$(comma)gpu)
+SETUP  := .venv/setup-done$(if $(GPU),-gpu)
+
+RUN  ?= train_alexnet
+PORT ?= 9090
+HOST ?= localhost
+
+# What is left empty takes the script's own default; `python train_alexnet.py --help` explains each.
+TRAIN_OPTIONS = --run "$(RUN)" \
+  $(if $(DATA),--data "$(DATA)") \
+  $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
+  $(if $(VARIANT),--variant "$(VARIANT)") \
+  $(if $(EPOCHS),--epochs "$(EPOCHS)") \
+  $(if $(BATCH_SIZE),--batch-size "$(BATCH_SIZE)") \
+  $(if $(LEARNING_RATE),--learning-rate "$(LEARNING_RATE)") \
+  $(if $(SEED),--seed "$(SEED)") \
+  $(if $(KEEP),--keep "$(KEEP)") \
+  $(if $(FEATURES),--features "$(FEATURES)")
+
+.PHONY: help setup demo weights data train tensorboard test lint clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+
+setup: $(SETUP) ## install everything into .venv (GPU=1: with CUDA)
+
+$(SETUP): pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable .[$(EXTRAS)]
+	@touch $@
+
+demo: $(SETUP) ## the whole job on drawn cats and dogs, without any download
+	@$(BIN)/python -m alexnet_tf demo
+
+weights: $(SETUP) ## check the pretrained weights, or say where to get them (WEIGHTS=FILE)
+	@$(BIN)/python -m alexnet_tf weights $(if $(WEIGHTS),"$(WEIGHTS)")
+
+data: $(SETUP) ## list and split the photos, or say where to get them (DATA=FOLDER_OR_ZIP)
+	@$(BIN)/python -m alexnet_tf data $(if $(DATA),"$(DATA)") $(if $(SEED),--seed "$(SEED)")
+
+train: $(SETUP) ## train, or go on training (DATA RUN WEIGHTS VARIANT EPOCHS BATCH_SIZE …)
+	@$(BIN)/python train_alexnet.py $(TRAIN_OPTIONS)
+
+tensorboard: $(SETUP) ## show the curves of RUN on http://localhost:9090 (PORT HOST)
+	@$(BIN)/tensorboard --logdir "$(RUN)" --host "$(HOST)" --port "$(PORT)"
+
+test: $(SETUP) ## run the tests (ALEXNET_TF_MATERIAL=DIR: with real photos and weights)
+	$(BIN)/python -m pytest
+
+lint: $(SETUP) ## check the style
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+clean: ## delete .venv and what the demo made, but no data, weights or runs
+	rm -rf .venv demo

@@ -1,0 +1,160 @@
+"""pool5 of every picture, computed once by the frozen convolutions and kept on disk.
+
+A store is a folder ``KEY/`` whose name stands for everything the numbers depend on but the picture
+itself, which is known by the SHA-256 of its file. It holds ``recipe.json`` (what KEY stands for),
+``pool5.f16`` (batch after batch of float16 pictures × views × 9216) and ``index`` (for each batch
+the digests of its pictures and a checksum). A batch counts once its index record is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from alexnet_tf.dataset import Row
+from alexnet_tf.errors import UserError
+from alexnet_tf.files import write_json
+from alexnet_tf.images import SHORT_SIDE, ImageError, load_batches
+from alexnet_tf.progress import progress
+from alexnet_tf.variants import get_variant
+from alexnet_tf.weights import Weights, fingerprint
+
+# Batches are always this long and padded: the last bits of a convolution depend on the size of the
+# batch and on the place in it, and stored features must not depend on what else was asked for.
+BATCH = 64
+RECORD = np.dtype([("digests", "S64", (BATCH,)), ("checksum", "<u4")])
+
+
+class FeatureStore:
+    """The pool5 in one folder ``directory/KEY/``: read by digest, filled by `fill`."""
+
+    def __init__(
+        self, directory: str | Path, weights: Weights, variant: str, mirror: bool, precision: str
+    ):
+        row = get_variant(variant)
+        convolutions = {name: weights[name] for name in row.conv_kernels()}
+        recipe = {
+            "weights": fingerprint(convolutions),
+            "variant": asdict(row),
+            "short_side": SHORT_SIDE,
+            "views": ["original", "mirror"] if mirror else ["original"],
+            "precision": precision,
+            "batch": BATCH,
+        }
+        key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
+        self.directory = Path(directory) / key
+        self.variant, self.views = variant, len(recipe["views"])
+        self.shape = (self.views, int(np.prod(row.pool5_shape)))
+        self.directory.mkdir(parents=True, exist_ok=True)
+        write_json(self.directory / "recipe.json", recipe)
+        self._data, self._index = self.directory / "pool5.f16", self.directory / "index"
+        self._data.touch()
+        self._index.touch()
+        self._open()
+
+    def __contains__(self, row: Row) -> bool:
+        return row.digest in self._slots
+
+    def slots(self, rows: Sequence[Row]) -> np.ndarray:
+        """Places of the rows' pictures in the store, int64 (rows,); KeyError for one it lacks."""
+        return np.array([self._slots[row.digest] for row in rows], np.int64)
+
+    def read(self, slots: np.ndarray, views: np.ndarray | int = 0) -> np.ndarray:
+        """pool5 of the pictures at `slots`, as seen in `views` (1: mirrored): float16 (n, 9216)."""
+        return self._pool5[slots, views]
+
+    def fill(
+        self, rows: Sequence[Row], forward: Callable[[np.ndarray], np.ndarray]
+    ) -> dict[str, str]:
+        """Compute what the store lacks of `rows`; return path → reason of pictures now unreadable.
+
+        `forward` maps float32 inputs (64, 227, 227, 3) to their pool5 (64, 6, 6, 256). Stopped at
+        any moment, the next call goes on with the batch that was under way.
+        """
+        paths = {row.digest: row.path for row in rows}
+        batches = self._batches_to_do(paths)
+        loaded = load_batches(
+            ([paths[digest] for digest in b.values()] for b in batches.values()), self.variant
+        )
+        failed = {}
+        for (number, digests), pictures in zip(
+            batches.items(), progress(loaded, len(batches), "features")
+        ):
+            inputs = {}
+            for (place, digest), picture in zip(digests.items(), pictures):
+                if isinstance(picture, ImageError):
+                    failed[paths[digest]] = picture.reason
+                else:
+                    inputs[place] = picture
+            pool5 = self._compute(inputs, forward)
+            self._write(number, {place: digests[place] for place in inputs}, pool5)
+        self._open()
+        return failed
+
+    def _open(self) -> None:
+        """Map the data and find every picture in it, but for the batches that are not whole."""
+        records = np.fromfile(self._index, RECORD)
+        bytes_per_batch = BATCH * int(np.prod(self.shape)) * 2
+        count = min(len(records), self._data.stat().st_size // bytes_per_batch)
+        if count:
+            shape = (count * BATCH, *self.shape)
+            self._pool5 = np.memmap(self._data, "<f2", "r", shape=shape)
+        self._slots: dict[str, int] = {}
+        self._broken: dict[int, dict[int, str]] = {}
+        self._batches = count
+        for number, record in enumerate(records[:count]):
+            digests = {place: d.decode() for place, d in enumerate(record["digests"]) if d}
+            whole = self._pool5[number * BATCH : (number + 1) * BATCH]
+            if zlib.crc32(whole) == record["checksum"]:
+                self._slots |= {digest: number * BATCH + place for place, digest in digests.items()}
+            else:
+                self._broken[number] = digests
+
+    def _batches_to_do(self, wanted: Collection[str]) -> dict[int, dict[int, str]]:
+        """Batch number → place in the batch → digest: the broken ones whole, then new ones."""
+        todo = {
+            number: {place: digest for place, digest in digests.items() if digest in wanted}
+            for number, digests in self._broken.items()
+        }
+        known = set(self._slots).union(*(digests.values() for digests in todo.values()))
+        missing = [digest for digest in wanted if digest not in known]
+        for start in range(0, len(missing), BATCH):
+            number = self._batches + start // BATCH
+            todo[number] = dict(enumerate(missing[start : start + BATCH]))
+        return todo
+
+    def _compute(self, inputs: dict[int, np.ndarray], forward) -> np.ndarray:
+        """float16 (64, views, 9216); zeros at the places without an input."""
+        size = get_variant(self.variant).image_size
+        batch = np.zeros((BATCH, size, size, 3), np.float32)
+        for place, picture in inputs.items():
+            batch[place] = picture
+        views = [batch, batch[:, :, ::-1]][: self.views]
+        pool5 = np.stack([forward(view).reshape(BATCH, -1) for view in views], axis=1)
+        limit = np.finfo(np.float16).max
+        if not np.abs(pool5).max() <= limit:  # so written, NaN is caught too
+            raise UserError(
+                f"these weights give pool5 values above {limit:.0f} or none at all: they do not fit "
+                f"the variant '{self.variant}' or its preprocessing"
+            )
+        return pool5.astype("<f2")
+
+    def _write(self, number: int, digests: dict[int, str], pool5: np.ndarray) -> None:
+        """The data first, then the record that makes it count."""
+        record = np.zeros((), RECORD)
+        for place, digest in digests.items():
+            record["digests"][place] = digest
+        record["checksum"] = zlib.crc32(pool5)
+        for path, content in ((self._data, pool5), (self._index, record)):
+            with open(path, "r+b") as file:
+                file.seek(number * content.nbytes)
+                file.write(content.tobytes())
+                file.flush()
+                os.fsync(file.fileno())

@@ -1,0 +1,74 @@
+"""Files that are whole or absent, and names that are safe to print."""
+
+from __future__ import annotations
+
+import json
+import os
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alexnet_tf.errors import UserError
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside `path`, with its suffix, that takes its place when the block ends.
+
+    `path` changes only once the whole new content is on the disk; after an exception it is as it
+    was before.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the directory's entries (names just made or replaced) survive a power cut."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Raises UserError when the file cannot be read or is not JSON."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from error
+
+
+def printable(name: object) -> str:
+    """`name` with control characters and undecodable bytes as escapes, fit for one line."""
+    return "".join(ascii(c)[1:-1] if _breaks_lines(c) else c for c in str(name))
+
+
+def is_printable(name: object) -> bool:
+    """Whether `name` can stand in a line of UTF-8 text as it is."""
+    return not any(_breaks_lines(c) for c in str(name))
+
+
+def _breaks_lines(character: str) -> bool:
+    """Control characters, lone surrogates (bytes that are not UTF-8), line separators."""
+    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")

@@ -1,0 +1,143 @@
+"""A run directory: the settings that a training was started with, and where its files are."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from alexnet_tf.dataset import Dataset, open_dataset, write_lists
+from alexnet_tf.errors import UserError
+from alexnet_tf.files import read_json, write_json
+from alexnet_tf.variants import get_variant
+from alexnet_tf.weights import Weights, check_weights, fingerprint, read_weights
+
+DEFAULT_RUN = Path("train_alexnet")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a training is told. All but `FREE` are fixed in config.json at the first start."""
+
+    data: str = "data"
+    weights: str = "weights/bvlc_alexnet.npy"
+    variant: str = "bvlc"
+    epochs: int = 10
+    batch_size: int = 128
+    learning_rate: float = 0.001
+    mirror: bool = True
+    seed: int = 0
+    precision: str = "float32"
+    features: str = "data/features"
+    keep: int = 2
+
+
+# These may change from one start to the next: they do not change what a step computes.
+FREE = ("epochs", "features", "keep")
+
+
+class Run:
+    """The files of the run in `directory`, which need not exist yet."""
+
+    def __init__(self, directory: str | Path):
+        self.directory = Path(directory)
+        self.config = self.directory / "config.json"
+        self.checkpoints = self.directory / "checkpoints"
+        self.history = self.directory / "history.csv"
+        self.tensorboard = self.directory / "tensorboard"
+        self.model = self.directory / "model.keras"
+
+    def read_config(self) -> dict[str, Any]:
+        """settings, classes, fingerprints, versions; UserError when config.json is unreadable."""
+        config = read_json(self.config)
+        if not isinstance(config, dict) or not {"settings", "classes", "data"} <= set(config):
+            raise UserError(f"{self.config}: is not the config.json of a run of alexnet_tf")
+        return config
+
+    def check_settings(self, settings: Settings) -> None:
+        """UserError, naming each difference, when the run was started with other settings."""
+        before, now = self.read_config()["settings"], asdict(settings)
+        differences = [
+            f"{name} was {before.get(name)!r}, now {now[name]!r}"
+            for name in now
+            if name not in FREE and before.get(name) != now[name]
+        ]
+        if differences:
+            raise UserError(
+                f"{self.directory}: was started with other settings: {'; '.join(differences)}. "
+                "Give the same ones to go on, or another --run (RUN=… with make) to start afresh"
+            )
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything a training needs, found and checked."""
+
+    run: Run
+    settings: Settings
+    dataset: Dataset
+    weights: Weights
+
+
+def prepare(settings: Settings, directory: str | Path) -> Job:
+    """Check every setting and file of a training, which starts or goes on in `directory`.
+
+    Needs no TensorFlow, whose import takes seconds. Raises UserError for whatever is wrong.
+    """
+    run = Run(directory)
+    row = get_variant(settings.variant)
+    started = run.config.is_file()
+    if started:
+        run.check_settings(settings)
+    weights = check_weights(read_weights(settings.weights), row.conv_kernels(), settings.weights)
+    dataset = open_dataset(run.directory if started else settings.data, settings.seed)
+    if started:
+        config = run.read_config()
+        for what, before, now in (
+            ("weights", config["weights"], fingerprint(weights)),
+            ("pictures", config["data"], dataset.fingerprint()),
+        ):
+            if before != now:
+                raise UserError(
+                    f"{run.directory}: its {what} are no longer those that it was started with; "
+                    "put them back to go on, or give another --run to start afresh"
+                )
+    return Job(run, settings, dataset, weights)
+
+
+def write_config(job: Job, versions: dict[str, str]) -> None:
+    """Fix what the run was started with: its lists and config.json."""
+    write_lists(job.dataset, job.run.directory)
+    config = {
+        "settings": asdict(job.settings),
+        "classes": job.dataset.classes,
+        "data": job.dataset.fingerprint(),
+        "weights": fingerprint(job.weights),
+        "versions": versions,
+    }
+    write_json(job.run.config, config)
+
+
+def latest_run() -> Run:
+    """The run whose model was finished last, in ./train_alexnet or ./runs/*; UserError if none."""
+    runs = [Run(path) for path in (DEFAULT_RUN, *sorted(Path("runs").glob("*")))]
+    finished = [run for run in runs if run.model.is_file()]
+    if not finished:
+        raise UserError(
+            f"no finished run was found in {DEFAULT_RUN}/ or runs/; train one with `make train` "
+            "(or try `make demo`), or name one with --run"
+        )
+    return max(finished, key=lambda run: run.model.stat().st_mtime)
+
+
+def finished_run(directory: str | Path | None) -> Run:
+    """The run in `directory`, or the latest one; UserError when it has no finished model."""
+    if directory is None:
+        return latest_run()
+    run = Run(directory)
+    if not run.model.is_file():
+        raise UserError(
+            f"{run.directory}: holds no finished model (model.keras); train one with "
+            f"`make train RUN={run.directory}`, or name another with --run"
+        )
+    return run

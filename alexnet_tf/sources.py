@@ -1,0 +1,198 @@
+"""What a user calls data: a folder, a zip or lists → files, each with the name of its class."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from alexnet_tf.archive import unpack
+from alexnet_tf.errors import UserError
+from alexnet_tf.files import is_printable
+
+DATA = Path("data")
+# What this program itself puts into data/, no source of pictures.
+FEATURES, UNPACKED = DATA / "features", DATA / "unpacked"
+OWN_FILES = ("train.txt", "val.txt", "classes.txt", "rejected.txt", "README.md")
+
+KAGGLE_NAME = re.compile(r"(cat|dog)\.\d+\.\w+", re.IGNORECASE)
+# Microsoft's zip of the same photos spells Kaggle's classes with capitals.
+KAGGLE_CLASSES = {"Cat": "cat", "Dog": "dog"}
+LIST_LINE = re.compile(r"(.*\S)[ \t]+(\S+)\s*")
+
+HOW_TO_GET = """\
+{source}: no labelled pictures found. Put one of these there, or name it with --data:
+  - Kaggle's train.zip (25,000 files cat.N.jpg and dog.N.jpg),
+    from https://www.kaggle.com/competitions/dogs-vs-cats/data
+  - the same photos from Microsoft, a zip with the folders PetImages/Cat and PetImages/Dog,
+    from https://www.microsoft.com/en-us/download/details.aspx?id=54765
+  - a folder that has one folder of pictures for each class of your own
+  - train.txt and val.txt, with a line 'path label' for each picture"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file and its class; whether it is kept for validation, or None where nobody said so."""
+
+    path: str
+    label: str
+    validation: bool | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """`classes` in the order of their indices; `rejected` are (path, reason) of other files."""
+
+    classes: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    rejected: tuple[tuple[str, str], ...] = ()
+
+
+def open_source(source: str | Path) -> Source:
+    """The files that `source` names, none of them opened yet; UserError when there are none.
+
+    `source` is a folder of ``cat.N.jpg`` and ``dog.N.jpg``, a folder per class, a zip of either, or
+    lists: ``train.txt`` with ``val.txt`` beside it, or the folder of both. Paths begin with
+    `source` (a zip's with its unpacked folder), so they are relative when `source` is.
+    """
+    path = Path(source)
+    if path.is_dir() and (path / "train.txt").is_file():
+        path = path / "train.txt"
+    elif path == DATA and (path / "train.zip").is_file():
+        path = path / "train.zip"
+    if path.suffix == ".txt" and path.is_file():
+        found = _read_lists(path)
+    elif path.is_file():
+        found = _scan(unpack(path, UNPACKED))
+    else:
+        found = _scan(path)
+    if not found.entries:
+        raise UserError(HOW_TO_GET.format(source=source))
+    return found
+
+
+def _scan(folder: Path) -> Source:
+    """Every file below `folder`, labelled by Kaggle's names or by the folder of its class."""
+    rejected: list[tuple[str, str]] = []
+    files = sorted(_files(folder, rejected))
+    root = _class_root(folder)
+    by_name = any(KAGGLE_NAME.fullmatch(name) for name in _entries(root))
+    entries = []
+    for file in files:
+        label = _kaggle_class(file) if by_name else _folder_class(file, root)
+        if label is None:
+            rejected.append((file, "is in no folder of a class and not named cat.N or dog.N"))
+        elif not is_printable(file) or file[-1].isspace():
+            rejected.append((file, "has a name that no line of text can hold"))
+        else:
+            entries.append(Entry(file, label))
+    classes = tuple(sorted({entry.label for entry in entries}))
+    return Source(classes, tuple(entries), tuple(rejected))
+
+
+def _files(folder: Path, rejected: list[tuple[str, str]]) -> list[str]:
+    """The regular files below `folder`, but hidden ones; folders behind links are entered once."""
+    found, entered = [], set()
+
+    def unreadable(error: OSError) -> None:
+        rejected.append((str(error.filename), f"cannot be read: {error.strerror}"))
+
+    for where, folders, names in os.walk(folder, followlinks=True, onerror=unreadable):
+        if os.path.realpath(where) in entered:
+            folders.clear()
+            continue
+        entered.add(os.path.realpath(where))
+        folders[:] = [name for name in folders if _is_visible(Path(where, name))]
+        paths = [Path(where, name) for name in names]
+        found += [str(path) for path in paths if _is_visible(path) and path.is_file()]
+    return found
+
+
+def _is_visible(path: Path) -> bool:
+    own = path in (FEATURES, UNPACKED) or path.name in OWN_FILES
+    return not own and not path.name.startswith((".", "__MACOSX"))
+
+
+def _entries(folder: Path) -> list[str]:
+    try:
+        return sorted(path.name for path in folder.iterdir() if _is_visible(path))
+    except OSError:
+        return []
+
+
+def _class_root(folder: Path) -> Path:
+    """The folder whose folders are the classes, below wrappers such as ``train/``."""
+    names = _entries(folder)
+    folders = [name for name in names if (folder / name).is_dir()]
+    if any(KAGGLE_NAME.fullmatch(name) for name in names) or not folders:
+        return folder
+    # Kaggle's unpacked folder has test1/, without labels, beside train/.
+    inner = folder / ("train" if "train" in folders else folders[0])
+    is_wrapper = len(folders) == 1 or inner.name == "train"
+    holds_classes = any(
+        (inner / name).is_dir() or KAGGLE_NAME.fullmatch(name) for name in _entries(inner)
+    )
+    return _class_root(inner) if is_wrapper and holds_classes else folder
+
+
+def _kaggle_class(path: str) -> str | None:
+    match = KAGGLE_NAME.fullmatch(os.path.basename(path))
+    return match[1].lower() if match else None
+
+
+def _folder_class(path: str, root: Path) -> str | None:
+    if not Path(path).is_relative_to(root):
+        return None
+    below = Path(path).relative_to(root).parts
+    return KAGGLE_CLASSES.get(below[0], below[0]) if len(below) > 1 else None
+
+
+def _read_lists(train: Path) -> Source:
+    """``train.txt`` and, where there is one, the ``val.txt`` and ``classes.txt`` beside it."""
+    validation = train.with_name("val.txt")
+    has_validation = validation.is_file() and validation != train
+    rows = [(path, label, False if has_validation else None) for path, label in _lines(train)]
+    if has_validation:
+        rows += [(path, label, True) for path, label in _lines(validation)]
+    names = _class_names(train.with_name("classes.txt"), rows)
+    entries = tuple(Entry(path, names[label], part) for path, label, part in rows)
+    return Source(tuple(dict.fromkeys(names.values())), entries)
+
+
+def _lines(file: Path) -> list[tuple[str, str]]:
+    """(path, label) of the lines ``path label``; the path may hold spaces, the label not."""
+    rows = []
+    for number, line in enumerate(read_lines(file), 1):
+        match = LIST_LINE.fullmatch(line)
+        if match:
+            rows.append((match[1], match[2]))
+        elif line.strip():
+            raise UserError(f"{file}, line {number}: should be 'path label', but is '{line}'")
+    return rows
+
+
+def read_lines(file: Path) -> list[str]:
+    """The lines of a UTF-8 file; UserError when it is not one."""
+    try:
+        return file.read_text(encoding="utf-8").split("\n")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file}: cannot be read ({error})") from error
+
+
+def _class_names(classes: Path, rows: list[tuple[str, str, bool | None]]) -> dict[str, str]:
+    """Label as written in the lists → name of the class, in the order of the classes."""
+    labels = {label for _, label, _ in rows}
+    if classes.is_file():
+        names = [name for name in read_lines(classes) if name]
+        numbered = {str(index): name for index, name in enumerate(names)}
+        unknown = sorted(labels - set(numbered))
+        if unknown:
+            raise UserError(f"{classes}: has {len(names)} classes, but a label is '{unknown[0]}'")
+        return numbered
+    numeric = all(label.isdigit() for label in labels)
+    ordered = sorted(labels, key=int) if numeric else sorted(labels)
+    kaggle = {(label, _kaggle_class(path)) for path, label, _ in rows}
+    if len(kaggle) == len(labels) and {name for _, name in kaggle} == {"cat", "dog"}:
+        return {label: dict(kaggle)[label] for label in ordered}
+    return {label: label for label in ordered}

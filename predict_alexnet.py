@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""Say what pictures show."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from alexnet_tf import cli
+from alexnet_tf.errors import UserError
+from alexnet_tf.files import printable
+from alexnet_tf.predict import Answer, Classifier, find_pictures
+from alexnet_tf.run import Settings, finished_run
+from alexnet_tf.variants import VARIANTS
+
+DEFAULT = Settings()
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add(
+        "mode",
+        choices=("1", "2"),
+        help="1: the five likeliest of ImageNet's 1,000 classes; 2: the class among those that you"
+        " trained, cat or dog for example",
+    )
+    add("pictures", nargs="+", metavar="PICTURE", help="a picture, or a folder of pictures")
+    add("--json", action="store_true", help="one JSON object per line")
+    add(
+        "--top",
+        type=cli.positive,
+        metavar="N",
+        help="name the N likeliest classes (1: five, 2: one, unless told otherwise)",
+    )
+    add("--run", metavar="DIR", help="2: the run to ask (the latest finished one)")
+    add(
+        "--weights",
+        default=DEFAULT.weights,
+        metavar="FILE",
+        help="1: pretrained weights with all eight layers (%(default)s)",
+    )
+    add(
+        "--variant",
+        default=DEFAULT.variant,
+        choices=VARIANTS,
+        help="1: the AlexNet that the weights were trained for (%(default)s)",
+    )
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = parse_arguments()
+    if options.mode == "1":
+        classifier = Classifier.of_imagenet(options.weights, options.variant)
+    else:
+        classifier = Classifier.of_run(finished_run(options.run))
+    pictures = find_pictures(options.pictures)
+    if not pictures:
+        raise UserError(f"{options.pictures[0]}: holds no pictures")
+    is_single = len(options.pictures) == 1 and not Path(options.pictures[0]).is_dir()
+    top = options.top or (5 if options.mode == "1" or options.json else 1)
+    names_only = options.mode == "2" and top == 1
+
+    failed = False
+    for answer in classifier.classify(pictures, top):
+        if answer.error:
+            failed = True
+            print(f"predict_alexnet.py: {answer.error}", file=sys.stderr)
+        if options.json:
+            print(json.dumps(as_json(answer), ensure_ascii=False), flush=True)
+        else:
+            for line in as_lines(answer, names_only, is_single):
+                print(line, flush=True)
+    return 2 if failed else 0
+
+
+def as_json(answer: Answer) -> dict:
+    if answer.error:
+        return {"file": answer.file, "error": str(answer.error)}
+    label, probability = answer.top[0]
+    top = [{"label": label, "probability": probability} for label, probability in answer.top]
+    return {"file": answer.file, "label": label, "probability": probability, "top": top}
+
+
+def as_lines(answer: Answer, names_only: bool, is_single: bool) -> list[str]:
+    """A line for each class: a single picture's with spaces, others with the file and tabs."""
+    fields = [(label,) if names_only else (label, f"{p:.4f}") for label, p in answer.top]
+    if is_single:
+        return [" ".join(line) for line in fields]
+    return ["\t".join((printable(answer.file), *line)) for line in fields]
+
+
+if __name__ == "__main__":
+    cli.run(main, "predict_alexnet.py")

@@ -99,7 +99,7 @@ def open_dataset(source: str | Path, seed: int = 0) -> Dataset:
 
 
 def write_lists(dataset: Dataset, directory: Path) -> None:
-    """Write train.txt, val.txt (``path label``), classes.txt and rejected.txt (``path<TAB>reason``).
+    """Write train.txt, val.txt (``path label``), classes.txt, rejected.txt (path, tab, reason).
 
     The label is the index of the class, whose name is that line of classes.txt.
     """
@@ -129,7 +129,7 @@ def _digest(path: str) -> str | ImageError:
         content = Path(path).read_bytes()
         read_picture(path, io.BytesIO(content), least=1)
     except OSError as error:
-        return ImageError(path, f"cannot be read: {error.strerror}")
+        return ImageError.unreadable(path, error)
     except ImageError as error:
         return error
     return hashlib.sha256(content).hexdigest()

@@ -141,7 +141,7 @@ class FeatureStore:
         limit = np.finfo(np.float16).max
         if not np.abs(pool5).max() <= limit:  # so written, NaN is caught too
             raise UserError(
-                f"these weights give pool5 values above {limit:.0f} or none at all: they do not fit "
+                f"these weights give pool5 values above {limit:.0f} or NaN: they do not fit "
                 f"the variant '{self.variant}' or its preprocessing"
             )
         return pool5.astype("<f2")

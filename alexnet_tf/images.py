@@ -34,6 +34,13 @@ class ImageError(UserError):
         super().__init__(f"{printable(path)}: {reason}")
         self.reason = reason
 
+    @classmethod
+    def unreadable(cls, path: object, error: OSError) -> ImageError:
+        """The file itself cannot be read."""
+        if isinstance(error, FileNotFoundError):
+            return cls(path, "there is no such file")
+        return cls(path, f"cannot be read: {error.strerror or error}")
+
 
 def load_image(path: str | Path, size: int = 227) -> np.ndarray:
     """The picture in the file `path`: uint8 (size, size, 3), RGB, 0–255.
@@ -60,10 +67,8 @@ def read_picture(
             return _to_rgb(picture)
     except Image.UnidentifiedImageError as error:
         raise ImageError(path, f"is not a {', '.join(FORMATS)} picture") from error
-    except FileNotFoundError as error:
-        raise ImageError(path, "there is no such file") from error
     except OSError as error:
-        raise ImageError(path, f"cannot be read: {error.strerror or error}") from error
+        raise ImageError.unreadable(path, error) from error
     except Exception as error:  # Pillow's decoders raise nearly anything on broken files
         raise ImageError(path, f"is a broken picture: {error}") from error
 

@@ -24,7 +24,7 @@ class Settings:
     variant: str = "bvlc"
     epochs: int = 10
     batch_size: int = 128
-    learning_rate: float = 0.001
+    learning_rate: float = 0.003
     mirror: bool = True
     seed: int = 0
     precision: str = "float32"

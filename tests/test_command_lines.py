@@ -1,0 +1,100 @@
+"""What is answered without TensorFlow, and how mistakes are answered."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+COMMANDS = (["train_alexnet.py"], ["predict_alexnet.py"], ["-m", "alexnet_tf"])
+
+
+def python(*arguments, cwd=ROOT):
+    result = subprocess.run([sys.executable, *arguments], cwd=cwd, capture_output=True, text=True)
+    return result.returncode, result.stdout, result.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_needs_no_tensorflow(command):
+    code, out, err = python("-X", "importtime", *command, "--help")
+    assert code == 0 and out.startswith("usage:")
+    assert "tensorflow" not in err and "keras" not in err
+
+
+def test_the_package_imports_without_tensorflow_and_offers_its_functions():
+    code, out, _ = python(
+        "-c",
+        "import sys, alexnet_tf; print('tensorflow' in sys.modules, 'keras' in sys.modules);"
+        "print(alexnet_tf.preprocess_input.__name__, alexnet_tf.AlexNet.__name__)",
+    )
+    assert (code, out) == (0, "False False\npreprocess_input AlexNet\n")
+
+
+def test_the_names_of_imagenet_are_in_output_order():
+    from alexnet_tf import decode_predictions
+
+    ((first, second),) = decode_predictions(np.eye(1000)[[386]] * 0.75, top=2)
+    assert first == ("n02504458", "African elephant, Loxodonta africana", 0.75)
+    assert second == ("n01440764", "tench, Tinca tinca", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["predict_alexnet.py", "1", "a.jpg"], "weights/bvlc_alexnet.npy: there is no such file"),
+        (["predict_alexnet.py", "2", "a.jpg"], "no finished run was found"),
+        (["predict_alexnet.py", "2", "a.jpg", "--run", "x"], "x: holds no finished model"),
+        (["predict_alexnet.py", "3", "a.jpg"], "invalid choice"),
+        (["train_alexnet.py"], "weights/bvlc_alexnet.npy: there is no such file"),
+        (["train_alexnet.py", "--epochs", "0"], "should be a whole number above 0"),
+        (["train_alexnet.py", "--learning-rate", "nan"], "should be a number above 0"),
+        (["train_alexnet.py", "--variant", "vgg"], "invalid choice"),
+        (["alexnet_tf", "data"], "data: no labelled pictures found. Put one of these there"),
+        (["alexnet_tf", "data", "nowhere"], "nowhere: no labelled pictures found"),
+        (["alexnet_tf", "weights"], "Download bvlc_alexnet.npy"),
+        (["alexnet_tf", "demo"], "run the demo in the project's folder"),
+    ],
+)
+def test_a_mistake_is_one_message_and_exit_code_2(command, arguments, message):
+    result = command(*arguments, code=2)
+    assert message in result.stderr and result.stdout == ""
+
+
+def test_missing_data_is_found_before_tensorflow_is_imported(command, random_weights):
+    result = command("train_alexnet.py", "--weights", random_weights, code=2)
+    assert "data: no labelled pictures found" in result.stderr
+
+
+def test_data_lists_and_counts(command, faces, tmp_path):
+    photos = shutil.copytree(faces, tmp_path / "photos")
+    (photos / "broken.jpg").write_bytes(b"x")
+    (photos / "cat.99.jpg").write_bytes(b"x")
+    result = command("alexnet_tf", "data", "photos")
+    assert result.stdout.splitlines() == [
+        "class  training  validation",
+        "cat          26           4",
+        "dog          26           4",
+        "all          52           8",
+        "left out: 2, named with the reason in rejected.txt",
+    ]
+    assert len((tmp_path / "data/train.txt").read_text().splitlines()) == 52
+    assert (tmp_path / "data/rejected.txt").read_text().splitlines() == [
+        "photos/broken.jpg\tis in no folder of a class and not named cat.N or dog.N",
+        "photos/cat.99.jpg\tis not a JPEG, PNG, BMP, GIF, WEBP picture",
+    ]
+    assert "delete that file to list the pictures anew" in command("alexnet_tf", "data").stdout
+
+
+def test_weights_are_checked(command, random_weights):
+    lines = command("alexnet_tf", "weights", random_weights).stdout.splitlines()
+    assert lines[1] == "conv2  5 × 5 × 48 × 256"
+
+
+def test_a_json_line_for_each_failed_picture(command, tmp_path, trained_run):
+    result = command("predict_alexnet.py", "2", "a", "b", "--json", "--run", trained_run, code=2)
+    assert [json.loads(line) for line in result.stdout.splitlines()] == [
+        {"file": name, "error": f"{name}: there is no such file"} for name in "ab"
+    ]

@@ -1,0 +1,138 @@
+import numpy as np
+import pytest
+
+from alexnet_tf.dataset import Row, open_dataset
+from alexnet_tf.errors import UserError
+from alexnet_tf.features import BATCH, FeatureStore
+from alexnet_tf.images import load_image, preprocess_input
+from alexnet_tf.weights import read_weights
+
+
+def forward(inputs):
+    """In place of the convolutions: the means of 36 × 256 patches, and a trace of the place."""
+    assert inputs.shape == (BATCH, 227, 227, 3)
+    flat = inputs[:, :192, :192].reshape(BATCH, 9216, -1).mean(-1)
+    return (flat + 0.25 * np.arange(BATCH)[:, None]).reshape(BATCH, 6, 6, 256)
+
+
+@pytest.fixture
+def rows(faces):
+    dataset = open_dataset(faces)
+    rows = sorted((*dataset.train, *dataset.validation), key=lambda row: row.path)
+    return rows + [Row(row.path, row.label, f"another {row.digest[8:]}") for row in rows]
+
+
+@pytest.fixture
+def open_store(tmp_path, random_weights):
+    weights = read_weights(random_weights)
+
+    def store(variant="bvlc", mirror=True, weights=weights):
+        return FeatureStore(tmp_path, weights, variant, mirror, "float32")
+
+    return store
+
+
+def everything(store, rows):
+    slots = store.slots(rows)
+    return np.stack([store.read(slots, view) for view in range(store.views)])
+
+
+def test_a_picture_and_its_mirror_image_are_stored(open_store, rows):
+    store = open_store()
+    assert store.fill(rows[:3], forward) == {}
+    inputs = np.zeros((BATCH, 227, 227, 3), np.float32)
+    inputs[2] = preprocess_input(load_image(rows[2].path))
+    for view, pictures in enumerate((inputs, inputs[:, :, ::-1])):
+        expected = forward(pictures).reshape(BATCH, -1)[2].astype(np.float16)
+        np.testing.assert_array_equal(store.read(store.slots([rows[2]]), view)[0], expected)
+
+
+def test_they_are_there_the_next_time(open_store, rows):
+    first = open_store()
+    first.fill(rows, forward)
+    second = open_store()
+    assert all(row in second for row in rows)
+    np.testing.assert_array_equal(everything(first, rows), everything(second, rows))
+
+
+def test_only_what_is_new_is_computed(open_store, rows):
+    store = open_store()
+    store.fill(rows[:40], forward)
+    before = everything(store, rows[:40])
+    calls = []
+    store.fill(rows, lambda inputs: calls.append(1) or forward(inputs))
+    assert len(calls) == 2 * -(-80 // BATCH)
+    np.testing.assert_array_equal(everything(store, rows[:40]), before)
+
+
+def test_an_interrupted_extraction_goes_on_with_the_same_bits(open_store, tmp_path, rows):
+    calls = []
+
+    def breaks(inputs):
+        calls.append(1)
+        if len(calls) > 3:
+            raise KeyboardInterrupt
+        return forward(inputs)
+
+    whole = open_store(mirror=True)
+    whole.fill(rows, forward)
+    expected = everything(whole, rows)
+    for file in whole.directory.iterdir():
+        file.unlink()
+    with pytest.raises(KeyboardInterrupt):
+        open_store().fill(rows, breaks)
+    store = open_store()
+    assert sum(row in store for row in rows) == BATCH
+    store.fill(rows, forward)
+    np.testing.assert_array_equal(everything(store, rows), expected)
+
+
+@pytest.mark.parametrize("damage", ["bit", "truncated", "index"])
+def test_a_broken_batch_is_redone_with_the_same_bits(open_store, rows, damage):
+    store = open_store()
+    store.fill(rows, forward)
+    expected = everything(store, rows)
+    data, index = store.directory / "pool5.f16", store.directory / "index"
+    if damage == "bit":
+        content = bytearray(data.read_bytes())
+        content[12345] ^= 1
+        data.write_bytes(content)
+    elif damage == "truncated":
+        data.write_bytes(data.read_bytes()[:-1])
+    else:
+        index.write_bytes(index.read_bytes()[:-1])
+    again = open_store()
+    assert 0 < sum(row not in again for row in rows) <= BATCH
+    again.fill(rows, forward)
+    np.testing.assert_array_equal(everything(again, rows), expected)
+
+
+def test_other_weights_variants_or_views_have_a_store_of_their_own(open_store, random_weights):
+    other = read_weights(random_weights)
+    other["conv5"][1][0] += 1
+    stores = [
+        open_store(),
+        open_store("caffenet"),
+        open_store(mirror=False),
+        open_store(weights=other),
+    ]
+    assert len({store.directory for store in stores}) == 4
+
+
+def test_a_picture_that_vanished_meanwhile_is_reported(open_store, rows, tmp_path):
+    gone = Row(str(tmp_path / "gone.jpg"), 0, "f" * 64)
+    store = open_store()
+    assert store.fill([rows[0], gone, rows[1]], forward) == {gone.path: "there is no such file"}
+    assert gone not in store and rows[1] in store
+
+
+def test_values_that_no_float16_holds_are_an_error(open_store, rows):
+    with pytest.raises(UserError, match="do not fit the variant 'bvlc'"):
+        open_store().fill(rows[:1], lambda inputs: np.full((BATCH, 6, 6, 256), 1e5, np.float32))
+
+
+def test_a_picture_and_view_costs_at_most_20_kb(open_store, rows):
+    store = open_store()
+    store.fill(rows[:BATCH], forward)
+    size = sum(file.stat().st_size for file in store.directory.iterdir())
+    assert size / BATCH / 2 < 20_000

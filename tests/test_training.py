@@ -1,0 +1,186 @@
+"""The main job through its scripts, on drawn faces."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import keras
+import numpy as np
+import pytest
+from conftest import ROOT
+
+import alexnet_tf
+from alexnet_tf.checkpoints import load_checkpoint
+
+
+def test_a_run_directory_holds_everything(trained_run):
+    config = json.loads((trained_run / "config.json").read_text())
+    assert config["classes"] == ["cat", "dog"]
+    assert config["settings"]["epochs"] == 3 and config["settings"]["precision"] == "float32"
+    assert set(config["versions"]) == {"python", "alexnet_tf", "tensorflow", "keras", "numpy"}
+    rows = list(csv.DictReader((trained_run / "history.csv").open()))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert all(np.isfinite(float(value)) for row in rows for value in row.values())
+    assert len((trained_run / "train.txt").read_text().splitlines()) == 52
+    assert len(list((trained_run / "checkpoints").iterdir())) <= 3
+
+
+def test_the_log_has_a_line_for_each_epoch(trained_run):
+    lines = (trained_run.parent / "train_alexnet.log").read_text().splitlines()
+    assert [line.split()[3] for line in lines if "val_accuracy" in line and "epoch " in line][
+        :3
+    ] == [
+        "1/3",
+        "2/3",
+        "3/3",
+    ]
+
+
+def test_the_model_is_the_whole_network_and_opens_in_plain_keras(trained_run, faces):
+    ours = alexnet_tf.load_model(trained_run / "model.keras")
+    assert [ours.get_layer(name).name for name in ("conv1", "norm2", "fc6", "fc8", "prob")]
+    assert ours.output_shape == (None, 2)
+    inputs = alexnet_tf.preprocess_input(alexnet_tf.load_image(faces / "cat.0.jpg")[None])
+    plain = keras.models.load_model(trained_run / "model.keras")
+    np.testing.assert_array_equal(plain(inputs), ours(inputs))
+
+
+def test_the_model_answers_as_the_validation_said(trained_run):
+    """The head was trained on stored, scaled features; the whole network must agree with it."""
+    model = alexnet_tf.load_model(trained_run / "model.keras")
+    lines = (trained_run / "val.txt").read_text().splitlines()
+    paths, labels = zip(*(line.rsplit(" ", 1) for line in lines))
+    images = np.stack([alexnet_tf.load_image(trained_run.parent / path) for path in paths])
+    probabilities = model.predict_on_batch(alexnet_tf.preprocess_input(images))
+    hits = probabilities.argmax(1) == np.array(labels, int)
+    rows = list(csv.DictReader((trained_run / "history.csv").open()))
+    best = max(rows, key=lambda row: (float(row["val_accuracy"]), -float(row["val_loss"])))
+    assert hits.mean() == pytest.approx(float(best["val_accuracy"]))
+    loss = -np.log(probabilities[np.arange(len(labels)), np.array(labels, int)]).mean()
+    assert loss == pytest.approx(float(best["val_loss"]), rel=0.02)
+
+
+def test_a_single_picture_is_answered_by_its_label(command, trained_run, faces):
+    result = command("predict_alexnet.py", "2", faces / "dog.3.jpg", "--run", trained_run)
+    assert result.stdout in ("cat\n", "dog\n") and result.stderr == ""
+
+
+def test_several_pictures_and_folders_are_answered_line_by_line(command, tmp_path, trained_run):
+    shutil.copytree(trained_run.parent / "photos", tmp_path / "photos")
+    shutil.copytree(trained_run, tmp_path / "runs/mine", copy_function=os.link)
+    (tmp_path / "photos/broken.png").write_bytes(b"x")
+    result = command("predict_alexnet.py", "2", "photos/cat.1.jpg", "nope.jpg", "photos", code=2)
+    lines = [line.split("\t") for line in result.stdout.splitlines()]
+    assert lines[0][0] == "photos/cat.1.jpg"
+    assert len(lines) == 61 and {label for _, label in lines} == {"cat", "dog"}
+    assert result.stderr.splitlines() == [
+        "predict_alexnet.py: nope.jpg: there is no such file",
+        "predict_alexnet.py: photos/broken.png: is not a JPEG, PNG, BMP, GIF, WEBP picture",
+    ]
+    result = command("predict_alexnet.py", "2", "photos/cat.1.jpg", "--json")
+    answer = json.loads(result.stdout)
+    assert answer["file"] == "photos/cat.1.jpg"
+    assert [answer["label"], answer["probability"]] == list(answer["top"][0].values())
+    assert sum(entry["probability"] for entry in answer["top"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_imagenet_answers_are_five_lines(command, tmp_path, faces):
+    """With random weights: nonsense, but in the right form, and the same as in Python."""
+    model = alexnet_tf.AlexNet()
+    layers = {
+        layer.name: [np.asarray(weight) for weight in layer.weights]
+        for layer in model.layers
+        if layer.weights and "drop" not in layer.name
+    }
+    np.save(tmp_path / "all.npy", np.array(layers, dtype=object))
+    result = command("predict_alexnet.py", "1", faces / "cat.0.jpg", "--weights", "all.npy")
+    inputs = alexnet_tf.preprocess_input(alexnet_tf.load_image(faces / "cat.0.jpg")[None])
+    (expected,) = alexnet_tf.decode_predictions(model.predict_on_batch(inputs))
+    assert result.stdout.splitlines() == [f"{names} {p:.4f}" for _, names, p in expected]
+    names, probability = expected[0][1:]
+    result = command(
+        "predict_alexnet.py", "1", faces / "cat.0.jpg", faces / "dog.0.jpg", "--top", "1",
+        "--weights", "all.npy",
+    )  # fmt: skip
+    first, second = result.stdout.splitlines()
+    assert first == f"{faces / 'cat.0.jpg'}\t{names}\t{probability:.4f}"
+    assert second.startswith(f"{faces / 'dog.0.jpg'}\t")
+
+
+def start(folder, *arguments):
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "train_alexnet.py"), *map(str, arguments)],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_a_killed_run_ends_with_the_same_weights_bit_for_bit(trained_run, random_weights, faces):
+    folder = trained_run.parent
+    options = ("--data", "photos", "--weights", random_weights, "--epochs", 3, "--run", "killed")
+    process = start(folder, *options)
+    while not list((folder / "killed/checkpoints").glob("epoch-*.npz")):
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (folder / "killed/model.keras").exists()
+    again = start(folder, *options)
+    output = again.communicate()[0]
+    assert again.returncode == 0 and "going on after epoch" in output, output
+    for name in ("epoch-0002.npz", "epoch-0003.npz"):
+        undisturbed, _ = load_checkpoint(trained_run / "checkpoints" / name)
+        killed, _ = load_checkpoint(folder / "killed/checkpoints" / name)
+        assert set(killed) == set(undisturbed)
+        assert all(np.array_equal(killed[key], undisturbed[key]) for key in killed)
+    shutil.rmtree(folder / "killed")
+
+
+def test_other_settings_are_refused_and_named(trained_run, random_weights):
+    process = start(
+        trained_run.parent,
+        "--data", "photos", "--weights", random_weights, "--epochs", 3,
+        "--learning-rate", 0.5, "--run", trained_run.name,
+    )  # fmt: skip
+    output = process.communicate()[0]
+    assert process.returncode == 2
+    assert "learning_rate was " in output and "now 0.5" in output and "--run" in output
+
+
+def test_tensorboard_serves_accuracy_and_loss(trained_run):
+    """`make tensorboard` starts this very command."""
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    make = (ROOT / "Makefile").read_text()
+    assert 'tensorboard --logdir "$(RUN)" --host "$(HOST)" --port "$(PORT)"' in make
+    assert "PORT ?= 9090" in make
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(trained_run)]
+    server = subprocess.Popen([*command, "--port", str(port)], stderr=subprocess.DEVNULL)
+    try:
+        for run in ("tensorboard/train", "tensorboard/validation"):
+            for tag in ("accuracy", "loss"):
+                assert len(scalars(port, run, tag)) == 3
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def scalars(port, run, tag):
+    url = f"http://localhost:{port}/data/plugin/scalars/scalars?run={run}&tag={tag}"
+    for _ in range(300):
+        try:
+            with urllib.request.urlopen(url) as answer:
+                return json.load(answer)
+        except OSError:  # not up yet, or the run not read yet
+            time.sleep(0.1)
+    raise AssertionError(f"TensorBoard never answered {url}")

@@ -19,15 +19,16 @@ from alexnet_tf.weights import Weights
 
 MOMENTUM = 0.9  # Krizhevsky 2012, section 5
 VALIDATION_BATCH = 256
-# So many training pictures tell how large pool5 is.
-SCALE_SAMPLE = 1024
+# So many training pictures, spread over the list, tell how large pool5 is.
+SAMPLE = 1024
 
 
 class HeadTrainer:
     """Trains fc6, fc7 and fc8 by stochastic gradient descent with momentum on the cross-entropy.
 
-    pool5 reaches several hundred, on which a fresh head explodes, so the head sees pool5 divided by
-    its root mean square over training pictures; `weights` moves that factor into fc6.
+    pool5 is positive and reaches several hundred, on which a fresh head explodes or learns nothing.
+    So the head sees it standardized: less the mean of each value, divided by the deviation of all,
+    over training pictures. `weights` moves both into fc6.
     """
 
     def __init__(self, job: Job, store: FeatureStore):
@@ -38,8 +39,9 @@ class HeadTrainer:
         self.logits = keras.Model(self.head.input, self.head.get_layer("fc8").output)
         self.optimizer = keras.optimizers.SGD(job.settings.learning_rate, momentum=MOMENTUM)
         self.optimizer.build(self.head.trainable_variables)
-        sample = store.read(self.training.slots[:SCALE_SAMPLE]).astype(np.float64)
-        self.scale = float(1 / np.sqrt(np.mean(sample**2) or 1.0))
+        sample = store.read(self._sample()).astype(np.float64)
+        self.center = sample.mean(axis=0).astype(np.float32)
+        self.scale = np.float32(1 / (np.sqrt(np.mean((sample - self.center) ** 2)) or 1.0))
         self._train_step = tf.function(self._train, jit_compile=True)
         self._validation_step = tf.function(self._validate, jit_compile=True)
 
@@ -90,7 +92,12 @@ class HeadTrainer:
         layers = [self.head.get_layer(name) for name in FC_LAYERS]
         weights = {layer.name: (layer.kernel.numpy(), layer.bias.numpy()) for layer in layers}
         kernel, bias = weights["fc6"]
-        return weights | {"fc6": (kernel * np.float32(self.scale), bias)}
+        kernel *= self.scale
+        return weights | {"fc6": (kernel, bias - self.center @ kernel)}
+
+    def _sample(self) -> np.ndarray:
+        slots = self.training.slots
+        return slots[:: -(-len(slots) // SAMPLE)]
 
     def _variables(self) -> dict[str, keras.Variable]:
         layers = {
@@ -116,9 +123,8 @@ class HeadTrainer:
 
     def _losses_and_hits(self, pool5: tf.Tensor, labels: tf.Tensor, training: bool):
         """Cross-entropy (batch,) and whether the likeliest class is the right one (batch,)."""
-        inputs = tf.reshape(
-            tf.cast(pool5, tf.float32) * self.scale, (-1, *self.head.input.shape[1:])
-        )
+        inputs = (tf.cast(pool5, tf.float32) - self.center) * self.scale
+        inputs = tf.reshape(inputs, (-1, *self.head.input.shape[1:]))
         logits = self.logits(inputs, training=training)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
         return losses, tf.argmax(logits, axis=1) == labels

@@ -72,7 +72,7 @@ def trained_run(tmp_path_factory, faces, random_weights) -> Path:
     subprocess.run(
         [
             sys.executable, str(ROOT / "train_alexnet.py"), "--data", "photos", "--run", "run",
-            "--weights", str(random_weights), "--epochs", "3", "--keep", "2",
+            "--weights", str(random_weights), "--epochs", "3", "--batch-size", "16",
         ],
         cwd=folder,
         check=True,

@@ -126,7 +126,10 @@ def start(folder, *arguments):
 
 def test_a_killed_run_ends_with_the_same_weights_bit_for_bit(trained_run, random_weights, faces):
     folder = trained_run.parent
-    options = ("--data", "photos", "--weights", random_weights, "--epochs", 3, "--run", "killed")
+    options = (
+        "--data", "photos", "--weights", random_weights, "--epochs", 3, "--batch-size", 16,
+        "--run", "killed",
+    )  # fmt: skip
     process = start(folder, *options)
     while not list((folder / "killed/checkpoints").glob("epoch-*.npz")):
         assert process.poll() is None, process.stdout.read()
@@ -149,7 +152,7 @@ def test_other_settings_are_refused_and_named(trained_run, random_weights):
     process = start(
         trained_run.parent,
         "--data", "photos", "--weights", random_weights, "--epochs", 3,
-        "--learning-rate", 0.5, "--run", trained_run.name,
+        "--batch-size", 16, "--learning-rate", 0.5, "--run", trained_run.name,
     )  # fmt: skip
     output = process.communicate()[0]
     assert process.returncode == 2

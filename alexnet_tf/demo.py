@@ -61,10 +61,10 @@ def demo(folder: Path) -> None:
 Made in {folder}/: photos/ (the drawings), train.txt and val.txt (the split), features/ (pool5 of
 every picture), train_alexnet.log, and run/ with checkpoints/, tensorboard/, history.csv and
 model.keras, the trained network. Next:
-  make tensorboard RUN={run}    look at the curves on http://localhost:9090
-  make weights                       pretrained weights, for real photos and for ImageNet's classes
-  make data                          25,000 photos of cats and dogs
-  make train                         the real job""")
+  make tensorboard RUN={run}   look at the curves on http://localhost:9090
+  make weights                      pretrained weights, for real photos and for ImageNet's classes
+  make data                         25,000 photos of cats and dogs
+  make train                        the real job""")
 
 
 def write_random_convolutions(path: Path, variant: str = "bvlc", seed: int = 0) -> None:

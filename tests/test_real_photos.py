@@ -1,0 +1,43 @@
+"""The main job on real photos with real ImageNet convolutions."""
+
+import csv
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+
+@pytest.fixture
+def train(material, tmp_path):
+    def run(photos, *options):
+        weights = material / "weights/alexnet_pool_norm_conv.npy"
+        result = subprocess.run(
+            [
+                sys.executable, str(ROOT / "train_alexnet.py"), "--data", str(material / photos),
+                "--weights", str(weights), "--variant", "caffenet", "--keep", "1", *options,
+            ],
+            cwd=tmp_path, capture_output=True, text=True,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stdout + result.stderr
+        with (tmp_path / "train_alexnet/history.csv").open() as file:
+            return max(float(row["val_accuracy"]) for row in csv.DictReader(file))
+
+    return run
+
+
+def test_cats_and_dogs(train, command, material):
+    """One seed of three (0.933, 0.911, 0.950), six epochs of ten: the bound leaves them room."""
+    assert train("data/dogs-vs-cats", "--epochs", "6") >= 0.90
+    for label in ("cat", "dog"):
+        pictures = sorted((material / "data/dogs-vs-cats").glob(f"{label}.1?.jpg"))
+        lines = command("predict_alexnet.py", "2", *pictures).stdout.splitlines()
+        assert [line.endswith(f"\t{label}") for line in lines].count(True) >= len(pictures) - 1
+
+
+def test_five_kinds_of_flowers_need_no_change(train, command, material):
+    """Chance is 0.2; 30 validation pictures, so a single one is worth 0.033."""
+    assert train("data/flowers") >= 0.65
+    picture = next((material / "data/flowers/sunflowers").iterdir())
+    label = command("predict_alexnet.py", "2", picture).stdout.strip()
+    assert label in ("daisy", "dandelion", "roses", "sunflowers", "tulips")

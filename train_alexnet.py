@@ -99,8 +99,8 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     options = vars(parse_arguments())
     run, log_file = options.pop("run"), options.pop("log")
-    job = prepare(Settings(**options), run)
     log = cli.open_log(log_file)
+    job = prepare(Settings(**options), run)
     log.info("training in %s\n%s", run, job.dataset.summary())
 
     import_tensorflow()  # only now, for it takes seconds

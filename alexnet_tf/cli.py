@@ -11,24 +11,33 @@ from pathlib import Path
 
 from alexnet_tf.errors import UserError
 
+LOG = logging.getLogger("alexnet_tf")
+LOG.setLevel(logging.INFO)
+LOG.propagate = False
+LOG.addHandler(logging.NullHandler())
+
 
 def run(main: Callable[[], int | None], name: str) -> None:
     """Run `main` and exit: 0 or what it returns, 2 for bad input, 1 for a failure of the system.
 
-    Neither shows a traceback: their message is a sentence for a person.
+    Neither shows a traceback: their message, on standard error and in the log where one is open,
+    is a sentence for a person.
     """
     try:
         code = main()
     except UserError as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        code = 2
+        code = _report(name, error, 2)
     except OSError as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        code = 1
+        code = _report(name, error, 1)
     except KeyboardInterrupt:
-        print(f"\n{name}: interrupted", file=sys.stderr)
-        code = 130
+        code = _report(name, "interrupted", 130)
     sys.exit(code)
+
+
+def _report(name: str, message: object, code: int) -> int:
+    print(f"{name}: {message}", file=sys.stderr)
+    LOG.error("%s", message)
+    return code
 
 
 def positive(text: str) -> int:
@@ -56,12 +65,11 @@ def positive_real(text: str) -> float:
 
 def open_log(path: str | Path) -> logging.Logger:
     """A log that goes to standard output and, with the time in each line, to the file `path`."""
-    log = logging.getLogger("alexnet_tf")
-    log.setLevel(logging.INFO)
-    log.propagate = False
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     file = logging.FileHandler(path, encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
-    for handler in (file, logging.StreamHandler(sys.stdout)):
-        log.addHandler(handler)
-    return log
+    screen = logging.StreamHandler(sys.stdout)
+    screen.addFilter(lambda record: record.levelno < logging.ERROR)  # standard error has those
+    for handler in (file, screen):
+        LOG.addHandler(handler)
+    return LOG

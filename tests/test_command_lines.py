@@ -63,9 +63,10 @@ def test_a_mistake_is_one_message_and_exit_code_2(command, arguments, message):
     assert message in result.stderr and result.stdout == ""
 
 
-def test_missing_data_is_found_before_tensorflow_is_imported(command, random_weights):
+def test_missing_data_is_found_before_tensorflow_is_imported(command, random_weights, tmp_path):
     result = command("train_alexnet.py", "--weights", random_weights, code=2)
     assert "data: no labelled pictures found" in result.stderr
+    assert "data: no labelled pictures found" in (tmp_path / "train_alexnet.log").read_text()
 
 
 def test_data_lists_and_counts(command, faces, tmp_path):

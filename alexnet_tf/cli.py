@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from alexnet_tf.errors import UserError
+from alexnet_tf.errors import RunError, UserError
 
 LOG = logging.getLogger("alexnet_tf")
 LOG.setLevel(logging.INFO)
@@ -27,7 +27,7 @@ def run(main: Callable[[], int | None], name: str) -> None:
         code = main()
     except UserError as error:
         code = _report(name, error, 2)
-    except OSError as error:
+    except (RunError, OSError) as error:
         code = _report(name, error, 1)
     except KeyboardInterrupt:
         code = _report(name, "interrupted", 130)

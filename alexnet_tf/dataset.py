@@ -57,6 +57,13 @@ class Dataset:
             lines.append(f"left out: {len(self.rejected)}, named with the reason in rejected.txt")
         return "\n".join(lines)
 
+    def first_rejected(self) -> str:
+        """An ending for a sentence about missing pictures."""
+        if not self.rejected:
+            return ""
+        path, reason = self.rejected[0]
+        return f" ({len(self.rejected)} left out, the first: {printable(path)}, which {reason})"
+
     def without(self, reasons: dict[str, str]) -> Dataset:
         """The same, with the pictures whose paths are in `reasons` (path → reason) rejected."""
         parts = (
@@ -170,15 +177,8 @@ def _checked(dataset: Dataset) -> Dataset:
             raise UserError(
                 f"the class '{name}' has {len(pictures[label])} different readable picture(s); it "
                 "needs at least two, one to train with and one to validate with"
-                + _first_rejected(dataset)
+                + dataset.first_rejected()
             )
     if not dataset.validation:
-        raise UserError("no pictures are left to validate with" + _first_rejected(dataset))
+        raise UserError("no pictures are left to validate with" + dataset.first_rejected())
     return dataset
-
-
-def _first_rejected(dataset: Dataset) -> str:
-    if not dataset.rejected:
-        return ""
-    path, reason = dataset.rejected[0]
-    return f"; {len(dataset.rejected)} file(s) were left out, the first: {printable(path)} {reason}"

@@ -1,4 +1,4 @@
-"""The one exception that is the user's to mend."""
+"""The exceptions whose messages are for the user, without a traceback."""
 
 
 class UserError(Exception):
@@ -6,3 +6,7 @@ class UserError(Exception):
 
     The command lines print it without a traceback and exit with 2.
     """
+
+
+class RunError(Exception):
+    """A run that failed although its input was good. The command lines exit with 1."""

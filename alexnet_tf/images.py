@@ -38,7 +38,7 @@ class ImageError(UserError):
     def unreadable(cls, path: object, error: OSError) -> ImageError:
         """The file itself cannot be read."""
         if isinstance(error, FileNotFoundError):
-            return cls(path, "there is no such file")
+            return cls(path, "does not exist")
         return cls(path, f"cannot be read: {error.strerror or error}")
 
 

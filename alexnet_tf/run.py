@@ -101,6 +101,7 @@ def prepare(settings: Settings, directory: str | Path) -> Job:
                 raise UserError(
                     f"{run.directory}: its {what} are no longer those that it was started with; "
                     "put them back to go on, or give another --run to start afresh"
+                    + dataset.first_rejected()
                 )
     return Job(run, settings, dataset, weights)
 

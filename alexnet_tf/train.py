@@ -20,6 +20,7 @@ from alexnet_tf.checkpoints import (
     prune_checkpoints,
     save_checkpoint,
 )
+from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.features import FeatureStore
 from alexnet_tf.files import printable, replacing
 from alexnet_tf.history import TensorBoardLog, best_epoch, epoch_line, write_history
@@ -49,6 +50,7 @@ def train(job: Job, log: Logger) -> None:
     tensorboard = TensorBoardLog(job.run, history)
     for epoch in range(len(history), job.settings.epochs):
         history.append(trainer.run_epoch(epoch))
+        _check_loss(history[-1])
         save_checkpoint(job.run.checkpoints, trainer.state(), history)
         prune_checkpoints(job.run.checkpoints, job.settings.keep, best_epoch(history))
         write_history(job.run, history)
@@ -78,6 +80,8 @@ def _with_features(job: Job, log: Logger) -> tuple[Job, FeatureStore]:
         log.info("features: computed in %.1f s, %.0f views of pictures a second", seconds, rate)
         for path, reason in failed.items():
             log.warning("left out: %s %s", printable(path), reason)
+        if failed and job.run.config.is_file():
+            raise UserError(f"{job.run.directory}: pictures that it was started with are gone")
         if failed:
             job = replace(job, dataset=job.dataset.without(failed))
     return job, store
@@ -97,6 +101,14 @@ def _export(job: Job, trainer: HeadTrainer) -> None:
     load_weights(model, job.weights | trainer.weights())
     with replacing(job.run.model) as temporary:
         model.save(temporary)
+
+
+def _check_loss(row: dict[str, float]) -> None:
+    if not np.isfinite([row["loss"], row["val_loss"]]).all():
+        raise RunError(
+            f"the loss of epoch {row['epoch']} is not a number any more; the checkpoints before it "
+            "are good. Start another --run with a tenth of the --learning-rate"
+        )
 
 
 def _versions() -> dict[str, str]:

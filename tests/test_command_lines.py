@@ -97,5 +97,5 @@ def test_weights_are_checked(command, random_weights):
 def test_a_json_line_for_each_failed_picture(command, tmp_path, trained_run):
     result = command("predict_alexnet.py", "2", "a", "b", "--json", "--run", trained_run, code=2)
     assert [json.loads(line) for line in result.stdout.splitlines()] == [
-        {"file": name, "error": f"{name}: there is no such file"} for name in "ab"
+        {"file": name, "error": f"{name}: does not exist"} for name in "ab"
     ]

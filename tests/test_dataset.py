@@ -198,7 +198,7 @@ def test_a_vanished_picture_of_a_list_is_left_out(here):
     write_lists(open_dataset("."), here)
     gone = (here / "train.txt").read_text().splitlines()[0].rsplit(" ", 1)[0]
     (here / gone).unlink()
-    assert open_dataset(".").rejected == ((gone, "there is no such file"),)
+    assert open_dataset(".").rejected == ((gone, "does not exist"),)
 
 
 @pytest.mark.parametrize(

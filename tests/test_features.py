@@ -122,7 +122,7 @@ def test_other_weights_variants_or_views_have_a_store_of_their_own(open_store, r
 def test_a_picture_that_vanished_meanwhile_is_reported(open_store, rows, tmp_path):
     gone = Row(str(tmp_path / "gone.jpg"), 0, "f" * 64)
     store = open_store()
-    assert store.fill([rows[0], gone, rows[1]], forward) == {gone.path: "there is no such file"}
+    assert store.fill([rows[0], gone, rows[1]], forward) == {gone.path: "does not exist"}
     assert gone not in store and rows[1] in store
 
 

@@ -137,7 +137,7 @@ def test_a_broken_file_is_named(tmp_path, name):
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
-    with pytest.raises(ImageError, match=r"a\.jpg: there is no such file"):
+    with pytest.raises(ImageError, match=r"a\.jpg: does not exist"):
         load_image(tmp_path / "a.jpg")
     with pytest.raises(ImageError, match=str(tmp_path)):
         load_image(tmp_path)

@@ -82,7 +82,7 @@ def test_several_pictures_and_folders_are_answered_line_by_line(command, tmp_pat
     assert lines[0][0] == "photos/cat.1.jpg"
     assert len(lines) == 61 and {label for _, label in lines} == {"cat", "dog"}
     assert result.stderr.splitlines() == [
-        "predict_alexnet.py: nope.jpg: there is no such file",
+        "predict_alexnet.py: nope.jpg: does not exist",
         "predict_alexnet.py: photos/broken.png: is not a JPEG, PNG, BMP, GIF, WEBP picture",
     ]
     result = command("predict_alexnet.py", "2", "photos/cat.1.jpg", "--json")

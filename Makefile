@@ -22,6 +22,9 @@ TRAIN_OPTIONS = --run "$(RUN)" \
   $(if $(KEEP),--keep "$(KEEP)") \
   $(if $(FEATURES),--features "$(FEATURES)")
 
+# Where files are fetched from instead of their publishers, and a folder or URL that comes first.
+PLACES = $(if $(FROM),--from "$(FROM)") $(if $(MIRROR),--mirror "$(MIRROR)")
+
 .PHONY: help setup demo weights data train tensorboard test lint clean
 
 help: ## list the targets
@@ -37,11 +40,11 @@ $(SETUP): pyproject.toml
 demo: $(SETUP) ## the whole job on drawn cats and dogs, without any download
 	@$(BIN)/python -m alexnet_tf demo
 
-weights: $(SETUP) ## check the pretrained weights, or say where to get them (WEIGHTS=FILE)
-	@$(BIN)/python -m alexnet_tf weights $(if $(WEIGHTS),"$(WEIGHTS)")
+weights: $(SETUP) ## fetch and check the pretrained weights (WEIGHTS=NAME FROM MIRROR)
+	@$(BIN)/python -m alexnet_tf weights $(if $(WEIGHTS),"$(WEIGHTS)") $(PLACES)
 
-data: $(SETUP) ## list and split the photos, or say where to get them (DATA=FOLDER_OR_ZIP)
-	@$(BIN)/python -m alexnet_tf data $(if $(DATA),"$(DATA)") $(if $(SEED),--seed "$(SEED)")
+data: $(SETUP) ## fetch, list and split the photos (DATA=FOLDER_OR_ZIP SEED FROM MIRROR)
+	@$(BIN)/python -m alexnet_tf data $(if $(DATA),"$(DATA)") $(if $(SEED),--seed "$(SEED)") $(PLACES)
 
 train: $(SETUP) ## train, or go on training (DATA RUN WEIGHTS VARIANT EPOCHS BATCH_SIZE …)
 	@$(BIN)/python train_alexnet.py $(TRAIN_OPTIONS)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from alexnet_tf import cli
+from alexnet_tf.catalog import PHOTOS, PRETRAINED, WEIGHTS
 from alexnet_tf.dataset import open_dataset, write_lists
 from alexnet_tf.errors import UserError
-from alexnet_tf.run import Settings
-from alexnet_tf.sources import DATA
+from alexnet_tf.sources import DATA, NoPictures
 from alexnet_tf.weights import read_weights
 
 
@@ -17,14 +18,17 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m alexnet_tf", description=__doc__)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
-    verb = verbs.add_parser("data", help="list and split pictures into train.txt and val.txt")
+    verb = verbs.add_parser(
+        "data", help="list and split pictures into train.txt and val.txt, or fetch some first"
+    )
     verb.add_argument(
         "source",
         nargs="?",
         default=str(DATA),
         metavar="SOURCE",
         help="a folder of cat.N.jpg and dog.N.jpg, a folder with a folder for each class, a zip of"
-        " either, or lists (%(default)s)",
+        " either, or lists (%(default)s, where 25,000 photos of cats and dogs are fetched to if"
+        " there are no pictures yet)",
     )
     verb.add_argument(
         "--out",
@@ -33,18 +37,19 @@ def parse_arguments() -> argparse.Namespace:
         help="where train.txt, val.txt, classes.txt and rejected.txt go (%(default)s)",
     )
     verb.add_argument("--seed", type=cli.natural, default=0, metavar="N", help="of the split")
+    _add_places(verb)
     verb.set_defaults(run=data)
 
-    verb = verbs.add_parser(
-        "weights", help="check the pretrained weights, or say where to get them"
-    )
+    verb = verbs.add_parser("weights", help="fetch and check pretrained weights")
     verb.add_argument(
-        "file",
+        "name",
         nargs="?",
-        default=Settings().weights,
-        metavar="FILE",
-        help="a file in the layout of bvlc_alexnet.npy (%(default)s)",
+        default=next(iter(PRETRAINED)),
+        metavar="NAME",
+        help=f"{', '.join(PRETRAINED)}, which go to {WEIGHTS}/, or any other file, which is only"
+        " checked (%(default)s)",
     )
+    _add_places(verb)
     verb.set_defaults(run=weights)
 
     verb = verbs.add_parser("demo", help="the whole job on drawings, without any download")
@@ -53,10 +58,34 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _add_places(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--from",
+        dest="places",
+        action="append",
+        default=[],
+        metavar="PATH_OR_URL",
+        help="where to fetch the file from, instead of its publisher; several are tried in order",
+    )
+    verb.add_argument(
+        "--mirror",
+        default=os.environ.get("ALEXNET_TF_MIRROR"),
+        metavar="DIR_OR_URL",
+        help="a folder to look for the file in first ($ALEXNET_TF_MIRROR)",
+    )
+
+
 def data(options: argparse.Namespace) -> None:
-    dataset = open_dataset(options.source, options.seed)
+    source = Path(options.source)
+    try:
+        dataset = open_dataset(source, options.seed)
+    except NoPictures:
+        if source != DATA:
+            raise
+        source = PHOTOS.fetch(DATA, options.mirror, options.places)
+        dataset = open_dataset(source, options.seed)
     out = Path(options.out)
-    listed = Path(options.source) in (out, out / "train.txt") and (out / "train.txt").is_file()
+    listed = source in (out, out / "train.txt") and (out / "train.txt").is_file()
     if not listed:
         write_lists(dataset, out)
     print(dataset.summary())
@@ -65,15 +94,14 @@ def data(options: argparse.Namespace) -> None:
 
 
 def weights(options: argparse.Namespace) -> None:
-    file = Path(options.file)
-    if not file.exists():
+    path = Path(options.name)
+    if path.name in PRETRAINED and path.parent in (Path(), WEIGHTS):
+        path = PRETRAINED[path.name].fetch(WEIGHTS, options.mirror, options.places)
+    elif not path.exists():
         raise UserError(
-            f"{file}: not there yet. Download bvlc_alexnet.npy (233 MB) from\n"
-            "  http://www.cs.toronto.edu/~guerzhoy/tf_alexnet/bvlc_alexnet.npy\n"
-            f"and put it there, as {file}; or name another file of that layout by "
-            "--weights FILE (WEIGHTS=FILE with make)."
+            f"{path}: there is no such file; those that can be fetched are {', '.join(PRETRAINED)}"
         )
-    for name, (kernel, _) in read_weights(file).items():
+    for name, (kernel, _) in read_weights(path).items():
         print(f"{name}  {' × '.join(map(str, kernel.shape))}")
 
 

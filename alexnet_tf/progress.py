@@ -4,26 +4,43 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 Item = TypeVar("Item")
 WIDTH = 30
 
 
-def progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
-    """The `items`, while a bar on standard error shows how many of `total` are done."""
+def progress(
+    items: Iterable[Item],
+    total: float,
+    what: str,
+    done: int = 0,
+    weigh: Callable[[Item], int] = lambda item: 1,
+    unit: float = 1,
+) -> Iterator[Item]:
+    """The `items`, while a bar on standard error shows how much of `total` is done.
+
+    Each counts for `weigh(item)` of it, beside what was `done` before; `total` may be infinite. The
+    numbers shown are multiples of `unit`.
+    """
     if not sys.stderr.isatty():
         yield from items
         return
-    start = shown = time.monotonic()
-    for done, item in enumerate(items, 1):
-        yield item
-        now = time.monotonic()
-        if now - shown > 0.1 or done == total:
-            shown = now
-            left = (now - start) * (total - done) / done
-            filled = WIDTH * done // total
-            bar = "#" * filled + "-" * (WIDTH - filled)
-            print(f"\r{what} [{bar}] {done}/{total} {left:4.0f} s left ", end="", file=sys.stderr)
-    print("\r\033[K", end="", file=sys.stderr, flush=True)
+    before, start = done, time.monotonic()
+    shown = start
+    try:
+        for item in items:
+            yield item
+            done += weigh(item)
+            now = time.monotonic()
+            if now - shown > 0.1 or done == total:
+                shown = now
+                left = (now - start) * (total - done) / (done - before)
+                filled = int(WIDTH * done / total)
+                bar = "#" * filled + "-" * (WIDTH - filled)
+                count = f"{done / unit:.0f}/{total / unit:.0f}"
+                text = f"\r{what} [{bar}] {count} {left:4.0f} s left "
+                print(text, end="", file=sys.stderr)
+    finally:
+        print("\r\033[K", end="", file=sys.stderr, flush=True)

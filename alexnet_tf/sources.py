@@ -16,19 +16,25 @@ DATA = Path("data")
 FEATURES, UNPACKED = DATA / "features", DATA / "unpacked"
 OWN_FILES = ("train.txt", "val.txt", "classes.txt", "rejected.txt", "README.md")
 
+KAGGLE_ZIP, MICROSOFT_ZIP = "train.zip", "kagglecatsanddogs_5340.zip"
 KAGGLE_NAME = re.compile(r"(cat|dog)\.\d+\.\w+", re.IGNORECASE)
 # Microsoft's zip of the same photos spells Kaggle's classes with capitals.
 KAGGLE_CLASSES = {"Cat": "cat", "Dog": "dog"}
 LIST_LINE = re.compile(r"(.*\S)[ \t]+(\S+)\s*")
 
 HOW_TO_GET = """\
-{source}: no labelled pictures found. Put one of these there, or name it with --data:
+{source}: no labelled pictures found. `make data` fetches 25,000 photos of cats and dogs; or put one
+of these there, or name it with --data:
   - Kaggle's train.zip (25,000 files cat.N.jpg and dog.N.jpg),
     from https://www.kaggle.com/competitions/dogs-vs-cats/data
   - the same photos from Microsoft, a zip with the folders PetImages/Cat and PetImages/Dog,
     from https://www.microsoft.com/en-us/download/details.aspx?id=54765
   - a folder that has one folder of pictures for each class of your own
   - train.txt and val.txt, with a line 'path label' for each picture"""
+
+
+class NoPictures(UserError):
+    """A source in which nothing is labelled."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +56,16 @@ class Source:
 
 
 def open_source(source: str | Path) -> Source:
-    """The files that `source` names, none of them opened yet; UserError when there are none.
+    """The files that `source` names, none of them opened yet; NoPictures when there are none.
 
     `source` is a folder of ``cat.N.jpg`` and ``dog.N.jpg``, a folder per class, a zip of either, or
-    lists: ``train.txt`` with ``val.txt`` beside it, or the folder of both. Paths begin with
+    lists: ``train.txt`` with ``val.txt`` beside it, or the folder of both. ``data`` may also hold
+    one of the zips of cats and dogs under the name that its publisher gave it. Paths begin with
     `source` (a zip's with its unpacked folder), so they are relative when `source` is.
     """
     path = Path(source)
-    if path.is_dir() and (path / "train.txt").is_file():
-        path = path / "train.txt"
-    elif path == DATA and (path / "train.zip").is_file():
-        path = path / "train.zip"
+    inside = ("train.txt", KAGGLE_ZIP, MICROSOFT_ZIP) if path == DATA else ("train.txt",)
+    path = next((path / name for name in inside if (path / name).is_file()), path)
     if path.suffix == ".txt" and path.is_file():
         found = _read_lists(path)
     elif path.is_file():
@@ -68,7 +73,7 @@ def open_source(source: str | Path) -> Source:
     else:
         found = _scan(path)
     if not found.entries:
-        raise UserError(HOW_TO_GET.format(source=source))
+        raise NoPictures(HOW_TO_GET.format(source=source))
     return found
 
 

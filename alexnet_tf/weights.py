@@ -32,9 +32,7 @@ def read_weights(path: str | Path) -> Weights:
     """
     path = Path(path)
     if not path.is_file():
-        raise WeightsError(
-            f"{path}: there is no such file of weights; `make weights` says where to get one"
-        )
+        raise WeightsError(f"{path}: there is no such file of weights; `make weights` fetches one")
     if path.suffix not in _READERS:
         raise WeightsError(f"{path}: weights are read from {', '.join(_READERS)} files")
     try:

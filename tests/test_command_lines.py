@@ -52,9 +52,8 @@ def test_the_names_of_imagenet_are_in_output_order():
         (["train_alexnet.py", "--epochs", "0"], "should be a whole number above 0"),
         (["train_alexnet.py", "--learning-rate", "nan"], "should be a number above 0"),
         (["train_alexnet.py", "--variant", "vgg"], "invalid choice"),
-        (["alexnet_tf", "data"], "data: no labelled pictures found. Put one of these there"),
-        (["alexnet_tf", "data", "nowhere"], "nowhere: no labelled pictures found"),
-        (["alexnet_tf", "weights"], "Download bvlc_alexnet.npy"),
+        (["alexnet_tf", "data", "nowhere"], "nowhere: no labelled pictures found. `make data`"),
+        (["alexnet_tf", "weights", "nowhere.npy"], "those that can be fetched are bvlc_alexnet"),
         (["alexnet_tf", "demo"], "run the demo in the project's folder"),
     ],
 )

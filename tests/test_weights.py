@@ -149,7 +149,7 @@ def test_a_plain_array_is_no_weights(tmp_path):
 
 
 def test_a_missing_file_says_where_to_get_it(tmp_path):
-    with pytest.raises(WeightsError, match="make weights"):
+    with pytest.raises(WeightsError, match="`make weights` fetches one"):
         read_weights(tmp_path / "a.npy")
 
 

@@ -15,6 +15,7 @@ TRAIN_OPTIONS = --run "$(RUN)" \
   $(if $(DATA),--data "$(DATA)") \
   $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
   $(if $(VARIANT),--variant "$(VARIANT)") \
+  $(if $(RESIZE),--resize "$(RESIZE)") \
   $(if $(EPOCHS),--epochs "$(EPOCHS)") \
   $(if $(BATCH_SIZE),--batch-size "$(BATCH_SIZE)") \
   $(if $(LEARNING_RATE),--learning-rate "$(LEARNING_RATE)") \
@@ -43,7 +44,7 @@ weights: $(SETUP) ## check the pretrained weights, or say where to get them (WEI
 data: $(SETUP) ## list and split the photos, or say where to get them (DATA=FOLDER_OR_ZIP)
 	@$(BIN)/python -m alexnet_tf data $(if $(DATA),"$(DATA)") $(if $(SEED),--seed "$(SEED)")
 
-train: $(SETUP) ## train, or go on training (DATA RUN WEIGHTS VARIANT EPOCHS BATCH_SIZE …)
+train: $(SETUP) ## train, or go on training (DATA RUN WEIGHTS VARIANT RESIZE EPOCHS BATCH_SIZE …)
 	@$(BIN)/python train_alexnet.py $(TRAIN_OPTIONS)
 
 tensorboard: $(SETUP) ## show the curves of RUN on http://localhost:9090 (PORT HOST)

@@ -81,7 +81,7 @@ def random_weights(row, classes, seed=0):
     random = np.random.default_rng(seed)
     weights = {}
     for name, shape in (row.conv_kernels() | row.fc_kernels(classes)).items():
-        deviation = np.sqrt(2 / np.prod(shape[:-1])) / (100 if name == "fc8" else 1)
+        deviation = np.sqrt(2 / np.prod(shape[:-1])) / (300 if name == "fc8" else 1)
         kernel = random.normal(0, deviation, shape).astype("f4")
         weights[name] = kernel, random.normal(0, 1, shape[-1]).astype("f4")
     return weights

@@ -15,6 +15,7 @@ TRAIN_OPTIONS = --run "$(RUN)" \
   $(if $(DATA),--data "$(DATA)") \
   $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
   $(if $(VARIANT),--variant "$(VARIANT)") \
+  $(if $(RESIZE),--resize "$(RESIZE)") \
   $(if $(EPOCHS),--epochs "$(EPOCHS)") \
   $(if $(BATCH_SIZE),--batch-size "$(BATCH_SIZE)") \
   $(if $(LEARNING_RATE),--learning-rate "$(LEARNING_RATE)") \
@@ -46,7 +47,7 @@ weights: $(SETUP) ## fetch and check the pretrained weights (WEIGHTS=NAME FROM M
 data: $(SETUP) ## fetch, list and split the photos (DATA=FOLDER_OR_ZIP SEED FROM MIRROR)
 	@$(BIN)/python -m alexnet_tf data $(if $(DATA),"$(DATA)") $(if $(SEED),--seed "$(SEED)") $(PLACES)
 
-train: $(SETUP) ## train, or go on training (DATA RUN WEIGHTS VARIANT EPOCHS BATCH_SIZE …)
+train: $(SETUP) ## train, or go on training (DATA RUN WEIGHTS VARIANT RESIZE EPOCHS BATCH_SIZE …)
 	@$(BIN)/python train_alexnet.py $(TRAIN_OPTIONS)
 
 tensorboard: $(SETUP) ## show the curves of RUN on http://localhost:9090 (PORT HOST)

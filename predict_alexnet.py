@@ -11,6 +11,7 @@ from pathlib import Path
 from alexnet_tf import cli
 from alexnet_tf.errors import UserError
 from alexnet_tf.files import printable
+from alexnet_tf.images import CROPS, RESIZES
 from alexnet_tf.predict import Answer, Classifier, find_pictures
 from alexnet_tf.run import Settings, finished_run
 from alexnet_tf.variants import VARIANTS
@@ -48,15 +49,31 @@ def parse_arguments() -> argparse.Namespace:
         choices=VARIANTS,
         help="1: the AlexNet that the weights were trained for (%(default)s)",
     )
+    add(
+        "--resize",
+        default=DEFAULT.resize,
+        choices=RESIZES,
+        help="1: scale the short side to 256 pixels, squash to 256 × 256 as Caffe did, or squash to"
+        " the input's size (%(default)s); a run remembers its own",
+    )
+    add(
+        "--crops",
+        type=int,
+        default=CROPS[0],
+        choices=CROPS,
+        help="10: average over corners, centre and their mirror images, as the paper (%(default)s)",
+    )
     return parser.parse_args()
 
 
 def main() -> int:
     options = parse_arguments()
     if options.mode == "1":
-        classifier = Classifier.of_imagenet(options.weights, options.variant)
+        classifier = Classifier.of_imagenet(
+            options.weights, options.variant, options.resize, options.crops
+        )
     else:
-        classifier = Classifier.of_run(finished_run(options.run))
+        classifier = Classifier.of_run(finished_run(options.run), options.crops)
     pictures = find_pictures(options.pictures)
     if not pictures:
         raise UserError(f"{options.pictures[0]}: holds no pictures")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 
 from alexnet_tf import cli
+from alexnet_tf.images import RESIZES
 from alexnet_tf.quiet import import_tensorflow
 from alexnet_tf.run import DEFAULT_RUN, Settings, prepare
 from alexnet_tf.variants import VARIANTS
@@ -44,6 +45,13 @@ def parse_arguments() -> argparse.Namespace:
         default=DEFAULT.variant,
         choices=VARIANTS,
         help="the AlexNet that the weights were trained for",
+    )
+    add(
+        "--resize",
+        default=DEFAULT.resize,
+        choices=RESIZES,
+        help="scale the short side of a picture to 256 pixels and cut out the centre; squash it to"
+        " 256 × 256, as Caffe did, and cut out the centre; or squash it to the input's size",
     )
     add(
         "--epochs",

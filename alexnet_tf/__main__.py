@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import sys
 from pathlib import Path
 
 from alexnet_tf import cli
 from alexnet_tf.catalog import PHOTOS, PRETRAINED, WEIGHTS
 from alexnet_tf.dataset import open_dataset, write_lists
 from alexnet_tf.errors import UserError
+from alexnet_tf.evaluate import evaluate_imagenet, imagenet_pictures
+from alexnet_tf.images import CROPS, RESIZES
+from alexnet_tf.predict import Classifier
+from alexnet_tf.quiet import import_tensorflow
+from alexnet_tf.run import Settings
 from alexnet_tf.sources import DATA, NoPictures
+from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights import read_weights
 
 
@@ -51,6 +59,62 @@ def parse_arguments() -> argparse.Namespace:
     )
     _add_places(verb)
     verb.set_defaults(run=weights)
+
+    verb = verbs.add_parser("summary", help="the layers of an AlexNet, their shapes and parameters")
+    verb.add_argument("variant", choices=VARIANTS, metavar="VARIANT", help=", ".join(VARIANTS))
+    verb.add_argument(
+        "--classes",
+        type=cli.positive,
+        default=1000,
+        metavar="N",
+        help="outputs of the network (%(default)s)",
+    )
+    verb.set_defaults(run=summary)
+
+    verb = verbs.add_parser(
+        "evaluate",
+        help="how often pretrained weights are right about ImageNet's validation pictures",
+    )
+    verb.add_argument(
+        "--imagenet",
+        required=True,
+        metavar="DIR",
+        help="a folder per WordNet id, or the flat validation set with --labels",
+    )
+    verb.add_argument(
+        "--labels",
+        metavar="FILE",
+        help="the class of each picture: lines 'NAME INDEX', 0 to 999 as in Caffe's val.txt, or"
+        " 'NAME WNID'",
+    )
+    verb.add_argument(
+        "--weights",
+        default=Settings().weights,
+        metavar="FILE",
+        help="pretrained weights with all eight layers (%(default)s)",
+    )
+    verb.add_argument(
+        "--variant",
+        default=Settings().variant,
+        choices=VARIANTS,
+        help="the AlexNet that the weights were trained for (%(default)s)",
+    )
+    verb.add_argument(
+        "--resize",
+        default="caffe",
+        choices=RESIZES,
+        help="from a photo to a square, as train_alexnet.py explains it; the published numbers were"
+        " measured with caffe (%(default)s)",
+    )
+    verb.add_argument(
+        "--crops",
+        type=int,
+        default=CROPS[0],
+        choices=CROPS,
+        help="10: average over corners, centre and their mirror images, as the paper (%(default)s)",
+    )
+    verb.add_argument("--json", action="store_true", help="a JSON object instead of a table")
+    verb.set_defaults(run=evaluate)
 
     verb = verbs.add_parser("demo", help="the whole job on drawings, without any download")
     verb.add_argument("--out", default="demo", metavar="DIR", help="where it happens (%(default)s)")
@@ -105,15 +169,38 @@ def weights(options: argparse.Namespace) -> None:
         print(f"{name}  {' × '.join(map(str, kernel.shape))}")
 
 
+def summary(options: argparse.Namespace) -> None:
+    import_tensorflow()
+    from alexnet_tf.model import AlexNet
+
+    AlexNet(options.variant, options.classes, name=options.variant).summary()
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    pictures, labels = imagenet_pictures(options.imagenet, options.labels)
+    classifier = Classifier.of_imagenet(
+        options.weights, options.variant, options.resize, options.crops
+    )
+    evaluation = evaluate_imagenet(classifier, pictures, labels)
+    for error in evaluation.failed:
+        print(f"alexnet_tf: left out: {error}", file=sys.stderr)
+    if options.json:
+        print(json.dumps(evaluation.as_json()))
+    else:
+        print(f"{options.variant}, --resize {options.resize}, --crops {options.crops}")
+        print(evaluation.summary())
+    return 2 if evaluation.failed else 0
+
+
 def demo(options: argparse.Namespace) -> None:
     from alexnet_tf.demo import demo
 
     demo(Path(options.out))
 
 
-def main() -> None:
+def main() -> int | None:
     options = parse_arguments()
-    options.run(options)
+    return options.run(options)
 
 
 if __name__ == "__main__":

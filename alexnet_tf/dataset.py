@@ -134,7 +134,7 @@ def _digest(path: str) -> str | ImageError:
     """SHA-256 of the file, once its picture has been decoded (small, for speed) from end to end."""
     try:
         content = Path(path).read_bytes()
-        read_picture(path, io.BytesIO(content), least=1)
+        read_picture(path, 1, io.BytesIO(content))
     except OSError as error:
         return ImageError.unreadable(path, error)
     except ImageError as error:

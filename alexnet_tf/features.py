@@ -21,7 +21,7 @@ import numpy as np
 from alexnet_tf.dataset import Row
 from alexnet_tf.errors import UserError
 from alexnet_tf.files import write_json
-from alexnet_tf.images import SHORT_SIDE, ImageError, load_batches
+from alexnet_tf.images import ImageError, load_batches
 from alexnet_tf.progress import progress
 from alexnet_tf.variants import get_variant
 from alexnet_tf.weights import Weights, fingerprint
@@ -36,21 +36,27 @@ class FeatureStore:
     """The pool5 in one folder ``directory/KEY/``: read by digest, filled by `fill`."""
 
     def __init__(
-        self, directory: str | Path, weights: Weights, variant: str, mirror: bool, precision: str
+        self,
+        directory: str | Path,
+        weights: Weights,
+        variant: str,
+        resize: str,
+        mirror: bool,
+        precision: str,
     ):
         row = get_variant(variant)
         convolutions = {name: weights[name] for name in row.conv_kernels()}
         recipe = {
             "weights": fingerprint(convolutions),
             "variant": asdict(row),
-            "short_side": SHORT_SIDE,
+            "resize": resize,
             "views": ["original", "mirror"] if mirror else ["original"],
             "precision": precision,
             "batch": BATCH,
         }
         key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
         self.directory = Path(directory) / key
-        self.variant, self.views = variant, len(recipe["views"])
+        self.variant, self.resize, self.views = variant, resize, len(recipe["views"])
         self.shape = (self.views, int(np.prod(row.pool5_shape)))
         self.directory.mkdir(parents=True, exist_ok=True)
         write_json(self.directory / "recipe.json", recipe)
@@ -81,7 +87,9 @@ class FeatureStore:
         paths = {row.digest: row.path for row in rows}
         batches = self._batches_to_do(paths)
         loaded = load_batches(
-            ([paths[digest] for digest in b.values()] for b in batches.values()), self.variant
+            ([paths[digest] for digest in b.values()] for b in batches.values()),
+            self.variant,
+            self.resize,
         )
         failed = {}
         for (number, digests), pictures in zip(
@@ -92,7 +100,7 @@ class FeatureStore:
                 if isinstance(picture, ImageError):
                     failed[paths[digest]] = picture.reason
                 else:
-                    inputs[place] = picture
+                    (inputs[place],) = picture
             pool5 = self._compute(inputs, forward)
             self._write(number, {place: digests[place] for place in inputs}, pool5)
         self._open()

@@ -17,10 +17,16 @@ from PIL import Image, ImageOps
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.files import printable
-from alexnet_tf.variants import get_variant
+from alexnet_tf.variants import Variant, get_variant
 
-# Krizhevsky 2012, section 2: the short side becomes 256 pixels, the centre is cut out.
-SHORT_SIDE = 256
+# Ways from a photo to the square from which the network's input is cut. `short`: the short side
+# becomes 256 pixels (Krizhevsky 2012, section 2); `caffe`: squashed to 256 × 256 (Caffe's
+# examples/imagenet/create_imagenet.sh); `squash`: squashed to the input's size, so that nothing is
+# cut off (most TensorFlow ports). A row of the table may have another number than 256.
+RESIZES = ("short", "caffe", "squash")
+# The centre; or Krizhevsky 2012, section 4.1: the four corners and the centre, and their mirror
+# images.
+CROPS = (1, 10)
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
 
 # Odd EXIF blocks and palettes are common and harmless; such a picture is read all the same.
@@ -42,18 +48,35 @@ class ImageError(UserError):
         return cls(path, f"cannot be read: {error.strerror or error}")
 
 
-def load_image(path: str | Path, size: int = 227) -> np.ndarray:
-    """The picture in the file `path`: uint8 (size, size, 3), RGB, 0–255.
+def load_image(path: str | Path, variant: str = "bvlc", resize: str = "short") -> np.ndarray:
+    """The picture in the file `path`, as large as the network sees it: uint8 RGB (227, 227, 3).
 
-    Upright (EXIF), the first frame of several, on white where it is transparent; its short side
-    scaled to 256 by antialiased bilinear interpolation, the centre cut out. Raises ImageError.
+    Upright (EXIF), the first frame of several, on white where it is transparent; resized as one of
+    `RESIZES` says, by antialiased bilinear interpolation. Raises ImageError.
     """
-    return np.asarray(_crop_short(read_picture(path), size))
+    return load_crops(path, variant, resize)[0]
 
 
-def read_picture(
-    path: str | Path, content: BinaryIO | None = None, least: int = 2 * SHORT_SIDE
-) -> Image.Image:
+def load_crops(
+    path: str | Path, variant: str = "bvlc", resize: str = "short", crops: int = 1
+) -> np.ndarray:
+    """`crops` (one of `CROPS`) views of the picture in the file `path`: uint8 (crops, 227, 227, 3).
+
+    Of ten the second five are the mirror images of the first. Otherwise as `load_image`.
+    """
+    if resize not in RESIZES or crops not in CROPS:
+        raise ValueError(f"resize should be one of {RESIZES} and crops one of {CROPS}")
+    row = get_variant(variant)
+    picture = read_picture(path, 2 * row.resized)
+    scaled = _scaled(picture.size, row, resize)
+    views = [
+        np.asarray(_cut(picture, scaled, place, row.image_size))
+        for place in _places(scaled, row.image_size, crops)
+    ]
+    return np.stack(views if crops == 1 else views + [view[:, ::-1] for view in views])
+
+
+def read_picture(path: str | Path, least: int, content: BinaryIO | None = None) -> Image.Image:
     """The picture in `path` (or in its `content`), upright, in mode RGB.
 
     A JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as no side falls below `least` pixels,
@@ -76,26 +99,36 @@ def read_picture(
 def preprocess_input(images: np.ndarray, variant: str = "bvlc") -> np.ndarray:
     """What the network takes: RGB pictures in 0–255, any (…, 3) → float32, the variant's channels.
 
-    For ``bvlc`` and ``caffenet``: BGR minus (104.007, 116.669, 122.679), as Caffe was trained.
+    For ``bvlc`` and ``caffenet``: BGR minus (104.007, 116.669, 122.679), as Caffe was trained; for
+    the others what their row of `alexnet_tf.variants` says.
     """
     row = get_variant(variant)
-    inputs = np.asarray(images)[..., :: 1 if row.channels == "RGB" else -1].astype(np.float32)
-    inputs -= np.float32(row.mean)
+    images = np.asarray(images)
+    inputs = np.empty(images.shape, np.float32)
+    # One channel at a time: broadcasting over three values is several times slower.
+    for index, channel in enumerate(row.channels):
+        values = images[..., "RGB".index(channel)].astype(np.float32)
+        values *= np.float32(row.scale)
+        values -= np.float32(row.mean[index])
+        inputs[..., index] = values / np.float32(row.deviation[index])
     return inputs
 
 
 def load_batches(
-    batches: Iterable[Sequence[str | Path]], variant: str = "bvlc", ahead: int = 2
+    batches: Iterable[Sequence[str | Path]],
+    variant: str = "bvlc",
+    resize: str = "short",
+    crops: int = 1,
+    ahead: int = 2,
 ) -> Iterator[list[np.ndarray | ImageError]]:
-    """For each batch of paths the inputs of the network, float32, or why there is none.
+    """For each batch of paths the inputs of the network, float32 (crops, 227, 227, 3), or errors.
 
     Decodes on all cores, at most `ahead` batches before they are asked for.
     """
-    size = get_variant(variant).image_size
 
     def load(path: str | Path) -> np.ndarray | ImageError:
         try:
-            return preprocess_input(load_image(path, size), variant)
+            return preprocess_input(load_crops(path, variant, resize, crops), variant)
         except ImageError as error:
             return error
 
@@ -118,12 +151,34 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
     return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
-def _crop_short(picture: Image.Image, size: int) -> Image.Image:
-    """The central `size` pixels square of the picture scaled to `SHORT_SIDE`."""
-    scale = SHORT_SIDE / min(picture.size)
-    scaled = [max(SHORT_SIDE, round(side * scale)) for side in picture.size]
-    left, top = ((side - size) // 2 for side in scaled)
+def _scaled(size: tuple[int, int], row: Variant, resize: str) -> tuple[int, int]:
+    """Width and height of the whole picture of `size` once it is resized."""
+    if resize == "squash":
+        return (row.image_size, row.image_size)
+    if resize == "caffe":
+        return (row.resized, row.resized)
+    return tuple(max(row.resized, round(side * row.resized / min(size))) for side in size)
+
+
+def _places(scaled: tuple[int, int], size: int, crops: int) -> list[tuple[int, int]]:
+    """Left and top of what is cut from a picture of the size `scaled`, `size` pixels square."""
+    centre = tuple((side - size) // 2 for side in scaled)
+    if crops == 1:
+        return [centre]
+    # The paper cuts out the central square first, and the corners are that square's.
+    square = min(scaled)
+    starts = [(side - square) // 2 for side in scaled]
+    lefts, tops = ((start, start + square - size) for start in starts)
+    return [*((left, top) for top in tops for left in lefts), centre]
+
+
+def _cut(
+    picture: Image.Image, scaled: tuple[int, int], place: tuple[int, int], size: int
+) -> Image.Image:
+    """`size` pixels square at `place` of the picture resized to `scaled`."""
     # Only what is cut out is computed: within one grey level of what scaling it all would give.
-    x, y = (side / whole for side, whole in zip(picture.size, scaled))
-    box = (left * x, top * y, (left + size) * x, (top + size) * y)
-    return picture.resize((size, size), Image.Resampling.BILINEAR, box)
+    start, end = (
+        [(at + offset) * side / whole for at, side, whole in zip(place, picture.size, scaled)]
+        for offset in (0, size)
+    )
+    return picture.resize((size, size), Image.Resampling.BILINEAR, (*start, *end))

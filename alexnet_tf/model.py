@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
-from keras import layers
+from keras import initializers, layers
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.layers import GroupedConv2D, LocalResponseNormalization
 from alexnet_tf.variants import (
     CONV_LAYERS,
+    FC_LAYERS,
     KERNEL_SIZES,
-    PADDINGS,
     POOL_SIZE,
     POOL_STRIDE,
     STRIDES,
@@ -31,13 +33,13 @@ def AlexNet(
 ) -> keras.Model:
     """AlexNet, in the manner of ``keras.applications``.
 
-    Input: float32 (batch, 227, 227, 3) as `preprocess_input` returns it. Output: the
-    probabilities (batch, classes) of the layer ``prob``; the layer ``fc8`` gives the logits. With
-    ``include_top=False`` the output is ``pool5`` (batch, 6, 6, 256).
+    Input: float32 (batch, 227, 227, 3) as `preprocess_input` returns it; some variants take 224 or
+    32 pixels. Output: the probabilities (batch, classes) of the layer ``prob``; the layer ``fc8``
+    gives the logits. With ``include_top=False`` the output is ``pool5`` (batch, 6, 6, 256).
 
     `variant` is a row of `alexnet_tf.variants`; `weights` a file that `read_weights` reads, which
-    must hold every layer of the model, or None to start at random. Raises UserError for an unknown
-    variant or for weights that do not fit.
+    must hold every layer of the model, or None to start at random as the variant does. Raises
+    UserError for an unknown variant or for weights that do not fit.
 
     >>> AlexNet().count_params()
     60965224
@@ -58,9 +60,10 @@ def Head(variant: str = "bvlc", classes: int = 1000, seed: int | None = None) ->
     """fc6 … prob alone: what is trained on the pool5 of frozen convolutions.
 
     Input: float32 (batch, 6, 6, 256), the pool5 of `variant`. Output: probabilities
-    (batch, classes). `seed` fixes the initial kernels and the dropout.
+    (batch, classes). `seed` fixes the initial kernels and the dropout. The kernels are Keras's
+    default ones, whatever the variant's row says: that one is for training all layers together.
     """
-    row = get_variant(variant)
+    row = replace(get_variant(variant), initial=None)
     inputs = keras.Input(row.pool5_shape, name="pool5")
     return keras.Model(inputs, _classifier(inputs, row, classes, seed), name="head")
 
@@ -77,35 +80,31 @@ def load_model(path: str | Path) -> keras.Model:
 
 
 def _convolutions(x, row: Variant):
+    if any(row.border):
+        x = layers.ZeroPadding2D((row.border, row.border), name="conv1_border")(x)
     for index, name in enumerate(CONV_LAYERS):
         x = GroupedConv2D(
             row.filters[index],
             KERNEL_SIZES[index],
             strides=STRIDES[index],
-            padding=PADDINGS[index],
+            padding=row.padding if name == "conv1" else "same",
             groups=row.groups[index],
             activation="relu",
             name=name,
+            **_initializers(row, name),
         )(x)
-        if index < 2:
+        if name in ("conv1", "conv2"):
             for step in row.after_conv:
                 x = _AFTER_CONV[step](row, f"{step}{index + 1}")(x)
     return _pool(row, "pool5")(x)
 
 
 def _classifier(x, row: Variant, classes: int, seed: int | None = None):
-    seeds = [None] * 5 if seed is None else range(5 * seed, 5 * seed + 5)
     x = layers.Flatten(name="flatten")(x)
     for index in (6, 7):
-        x = layers.Dense(
-            row.fc_units,
-            activation="relu",
-            kernel_initializer=keras.initializers.GlorotUniform(seeds[index - 6]),
-            name=f"fc{index}",
-        )(x)
-        x = layers.Dropout(row.dropout, seed=seeds[index - 4], name=f"drop{index}")(x)
-    initializer = keras.initializers.GlorotUniform(seeds[4])
-    x = layers.Dense(classes, kernel_initializer=initializer, name="fc8")(x)
+        for step in row.head:
+            x = _HEAD[step](row, f"{step}{index}", seed)(x)
+    x = layers.Dense(classes, name="fc8", **_initializers(row, "fc8", seed))(x)
     return layers.Softmax(name="prob")(x)
 
 
@@ -116,7 +115,40 @@ def _norm(row: Variant, name: str):
 
 
 def _pool(row: Variant, name: str):
-    return layers.MaxPooling2D(POOL_SIZE, POOL_STRIDE, name=name)
+    return layers.MaxPooling2D(POOL_SIZE, POOL_STRIDE, row.padding, name=name)
+
+
+def _dense(row: Variant, name: str, seed: int | None):
+    return layers.Dense(
+        row.fc_units, activation="relu", name=name, **_initializers(row, name, seed)
+    )
+
+
+def _dropout(row: Variant, name: str, seed: int | None):
+    return layers.Dropout(row.dropout, seed=_seed(name, seed), name=name)
 
 
 _AFTER_CONV = {"norm": _norm, "pool": _pool}
+_HEAD = {"fc": _dense, "drop": _dropout}
+
+
+def _initializers(row: Variant, name: str, seed: int | None = None) -> dict[str, Any]:
+    """The initial kernel and bias of the layer `name`, as its keyword arguments."""
+    seed = _seed(name, seed)
+    if row.initial is None:
+        return {"kernel_initializer": initializers.GlorotUniform(seed)}
+    place = (*CONV_LAYERS, *FC_LAYERS).index(name)
+    random = initializers.TruncatedNormal if row.initial.truncated else initializers.RandomNormal
+    return {
+        "kernel_initializer": random(0.0, row.initial.deviations[place], seed),
+        "bias_initializer": initializers.Constant(row.initial.biases[place]),
+    }
+
+
+# The random layers of a head.
+_SEEDED = ("fc6", "fc7", "drop6", "drop7", "fc8")
+
+
+def _seed(name: str, seed: int | None) -> int | None:
+    """A seed for the layer `name` alone; None when `seed` is."""
+    return None if seed is None else len(_SEEDED) * seed + _SEEDED.index(name)

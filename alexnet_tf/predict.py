@@ -32,15 +32,26 @@ class Answer:
 class Classifier:
     """A network and the names of its outputs. TensorFlow is imported when the first picture asks.
 
-    `open_network` returns a Keras model: inputs of `variant` → probabilities (n, classes).
+    `open_network` returns a Keras model: inputs of `variant` → probabilities (n, classes). `resize`
+    and `crops` say what of a picture it sees, as in `alexnet_tf.images`.
     """
 
-    def __init__(self, variant: str, classes: Sequence[str], open_network: Callable):
-        self.variant, self.classes = variant, tuple(classes)
+    def __init__(
+        self,
+        variant: str,
+        classes: Sequence[str],
+        open_network: Callable,
+        resize: str = "short",
+        crops: int = 1,
+    ):
+        self.variant, self.resize, self.crops = variant, resize, crops
+        self.classes = tuple(classes)
         self._open_network = open_network
 
     @classmethod
-    def of_imagenet(cls, weights: str | Path, variant: str) -> Classifier:
+    def of_imagenet(
+        cls, weights: str | Path, variant: str, resize: str = "short", crops: int = 1
+    ) -> Classifier:
         """Names the thousand classes of ImageNet. Raises UserError for unusable weights."""
         row, names = get_variant(variant), [names for _, names in imagenet_classes()]
         kernels = row.conv_kernels() | row.fc_kernels(len(names))
@@ -53,11 +64,11 @@ class Classifier:
             load_weights(network, layers)
             return network
 
-        return cls(variant, names, open_network)
+        return cls(variant, names, open_network, resize, crops)
 
     @classmethod
-    def of_run(cls, run: Run) -> Classifier:
-        """Names the classes that the finished run was trained on."""
+    def of_run(cls, run: Run, crops: int = 1) -> Classifier:
+        """Names the classes that the finished run was trained on, from pictures resized as then."""
         config = run.read_config()
 
         def open_network():
@@ -65,19 +76,31 @@ class Classifier:
 
             return load_model(run.model)
 
-        return cls(config["settings"]["variant"], config["classes"], open_network)
+        settings = config["settings"]
+        return cls(settings["variant"], config["classes"], open_network, settings["resize"], crops)
 
     def classify(self, files: Sequence[str], top: int) -> Iterator[Answer]:
         """An answer for each file, in order, with the `top` likeliest classes."""
-        batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
-        for names, inputs in zip(batches, load_batches(batches, self.variant)):
-            pictures = [picture for picture in inputs if not isinstance(picture, ImageError)]
-            rows = iter(self._network.predict_on_batch(np.stack(pictures)) if pictures else ())
-            for name, picture in zip(names, inputs):
-                if isinstance(picture, ImageError):
-                    yield Answer(name, error=picture)
-                else:
-                    yield Answer(name, self._top(next(rows), top))
+        for file, result in zip(files, self.probabilities(files)):
+            if isinstance(result, ImageError):
+                yield Answer(file, error=result)
+            else:
+                yield Answer(file, self._top(result, top))
+
+    def probabilities(self, files: Sequence[str]) -> Iterator[np.ndarray | ImageError]:
+        """For each file, in order, the mean over its crops of (classes,), or why there is none."""
+        size = BATCH // self.crops
+        batches = [files[start : start + size] for start in range(0, len(files), size)]
+        for inputs in load_batches(batches, self.variant, self.resize, self.crops):
+            pictures = [crops for crops in inputs if not isinstance(crops, ImageError)]
+            rows = iter(self._forward(np.stack(pictures)) if pictures else ())
+            for crops in inputs:
+                yield crops if isinstance(crops, ImageError) else next(rows)
+
+    def _forward(self, pictures: np.ndarray) -> np.ndarray:
+        """(pictures, crops, 227, 227, 3) → (pictures, classes)."""
+        rows = self._network.predict_on_batch(pictures.reshape(-1, *pictures.shape[2:]))
+        return rows.reshape(*pictures.shape[:2], -1).mean(axis=1)
 
     @cached_property
     def _network(self):

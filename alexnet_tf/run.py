@@ -22,6 +22,7 @@ class Settings:
     data: str = "data"
     weights: str = "weights/bvlc_alexnet.npy"
     variant: str = "bvlc"
+    resize: str = "short"
     epochs: int = 10
     batch_size: int = 128
     learning_rate: float = 0.003
@@ -48,19 +49,22 @@ class Run:
         self.model = self.directory / "model.keras"
 
     def read_config(self) -> dict[str, Any]:
-        """settings, classes, fingerprints, versions; UserError when config.json is unreadable."""
+        """settings, classes, fingerprints, versions; UserError when config.json is unreadable.
+
+        A setting that is younger than the run had its default.
+        """
         config = read_json(self.config)
         if not isinstance(config, dict) or not {"settings", "classes", "data"} <= set(config):
             raise UserError(f"{self.config}: is not the config.json of a run of alexnet_tf")
-        return config
+        return config | {"settings": asdict(Settings()) | config["settings"]}
 
     def check_settings(self, settings: Settings) -> None:
         """UserError, naming each difference, when the run was started with other settings."""
         before, now = self.read_config()["settings"], asdict(settings)
         differences = [
-            f"{name} was {before.get(name)!r}, now {now[name]!r}"
+            f"{name} was {before[name]!r}, now {now[name]!r}"
             for name in now
-            if name not in FREE and before.get(name) != now[name]
+            if name not in FREE and before[name] != now[name]
         ]
         if differences:
             raise UserError(

@@ -157,15 +157,15 @@ def _read_lists(train: Path) -> Source:
     """``train.txt`` and, where there is one, the ``val.txt`` and ``classes.txt`` beside it."""
     validation = train.with_name("val.txt")
     has_validation = validation.is_file() and validation != train
-    rows = [(path, label, False if has_validation else None) for path, label in _lines(train)]
+    rows = [(path, label, False if has_validation else None) for path, label in read_list(train)]
     if has_validation:
-        rows += [(path, label, True) for path, label in _lines(validation)]
+        rows += [(path, label, True) for path, label in read_list(validation)]
     names = _class_names(train.with_name("classes.txt"), rows)
     entries = tuple(Entry(path, names[label], part) for path, label, part in rows)
     return Source(tuple(dict.fromkeys(names.values())), entries)
 
 
-def _lines(file: Path) -> list[tuple[str, str]]:
+def read_list(file: Path) -> list[tuple[str, str]]:
     """(path, label) of the lines ``path label``; the path may hold spaces, the label not."""
     rows = []
     for number, line in enumerate(read_lines(file), 1):

@@ -67,7 +67,12 @@ def _with_features(job: Job, log: Logger) -> tuple[Job, FeatureStore]:
     """The store that has pool5 of every picture of the job, less those no longer readable."""
     settings = job.settings
     store = FeatureStore(
-        settings.features, job.weights, settings.variant, settings.mirror, settings.precision
+        settings.features,
+        job.weights,
+        settings.variant,
+        settings.resize,
+        settings.mirror,
+        settings.precision,
     )
     rows = sorted((*job.dataset.train, *job.dataset.validation), key=lambda row: row.path)
     missing = [row for row in rows if row not in store]

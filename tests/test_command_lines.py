@@ -54,6 +54,9 @@ def test_the_names_of_imagenet_are_in_output_order():
         (["train_alexnet.py", "--variant", "vgg"], "invalid choice"),
         (["alexnet_tf", "data", "nowhere"], "nowhere: no labelled pictures found. `make data`"),
         (["alexnet_tf", "weights", "nowhere.npy"], "those that can be fetched are bvlc_alexnet"),
+        (["alexnet_tf", "summary", "vgg"], "invalid choice"),
+        (["alexnet_tf", "evaluate", "--imagenet", "val"], "val: is no folder of pictures"),
+        (["predict_alexnet.py", "1", "a.jpg", "--crops", "5"], "invalid choice"),
         (["alexnet_tf", "demo"], "run the demo in the project's folder"),
     ],
 )
@@ -91,6 +94,12 @@ def test_data_lists_and_counts(command, faces, tmp_path):
 def test_weights_are_checked(command, random_weights):
     lines = command("alexnet_tf", "weights", random_weights).stdout.splitlines()
     assert lines[1] == "conv2  5 × 5 × 48 × 256"
+
+
+def test_summary_shows_shapes_and_parameters(command):
+    result = command("alexnet_tf", "summary", "owt")
+    assert "(None, 55, 55, 64)" in result.stdout and "61,100,840" in result.stdout
+    assert result.stderr == ""
 
 
 def test_a_json_line_for_each_failed_picture(command, tmp_path, trained_run):

@@ -26,8 +26,8 @@ def rows(faces):
 def open_store(tmp_path, random_weights):
     weights = read_weights(random_weights)
 
-    def store(variant="bvlc", mirror=True, weights=weights):
-        return FeatureStore(tmp_path, weights, variant, mirror, "float32")
+    def store(variant="bvlc", resize="short", mirror=True, weights=weights):
+        return FeatureStore(tmp_path, weights, variant, resize, mirror, "float32")
 
     return store
 
@@ -53,6 +53,16 @@ def test_they_are_there_the_next_time(open_store, rows):
     second = open_store()
     assert all(row in second for row in rows)
     np.testing.assert_array_equal(everything(first, rows), everything(second, rows))
+
+
+def test_pictures_are_resized_as_told(open_store, rows):
+    seen = []
+    open_store(resize="squash").fill(
+        rows[:1], lambda inputs: seen.append(inputs[0]) or forward(inputs)
+    )
+    np.testing.assert_array_equal(
+        seen[0], preprocess_input(load_image(rows[0].path, resize="squash"))
+    )
 
 
 def test_only_what_is_new_is_computed(open_store, rows):
@@ -107,16 +117,19 @@ def test_a_broken_batch_is_redone_with_the_same_bits(open_store, rows, damage):
     np.testing.assert_array_equal(everything(again, rows), expected)
 
 
-def test_other_weights_variants_or_views_have_a_store_of_their_own(open_store, random_weights):
+def test_other_weights_variants_sizes_or_views_have_a_store_of_their_own(
+    open_store, random_weights
+):
     other = read_weights(random_weights)
     other["conv5"][1][0] += 1
     stores = [
         open_store(),
         open_store("caffenet"),
+        open_store(resize="squash"),
         open_store(mirror=False),
         open_store(weights=other),
     ]
-    assert len({store.directory for store in stores}) == 4
+    assert len({store.directory for store in stores}) == 5
 
 
 def test_a_picture_that_vanished_meanwhile_is_reported(open_store, rows, tmp_path):

@@ -5,7 +5,14 @@ import pytest
 from PIL import Image
 
 import alexnet_tf
-from alexnet_tf.images import ImageError, load_batches, load_image, preprocess_input, read_picture
+from alexnet_tf.images import (
+    ImageError,
+    load_batches,
+    load_crops,
+    load_image,
+    preprocess_input,
+    read_picture,
+)
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)
 
@@ -85,24 +92,66 @@ def test_what_is_transparent_is_white(tmp_path):
     assert (image == 255).all()
 
 
+def noise(width, height):
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    return Image.fromarray(pixels)
+
+
+def scale_and_cut(picture, width, height, size):
+    """The definition taken literally: scale the whole picture, then cut out the centre."""
+    scaled = np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR), int)
+    top, left = (height - size) // 2, (width - size) // 2
+    return scaled[top : top + size, left : left + size]
+
+
 @pytest.mark.parametrize("size", [(500, 375), (375, 500), (256, 256), (100, 80), (1, 1), (3000, 7)])
-def test_geometry_is_short_side_256_then_the_centre(tmp_path, size):
-    """Against the definition taken literally: scale the whole picture, then cut."""
-    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
-    picture = Image.fromarray(noise)
+def test_short_is_short_side_256_then_the_centre(tmp_path, size):
+    picture = noise(*size)
     path = save(tmp_path / "a.png", picture)
     width, height = (max(256, round(side * 256 / min(size))) for side in size)
-    scaled = np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR), int)
-    top, left = (height - 227) // 2, (width - 227) // 2
-    expected = scaled[top : top + 227, left : left + 227]
-    assert np.abs(load_image(path) - expected).max() <= 1
+    for variant, side in (("bvlc", 227), ("owt", 224)):
+        expected = scale_and_cut(picture, width, height, side)
+        assert np.abs(load_image(path, variant) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(500, 375), (375, 500), (256, 256), (100, 80), (1, 1), (3000, 7)])
+@pytest.mark.parametrize(("resize", "side"), [("caffe", 256), ("squash", 227)])
+def test_the_other_ways_squash_the_whole_picture(tmp_path, size, resize, side):
+    picture = noise(*size)
+    path = save(tmp_path / "a.png", picture)
+    expected = scale_and_cut(picture, side, side, 227)
+    assert np.abs(load_image(path, resize=resize) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("resize", ["short", "caffe", "squash"])
+def test_a_picture_of_cifar_is_used_whole(tmp_path, resize):
+    picture = noise(32, 32)
+    path = save(tmp_path / "a.png", picture)
+    np.testing.assert_array_equal(load_image(path, "cifar64", resize), np.asarray(picture))
+
+
+def test_ten_crops_are_corners_and_centre_of_the_square_and_their_mirror_images(tmp_path):
+    """Krizhevsky 2012: the corners are those of the central 256 × 256 pixels."""
+    picture = noise(256 + 40, 256)
+    path = save(tmp_path / "a.png", picture)
+    pixels = np.asarray(picture)[:, 20:-20]
+    five = [
+        pixels[:227, :227],
+        pixels[:227, -227:],
+        pixels[-227:, :227],
+        pixels[-227:, -227:],
+        pixels[14:-15, 14:-15],
+    ]
+    crops = load_crops(path, crops=10)
+    np.testing.assert_array_equal(crops, five + [crop[:, ::-1] for crop in five])
+    np.testing.assert_array_equal(crops[4], load_image(path))
 
 
 def test_large_jpegs_are_decoded_small_but_look_the_same(tmp_path):
     wave = np.sin(np.arange(3000) / 100)[None] + np.cos(np.arange(2400) / 80)[:, None]
     pixels = (wave[..., None] * [40, 50, 60] + 128).astype(np.uint8)
     path = save(tmp_path / "a.jpg", Image.fromarray(pixels), quality=95)
-    assert min(read_picture(path).size) == 600
+    assert min(read_picture(path, 512).size) == 600
     whole = load_image(save(tmp_path / "a.png", Image.open(path)))
     assert np.abs(load_image(path).astype(int) - whole).max() <= 3
 
@@ -115,6 +164,27 @@ def test_preprocessing_is_bgr_minus_the_channel_means():
     batch = alexnet_tf.preprocess_input(image[None].repeat(2, 0), "caffenet")
     np.testing.assert_array_equal(batch, expected[None].repeat(2, 0))
     assert batch.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("variant", "expected"),
+    [
+        ("paper", (10 - 122.679, 20 - 116.669, 30 - 104.007)),
+        (
+            "owt",
+            ((10 / 255 - 0.485) / 0.229, (20 / 255 - 0.456) / 0.224, (30 / 255 - 0.406) / 0.225),
+        ),
+        ("nolrn", (10 / 127.5 - 1, 20 / 127.5 - 1, 30 / 127.5 - 1)),
+        ("cifar96", (10 / 255, 20 / 255, 30 / 255)),
+        ("cifar96-nolrn", (10 / 255, 20 / 255, 30 / 255)),
+        ("cifar64", (10 / 255, 20 / 255, 30 / 255)),
+    ],
+)
+def test_the_other_variants_take_rgb_scaled_as_their_authors_did(variant, expected):
+    image = np.uint8([[[10, 20, 30]]])
+    inputs = preprocess_input(image, variant)
+    np.testing.assert_allclose(inputs, np.float32([[expected]]), rtol=1e-6)
+    assert inputs.dtype == np.float32
 
 
 def broken_files():
@@ -149,4 +219,4 @@ def test_batches_keep_order_and_hold_the_errors(tmp_path, faces):
     first, second = load_batches(batches)
     assert isinstance(first[1], ImageError)
     for path, loaded in zip(good, [first[0], first[2], *second]):
-        np.testing.assert_array_equal(loaded, preprocess_input(load_image(path)))
+        np.testing.assert_array_equal(loaded, preprocess_input(load_crops(path)))

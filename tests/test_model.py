@@ -1,11 +1,13 @@
 import keras
 import numpy as np
 import pytest
+import reference
 
 import alexnet_tf
 from alexnet_tf.errors import UserError
 from alexnet_tf.model import AlexNet, Head, load_model
 from alexnet_tf.variants import VARIANTS
+from alexnet_tf.weights import load_weights
 
 SHAPES = {
     "conv1": (55, 55, 96),
@@ -24,6 +26,18 @@ SHAPES = {
     "prob": (1000,),
 }
 CONV_PARAMETERS = 2_334_080
+# Side of conv1 … pool5 and number of parameters with 1,000 classes: torchvision's published number
+# for owt, Caffe's for the first three (the paper says 60 million).
+VARIANT_SIDES_AND_PARAMETERS = {
+    "bvlc": ((55, 27, 13, 6), 60_965_224),
+    "caffenet": ((55, 27, 13, 6), 60_965_224),
+    "paper": ((55, 27, 13, 6), 60_965_224),
+    "owt": ((55, 27, 13, 6), 61_100_840),
+    "nolrn": ((55, 27, 13, 6), 28_868_968),
+    "cifar96": ((8, 4, 2, 1), 25_678_184),
+    "cifar96-nolrn": ((8, 4, 2, 1), 25_678_184),
+    "cifar64": ((8, 4, 2, 1), 24_400_680),
+}
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +49,63 @@ def test_every_caffe_name_is_a_layer_of_the_right_shape(alexnet):
     assert {name: alexnet.get_layer(name).output.shape[1:] for name in SHAPES} == SHAPES
 
 
-def test_number_of_parameters_is_the_published_one(alexnet):
-    assert alexnet.count_params() == 60_965_224
-    assert AlexNet(include_top=False).count_params() == CONV_PARAMETERS
+def test_without_top_only_the_convolutions_are_there():
+    model = AlexNet(include_top=False)
+    assert model.count_params() == CONV_PARAMETERS and model.output_shape == (None, 6, 6, 256)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_is_what_a_plain_numpy_network_computes(variant):
+    row = VARIANTS[variant]
+    weights = reference.random_weights(row, classes=1000)
+    # As large as pictures of 0–255 less their mean, so that the normalization matters.
+    picture = np.random.default_rng(1).normal(0, 60, (row.image_size, row.image_size, 3))
+    picture = picture.astype("f4")
+    expected = reference.forward(row, weights, picture)
+    model = AlexNet(variant)
+    load_weights(model, weights)
+    stages = keras.Model(model.input, [model.get_layer(name).output for name in expected])
+    for (name, values), output in zip(expected.items(), stages(picture[None])):
+        assert output.shape[1:] == values.shape
+        assert np.abs(output[0] - values).max() <= 1e-5 * np.abs(values).max(), name
+
+    sides, parameters = VARIANT_SIDES_AND_PARAMETERS[variant]
+    names = ("conv1", "pool1", "pool2", "pool5")
+    assert tuple(expected[name].shape[0] for name in names) == sides
+    assert expected["pool5"].shape == row.pool5_shape
+    assert model.count_params() == parameters
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_has_a_head_for_its_pool5(variant):
+    row = VARIANTS[variant]
+    head = Head(variant, classes=10, seed=0)
+    assert head.input_shape == (None, *row.pool5_shape) and head.output_shape == (None, 10)
+    order = [layer.name for layer in head.layers][2:6]
+    if variant in ("owt", "nolrn"):
+        assert order == ["drop6", "fc6", "drop7", "fc7"]
+    else:
+        assert order == ["fc6", "drop6", "fc7", "drop7"]
+
+
+@pytest.mark.parametrize(
+    ("variant", "fc6_deviation", "biases"),
+    [
+        ("bvlc", 0.005, (0, 0.1, 0, 0.1, 0.1, 0.1, 0.1, 0)),
+        ("caffenet", 0.005, (0, 1, 0, 1, 1, 1, 1, 0)),
+        ("paper", 0.01, (0, 1, 0, 1, 1, 1, 1, 0)),
+        ("cifar64", 0.1, (0,) * 8),
+    ],
+)
+def test_untrained_weights_are_those_that_the_authors_began_with(variant, fc6_deviation, biases):
+    model = AlexNet(variant)
+    layers = [layer for layer in model.layers if hasattr(layer, "kernel")]
+    assert [layer.bias.numpy().mean() for layer in layers] == pytest.approx(biases)
+    kernel = model.get_layer("fc6").kernel.numpy()
+    assert kernel.std() == pytest.approx(
+        fc6_deviation * (0.88 if variant == "cifar64" else 1), rel=0.01
+    )
+    assert (np.abs(kernel).max() <= 2 * fc6_deviation) == (variant == "cifar64")
 
 
 def test_every_layer_has_one_kernel_of_the_shape_that_the_table_says(alexnet):
@@ -45,12 +113,6 @@ def test_every_layer_has_one_kernel_of_the_shape_that_the_table_says(alexnet):
     for name, shape in (row.conv_kernels() | row.fc_kernels(1000)).items():
         kernel, bias = alexnet.get_layer(name).weights
         assert (tuple(kernel.shape), tuple(bias.shape)) == (shape, shape[-1:])
-
-
-def test_caffenet_pools_before_it_normalizes():
-    model = AlexNet("caffenet", include_top=False)
-    assert model.get_layer("pool1").output.shape == model.get_layer("norm1").output.shape
-    assert model.count_params() == CONV_PARAMETERS
 
 
 def test_prob_is_the_softmax_of_fc8(alexnet):

@@ -1,0 +1,87 @@
+"""AlexNet's forward pass in plain NumPy and double precision: what the network is tested against.
+
+It shares nothing with the network but the table of variants. Pictures are (rows, columns,
+channels).
+"""
+
+import numpy as np
+
+from alexnet_tf.variants import POOL_SIZE, POOL_STRIDE, STRIDES
+
+
+def forward(row, weights, x):
+    """The outputs of conv1 … prob by layer name, fc6 and fc7 with their ReLU."""
+    stages = {}
+    x = np.pad(x.astype("f8"), (row.border, row.border, (0, 0)))
+    for i in range(5):
+        padding = row.padding if i == 0 else "same"
+        name = f"conv{i + 1}"
+        x = convolve(x, *weights[name], STRIDES[i], row.groups[i], padding)
+        x = stages[name] = np.maximum(x, 0)
+        for step in row.after_conv if i < 2 else ["pool"] if i == 4 else []:
+            x = pool(x, row.padding) if step == "pool" else normalize(x, row)
+            stages[f"{step}{i + 1}"] = x
+    x = x.ravel()
+    for name in ("fc6", "fc7", "fc8"):
+        kernel, bias = weights[name]
+        x = x @ kernel.astype("f8") + bias
+        x = stages[name] = x if name == "fc8" else np.maximum(x, 0)
+    stages["prob"] = np.exp(x - x.max()) / np.exp(x - x.max()).sum()
+    return stages
+
+
+def convolve(x, kernel, bias, stride, groups, padding):
+    """By im2col: every window of the picture as a row, times the kernel as a matrix."""
+    size = kernel.shape[0]
+    x = np.pad(x, borders(x, size, stride, padding))
+    parts = []
+    for inputs, kernels in zip(np.split(x, groups, -1), np.split(kernel, groups, -1)):
+        patches = windows(inputs, size, stride)
+        columns = patches.reshape(-1, size * size * inputs.shape[-1])
+        outputs = columns @ kernels.reshape(columns.shape[1], -1).astype("f8")
+        parts.append(outputs.reshape(*patches.shape[:2], -1))
+    return np.concatenate(parts, -1) + bias
+
+
+def pool(x, padding):
+    """The largest value of each window; what is padded is never the largest."""
+    x = np.pad(x, borders(x, POOL_SIZE, POOL_STRIDE, padding), constant_values=-np.inf)
+    return windows(x, POOL_SIZE, POOL_STRIDE).max((2, 3))
+
+
+def normalize(x, row):
+    """Krizhevsky 2012, section 3.3, one channel after the other."""
+    y = np.empty_like(x)
+    for c in range(x.shape[-1]):
+        neighbours = x[..., max(0, c - row.lrn_radius) : c + row.lrn_radius + 1]
+        scale = row.lrn_bias + row.lrn_alpha * (neighbours**2).sum(-1)
+        y[..., c] = x[..., c] / scale**row.lrn_beta
+    return y
+
+
+def windows(x, size, stride):
+    """(rows, columns, size, size, channels)."""
+    rows, columns = ((side - size) // stride + 1 for side in x.shape[:2])
+    patches = [
+        [x[r * stride :, c * stride :][:size, :size] for c in range(columns)] for r in range(rows)
+    ]
+    return np.array(patches)
+
+
+def borders(x, size, stride, padding):
+    """TensorFlow's "same": a window for each stride; an odd pixel goes to the right and bottom."""
+    if padding == "valid":
+        return ((0, 0), (0, 0), (0, 0))
+    totals = [max(0, (-(-side // stride) - 1) * stride + size - side) for side in x.shape[:2]]
+    return (*((total // 2, total - total // 2) for total in totals), (0, 0))
+
+
+def random_weights(row, classes, seed=0):
+    """Kernels by which values neither die out nor explode (He 2015), logits of a few units."""
+    random = np.random.default_rng(seed)
+    weights = {}
+    for name, shape in (row.conv_kernels() | row.fc_kernels(classes)).items():
+        deviation = np.sqrt(2 / np.prod(shape[:-1])) / (300 if name == "fc8" else 1)
+        kernel = random.normal(0, deviation, shape).astype("f4")
+        weights[name] = kernel, random.normal(0, 1, shape[-1]).astype("f4")
+    return weights

@@ -8,6 +8,7 @@ from pathlib import Path
 from alexnet_tf import cli
 from alexnet_tf.dataset import open_dataset, write_lists
 from alexnet_tf.errors import UserError
+from alexnet_tf.recognize import recognize
 from alexnet_tf.run import Settings
 from alexnet_tf.sources import DATA
 from alexnet_tf.weights import read_weights
@@ -73,7 +74,9 @@ def weights(options: argparse.Namespace) -> None:
             f"and put it there, as {file}; or name another file of that layout by "
             "--weights FILE (WEIGHTS=FILE with make)."
         )
-    for name, (kernel, _) in read_weights(file).items():
+    layers = read_weights(file)
+    print(f"{file}: {recognize(layers, file).name}")
+    for name, (kernel, _) in layers.items():
         print(f"{name}  {' × '.join(map(str, kernel.shape))}")
 
 

@@ -1,4 +1,4 @@
-"""The one exception that is the user's to mend."""
+"""What is the user's to mend."""
 
 
 class UserError(Exception):
@@ -6,3 +6,7 @@ class UserError(Exception):
 
     The command lines print it without a traceback and exit with 2.
     """
+
+
+class WeightsError(UserError):
+    """A file of weights that cannot be used."""

@@ -49,8 +49,8 @@ def AlexNet(
         outputs = _classifier(outputs, row, classes)
     model = keras.Model(inputs, outputs, name=name)
     if weights is not None:
-        kernels = row.conv_kernels() | (row.fc_kernels(classes) if include_top else {})
-        load_weights(model, check_weights(read_weights(weights), kernels, weights))
+        needed = classes if include_top else None
+        load_weights(model, check_weights(read_weights(weights), row, weights, needed))
     return model
 
 

@@ -43,8 +43,7 @@ class Classifier:
     def of_imagenet(cls, weights: str | Path, variant: str) -> Classifier:
         """Names the thousand classes of ImageNet. Raises UserError for unusable weights."""
         row, names = get_variant(variant), [names for _, names in imagenet_classes()]
-        kernels = row.conv_kernels() | row.fc_kernels(len(names))
-        layers = check_weights(read_weights(weights), kernels, weights)
+        layers = check_weights(read_weights(weights), row, weights, len(names))
 
         def open_network():
             from alexnet_tf.model import AlexNet

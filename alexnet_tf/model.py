@@ -19,13 +19,13 @@ from alexnet_tf.variants import (
     Variant,
     get_variant,
 )
-from alexnet_tf.weights import check_weights, load_weights, read_weights
+from alexnet_tf.weights import Weights, check_weights, load_weights, read_weights
 
 
 def AlexNet(
     variant: str = "bvlc",
     classes: int = 1000,
-    weights: str | Path | None = None,
+    weights: str | Path | Weights | None = None,
     include_top: bool = True,
     name: str = "alexnet",
 ) -> keras.Model:
@@ -36,21 +36,25 @@ def AlexNet(
     ``include_top=False`` the output is ``pool5`` (batch, 6, 6, 256).
 
     `variant` is a row of `alexnet_tf.variants`; `weights` a file that `read_weights` reads, which
-    must hold every layer of the model, or None to start at random. Raises UserError for an unknown
-    variant or for weights that do not fit.
+    must hold every layer of the model, or what `check_weights` returned, or None to start at
+    random. Raises UserError for an unknown variant or for weights that do not fit.
 
     >>> AlexNet().count_params()
     60965224
     """
     row = get_variant(variant)
     inputs = keras.Input((row.image_size, row.image_size, len(row.channels)), name="data")
-    outputs = _convolutions(inputs, row)
+    # Random numbers that weights then replace would take a second and 300 MB.
+    zeros = weights is not None
+    outputs = _convolutions(inputs, row, zeros)
     if include_top:
-        outputs = _classifier(outputs, row, classes)
+        outputs = _classifier(outputs, row, classes, zeros=zeros)
     model = keras.Model(inputs, outputs, name=name)
-    if weights is not None:
+    if isinstance(weights, str | Path):
         needed = classes if include_top else None
-        load_weights(model, check_weights(read_weights(weights), row, weights, needed))
+        weights = check_weights(read_weights(weights), row, weights, needed)
+    if weights is not None:
+        load_weights(model, weights)
     return model
 
 
@@ -76,7 +80,7 @@ def load_model(path: str | Path) -> keras.Model:
         raise UserError(f"{path}: is not a model that can be opened ({error})") from error
 
 
-def _convolutions(x, row: Variant):
+def _convolutions(x, row: Variant, zeros: bool = False):
     for index, name in enumerate(CONV_LAYERS):
         x = GroupedConv2D(
             row.filters[index],
@@ -85,6 +89,7 @@ def _convolutions(x, row: Variant):
             padding=PADDINGS[index],
             groups=row.groups[index],
             activation="relu",
+            kernel_initializer="zeros" if zeros else "glorot_uniform",
             name=name,
         )(x)
         if index < 2:
@@ -93,19 +98,22 @@ def _convolutions(x, row: Variant):
     return _pool(row, "pool5")(x)
 
 
-def _classifier(x, row: Variant, classes: int, seed: int | None = None):
+def _classifier(x, row: Variant, classes: int, seed: int | None = None, zeros: bool = False):
     seeds = [None] * 5 if seed is None else range(5 * seed, 5 * seed + 5)
+    initializers = [
+        keras.initializers.Zeros() if zeros else keras.initializers.GlorotUniform(seeds[number])
+        for number in (0, 1, 4)
+    ]
     x = layers.Flatten(name="flatten")(x)
     for index in (6, 7):
         x = layers.Dense(
             row.fc_units,
             activation="relu",
-            kernel_initializer=keras.initializers.GlorotUniform(seeds[index - 6]),
+            kernel_initializer=initializers[index - 6],
             name=f"fc{index}",
         )(x)
         x = layers.Dropout(row.dropout, seed=seeds[index - 4], name=f"drop{index}")(x)
-    initializer = keras.initializers.GlorotUniform(seeds[4])
-    x = layers.Dense(classes, kernel_initializer=initializer, name="fc8")(x)
+    x = layers.Dense(classes, kernel_initializer=initializers[2], name="fc8")(x)
     return layers.Softmax(name="prob")(x)
 
 

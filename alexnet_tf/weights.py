@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from alexnet_tf.errors import WeightsError
+from alexnet_tf.files import printable
 from alexnet_tf.readers import READERS
 from alexnet_tf.recognize import recognize
 from alexnet_tf.variants import CONV_LAYERS, FC_LAYERS, Variant
@@ -39,7 +40,7 @@ def read_weights(path: str | Path) -> Weights:
         layers = READERS[path.suffix](path)
         return {name: _kernel_and_bias(name, value) for name, value in layers.items()}
     except WeightsError as error:
-        raise WeightsError(f"{path}: {error}") from None
+        raise WeightsError(f"{path}: {printable(error)}") from None
     except Exception as error:  # broken content can raise nearly anything
         raise WeightsError(f"{path}: is damaged or not a file of weights ({error!r})") from error
 

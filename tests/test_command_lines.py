@@ -90,7 +90,8 @@ def test_data_lists_and_counts(command, faces, tmp_path):
 
 def test_weights_are_checked(command, random_weights):
     lines = command("alexnet_tf", "weights", random_weights).stdout.splitlines()
-    assert lines[1] == "conv2  5 × 5 × 48 × 256"
+    assert lines[0] == f"{random_weights}: unknown weights"
+    assert lines[2] == "conv2  5 × 5 × 48 × 256"
 
 
 def test_a_json_line_for_each_failed_picture(command, tmp_path, trained_run):

@@ -8,7 +8,7 @@ may raise anything.
 """
 
 from alexnet_tf.readers.caffemodel import read_caffemodel
-from alexnet_tf.readers.keras_h5 import read_h5, read_keras
+from alexnet_tf.readers.hdf5 import read_h5, read_keras
 from alexnet_tf.readers.npy import read_npy
 from alexnet_tf.readers.npz import read_npz
 from alexnet_tf.readers.pytorch import read_pytorch

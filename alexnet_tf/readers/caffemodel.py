@@ -6,6 +6,7 @@ The numbers of the fields are those of Caffe's src/caffe/proto/caffe.proto.
 from __future__ import annotations
 
 import math
+import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,8 +33,8 @@ LONGEST_SHAPE = 32 * 11
 
 def read_caffemodel(path: Path) -> dict:
     """The layers that have weights."""
-    layers = {}
-    for name, blobs in _layers(path):
+    layers, file = {}, map_file(path)
+    for name, blobs in _layers(file):
         if blobs:
             kernel, bias = (_array(blob) for blob in _pair(name, blobs))
             if name in FC_LAYERS:  # 1 × 1 × out × in, in the older format
@@ -41,18 +42,21 @@ def read_caffemodel(path: Path) -> dict:
             layers[name] = (kernel, bias.reshape(-1))
     if not layers:
         raise WeightsError("holds no layer with weights; is it the network's trained .caffemodel?")
-    return to_channels_last(layers)
+    weights = to_channels_last(layers)
+    # fc6 was copied: its pages in the file need not stay in memory. The others come back if asked.
+    file.madvise(mmap.MADV_DONTNEED)
+    return weights
 
 
 def order_after_conv1(path: Path) -> tuple[str, ...]:
     """What the network does between conv1 and conv2, in order: of "norm" and "pool"."""
     steps = {"norm1": "norm", "pool1": "pool"}
-    return tuple(steps[name] for name, _ in _layers(path) if name in steps)
+    return tuple(steps[name] for name, _ in _layers(map_file(path)) if name in steps)
 
 
-def _layers(path: Path) -> Iterator[tuple[str, list[memoryview]]]:
+def _layers(file: mmap.mmap) -> Iterator[tuple[str, list[memoryview]]]:
     """Name and blobs of every layer."""
-    for number, layer in fields(memoryview(map_file(path))):
+    for number, layer in fields(memoryview(file)):
         if number in LAYERS:
             name_field, blobs_field = LAYERS[number]
             name, blobs = "", []

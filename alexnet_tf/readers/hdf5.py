@@ -1,4 +1,4 @@
-"""Keras's own: ``.weights.h5``, an HDF5 file, and ``.keras``, a zip that holds one."""
+"""Our own models as Keras saves them: ``.weights.h5``, which is HDF5, and ``.keras``, a zip of one."""
 
 from __future__ import annotations
 
@@ -11,14 +11,27 @@ import numpy as np
 from alexnet_tf.errors import WeightsError
 from alexnet_tf.readers.mapped import map_file, map_members
 
+# Keras calls a group of variables after the class of the layer, numbered in the model's order. The
+# layer's own name is there too, in an attribute, but on a damaged one HDF5 can hang for ever.
+LAYERS = {
+    "grouped_conv2d": "conv1",
+    "grouped_conv2d_1": "conv2",
+    "grouped_conv2d_2": "conv3",
+    "grouped_conv2d_3": "conv4",
+    "grouped_conv2d_4": "conv5",
+    "dense": "fc6",
+    "dense_1": "fc7",
+    "dense_2": "fc8",
+}
+
 
 def read_h5(path: Path) -> dict:
-    """What `save_weights` of a Keras 3 model wrote."""
+    """What `save_weights` of an `AlexNet` or `Head` wrote."""
     return _read(memoryview(map_file(path)))
 
 
 def read_keras(path: Path) -> dict:
-    """What `save` of a Keras 3 model wrote: its weights alone, nothing of its code or graph."""
+    """What `save` of one wrote: its weights alone; its configuration is not looked at."""
     members = map_members(path)
     if "model.weights.h5" not in members:
         raise WeightsError("lacks model.weights.h5, which a .keras file of Keras 3 has")
@@ -26,16 +39,17 @@ def read_keras(path: Path) -> dict:
 
 
 def _read(content: memoryview) -> dict:
-    """The layers below ``layers/``: a name in an attribute, kernel and bias as ``vars/0`` and 1."""
-    import h5py  # Keras brings it; other formats do without
+    """The layers below ``layers/``, kernel and bias as ``vars/0`` and ``vars/1``."""
+    import h5py  # Keras brings it; the other formats do without
 
-    layers = {}
     with h5py.File(_File(content), "r") as file:
-        for group in file["layers"].values():
-            variables = group.get("vars", {})
-            if len(variables):
-                name = str(variables.attrs["name"])
-                layers[name] = [_array(content, dataset) for dataset in variables.values()]
+        layers = {
+            name: [_array(content, file[f"layers/{group}/vars/{number}"]) for number in (0, 1)]
+            for group, name in LAYERS.items()
+            if f"layers/{group}" in file
+        }
+    if not layers:
+        raise WeightsError("has none of the layers that an AlexNet of alexnet_tf has")
     return layers
 
 

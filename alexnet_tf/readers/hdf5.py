@@ -1,4 +1,4 @@
-"""Our own models as Keras saves them: ``.weights.h5``, which is HDF5, and ``.keras``, a zip of one."""
+"""Our models as Keras saves them: ``.weights.h5``, which is HDF5, and ``.keras``, a zip of it."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from alexnet_tf.evaluate import evaluate_imagenet, imagenet_pictures
 from alexnet_tf.images import CROPS, RESIZES
 from alexnet_tf.litert import write_litert
 from alexnet_tf.predict import Classifier
-from alexnet_tf.quiet import import_tensorflow, no_remarks
+from alexnet_tf.quiet import import_tensorflow
 from alexnet_tf.recognize import recognize
 from alexnet_tf.run import Settings, finished_run
 from alexnet_tf.sources import DATA, NoPictures
@@ -214,8 +214,7 @@ def export(options: argparse.Namespace) -> None:
     import_tensorflow()
     from alexnet_tf.model import load_model
 
-    with no_remarks():
-        write_litert(load_model(run.model), path, options.int8)
+    write_litert(load_model(run.model), path, options.int8)
     print(f"{path}: {path.stat().st_size / 1e6:.0f} MB")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -111,6 +112,7 @@ class Classifier:
     def keep_lite(self) -> None:
         """Write the LiteRT file, if it is missing and there is an interpreter to read it."""
         if is_installed() and not is_current(self.lite, self._source):
+            print(f"keeping {self.lite}, so that the next answer takes a second", file=sys.stderr)
             write_litert(self._keras, self.lite)
 
     def _forward(self, pictures: np.ndarray, few: bool) -> np.ndarray:

@@ -119,15 +119,12 @@ def test_every_layer_has_one_kernel_of_the_shape_that_the_table_says(alexnet):
 def test_bfloat16_gives_the_same_features(variant, random_weights, faces):
     pictures = [alexnet_tf.load_image(path) for path in sorted(faces.iterdir())[:8]]
     inputs = alexnet_tf.preprocess_input(np.stack(pictures))
-    exact, fast = (
-        np.asarray(
-            AlexNet(variant, weights=random_weights, include_top=False, precision=precision)(
-                inputs
-            ),
-            "f8",
-        ).reshape(len(inputs), -1)
-        for precision in ("float32", "bfloat16")
-    )
+
+    def features(precision):
+        network = AlexNet(variant, weights=random_weights, include_top=False, precision=precision)
+        return np.asarray(network(inputs), "f8").reshape(len(inputs), -1)
+
+    exact, fast = features("float32"), features("bfloat16")
     norms = np.linalg.norm(exact, axis=1) * np.linalg.norm(fast, axis=1)
     assert ((exact * fast).sum(axis=1) / norms).min() >= 0.9999
 

@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 comma  := ,
-EXTRAS := dev$(if $(GPU),$(comma)gpu)
+EXTRAS := dev,litert$(if $(GPU),$(comma)gpu)
 SETUP  := .venv/setup-done$(if $(GPU),-gpu)
 
 RUN  ?= train_alexnet
@@ -19,6 +19,7 @@ TRAIN_OPTIONS = --run "$(RUN)" \
   $(if $(EPOCHS),--epochs "$(EPOCHS)") \
   $(if $(BATCH_SIZE),--batch-size "$(BATCH_SIZE)") \
   $(if $(LEARNING_RATE),--learning-rate "$(LEARNING_RATE)") \
+  $(if $(PRECISION),--precision "$(PRECISION)") \
   $(if $(SEED),--seed "$(SEED)") \
   $(if $(KEEP),--keep "$(KEEP)") \
   $(if $(FEATURES),--features "$(FEATURES)")

@@ -91,6 +91,8 @@ def main() -> int:
         else:
             for line in as_lines(answer, names_only, is_single):
                 print(line, flush=True)
+    if options.mode == "1":
+        classifier.keep_lite()  # a run has had its own since the end of its training
     return 2 if failed else 0
 
 

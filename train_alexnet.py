@@ -7,6 +7,7 @@ import argparse
 
 from alexnet_tf import cli
 from alexnet_tf.images import RESIZES
+from alexnet_tf.processor import PRECISIONS
 from alexnet_tf.quiet import import_tensorflow
 from alexnet_tf.run import DEFAULT_RUN, Settings, prepare
 from alexnet_tf.variants import VARIANTS
@@ -80,6 +81,12 @@ def parse_arguments() -> argparse.Namespace:
         action=argparse.BooleanOptionalAction,
         default=DEFAULT.mirror,
         help="train on mirror images too",
+    )
+    add(
+        "--precision",
+        default=DEFAULT.precision,
+        choices=("auto", *PRECISIONS),
+        help="what the frozen convolutions compute in; auto: bfloat16 where the processor has it",
     )
     add(
         "--seed",

@@ -14,10 +14,11 @@ from alexnet_tf.dataset import open_dataset, write_lists
 from alexnet_tf.errors import UserError
 from alexnet_tf.evaluate import evaluate_imagenet, imagenet_pictures
 from alexnet_tf.images import CROPS, RESIZES
+from alexnet_tf.litert import write_litert
 from alexnet_tf.predict import Classifier
 from alexnet_tf.quiet import import_tensorflow
 from alexnet_tf.recognize import recognize
-from alexnet_tf.run import Settings
+from alexnet_tf.run import Settings, finished_run
 from alexnet_tf.sources import DATA, NoPictures
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights import read_weights
@@ -117,6 +118,17 @@ def parse_arguments() -> argparse.Namespace:
     verb.add_argument("--json", action="store_true", help="a JSON object instead of a table")
     verb.set_defaults(run=evaluate)
 
+    verb = verbs.add_parser("export", help="write a run's network for other programs")
+    verb.add_argument("run_directory", metavar="RUN", help="a finished run")
+    verb.add_argument("--format", required=True, choices=("litert",), help="of the file")
+    verb.add_argument("--int8", action="store_true", help="weights of 8 bits, a quarter as large")
+    verb.add_argument(
+        "--out",
+        metavar="PATH",
+        help="the file (RUN/model.tflite; with --int8 RUN/model.int8.tflite)",
+    )
+    verb.set_defaults(run=export)
+
     verb = verbs.add_parser("demo", help="the whole job on drawings, without any download")
     verb.add_argument("--out", default="demo", metavar="DIR", help="where it happens (%(default)s)")
     verb.set_defaults(run=demo)
@@ -193,6 +205,17 @@ def evaluate(options: argparse.Namespace) -> int:
         print(f"{options.variant}, --resize {options.resize}, --crops {options.crops}")
         print(evaluation.summary())
     return 2 if evaluation.failed else 0
+
+
+def export(options: argparse.Namespace) -> None:
+    run = finished_run(options.run_directory)
+    default = run.lite.with_suffix(".int8.tflite") if options.int8 else run.lite
+    path = Path(options.out) if options.out else default
+    import_tensorflow()
+    from alexnet_tf.model import load_model
+
+    write_litert(load_model(run.model), path, options.int8)
+    print(f"{path}: {path.stat().st_size / 1e6:.0f} MB")
 
 
 def demo(options: argparse.Namespace) -> None:

@@ -13,20 +13,31 @@ class LocalResponseNormalization(keras.layers.Layer):
     ``y[c] = x[c] / (bias + alpha * sum(x[c - radius … c + radius] ** 2)) ** beta``
 
     Shapes: any with the channels last; the output has the input's. `alpha` multiplies the plain
-    sum, as in the paper: Caffe's ``alpha`` must be divided by its ``local_size`` first.
-    Written as shifted slices because XLA fuses them into one pass over the picture.
+    sum, as in the paper: Caffe's ``alpha`` must be divided by its ``local_size`` first. Computed in
+    float32, whatever the precision of the layers around it.
     """
 
     def __init__(self, radius: int, alpha: float, beta: float, bias: float, **kwargs):
         super().__init__(**kwargs)
         self.radius, self.alpha, self.beta, self.bias = radius, alpha, beta, bias
+        self._fused = self._normalize
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            self._fused = tf.function(self._normalize, jit_compile=True)
 
     def call(self, inputs):
-        channels = inputs.shape[-1]
-        borders = [(0, 0)] * (len(inputs.shape) - 1) + [(self.radius, self.radius)]
-        squares = ops.pad(ops.square(inputs), borders)
+        return self._fused(inputs)
+
+    def _normalize(self, inputs):
+        """Shifted slices, because XLA fuses them into one pass over the picture."""
+        x = ops.cast(inputs, "float32")
+        channels = x.shape[-1]
+        borders = [(0, 0)] * (len(x.shape) - 1) + [(self.radius, self.radius)]
+        squares = ops.pad(ops.square(x), borders)
         neighbours = sum(squares[..., i : i + channels] for i in range(2 * self.radius + 1))
-        return inputs * self._power(self.bias + self.alpha * neighbours)
+        y = x * self._power(self.bias + self.alpha * neighbours)
+        return ops.cast(y, inputs.dtype)
 
     def _power(self, scale):
         """scale ** -beta."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ def AlexNet(
     classes: int = 1000,
     weights: str | Path | Weights | None = None,
     include_top: bool = True,
+    precision: str = "float32",
     name: str = "alexnet",
 ) -> keras.Model:
     """AlexNet, in the manner of ``keras.applications``.
@@ -43,8 +46,9 @@ def AlexNet(
 
     `variant` is a row of `alexnet_tf.variants`; `weights` a file that `read_weights` reads, which
     must hold every layer of the model, or what `check_weights` returned, or None to start at
-    random as the variant does. Raises UserError for an unknown variant or for weights that do not
-    fit.
+    random as the variant does. With ``precision="bfloat16"`` the layers compute in bfloat16 on
+    float32 weights, and so does the output. Raises UserError for an unknown variant or for weights
+    that do not fit.
 
     >>> AlexNet().count_params()
     60965224
@@ -55,11 +59,12 @@ def AlexNet(
         weights = check_weights(read_weights(weights), row, weights, needed)
     if weights is not None:
         row = replace(row, initial=ZEROS)
-    inputs = keras.Input((row.image_size, row.image_size, len(row.channels)), name="data")
-    outputs = _convolutions(inputs, row)
-    if include_top:
-        outputs = _classifier(outputs, row, classes)
-    model = keras.Model(inputs, outputs, name=name)
+    with _computing_in(precision):
+        inputs = keras.Input((row.image_size, row.image_size, len(row.channels)), name="data")
+        outputs = _convolutions(inputs, row)
+        if include_top:
+            outputs = _classifier(outputs, row, classes)
+        model = keras.Model(inputs, outputs, name=name)
     if weights is not None:
         load_weights(model, weights)
     return model
@@ -86,6 +91,17 @@ def load_model(path: str | Path) -> keras.Model:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # a broken file can raise nearly anything
         raise UserError(f"{path}: is not a model that can be opened ({error})") from error
+
+
+@contextmanager
+def _computing_in(precision: str) -> Iterator[None]:
+    """Layers made meanwhile compute in `precision`, on float32 weights."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(before if precision == "float32" else f"mixed_{precision}")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _convolutions(x, row: Variant):

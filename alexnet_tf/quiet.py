@@ -1,30 +1,41 @@
-"""TensorFlow without its remarks on start-up."""
+"""TensorFlow and LiteRT without their remarks on start-up."""
 
 from __future__ import annotations
 
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def import_tensorflow() -> None:
     """Import TensorFlow and find its devices, keeping what it says off standard error.
 
     It remarks on instruction sets and absent GPUs before TF_CPP_MIN_LOG_LEVEL is heeded (TensorFlow
-    issue 100442), which buries the answer. Whoever sets that variable hears it all, as does whoever
-    gets an exception.
+    issue 100442), which buries the answer. Whoever sets that variable hears it all.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    try:
+        with no_remarks():
+            import tensorflow as tf
+
+            tf.config.list_logical_devices()
+    finally:
+        del os.environ["TF_CPP_MIN_LOG_LEVEL"]  # it is read once, and is not for child processes
+
+
+@contextmanager
+def no_remarks() -> Iterator[None]:
+    """Keep what libraries write to standard error off it, unless an exception makes it matter."""
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as remarks:
         os.dup2(remarks.fileno(), 2)
         try:
-            import tensorflow as tf
-
-            tf.config.list_logical_devices()
+            yield
         except BaseException:
             remarks.seek(0)
             os.write(stderr, remarks.read())

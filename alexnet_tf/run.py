@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from alexnet_tf.dataset import Dataset, open_dataset, write_lists
 from alexnet_tf.errors import UserError
 from alexnet_tf.files import read_json, write_json
+from alexnet_tf.processor import native_precision
 from alexnet_tf.variants import get_variant
 from alexnet_tf.weights import Weights, check_weights, fingerprint, read_weights
 
@@ -17,7 +18,10 @@ DEFAULT_RUN = Path("train_alexnet")
 
 @dataclass(frozen=True)
 class Settings:
-    """What a training is told. All but `FREE` are fixed in config.json at the first start."""
+    """What a training is told. All but `FREE` are fixed in config.json at the first start.
+
+    The precision ``auto`` becomes that of the processor of that start.
+    """
 
     data: str = "data"
     weights: str = "weights/bvlc_alexnet.npy"
@@ -28,7 +32,7 @@ class Settings:
     learning_rate: float = 0.003
     mirror: bool = True
     seed: int = 0
-    precision: str = "float32"
+    precision: str = "auto"
     features: str = "data/features"
     keep: int = 2
 
@@ -47,6 +51,7 @@ class Run:
         self.history = self.directory / "history.csv"
         self.tensorboard = self.directory / "tensorboard"
         self.model = self.directory / "model.keras"
+        self.lite = self.directory / "model.tflite"
 
     def read_config(self) -> dict[str, Any]:
         """settings, classes, fingerprints, versions; UserError when config.json is unreadable.
@@ -91,6 +96,9 @@ def prepare(settings: Settings, directory: str | Path) -> Job:
     run = Run(directory)
     row = get_variant(settings.variant)
     started = run.config.is_file()
+    if settings.precision == "auto":
+        before = run.read_config()["settings"]["precision"] if started else native_precision()
+        settings = replace(settings, precision=before)
     if started:
         run.check_settings(settings)
     weights = check_weights(read_weights(settings.weights), row, settings.weights)

@@ -24,6 +24,7 @@ from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.features import FeatureStore
 from alexnet_tf.files import printable, replacing
 from alexnet_tf.history import TensorBoardLog, best_epoch, epoch_line, write_history
+from alexnet_tf.litert import export_apart
 from alexnet_tf.model import AlexNet
 from alexnet_tf.run import Job, write_config
 from alexnet_tf.trainer import HeadTrainer
@@ -57,7 +58,7 @@ def train(job: Job, log: Logger) -> None:
         log.info(epoch_line(history[-1], job.settings.epochs))
     best = best_epoch(history)
     trainer.restore(load_checkpoint(checkpoint_path(job.run.checkpoints, best))[0])
-    _export(job, trainer)
+    _export(job, trainer, log)
     accuracy = history[best - 1]["val_accuracy"]
     log.info("%s: the network of epoch %d, val_accuracy %.4f", job.run.model, best, accuracy)
 
@@ -92,18 +93,30 @@ def _with_features(job: Job, log: Logger) -> tuple[Job, FeatureStore]:
 
 
 def _convolutions(job: Job) -> Callable[[np.ndarray], np.ndarray]:
-    """Inputs of the network → pool5, compiled: XLA fuses the normalization into one pass."""
-    model = AlexNet(job.settings.variant, weights=job.weights, include_top=False)
-    forward = tf.function(lambda inputs: model(inputs, training=False), jit_compile=True)
+    """Inputs of the network → pool5, float32 both, computed in the precision of the job.
+
+    Not compiled as a whole: oneDNN's convolutions are faster than XLA's on a CPU.
+    """
+    settings = job.settings
+    model = AlexNet(
+        settings.variant, weights=job.weights, include_top=False, precision=settings.precision
+    )
+    forward = tf.function(lambda inputs: tf.cast(model(inputs, training=False), tf.float32))
     return lambda inputs: forward(inputs).numpy()
 
 
-def _export(job: Job, trainer: HeadTrainer) -> None:
-    """Write model.keras: the frozen convolutions and the trained head, as one AlexNet."""
+def _export(job: Job, trainer: HeadTrainer, log: Logger) -> None:
+    """Write the frozen convolutions and the trained head as one AlexNet: model.keras, and the same
+    as model.tflite, without which everything works, only slower."""
     weights = job.weights | trainer.weights()
     model = AlexNet(job.settings.variant, len(job.dataset.classes), weights)
     with replacing(job.run.model) as temporary:
         model.save(temporary)
+    del model
+    try:
+        export_apart(job.run.directory)
+    except RunError as error:
+        log.warning("%s", error)
 
 
 def _check_loss(row: dict[str, float]) -> None:

@@ -115,6 +115,20 @@ def test_every_layer_has_one_kernel_of_the_shape_that_the_table_says(alexnet):
         assert (tuple(kernel.shape), tuple(bias.shape)) == (shape, shape[-1:])
 
 
+@pytest.mark.parametrize("variant", ["bvlc", "caffenet"])
+def test_bfloat16_gives_the_same_features(variant, random_weights, faces):
+    pictures = [alexnet_tf.load_image(path) for path in sorted(faces.iterdir())[:8]]
+    inputs = alexnet_tf.preprocess_input(np.stack(pictures))
+
+    def features(precision):
+        network = AlexNet(variant, weights=random_weights, include_top=False, precision=precision)
+        return np.asarray(network(inputs), "f8").reshape(len(inputs), -1)
+
+    exact, fast = features("float32"), features("bfloat16")
+    norms = np.linalg.norm(exact, axis=1) * np.linalg.norm(fast, axis=1)
+    assert ((exact * fast).sum(axis=1) / norms).min() >= 0.9999
+
+
 def test_prob_is_the_softmax_of_fc8(alexnet):
     picture = np.random.default_rng(0).normal(0, 60, (1, 227, 227, 3)).astype("f4")
     model = keras.Model(alexnet.input, [alexnet.get_layer("fc8").output, alexnet.output])

@@ -18,13 +18,16 @@ import pytest
 from conftest import ROOT
 
 import alexnet_tf
+from alexnet_tf import litert
 from alexnet_tf.checkpoints import load_checkpoint
+from alexnet_tf.processor import native_precision
 
 
 def test_a_run_directory_holds_everything(trained_run):
     config = json.loads((trained_run / "config.json").read_text())
     assert config["classes"] == ["cat", "dog"]
-    assert config["settings"]["epochs"] == 3 and config["settings"]["precision"] == "float32"
+    assert config["settings"]["epochs"] == 3
+    assert config["settings"]["precision"] == native_precision()
     assert set(config["versions"]) == {"python", "alexnet_tf", "tensorflow", "keras", "numpy"}
     rows = list(csv.DictReader((trained_run / "history.csv").open()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
@@ -65,7 +68,8 @@ def test_the_model_answers_as_the_validation_said(trained_run):
     best = max(rows, key=lambda row: (float(row["val_accuracy"]), -float(row["val_loss"])))
     assert hits.mean() == pytest.approx(float(best["val_accuracy"]))
     loss = -np.log(probabilities[np.arange(len(labels)), np.array(labels, int)]).mean()
-    assert loss == pytest.approx(float(best["val_loss"]), rel=0.02)
+    # The features may have been computed in bfloat16, the network's are float32.
+    assert loss == pytest.approx(float(best["val_loss"]), abs=0.01)
 
 
 def test_a_single_picture_is_answered_by_its_label(command, trained_run, faces):
@@ -105,6 +109,7 @@ def test_imagenet_answers_are_five_lines(command, tmp_path, faces):
     inputs = alexnet_tf.preprocess_input(alexnet_tf.load_image(faces / "cat.0.jpg")[None])
     (expected,) = alexnet_tf.decode_predictions(model.predict_on_batch(inputs))
     assert result.stdout.splitlines() == [f"{names} {p:.4f}" for _, names, p in expected]
+    assert (tmp_path / "all.npy.bvlc.tflite").is_file() == litert.is_installed()
     names, probability = expected[0][1:]
     result = command(
         "predict_alexnet.py", "1", faces / "cat.0.jpg", faces / "dog.0.jpg", "--top", "1",

@@ -1,0 +1,75 @@
+"""LiteRT: a network in one file, which answers in half a second, without TensorFlow.
+
+The interpreter is the optional package ``ai-edge-litert``; only writing a file needs TensorFlow.
+"""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from alexnet_tf.errors import RunError
+from alexnet_tf.files import replacing
+from alexnet_tf.quiet import no_remarks
+
+
+class LiteModel:
+    """The network in a ``.tflite`` file, asked like a Keras model."""
+
+    def __init__(self, path: Path):
+        with no_remarks():
+            from ai_edge_litert.interpreter import Interpreter
+
+            self._interpreter = Interpreter(str(path))
+            self._interpreter.allocate_tensors()
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._output = self._interpreter.get_output_details()[0]["index"]
+
+    def predict_on_batch(self, inputs: np.ndarray) -> np.ndarray:
+        """Inputs float32 (n, 227, 227, 3) → probabilities (n, classes), one picture at a time."""
+        return np.concatenate([self._predict(picture[None]) for picture in inputs])
+
+    def _predict(self, inputs: np.ndarray) -> np.ndarray:
+        self._interpreter.set_tensor(self._input, inputs)
+        self._interpreter.invoke()
+        return self._interpreter.get_tensor(self._output)
+
+
+def is_installed() -> bool:
+    """Whether there is an interpreter for LiteRT files."""
+    return find_spec("ai_edge_litert") is not None
+
+
+def is_current(path: Path, source: Path) -> bool:
+    """Whether `path` can be asked in place of `source`, from which it was made."""
+    if not (is_installed() and path.is_file() and source.is_file()):
+        return False
+    return path.stat().st_mtime >= source.stat().st_mtime
+
+
+def write_litert(model, path: Path, int8: bool = False) -> None:
+    """Write the Keras `model` as a ``.tflite``: float32, or with int8 weights, a quarter as large.
+
+    Takes half a minute and, for a moment, 3 GB of memory.
+    """
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    if int8:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    with replacing(path) as temporary, no_remarks(), redirect_stdout(io.StringIO()):
+        temporary.write_bytes(converter.convert())
+
+
+def export_apart(run: Path) -> None:
+    """`write_litert` for a finished run in a process of its own, whose memory goes when it ends."""
+    command = [sys.executable, "-m", "alexnet_tf", "export", str(run), "--format", "litert"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        raise RunError(f"{run}: no LiteRT file could be written ({result.stderr.strip()[-500:]})")

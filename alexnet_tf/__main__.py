@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from alexnet_tf import cli
+from alexnet_tf.archive import Limits
 from alexnet_tf.catalog import PHOTOS, PRETRAINED, WEIGHTS
 from alexnet_tf.dataset import open_dataset, write_lists
 from alexnet_tf.errors import UserError
@@ -45,6 +46,14 @@ def parse_arguments() -> argparse.Namespace:
         help="where train.txt, val.txt, classes.txt and rejected.txt go (%(default)s)",
     )
     verb.add_argument("--seed", type=cli.natural, default=0, metavar="N", help="of the split")
+    for what in ("files", "bytes"):
+        verb.add_argument(
+            f"--max-{what}",
+            type=cli.positive,
+            default=getattr(Limits(), what),
+            metavar="N",
+            help=f"the most {what} to unpack from a zip (%(default)s)",
+        )
     _add_places(verb)
     verb.set_defaults(run=data)
 
@@ -141,13 +150,14 @@ def _add_places(verb: argparse.ArgumentParser) -> None:
 
 def data(options: argparse.Namespace) -> None:
     source = Path(options.source)
+    limits = Limits(options.max_files, options.max_bytes)
     try:
-        dataset = open_dataset(source, options.seed)
+        dataset = open_dataset(source, options.seed, limits)
     except NoPictures:
         if source != DATA:
             raise
         source = PHOTOS.fetch(DATA, options.mirror, options.places)
-        dataset = open_dataset(source, options.seed)
+        dataset = open_dataset(source, options.seed, limits)
     out = Path(options.out)
     listed = source in (out, out / "train.txt") and (out / "train.txt").is_file()
     if not listed:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from alexnet_tf.archive import DEFAULT, Limits
 from alexnet_tf.errors import UserError
 from alexnet_tf.files import printable, write_text
 from alexnet_tf.images import ImageError, read_picture
@@ -73,7 +74,7 @@ class Dataset:
         return _checked(Dataset(self.classes, *parts, (*self.rejected, *reasons.items())))
 
 
-def open_dataset(source: str | Path, seed: int = 0) -> Dataset:
+def open_dataset(source: str | Path, seed: int = 0, limits: Limits = DEFAULT) -> Dataset:
     """The labelled pictures that `source` names, as `open_source` takes it, checked and split.
 
     Unless the lists say otherwise, 15% of each class are kept for validation, the same ones every
@@ -81,7 +82,7 @@ def open_dataset(source: str | Path, seed: int = 0) -> Dataset:
     Files that are no readable picture are in `rejected`. Raises UserError when there is only one
     class, or a class without two different pictures.
     """
-    found = open_source(source)
+    found = open_source(source, limits)
     digests, rejected = _inspect([entry.path for entry in found.entries])
     entries = [entry for entry in found.entries if entry.path in digests]
     labels = defaultdict(set)

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from alexnet_tf.archive import unpack
+from alexnet_tf.archive import DEFAULT, Limits, unpack
 from alexnet_tf.errors import UserError
 from alexnet_tf.files import is_printable
 
@@ -55,13 +55,14 @@ class Source:
     rejected: tuple[tuple[str, str], ...] = ()
 
 
-def open_source(source: str | Path) -> Source:
+def open_source(source: str | Path, limits: Limits = DEFAULT) -> Source:
     """The files that `source` names, none of them opened yet; NoPictures when there are none.
 
     `source` is a folder of ``cat.N.jpg`` and ``dog.N.jpg``, a folder per class, a zip of either, or
     lists: ``train.txt`` with ``val.txt`` beside it, or the folder of both. ``data`` may also hold
     one of the zips of cats and dogs under the name that its publisher gave it. Paths begin with
-    `source` (a zip's with its unpacked folder), so they are relative when `source` is.
+    `source` (a zip's with its unpacked folder), so they are relative when `source` is. A zip beyond
+    `limits` is a UserError.
     """
     path = Path(source)
     inside = ("train.txt", KAGGLE_ZIP, MICROSOFT_ZIP) if path == DATA else ("train.txt",)
@@ -69,7 +70,7 @@ def open_source(source: str | Path) -> Source:
     if path.suffix == ".txt" and path.is_file():
         found = _read_lists(path)
     elif path.is_file():
-        found = _scan(unpack(path, UNPACKED))
+        found = _scan(unpack(path, UNPACKED, limits))
     else:
         found = _scan(path)
     if not found.entries:

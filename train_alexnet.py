@@ -38,7 +38,8 @@ def parse_arguments() -> argparse.Namespace:
         "--weights",
         default=DEFAULT.weights,
         metavar="FILE",
-        help="pretrained weights, in the layout of bvlc_alexnet.npy; conv1 to conv5 are enough",
+        help="pretrained weights: .npy, .caffemodel, .pth, .npz, .keras or .weights.h5; conv1 to"
+        " conv5 are enough",
     )
     add(
         "--variant",

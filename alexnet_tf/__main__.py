@@ -17,6 +17,7 @@ from alexnet_tf.evaluate import evaluate_imagenet, imagenet_pictures
 from alexnet_tf.images import CROPS, RESIZES
 from alexnet_tf.predict import Classifier
 from alexnet_tf.quiet import import_tensorflow
+from alexnet_tf.recognize import recognize
 from alexnet_tf.run import Settings
 from alexnet_tf.sources import DATA, NoPictures
 from alexnet_tf.variants import VARIANTS
@@ -175,7 +176,9 @@ def weights(options: argparse.Namespace) -> None:
         raise UserError(
             f"{path}: there is no such file; those that can be fetched are {', '.join(PRETRAINED)}"
         )
-    for name, (kernel, _) in read_weights(path).items():
+    layers = read_weights(path)
+    print(f"{path}: {recognize(layers, path).name}")
+    for name, (kernel, _) in layers.items():
         print(f"{name}  {' × '.join(map(str, kernel.shape))}")
 
 

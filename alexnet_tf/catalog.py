@@ -10,6 +10,7 @@ from pathlib import Path
 
 from alexnet_tf.download import DownloadError, download
 from alexnet_tf.errors import UserError
+from alexnet_tf.recognize import BVLC, recognize
 from alexnet_tf.sources import MICROSOFT_ZIP
 from alexnet_tf.variants import get_variant
 from alexnet_tf.weights import check_weights, read_weights
@@ -28,7 +29,7 @@ class Published:
     """A file, the URLs that have it, and its `algorithm` checksum in hex or the beginning of that.
 
     Where a `variant` is named the checksum is hearsay: a difference is only worth a warning, and
-    what decides is whether the file holds the layers of that variant.
+    what decides is whether the file holds the layers of that variant and BVLC's conv1.
     """
 
     name: str
@@ -77,10 +78,12 @@ class Published:
 
 
 def _check_layers(path: Path, variant: str) -> None:
-    """UserError unless conv1 … conv5, and what there is of fc6 … fc8, have the right shapes."""
-    row, weights = get_variant(variant), read_weights(path)
-    classifier = {name: shape for name, shape in row.fc_kernels(1000).items() if name in weights}
-    check_weights(weights, row.conv_kernels() | classifier, path)
+    """UserError unless conv1 … conv5, and fc6 … fc8 if there, have the right shapes, and conv1 the
+    published values."""
+    weights = read_weights(path)
+    check_weights(weights, get_variant(variant), path, classes=1000 if "fc8" in weights else None)
+    if recognize(weights, path).name != BVLC:
+        raise UserError(f"{path}: has the right layers, but its conv1 is not that of {BVLC}")
 
 
 CAFFE_ZOO = "http://dl.caffe.berkeleyvision.org"

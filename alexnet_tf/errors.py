@@ -8,5 +8,9 @@ class UserError(Exception):
     """
 
 
+class WeightsError(UserError):
+    """A file of weights that cannot be used."""
+
+
 class RunError(Exception):
     """A run that failed although its input was good. The command lines exit with 1."""

@@ -18,16 +18,20 @@ from alexnet_tf.variants import (
     POOL_SIZE,
     POOL_STRIDE,
     STRIDES,
+    Initial,
     Variant,
     get_variant,
 )
-from alexnet_tf.weights import check_weights, load_weights, read_weights
+from alexnet_tf.weights import Weights, check_weights, load_weights, read_weights
+
+# Random numbers that weights then replace would take a second and 300 MB.
+ZEROS = Initial((), ())
 
 
 def AlexNet(
     variant: str = "bvlc",
     classes: int = 1000,
-    weights: str | Path | None = None,
+    weights: str | Path | Weights | None = None,
     include_top: bool = True,
     name: str = "alexnet",
 ) -> keras.Model:
@@ -38,21 +42,26 @@ def AlexNet(
     gives the logits. With ``include_top=False`` the output is ``pool5`` (batch, 6, 6, 256).
 
     `variant` is a row of `alexnet_tf.variants`; `weights` a file that `read_weights` reads, which
-    must hold every layer of the model, or None to start at random as the variant does. Raises
-    UserError for an unknown variant or for weights that do not fit.
+    must hold every layer of the model, or what `check_weights` returned, or None to start at
+    random as the variant does. Raises UserError for an unknown variant or for weights that do not
+    fit.
 
     >>> AlexNet().count_params()
     60965224
     """
     row = get_variant(variant)
+    if isinstance(weights, str | Path):
+        needed = classes if include_top else None
+        weights = check_weights(read_weights(weights), row, weights, needed)
+    if weights is not None:
+        row = replace(row, initial=ZEROS)
     inputs = keras.Input((row.image_size, row.image_size, len(row.channels)), name="data")
     outputs = _convolutions(inputs, row)
     if include_top:
         outputs = _classifier(outputs, row, classes)
     model = keras.Model(inputs, outputs, name=name)
     if weights is not None:
-        kernels = row.conv_kernels() | (row.fc_kernels(classes) if include_top else {})
-        load_weights(model, check_weights(read_weights(weights), kernels, weights))
+        load_weights(model, weights)
     return model
 
 
@@ -135,6 +144,8 @@ _HEAD = {"fc": _dense, "drop": _dropout}
 def _initializers(row: Variant, name: str, seed: int | None = None) -> dict[str, Any]:
     """The initial kernel and bias of the layer `name`, as its keyword arguments."""
     seed = _seed(name, seed)
+    if row.initial == ZEROS:
+        return {"kernel_initializer": "zeros"}
     if row.initial is None:
         return {"kernel_initializer": initializers.GlorotUniform(seed)}
     place = (*CONV_LAYERS, *FC_LAYERS).index(name)

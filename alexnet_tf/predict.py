@@ -14,7 +14,7 @@ from alexnet_tf.images import ImageError, load_batches
 from alexnet_tf.quiet import import_tensorflow
 from alexnet_tf.run import Run
 from alexnet_tf.variants import get_variant
-from alexnet_tf.weights import check_weights, load_weights, read_weights
+from alexnet_tf.weights import check_weights, read_weights
 
 BATCH = 64
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".webp")
@@ -54,15 +54,12 @@ class Classifier:
     ) -> Classifier:
         """Names the thousand classes of ImageNet. Raises UserError for unusable weights."""
         row, names = get_variant(variant), [names for _, names in imagenet_classes()]
-        kernels = row.conv_kernels() | row.fc_kernels(len(names))
-        layers = check_weights(read_weights(weights), kernels, weights)
+        layers = check_weights(read_weights(weights), row, weights, len(names))
 
         def open_network():
             from alexnet_tf.model import AlexNet
 
-            network = AlexNet(variant)
-            load_weights(network, layers)
-            return network
+            return AlexNet(variant, weights=layers)
 
         return cls(variant, names, open_network, resize, crops)
 

@@ -93,7 +93,7 @@ def prepare(settings: Settings, directory: str | Path) -> Job:
     started = run.config.is_file()
     if started:
         run.check_settings(settings)
-    weights = check_weights(read_weights(settings.weights), row.conv_kernels(), settings.weights)
+    weights = check_weights(read_weights(settings.weights), row, settings.weights)
     dataset = open_dataset(run.directory if started else settings.data, settings.seed)
     if started:
         config = run.read_config()

@@ -27,7 +27,6 @@ from alexnet_tf.history import TensorBoardLog, best_epoch, epoch_line, write_his
 from alexnet_tf.model import AlexNet
 from alexnet_tf.run import Job, write_config
 from alexnet_tf.trainer import HeadTrainer
-from alexnet_tf.weights import load_weights
 
 
 def train(job: Job, log: Logger) -> None:
@@ -94,16 +93,15 @@ def _with_features(job: Job, log: Logger) -> tuple[Job, FeatureStore]:
 
 def _convolutions(job: Job) -> Callable[[np.ndarray], np.ndarray]:
     """Inputs of the network → pool5, compiled: XLA fuses the normalization into one pass."""
-    model = AlexNet(job.settings.variant, include_top=False)
-    load_weights(model, job.weights)
+    model = AlexNet(job.settings.variant, weights=job.weights, include_top=False)
     forward = tf.function(lambda inputs: model(inputs, training=False), jit_compile=True)
     return lambda inputs: forward(inputs).numpy()
 
 
 def _export(job: Job, trainer: HeadTrainer) -> None:
     """Write model.keras: the frozen convolutions and the trained head, as one AlexNet."""
-    model = AlexNet(job.settings.variant, len(job.dataset.classes))
-    load_weights(model, job.weights | trainer.weights())
+    weights = job.weights | trainer.weights()
+    model = AlexNet(job.settings.variant, len(job.dataset.classes), weights)
     with replacing(job.run.model) as temporary:
         model.save(temporary)
 

@@ -93,7 +93,8 @@ def test_data_lists_and_counts(command, faces, tmp_path):
 
 def test_weights_are_checked(command, random_weights):
     lines = command("alexnet_tf", "weights", random_weights).stdout.splitlines()
-    assert lines[1] == "conv2  5 × 5 × 48 × 256"
+    assert lines[0] == f"{random_weights}: unknown weights"
+    assert lines[2] == "conv2  5 × 5 × 48 × 256"
 
 
 def test_summary_shows_shapes_and_parameters(command):

@@ -12,6 +12,7 @@ from itertools import count
 from threading import Event, Thread
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -21,6 +22,8 @@ from alexnet_tf import download as module
 from alexnet_tf.catalog import PHOTOS, PRETRAINED, Published
 from alexnet_tf.download import DownloadError, download
 from alexnet_tf.errors import UserError
+from alexnet_tf.recognize import BVLC_CONV1
+from alexnet_tf.weights import read_weights
 
 CONTENT = hashlib.shake_128(b"a file").digest(300_000)
 OTHER = hashlib.shake_128(b"another").digest(300_000)
@@ -350,26 +353,47 @@ def verb(monkeypatch, *arguments):
     return exit.value.code or 0
 
 
-def test_weights_arrive_are_checked_and_listed(here, site, random_weights, monkeypatch, capsys):
-    site.content = random_weights.read_bytes()
+@pytest.fixture
+def bvlc_weights(tmp_path, random_weights):
+    """Random but for the numbers by which BVLC's are known."""
+    layers = {name: list(value) for name, value in read_weights(random_weights).items()}
+    layers["conv1"][0] = layers["conv1"][0].copy()
+    layers["conv1"][0].flat[: len(BVLC_CONV1)] = BVLC_CONV1
+    np.save(tmp_path / "bvlc.npy", np.array(layers, dtype=object))
+    return tmp_path / "bvlc.npy"
+
+
+def test_weights_arrive_are_checked_and_listed(here, site, bvlc_weights, monkeypatch, capsys):
+    site.content = bvlc_weights.read_bytes()
     site.faults = [{"cut": 5_000_000}]
     assert verb(monkeypatch, "weights", "--from", nobody(), "--from", site.url) == 0
     first = capsys.readouterr()
-    assert first.out.splitlines()[0] == "conv1  11 × 11 × 3 × 96"
+    assert first.out.splitlines()[:2] == [
+        "weights/bvlc_alexnet.npy: BVLC AlexNet",
+        "conv1  11 × 11 × 3 × 96",
+    ]
     assert "warning: bvlc_alexnet.npy has the right layers, but its SHA256 is" in first.err
     assert os.listdir("weights") == ["bvlc_alexnet.npy"]
     assert verb(monkeypatch, "weights") == 0
     assert capsys.readouterr().out == first.out
 
 
-def test_the_mirror_comes_first(here, site, random_weights, monkeypatch, capsys):
+def test_weights_of_another_training_are_not_the_published_ones(
+    here, random_weights, monkeypatch, capsys
+):
+    assert verb(monkeypatch, "weights", "--from", random_weights) == 1
+    assert "its conv1 is not that of BVLC AlexNet" in capsys.readouterr().err
+    assert os.listdir("weights") == []
+
+
+def test_the_mirror_comes_first(here, site, bvlc_weights, monkeypatch, capsys):
     (here / "mirror").mkdir()
-    shutil.copy(random_weights, here / "mirror/bvlc_alexnet.npy")
+    shutil.copy(bvlc_weights, here / "mirror/bvlc_alexnet.npy")
     monkeypatch.setenv("ALEXNET_TF_MIRROR", "mirror")
     assert verb(monkeypatch, "weights", "--from", site.url) == 0
     shutil.rmtree("weights")
     folder = site.url.removesuffix("/file.bin")
-    site.content = random_weights.read_bytes()
+    site.content = bvlc_weights.read_bytes()
     assert verb(monkeypatch, "weights", "--mirror", folder, "--from", "nowhere") == 0
     assert "bvlc_alexnet.npy: from http" in capsys.readouterr().err and len(site.asked) == 1
 

@@ -125,7 +125,7 @@ def test_what_does_not_fit_is_named(tmp_path, change, message):
     path = tmp_path / "a.npy"
     np.save(path, np.array(weights, dtype=object))
     with pytest.raises(WeightsError, match=r"a\.npy: .*" + message):
-        check_weights(read_weights(path), KERNELS, path)
+        check_weights(read_weights(path), VARIANTS["bvlc"], path)
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"\x93NUMPY\x01\x00"])
@@ -163,4 +163,4 @@ def test_fingerprint_follows_the_values_alone():
 
 def test_the_real_convolutions_load(material):
     weights = read_weights(material / "weights/alexnet_pool_norm_conv.npy")
-    check_weights(weights, KERNELS, "real")
+    check_weights(weights, VARIANTS["bvlc"], "real")

@@ -1,0 +1,86 @@
+"""The same caffemodel here and in OpenCV, whose reader and network are nobody's but its own."""
+
+from __future__ import annotations
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from caffe import random_weights, write_caffemodel, write_prototxt
+
+from alexnet_tf.images import load_image, preprocess_input
+from alexnet_tf.model import AlexNet
+from alexnet_tf.variants import VARIANTS
+from alexnet_tf.weights import check_weights, load_weights, read_weights
+
+STAGES = ("norm1", "pool1", "norm2", "pool2", "pool5", "fc8", "prob")
+# Of a stage's largest value, in float32.
+TOLERANCE = 1e-5
+
+
+@pytest.fixture(scope="module", params=["bvlc", "caffenet"])
+def networks(request, tmp_path_factory):
+    """Input (227, 227, 3) → {stage: (height, width, channels)}, here and in OpenCV.
+
+    The published bvlc_alexnet.caffemodel is of the older format, so this one is too.
+    """
+    row, folder = VARIANTS[request.param], tmp_path_factory.mktemp(request.param)
+    prototxt, caffemodel = folder / "deploy.prototxt", folder / "random.caffemodel"
+    old = row.name == "bvlc"
+    write_caffemodel(caffemodel, random_weights(row), row, v1=old, legacy=old)
+    write_prototxt(prototxt, row)
+
+    model = AlexNet(row.name, weights=caffemodel)
+    stages = keras.Model(model.input, {name: model.get_layer(name).output for name in STAGES})
+    opencv = cv2.dnn.readNetFromCaffe(str(prototxt), str(caffemodel))
+    opencv.enableWinograd(False)  # which is faster, but itself off by half of what is allowed
+
+    def ours(picture):
+        return {name: np.asarray(output)[0] for name, output in stages(picture[None]).items()}
+
+    def theirs(picture):
+        opencv.setInput(np.ascontiguousarray(picture.transpose(2, 0, 1))[None])
+        outputs = dict(zip(STAGES, opencv.forward(STAGES)))
+        return {name: np.moveaxis(output[0], 0, -1) for name, output in outputs.items()}
+
+    return ours, theirs
+
+
+def assert_same(networks, picture):
+    ours, theirs = (network(picture) for network in networks)
+    for name in STAGES:
+        error = np.abs(ours[name] - theirs[name]).max() / np.abs(theirs[name]).max()
+        print(f"{name}: {error:.1e}")
+        assert error <= TOLERANCE, name
+
+
+def test_random_numbers_come_out_as_in_opencv(networks):
+    random = np.random.default_rng(1)
+    assert_same(networks, random.normal(0, 60, (227, 227, 3)).astype(np.float32))
+
+
+@pytest.mark.parametrize("name", ["cat.0.jpg", "dog.0.jpg"])
+def test_drawings_come_out_as_in_opencv(networks, faces, name):
+    assert_same(networks, preprocess_input(load_image(faces / name)))
+
+
+def test_photos_come_out_as_in_opencv(networks, material):
+    for path in sorted((material / "data/imagenet-samples").glob("*.JPEG"))[:2]:
+        assert_same(networks, preprocess_input(load_image(path)))
+
+
+def test_every_format_predicts_the_same_to_the_last_bit(tmp_path):
+    row = VARIANTS["bvlc"]
+    weights = random_weights(row)
+    write_caffemodel(tmp_path / "a.caffemodel", weights)
+    np.save(tmp_path / "a.npy", np.array({name: list(weights[name]) for name in weights}, object))
+    parts = {f"{name}/kernel": kernel for name, (kernel, _) in weights.items()}
+    np.savez(tmp_path / "a.npz", **parts, **{f"{name}/bias": weights[name][1] for name in weights})
+    picture = np.random.default_rng(1).normal(0, 60, (1, 227, 227, 3)).astype(np.float32)
+    model, predictions = AlexNet(), []
+    for suffix in (".caffemodel", ".npy", ".npz"):
+        path = tmp_path / f"a{suffix}"
+        load_weights(model, check_weights(read_weights(path), row, path, 1000))
+        predictions.append(model(picture).numpy())
+    np.testing.assert_array_equal(predictions[0], predictions[1])
+    np.testing.assert_array_equal(predictions[0], predictions[2])

@@ -1,0 +1,324 @@
+"""One set of weights in every format, whole, damaged and hostile."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import tracemalloc
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from caffe import field, random_weights, varint, write_caffemodel
+
+from alexnet_tf.model import AlexNet
+from alexnet_tf.readers.pytorch import LAYERS, MAGIC_NUMBER
+from alexnet_tf.recognize import BVLC_CONV1, TORCHVISION_KERNELS, recognize
+from alexnet_tf.variants import VARIANTS
+from alexnet_tf.weights import WeightsError, check_weights, load_weights, read_weights
+
+BVLC, CAFFENET = VARIANTS["bvlc"], VARIANTS["caffenet"]
+SMALL = replace(BVLC, fc_units=5)  # a head of kilobytes
+
+
+@pytest.fixture(scope="module")
+def weights():
+    return random_weights(SMALL, classes=3)
+
+
+@pytest.fixture(scope="module")
+def convolutions(weights):
+    return {name: weights[name] for name in BVLC.conv_kernels()}
+
+
+def write_npy(path, weights):
+    np.save(path, np.array({name: list(pair) for name, pair in weights.items()}, object))
+
+
+def write_npz(path, weights):
+    kernels = {f"{name}/kernel": kernel for name, (kernel, _) in weights.items()}
+    np.savez(path, **kernels, **{f"{name}/bias": bias for name, (_, bias) in weights.items()})
+
+
+def write_pth(path, weights, zipped=True):
+    """As torch.save writes a state dict, but for the pickle's memo."""
+    arrays = {}
+    for place in (place for place in LAYERS if LAYERS[place] in weights):
+        name = LAYERS[place]
+        kernel, bias = weights[name]
+        if name == "fc6":
+            kernel = kernel.reshape(6, 6, 256, -1).transpose(2, 0, 1, 3).reshape(kernel.shape)
+        arrays[f"{place}.weight"] = kernel.transpose(3, 2, 0, 1) if kernel.ndim == 4 else kernel.T
+        arrays[f"{place}.bias"] = bias
+    entries = [plain(name) + tensor(str(i), arrays[name].shape) for i, name in enumerate(arrays)]
+    state = b"\x80\x02ccollections\nOrderedDict\n)R(" + b"".join(entries) + b"u."
+    if zipped:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("alexnet/data.pkl", state)
+            for key, array in enumerate(arrays.values()):
+                archive.writestr(f"alexnet/data/{key}", array.tobytes())
+    else:
+        keys = [str(key) for key in range(len(arrays))]
+        start = [pickle.dumps(item, 2) for item in (MAGIC_NUMBER, 1001, {})]
+        numbers = [array.size.to_bytes(8, "little") + array.tobytes() for array in arrays.values()]
+        path.write_bytes(b"".join([*start, state, pickle.dumps(keys, 2), *numbers]))
+
+
+def tensor(key, shape, strides=None):
+    """The opcodes of torch._utils._rebuild_tensor_v2 over the storage `key`."""
+    if strides is None:
+        strides = tuple(int(np.prod(shape[axis + 1 :])) for axis in range(len(shape)))
+    storage = b"(" + plain("storage") + b"ctorch\nFloatStorage\n"
+    storage += plain(key) + plain("cpu") + plain(int(np.prod(shape))) + b"tQ"
+    view = plain(0) + plain(shape) + plain(strides) + plain(False)
+    return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + view + b"NtR"
+
+
+def plain(value):
+    """The opcodes of a plain value."""
+    return pickle.dumps(value, 2)[2:-1]
+
+
+def write_keras(path, weights):
+    """By Keras; the convolutions alone."""
+    model = AlexNet(include_top=False)
+    load_weights(model, {name: weights[name] for name in BVLC.conv_kernels()})
+    if path.suffix == ".h5":
+        model.save_weights(path)
+    else:
+        model.save(path)
+
+
+def assert_same(found, expected):
+    assert set(found) == set(expected)
+    for name in expected:
+        for part, other in zip(found[name], expected[name]):
+            assert part.dtype == np.float32
+            np.testing.assert_array_equal(part, other)
+
+
+FORMATS = {
+    "a.npy": write_npy,
+    "a.npz": write_npz,
+    "a.pth": write_pth,
+    "old.pth": lambda path, weights: write_pth(path, weights, zipped=False),
+    "a.caffemodel": write_caffemodel,
+}
+KERAS_FORMATS = {"a.keras": write_keras, "a.weights.h5": write_keras}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_gives_the_same_arrays(tmp_path, weights, name):
+    FORMATS[name](tmp_path / name, weights)
+    assert_same(read_weights(tmp_path / name), weights)
+
+
+@pytest.mark.parametrize("v1", [False, True])
+@pytest.mark.parametrize(
+    "blobs", [{}, {"legacy": True}, {"packed": False}, {"double": True, "packed": False}]
+)
+def test_every_kind_of_caffemodel_gives_the_same_arrays(tmp_path, weights, v1, blobs):
+    write_caffemodel(tmp_path / "a.caffemodel", weights, v1=v1, **blobs)
+    assert_same(read_weights(tmp_path / "a.caffemodel"), weights)
+
+
+@pytest.mark.parametrize("name", KERAS_FORMATS)
+def test_what_keras_writes_is_read(tmp_path, convolutions, name):
+    KERAS_FORMATS[name](tmp_path / name, convolutions)
+    assert_same(read_weights(tmp_path / name), convolutions)
+
+
+def test_a_float16_npz_is_read(tmp_path, weights):
+    half = {name: [part.astype("f2") for part in pair] for name, pair in weights.items()}
+    write_npz(tmp_path / "a.npz", half)
+    assert_same(read_weights(tmp_path / "a.npz"), half)
+
+
+def test_an_int8_npz_is_scaled_output_by_output(tmp_path):
+    random = np.random.default_rng(0)
+    kernel = random.integers(-127, 128, (11, 11, 3, 96), np.int8)
+    scale, bias = random.random(96, np.float32), random.random(96, np.float32)
+    parts = {"conv1/kernel": kernel, "conv1/scale": scale, "conv1/bias": bias}
+    np.savez(tmp_path / "a.npz", **parts)
+    assert_same(read_weights(tmp_path / "a.npz"), {"conv1": (kernel * scale, bias)})
+    np.savez(tmp_path / "a.npz", **parts | {"conv1/scale": scale[:1]})
+    with pytest.raises(WeightsError, match=r"a\.npz: the scale of conv1 should be one number"):
+        read_weights(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("name", FORMATS | KERAS_FORMATS)
+def test_a_truncated_file_is_an_error(tmp_path, convolutions, name):
+    path = tmp_path / name
+    (FORMATS | KERAS_FORMATS)[name](path, convolutions)
+    content = path.read_bytes()
+    for size in (0, 1, 30, 1000, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:size])
+        with pytest.raises(WeightsError, match=name):
+            read_weights(path)
+
+
+def test_a_flipped_bit_in_a_zip_is_noticed(tmp_path, convolutions):
+    for name in ("a.npz", "a.pth"):
+        FORMATS[name](tmp_path / name, convolutions)
+        content = bytearray((tmp_path / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(WeightsError, match=rf"{name}: is damaged: its member"):
+            read_weights(tmp_path / name)
+
+
+HUGE = 1 << 40
+
+
+def npy_header(shape):
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": "<f4", "fortran_order": False, "shape": shape}
+    )
+    return file.getvalue()
+
+
+def write_member(path, name, content):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, content)
+
+
+def write_state(path, entry):
+    """A .pth of one storage of four bytes and one tensor."""
+    with zipfile.ZipFile(path, "w") as archive:
+        state = b"\x80\x02}" + plain("features.0.weight") + entry + b"s."
+        archive.writestr("a/data.pkl", state)
+        archive.writestr("a/data/0", bytes(4))
+
+
+def write_pickle(path, opcodes):
+    header = {"descr": "|O", "fortran_order": False, "shape": ()}
+    with open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(opcodes)
+
+
+def write_blob(path, blob):
+    path.write_bytes(field(100, field(1, b"conv1") + field(7, blob) + field(7, blob)))
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "content"),
+    [
+        ("shape.caffemodel", write_blob, field(7, field(1, varint(HUGE))) + field(5, bytes(4))),
+        ("legacy.caffemodel", write_blob, field(1, HUGE) + field(5, bytes(4))),
+        ("length.caffemodel", write_blob, varint(5 << 3 | 2) + varint(HUGE) + bytes(4)),
+        ("dims.caffemodel", write_blob, field(7, field(1, bytes(10**6))) + field(5, bytes(4))),
+        ("shape.pth", write_state, tensor("0", (HUGE,), (1,))),
+        ("stride.pth", write_state, tensor("0", (HUGE,), (0,))),
+        ("outside.pth", write_state, tensor("0", (1, 1), (1, 1)).replace(plain(0), plain(HUGE))),
+        ("memo.npy", write_pickle, b"\x80\x04Nr\xff\xff\xff\x7f."),
+        ("bytearray.npy", write_pickle, b"\x80\x05\x96" + (1 << 32).to_bytes(8, "little") + b"."),
+        ("bytes.npy", write_pickle, b"\x80\x04\x8e" + HUGE.to_bytes(8, "little") + b"."),
+        (
+            "shape.npz",
+            lambda path, header: write_member(path, "conv1/kernel.npy", header + bytes(4)),
+            npy_header((HUGE,)),
+        ),
+    ],
+)
+def test_what_is_only_promised_is_not_allocated(tmp_path, name, write, content):
+    write(tmp_path / name, content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(WeightsError, match=name):
+            read_weights(tmp_path / name)
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_pickled_array_of_a_huge_shape_is_not_allocated(tmp_path):
+    array = np.zeros(0, object)
+    state = (1, (HUGE,), array.dtype, False, [])
+    opcodes = pickle.dumps((np._core.multiarray._reconstruct, (np.ndarray, (0,), b"b"), state), 4)
+    write_pickle(tmp_path / "a.npy", opcodes[:-1] + b".")
+    with pytest.raises(WeightsError, match="no dict of layers"):
+        read_weights(tmp_path / "a.npy")
+
+
+def test_a_pth_that_would_run_a_command_is_refused(tmp_path):
+    write_state(tmp_path / "evil.pth", b"cposix\nsystem\n(X\x09\x00\x00\x00touch rantR")
+    with pytest.raises(WeightsError, match=r"evil\.pth: refused.*'posix\.system'"):
+        read_weights(tmp_path / "evil.pth")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.pth", {"readme": b""}, "that torch.save did not write"),
+        ("a.npz", {"weight.npy": npy_header(())}, "has a member 'weight.npy'"),
+        ("a.npz", {"conv1/bias.npy": npy_header((1,)) + bytes(4)}, "lacks the kernel of conv1"),
+        ("a.keras", {"config.json": b"{}"}, "lacks model.weights.h5"),
+    ],
+)
+def test_a_zip_of_something_else_is_an_error(tmp_path, name, content, message):
+    with zipfile.ZipFile(tmp_path / name, "w") as archive:
+        for member, data in content.items():
+            archive.writestr(member, data)
+    with pytest.raises(WeightsError, match=rf"{name}: .*{message}"):
+        read_weights(tmp_path / name)
+
+
+def test_a_compressed_npz_says_how_to_write_it(tmp_path, convolutions):
+    np.savez_compressed(tmp_path / "a.npz", **{"conv1/kernel": convolutions["conv1"][0]})
+    with pytest.raises(WeightsError, match="not savez_compressed"):
+        read_weights(tmp_path / "a.npz")
+
+
+def test_the_published_bvlc_weights_are_known_by_their_first_numbers(tmp_path, convolutions):
+    kernel = convolutions["conv1"][0].copy()
+    kernel.flat[: len(BVLC_CONV1)] = BVLC_CONV1
+    weights = convolutions | {"conv1": (kernel, convolutions["conv1"][1])}
+    path = tmp_path / "a.npy"
+    write_npy(path, weights)
+    assert recognize(weights, path).name == "BVLC AlexNet"
+    check_weights(weights, BVLC, path)
+    with pytest.raises(WeightsError, match=r"a\.npy: holds BVLC AlexNet.*give --variant bvlc"):
+        AlexNet("caffenet", weights=path, include_top=False)
+
+
+def test_the_real_bvlc_conv1_is_known(material, convolutions):
+    golden = np.load(material / "weights/bvlc_alexnet_golden.npz")
+    weights = convolutions | {"conv1": (golden["conv1_kernel"], golden["conv1_bias"])}
+    assert recognize(weights, "a.npy") == ("BVLC AlexNet", ("bvlc",))
+
+
+def test_caffenet_is_known_by_the_order_of_its_layers(tmp_path, convolutions):
+    path = tmp_path / "a.caffemodel"
+    write_caffemodel(path, convolutions, CAFFENET)
+    assert recognize(convolutions, path) == ("CaffeNet", ("caffenet",))
+    with pytest.raises(WeightsError, match=r"holds CaffeNet.*not bvlc; give --variant caffenet"):
+        check_weights(convolutions, BVLC, path)
+
+
+def test_an_unknown_caffemodel_is_told_its_variant_by_the_order_of_its_layers(
+    tmp_path, convolutions
+):
+    path = tmp_path / "a.caffemodel"
+    write_caffemodel(path, convolutions, BVLC)
+    check_weights(convolutions, BVLC, path)
+    with pytest.raises(WeightsError, match=r"holds unknown weights.*give --variant bvlc"):
+        check_weights(convolutions, CAFFENET, path)
+
+
+def test_torchvision_is_known_by_its_shapes():
+    weights = {
+        name: (np.broadcast_to(np.float32(0), shape), np.zeros(shape[-1:], np.float32))
+        for name, shape in TORCHVISION_KERNELS.items()
+    }
+    assert recognize(weights, "a.pth") == ("torchvision AlexNet", ("owt",))
+    with pytest.raises(WeightsError, match=r"holds torchvision AlexNet.*give --variant owt"):
+        check_weights(weights, BVLC, "a.pth")
+
+
+def test_the_verb_says_what_was_recognized(command, tmp_path, convolutions):
+    write_caffemodel(tmp_path / "a.caffemodel", convolutions, CAFFENET)
+    lines = command("alexnet_tf", "weights", "a.caffemodel").stdout.splitlines()
+    assert lines[:2] == ["a.caffemodel: CaffeNet", "conv1  11 × 11 × 3 × 96"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 from alexnet_tf.archive import DEFAULT, Limits
 from alexnet_tf.errors import UserError
 from alexnet_tf.files import printable, write_text
-from alexnet_tf.images import ImageError, read_picture
+from alexnet_tf.images import ImageError, read_content, read_picture
 from alexnet_tf.progress import progress
 from alexnet_tf.sources import Entry, open_source
 
@@ -49,9 +48,10 @@ class Dataset:
         train, validation = (
             Counter(row.label for row in rows) for rows in (self.train, self.validation)
         )
-        width = max(len(name) for name in (*self.classes, "class"))
+        names = [printable(name) for name in self.classes]
+        width = max(len(name) for name in (*names, "class"))
         lines = [f"{'class':{width}}  training  validation"]
-        for label, name in enumerate(self.classes):
+        for label, name in enumerate(names):
             lines.append(f"{name:{width}}  {train[label]:8}  {validation[label]:10}")
         lines.append(f"{'all':{width}}  {len(self.train):8}  {len(self.validation):10}")
         if self.rejected:
@@ -134,10 +134,8 @@ def _inspect(paths: list[str]) -> tuple[dict[str, str], list[tuple[str, str]]]:
 def _digest(path: str) -> str | ImageError:
     """SHA-256 of the file, once its picture has been decoded (small, for speed) from end to end."""
     try:
-        content = Path(path).read_bytes()
-        read_picture(path, 1, io.BytesIO(content))
-    except OSError as error:
-        return ImageError.unreadable(path, error)
+        content = read_content(path)
+        read_picture(path, 1, content)
     except ImageError as error:
         return error
     return hashlib.sha256(content).hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import shutil
 import stat
 import zipfile
@@ -14,16 +13,13 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from alexnet_tf.errors import UserError
 from alexnet_tf.files import printable, sync_directory
 from alexnet_tf.progress import progress
+from alexnet_tf.zips import TooManyEntries, open_zip
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 # What zipfile decompresses piece by piece; of others a kilobyte may become gigabytes at once.
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # Linux's NAME_MAX and PATH_MAX leave room for the folder that the files are unpacked into.
 LONGEST_NAME, LONGEST_PATH = 255, 3000
-# PKWARE's APPNOTE, section 4.3.12: what begins an entry of the table of contents.
-ENTRY = b"PK\x01\x02"
-# Room in the table of contents for each file: 46 bytes, the name, and what tools add.
-ENTRY_BYTES = 512
 # Bytes that harm nobody, however little promised them.
 SMALL = 1 << 20
 
@@ -52,7 +48,7 @@ def unpack(archive: Path, into: Path, limits: Limits = DEFAULT) -> Path:
     UserError for anything but a whole, harmless zip within `limits`.
     """
     try:
-        with _File(archive, limits) as content, zipfile.ZipFile(content) as file:
+        with open_zip(archive, limits.files) as file:
             members = [member for member in file.infolist() if not member.is_dir()]
             contents = repr([(m.filename, m.file_size, m.CRC) for m in members])
             fingerprint = hashlib.sha256(contents.encode("utf-8", "replace")).hexdigest()[:8]
@@ -63,30 +59,13 @@ def unpack(archive: Path, into: Path, limits: Limits = DEFAULT) -> Path:
             return folder
     except (UserError, OSError):
         raise
+    except TooManyEntries as error:
+        raise UserError(
+            f"{archive}: refused, for it holds more than {limits.files:,} files. "
+            + BY_HAND.format(option="--max-files")
+        ) from error
     except Exception as error:  # zipfile and zlib raise nearly anything on broken files
         raise UserError(f"{archive}: is not a whole zip file ({error})") from error
-
-
-class _File(io.BufferedReader):
-    """`archive`, in which a table of contents that is too long is refused as it is being read.
-
-    zipfile reads it in one piece and makes an object of half a kilobyte for each entry in it,
-    whatever number of entries the archive announces.
-    """
-
-    def __init__(self, archive: Path, limits: Limits):
-        super().__init__(io.FileIO(archive))
-        self.archive, self.limits = archive, limits
-        self._longest = SMALL + ENTRY_BYTES * limits.files
-
-    def read(self, size: int | None = -1) -> bytes:
-        data = b"" if (size or 0) > self._longest else super().read(size)
-        if (size or 0) > self._longest or data.count(ENTRY) > self.limits.files:
-            raise UserError(
-                f"{self.archive}: refused, for it holds more than {self.limits.files:,} files. "
-                + BY_HAND.format(option="--max-files")
-            )
-        return data
 
 
 def _check_contents(archive: Path, members: list[zipfile.ZipInfo], limits: Limits) -> None:

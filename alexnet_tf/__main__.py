@@ -12,13 +12,15 @@ from alexnet_tf import cli
 from alexnet_tf.archive import Limits
 from alexnet_tf.catalog import PHOTOS, PRETRAINED, WEIGHTS
 from alexnet_tf.dataset import open_dataset, write_lists
+from alexnet_tf.doctor import examine
 from alexnet_tf.errors import UserError
 from alexnet_tf.evaluate import evaluate_imagenet, imagenet_pictures
+from alexnet_tf.files import printable
 from alexnet_tf.images import CROPS, RESIZES
 from alexnet_tf.predict import Classifier
 from alexnet_tf.quiet import import_tensorflow
 from alexnet_tf.recognize import recognize
-from alexnet_tf.run import Settings
+from alexnet_tf.run import Run, Settings
 from alexnet_tf.sources import DATA, NoPictures
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights import read_weights
@@ -126,6 +128,15 @@ def parse_arguments() -> argparse.Namespace:
     verb.add_argument("--json", action="store_true", help="a JSON object instead of a table")
     verb.set_defaults(run=evaluate)
 
+    verb = verbs.add_parser("doctor", help="check this installation, and a run")
+    verb.add_argument(
+        "directory",
+        nargs="?",
+        metavar="RUN",
+        help="a run directory, asked about in the folder where it was trained",
+    )
+    verb.set_defaults(run=doctor)
+
     verb = verbs.add_parser("demo", help="the whole job on drawings, without any download")
     verb.add_argument("--out", default="demo", metavar="DIR", help="where it happens (%(default)s)")
     verb.set_defaults(run=demo)
@@ -203,6 +214,18 @@ def evaluate(options: argparse.Namespace) -> int:
         print(f"{options.variant}, --resize {options.resize}, --crops {options.crops}")
         print(evaluation.summary())
     return 2 if evaluation.failed else 0
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """A line for each check; 2 unless all is well."""
+    if options.directory and not Path(options.directory).is_dir():
+        raise UserError(f"{options.directory}: is no run directory")
+    well = True
+    for finding in examine(Run(options.directory) if options.directory else None):
+        well = well and finding.is_well
+        mark = "ok   " if finding.is_well else "WRONG"
+        print(f"{mark}  {finding.name}: {printable(finding.text)}", flush=True)
+    return 0 if well else 2
 
 
 def demo(options: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 import zipfile
 
+import h5py
 import pytest
 from caffe import field, varint
 from conftest import ROOT
@@ -147,6 +148,15 @@ def test_a_pickle_sets_no_attributes(tmp_path):
     from alexnet_tf.readers.npy import _PickledArray
 
     assert not hasattr(_PickledArray, "evil")
+
+
+def test_an_hdf5_dataset_is_as_large_as_the_file(tmp_path):
+    for layout in ({}, {"chunks": (1000,)}, {"maxshape": (None,)}):
+        with h5py.File(tmp_path / "a.weights.h5", "w") as file:
+            variables = file.create_group("layers/grouped_conv2d/vars")
+            for number in "01":
+                variables.create_dataset(number, (HUGE,), "f4", **layout)
+        assert read(tmp_path / "a.weights.h5") == "WeightsError"
 
 
 def test_members_that_overlap_are_refused_before_they_are_read(tmp_path):

@@ -121,7 +121,8 @@ def test_other_weights_variants_sizes_or_views_have_a_store_of_their_own(
     open_store, random_weights
 ):
     other = read_weights(random_weights)
-    other["conv5"][1][0] += 1
+    kernel, bias = other["conv5"]
+    other["conv5"] = (kernel, bias + 1)
     stores = [
         open_store(),
         open_store("caffenet"),

@@ -16,19 +16,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from alexnet_tf.catalog import WEIGHTS
 from alexnet_tf.checkpoints import load_checkpoint
 from alexnet_tf.dataset import Dataset, Row
 from alexnet_tf.errors import UserError
-from alexnet_tf.images import ImageError, preprocess_input, read_content
+from alexnet_tf.images import ImageError, read_content
 from alexnet_tf.quiet import import_tensorflow
 from alexnet_tf.readers import READERS
 from alexnet_tf.recognize import recognize
 from alexnet_tf.run import Run
 from alexnet_tf.sources import read_lines, read_list
-from alexnet_tf.variants import VARIANTS, get_variant
+from alexnet_tf.variants import get_variant
 from alexnet_tf.weights import check_weights, fingerprint, read_weights
 
 # What /proc/cpuinfo calls them; TensorFlow's kernels choose among them when they are first called.
@@ -38,11 +36,6 @@ FEATURES = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_
 ROOM = 3 << 30
 # A class this many times as large as another is most of what training sees.
 IMBALANCE = 10
-# Of pool5 as tests/reference.py computes it in double precision from `golden_input` and
-# `golden_weights`: its mean, and its values at the row, column and channel.
-GOLDEN_MEAN = 48.43653652
-GOLDEN = {(0, 0, 0): 4.586250283, (2, 3, 100): 106.6806056, (5, 5, 255): 122.5441821}
-GOLDEN_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -143,38 +136,17 @@ def processor() -> str:
 
 
 def network() -> str:
-    """pool5 of BVLC's AlexNet, from a picture's pixels on, against numbers known to be right."""
+    """The network's numbers, against numbers known to be right."""
     import_tensorflow()
-    from alexnet_tf.model import AlexNet
+    from alexnet_tf.golden import TOLERANCE, golden_error
 
-    model = AlexNet(weights=golden_weights(), include_top=False)
-    (pool5,) = model.predict_on_batch(preprocess_input(golden_input()[None]))
-    expected = np.array([GOLDEN_MEAN, *GOLDEN.values()])
-    found = np.array([pool5.mean(dtype=np.float64), *(pool5[place] for place in GOLDEN)])
-    error = np.abs(found - expected).max() / pool5.max()
-    if not error <= GOLDEN_TOLERANCE:  # so written, NaN is caught too
+    error = golden_error()
+    if not error <= TOLERANCE:  # so written, NaN is caught too
         raise UserError(
             f"its numbers are wrong by {error:.1e} of the largest; install the versions of "
             "constraints.txt (`make setup LOCKED=1`), or try another machine"
         )
     return f"right to {error:.0e} of the largest number"
-
-
-def golden_input() -> np.ndarray:
-    """A picture, uint8 (227, 227, 3), that NumPy promises to make the same for ever."""
-    return np.random.RandomState(0).randint(0, 256, (227, 227, 3), np.uint8)
-
-
-def golden_weights() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """conv1 … conv5 of He's deviation (2015, equation 10), the same for ever too."""
-    random = np.random.RandomState(0)
-    return {
-        name: (
-            (random.standard_normal(shape) * np.sqrt(2 / np.prod(shape[:3]))).astype(np.float32),
-            random.standard_normal(shape[3]).astype(np.float32),
-        )
-        for name, shape in VARIANTS["bvlc"].conv_kernels().items()
-    }
 
 
 def disk() -> str:

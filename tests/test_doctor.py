@@ -9,26 +9,26 @@ import pytest
 import reference
 from PIL import Image
 
-from alexnet_tf import doctor
+from alexnet_tf import doctor, golden
 from alexnet_tf.errors import UserError
 from alexnet_tf.images import preprocess_input
 from alexnet_tf.variants import FC_LAYERS, VARIANTS
 
 
 def test_the_golden_numbers_are_the_formulas():
-    row, weights = VARIANTS["bvlc"], doctor.golden_weights()
+    row, weights = VARIANTS["bvlc"], golden.golden_weights()
     nothing = dict.fromkeys(FC_LAYERS, (np.zeros((1, 1), "f4"), np.zeros(1, "f4")))
     nothing["fc6"] = (np.zeros((9216, 1), "f4"), np.zeros(1, "f4"))
-    picture = preprocess_input(doctor.golden_input())
+    picture = preprocess_input(golden.golden_input())
     pool5 = reference.forward(row, weights | nothing, picture)["pool5"]
-    assert pool5.mean() == pytest.approx(doctor.GOLDEN_MEAN, rel=1e-8)
-    for place, value in doctor.GOLDEN.items():
+    assert pool5.mean() == pytest.approx(golden.MEAN, rel=1e-8)
+    for place, value in golden.VALUES.items():
         assert pool5[place] == pytest.approx(value, rel=1e-8)
 
 
 def test_a_network_whose_numbers_are_wrong_is_noticed(monkeypatch):
     assert "right to" in doctor.network()
-    monkeypatch.setattr(doctor, "GOLDEN_MEAN", 48.5)
+    monkeypatch.setattr(golden, "MEAN", 48.5)
     with pytest.raises(UserError, match=r"its numbers are wrong by 2\.0e-04"):
         doctor.network()
 

@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN    := .venv/bin
 comma  := ,
 EXTRAS := dev,litert$(if $(GPU),$(comma)gpu)
-SETUP  := .venv/setup-done$(if $(GPU),-gpu)
+SETUP  := .venv/setup-done$(if $(GPU),-gpu)$(if $(LOCKED),-locked)
 
 RUN  ?= train_alexnet
 PORT ?= 9090
@@ -27,16 +27,18 @@ TRAIN_OPTIONS = --run "$(RUN)" \
 # Where files are fetched from instead of their publishers, and a folder or URL that comes first.
 PLACES = $(if $(FROM),--from "$(FROM)") $(if $(MIRROR),--mirror "$(MIRROR)")
 
-.PHONY: help setup demo weights data train tensorboard test lint clean
+.PHONY: help setup demo weights data train tensorboard test fuzz lint lock audit doctor \
+  clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
-setup: $(SETUP) ## install everything into .venv (GPU=1: with CUDA)
+setup: $(SETUP) ## install everything into .venv (GPU=1: with CUDA; LOCKED=1: constraints.txt)
 
-$(SETUP): pyproject.toml
+$(SETUP): pyproject.toml $(if $(LOCKED),constraints.txt)
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable .[$(EXTRAS)]
+	$(BIN)/python -m pip install --quiet --editable .[$(EXTRAS)] \
+	  $(if $(LOCKED),--constraint constraints.txt)
 	@touch $@
 
 demo: $(SETUP) ## the whole job on drawn cats and dogs, without any download
@@ -56,6 +58,18 @@ tensorboard: $(SETUP) ## show the curves of RUN on http://localhost:9090 (PORT H
 
 test: $(SETUP) ## run the tests (ALEXNET_TF_MATERIAL=DIR: with real photos and weights)
 	$(BIN)/python -m pytest
+
+fuzz: $(SETUP) ## read 20,000 damaged files of weights (INPUTS SEED)
+	$(BIN)/python tests/fuzz.py $(if $(INPUTS),--inputs "$(INPUTS)") $(if $(SEED),--seed "$(SEED)")
+
+doctor: $(SETUP) ## check this installation and, where there is one, RUN
+	@$(BIN)/python -m alexnet_tf doctor $(if $(wildcard $(RUN)),"$(RUN)")
+
+audit: $(SETUP) ## look the installed packages up in an index of security advisories
+	@$(BIN)/python tests/audit.py
+
+lock: $(SETUP) ## write the versions of all packages in .venv into constraints.txt
+	$(BIN)/python -m pip freeze --all --exclude-editable --exclude pip > constraints.txt
 
 lint: $(SETUP) ## check the style
 	$(BIN)/ruff check

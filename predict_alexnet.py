@@ -87,7 +87,7 @@ def main() -> int:
             failed = True
             print(f"predict_alexnet.py: {answer.error}", file=sys.stderr)
         if options.json:
-            print(json.dumps(as_json(answer), ensure_ascii=False), flush=True)
+            print(json.dumps(as_json(answer)), flush=True)
         else:
             for line in as_lines(answer, names_only, is_single):
                 print(line, flush=True)
@@ -106,7 +106,8 @@ def as_json(answer: Answer) -> dict:
 
 def as_lines(answer: Answer, names_only: bool, is_single: bool) -> list[str]:
     """A line for each class: a single picture's with spaces, others with the file and tabs."""
-    fields = [(label,) if names_only else (label, f"{p:.4f}") for label, p in answer.top]
+    top = [(printable(label), f"{p:.4f}") for label, p in answer.top]
+    fields = [line[:1] if names_only else line for line in top]
     if is_single:
         return [" ".join(line) for line in fields]
     return ["\t".join((printable(answer.file), *line)) for line in fields]

@@ -9,16 +9,19 @@ import sys
 from pathlib import Path
 
 from alexnet_tf import cli
+from alexnet_tf.archive import Limits
 from alexnet_tf.catalog import PHOTOS, PRETRAINED, WEIGHTS
 from alexnet_tf.dataset import open_dataset, write_lists
+from alexnet_tf.doctor import examine
 from alexnet_tf.errors import UserError
 from alexnet_tf.evaluate import evaluate_imagenet, imagenet_pictures
+from alexnet_tf.files import printable
 from alexnet_tf.images import CROPS, RESIZES
 from alexnet_tf.litert import write_litert
 from alexnet_tf.predict import Classifier
 from alexnet_tf.quiet import import_tensorflow
 from alexnet_tf.recognize import recognize
-from alexnet_tf.run import Settings, finished_run
+from alexnet_tf.run import Run, Settings, finished_run
 from alexnet_tf.sources import DATA, NoPictures
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights import read_weights
@@ -47,6 +50,14 @@ def parse_arguments() -> argparse.Namespace:
         help="where train.txt, val.txt, classes.txt and rejected.txt go (%(default)s)",
     )
     verb.add_argument("--seed", type=cli.natural, default=0, metavar="N", help="of the split")
+    for what in ("files", "bytes"):
+        verb.add_argument(
+            f"--max-{what}",
+            type=cli.positive,
+            default=getattr(Limits(), what),
+            metavar="N",
+            help=f"the most {what} to unpack from a zip (%(default)s)",
+        )
     _add_places(verb)
     verb.set_defaults(run=data)
 
@@ -129,6 +140,15 @@ def parse_arguments() -> argparse.Namespace:
     )
     verb.set_defaults(run=export)
 
+    verb = verbs.add_parser("doctor", help="check this installation, and a run")
+    verb.add_argument(
+        "directory",
+        nargs="?",
+        metavar="RUN",
+        help="a run directory, asked about in the folder where it was trained",
+    )
+    verb.set_defaults(run=doctor)
+
     verb = verbs.add_parser("demo", help="the whole job on drawings, without any download")
     verb.add_argument("--out", default="demo", metavar="DIR", help="where it happens (%(default)s)")
     verb.set_defaults(run=demo)
@@ -154,13 +174,14 @@ def _add_places(verb: argparse.ArgumentParser) -> None:
 
 def data(options: argparse.Namespace) -> None:
     source = Path(options.source)
+    limits = Limits(options.max_files, options.max_bytes)
     try:
-        dataset = open_dataset(source, options.seed)
+        dataset = open_dataset(source, options.seed, limits)
     except NoPictures:
         if source != DATA:
             raise
         source = PHOTOS.fetch(DATA, options.mirror, options.places)
-        dataset = open_dataset(source, options.seed)
+        dataset = open_dataset(source, options.seed, limits)
     out = Path(options.out)
     listed = source in (out, out / "train.txt") and (out / "train.txt").is_file()
     if not listed:
@@ -216,6 +237,18 @@ def export(options: argparse.Namespace) -> None:
 
     write_litert(load_model(run.model), path, options.int8)
     print(f"{path}: {path.stat().st_size / 1e6:.0f} MB")
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """A line for each check; 2 unless all is well."""
+    if options.directory and not Path(options.directory).is_dir():
+        raise UserError(f"{options.directory}: is no run directory")
+    well = True
+    for finding in examine(Run(options.directory) if options.directory else None):
+        well = well and finding.is_well
+        mark = "ok   " if finding.is_well else "WRONG"
+        print(f"{mark}  {finding.name}: {printable(finding.text)}", flush=True)
+    return 0 if well else 2
 
 
 def demo(options: argparse.Namespace) -> None:

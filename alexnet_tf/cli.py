@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from alexnet_tf.errors import RunError, UserError
+from alexnet_tf.files import printable_lines
 
 LOG = logging.getLogger("alexnet_tf")
 LOG.setLevel(logging.INFO)
@@ -23,6 +24,7 @@ def run(main: Callable[[], int | None], name: str) -> None:
     Neither shows a traceback: their message, on standard error and in the log where one is open,
     is a sentence for a person.
     """
+    sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does by itself
     try:
         code = main()
     except UserError as error:
@@ -35,7 +37,7 @@ def run(main: Callable[[], int | None], name: str) -> None:
 
 
 def _report(name: str, message: object, code: int) -> int:
-    print(f"{name}: {message}", file=sys.stderr)
+    print(f"{name}: {printable_lines(message)}", file=sys.stderr)
     LOG.error("%s", message)
     return code
 
@@ -67,9 +69,17 @@ def open_log(path: str | Path) -> logging.Logger:
     """A log that goes to standard output and, with the time in each line, to the file `path`."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     file = logging.FileHandler(path, encoding="utf-8")
-    file.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    file.setFormatter(_Printable("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     screen = logging.StreamHandler(sys.stdout)
+    screen.setFormatter(_Printable())
     screen.addFilter(lambda record: record.levelno < logging.ERROR)  # standard error has those
     for handler in (file, screen):
         LOG.addHandler(handler)
     return LOG
+
+
+class _Printable(logging.Formatter):
+    """Names of files and classes are a stranger's, and may be meant for the terminal to obey."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable_lines(super().format(record))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from alexnet_tf.archive import DEFAULT, Limits
 from alexnet_tf.errors import UserError
 from alexnet_tf.files import printable, write_text
-from alexnet_tf.images import ImageError, read_picture
+from alexnet_tf.images import ImageError, read_content, read_picture
 from alexnet_tf.progress import progress
 from alexnet_tf.sources import Entry, open_source
 
@@ -48,9 +48,10 @@ class Dataset:
         train, validation = (
             Counter(row.label for row in rows) for rows in (self.train, self.validation)
         )
-        width = max(len(name) for name in (*self.classes, "class"))
+        names = [printable(name) for name in self.classes]
+        width = max(len(name) for name in (*names, "class"))
         lines = [f"{'class':{width}}  training  validation"]
-        for label, name in enumerate(self.classes):
+        for label, name in enumerate(names):
             lines.append(f"{name:{width}}  {train[label]:8}  {validation[label]:10}")
         lines.append(f"{'all':{width}}  {len(self.train):8}  {len(self.validation):10}")
         if self.rejected:
@@ -73,7 +74,7 @@ class Dataset:
         return _checked(Dataset(self.classes, *parts, (*self.rejected, *reasons.items())))
 
 
-def open_dataset(source: str | Path, seed: int = 0) -> Dataset:
+def open_dataset(source: str | Path, seed: int = 0, limits: Limits = DEFAULT) -> Dataset:
     """The labelled pictures that `source` names, as `open_source` takes it, checked and split.
 
     Unless the lists say otherwise, 15% of each class are kept for validation, the same ones every
@@ -81,7 +82,7 @@ def open_dataset(source: str | Path, seed: int = 0) -> Dataset:
     Files that are no readable picture are in `rejected`. Raises UserError when there is only one
     class, or a class without two different pictures.
     """
-    found = open_source(source)
+    found = open_source(source, limits)
     digests, rejected = _inspect([entry.path for entry in found.entries])
     entries = [entry for entry in found.entries if entry.path in digests]
     labels = defaultdict(set)
@@ -133,10 +134,8 @@ def _inspect(paths: list[str]) -> tuple[dict[str, str], list[tuple[str, str]]]:
 def _digest(path: str) -> str | ImageError:
     """SHA-256 of the file, once its picture has been decoded (small, for speed) from end to end."""
     try:
-        content = Path(path).read_bytes()
-        read_picture(path, 1, io.BytesIO(content))
-    except OSError as error:
-        return ImageError.unreadable(path, error)
+        content = read_content(path)
+        read_picture(path, 1, content)
     except ImageError as error:
         return error
     return hashlib.sha256(content).hexdigest()

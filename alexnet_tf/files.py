@@ -53,7 +53,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def read_json(path: str | Path) -> Any:
@@ -65,8 +65,17 @@ def read_json(path: str | Path) -> Any:
 
 
 def printable(name: object) -> str:
-    """`name` with control characters and undecodable bytes as escapes, fit for one line."""
-    return "".join(ascii(c)[1:-1] if _breaks_lines(c) else c for c in str(name))
+    """`name` fit to be shown in one line, with escapes for what would break or disguise it.
+
+    Those are what `is_printable` says, and invisible characters, which may reorder or hide
+    others (U+202E writes backwards), but for the two joiners that scripts and emoji need.
+    """
+    return "".join(ascii(c)[1:-1] if _breaks_lines(c) or _is_invisible(c) else c for c in str(name))
+
+
+def printable_lines(text: object) -> str:
+    """The lines of `text`, each `printable`."""
+    return "\n".join(map(printable, str(text).split("\n")))
 
 
 def is_printable(name: object) -> bool:
@@ -77,3 +86,7 @@ def is_printable(name: object) -> bool:
 def _breaks_lines(character: str) -> bool:
     """Control characters, lone surrogates (bytes that are not UTF-8), line separators."""
     return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+
+
+def _is_invisible(character: str) -> bool:
+    return unicodedata.category(character) == "Cf" and character not in "\u200c\u200d"

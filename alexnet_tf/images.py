@@ -5,12 +5,13 @@ Training, features, prediction and evaluation all see what `load_image` and `pre
 
 from __future__ import annotations
 
+import io
+import stat
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -29,6 +30,13 @@ RESIZES = ("short", "caffe", "squash")
 CROPS = (1, 10)
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
 
+# The most that a picture may have. Pillow refuses to open one of more than twice its own limit and
+# warns above that limit; here nothing above it is decoded. Of a large JPEG that is the smaller
+# picture that is asked for. The file may be as large as one that is not compressed at all.
+MAX_PIXELS = Image.MAX_IMAGE_PIXELS  # 89,478,485
+MAX_BYTES = 4 * MAX_PIXELS
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
 # Odd EXIF blocks and palettes are common and harmless; such a picture is read all the same.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
@@ -37,8 +45,8 @@ class ImageError(UserError):
     """A picture that cannot be read. The message names the file; `reason` does not."""
 
     def __init__(self, path: object, reason: str):
-        super().__init__(f"{printable(path)}: {reason}")
-        self.reason = reason
+        self.reason = printable(reason)
+        super().__init__(f"{printable(path)}: {self.reason}")
 
     @classmethod
     def unreadable(cls, path: object, error: OSError) -> ImageError:
@@ -76,22 +84,40 @@ def load_crops(
     return np.stack(views if crops == 1 else views + [view[:, ::-1] for view in views])
 
 
-def read_picture(path: str | Path, least: int, content: BinaryIO | None = None) -> Image.Image:
+def read_content(path: str | Path) -> bytes:
+    """The bytes of the picture file `path`; ImageError, before any is read, if it is no file or has
+    more than `MAX_BYTES`."""
+    try:
+        found = Path(path).stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise ImageError(path, "is no file")
+        if found.st_size > MAX_BYTES:
+            raise ImageError(path, f"has {found.st_size:,} bytes, more than {MAX_BYTES:,}")
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ImageError.unreadable(path, error) from error
+
+
+def read_picture(path: str | Path, least: int, content: bytes | None = None) -> Image.Image:
     """The picture in `path` (or in its `content`), upright, in mode RGB.
 
     A JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as no side falls below `least` pixels,
-    which is faster. Raises ImageError for whatever is not a whole picture of one of `FORMATS`.
+    which is faster. Raises ImageError for whatever is not a whole picture of one of `FORMATS`, or
+    has more than `MAX_PIXELS`.
     """
+    content = read_content(path) if content is None else content
     try:
-        with Image.open(content or path, formats=FORMATS) as picture:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
             picture.draft("RGB", (least, least))
+            if picture.width * picture.height > MAX_PIXELS:
+                raise Image.DecompressionBombError
             picture.load()
             ImageOps.exif_transpose(picture, in_place=True)
             return _to_rgb(picture)
+    except Image.DecompressionBombError as error:
+        raise ImageError(path, f"has more than {MAX_PIXELS:,} pixels") from error
     except Image.UnidentifiedImageError as error:
         raise ImageError(path, f"is not a {', '.join(FORMATS)} picture") from error
-    except OSError as error:
-        raise ImageError.unreadable(path, error) from error
     except Exception as error:  # Pillow's decoders raise nearly anything on broken files
         raise ImageError(path, f"is a broken picture: {error}") from error
 

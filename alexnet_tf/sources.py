@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from alexnet_tf.archive import unpack
+from alexnet_tf.archive import DEFAULT, Limits, unpack
 from alexnet_tf.errors import UserError
 from alexnet_tf.files import is_printable
 
@@ -20,6 +20,7 @@ KAGGLE_ZIP, MICROSOFT_ZIP = "train.zip", "kagglecatsanddogs_5340.zip"
 KAGGLE_NAME = re.compile(r"(cat|dog)\.\d+\.\w+", re.IGNORECASE)
 # Microsoft's zip of the same photos spells Kaggle's classes with capitals.
 KAGGLE_CLASSES = {"Cat": "cat", "Dog": "dog"}
+NUMBER = re.compile(r"[0-9]{1,9}")
 LIST_LINE = re.compile(r"(.*\S)[ \t]+(\S+)\s*")
 
 HOW_TO_GET = """\
@@ -55,13 +56,14 @@ class Source:
     rejected: tuple[tuple[str, str], ...] = ()
 
 
-def open_source(source: str | Path) -> Source:
+def open_source(source: str | Path, limits: Limits = DEFAULT) -> Source:
     """The files that `source` names, none of them opened yet; NoPictures when there are none.
 
     `source` is a folder of ``cat.N.jpg`` and ``dog.N.jpg``, a folder per class, a zip of either, or
     lists: ``train.txt`` with ``val.txt`` beside it, or the folder of both. ``data`` may also hold
     one of the zips of cats and dogs under the name that its publisher gave it. Paths begin with
-    `source` (a zip's with its unpacked folder), so they are relative when `source` is.
+    `source` (a zip's with its unpacked folder), so they are relative when `source` is. A zip beyond
+    `limits` is a UserError.
     """
     path = Path(source)
     inside = ("train.txt", KAGGLE_ZIP, MICROSOFT_ZIP) if path == DATA else ("train.txt",)
@@ -69,7 +71,7 @@ def open_source(source: str | Path) -> Source:
     if path.suffix == ".txt" and path.is_file():
         found = _read_lists(path)
     elif path.is_file():
-        found = _scan(unpack(path, UNPACKED))
+        found = _scan(unpack(path, UNPACKED, limits))
     else:
         found = _scan(path)
     if not found.entries:
@@ -173,16 +175,20 @@ def read_list(file: Path) -> list[tuple[str, str]]:
         if match:
             rows.append((match[1], match[2]))
         elif line.strip():
-            raise UserError(f"{file}, line {number}: should be 'path label', but is '{line}'")
+            raise UserError(f"{file}, line {number}: should be 'path label', but is '{line[:200]}'")
     return rows
 
 
 def read_lines(file: Path) -> list[str]:
-    """The lines of a UTF-8 file; UserError when it is not one."""
+    """The lines of a UTF-8 file; UserError when it is not one, or holds control characters."""
     try:
-        return file.read_text(encoding="utf-8").split("\n")
+        lines = file.read_text(encoding="utf-8").split("\n")
     except (OSError, ValueError) as error:
         raise UserError(f"{file}: cannot be read ({error})") from error
+    for number, line in enumerate(lines, 1):
+        if not is_printable(line.replace("\t", " ")):
+            raise UserError(f"{file}, line {number}: holds control characters; is it a text file?")
+    return lines
 
 
 def _class_names(classes: Path, rows: list[tuple[str, str, bool | None]]) -> dict[str, str]:
@@ -195,7 +201,7 @@ def _class_names(classes: Path, rows: list[tuple[str, str, bool | None]]) -> dic
         if unknown:
             raise UserError(f"{classes}: has {len(names)} classes, but a label is '{unknown[0]}'")
         return numbered
-    numeric = all(label.isdigit() for label in labels)
+    numeric = all(NUMBER.fullmatch(label) for label in labels)
     ordered = sorted(labels, key=int) if numeric else sorted(labels)
     kaggle = {(label, _kaggle_class(path)) for path, label, _ in rows}
     if len(kaggle) == len(labels) and {name for _, name in kaggle} == {"cat", "dog"}:

@@ -108,4 +108,5 @@ def _kernel_and_bias(name: str, value) -> tuple[np.ndarray, np.ndarray]:
         raise WeightsError(
             f"the layer '{name}' should be [kernel, bias], two arrays of floats"
         ) from error
-    return np.asarray(kernel, np.float32), np.asarray(bias, np.float32)
+    with np.errstate(over="ignore"):  # to infinity, which `check_weights` names
+        return np.asarray(kernel, np.float32), np.asarray(bias, np.float32)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -179,3 +181,15 @@ def test_bvlc_reproduces_the_published_activations(material):
             expected = np.maximum(expected, 0)
         error = np.abs(np.asarray(output)[0] - expected).max()
         assert error <= 1e-4 * np.abs(expected).max(), name
+
+
+def test_a_model_that_brings_code_is_refused(tmp_path, monkeypatch):
+    """Keras's safe mode: a Lambda layer is a function, which its file holds as bytecode."""
+    monkeypatch.chdir(tmp_path)
+    evil = keras.layers.Lambda(lambda x: [x, Path("ran").touch()][0])
+    model = keras.Sequential([keras.Input((2,)), evil])
+    Path("ran").unlink()
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(UserError, match=r"model\.keras: is not a model that can be opened"):
+        load_model(tmp_path / "model.keras")
+    assert not (tmp_path / "ran").exists()

@@ -62,7 +62,7 @@ def _layers(file: mmap.mmap) -> Iterator[tuple[str, list[memoryview]]]:
             name, blobs = "", []
             for field, value in fields(layer):
                 if field == name_field:
-                    name = bytes(value).decode()
+                    name = str(value, "utf-8")
                 elif field == blobs_field:
                     blobs.append(value)
             yield name, blobs

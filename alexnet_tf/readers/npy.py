@@ -11,6 +11,8 @@ from alexnet_tf.errors import WeightsError
 from alexnet_tf.readers.mapped import map_file
 from alexnet_tf.readers.pickles import RestrictedUnpickler, text
 
+FLOATS = ("f2", "f4", "f8")
+
 
 def read_npy(path: Path) -> dict:
     """Written by Python 2 or 3, by pickle protocol 2, 3 or 4."""
@@ -26,7 +28,7 @@ def read_npy(path: Path) -> dict:
         (layers,) = layers.content
     if not isinstance(layers, dict):
         raise WeightsError("holds no dict of layers")
-    return {text(name): _arrays(value) for name, value in layers.items()}
+    return {name: _arrays(value) for name, value in layers.items()}
 
 
 def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
@@ -50,8 +52,23 @@ class _PickledArray:
 
     def array(self) -> np.ndarray:
         """A view of the pickled bytes."""
-        flat = np.frombuffer(self.content, self.dtype)
+        flat = np.frombuffer(self.content, self.dtype.plain())
         return flat.reshape(self.shape, order="F" if self.is_fortran else "C")
+
+
+class _PickledType:
+    """In place of numpy's dtype, which would believe what a pickle says of its insides."""
+
+    def __init__(self, name, *_flags):
+        self.name, self.order = text(name), "="
+
+    def __setstate__(self, state: tuple):
+        self.order = text(state[1])
+
+    def plain(self) -> np.dtype:
+        if self.name not in FLOATS or self.order not in "<>=":
+            raise WeightsError(f"holds an array of type '{self.name}'; weights are floats")
+        return np.dtype(self.order + self.name)
 
 
 def _arrays(value):
@@ -70,6 +87,6 @@ _ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"): _PickledArray,
     # Only passed on to _reconstruct; a string cannot be called to allocate anything.
     ("numpy", "ndarray"): "numpy.ndarray",
-    ("numpy", "dtype"): np.dtype,
+    ("numpy", "dtype"): _PickledType,
     ("_codecs", "encode"): _encode_latin1,
 }

@@ -19,7 +19,7 @@ import numpy as np
 from alexnet_tf.errors import WeightsError
 from alexnet_tf.readers.channels_first import to_channels_last
 from alexnet_tf.readers.mapped import map_file, map_members
-from alexnet_tf.readers.pickles import RestrictedUnpickler, text
+from alexnet_tf.readers.pickles import Named, RestrictedUnpickler, text, whole_numbers
 
 # torchvision/models/alexnet.py: places in the two nn.Sequential. A bias follows each weight.
 LAYERS = {
@@ -60,10 +60,10 @@ def read_pytorch(path: Path) -> dict:
     tensors, storages = read(path)
     layers: dict[str, dict[str, np.ndarray]] = collections.defaultdict(dict)
     for name, tensor in tensors.items():
-        place, _, part = text(name).rpartition(".")
+        place, _, part = name.rpartition(".")
         if place not in LAYERS or part not in PARTS or not isinstance(tensor, _Tensor):
             raise WeightsError(
-                f"has an entry '{text(name)}'; torchvision's AlexNet has "
+                f"has an entry '{name}'; torchvision's AlexNet has "
                 f"{', '.join(LAYERS)}, a weight and a bias in each"
             )
         layers[LAYERS[place]][part] = _array(tensor, storages)
@@ -109,12 +109,14 @@ def _storage(identity: tuple) -> _Storage:
     kind, dtype, key, _device, size, *_view = identity
     if text(kind) != "storage" or not isinstance(dtype, np.dtype):
         raise WeightsError("is damaged: it refers to something that is no storage of numbers")
+    whole_numbers((size,))
     return _Storage(text(key), dtype, size)
 
 
 def _rebuild_tensor(storage, offset, shape, strides, *_gradient) -> _Tensor:
     """In place of torch._utils._rebuild_tensor_v2."""
-    return _Tensor(storage, offset, shape, strides)
+    whole_numbers((offset,))
+    return _Tensor(storage, offset, whole_numbers(shape), whole_numbers(strides))
 
 
 def _rebuild_parameter(tensor: _Tensor, *_gradient) -> _Tensor:
@@ -123,7 +125,7 @@ def _rebuild_parameter(tensor: _Tensor, *_gradient) -> _Tensor:
 
 
 _ALLOWED = {
-    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("collections", "OrderedDict"): Named,
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
     ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
     ("torch", "FloatStorage"): np.dtype("<f4"),

@@ -1,0 +1,171 @@
+"""python -m alexnet_tf doctor [RUN]"""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+import reference
+from PIL import Image
+
+from alexnet_tf import doctor, golden
+from alexnet_tf.errors import UserError
+from alexnet_tf.images import preprocess_input
+from alexnet_tf.variants import FC_LAYERS, VARIANTS
+
+
+def test_the_golden_numbers_are_the_formulas():
+    row, weights = VARIANTS["bvlc"], golden.golden_weights()
+    nothing = dict.fromkeys(FC_LAYERS, (np.zeros((1, 1), "f4"), np.zeros(1, "f4")))
+    nothing["fc6"] = (np.zeros((9216, 1), "f4"), np.zeros(1, "f4"))
+    picture = preprocess_input(golden.golden_input())
+    pool5 = reference.forward(row, weights | nothing, picture)["pool5"]
+    assert pool5.mean() == pytest.approx(golden.MEAN, rel=1e-8)
+    for place, value in golden.VALUES.items():
+        assert pool5[place] == pytest.approx(value, rel=1e-8)
+
+
+def test_a_network_whose_numbers_are_wrong_is_noticed(monkeypatch):
+    assert "right to" in doctor.network()
+    monkeypatch.setattr(golden, "MEAN", 48.5)
+    with pytest.raises(UserError, match=r"its numbers are wrong by 2\.0e-04"):
+        doctor.network()
+
+
+def test_an_installation_is_checked_line_by_line(command, tmp_path, random_weights):
+    result = command("alexnet_tf", "doctor", code=2)
+    lines = result.stdout.splitlines()
+    assert [line.split()[1] for line in lines] == [
+        "versions:", "processor:", "disk:", "network:", "weights:",
+    ]  # fmt: skip
+    assert lines[-1] == "WRONG  weights: there are none in weights/; `make weights` fetches some"
+    (tmp_path / "weights").mkdir()
+    shutil.copy(random_weights, tmp_path / "weights/random.npy")
+    lines = command("alexnet_tf", "doctor").stdout.splitlines()
+    assert all(line.startswith("ok ") for line in lines)
+    assert lines[-1] == "ok     weights: weights/random.npy: unknown weights"
+
+
+def test_what_is_too_old_or_missing_is_named(monkeypatch):
+    monkeypatch.setattr(doctor.metadata, "requires", lambda name: ["numpy>=99", "x; extra=='dev'"])
+    with pytest.raises(UserError, match=r"numpy is [0-9.]+, not >=99; `make setup`"):
+        doctor.versions()
+    monkeypatch.setattr(doctor.metadata, "requires", lambda name: ["no-such-package"])
+    with pytest.raises(UserError, match="no-such-package is not installed; `make setup`"):
+        doctor.versions()
+
+
+def test_a_full_disk_is_named(monkeypatch):
+    usage = shutil.disk_usage(".")._replace(free=10**9)
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(UserError, match=r"1\.0 GB are free here.*make room"):
+        doctor.disk()
+
+
+@pytest.fixture
+def run(trained_run, tmp_path, monkeypatch):
+    """A copy of a run and its pictures, to spoil, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(trained_run.parent / "photos", "photos")
+    shutil.copytree(trained_run, "run", copy_function=os.link)
+    return tmp_path / "run"
+
+
+def findings(monkeypatch, *names):
+    """Of the checks called `names`, on run/, as the verb makes them."""
+    monkeypatch.setattr(doctor, "INSTALLATION", ())
+    monkeypatch.setattr(doctor, "RUN", tuple(getattr(doctor, name) for name in names))
+    return [(f.is_well, f.text) for f in doctor.examine(doctor.Run("run"))]
+
+
+def replace(path, text):
+    """Without touching the original, to which the copy is a link."""
+    path.unlink()
+    path.write_text(text) if isinstance(text, str) else path.write_bytes(text)
+
+
+def test_a_good_run_is_well(command, run):
+    lines = command("alexnet_tf", "doctor", "run").stdout.splitlines()
+    assert all(line.startswith("ok ") for line in lines)
+    assert [line.split(maxsplit=2)[2] for line in lines[-5:-2]] == [
+        "52 to train with, 8 to validate with",
+        "none across the split",
+        "26 to 26 pictures of a class",
+    ]
+    assert lines[-2].endswith(" readable, the last is epoch-0003.npz")
+    assert lines[-1] == "ok     model: run/model.keras opens, 2 outputs"
+
+
+def test_no_run_is_a_mistake(command):
+    assert (
+        "nowhere: is no run directory" in command("alexnet_tf", "doctor", "nowhere", code=2).stderr
+    )
+
+
+def test_a_spoiled_config_is_named(run, monkeypatch):
+    config = json.loads((run / "config.json").read_text())
+    for spoiled, message in (
+        ("{", "config.json: cannot be read"),
+        ("[]", "is not the config.json of a run"),
+        (json.dumps(config | {"classes": ["cat", 1]}), "should be a list of names"),
+        (json.dumps(config | {"classes": ["cat", "cow"]}), "are not those of classes.txt"),
+        (json.dumps(config | {"settings": {"variant": "x"}}), "there is no variant 'x'"),
+    ):
+        replace(run / "config.json", spoiled)
+        ((is_well, text),) = findings(monkeypatch, "config")
+        assert not is_well and message in text
+
+
+def test_other_weights_are_named(run, monkeypatch, tmp_path, random_weights):
+    config = json.loads((run / "config.json").read_text())
+    config["settings"]["weights"] = str(tmp_path / "gone.npy")
+    replace(run / "config.json", json.dumps(config))
+    assert "gone.npy: there is no such file" in findings(monkeypatch, "pretrained")[0][1]
+    config["settings"]["weights"], config["weights"] = str(random_weights), "0"
+    replace(run / "config.json", json.dumps(config))
+    assert "is not what the run was started with" in findings(monkeypatch, "pretrained")[0][1]
+
+
+def test_pictures_that_are_gone_or_changed_are_named(run, monkeypatch, tmp_path):
+    first = (run / "train.txt").read_text().split(" ")[0]
+    Image.new("RGB", (9, 9)).save(first)
+    assert findings(monkeypatch, "pictures")[0][1].startswith("run: its lists or pictures have")
+    os.unlink(first)
+    (finding,) = findings(monkeypatch, "pictures")
+    assert finding[1].startswith(f"1 of 60 cannot be read, the first is {first}; ask from")
+
+
+def test_a_leak_across_the_split_is_named(run, monkeypatch):
+    first, other = ((run / name).read_text().split(" ")[0] for name in ("train.txt", "val.txt"))
+    shutil.copy(first, other)
+    (finding,) = findings(monkeypatch, "duplicates")
+    assert finding[1].startswith(
+        f"1 pictures are trained on and validated with, the first is {other}"
+    )
+
+
+def test_classes_out_of_balance_are_named(run, monkeypatch):
+    lines = (run / "train.txt").read_text().splitlines(keepends=True)
+    replace(run / "train.txt", "".join(lines[:28]))
+    assert "'cat' has 26 pictures and 'dog' 2" in findings(monkeypatch, "balance")[0][1]
+    replace(run / "classes.txt", "cat\n")
+    assert "a label in its lists is '1'" in findings(monkeypatch, "balance")[0][1]
+
+
+def test_damaged_checkpoints_are_named(run, monkeypatch):
+    path = max((run / "checkpoints").iterdir())
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    replace(path, bytes(content))
+    (finding,) = findings(monkeypatch, "checkpoints")
+    assert "epoch-0003.npz: is damaged (Bad CRC-32" in finding[1] and "goes on" in finding[1]
+    shutil.rmtree(run / "checkpoints")
+    assert "there are none; `make train RUN=run`" in findings(monkeypatch, "checkpoints")[0][1]
+
+
+def test_a_spoiled_model_is_named(run, monkeypatch):
+    replace(run / "model.keras", b"x")
+    assert "is not a model that can be opened" in findings(monkeypatch, "model")[0][1]
+    (run / "model.keras").unlink()
+    assert "model.keras: is not there; `make train" in findings(monkeypatch, "model")[0][1]

@@ -21,6 +21,7 @@ TRAIN_OPTIONS = --run "$(RUN)" \
   $(if $(LEARNING_RATE),--learning-rate "$(LEARNING_RATE)") \
   $(if $(SEED),--seed "$(SEED)") \
   $(if $(KEEP),--keep "$(KEEP)") \
+  $(if $(MAX_LOST),--max-lost "$(MAX_LOST)") \
   $(if $(FEATURES),--features "$(FEATURES)")
 
 # Where files are fetched from instead of their publishers, and a folder or URL that comes first.

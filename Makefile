@@ -27,7 +27,7 @@ TRAIN_OPTIONS = --run "$(RUN)" \
 # Where files are fetched from instead of their publishers, and a folder or URL that comes first.
 PLACES = $(if $(FROM),--from "$(FROM)") $(if $(MIRROR),--mirror "$(MIRROR)")
 
-.PHONY: help setup demo weights data train tensorboard test lint clean
+.PHONY: help setup demo weights data train tensorboard test chaos lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -56,6 +56,9 @@ tensorboard: $(SETUP) ## show the curves of RUN on http://localhost:9090 (PORT H
 
 test: $(SETUP) ## run the tests (ALEXNET_TF_MATERIAL=DIR: with real photos and weights)
 	$(BIN)/python -m pytest
+
+chaos: $(SETUP) ## kill, stop, damage and starve trainings for some minutes (ROUNDS SEED)
+	$(BIN)/python tests/chaos.py $(if $(ROUNDS),--rounds "$(ROUNDS)") $(if $(SEED),--seed "$(SEED)")
 
 lint: $(SETUP) ## check the style
 	$(BIN)/ruff check

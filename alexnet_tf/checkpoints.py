@@ -6,6 +6,7 @@ epoch that follows. By name they are in the order of time.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from logging import Logger
@@ -41,7 +42,8 @@ def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], list]:
             arrays = {name: file[name] for name in file.files}
         return arrays, json.loads(str(arrays.pop("history")))
     except Exception as error:  # a broken file can raise nearly anything
-        if isinstance(error, OSError) and error.errno:  # it is the disk that fails
+        # EINVAL comes of a broken offset; any other number is of a file that could not be read.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise BrokenCheckpoint(f"{path}: is broken ({error})") from error
 

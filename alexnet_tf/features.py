@@ -110,8 +110,10 @@ class FeatureStore:
             digests={path: digest for digest, path in paths.items()},
         )
         failed = {}
-        for (number, digests), pictures in zip(
-            batches.items(), progress(loaded, len(batches), "features")
+        for left, (number, digests), pictures in zip(
+            range(len(batches), 0, -1),
+            batches.items(),
+            progress(loaded, len(batches), "features"),
         ):
             inputs = {}
             for (place, digest), picture in zip(digests.items(), pictures):
@@ -120,7 +122,8 @@ class FeatureStore:
                 else:
                     (inputs[place],) = picture
             pool5 = self._compute(inputs, forward)
-            self._write(number, {place: digests[place] for place in inputs}, pool5)
+            with room_for(self._data, left * self._batch_size):
+                self._write(number, {place: digests[place] for place in inputs}, pool5)
             stopping.check()
         return failed
 
@@ -182,7 +185,7 @@ class FeatureStore:
             record["digests"][place] = digest
         record["checksum"] = zlib.crc32(pool5)
         for path, content in ((self._data, pool5), (self._index, record)):
-            with room_for(path, content.nbytes), open(path, "r+b") as file:
+            with open(path, "r+b") as file:
                 file.seek(number * content.nbytes)
                 file.write(content.tobytes())
                 file.flush()

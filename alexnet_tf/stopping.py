@@ -35,7 +35,6 @@ def listening() -> Iterator[None]:
     Signals that are ignored stay so. Needs the main thread, which gets the exception.
     """
     global _asked
-    _asked = None
     before = {number: signal.getsignal(number) for number in SIGNALS}
     listened = [number for number in SIGNALS if before[number] != signal.SIG_IGN]
 
@@ -52,6 +51,7 @@ def listening() -> Iterator[None]:
     try:
         yield
     finally:
+        _asked = None
         for number in listened:
             signal.signal(number, before[number])
 

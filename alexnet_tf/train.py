@@ -172,8 +172,7 @@ def _export(job: Job, trainer: HeadTrainer) -> None:
     """Write model.keras: the frozen convolutions and the trained head, as one AlexNet."""
     model = AlexNet(job.settings.variant, len(job.dataset.classes))
     load_weights(model, job.weights | trainer.weights())
-    size = sum(variable.numpy().nbytes for variable in model.variables)
-    with replacing(job.run.model, size) as temporary:
+    with replacing(job.run.model, 4 * model.count_params()) as temporary:
         model.save(temporary)
 
 

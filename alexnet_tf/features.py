@@ -62,7 +62,6 @@ class FeatureStore:
         self.variant, self.resize, self.views = variant, resize, len(recipe["views"])
         self.shape = (self.views, int(np.prod(row.pool5_shape)))
         self._batch_size = BATCH * int(np.prod(self.shape)) * 2
-        self.directory.mkdir(parents=True, exist_ok=True)
         write_json(self.directory / "recipe.json", recipe)
         self._data, self._index = self.directory / "pool5.f16", self.directory / "index"
         self._data.touch()

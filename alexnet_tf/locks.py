@@ -9,6 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from alexnet_tf.errors import UserError
+from alexnet_tf.room import room_for
+
+# Bytes that the smallest file takes on a disk.
+BLOCK = 4096
 
 
 @contextmanager
@@ -18,17 +22,20 @@ def locked(directory: Path) -> Iterator[None]:
     The kernel lets go of the lock ``.lock`` when its process ends, however that came, so a file
     that a dead process left is in nobody's way.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    with open(directory / ".lock", "a+") as file:
+    path = directory / ".lock"
+    with room_for(path, BLOCK):
+        directory.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    with open(path, "r+", encoding="ascii") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            file.seek(0)
             raise UserError(
                 f"{directory}: process {file.read().strip()} is at work in it; wait until that has "
                 "ended, or end it (kill), before starting another"
             ) from error
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        with room_for(path, BLOCK):
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
         yield

@@ -56,6 +56,7 @@ def _train(job: Job, log: Logger) -> None:
     if not job.run.config.is_file():
         write_config(job, _versions())
     trainer, history = _resumed(job, store, log)
+    write_history(job.run, history)  # it lacks an epoch when a kill came right after its checkpoint
     tensorboard = TensorBoardLog(job.run, history)
     with stopping.postponed():
         for epoch in range(len(history), job.settings.epochs):

@@ -31,7 +31,7 @@ from alexnet_tf.drawings import draw_faces
 
 ROOT = Path(__file__).parents[1]
 VARIANT, EPOCHS = "cifar64", 3  # the smallest checkpoints
-MOUNT_SIZES = 30, 520  # megabytes: from no room for a checkpoint to none for model.keras
+MOUNT_SIZES = 0.1, 420  # megabytes: from no room for features to none for the last checkpoint
 
 EXTRACTION = re.compile(r"features: .* has (\d+) of (?!\1$)")
 TRAINING = re.compile(r"features: (computed|.* has (\d+) of \2$)")
@@ -62,11 +62,11 @@ class Training:
 
     folder: Path
     material: Path
-    lines: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)  # what the last process has printed so far
 
     def start(self) -> subprocess.Popen[str]:
         self.folder.mkdir(exist_ok=True)
-        self.lines.clear()
+        self.lines = ["started"]
         process = subprocess.Popen(
             [
                 sys.executable, str(ROOT / "train_alexnet.py"), "--data", self.material / "photos",
@@ -76,13 +76,8 @@ class Training:
             ],
             cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
-        threading.Thread(target=self._listen, args=(process,)).start()
+        threading.Thread(target=self.lines.extend, args=(process.stdout,)).start()
         return process
-
-    def _listen(self, process: subprocess.Popen[str]) -> None:
-        self.lines += ["started"]
-        for line in process.stdout:
-            self.lines.append(line.rstrip("\n"))
 
     def run(self) -> int:
         """Train to the end; the exit code."""
@@ -101,14 +96,13 @@ class Training:
         return process.wait()
 
     def result(self) -> dict[str, bytes]:
-        """The weights of the last checkpoint and of model.keras."""
-        arrays, history = load_checkpoint(self.folder / f"run/checkpoints/epoch-{EPOCHS:04}.npz")
-        for row in history:
-            del row["seconds"]
+        """The state in the last checkpoint, model.keras, and the history but for the seconds."""
+        arrays, _ = load_checkpoint(self.folder / f"run/checkpoints/epoch-{EPOCHS:04}.npz")
+        lines = (self.folder / "run/history.csv").read_text().splitlines()
         with zipfile.ZipFile(self.folder / "run/model.keras") as file:
             model = file.read("model.weights.h5")
         return {name: array.tobytes() for name, array in arrays.items()} | {
-            "history": repr(history).encode(),
+            "history.csv": repr([line.rsplit(",", 1)[0] for line in lines]).encode(),
             "model.keras": model,
         }
 
@@ -177,8 +171,8 @@ FAULTS = (
     signalled(signal.SIGKILL, START),
     signalled(signal.SIGKILL, EXTRACTING),
     signalled(signal.SIGTERM, EXTRACTING),
-    damaged("bit flipped in the features", flip_a_bit, "features/*/pool5.f16"),
     signalled(signal.SIGKILL, EPOCH),
+    damaged("bit flipped in the features", flip_a_bit, "features/*/pool5.f16"),
     signalled(signal.SIGTERM, EPOCH),
     damaged("checkpoint truncated", truncate, "run/checkpoints/*.npz"),
     signalled(signal.SIGINT, EPOCH),
@@ -208,8 +202,9 @@ def starve(
 ) -> tuple[Counter, list[str]]:
     """A training on a disk of a few megabytes, which then grows."""
     folder.mkdir()
-    size = int(random.integers(*MOUNT_SIZES))
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}m", "tmpfs", folder], check=True)
+    kilobytes = int(1000 * np.exp(random.uniform(*np.log(MOUNT_SIZES))))
+    options = ["-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs"]
+    subprocess.run(["mount", *options, folder], check=True)
     try:
         training = Training(folder, material)
         code = training.run()

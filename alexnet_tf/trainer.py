@@ -166,7 +166,9 @@ class _Begun:
 
     @classmethod
     def restored(cls, state: dict[str, np.ndarray]) -> _Begun:
-        """What `state` was called of."""
+        """The one whose `state` this is; one of an older checkpoint was between epochs."""
+        if "epoch/steps" not in state:
+            return cls()
         result = state["epoch/losses"], state["epoch/hits"]
         return cls(int(state["epoch/steps"]), float(state["epoch/seconds"]), result)
 

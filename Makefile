@@ -22,12 +22,13 @@ TRAIN_OPTIONS = --run "$(RUN)" \
   $(if $(PRECISION),--precision "$(PRECISION)") \
   $(if $(SEED),--seed "$(SEED)") \
   $(if $(KEEP),--keep "$(KEEP)") \
+  $(if $(MAX_LOST),--max-lost "$(MAX_LOST)") \
   $(if $(FEATURES),--features "$(FEATURES)")
 
 # Where files are fetched from instead of their publishers, and a folder or URL that comes first.
 PLACES = $(if $(FROM),--from "$(FROM)") $(if $(MIRROR),--mirror "$(MIRROR)")
 
-.PHONY: help setup demo weights data train tensorboard test fuzz lint lock audit doctor \
+.PHONY: help setup demo weights data train tensorboard test chaos fuzz lint lock audit doctor \
   clean
 
 help: ## list the targets
@@ -58,6 +59,9 @@ tensorboard: $(SETUP) ## show the curves of RUN on http://localhost:9090 (PORT H
 
 test: $(SETUP) ## run the tests (ALEXNET_TF_MATERIAL=DIR: with real photos and weights)
 	$(BIN)/python -m pytest
+
+chaos: $(SETUP) ## kill, stop, damage and starve trainings for some minutes (ROUNDS SEED)
+	$(BIN)/python tests/chaos.py $(if $(ROUNDS),--rounds "$(ROUNDS)") $(if $(SEED),--seed "$(SEED)")
 
 fuzz: $(SETUP) ## read 20,000 damaged files of weights (INPUTS SEED)
 	$(BIN)/python tests/fuzz.py $(if $(INPUTS),--inputs "$(INPUTS)") $(if $(SEED),--seed "$(SEED)")

@@ -18,7 +18,7 @@ DEFAULT = Settings()
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__
-        + " Started again, it goes on after the last finished epoch. `make tensorboard` shows it.",
+        + " Started again, it goes on where it stopped. `make tensorboard` shows it.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
@@ -107,6 +107,14 @@ def parse_arguments() -> argparse.Namespace:
         default=DEFAULT.features,
         metavar="DIR",
         help="where the convolutions' output for every picture is kept, for all runs",
+    )
+    add(
+        "--max-lost",
+        type=cli.share,
+        default=DEFAULT.max_lost,
+        metavar="SHARE",
+        help="pictures may vanish or change while they are read: they are named and left out, and"
+        " only a larger share of them (0 to 1) stops the run",
     )
     add("--log", default="train_alexnet.log", metavar="FILE", help="file to append messages to")
     return parser.parse_args()

@@ -9,8 +9,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from alexnet_tf import stopping
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.files import printable_lines
+from alexnet_tf.room import NoRoom, is_full
 
 LOG = logging.getLogger("alexnet_tf")
 LOG.setLevel(logging.INFO)
@@ -21,18 +23,20 @@ LOG.addHandler(logging.NullHandler())
 def run(main: Callable[[], int | None], name: str) -> None:
     """Run `main` and exit: 0 or what it returns, 2 for bad input, 1 for a failure of the system.
 
-    Neither shows a traceback: their message, on standard error and in the log where one is open,
-    is a sentence for a person.
+    A signal that asks to end it gives 130 or 143, as a shell would say. None of these shows a
+    traceback: their message, on standard error and in the log where one is open, is a sentence for
+    a person.
     """
     sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does by itself
     try:
-        code = main()
+        with stopping.listening():
+            code = main()
     except UserError as error:
         code = _report(name, error, 2)
     except (RunError, OSError) as error:
         code = _report(name, error, 1)
-    except KeyboardInterrupt:
-        code = _report(name, "interrupted", 130)
+    except stopping.Stopped as stop:
+        code = _report(name, stop, stop.code)
     sys.exit(code)
 
 
@@ -40,6 +44,17 @@ def _report(name: str, message: object, code: int) -> int:
     print(f"{name}: {printable_lines(message)}", file=sys.stderr)
     LOG.error("%s", message)
     return code
+
+
+class _LogFile(logging.FileHandler):
+    """A log file that raises NoRoom when the disk is full, and then is written to no more."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        error = sys.exception()
+        if not is_full(error):
+            return super().handleError(record)
+        LOG.removeHandler(self)
+        raise NoRoom(Path(self.baseFilename), len(self.format(record))) from error
 
 
 def positive(text: str) -> int:
@@ -52,6 +67,14 @@ def positive(text: str) -> int:
 def natural(text: str) -> int:
     """An argument that must be a whole number, 0 or above."""
     return 0 if text == "0" else positive(text)
+
+
+def share(text: str) -> float:
+    """An argument that must be a number from 0 to 1."""
+    number = 0.0 if text == "0" else positive_real(text)
+    if number > 1:
+        raise argparse.ArgumentTypeError(f"'{text}' should be a number from 0 to 1")
+    return number
 
 
 def positive_real(text: str) -> float:
@@ -68,7 +91,7 @@ def positive_real(text: str) -> float:
 def open_log(path: str | Path) -> logging.Logger:
     """A log that goes to standard output and, with the time in each line, to the file `path`."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    file = logging.FileHandler(path, encoding="utf-8")
+    file = _LogFile(path, encoding="utf-8")
     file.setFormatter(_Printable("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     screen = logging.StreamHandler(sys.stdout)
     screen.setFormatter(_Printable())

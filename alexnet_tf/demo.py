@@ -75,7 +75,7 @@ def write_random_convolutions(path: Path, variant: str = "bvlc", seed: int = 0) 
         deviation = np.sqrt(2 / np.prod(shape[:3]))  # He 2015, equation 10
         kernel = random.normal(0, deviation, shape).astype(np.float32)
         layers[name] = [kernel, np.zeros(shape[3], np.float32)]
-    with replacing(path) as temporary:
+    with replacing(path, sum(kernel.nbytes for kernel, _ in layers.values())) as temporary:
         np.save(temporary, np.array(layers, dtype=object))
 
 

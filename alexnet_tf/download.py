@@ -6,10 +6,8 @@ importing it takes seconds.
 
 from __future__ import annotations
 
-import errno
 import math
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterable
 from http.client import HTTPException, HTTPMessage, HTTPResponse
@@ -22,13 +20,13 @@ from alexnet_tf import __version__
 from alexnet_tf.errors import UserError
 from alexnet_tf.files import move_into_place, printable, read_json, write_json
 from alexnet_tf.progress import progress
+from alexnet_tf.room import MEGABYTE, free_room, is_full, megabytes
 
 # Seconds without a byte after which a source counts as stalled.
 TIMEOUT = 30
 # How often one source is asked to go on; each time must have brought some bytes.
 ATTEMPTS = 10
 CHUNK = 1 << 16
-MEGABYTE = 1e6
 
 
 class DownloadError(OSError):
@@ -60,7 +58,7 @@ def download(target: Path, sources: Iterable[str], check: Callable[[Path], objec
             reasons.append((place, str(error).removeprefix(f"{part.path}: ")))
         except (OSError, HTTPException, ValueError) as error:  # ValueError: no valid URL
             reasons.append((place, _reason(error)))
-            if _is_full(error):
+            if is_full(error):
                 break
     if not part.origin():
         part.forget()
@@ -117,10 +115,10 @@ class _Part:
 
     def check_room(self, whole: int | None) -> None:
         """OSError when the disk cannot hold `whole` bytes in place of those that are here."""
-        free = shutil.disk_usage(self.path.parent).free
+        free = free_room(self.path.parent)
         if whole is not None and free + self.size() < whole:
             raise OSError(
-                f"needs {_megabytes(whole - self.size())} on the disk, where {_megabytes(free)} "
+                f"needs {megabytes(whole - self.size())} on the disk, where {megabytes(free)} "
                 "are free"
             )
 
@@ -153,7 +151,7 @@ def _fetch_url(url: str, part: _Part) -> None:
             _receive(url, part)
             return
         except (OSError, HTTPException) as error:
-            if not left or part.arrived(url) <= arrived or _is_full(error):
+            if not left or part.arrived(url) <= arrived or is_full(error):
                 raise
 
 
@@ -208,10 +206,6 @@ def _validator(headers: HTTPMessage) -> str | None:
     return headers["Last-Modified"] if etag is None or etag.startswith("W/") else etag
 
 
-def _is_full(error: Exception) -> bool:
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
 def _reason(error: Exception) -> str:
     if isinstance(error, HTTPError):
         return f"answered {error.code} {error.reason}"
@@ -226,11 +220,7 @@ def _explain(target: Path, part: _Part, reasons: list[tuple[str, str]]) -> str:
     lines = [f"{target}: could not be fetched. Tried were, in this order,"]
     lines += [f"  {printable(place)}: {printable(reason)}" for place, reason in reasons]
     if part.size():
-        missing = _megabytes(part.origin()["size"] - part.size())
-        lines.append(f"{_megabytes(part.size())} have arrived and are kept, {missing} are missing;")
+        missing = megabytes(part.origin()["size"] - part.size())
+        lines.append(f"{megabytes(part.size())} have arrived and are kept, {missing} are missing;")
         lines.append("the same command goes on from there.")
     return "\n".join(lines)
-
-
-def _megabytes(count: int) -> str:
-    return f"{count / MEGABYTE:,.1f} MB"

@@ -18,11 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
+from alexnet_tf import stopping
 from alexnet_tf.dataset import Row
 from alexnet_tf.errors import UserError
 from alexnet_tf.files import write_json
 from alexnet_tf.images import ImageError, load_batches
+from alexnet_tf.locks import locked
 from alexnet_tf.progress import progress
+from alexnet_tf.room import room_for
 from alexnet_tf.variants import get_variant
 from alexnet_tf.weights import Weights, fingerprint
 
@@ -58,7 +61,7 @@ class FeatureStore:
         self.directory = Path(directory) / key
         self.variant, self.resize, self.views = variant, resize, len(recipe["views"])
         self.shape = (self.views, int(np.prod(row.pool5_shape)))
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self._batch_size = BATCH * int(np.prod(self.shape)) * 2
         write_json(self.directory / "recipe.json", recipe)
         self._data, self._index = self.directory / "pool5.f16", self.directory / "index"
         self._data.touch()
@@ -81,19 +84,35 @@ class FeatureStore:
     ) -> dict[str, str]:
         """Compute what the store lacks of `rows`; return path → reason of pictures now unreadable.
 
-        `forward` maps float32 inputs (64, 227, 227, 3) to their pool5 (64, 6, 6, 256). Stopped at
-        any moment, the next call goes on with the batch that was under way.
+        A file whose content is no longer that of its row counts as such. `forward` maps float32
+        inputs (64, 227, 227, 3) to their pool5 (64, 6, 6, 256). Stopped at any moment, the next
+        call goes on with the batch that was under way; asked to stop, this one finishes it first.
+        Raises UserError while another process fills the store, and NoRoom when the disk is full.
         """
+        failed: dict[str, str] = {}
+        with locked(self.directory), stopping.postponed():
+            self._open()  # the process that had the lock before may have added to it
+            # More than once only for pictures that have a copy: that one may be readable.
+            while rows := [row for row in rows if row not in self and row.path not in failed]:
+                failed |= self._fill(rows, forward)
+                self._open()
+        return failed
+
+    def _fill(self, rows: Sequence[Row], forward) -> dict[str, str]:
+        """Compute one copy of each picture; path → reason of those that could not be read."""
         paths = {row.digest: row.path for row in rows}
         batches = self._batches_to_do(paths)
         loaded = load_batches(
             ([paths[digest] for digest in b.values()] for b in batches.values()),
             self.variant,
             self.resize,
+            digests={path: digest for digest, path in paths.items()},
         )
         failed = {}
-        for (number, digests), pictures in zip(
-            batches.items(), progress(loaded, len(batches), "features")
+        for left, (number, digests), pictures in zip(
+            range(len(batches), 0, -1),
+            batches.items(),
+            progress(loaded, len(batches), "features"),
         ):
             inputs = {}
             for (place, digest), picture in zip(digests.items(), pictures):
@@ -102,15 +121,19 @@ class FeatureStore:
                 else:
                     (inputs[place],) = picture
             pool5 = self._compute(inputs, forward)
-            self._write(number, {place: digests[place] for place in inputs}, pool5)
-        self._open()
+            with room_for(self._data, left * self._batch_size):
+                self._write(number, {place: digests[place] for place in inputs}, pool5)
+            stopping.check()
         return failed
+
+    def size(self, pictures: int) -> int:
+        """Bytes that as many pictures more take on the disk."""
+        return -(-pictures // BATCH) * self._batch_size
 
     def _open(self) -> None:
         """Map the data and find every picture in it, but for the batches that are not whole."""
         records = np.fromfile(self._index, RECORD)
-        bytes_per_batch = BATCH * int(np.prod(self.shape)) * 2
-        count = min(len(records), self._data.stat().st_size // bytes_per_batch)
+        count = min(len(records), self._data.stat().st_size // self._batch_size)
         if count:
             shape = (count * BATCH, *self.shape)
             self._pool5 = np.memmap(self._data, "<f2", "r", shape=shape)

@@ -11,23 +11,31 @@ from pathlib import Path
 from typing import Any
 
 from alexnet_tf.errors import UserError
+from alexnet_tf.room import room_for
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path, size: int) -> Iterator[Path]:
     """A temporary path beside `path`, with its suffix, that takes its place when the block ends.
 
-    `path` changes only once the whole new content is on the disk; after an exception it is as it
-    was before.
+    `path` changes only once the whole new content, of about `size` bytes, is on the disk; after an
+    exception it is as it was before. Raises NoRoom when the disk gets full.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    try:
-        yield temporary
-        move_into_place(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with room_for(path, size):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            move_into_place(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Delete what processes that were killed left of `replacing` below `directory`."""
+    for temporary in directory.rglob(".*.tmp*"):
+        temporary.unlink()
 
 
 def move_into_place(temporary: Path, path: Path) -> None:
@@ -48,8 +56,9 @@ def sync_directory(directory: Path) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+    content = text.encode()
+    with replacing(path, len(content)) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_json(path: str | Path, content: Any) -> None:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import tensorflow as tf
 
 from alexnet_tf.files import write_text
+from alexnet_tf.room import NoRoom
 from alexnet_tf.run import Run
 
 # One dict for each finished epoch, in order.
 History = list[dict[str, float]]
 COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+# About as many bytes are the events of an epoch.
+EVENTS = 1000
 
 
 def best_epoch(history: History) -> int:
@@ -43,17 +48,27 @@ class TensorBoardLog:
 
     def __init__(self, run: Run, history: History):
         """Begin anew with `history`: events after its last epoch would stand there twice."""
-        shutil.rmtree(run.tensorboard, ignore_errors=True)
-        self.writers = {
-            prefix: tf.summary.create_file_writer(str(run.tensorboard / name))
-            for prefix, name in (("", "train"), ("val_", "validation"))
-        }
+        self.directory = run.tensorboard
+        shutil.rmtree(self.directory, ignore_errors=True)
+        with self._room():
+            self.writers = {
+                prefix: tf.summary.create_file_writer(str(self.directory / name))
+                for prefix, name in (("", "train"), ("val_", "validation"))
+            }
         for row in history:
             self.write(row)
 
     def write(self, row: dict[str, float]) -> None:
-        for prefix, writer in self.writers.items():
-            with writer.as_default(step=int(row["epoch"])):
-                for tag in ("accuracy", "loss"):
-                    tf.summary.scalar(tag, row[prefix + tag])
-            writer.flush()
+        with self._room():
+            for prefix, writer in self.writers.items():
+                with writer.as_default(step=int(row["epoch"])):
+                    for tag in ("accuracy", "loss"):
+                        tf.summary.scalar(tag, row[prefix + tag])
+                writer.flush()
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
+        except tf.errors.ResourceExhaustedError as error:
+            raise NoRoom(self.directory, EVENTS) from error

@@ -5,11 +5,12 @@ Training, features, prediction and evaluation all see what `load_image` and `pre
 
 from __future__ import annotations
 
+import hashlib
 import io
 import stat
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -66,16 +67,24 @@ def load_image(path: str | Path, variant: str = "bvlc", resize: str = "short") -
 
 
 def load_crops(
-    path: str | Path, variant: str = "bvlc", resize: str = "short", crops: int = 1
+    path: str | Path,
+    variant: str = "bvlc",
+    resize: str = "short",
+    crops: int = 1,
+    digest: str | None = None,
 ) -> np.ndarray:
     """`crops` (one of `CROPS`) views of the picture in the file `path`: uint8 (crops, 227, 227, 3).
 
-    Of ten the second five are the mirror images of the first. Otherwise as `load_image`.
+    Of ten the second five are the mirror images of the first. With a `digest`, a file that has
+    another SHA-256 is an ImageError too. Otherwise as `load_image`.
     """
     if resize not in RESIZES or crops not in CROPS:
         raise ValueError(f"resize should be one of {RESIZES} and crops one of {CROPS}")
     row = get_variant(variant)
-    picture = read_picture(path, 2 * row.resized)
+    content = read_content(path)
+    if digest and hashlib.sha256(content).hexdigest() != digest:
+        raise ImageError(path, "has changed since it was listed")
+    picture = read_picture(path, 2 * row.resized, content)
     scaled = _scaled(picture.size, row, resize)
     views = [
         np.asarray(_cut(picture, scaled, place, row.image_size))
@@ -146,15 +155,19 @@ def load_batches(
     resize: str = "short",
     crops: int = 1,
     ahead: int = 2,
+    digests: Mapping[str | Path, str] | None = None,
 ) -> Iterator[list[np.ndarray | ImageError]]:
     """For each batch of paths the inputs of the network, float32 (crops, 227, 227, 3), or errors.
 
-    Decodes on all cores, at most `ahead` batches before they are asked for.
+    Decodes on all cores, at most `ahead` batches before they are asked for. `digests` are the
+    SHA-256 that the files should have, by path, where that is known.
     """
+    digests = digests or {}
 
     def load(path: str | Path) -> np.ndarray | ImageError:
         try:
-            return preprocess_input(load_crops(path, variant, resize, crops), variant)
+            views = load_crops(path, variant, resize, crops, digests.get(path))
+            return preprocess_input(views, variant)
         except ImageError as error:
             return error
 

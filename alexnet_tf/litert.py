@@ -63,8 +63,10 @@ def write_litert(model, path: Path, int8: bool = False) -> None:
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     if int8:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    with replacing(path) as temporary, no_remarks(), redirect_stdout(io.StringIO()):
-        temporary.write_bytes(converter.convert())
+    with no_remarks(), redirect_stdout(io.StringIO()):
+        content = converter.convert()
+    with replacing(path, len(content)) as temporary:
+        temporary.write_bytes(content)
 
 
 def export_apart(run: Path) -> None:

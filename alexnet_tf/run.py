@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,13 @@ class Settings:
     precision: str = "auto"
     features: str = "data/features"
     keep: int = 2
+    max_lost: float = 0.05
 
 
 # These may change from one start to the next: they do not change what a step computes.
-FREE = ("epochs", "features", "keep")
+FREE = ("epochs", "features", "keep", "max_lost")
+# What config.json has, by examples of the kind.
+CONFIG: dict[str, Any] = {"settings": {}, "classes": [], "data": "", "weights": ""}
 
 
 class Run:
@@ -59,9 +63,13 @@ class Run:
         A setting that is younger than the run had its default.
         """
         config = read_json(self.config)
-        if not isinstance(config, dict) or not {"settings", "classes", "data"} <= set(config):
-            raise UserError(f"{self.config}: is not the config.json of a run of alexnet_tf")
-        return config | {"settings": asdict(Settings()) | config["settings"]}
+        default = asdict(Settings())
+        if not _fits(config, CONFIG) or not _fits(default | config["settings"], default):
+            raise UserError(
+                f"{self.config}: is damaged, or not the config.json of a run of alexnet_tf; put a "
+                "copy of it back, or give another --run to start afresh"
+            )
+        return config | {"settings": default | config["settings"]}
 
     def check_settings(self, settings: Settings) -> None:
         """UserError, naming each difference, when the run was started with other settings."""
@@ -87,6 +95,15 @@ class Job:
     dataset: Dataset
     weights: Weights
 
+    def size(self) -> int:
+        """Bytes that the run's checkpoints, model.keras and model.tflite take, when they take most."""
+        row = get_variant(self.settings.variant)
+        head = _parameters(row.fc_kernels(len(self.dataset.classes)))
+        whole = head + _parameters(row.conv_kernels())
+        # Those kept, the best and the one that is being written have weights and momenta.
+        checkpoints = min(self.settings.keep + 2, self.settings.epochs)
+        return 4 * (checkpoints * 2 * head + 2 * whole)
+
 
 def prepare(settings: Settings, directory: str | Path) -> Job:
     """Check every setting and file of a training, which starts or goes on in `directory`.
@@ -106,6 +123,7 @@ def prepare(settings: Settings, directory: str | Path) -> Job:
     if started:
         config = run.read_config()
         for what, before, now in (
+            ("classes", config["classes"], list(dataset.classes)),
             ("weights", config["weights"], fingerprint(weights)),
             ("pictures", config["data"], dataset.fingerprint()),
         ):
@@ -129,6 +147,20 @@ def write_config(job: Job, versions: dict[str, str]) -> None:
         "versions": versions,
     }
     write_json(job.run.config, config)
+
+
+def _fits(content: Any, examples: dict[str, Any]) -> bool:
+    """Whether `content` has all keys of `examples`, with values of their kinds."""
+    number = (int, float)
+    return isinstance(content, dict) and all(
+        isinstance(content.get(name), number if isinstance(value, number) else type(value))
+        for name, value in examples.items()
+    )
+
+
+def _parameters(kernels: dict[str, tuple[int, ...]]) -> int:
+    """How many weights and biases layers with these kernels have."""
+    return sum(math.prod(shape) + shape[-1] for shape in kernels.values())
 
 
 def latest_run() -> Run:

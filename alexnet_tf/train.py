@@ -7,25 +7,27 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from logging import Logger
+from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 import alexnet_tf
+from alexnet_tf import stopping
 from alexnet_tf.checkpoints import (
-    checkpoint_path,
-    latest_checkpoint,
-    load_checkpoint,
+    load_latest,
     prune_checkpoints,
     save_checkpoint,
 )
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.features import FeatureStore
-from alexnet_tf.files import printable, replacing
-from alexnet_tf.history import TensorBoardLog, best_epoch, epoch_line, write_history
+from alexnet_tf.files import printable, remove_leftovers, replacing
+from alexnet_tf.history import History, TensorBoardLog, best_epoch, epoch_line, write_history
 from alexnet_tf.litert import export_apart
+from alexnet_tf.locks import locked
 from alexnet_tf.model import AlexNet
+from alexnet_tf.room import shortages
 from alexnet_tf.run import Job, write_config
 from alexnet_tf.trainer import HeadTrainer
 
@@ -35,29 +37,38 @@ def train(job: Job, log: Logger) -> None:
 
     The weights after an epoch depend on the job alone, for every order and random number follows
     from its seed and the epoch: a training that was killed ends as one that was not, bit for bit.
+    Asked to stop, it raises Stopped and leaves a checkpoint of the very step. Raises UserError
+    while another process trains in the same directory, and NoRoom when a disk is full.
     """
+    with locked(job.run.directory):
+        remove_leftovers(job.run.directory)
+        try:
+            _train(job, log)
+        except stopping.Stopped:
+            log.info("the same command goes on from there")
+            raise
+
+
+def _train(job: Job, log: Logger) -> None:
     keras.utils.set_random_seed(job.settings.seed)
     tf.config.experimental.enable_op_determinism()
     job, store = _with_features(job, log)
     if not job.run.config.is_file():
         write_config(job, _versions())
-    trainer, history = HeadTrainer(job, store), []
-    checkpoint = latest_checkpoint(job.run.checkpoints)
-    if checkpoint:
-        state, history = load_checkpoint(checkpoint)
-        trainer.restore(state)
-        log.info("going on after epoch %d of %d", len(history), job.settings.epochs)
+    trainer, history = _resumed(job, store, log)
+    write_history(job.run, history)  # it lacks an epoch when a kill came right after its checkpoint
     tensorboard = TensorBoardLog(job.run, history)
-    for epoch in range(len(history), job.settings.epochs):
-        history.append(trainer.run_epoch(epoch))
-        _check_loss(history[-1])
-        save_checkpoint(job.run.checkpoints, trainer.state(), history)
-        prune_checkpoints(job.run.checkpoints, job.settings.keep, best_epoch(history))
-        write_history(job.run, history)
-        tensorboard.write(history[-1])
-        log.info(epoch_line(history[-1], job.settings.epochs))
+    with stopping.postponed():
+        for epoch in range(len(history), job.settings.epochs):
+            history.append(_run_epoch(job, trainer, epoch, history, log))
+            save_checkpoint(job.run.checkpoints, trainer.state(), history)
+            prune_checkpoints(job.run.checkpoints, job.settings.keep, best_epoch(history))
+            write_history(job.run, history)
+            tensorboard.write(history[-1])
+            log.info(epoch_line(history[-1], job.settings.epochs))
     best = best_epoch(history)
-    trainer.restore(load_checkpoint(checkpoint_path(job.run.checkpoints, best))[0])
+    if best != len(history):
+        trainer = _trained(job, store, best, log)
     _export(job, trainer, log)
     accuracy = history[best - 1]["val_accuracy"]
     log.info("%s: the network of epoch %d, val_accuracy %.4f", job.run.model, best, accuracy)
@@ -77,6 +88,8 @@ def _with_features(job: Job, log: Logger) -> tuple[Job, FeatureStore]:
     rows = sorted((*job.dataset.train, *job.dataset.validation), key=lambda row: row.path)
     missing = [row for row in rows if row not in store]
     log.info("features: %s has %d of %d", store.directory, len(rows) - len(missing), len(rows))
+    for shortage in shortages(_needs(job, store, len(missing))):
+        log.warning(shortage)
     if missing:
         start = time.monotonic()
         failed = store.fill(missing, _convolutions(job))
@@ -87,9 +100,65 @@ def _with_features(job: Job, log: Logger) -> tuple[Job, FeatureStore]:
             log.warning("left out: %s %s", printable(path), reason)
         if failed and job.run.config.is_file():
             raise UserError(f"{job.run.directory}: pictures that it was started with are gone")
+        if len(failed) > settings.max_lost * len(rows):
+            raise UserError(
+                f"{len(failed)} of {len(rows)} pictures were lost while they were read, more than "
+                f"--max-lost {settings.max_lost:g} of them; the reasons are above. Once they are "
+                "back the same command goes on; or allow for more"
+            )
         if failed:
             job = replace(job, dataset=job.dataset.without(failed))
     return job, store
+
+
+def _needs(job: Job, store: FeatureStore, missing: int) -> dict[Path, int]:
+    """Bytes that are still to be written, by folder; `missing` pictures are not in the store."""
+    checkpoints = sum(path.stat().st_size for path in job.run.checkpoints.glob("*.npz"))
+    return {
+        job.run.directory: max(0, job.size() - checkpoints),
+        store.directory: store.size(missing),
+    }
+
+
+def _resumed(
+    job: Job, store: FeatureStore, log: Logger, last: int | None = None
+) -> tuple[HeadTrainer, History]:
+    """A trainer with the latest state that is kept, none after epoch `last`, and its history."""
+    trainer, history = HeadTrainer(job, store), []
+    found = load_latest(job.run.checkpoints, log, last)
+    if found:
+        state, history = found
+        trainer.restore(state)
+        if last is None:
+            log.info("going on %s of %d", trainer.place(len(history)), job.settings.epochs)
+    return trainer, history
+
+
+def _run_epoch(
+    job: Job, trainer: HeadTrainer, epoch: int, history: History, log: Logger
+) -> dict[str, float]:
+    """The row of the epoch; when asked to stop within it, a checkpoint of the step."""
+    try:
+        row = trainer.run_epoch(epoch)
+    except stopping.Stopped:
+        save_checkpoint(job.run.checkpoints, trainer.state(), history, unfinished=True)
+        log.info("stopped %s of %d", trainer.place(epoch), job.settings.epochs)
+        raise
+    if not np.isfinite([row["loss"], row["val_loss"]]).all():
+        raise RunError(
+            f"the loss of epoch {row['epoch']} is not a number any more; the checkpoints before it "
+            "are good. Start another --run with a tenth of the --learning-rate"
+        )
+    return row
+
+
+def _trained(job: Job, store: FeatureStore, epoch: int, log: Logger) -> HeadTrainer:
+    """A trainer as it was after `epoch`: from its checkpoint or, that being broken, by training."""
+    trainer, history = _resumed(job, store, log, last=epoch)
+    for again in range(len(history), epoch):
+        log.info("epoch %d/%d again, for its checkpoint is lost", again + 1, job.settings.epochs)
+        trainer.run_epoch(again)
+    return trainer
 
 
 def _convolutions(job: Job) -> Callable[[np.ndarray], np.ndarray]:
@@ -110,21 +179,13 @@ def _export(job: Job, trainer: HeadTrainer, log: Logger) -> None:
     as model.tflite, without which everything works, only slower."""
     weights = job.weights | trainer.weights()
     model = AlexNet(job.settings.variant, len(job.dataset.classes), weights)
-    with replacing(job.run.model) as temporary:
+    with replacing(job.run.model, 4 * model.count_params()) as temporary:
         model.save(temporary)
     del model
     try:
         export_apart(job.run.directory)
     except RunError as error:
         log.warning("%s", error)
-
-
-def _check_loss(row: dict[str, float]) -> None:
-    if not np.isfinite([row["loss"], row["val_loss"]]).all():
-        raise RunError(
-            f"the loss of epoch {row['epoch']} is not a number any more; the checkpoints before it "
-            "are good. Start another --run with a tenth of the --learning-rate"
-        )
 
 
 def _versions() -> dict[str, str]:

@@ -1,0 +1,67 @@
+"""Room on the disk: how much is free, and what is said when it was not enough."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+MEGABYTE = 1e6
+
+
+class NoRoom(OSError):
+    """A disk that is full: a failed run, not bad input. The message says how much is needed."""
+
+    def __init__(self, path: Path, needed: int):
+        free = megabytes(free_room(path))
+        super().__init__(
+            f"{path}: needs {megabytes(needed)} on the disk, where {free} are free; what was "
+            "finished before is good. Make room, and the same command goes on from there"
+        )
+        self.errno = errno.ENOSPC
+
+
+@contextmanager
+def room_for(path: Path, size: int) -> Iterator[None]:
+    """A block that writes `size` bytes to the file `path`: NoRoom when the disk gets full in it."""
+    try:
+        yield
+    except OSError as error:
+        if not is_full(error) or isinstance(error, NoRoom):
+            raise
+        raise NoRoom(path, size) from error
+
+
+def is_full(error: Exception) -> bool:
+    """Whether `error` says that a disk, or its user's share of it, is full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def free_room(path: Path) -> int:
+    """Bytes that are free on the disk of `path`, which need not exist yet."""
+    return shutil.disk_usage(_existing(path)).free
+
+
+def shortages(needs: Mapping[Path, int]) -> list[str]:
+    """A sentence for each disk with less room than `needs` (path → bytes) takes on it."""
+    disks: dict[int, list[Path]] = {}
+    for path in needs:
+        disks.setdefault(_existing(path).stat().st_dev, []).append(path)
+    return [
+        f"this run needs {megabytes(needed)} on the disk of {' and '.join(map(str, paths))}, where "
+        f"{megabytes(free)} are free; it will stop when that is full, and go on once there is room"
+        for paths in disks.values()
+        if (needed := sum(needs[path] for path in paths)) > (free := free_room(paths[0]))
+    ]
+
+
+def megabytes(count: int) -> str:
+    return f"{count:,} bytes" if count < MEGABYTE / 10 else f"{count / MEGABYTE:,.1f} MB"
+
+
+def _existing(path: Path) -> Path:
+    """`path`, or the nearest folder above it that there is."""
+    path = path.absolute()
+    return next(place for place in (path, *path.parents) if place.exists())

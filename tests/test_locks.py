@@ -1,0 +1,40 @@
+"""One process at a time in a run directory and in a feature store."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from alexnet_tf.errors import UserError
+from alexnet_tf.features import FeatureStore
+from alexnet_tf.locks import locked
+from alexnet_tf.weights import read_weights
+
+
+def test_a_folder_is_for_one_process(tmp_path):
+    hold = "from pathlib import Path; from alexnet_tf.locks import locked; import time\n"
+    hold += f"with locked(Path({str(tmp_path)!r})): print('ready', flush=True); time.sleep(600)"
+    holder = subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "ready\n"
+    with pytest.raises(UserError, match=f"process {holder.pid} is at work in it"), locked(tmp_path):
+        pass
+    holder.kill()
+    holder.communicate()
+    for _ in range(2):
+        with locked(tmp_path):
+            assert (tmp_path / ".lock").read_text() == f"{os.getpid()}\n"
+
+
+def test_a_second_training_is_told_of_the_first(command, tmp_path, faces, random_weights):
+    with locked(tmp_path / "run"):
+        result = command(
+            "train_alexnet.py", "--data", faces, "--weights", random_weights, "--run", "run", code=2
+        )
+    assert f"run: process {os.getpid()} is at work in it" in result.stderr
+
+
+def test_a_second_extraction_is_told_of_the_first(tmp_path, random_weights):
+    store = FeatureStore(tmp_path, read_weights(random_weights), "bvlc", "short", True, "float32")
+    with locked(store.directory), pytest.raises(UserError, match=f"process {os.getpid()} is at"):
+        store.fill([], None)

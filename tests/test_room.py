@@ -1,0 +1,129 @@
+"""Every writer on a full disk, on a small one mounted for the test."""
+
+import errno
+import logging
+import os
+import shutil
+import subprocess
+from contextlib import suppress
+from hashlib import sha256
+
+import numpy as np
+import pytest
+
+from alexnet_tf import cli
+from alexnet_tf.checkpoints import load_latest, save_checkpoint
+from alexnet_tf.dataset import Dataset, Row, write_lists
+from alexnet_tf.drawings import draw_faces
+from alexnet_tf.features import BATCH, FeatureStore
+from alexnet_tf.files import replacing
+from alexnet_tf.room import NoRoom, shortages
+from alexnet_tf.run import Run
+from alexnet_tf.weights import read_weights
+
+LOG = logging.getLogger("tests")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder with room for 100 kB, and what gives it more."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+
+    def mount(size):
+        options = ["mount", "-t", "tmpfs", "-o", size, "tmpfs", folder]
+        return subprocess.run(options, capture_output=True).returncode == 0
+
+    if not mount("size=100k"):
+        pytest.skip("may not mount a disk")
+    yield folder, lambda: mount("remount,size=100m")
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def write_features(folder, weights):
+    draw_faces(folder.parent / "faces", per_class=1)
+    rows = [
+        Row(str(path), 0, sha256(path.read_bytes()).hexdigest())
+        for path in (folder.parent / "faces").iterdir()
+    ]
+    store = FeatureStore(folder, weights, "bvlc", "short", True, "float32")
+    store.fill(rows, lambda inputs: np.zeros((BATCH, 6, 6, 256), np.float32))
+
+
+def write_log(folder, weights):
+    before = list(cli.LOG.handlers)
+    log = cli.open_log(folder / "log")
+    opened = [handler for handler in log.handlers if handler not in before]
+    try:
+        for _ in range(1000):
+            log.warning("%0200d", 1)
+    finally:
+        for handler in opened:
+            log.removeHandler(handler)
+            with suppress(OSError):
+                handler.close()
+
+
+def write_curves(folder, weights):
+    from alexnet_tf.history import TensorBoardLog
+
+    row = dict.fromkeys(("loss", "accuracy", "val_loss", "val_accuracy"), 1.0)
+    TensorBoardLog(Run(folder / "run"), [row | {"epoch": epoch} for epoch in range(500)])
+
+
+def write_model(folder, weights):
+    import keras
+
+    model = keras.Sequential([keras.Input((300,)), keras.layers.Dense(300)])
+    with replacing(folder / "model.keras", 4 * model.count_params()) as temporary:
+        model.save(temporary)
+
+
+def write_split(folder, weights):
+    write_lists(Dataset(("x" * 150_000, "y"), (), ()), folder)
+
+
+def write_checkpoint(folder, weights):
+    save_checkpoint(folder, {"kernel": np.ones(50_000, np.float32)}, [{"epoch": 1}])
+
+
+@pytest.mark.parametrize(
+    ("write", "needed"),
+    [
+        (write_features, "2.4 MB"),
+        (write_log, "220 bytes"),
+        (write_curves, "1,000 bytes"),
+        (write_model, "0.4 MB"),
+        (write_split, "0.2 MB"),
+        (write_checkpoint, "0.2 MB"),
+    ],
+)
+def test_a_full_disk_is_a_sentence_and_room_helps(small_disk, random_weights, write, needed):
+    folder, make_room = small_disk
+    weights = read_weights(random_weights)
+    with pytest.raises(NoRoom, match=f"needs {needed} on the disk, where .* are free"):
+        write(folder, weights)
+    assert not list(folder.rglob("*.tmp*"))
+    make_room()
+    write(folder, weights)
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path, {"kernel": np.ones(5)}, [])
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(NoRoom, match=r"epoch-0000.npz: needs 40 bytes on the disk"):
+        save_checkpoint(tmp_path, {"kernel": np.zeros(5)}, [])
+    assert [path.name for path in tmp_path.iterdir()] == ["epoch-0000.npz"]
+    assert load_latest(tmp_path, LOG)[0]["kernel"].sum() == 5
+
+
+def test_too_little_room_is_said_before(tmp_path):
+    free = shutil.disk_usage(tmp_path).free
+    assert shortages({tmp_path / "run": 0, tmp_path / "features": 0}) == []
+    (sentence,) = shortages({tmp_path / "run": free, tmp_path / "features": 10**9})
+    assert sentence.startswith("this run needs ") and " are free; it will stop when" in sentence
+    assert f"{tmp_path}/run and {tmp_path}/features" in sentence

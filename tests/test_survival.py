@@ -1,0 +1,124 @@
+"""What a run lives through, its damaged config, and pictures that change under it."""
+
+import json
+import logging
+import os
+import shutil
+import signal
+
+import chaos
+import numpy as np
+import pytest
+
+from alexnet_tf.dataset import open_dataset
+from alexnet_tf.demo import write_random_convolutions
+from alexnet_tf.errors import UserError
+from alexnet_tf.features import BATCH, FeatureStore
+from alexnet_tf.run import Run, Settings, prepare
+from alexnet_tf.weights import read_weights
+
+LOG = logging.getLogger("tests")
+
+
+def test_a_run_ends_the_same_whatever_happened_to_it(tmp_path):
+    """The short form of `make chaos`."""
+    material = chaos.prepare(tmp_path / "material")
+    expected = chaos.undisturbed(tmp_path / "undisturbed", material)
+    faults = (
+        chaos.signalled(signal.SIGKILL, chaos.EXTRACTING),
+        chaos.signalled(signal.SIGTERM, chaos.EPOCH),
+        chaos.signalled(signal.SIGKILL, chaos.CHECKPOINT),
+        chaos.damaged("checkpoint truncated", chaos.truncate, "run/checkpoints/*.npz"),
+        chaos.signalled(signal.SIGKILL, chaos.EXPORT),
+        ("best checkpoint damaged", chaos.damage_best),
+    )
+    training = chaos.Training(tmp_path / "disturbed", material)
+    _, lost = chaos.survive(training, faults, np.random.default_rng(0), expected)
+    assert lost == []
+    assert not list(training.folder.rglob("*.tmp*"))
+    settings = Settings(str(material / "photos"), str(material / "random.npy"), chaos.VARIANT)
+    files = [
+        *(training.folder / "run/checkpoints").glob("*.npz"),
+        training.folder / "run/model.keras",
+    ]
+    job = prepare(settings, tmp_path / "new")
+    assert job.size() >= sum(file.stat().st_size for file in files) * 0.99
+
+
+def test_a_damaged_config_is_refused(tmp_path, faces, random_weights):
+    run = Run(tmp_path)
+    run.config.write_text(
+        json.dumps({"settings": {"seed": 0}, "classes": ["a", "b"], "data": "", "weights": ""})
+    )
+    whole = run.config.read_bytes()
+    assert run.read_config()["settings"]["epochs"] == 10
+    random, refused = np.random.default_rng(0), 0
+    for _ in range(300):
+        broken = bytearray(whole)
+        broken[random.integers(len(whole))] = random.integers(256)
+        run.config.write_bytes(broken[: random.integers(len(whole))] if refused % 2 else broken)
+        try:
+            run.read_config()
+        except UserError as error:
+            refused += 1
+            assert str(run.config) in str(error)
+    assert refused > 100
+    run.config.write_text('{"settings": {"seed": "0"}, "classes": [], "data": "", "weights": ""}')
+    with pytest.raises(UserError, match="is damaged"):
+        run.read_config()
+
+
+@pytest.fixture
+def changed(tmp_path, faces):
+    """A job of 60 pictures of which one has vanished, one shrunk and one been replaced."""
+    photos = shutil.copytree(faces, tmp_path / "photos")
+    write_random_convolutions(tmp_path / "random.npy", "cifar64")
+
+    def job(**settings):
+        job = prepare(
+            Settings(
+                data=str(photos), weights=str(tmp_path / "random.npy"), variant="cifar64",
+                features=str(tmp_path / "features"), **settings,
+            ),
+            tmp_path / "run",
+        )  # fmt: skip
+        (photos / "cat.1.jpg").unlink()
+        os.truncate(photos / "cat.2.jpg", 500)
+        shutil.copy(photos / "dog.1.jpg", photos / "dog.2.jpg")
+        return job
+
+    return job
+
+
+def test_pictures_that_change_after_the_listing_are_left_out(changed, caplog):
+    from alexnet_tf.train import _with_features
+
+    job, store = _with_features(changed(), LOG)
+    assert len(job.dataset.train) + len(job.dataset.validation) == 57
+    assert store.slots([*job.dataset.train, *job.dataset.validation]).size == 57
+    reasons = {os.path.basename(path): reason for path, reason in job.dataset.rejected}
+    assert reasons == {
+        "cat.1.jpg": "does not exist",
+        "cat.2.jpg": "has changed since it was listed",
+        "dog.2.jpg": "has changed since it was listed",
+    }
+    assert all(name in caplog.text for name in reasons)
+
+
+def test_too_many_of_them_stop_the_run(changed):
+    from alexnet_tf.train import _with_features
+
+    with pytest.raises(UserError, match=r"3 of 60 pictures .* more than --max-lost 0\.04"):
+        _with_features(changed(max_lost=0.04), LOG)
+
+
+def test_a_copy_stands_in_for_a_picture_that_vanished(tmp_path, faces, random_weights):
+    photos = shutil.copytree(faces, tmp_path / "photos")
+    shutil.copy(photos / "cat.1.jpg", photos / "cat.77.jpg")
+    dataset = open_dataset(photos)
+    rows = [row for row in (*dataset.train, *dataset.validation) if "cat" in row.path]
+    (photos / "cat.77.jpg").unlink()
+    store = FeatureStore(tmp_path, read_weights(random_weights), "bvlc", "short", False, "float32")
+    failed = store.fill(rows, lambda inputs: np.zeros((BATCH, 6, 6, 256), np.float32))
+    assert failed == {str(photos / "cat.77.jpg"): "does not exist"}
+    assert all(row in store for row in rows)

@@ -96,7 +96,7 @@ class Job:
     weights: Weights
 
     def size(self) -> int:
-        """Bytes that the run's checkpoints, model.keras and model.tflite take, when they take most."""
+        """Bytes that the checkpoints, model.keras and model.tflite take, when they take most."""
         row = get_variant(self.settings.variant)
         head = _parameters(row.fc_kernels(len(self.dataset.classes)))
         whole = head + _parameters(row.conv_kernels())

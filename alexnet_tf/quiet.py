@@ -43,4 +43,3 @@ def no_remarks() -> Iterator[None]:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
-            del os.environ["TF_CPP_MIN_LOG_LEVEL"]  # read once; and not meant for child processes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,13 @@ from alexnet_tf.drawings import draw_faces
 
 ROOT = Path(__file__).parents[1]
 MATERIAL = os.environ.get("ALEXNET_TF_MATERIAL")
+
+
+# A shell starts what is in the background, and nohup everything, with these ignored; the programs
+# under test would inherit that.
+for number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_report_header() -> str:

@@ -15,9 +15,10 @@ class Network:
         return np.stack([inputs[:, 0].mean((1, 2)), inputs.mean((1, 2, 3))], axis=1)
 
 
-def test_ten_crops_are_averaged(faces):
+def test_ten_crops_are_averaged(faces, tmp_path):
+    source, lite = tmp_path / "model.keras", tmp_path / "model.tflite"  # neither is there
     files = [str(faces / f"cat.{number}.jpg") for number in range(8)]
-    classifier = Classifier("bvlc", ("a", "b"), Network, "caffe", crops=10)
+    classifier = Classifier("bvlc", ("a", "b"), Network, source, lite, "caffe", crops=10)
     for file, row in zip(files, classifier.probabilities(files), strict=True):
         inputs = preprocess_input(load_crops(file, resize="caffe", crops=10))
         expected = np.mean([Network().predict_on_batch(crop[None])[0] for crop in inputs], axis=0)

@@ -230,6 +230,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=4, help="(%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of all moments (%(default)s)")
     options = parser.parse_args()
+    # In the background it would be ignored, and the trainings would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     random = np.random.default_rng(options.seed)
     tried, survived, lost = Counter(), Counter(), set()
     with tempfile.TemporaryDirectory() as name:

@@ -28,6 +28,7 @@ def test_ten_crops_are_averaged(faces, tmp_path):
 @pytest.mark.parametrize(("settings", "resize"), [({"resize": "squash"}, "squash"), ({}, "short")])
 def test_a_run_remembers_how_its_pictures_were_resized(tmp_path, settings, resize):
     """A run from before there was a choice has what was done then."""
-    config = {"settings": {"variant": "bvlc", **settings}, "classes": ["a", "b"], "data": ""}
+    config = {"settings": {"variant": "bvlc", **settings}, "classes": ["a", "b"]}
+    config |= {"data": "", "weights": ""}
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert Classifier.of_run(Run(tmp_path)).resize == resize

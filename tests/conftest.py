@@ -20,9 +20,8 @@ MATERIAL = os.environ.get("ALEXNET_TF_MATERIAL")
 
 # A shell starts what is in the background, and nohup everything, with these ignored; the programs
 # under test would inherit that.
-for number in (signal.SIGINT, signal.SIGHUP):
-    if signal.getsignal(number) == signal.SIG_IGN:
-        signal.signal(number, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_report_header() -> str:

@@ -27,7 +27,7 @@ def train(material, tmp_path):
 
 
 def test_cats_and_dogs(train, command, material):
-    """One seed of three (0.933, 0.911, 0.950), six epochs of ten: the bound leaves them room."""
+    """One seed of three (0.939, 0.911, 0.950), six epochs of ten: the bound leaves them room."""
     assert train("data/dogs-vs-cats", "--epochs", "6") >= 0.90
     for label in ("cat", "dog"):
         pictures = sorted((material / "data/dogs-vs-cats").glob(f"{label}.1?.jpg"))

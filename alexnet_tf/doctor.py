@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from alexnet_tf.catalog import WEIGHTS
-from alexnet_tf.checkpoints import load_checkpoint
+from alexnet_tf.checkpoints import BrokenCheckpoint, load_checkpoint
 from alexnet_tf.dataset import Dataset, Row
 from alexnet_tf.errors import UserError
 from alexnet_tf.images import ImageError, read_content
+from alexnet_tf.processor import processor_flags
 from alexnet_tf.quiet import import_tensorflow
 from alexnet_tf.readers import READERS
 from alexnet_tf.recognize import recognize
@@ -124,12 +124,10 @@ def versions() -> str:
 
 def processor() -> str:
     """The features of the processor that count, where Linux lists them."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
+    flags = processor_flags()
+    if not flags:
         return f"{platform.machine()}, its features are not listed here"
-    flags = {flag for line in lines if line.startswith("flags") for flag in line.split()}
-    if flags and "avx" not in flags:
+    if "avx" not in flags:
         raise UserError("lacks AVX, which TensorFlow's packages need; take another machine")
     used = [feature for feature in FEATURES if feature in flags]
     return ", ".join((platform.machine(), *used))
@@ -241,10 +239,10 @@ def checkpoints(files: RunFiles) -> str:
     for path in paths:
         try:
             load_checkpoint(path)
-        except Exception as error:  # a broken zip can raise nearly anything
+        except BrokenCheckpoint as error:
             raise UserError(
-                f"{path}: is damaged ({error}); delete it, and `make train "
-                f"RUN={files.run.directory}` goes on after the one before it"
+                f"{error}; `make train RUN={files.run.directory}` sets it aside and goes on after "
+                "the one before it"
             ) from error
     return f"{len(paths)} readable, the last is {paths[-1].name}"
 

@@ -14,20 +14,23 @@ from pathlib import Path
 
 import numpy as np
 
-from alexnet_tf.errors import RunError
+from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.files import replacing
 from alexnet_tf.quiet import no_remarks
 
 
 class LiteModel:
-    """The network in a ``.tflite`` file, asked like a Keras model."""
+    """The network in a ``.tflite`` file, asked like a Keras model. UserError for a damaged file."""
 
     def __init__(self, path: Path):
-        with no_remarks():
-            from ai_edge_litert.interpreter import Interpreter
+        from ai_edge_litert.interpreter import Interpreter
 
-            self._interpreter = Interpreter(str(path))
-            self._interpreter.allocate_tensors()
+        try:
+            with no_remarks():
+                self._interpreter = Interpreter(str(path))
+                self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise UserError(f"{path}: is damaged; delete it, and TensorFlow answers") from error
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
 

@@ -47,8 +47,8 @@ def AlexNet(
     `variant` is a row of `alexnet_tf.variants`; `weights` a file that `read_weights` reads, which
     must hold every layer of the model, or what `check_weights` returned, or None to start at
     random as the variant does. With ``precision="bfloat16"`` the layers compute in bfloat16 on
-    float32 weights, and so does the output. Raises UserError for an unknown variant or for weights
-    that do not fit.
+    float32 weights, and the output is bfloat16. Raises UserError for an unknown variant or for
+    weights that do not fit.
 
     >>> AlexNet().count_params()
     60965224

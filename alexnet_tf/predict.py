@@ -110,10 +110,15 @@ class Classifier:
                 yield crops if isinstance(crops, ImageError) else next(rows)
 
     def keep_lite(self) -> None:
-        """Write the LiteRT file, if it is missing and there is an interpreter to read it."""
-        if is_installed() and not is_current(self.lite, self._source):
+        """Write the LiteRT file, if it is missing, there is an interpreter to read it, and
+        TensorFlow had to answer. A folder that takes no file does not spoil the answers given."""
+        asked_keras = "_keras" in self.__dict__
+        if asked_keras and is_installed() and not is_current(self.lite, self._source):
             print(f"keeping {self.lite}, so that the next answer takes a second", file=sys.stderr)
-            write_litert(self._keras, self.lite)
+            try:
+                write_litert(self._keras, self.lite)
+            except OSError as error:
+                print(f"it could not be kept: {error}", file=sys.stderr)
 
     def _forward(self, pictures: np.ndarray, few: bool) -> np.ndarray:
         """(pictures, crops, 227, 227, 3) → (pictures, classes)."""

@@ -107,7 +107,7 @@ def test_a_spoiled_config_is_named(run, monkeypatch):
     config = json.loads((run / "config.json").read_text())
     for spoiled, message in (
         ("{", "config.json: cannot be read"),
-        ("[]", "is not the config.json of a run"),
+        ("[]", "is damaged, or not the config.json of a run"),
         (json.dumps(config | {"classes": ["cat", 1]}), "should be a list of names"),
         (json.dumps(config | {"classes": ["cat", "cow"]}), "are not those of classes.txt"),
         (json.dumps(config | {"settings": {"variant": "x"}}), "there is no variant 'x'"),
@@ -159,7 +159,7 @@ def test_damaged_checkpoints_are_named(run, monkeypatch):
     content[len(content) // 2] ^= 1
     replace(path, bytes(content))
     (finding,) = findings(monkeypatch, "checkpoints")
-    assert "epoch-0003.npz: is damaged (Bad CRC-32" in finding[1] and "goes on" in finding[1]
+    assert "epoch-0003.npz: is broken (Bad CRC-32" in finding[1] and "goes on" in finding[1]
     shutil.rmtree(run / "checkpoints")
     assert "there are none; `make train RUN=run`" in findings(monkeypatch, "checkpoints")[0][1]
 

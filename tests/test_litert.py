@@ -11,6 +11,7 @@ from conftest import ROOT
 
 import alexnet_tf
 from alexnet_tf import litert
+from alexnet_tf.errors import UserError
 from alexnet_tf.litert import LiteModel
 from alexnet_tf.predict import Classifier
 from alexnet_tf.run import Run
@@ -72,6 +73,12 @@ def test_a_file_older_than_its_model_is_not_asked(trained_run, pictures, tmp_pat
     (run / "model.tflite").write_bytes(b"stale")
     os.utime(run / "model.tflite", (0, 0))
     assert_same(answers(run, pictures), answers(trained_run, pictures))
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    (tmp_path / "model.tflite").write_bytes(b"damaged")
+    with pytest.raises(UserError, match=r"model\.tflite: is damaged; delete it"):
+        LiteModel(tmp_path / "model.tflite")
 
 
 def test_int8_is_a_quarter_as_large_and_nearly_as_good(trained_run, command, pictures, tmp_path):

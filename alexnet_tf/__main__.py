@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from alexnet_tf import cli
+from alexnet_tf import arguments, cli
 from alexnet_tf.archive import Limits
 from alexnet_tf.catalog import PHOTOS, PRETRAINED, WEIGHTS
 from alexnet_tf.dataset import open_dataset, write_lists
@@ -21,7 +21,8 @@ from alexnet_tf.litert import write_litert
 from alexnet_tf.predict import Classifier
 from alexnet_tf.quiet import import_tensorflow
 from alexnet_tf.recognize import recognize
-from alexnet_tf.run import Run, Settings, finished_run
+from alexnet_tf.run import Run, finished_run
+from alexnet_tf.settings import Settings
 from alexnet_tf.sources import DATA, NoPictures
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights import read_weights
@@ -49,11 +50,11 @@ def parse_arguments() -> argparse.Namespace:
         metavar="DIR",
         help="where train.txt, val.txt, classes.txt and rejected.txt go (%(default)s)",
     )
-    verb.add_argument("--seed", type=cli.natural, default=0, metavar="N", help="of the split")
+    verb.add_argument("--seed", type=arguments.natural, default=0, metavar="N", help="of the split")
     for what in ("files", "bytes"):
         verb.add_argument(
             f"--max-{what}",
-            type=cli.positive,
+            type=arguments.positive,
             default=getattr(Limits(), what),
             metavar="N",
             help=f"the most {what} to unpack from a zip (%(default)s)",
@@ -77,7 +78,7 @@ def parse_arguments() -> argparse.Namespace:
     verb.add_argument("variant", choices=VARIANTS, metavar="VARIANT", help=", ".join(VARIANTS))
     verb.add_argument(
         "--classes",
-        type=cli.positive,
+        type=arguments.positive,
         default=1000,
         metavar="N",
         help="outputs of the network (%(default)s)",

@@ -36,7 +36,7 @@ from alexnet_tf.weights import Weights, fingerprint
 BATCH = 64
 RECORD = np.dtype([("digests", "S64", (BATCH,)), ("checksum", "<u4")])
 # What of a variant's row does not change the output of its convolutions.
-WITHOUT_EFFECT = ("name", "head", "fc_units", "dropout", "initial", "batch_norm")
+WITHOUT_EFFECT = ("name", "head", "fc_units", "dropout", "initial")
 
 
 class FeatureStore:

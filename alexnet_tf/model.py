@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 from keras import initializers, layers
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.layers import GroupedConv2D, LocalResponseNormalization
-from alexnet_tf.variants import CONV_LAYERS, FC_LAYERS, Variant, get_variant
+from alexnet_tf.variants import CONV_LAYERS, FC_LAYERS, KERAS, Variant, get_variant
 from alexnet_tf.weights import Weights, check_weights, load_weights, read_weights
 
 
@@ -35,9 +34,8 @@ def AlexNet(
 
     `variant` is a row of `alexnet_tf.variants`, or its name. `weights` is a file that
     `read_weights` reads, which must hold every layer of the model; or what `check_weights`
-    returned, the layers that it lacks starting at random as Keras does; or None: the network starts
-    at random as the variant does, and is normalized over batches where the variant says so. `seed`
-    fixes the random kernels and the dropout. With ``precision="bfloat16"`` the convolutions compute
+    returned, the layers that it lacks starting at random as Keras does; or None: all start at random
+    as the variant does. `seed` fixes the random kernels and the dropout. With ``precision="bfloat16"`` the convolutions compute
     in bfloat16 on float32 weights. Raises UserError for an unknown variant or for weights that do
     not fit.
 
@@ -49,7 +47,7 @@ def AlexNet(
         needed = classes if include_top else None
         weights = check_weights(read_weights(weights), row, weights, needed)
     if weights:
-        row = replace(row, initial=None, batch_norm=False)
+        row = replace(row, initial=KERAS)
     start = _Start(row, frozenset(weights or ()), seed)
     inputs = keras.Input((row.image_size, row.image_size, len(row.channels)), name="data")
     with _computing_in(precision):
@@ -70,17 +68,13 @@ def part(model: keras.Model, first: str, after: str) -> keras.Model:
 
 
 def read_layers(model: keras.Model) -> Weights:
-    """Kernel and bias of every layer that has them; batch normalization is folded into them."""
-    weights = {}
-    names = {layer.name for layer in model.layers}
-    for name in names.intersection((*CONV_LAYERS, *FC_LAYERS)):
-        layer = model.get_layer(name)
-        kernel, bias = layer.kernel.numpy(), layer.bias.numpy()
-        normalization = name.replace("conv", "bn")
-        if normalization in names - {name}:
-            kernel, bias = _folded(model.get_layer(normalization), kernel, bias)
-        weights[name] = kernel, bias
-    return weights
+    """Kernel and bias of conv1 … fc8, as far as the model has them."""
+    names = (*CONV_LAYERS, *FC_LAYERS)
+    return {
+        layer.name: (layer.kernel.numpy(), layer.bias.numpy())
+        for layer in model.layers
+        if layer.name in names
+    }
 
 
 def load_model(path: str | Path) -> keras.Model:
@@ -120,8 +114,8 @@ class _Start:
         if layer in self.given:
             return {"kernel_initializer": "zeros"}
         seed, initial = self.seed_of(layer), self.row.initial
-        if initial is None:
-            return {"kernel_initializer": initializers.GlorotUniform(seed)}
+        if isinstance(initial, str):
+            return {"kernel_initializer": getattr(initializers, initial)(seed)}
         place = (*CONV_LAYERS, *FC_LAYERS).index(layer)
         random = initializers.TruncatedNormal if initial.truncated else initializers.RandomNormal
         return {
@@ -146,14 +140,12 @@ def _convolutions(x, row: Variant, start: _Start):
             strides=row.strides[index],
             padding=row.paddings[index],
             groups=row.groups[index],
-            activation=None if row.batch_norm else _inside(row),
+            activation=_inside(row),
             name=name,
             **start.of(name),
         )(x)
-        if row.batch_norm:
-            x = layers.BatchNormalization(name=f"bn{number}")(x)
-        if row.batch_norm or not _inside(row):
-            x = _activation(row, number)(x)
+        if not _inside(row):
+            x = _slope(number)(x)
         for step in row.after_conv[index]:
             x = _AFTER_CONV[step](row, f"{step}{number}")(x)
     return x
@@ -182,7 +174,7 @@ def _dense(x, row: Variant, number: int, start: _Start):
     name = f"fc{number}"
     units = row.fc_units[number - 6]
     x = layers.Dense(units, activation=_inside(row), name=name, **start.of(name))(x)
-    return x if _inside(row) else _activation(row, number)(x)
+    return x if _inside(row) else _slope(number)(x)
 
 
 def _dropout(x, row: Variant, number: int, start: _Start):
@@ -195,24 +187,14 @@ _HEAD = {"fc": _dense, "drop": _dropout}
 
 
 def _inside(row: Variant) -> str | None:
-    """The activation that a layer computes itself; None for one that learns, a layer of its own."""
+    """The activation that a layer computes itself; None for prelu, which is a layer of its own."""
     return None if row.activation == "prelu" else row.activation
 
 
-def _activation(row: Variant, number: int):
-    name = f"{row.activation}{number}"
-    if _inside(row):
-        return layers.Activation(row.activation, name=name)
-    # He 2015, section 2.1: a slope for each channel, 0.25 at first.
+def _slope(number: int):
+    """He 2015, section 2.1: a slope for each channel, 0.25 at first."""
     slope = initializers.Constant(0.25)
-    return layers.PReLU(slope, shared_axes=(1, 2) if number < 6 else None, name=name)
-
-
-def _folded(normalization, kernel: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What computes the same as a convolution followed by batch normalization."""
-    gamma, beta, mean, variance = normalization.get_weights()
-    factor = gamma / np.sqrt(variance + normalization.epsilon)
-    return kernel * factor, (bias - mean) * factor + beta
+    return layers.PReLU(slope, shared_axes=(1, 2) if number < 6 else None, name=f"prelu{number}")
 
 
 def _entering(model: keras.Model, layer: str):

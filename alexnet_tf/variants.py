@@ -34,8 +34,16 @@ PAPER_BIASES = (0, 1, 0, 1, 1, 1, 1, 0)
 CAFFENET = Initial(CAFFE_DEVIATIONS, PAPER_BIASES)
 PAPER = Initial((0.01,) * 8, PAPER_BIASES)  # Krizhevsky 2012, section 5
 TENSORFLOW_TUTORIAL = Initial((0.1,) * 8, (0,) * 8, truncated=True)
-# By the names of --initial; Keras's default is uniform as in Glorot 2010, with biases of 0.
-INITIALS = {"paper": PAPER, "caffe": CAFFE, "keras": None, "truncated": TENSORFLOW_TUTORIAL}
+# Classes of Keras, the first its default (Glorot 2010; He 2015); biases are 0.
+KERAS, HE = "GlorotUniform", "HeNormal"
+# By the names of --initial.
+INITIALS = {
+    "paper": PAPER,
+    "caffe": CAFFE,
+    "truncated": TENSORFLOW_TUTORIAL,
+    "keras": KERAS,
+    "he": HE,
+}
 
 
 @dataclass(frozen=True)
@@ -65,9 +73,6 @@ class Variant:
     strides: tuple[int, ...] = (4, 1, 1, 1, 1)
     paddings: tuple[str, ...] = ("valid", "same", "same", "same", "same")
     groups: tuple[int, ...] = (1, 2, 1, 2, 2)
-    # Whether each is normalized over the batch before it is activated (Ioffe 2015), while it is
-    # trained from scratch; trained weights have that folded into them.
-    batch_norm: bool = False
     # What every layer but fc8 is activated by, in Keras's words.
     activation: str = "relu"
     # Names of the steps after each convolution, in order; without "norm" there is no LRN.
@@ -85,8 +90,8 @@ class Variant:
     head: tuple[str, ...] = ("fc", "drop")
     fc_units: tuple[int, int] = (4096, 4096)
     dropout: float = 0.5
-    # None: Keras's default.
-    initial: Initial | None = CAFFE
+    # Random numbers, or a class of Keras that draws them.
+    initial: Initial | str = CAFFE
 
     @property
     def conv_layers(self) -> tuple[str, ...]:
@@ -158,7 +163,22 @@ OWT = Variant(
     groups=(1, 1, 1, 1, 1),
     after_conv=POOLED,
     head=("drop", "fc"),
-    initial=None,
+    initial=KERAS,
+)
+
+# Ours, for photos of which the short side has 144 pixels.
+STARTER = replace(
+    OWT,
+    name="starter",
+    image_size=128,
+    resized=144,
+    border=(0, 0),
+    filters=(48, 128, 192, 192, 128),
+    kernel_sizes=(7, 5, 3, 3, 3),
+    strides=(2, 1, 1, 1, 1),
+    head=("fc", "drop"),
+    fc_units=(512, 512),
+    initial=HE,
 )
 
 # The PaddlePaddle tutorial's. Its own layers, like those of `cifar64`, shrink 32 pixels to nothing
@@ -173,7 +193,7 @@ CIFAR96 = Variant(
     groups=(1, 1, 1, 1, 1),
     paddings=("same",) * 5,
     pool_padding="same",
-    initial=None,
+    initial=KERAS,
 )
 
 VARIANTS = {
@@ -219,6 +239,18 @@ VARIANTS = {
             lrn_bias=2.0,
             initial=TENSORFLOW_TUTORIAL,
         ),
+        # Ours: windows and strides that leave something of 32 pixels for every layer.
+        replace(
+            CIFAR96,
+            name="cifar32",
+            filters=(64, 128, 256, 256, 128),
+            kernel_sizes=(5, 5, 3, 3, 3),
+            strides=(1, 1, 1, 1, 1),
+            after_conv=POOLED,
+            fc_units=(512, 512),
+            initial=HE,
+        ),
+        STARTER,
         # LeCun 1998, figure 2, as tutorials write it today: maxima and relu.
         Variant(
             "lenet5",
@@ -236,7 +268,7 @@ VARIANTS = {
             pool_size=2,
             head=("fc",),
             fc_units=(120, 84),
-            initial=None,
+            initial=KERAS,
         ),
     )
 }

@@ -34,10 +34,10 @@ def AlexNet(
 
     `variant` is a row of `alexnet_tf.variants`, or its name. `weights` is a file that
     `read_weights` reads, which must hold every layer of the model; or what `check_weights`
-    returned, the layers that it lacks starting at random as Keras does; or None: all start at random
-    as the variant does. `seed` fixes the random kernels and the dropout. With ``precision="bfloat16"`` the convolutions compute
-    in bfloat16 on float32 weights. Raises UserError for an unknown variant or for weights that do
-    not fit.
+    returned, the layers that it lacks starting at random as Keras does; or None: all start at
+    random as the variant does. `seed` fixes the random kernels and the dropout. With
+    ``precision="bfloat16"`` the convolutions compute in bfloat16 on float32 weights. Raises
+    UserError for an unknown variant or for weights that do not fit.
 
     >>> AlexNet().count_params()
     60965224

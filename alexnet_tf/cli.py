@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import math
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -86,6 +87,24 @@ def positive_real(text: str) -> float:
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"'{text}' should be a number above 0")
     return number
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """The options of whatever fetches a file."""
+    parser.add_argument(
+        "--from",
+        dest="places",
+        action="append",
+        default=[],
+        metavar="PATH_OR_URL",
+        help="where to fetch the file from, instead of its publisher; several are tried in order",
+    )
+    parser.add_argument(
+        "--mirror",
+        default=os.environ.get("ALEXNET_TF_MIRROR"),
+        metavar="DIR_OR_URL",
+        help="a folder to look for the file in first ($ALEXNET_TF_MIRROR)",
+    )
 
 
 def open_log(path: str | Path) -> logging.Logger:

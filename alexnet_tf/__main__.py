@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 
 from alexnet_tf import cli
-from alexnet_tf.verbs import data, demo, doctor, evaluate, export, summary, weights
+from alexnet_tf.verbs import compare, data, demo, doctor, evaluate, export, summary, weights
 
 VERBS = {
     "data": data,
     "weights": weights,
     "summary": summary,
     "evaluate": evaluate,
+    "compare": compare,
     "export": export,
     "doctor": doctor,
     "demo": demo,

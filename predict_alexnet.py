@@ -8,12 +8,13 @@ import json
 import sys
 from pathlib import Path
 
-from alexnet_tf import cli
+from alexnet_tf import arguments, cli
 from alexnet_tf.errors import UserError
 from alexnet_tf.files import printable
 from alexnet_tf.images import CROPS, RESIZES
 from alexnet_tf.predict import Answer, Classifier, find_pictures
-from alexnet_tf.run import Settings, finished_run
+from alexnet_tf.run import finished_run
+from alexnet_tf.settings import Settings
 from alexnet_tf.variants import VARIANTS
 
 DEFAULT = Settings()
@@ -32,7 +33,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--json", action="store_true", help="one JSON object per line")
     add(
         "--top",
-        type=cli.positive,
+        type=arguments.positive,
         metavar="N",
         help="name the N likeliest classes (1: five, 2: one, unless told otherwise)",
     )

@@ -4,130 +4,57 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
 
 from alexnet_tf import cli
-from alexnet_tf.images import RESIZES
-from alexnet_tf.processor import PRECISIONS
 from alexnet_tf.quiet import import_tensorflow
-from alexnet_tf.run import DEFAULT_RUN, Settings, prepare
-from alexnet_tf.variants import VARIANTS
-
-DEFAULT = Settings()
+from alexnet_tf.run import DEFAULT_RUN, prepare
+from alexnet_tf.settings import RECIPES, Settings
 
 
 def parse_arguments() -> argparse.Namespace:
+    recipe = argparse.ArgumentParser(add_help=False)
+    recipe.add_argument(
+        "--recipe",
+        default=next(iter(RECIPES)),
+        choices=RECIPES,
+        help="defaults of all settings for a whole way to train: a head on frozen convolutions; all"
+        " layers, as Krizhevsky 2012; or all, as PaddlePaddle's tutorial on CIFAR-10",
+    )
     parser = argparse.ArgumentParser(
         description=__doc__
         + " Started again, it goes on where it stopped. `make tensorboard` shows it.",
+        parents=[recipe],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    add = parser.add_argument
-    add(
-        "--data",
-        default=DEFAULT.data,
-        metavar="PATH",
-        help="pictures: a folder of cat.N.jpg and dog.N.jpg, a folder with a folder for each class,"
-        " a zip of either, or train.txt and val.txt (lines 'path label') or the folder of both",
-    )
-    add(
+    parser.add_argument(
         "--run",
         default=str(DEFAULT_RUN),
         metavar="DIR",
         help="where checkpoints, curves and the finished model.keras go",
     )
-    add(
-        "--weights",
-        default=DEFAULT.weights,
-        metavar="FILE",
-        help="pretrained weights: .npy, .caffemodel, .pth, .npz, .keras or .weights.h5; conv1 to"
-        " conv5 are enough",
+    for setting in fields(Settings):
+        name = "--" + setting.name.replace("_", "-")
+        argument = dict(setting.metadata["argument"])
+        if setting.name in ("lrn", "overlap") or isinstance(setting.default, bool):
+            argument["action"] = argparse.BooleanOptionalAction
+        parser.add_argument(name, default=setting.default, **argument)
+    parser.add_argument(
+        "--log", default="train_alexnet.log", metavar="FILE", help="file to append messages to"
     )
-    add(
-        "--variant",
-        default=DEFAULT.variant,
-        choices=VARIANTS,
-        help="the AlexNet that the weights were trained for",
-    )
-    add(
-        "--resize",
-        default=DEFAULT.resize,
-        choices=RESIZES,
-        help="scale the short side of a picture to 256 pixels and cut out the centre; squash it to"
-        " 256 × 256, as Caffe did, and cut out the centre; or squash it to the input's size",
-    )
-    add(
-        "--epochs",
-        type=cli.positive,
-        default=DEFAULT.epochs,
-        metavar="N",
-        help="how often every training picture is seen; a higher number continues a finished run",
-    )
-    add(
-        "--batch-size",
-        type=cli.positive,
-        default=DEFAULT.batch_size,
-        metavar="N",
-        help="pictures in one step of training",
-    )
-    add(
-        "--learning-rate",
-        type=cli.positive_real,
-        default=DEFAULT.learning_rate,
-        metavar="X",
-        help="size of a step; try a tenth of it if the loss grows",
-    )
-    add(
-        "--mirror",
-        action=argparse.BooleanOptionalAction,
-        default=DEFAULT.mirror,
-        help="train on mirror images too",
-    )
-    add(
-        "--precision",
-        default=DEFAULT.precision,
-        choices=("auto", *PRECISIONS),
-        help="what the frozen convolutions compute in; auto: bfloat16 where the processor has it",
-    )
-    add(
-        "--seed",
-        type=cli.natural,
-        default=DEFAULT.seed,
-        metavar="N",
-        help="of the 85/15 split and of every random number; the same seed gives the same model",
-    )
-    add(
-        "--keep",
-        type=cli.positive,
-        default=DEFAULT.keep,
-        metavar="N",
-        help="checkpoints to keep, beside the best one; each takes about 440 MB",
-    )
-    add(
-        "--features",
-        default=DEFAULT.features,
-        metavar="DIR",
-        help="where the convolutions' output for every picture is kept, for all runs",
-    )
-    add(
-        "--max-lost",
-        type=cli.share,
-        default=DEFAULT.max_lost,
-        metavar="SHARE",
-        help="pictures may vanish or change while they are read: they are named and left out, and"
-        " only a larger share of them (0 to 1) stops the run",
-    )
-    add("--log", default="train_alexnet.log", metavar="FILE", help="file to append messages to")
+    parser.set_defaults(**RECIPES[recipe.parse_known_args()[0].recipe])
     return parser.parse_args()
 
 
 def main() -> None:
     options = vars(parse_arguments())
+    del options["recipe"]  # its settings are in the others
     run, log_file = options.pop("run"), options.pop("log")
     log = cli.open_log(log_file)
     job = prepare(Settings(**options), run)
     log.info("training in %s\n%s", run, job.dataset.summary())
 
-    import_tensorflow()  # only now, for it takes seconds
+    import_tensorflow(job.settings.threads)  # only now, for it takes seconds
     from alexnet_tf.train import train
 
     train(job, log)

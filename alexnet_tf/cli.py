@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import math
 import os
 import sys
 from collections.abc import Callable
@@ -56,37 +55,6 @@ class _LogFile(logging.FileHandler):
             return super().handleError(record)
         LOG.removeHandler(self)
         raise NoRoom(Path(self.baseFilename), len(self.format(record))) from error
-
-
-def positive(text: str) -> int:
-    """An argument that must be a whole number above 0."""
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"'{text}' should be a whole number above 0")
-    return int(text)
-
-
-def natural(text: str) -> int:
-    """An argument that must be a whole number, 0 or above."""
-    return 0 if text == "0" else positive(text)
-
-
-def share(text: str) -> float:
-    """An argument that must be a number from 0 to 1."""
-    number = 0.0 if text == "0" else positive_real(text)
-    if number > 1:
-        raise argparse.ArgumentTypeError(f"'{text}' should be a number from 0 to 1")
-    return number
-
-
-def positive_real(text: str) -> float:
-    """An argument that must be a number above 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"'{text}' should be a number above 0")
-    return number
 
 
 def add_places(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from alexnet_tf.drawings import draw_faces
 from alexnet_tf.errors import UserError
 from alexnet_tf.files import replacing
-from alexnet_tf.run import Settings
+from alexnet_tf.settings import Settings
 from alexnet_tf.variants import get_variant
 
 EPOCHS = 5

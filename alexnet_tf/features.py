@@ -1,19 +1,21 @@
-"""pool5 of every picture, computed once by the frozen convolutions and kept on disk.
+"""What the frozen layers make of every picture, computed once and kept on disk.
 
 A store is a folder ``KEY/`` whose name stands for everything the numbers depend on but the picture
 itself, which is known by the SHA-256 of its file. It holds ``recipe.json`` (what KEY stands for),
-``pool5.f16`` (batch after batch of float16 pictures × views × 9216) and ``index`` (for each batch
-the digests of its pictures and a checksum). A batch counts once its index record is written.
+``values`` (batch after batch of 64 pictures × views × the inputs of the first layer that is not
+frozen) and ``index`` (for each batch the digests of its pictures and a checksum). A batch counts
+once its index record is written.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import zlib
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,44 +28,57 @@ from alexnet_tf.images import ImageError, load_batches
 from alexnet_tf.locks import locked
 from alexnet_tf.progress import progress
 from alexnet_tf.room import room_for
-from alexnet_tf.variants import get_variant
+from alexnet_tf.variants import Variant
 from alexnet_tf.weights import Weights, fingerprint
 
 # Batches are always this long and padded: the last bits of a convolution depend on the size of the
 # batch and on the place in it, and stored features must not depend on what else was asked for.
 BATCH = 64
 RECORD = np.dtype([("digests", "S64", (BATCH,)), ("checksum", "<u4")])
+# What of a variant's row does not change the output of its convolutions.
+WITHOUT_EFFECT = ("name", "head", "fc_units", "dropout", "initial", "batch_norm")
 
 
 class FeatureStore:
-    """The pool5 in one folder ``directory/KEY/``: read by digest, filled by `fill`."""
+    """The values in one folder ``directory/KEY/``: read by digest, filled by `fill`."""
 
     def __init__(
         self,
         directory: str | Path,
-        weights: Weights,
-        variant: str,
+        row: Variant,
         resize: str,
-        mirror: bool,
-        precision: str,
+        layer: str = "fc6",
+        side: int | None = None,
+        weights: Weights | None = None,
+        mirror: bool = False,
+        precision: str = "float32",
     ):
-        row = get_variant(variant)
-        convolutions = {name: weights[name] for name in row.conv_kernels()}
-        recipe = {
-            "weights": fingerprint(convolutions),
-            "variant": asdict(row),
-            "resize": resize,
-            "views": ["original", "mirror"] if mirror else ["original"],
-            "precision": precision,
-            "batch": BATCH,
-        }
+        """For the inputs of `layer`: the pool5 of fc6, flat and in float16, in both views if
+        `mirror`; or the pictures of conv1, uint8 RGB and `side` pixels square."""
+        self.layer, self.resize = layer, resize
+        if layer == "conv1":
+            self.row = replace(row, image_size=side)
+            self.dtype, self.shape, self.views = np.dtype("u1"), (side, side, 3), 1
+            recipe = {"side": side, "resized": row.resized, "resize": resize}
+        else:
+            shape = row.shape_before(layer)
+            self.row, self.dtype, self.views = row, np.dtype("<f2"), 1 + mirror
+            self.shape = (int(np.prod(shape)),) if layer == "fc6" else shape
+            below = {name: weights[name] for name in row.conv_layers if name < layer}
+            recipe = {
+                "weights": fingerprint(below),
+                "variant": {k: v for k, v in asdict(row).items() if k not in WITHOUT_EFFECT},
+                "layer": layer,
+                "resize": resize,
+                "views": ["original", "mirror"][: self.views],
+                "precision": precision,
+                "batch": BATCH,
+            }
         key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
         self.directory = Path(directory) / key
-        self.variant, self.resize, self.views = variant, resize, len(recipe["views"])
-        self.shape = (self.views, int(np.prod(row.pool5_shape)))
-        self._batch_size = BATCH * int(np.prod(self.shape)) * 2
+        self._batch_size = BATCH * self.views * math.prod(self.shape) * self.dtype.itemsize
         write_json(self.directory / "recipe.json", recipe)
-        self._data, self._index = self.directory / "pool5.f16", self.directory / "index"
+        self._data, self._index = self.directory / "values", self.directory / "index"
         self._data.touch()
         self._index.touch()
         self._open()
@@ -76,18 +91,19 @@ class FeatureStore:
         return np.array([self._slots[row.digest] for row in rows], np.int64)
 
     def read(self, slots: np.ndarray, views: np.ndarray | int = 0) -> np.ndarray:
-        """pool5 of the pictures at `slots`, as seen in `views` (1: mirrored): float16 (n, 9216)."""
-        return self._pool5[slots, views]
+        """What is kept of the pictures at `slots`, as seen in `views` (1: mirrored): (n, …)."""
+        return self._values[slots, views]
 
     def fill(
-        self, rows: Sequence[Row], forward: Callable[[np.ndarray], np.ndarray]
+        self, rows: Sequence[Row], forward: Callable[[np.ndarray], np.ndarray] | None = None
     ) -> dict[str, str]:
         """Compute what the store lacks of `rows`; return path → reason of pictures now unreadable.
 
         A file whose content is no longer that of its row counts as such. `forward` maps float32
-        inputs (64, 227, 227, 3) to their pool5 (64, 6, 6, 256). Stopped at any moment, the next
-        call goes on with the batch that was under way; asked to stop, this one finishes it first.
-        Raises UserError while another process fills the store, and NoRoom when the disk is full.
+        inputs (64, 227, 227, 3) to those of the layer; pictures need none. Stopped at any moment,
+        the next call goes on with the batch that was under way; asked to stop, this one finishes it
+        first. Raises UserError while another process fills the store, and NoRoom when the disk is
+        full.
         """
         failed: dict[str, str] = {}
         with locked(self.directory), stopping.postponed():
@@ -104,15 +120,16 @@ class FeatureStore:
         batches = self._batches_to_do(paths)
         loaded = load_batches(
             ([paths[digest] for digest in b.values()] for b in batches.values()),
-            self.variant,
+            self.row,
             self.resize,
+            preprocess=self.layer != "conv1",
             digests={path: digest for digest, path in paths.items()},
         )
         failed = {}
         for left, (number, digests), pictures in zip(
             range(len(batches), 0, -1),
             batches.items(),
-            progress(loaded, len(batches), "features"),
+            progress(loaded, len(batches), "pictures" if forward is None else "features"),
         ):
             inputs = {}
             for (place, digest), picture in zip(digests.items(), pictures):
@@ -120,9 +137,9 @@ class FeatureStore:
                     failed[paths[digest]] = picture.reason
                 else:
                     (inputs[place],) = picture
-            pool5 = self._compute(inputs, forward)
+            values = self._compute(inputs, forward)
             with room_for(self._data, left * self._batch_size):
-                self._write(number, {place: digests[place] for place in inputs}, pool5)
+                self._write(number, {place: digests[place] for place in inputs}, values)
             stopping.check()
         return failed
 
@@ -135,14 +152,14 @@ class FeatureStore:
         records = np.fromfile(self._index, RECORD)
         count = min(len(records), self._data.stat().st_size // self._batch_size)
         if count:
-            shape = (count * BATCH, *self.shape)
-            self._pool5 = np.memmap(self._data, "<f2", "r", shape=shape)
+            shape = (count * BATCH, self.views, *self.shape)
+            self._values = np.memmap(self._data, self.dtype, "r", shape=shape)
         self._slots: dict[str, int] = {}
         self._broken: dict[int, dict[int, str]] = {}
         self._batches = count
         for number, record in enumerate(records[:count]):
             digests = {place: d.decode() for place, d in enumerate(record["digests"]) if d}
-            whole = self._pool5[number * BATCH : (number + 1) * BATCH]
+            whole = self._values[number * BATCH : (number + 1) * BATCH]
             if zlib.crc32(whole) == record["checksum"]:
                 self._slots |= {digest: number * BATCH + place for place, digest in digests.items()}
             else:
@@ -162,28 +179,30 @@ class FeatureStore:
         return todo
 
     def _compute(self, inputs: dict[int, np.ndarray], forward) -> np.ndarray:
-        """float16 (64, views, 9216); zeros at the places without an input."""
-        size = get_variant(self.variant).image_size
-        batch = np.zeros((BATCH, size, size, 3), np.float32)
+        """(64, views, …); zeros at the places without an input."""
+        size = self.row.image_size
+        batch = np.zeros((BATCH, size, size, 3), np.float32 if forward else np.uint8)
         for place, picture in inputs.items():
             batch[place] = picture
+        if not forward:
+            return batch[:, None]
         views = [batch, batch[:, :, ::-1]][: self.views]
-        pool5 = np.stack([forward(view).reshape(BATCH, -1) for view in views], axis=1)
-        limit = np.finfo(np.float16).max
-        if not np.abs(pool5).max() <= limit:  # so written, NaN is caught too
+        values = np.stack([forward(view).reshape(BATCH, *self.shape) for view in views], axis=1)
+        limit = np.finfo(self.dtype).max
+        if not np.abs(values).max() <= limit:  # so written, NaN is caught too
             raise UserError(
-                f"these weights give pool5 values above {limit:.0f} or NaN: they do not fit "
-                f"the variant '{self.variant}' or its preprocessing"
+                f"these weights give values above {limit:.0f} or NaN below {self.layer}: they do "
+                f"not fit the variant '{self.row.name}' or its preprocessing"
             )
-        return pool5.astype("<f2")
+        return values.astype(self.dtype)
 
-    def _write(self, number: int, digests: dict[int, str], pool5: np.ndarray) -> None:
+    def _write(self, number: int, digests: dict[int, str], values: np.ndarray) -> None:
         """The data first, then the record that makes it count."""
         record = np.zeros((), RECORD)
         for place, digest in digests.items():
             record["digests"][place] = digest
-        record["checksum"] = zlib.crc32(pool5)
-        for path, content in ((self._data, pool5), (self._index, record)):
+        record["checksum"] = zlib.crc32(values)
+        for path, content in ((self._data, values), (self._index, record)):
             with open(path, "r+b") as file:
                 file.seek(number * content.nbytes)
                 file.write(content.tobytes())

@@ -16,7 +16,15 @@ from alexnet_tf.run import Run
 
 # One dict for each finished epoch, in order.
 History = list[dict[str, float]]
-COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+COLUMNS = (
+    "epoch",
+    "loss",
+    "accuracy",
+    "val_loss",
+    "val_accuracy",
+    "learning_rate",
+    "seconds",
+)
 # About as many bytes are the events of an epoch.
 EVENTS = 1000
 

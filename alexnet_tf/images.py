@@ -57,7 +57,9 @@ class ImageError(UserError):
         return cls(path, f"cannot be read: {error.strerror or error}")
 
 
-def load_image(path: str | Path, variant: str = "bvlc", resize: str = "short") -> np.ndarray:
+def load_image(
+    path: str | Path, variant: str | Variant = "bvlc", resize: str = "short"
+) -> np.ndarray:
     """The picture in the file `path`, as large as the network sees it: uint8 RGB (227, 227, 3).
 
     Upright (EXIF), the first frame of several, on white where it is transparent; resized as one of
@@ -68,7 +70,7 @@ def load_image(path: str | Path, variant: str = "bvlc", resize: str = "short") -
 
 def load_crops(
     path: str | Path,
-    variant: str = "bvlc",
+    variant: str | Variant = "bvlc",
     resize: str = "short",
     crops: int = 1,
     digest: str | None = None,
@@ -131,7 +133,7 @@ def read_picture(path: str | Path, least: int, content: bytes | None = None) -> 
         raise ImageError(path, f"is a broken picture: {error}") from error
 
 
-def preprocess_input(images: np.ndarray, variant: str = "bvlc") -> np.ndarray:
+def preprocess_input(images: np.ndarray, variant: str | Variant = "bvlc") -> np.ndarray:
     """What the network takes: RGB pictures in 0–255, any (…, 3) → float32, the variant's channels.
 
     For ``bvlc`` and ``caffenet``: BGR minus (104.007, 116.669, 122.679), as Caffe was trained; for
@@ -151,23 +153,25 @@ def preprocess_input(images: np.ndarray, variant: str = "bvlc") -> np.ndarray:
 
 def load_batches(
     batches: Iterable[Sequence[str | Path]],
-    variant: str = "bvlc",
+    variant: str | Variant = "bvlc",
     resize: str = "short",
     crops: int = 1,
     ahead: int = 2,
     digests: Mapping[str | Path, str] | None = None,
+    preprocess: bool = True,
 ) -> Iterator[list[np.ndarray | ImageError]]:
     """For each batch of paths the inputs of the network, float32 (crops, 227, 227, 3), or errors.
 
     Decodes on all cores, at most `ahead` batches before they are asked for. `digests` are the
-    SHA-256 that the files should have, by path, where that is known.
+    SHA-256 that the files should have, by path, where that is known. Without `preprocess` the
+    pictures are what `load_crops` returns.
     """
     digests = digests or {}
 
     def load(path: str | Path) -> np.ndarray | ImageError:
         try:
             views = load_crops(path, variant, resize, crops, digests.get(path))
-            return preprocess_input(views, variant)
+            return preprocess_input(views, variant) if preprocess else views
         except ImageError as error:
             return error
 

@@ -4,38 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from keras import initializers, layers
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.layers import GroupedConv2D, LocalResponseNormalization
-from alexnet_tf.variants import (
-    CONV_LAYERS,
-    FC_LAYERS,
-    KERNEL_SIZES,
-    POOL_SIZE,
-    POOL_STRIDE,
-    STRIDES,
-    Initial,
-    Variant,
-    get_variant,
-)
+from alexnet_tf.variants import CONV_LAYERS, FC_LAYERS, Variant, get_variant
 from alexnet_tf.weights import Weights, check_weights, load_weights, read_weights
-
-# Random numbers that weights then replace would take a second and 300 MB.
-ZEROS = Initial((), ())
 
 
 def AlexNet(
-    variant: str = "bvlc",
+    variant: str | Variant = "bvlc",
     classes: int = 1000,
     weights: str | Path | Weights | None = None,
     include_top: bool = True,
     precision: str = "float32",
+    seed: int | None = None,
     name: str = "alexnet",
 ) -> keras.Model:
     """AlexNet, in the manner of ``keras.applications``.
@@ -44,11 +33,13 @@ def AlexNet(
     32 pixels. Output: the probabilities (batch, classes) of the layer ``prob``; the layer ``fc8``
     gives the logits. With ``include_top=False`` the output is ``pool5`` (batch, 6, 6, 256).
 
-    `variant` is a row of `alexnet_tf.variants`; `weights` a file that `read_weights` reads, which
-    must hold every layer of the model, or what `check_weights` returned, or None to start at
-    random as the variant does. With ``precision="bfloat16"`` the layers compute in bfloat16 on
-    float32 weights, and the output is bfloat16. Raises UserError for an unknown variant or for
-    weights that do not fit.
+    `variant` is a row of `alexnet_tf.variants`, or its name. `weights` is a file that
+    `read_weights` reads, which must hold every layer of the model; or what `check_weights`
+    returned, the layers that it lacks starting at random as Keras does; or None: the network starts
+    at random as the variant does, and is normalized over batches where the variant says so. `seed`
+    fixes the random kernels and the dropout. With ``precision="bfloat16"`` the convolutions compute
+    in bfloat16 on float32 weights. Raises UserError for an unknown variant or for weights that do
+    not fit.
 
     >>> AlexNet().count_params()
     60965224
@@ -57,29 +48,39 @@ def AlexNet(
     if isinstance(weights, str | Path):
         needed = classes if include_top else None
         weights = check_weights(read_weights(weights), row, weights, needed)
-    if weights is not None:
-        row = replace(row, initial=ZEROS)
+    if weights:
+        row = replace(row, initial=None, batch_norm=False)
+    start = _Start(row, frozenset(weights or ()), seed)
+    inputs = keras.Input((row.image_size, row.image_size, len(row.channels)), name="data")
     with _computing_in(precision):
-        inputs = keras.Input((row.image_size, row.image_size, len(row.channels)), name="data")
-        outputs = _convolutions(inputs, row)
-        if include_top:
-            outputs = _classifier(outputs, row, classes)
-        model = keras.Model(inputs, outputs, name=name)
-    if weights is not None:
-        load_weights(model, weights)
+        outputs = _convolutions(inputs, row, start)
+    if include_top:
+        outputs = _classifier(outputs, row, classes, start)
+    model = keras.Model(inputs, outputs, name=name)
+    load_weights(model, weights or {})
     return model
 
 
-def Head(variant: str = "bvlc", classes: int = 1000, seed: int | None = None) -> keras.Model:
-    """fc6 … prob alone: what is trained on the pool5 of frozen convolutions.
+def part(model: keras.Model, first: str, after: str) -> keras.Model:
+    """The layers of an AlexNet from `first` to those before `after`, shared with it.
 
-    Input: float32 (batch, 6, 6, 256), the pool5 of `variant`. Output: probabilities
-    (batch, classes). `seed` fixes the initial kernels and the dropout. The kernels are Keras's
-    default ones, whatever the variant's row says: that one is for training all layers together.
+    Both are one of conv1 … conv5, fc6, before which pool5 is flat: (batch, 9216), and prob.
     """
-    row = replace(get_variant(variant), initial=None)
-    inputs = keras.Input(row.pool5_shape, name="pool5")
-    return keras.Model(inputs, _classifier(inputs, row, classes, seed), name="head")
+    return keras.Model(_entering(model, first), _entering(model, after))
+
+
+def read_layers(model: keras.Model) -> Weights:
+    """Kernel and bias of every layer that has them; batch normalization is folded into them."""
+    weights = {}
+    names = {layer.name for layer in model.layers}
+    for name in names.intersection((*CONV_LAYERS, *FC_LAYERS)):
+        layer = model.get_layer(name)
+        kernel, bias = layer.kernel.numpy(), layer.bias.numpy()
+        normalization = name.replace("conv", "bn")
+        if normalization in names - {name}:
+            kernel, bias = _folded(model.get_layer(normalization), kernel, bias)
+        weights[name] = kernel, bias
+    return weights
 
 
 def load_model(path: str | Path) -> keras.Model:
@@ -104,32 +105,66 @@ def _computing_in(precision: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _convolutions(x, row: Variant):
+@dataclass(frozen=True)
+class _Start:
+    """How the layers of a new network begin."""
+
+    row: Variant
+    # The layers that weights are about to be loaded into: to draw random numbers for those would
+    # take a second and 300 MB.
+    given: frozenset[str]
+    seed: int | None
+
+    def of(self, layer: str) -> dict[str, Any]:
+        """The initial kernel and bias of `layer`, as its keyword arguments."""
+        if layer in self.given:
+            return {"kernel_initializer": "zeros"}
+        seed, initial = self.seed_of(layer), self.row.initial
+        if initial is None:
+            return {"kernel_initializer": initializers.GlorotUniform(seed)}
+        place = (*CONV_LAYERS, *FC_LAYERS).index(layer)
+        random = initializers.TruncatedNormal if initial.truncated else initializers.RandomNormal
+        return {
+            "kernel_initializer": random(0.0, initial.deviations[place], seed),
+            "bias_initializer": initializers.Constant(initial.biases[place]),
+        }
+
+    def seed_of(self, layer: str) -> int | None:
+        """A seed for `layer` alone; None when there is none for all."""
+        random = (*FC_LAYERS, "drop6", "drop7", *CONV_LAYERS)
+        return None if self.seed is None else len(random) * self.seed + random.index(layer)
+
+
+def _convolutions(x, row: Variant, start: _Start):
     if any(row.border):
         x = layers.ZeroPadding2D((row.border, row.border), name="conv1_border")(x)
-    for index, name in enumerate(CONV_LAYERS):
+    for index, name in enumerate(row.conv_layers):
+        number = index + 1
         x = GroupedConv2D(
             row.filters[index],
-            KERNEL_SIZES[index],
-            strides=STRIDES[index],
-            padding=row.padding if name == "conv1" else "same",
+            row.kernel_sizes[index],
+            strides=row.strides[index],
+            padding=row.paddings[index],
             groups=row.groups[index],
-            activation="relu",
+            activation=None if row.batch_norm else _inside(row),
             name=name,
-            **_initializers(row, name),
+            **start.of(name),
         )(x)
-        if name in ("conv1", "conv2"):
-            for step in row.after_conv:
-                x = _AFTER_CONV[step](row, f"{step}{index + 1}")(x)
-    return _pool(row, "pool5")(x)
+        if row.batch_norm:
+            x = layers.BatchNormalization(name=f"bn{number}")(x)
+        if row.batch_norm or not _inside(row):
+            x = _activation(row, number)(x)
+        for step in row.after_conv[index]:
+            x = _AFTER_CONV[step](row, f"{step}{number}")(x)
+    return x
 
 
-def _classifier(x, row: Variant, classes: int, seed: int | None = None):
-    x = layers.Flatten(name="flatten")(x)
-    for index in (6, 7):
+def _classifier(x, row: Variant, classes: int, start: _Start):
+    x = layers.Flatten(name="flatten", dtype="float32")(x)
+    for number in (6, 7):
         for step in row.head:
-            x = _HEAD[step](row, f"{step}{index}", seed)(x)
-    x = layers.Dense(classes, name="fc8", **_initializers(row, "fc8", seed))(x)
+            x = _HEAD[step](x, row, number, start)
+    x = layers.Dense(classes, name="fc8", **start.of("fc8"))(x)
     return layers.Softmax(name="prob")(x)
 
 
@@ -140,42 +175,48 @@ def _norm(row: Variant, name: str):
 
 
 def _pool(row: Variant, name: str):
-    return layers.MaxPooling2D(POOL_SIZE, POOL_STRIDE, row.padding, name=name)
+    return layers.MaxPooling2D(row.pool_size, row.pool_stride, row.pool_padding, name=name)
 
 
-def _dense(row: Variant, name: str, seed: int | None):
-    return layers.Dense(
-        row.fc_units, activation="relu", name=name, **_initializers(row, name, seed)
-    )
+def _dense(x, row: Variant, number: int, start: _Start):
+    name = f"fc{number}"
+    units = row.fc_units[number - 6]
+    x = layers.Dense(units, activation=_inside(row), name=name, **start.of(name))(x)
+    return x if _inside(row) else _activation(row, number)(x)
 
 
-def _dropout(row: Variant, name: str, seed: int | None):
-    return layers.Dropout(row.dropout, seed=_seed(name, seed), name=name)
+def _dropout(x, row: Variant, number: int, start: _Start):
+    name = f"drop{number}"
+    return layers.Dropout(row.dropout, seed=start.seed_of(name), name=name)(x)
 
 
 _AFTER_CONV = {"norm": _norm, "pool": _pool}
 _HEAD = {"fc": _dense, "drop": _dropout}
 
 
-def _initializers(row: Variant, name: str, seed: int | None = None) -> dict[str, Any]:
-    """The initial kernel and bias of the layer `name`, as its keyword arguments."""
-    seed = _seed(name, seed)
-    if row.initial == ZEROS:
-        return {"kernel_initializer": "zeros"}
-    if row.initial is None:
-        return {"kernel_initializer": initializers.GlorotUniform(seed)}
-    place = (*CONV_LAYERS, *FC_LAYERS).index(name)
-    random = initializers.TruncatedNormal if row.initial.truncated else initializers.RandomNormal
-    return {
-        "kernel_initializer": random(0.0, row.initial.deviations[place], seed),
-        "bias_initializer": initializers.Constant(row.initial.biases[place]),
-    }
+def _inside(row: Variant) -> str | None:
+    """The activation that a layer computes itself; None for one that learns, a layer of its own."""
+    return None if row.activation == "prelu" else row.activation
 
 
-# The random layers of a head.
-_SEEDED = ("fc6", "fc7", "drop6", "drop7", "fc8")
+def _activation(row: Variant, number: int):
+    name = f"{row.activation}{number}"
+    if _inside(row):
+        return layers.Activation(row.activation, name=name)
+    # He 2015, section 2.1: a slope for each channel, 0.25 at first.
+    slope = initializers.Constant(0.25)
+    return layers.PReLU(slope, shared_axes=(1, 2) if number < 6 else None, name=name)
 
 
-def _seed(name: str, seed: int | None) -> int | None:
-    """A seed for the layer `name` alone; None when `seed` is."""
-    return None if seed is None else len(_SEEDED) * seed + _SEEDED.index(name)
+def _folded(normalization, kernel: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What computes the same as a convolution followed by batch normalization."""
+    gamma, beta, mean, variance = normalization.get_weights()
+    factor = gamma / np.sqrt(variance + normalization.epsilon)
+    return kernel * factor, (bias - mean) * factor + beta
+
+
+def _entering(model: keras.Model, layer: str):
+    """The tensor that enters `layer`."""
+    if layer == "conv1":
+        return model.input
+    return model.get_layer("flatten").output if layer == "fc6" else model.get_layer(layer).input

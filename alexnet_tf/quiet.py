@@ -9,22 +9,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-def import_tensorflow() -> None:
+def import_tensorflow(threads: int = 0) -> None:
     """Import TensorFlow and find its devices, keeping what it says off standard error.
 
     It remarks on instruction sets and absent GPUs before TF_CPP_MIN_LOG_LEVEL is heeded (TensorFlow
-    issue 100442), which buries the answer. Whoever sets that variable hears it all.
+    issue 100442), which buries the answer. Whoever sets that variable hears it all. An operation
+    may use as many `threads` of the processor, or, with 0, all.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        _import_tensorflow(threads)
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     try:
         with no_remarks():
-            import tensorflow as tf
-
-            tf.config.list_logical_devices()
+            _import_tensorflow(threads)
     finally:
         del os.environ["TF_CPP_MIN_LOG_LEVEL"]  # it is read once, and is not for child processes
+
+
+def _import_tensorflow(threads: int) -> None:
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.list_logical_devices()
 
 
 @contextmanager

@@ -50,11 +50,12 @@ def recognize(weights, path: str | Path) -> Recognized:
     variants = [
         row
         for row in VARIANTS.values()
-        if row.conv_kernels() == {name: shapes.get(name) for name in CONV_LAYERS}
+        if row.conv_kernels()
+        == {name: shape for name, shape in shapes.items() if name in CONV_LAYERS}
     ]
     if Path(path).suffix == ".caffemodel":
         order = order_after_conv1(Path(path))
-        variants = [row for row in variants if row.after_conv == order]
+        variants = [row for row in variants if row.after_conv[0] == order]
         if order == ("pool", "norm"):
             return Recognized("CaffeNet", ("caffenet",))
     return Recognized("unknown weights", tuple(row.name for row in variants))

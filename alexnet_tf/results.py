@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,9 +67,7 @@ def read_result(run: Run, variant: str, finished: bool) -> Result:
                 {name: float(value) for name, value in row.items()} for row in csv.DictReader(file)
             ]
     if run.config.is_file():
-        row, classes = get_variant(variant), len(run.read_config()["classes"])
-        shapes = (row.conv_kernels() | row.fc_kernels(classes)).values()
-        parameters = sum(math.prod(shape) + shape[-1] for shape in shapes)
+        parameters = get_variant(variant).parameters(len(run.read_config()["classes"]))
     return Result(variant, finished, history, parameters)
 
 

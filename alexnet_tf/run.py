@@ -2,45 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from alexnet_tf.dataset import Dataset, open_dataset, write_lists
 from alexnet_tf.errors import UserError
-from alexnet_tf.files import read_json, write_json
+from alexnet_tf.files import printable, read_json, write_json
 from alexnet_tf.processor import native_precision
-from alexnet_tf.variants import get_variant
+from alexnet_tf.settings import FREE, NO_WEIGHTS, Settings
+from alexnet_tf.variants import Variant, count_parameters
 from alexnet_tf.weights import Weights, check_weights, fingerprint, read_weights
 
 DEFAULT_RUN = Path("train_alexnet")
 
-
-@dataclass(frozen=True)
-class Settings:
-    """What a training is told. All but `FREE` are fixed in config.json at the first start.
-
-    The precision ``auto`` becomes that of the processor of that start.
-    """
-
-    data: str = "data"
-    weights: str = "weights/bvlc_alexnet.npy"
-    variant: str = "bvlc"
-    resize: str = "short"
-    epochs: int = 10
-    batch_size: int = 128
-    learning_rate: float = 0.003
-    mirror: bool = True
-    seed: int = 0
-    precision: str = "auto"
-    features: str = "data/features"
-    keep: int = 2
-    max_lost: float = 0.05
-
-
-# These may change from one start to the next: they do not change what a step computes.
-FREE = ("epochs", "features", "keep", "max_lost")
 # What config.json has, by examples of the kind.
 CONFIG: dict[str, Any] = {"settings": {}, "classes": [], "data": "", "weights": ""}
 
@@ -88,21 +63,26 @@ class Run:
 
 @dataclass(frozen=True)
 class Job:
-    """Everything a training needs, found and checked."""
+    """Everything a training needs, found and checked.
+
+    `weights` are those that it starts from: of conv1 … conv5, of all layers, or none.
+    """
 
     run: Run
     settings: Settings
+    row: Variant
     dataset: Dataset
     weights: Weights
 
     def size(self) -> int:
         """Bytes that the checkpoints, model.keras and model.tflite take, when they take most."""
-        row = get_variant(self.settings.variant)
-        head = _parameters(row.fc_kernels(len(self.dataset.classes)))
-        whole = head + _parameters(row.conv_kernels())
+        settings, classes = self.settings, len(self.dataset.classes)
+        layers = self.row.conv_kernels() | self.row.fc_kernels(classes)
+        first = min(settings.first_trained(), "fc6")
+        trained = count_parameters({name: layers[name] for name in layers if name >= first})
         # Those kept, the best and the one that is being written have weights and momenta.
-        checkpoints = min(self.settings.keep + 2, self.settings.epochs)
-        return 4 * (checkpoints * 2 * head + 2 * whole)
+        checkpoints = min(max(settings.keep, settings.average) + 2, settings.epochs)
+        return 4 * (checkpoints * 2 * trained + 2 * self.row.parameters(classes))
 
 
 def prepare(settings: Settings, directory: str | Path) -> Job:
@@ -111,15 +91,22 @@ def prepare(settings: Settings, directory: str | Path) -> Job:
     Needs no TensorFlow, whose import takes seconds. Raises UserError for whatever is wrong.
     """
     run = Run(directory)
-    row = get_variant(settings.variant)
+    row, first = settings.row(), settings.first_trained()
     started = run.config.is_file()
     if settings.precision == "auto":
         before = run.read_config()["settings"]["precision"] if started else native_precision()
         settings = replace(settings, precision=before)
     if started:
         run.check_settings(settings)
-    weights = check_weights(read_weights(settings.weights), row, settings.weights)
+    if settings.weights == NO_WEIGHTS and first != "conv1":
+        raise UserError(
+            f"--weights {NO_WEIGHTS} leaves the layers below {first} without weights; give "
+            "--train all, or weights"
+        )
+    weights = _convolutions(settings, row)
     dataset = open_dataset(run.directory if started else settings.data, settings.seed)
+    if Path(settings.weights).is_dir():
+        weights = _all_layers(settings, row, dataset)
     if started:
         config = run.read_config()
         for what, before, now in (
@@ -133,7 +120,27 @@ def prepare(settings: Settings, directory: str | Path) -> Job:
                     "put them back to go on, or give another --run to start afresh"
                     + dataset.first_rejected()
                 )
-    return Job(run, settings, dataset, weights)
+    return Job(run, settings, row, dataset, weights)
+
+
+def _convolutions(settings: Settings, row: Variant) -> Weights:
+    """The pretrained convolutions to start from, if the settings name a file of weights."""
+    if settings.weights == NO_WEIGHTS or Path(settings.weights).is_dir():
+        return {}
+    return check_weights(read_weights(settings.weights), row, settings.weights)
+
+
+def _all_layers(settings: Settings, row: Variant, dataset: Dataset) -> Weights:
+    """Those of the finished run to start from; UserError unless it has the same classes."""
+    before = finished_run(settings.weights)
+    classes = before.read_config()["classes"]
+    if list(dataset.classes) != classes:
+        raise UserError(
+            f"{before.directory}: was trained on {', '.join(map(printable, classes))}, not on "
+            f"{', '.join(map(printable, dataset.classes))}; start from its file {before.model.name}"
+            " to take only its convolutions"
+        )
+    return check_weights(read_weights(before.model), row, before.model, len(classes))
 
 
 def write_config(job: Job, versions: dict[str, str]) -> None:
@@ -153,14 +160,10 @@ def _fits(content: Any, examples: dict[str, Any]) -> bool:
     """Whether `content` has all keys of `examples`, with values of their kinds."""
     number = (int, float)
     return isinstance(content, dict) and all(
-        isinstance(content.get(name), number if isinstance(value, number) else type(value))
+        value is None
+        or isinstance(content.get(name), number if isinstance(value, number) else type(value))
         for name, value in examples.items()
     )
-
-
-def _parameters(kernels: dict[str, tuple[int, ...]]) -> int:
-    """How many weights and biases layers with these kernels have."""
-    return sum(math.prod(shape) + shape[-1] for shape in kernels.values())
 
 
 def latest_run() -> Run:

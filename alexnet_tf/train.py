@@ -1,4 +1,4 @@
-"""A prepared job → a run directory: features, epoch after epoch of the head, the whole network."""
+"""A prepared job → a run directory: features, epoch after epoch of training, the network."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import tensorflow as tf
 import alexnet_tf
 from alexnet_tf import stopping
 from alexnet_tf.checkpoints import (
+    load_average,
     load_latest,
     prune_checkpoints,
     save_checkpoint,
@@ -26,10 +27,10 @@ from alexnet_tf.files import printable, remove_leftovers, replacing
 from alexnet_tf.history import History, TensorBoardLog, best_epoch, epoch_line, write_history
 from alexnet_tf.litert import export_apart
 from alexnet_tf.locks import locked
-from alexnet_tf.model import AlexNet
+from alexnet_tf.model import AlexNet, part
 from alexnet_tf.room import shortages
 from alexnet_tf.run import Job, write_config
-from alexnet_tf.trainer import HeadTrainer
+from alexnet_tf.trainer import Trainer
 
 
 def train(job: Job, log: Logger) -> None:
@@ -62,16 +63,12 @@ def _train(job: Job, log: Logger) -> None:
         for epoch in range(len(history), job.settings.epochs):
             history.append(_run_epoch(job, trainer, epoch, history, log))
             save_checkpoint(job.run.checkpoints, trainer.state(), history)
-            prune_checkpoints(job.run.checkpoints, job.settings.keep, best_epoch(history))
+            keep = max(job.settings.keep, job.settings.average)
+            prune_checkpoints(job.run.checkpoints, keep, best_epoch(history))
             write_history(job.run, history)
             tensorboard.write(history[-1])
             log.info(epoch_line(history[-1], job.settings.epochs))
-    best = best_epoch(history)
-    if best != len(history):
-        trainer = _trained(job, store, best, log)
-    _export(job, trainer, log)
-    accuracy = history[best - 1]["val_accuracy"]
-    log.info("%s: the network of epoch %d, val_accuracy %.4f", job.run.model, best, accuracy)
+    _export(job, _finished(job, store, trainer, history, log), log)
 
 
 def _with_features(job: Job, log: Logger) -> tuple[Job, FeatureStore]:
@@ -79,23 +76,26 @@ def _with_features(job: Job, log: Logger) -> tuple[Job, FeatureStore]:
     settings = job.settings
     store = FeatureStore(
         settings.features,
-        job.weights,
-        settings.variant,
+        job.row,
         settings.resize,
+        settings.first_computed(),
+        job.row.resized if settings.crop else job.row.image_size,
+        job.weights,
         settings.mirror,
         settings.precision,
     )
+    what = "pictures" if store.layer == "conv1" else "features"
     rows = sorted((*job.dataset.train, *job.dataset.validation), key=lambda row: row.path)
     missing = [row for row in rows if row not in store]
-    log.info("features: %s has %d of %d", store.directory, len(rows) - len(missing), len(rows))
+    log.info("%s: %s has %d of %d", what, store.directory, len(rows) - len(missing), len(rows))
     for shortage in shortages(_needs(job, store, len(missing))):
         log.warning(shortage)
     if missing:
         start = time.monotonic()
-        failed = store.fill(missing, _convolutions(job))
+        failed = store.fill(missing, _below(store.layer, job))
         seconds = time.monotonic() - start
         rate = len(missing) * store.views / seconds
-        log.info("features: computed in %.1f s, %.0f views of pictures a second", seconds, rate)
+        log.info("%s: made in %.1f s, %.0f views of pictures a second", what, seconds, rate)
         for path, reason in failed.items():
             log.warning("left out: %s %s", printable(path), reason)
         if failed and job.run.config.is_file():
@@ -122,9 +122,9 @@ def _needs(job: Job, store: FeatureStore, missing: int) -> dict[Path, int]:
 
 def _resumed(
     job: Job, store: FeatureStore, log: Logger, last: int | None = None
-) -> tuple[HeadTrainer, History]:
+) -> tuple[Trainer, History]:
     """A trainer with the latest state that is kept, none after epoch `last`, and its history."""
-    trainer, history = HeadTrainer(job, store), []
+    trainer, history = Trainer(job, store, log), []
     found = load_latest(job.run.checkpoints, log, last)
     if found:
         state, history = found
@@ -135,11 +135,11 @@ def _resumed(
 
 
 def _run_epoch(
-    job: Job, trainer: HeadTrainer, epoch: int, history: History, log: Logger
+    job: Job, trainer: Trainer, epoch: int, history: History, log: Logger
 ) -> dict[str, float]:
     """The row of the epoch; when asked to stop within it, a checkpoint of the step."""
     try:
-        row = trainer.run_epoch(epoch)
+        row = trainer.run_epoch(history)
     except stopping.Stopped:
         save_checkpoint(job.run.checkpoints, trainer.state(), history, unfinished=True)
         log.info("stopped %s of %d", trainer.place(epoch), job.settings.epochs)
@@ -152,33 +152,56 @@ def _run_epoch(
     return row
 
 
-def _trained(job: Job, store: FeatureStore, epoch: int, log: Logger) -> HeadTrainer:
+def _trained(job: Job, store: FeatureStore, epoch: int, log: Logger) -> Trainer:
     """A trainer as it was after `epoch`: from its checkpoint or, that being broken, by training."""
     trainer, history = _resumed(job, store, log, last=epoch)
     for again in range(len(history), epoch):
         log.info("epoch %d/%d again, for its checkpoint is lost", again + 1, job.settings.epochs)
-        trainer.run_epoch(again)
+        history.append(trainer.run_epoch(history))
     return trainer
 
 
-def _convolutions(job: Job) -> Callable[[np.ndarray], np.ndarray]:
-    """Inputs of the network → pool5, float32 both, computed in the precision of the job.
+def _finished(
+    job: Job, store: FeatureStore, trainer: Trainer, history: History, log: Logger
+) -> Trainer:
+    """The trainer as it was after the best epoch, or with the mean of the last ones."""
+    average = min(job.settings.average, len(history))
+    if average > 1:
+        trainer.restore(load_average(job.run.checkpoints, len(history), average))
+        log.info(
+            "%s: the mean of the last %d epochs, val_accuracy %.4f",
+            job.run.model,
+            average,
+            trainer.validate()[1],
+        )
+        return trainer
+    best = best_epoch(history)
+    if best != len(history):
+        trainer = _trained(job, store, best, log)
+    accuracy = history[best - 1]["val_accuracy"]
+    log.info("%s: the network of epoch %d, val_accuracy %.4f", job.run.model, best, accuracy)
+    return trainer
+
+
+def _below(layer: str, job: Job) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Inputs of the network → inputs of `layer`, float32 both; None for conv1, which has the same.
 
     Not compiled as a whole: oneDNN's convolutions are faster than XLA's on a CPU.
     """
-    settings = job.settings
+    if layer == "conv1":
+        return None
     model = AlexNet(
-        settings.variant, weights=job.weights, include_top=False, precision=settings.precision
+        job.row, len(job.dataset.classes), job.weights, precision=job.settings.precision
     )
-    forward = tf.function(lambda inputs: tf.cast(model(inputs, training=False), tf.float32))
+    frozen = part(model, "conv1", layer)
+    forward = tf.function(lambda inputs: tf.cast(frozen(inputs, training=False), tf.float32))
     return lambda inputs: forward(inputs).numpy()
 
 
-def _export(job: Job, trainer: HeadTrainer, log: Logger) -> None:
-    """Write the frozen convolutions and the trained head as one AlexNet: model.keras, and the same
-    as model.tflite, without which everything works, only slower."""
-    weights = job.weights | trainer.weights()
-    model = AlexNet(job.settings.variant, len(job.dataset.classes), weights)
+def _export(job: Job, trainer: Trainer, log: Logger) -> None:
+    """Write the network as model.keras, and the same as model.tflite, without which everything
+    works, only slower."""
+    model = trainer.network()
     with replacing(job.run.model, 4 * model.count_params()) as temporary:
         model.save(temporary)
     del model

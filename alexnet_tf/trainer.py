@@ -1,26 +1,29 @@
-"""The head on stored features: its steps, its epochs, its state."""
+"""Layers of an AlexNet in training: their steps, their epochs, their state."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from logging import Logger
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from alexnet_tf import stopping
-from alexnet_tf.dataset import Row
+from alexnet_tf.augment import Augmentation, color_components
+from alexnet_tf.examples import Examples
 from alexnet_tf.features import FeatureStore
-from alexnet_tf.model import Head
+from alexnet_tf.images import preprocess_input
+from alexnet_tf.model import AlexNet, part, read_layers
 from alexnet_tf.progress import progress
 from alexnet_tf.run import Job
-from alexnet_tf.variants import FC_LAYERS
-from alexnet_tf.weights import Weights
+from alexnet_tf.schedules import learning_rate
 
 MOMENTUM = 0.9  # Krizhevsky 2012, section 5
-VALIDATION_BATCH = 256
+VALIDATION_BATCH = 128
 # So many training pictures, spread over the list, tell how large pool5 is.
 SAMPLE = 1024
 # Losses (batch,) and hits (batch,) of one step; those of none.
@@ -28,68 +31,92 @@ Result = tuple[tf.Tensor, tf.Tensor] | tuple[np.ndarray, np.ndarray]
 NOTHING = (np.empty(0, np.float32), np.empty(0, bool))
 
 
-class HeadTrainer:
-    """Trains fc6, fc7 and fc8 by stochastic gradient descent with momentum on the cross-entropy.
+class Trainer:
+    """Trains layers by stochastic gradient descent with momentum on the cross-entropy.
 
-    pool5 is positive and reaches several hundred, on which a fresh head explodes or learns nothing.
-    So the head sees it standardized: less the mean of each value, divided by the deviation of all,
-    over training pictures. `weights` moves both into fc6.
+    pool5 of pretrained convolutions is positive and reaches several hundred, on which a fresh head
+    explodes or learns nothing. So the head sees it standardized: less the mean of each value,
+    divided by the deviation of all, over training pictures. `weights` moves both into fc6. From
+    scratch, it is left as it is.
     """
 
-    def __init__(self, job: Job, store: FeatureStore):
-        self.settings, self.store = job.settings, store
-        self.training = _Examples(job.dataset.train, store)
-        self.validation = _Examples(job.dataset.validation, store)
-        self.head = Head(job.settings.variant, len(job.dataset.classes), job.settings.seed)
-        self.logits = keras.Model(self.head.input, self.head.get_layer("fc8").output)
-        self.optimizer = keras.optimizers.SGD(job.settings.learning_rate, momentum=MOMENTUM)
-        self.optimizer.build(self.head.trainable_variables)
-        sample = store.read(self._sample()).astype(np.float64)
-        self.center = sample.mean(axis=0).astype(np.float32)
-        self.scale = np.float32(1 / (np.sqrt(np.mean((sample - self.center) ** 2)) or 1.0))
+    def __init__(self, job: Job, store: FeatureStore, log: Logger):
+        self.settings, self.row, self.store, self.log = job.settings, job.row, store, log
+        settings = job.settings
+        self.training = Examples(job.dataset.train, store)
+        self.validation = Examples(job.dataset.validation, store)
+        self.model = AlexNet(
+            job.row,
+            len(job.dataset.classes),
+            job.weights,
+            precision=settings.precision,
+            seed=settings.seed,
+        )
+        self.layers = _from_layer(self.model, settings.first_trained())
+        is_head = store.layer == "fc6"
+        self.convolutions = None if is_head else part(self.model, store.layer, "fc6")
+        self.head = part(self.model, "fc6", "prob")
+        self.variables = [v for layer in self.layers for v in layer.trainable_variables]
+        self.optimizer = self._optimizer()
+        self.center, self.scale = np.zeros(self.head.input.shape[1:], np.float32), np.float32(1)
+        if job.weights:
+            self._standardize("fc6" in job.weights)
+        self._views = self._prepare_views()
         self._begun = _Begun()
-        self._train_step = tf.function(self._train, jit_compile=True)
-        self._validation_step = tf.function(self._validate, jit_compile=True)
+        # The head alone is fastest compiled; oneDNN's convolutions are faster than XLA's on a CPU.
+        self._train_step = tf.function(self._train, jit_compile=is_head)
+        self._validation_step = tf.function(self._validate, jit_compile=is_head)
+        self._update = tf.function(self._apply, jit_compile=True)
 
-    def run_epoch(self, epoch: int) -> dict[str, float]:
-        """Train on each view of each training picture once, in random order, then validate.
+    def run_epoch(self, history: Sequence[dict[str, float]]) -> dict[str, float]:
+        """Train on each example once, in random order, then validate; the row of the epoch that
+        follows those in `history`.
 
-        `epoch` counts from 0. Returns loss and accuracy, means over the pictures as they were seen,
-        of training and of validation, and the seconds that all this took. Asked to stop, it raises
-        Stopped after a step; `state` is then that in the middle of the epoch, and the next call,
-        here or wherever that state is restored, goes on with the step that follows.
+        It has loss and accuracy, means over the pictures as they were seen, of training and of
+        validation, the last learning rate and the seconds that all this took. Asked to stop, it
+        raises Stopped after a step; `state` is then that in the middle of the epoch, and the next
+        call, here or wherever that state is restored, goes on with the step that follows.
         """
         with self._begun.timed():
-            self._steps(epoch)
+            self._steps(history)
             val_loss, val_accuracy = self.validate()
         loss, accuracy = _means(self._begun.results)
         seconds, self._begun = self._begun.seconds, _Begun()
         return {
-            "epoch": epoch + 1,
+            "epoch": len(history) + 1,
             "loss": loss,
             "accuracy": accuracy,
             "val_loss": val_loss,
             "val_accuracy": val_accuracy,
+            "learning_rate": float(self.optimizer.learning_rate),
             "seconds": round(seconds, 3),
         }
 
-    def _steps(self, epoch: int) -> None:
+    def _steps(self, history: Sequence[dict[str, float]]) -> None:
         """Those steps of the epoch that have not been made yet."""
-        order = np.random.default_rng([self.settings.seed, epoch]).permutation(
-            len(self.training.slots) * self.store.views
-        )
-        steps = -(-len(order) // self.settings.batch_size)
-        batches = self.training.batches(np.array_split(order, steps)[self._begun.steps :])
+        epoch, examples = len(history), len(self.training)
+        order = np.random.default_rng([self.settings.seed, epoch]).permutation(examples)
+        steps = -(-examples // self.settings.batch_size)
+        view = partial(self._views, epoch) if self._views else None
+        batches = self.training.batches(np.array_split(order, steps), view, self._begun.steps)
+        accuracies = [row["val_accuracy"] for row in history]
         title = f"epoch {epoch + 1}/{self.settings.epochs}"
         for batch in progress(batches, steps, title, done=self._begun.steps):
+            seen = epoch * examples + self._begun.steps * examples // steps
+            self.optimizer.learning_rate.assign(learning_rate(self.settings, accuracies, seen))
             self._begun.add(self._train_step(*batch))
+            every = self.settings.log_every
+            if every and self._begun.steps % every == 0:
+                loss, accuracy = _means(self._begun.results[-every:])
+                self.log.info(
+                    f"{title}  step {self._begun.steps}/{steps}  loss {loss:.4f}  "
+                    f"accuracy {accuracy:.4f}"
+                )
             stopping.check()
 
     def validate(self) -> tuple[float, float]:
-        """Mean loss and accuracy over the validation pictures, unmirrored."""
-        pictures = np.arange(len(self.validation.slots))
-        steps = -(-len(pictures) // VALIDATION_BATCH)
-        batches = self.validation.batches(np.array_split(pictures, steps))
+        """Mean loss and accuracy over the validation pictures, as prediction sees them."""
+        batches = self._unchanged(self.validation, np.arange(len(self.validation.slots)))
         return _means(self._validation_step(*batch) for batch in batches)
 
     def state(self) -> dict[str, np.ndarray]:
@@ -98,12 +125,12 @@ class HeadTrainer:
         Weights, dropout seeds, momenta; and of an epoch that has begun the steps and results so
         far.
         """
-        state = {name: variable.numpy() for name, variable in self._variables().items()}
+        state = {name: variable.numpy() for name, variable in self._all_variables().items()}
         return state | self._begun.state()
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Go back to what `state` returned."""
-        for name, variable in self._variables().items():
+        for name, variable in self._all_variables().items():
             variable.assign(state[name])
         self._begun = _Begun.restored(state)
 
@@ -112,22 +139,72 @@ class HeadTrainer:
         steps = self._begun.steps
         return f"after step {steps} in epoch {epoch + 1}" if steps else f"after epoch {epoch}"
 
-    def weights(self) -> Weights:
-        """fc6, fc7 and fc8 for pool5 as it is."""
-        layers = [self.head.get_layer(name) for name in FC_LAYERS]
-        weights = {layer.name: (layer.kernel.numpy(), layer.bias.numpy()) for layer in layers}
+    def network(self) -> keras.Model:
+        """The whole network as it predicts, in float32, for pool5 as it is."""
+        weights = read_layers(self.model)
         kernel, bias = weights["fc6"]
-        kernel *= self.scale
-        return weights | {"fc6": (kernel, bias - self.center @ kernel)}
+        kernel = kernel * self.scale
+        weights["fc6"] = kernel, bias - self.center @ kernel
+        network = AlexNet(self.row, self.head.output.shape[-1], weights)
+        for layer in self.model.layers:
+            if isinstance(layer, keras.layers.PReLU):
+                network.get_layer(layer.name).set_weights(layer.get_weights())
+        return network
 
-    def _sample(self) -> np.ndarray:
-        slots = self.training.slots
-        return slots[:: -(-len(slots) // SAMPLE)]
+    def _optimizer(self) -> keras.optimizers.Optimizer:
+        """Only kernels decay, as in Caffe's bvlc_alexnet (decay_mult)."""
+        settings = self.settings
+        decay = settings.weight_decay if settings.decoupled else None
+        optimizer = keras.optimizers.SGD(settings.learning_rate, MOMENTUM, weight_decay=decay)
+        optimizer.exclude_from_weight_decay([v for v in self.variables if v.name != "kernel"])
+        optimizer.build(self.variables)
+        return optimizer
 
-    def _variables(self) -> dict[str, keras.Variable]:
+    def _standardize(self, has_head: bool) -> None:
+        """Let the head see standardized values; one that its weights came with computes the same
+        from these."""
+        batches = self._unchanged(self.training, self.training.sample(SAMPLE))
+        pool5 = np.concatenate([self._pool5(values, False).numpy() for values, _ in batches])
+        center = pool5.mean(axis=0, dtype=np.float64)
+        self.center = center.astype(np.float32)
+        self.scale = np.float32(1 / (np.sqrt(np.mean((pool5 - center) ** 2)) or 1.0))
+        if has_head:
+            kernel, bias = (array.numpy() for array in self.model.get_layer("fc6").weights)
+            self.model.get_layer("fc6").set_weights([kernel / self.scale, bias + center @ kernel])
+
+    def _prepare_views(self):
+        """What training makes of pictures, (epoch, pictures, number of the batch) → inputs; None
+        where they are not pictures but features."""
+        settings = self.settings
+        if self.store.layer != "conv1":
+            return None
+        components = None
+        if settings.color_shift:
+            batches = self.training.batches(np.array_split(np.arange(len(self.training)), 64))
+            components = color_components(values.numpy() for values, _ in batches)
+        augment = Augmentation(
+            self.row.image_size, settings.crop, settings.mirror, settings.color_shift, components
+        )
+
+        def view(epoch: int, pictures: np.ndarray, number: int) -> np.ndarray:
+            random = np.random.default_rng([settings.seed, epoch, number])
+            return preprocess_input(augment(pictures, random), self.row)
+
+        return view
+
+    def _unchanged(self, examples: Examples, numbers: np.ndarray) -> tf.data.Dataset:
+        """Batches of those examples as prediction sees them."""
+        chunks = np.array_split(numbers, -(-len(numbers) // VALIDATION_BATCH))
+        if self.store.layer != "conv1":
+            return examples.batches(chunks)
+        cut = Augmentation(self.row.image_size)
+        random = np.random.default_rng()  # which has nothing to decide
+        return examples.batches(chunks, lambda p, _: preprocess_input(cut(p, random), self.row))
+
+    def _all_variables(self) -> dict[str, keras.Variable]:
         layers = {
             f"{layer.name}/{variable.name}": variable
-            for layer in self.head.layers
+            for layer in self.layers
             for variable in layer.variables
         }
         optimizer = {
@@ -135,24 +212,38 @@ class HeadTrainer:
         }
         return layers | optimizer
 
-    def _train(self, pool5: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        variables = self.head.trainable_variables
+    def _train(self, values: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
-            losses, hits = self._losses_and_hits(pool5, labels, training=True)
+            losses, hits = self._losses_and_hits(values, labels, training=True)
             loss = tf.reduce_mean(losses)
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        self._update(tape.gradient(loss, self.variables))
         return losses, hits
 
-    def _validate(self, pool5: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return self._losses_and_hits(pool5, labels, training=False)
+    def _apply(self, gradients: list[tf.Tensor]) -> None:
+        decay = self.settings.weight_decay
+        if decay and not self.settings.decoupled:
+            gradients = [
+                gradient + decay * variable if variable.name == "kernel" else gradient
+                for gradient, variable in zip(gradients, self.variables)
+            ]
+        self.optimizer.apply(gradients, self.variables)
 
-    def _losses_and_hits(self, pool5: tf.Tensor, labels: tf.Tensor, training: bool):
+    def _validate(self, values: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return self._losses_and_hits(values, labels, training=False)
+
+    def _losses_and_hits(self, values: tf.Tensor, labels: tf.Tensor, training: bool):
         """Cross-entropy (batch,) and whether the likeliest class is the right one (batch,)."""
-        inputs = (tf.cast(pool5, tf.float32) - self.center) * self.scale
-        inputs = tf.reshape(inputs, (-1, *self.head.input.shape[1:]))
-        logits = self.logits(inputs, training=training)
+        pool5 = (self._pool5(values, training) - self.center) * self.scale
+        logits = self.head(pool5, training=training)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
         return losses, tf.argmax(logits, axis=1) == labels
+
+    def _pool5(self, values: tf.Tensor, training: bool) -> tf.Tensor:
+        """float32 (batch, 9216)."""
+        if self.convolutions:
+            values = tf.cast(values, self.convolutions.input.dtype)
+            values = self.convolutions(values, training=training)
+        return tf.cast(values, tf.float32)
 
 
 class _Begun:
@@ -195,30 +286,17 @@ class _Begun:
             self.seconds += time.monotonic() - start
 
 
-class _Examples:
-    """Labelled pictures in a feature store. Example i is picture i modulo their number, in view
-    i divided by their number."""
-
-    def __init__(self, rows: Sequence[Row], store: FeatureStore):
-        self.store = store
-        self.slots = store.slots(rows)
-        self.labels = np.array([row.label for row in rows], np.int64)
-
-    def batches(self, chunks: Sequence[np.ndarray]) -> tf.data.Dataset:
-        """(pool5 float16 (n, 9216), labels int64 (n,)) for each chunk of example numbers."""
-
-        def read():
-            for examples in chunks:
-                views, pictures = np.divmod(examples, len(self.slots))
-                yield self.store.read(self.slots[pictures], views), self.labels[pictures]
-
-        signature = (
-            tf.TensorSpec((None, self.store.shape[1]), tf.float16),
-            tf.TensorSpec((None,), tf.int64),
-        )
-        return tf.data.Dataset.from_generator(read, output_signature=signature).prefetch(2)
-
-
 def _means(steps: Iterable[Result]) -> tuple[float, float]:
     losses, hits = (np.concatenate(parts) for parts in zip(*steps))
     return float(np.mean(losses, dtype=np.float64)), float(np.mean(hits))
+
+
+def _from_layer(model: keras.Model, first: str) -> list[keras.layers.Layer]:
+    """The layers that training changes or depends on: `first` and those that follow it, in order.
+
+    Those before are set not to be trained, and the rest of the head goes along for its dropout.
+    """
+    names = [layer.name for layer in model.layers]
+    for layer in model.layers[: names.index(first)]:
+        layer.trainable = False
+    return model.layers[min(names.index(first), names.index("flatten")) :]

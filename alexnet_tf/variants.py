@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -9,12 +10,6 @@ from alexnet_tf.errors import UserError
 
 CONV_LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 FC_LAYERS = ("fc6", "fc7", "fc8")
-
-# Caffe's bvlc_alexnet/train_val.prototxt: kernel_size and stride of conv1 … conv5; conv2 … conv5
-# are padded by half their kernel. Krizhevsky 2012, section 3.4: pooling windows overlap.
-KERNEL_SIZES = (11, 5, 3, 3, 3)
-STRIDES = (4, 1, 1, 1, 1)
-POOL_SIZE, POOL_STRIDE = 3, 2
 
 # Of 0–255, in RGB: the channel means of Caffe's ilsvrc_2012_mean.npy.
 IMAGENET_MEAN = (122.679, 116.669, 104.007)
@@ -39,6 +34,8 @@ PAPER_BIASES = (0, 1, 0, 1, 1, 1, 1, 0)
 CAFFENET = Initial(CAFFE_DEVIATIONS, PAPER_BIASES)
 PAPER = Initial((0.01,) * 8, PAPER_BIASES)  # Krizhevsky 2012, section 5
 TENSORFLOW_TUTORIAL = Initial((0.1,) * 8, (0,) * 8, truncated=True)
+# By the names of --initial; Keras's default is uniform as in Glorot 2010, with biases of 0.
+INITIALS = {"paper": PAPER, "caffe": CAFFE, "keras": None, "truncated": TENSORFLOW_TUTORIAL}
 
 
 @dataclass(frozen=True)
@@ -61,13 +58,24 @@ class Variant:
     # Rows and columns of zeros that conv1 sees around the input: at the left and top, at the right
     # and bottom.
     border: tuple[int, int] = (0, 0)
-    # Padding of conv1 and of every pooling, in Keras's words; that of conv2 … conv5 is "same".
-    padding: str = "valid"
+    # Of conv1, conv2 …, as Caffe's bvlc_alexnet/train_val.prototxt has them; paddings in Keras's
+    # words. Krizhevsky 2012, section 3.2: conv2, conv4 and conv5 see half of the channels each.
     filters: tuple[int, ...] = (96, 256, 384, 384, 256)
-    # Krizhevsky 2012, section 3.2: conv2, conv4 and conv5 see half of the channels each.
+    kernel_sizes: tuple[int, ...] = (11, 5, 3, 3, 3)
+    strides: tuple[int, ...] = (4, 1, 1, 1, 1)
+    paddings: tuple[str, ...] = ("valid", "same", "same", "same", "same")
     groups: tuple[int, ...] = (1, 2, 1, 2, 2)
-    # Names of the steps after conv1 and conv2, in order; without "norm" there is no LRN.
-    after_conv: tuple[str, ...] = ("norm", "pool")
+    # Whether each is normalized over the batch before it is activated (Ioffe 2015), while it is
+    # trained from scratch; trained weights have that folded into them.
+    batch_norm: bool = False
+    # What every layer but fc8 is activated by, in Keras's words.
+    activation: str = "relu"
+    # Names of the steps after each convolution, in order; without "norm" there is no LRN.
+    after_conv: tuple[tuple[str, ...], ...] = (*(("norm", "pool"),) * 2, (), (), ("pool",))
+    # Krizhevsky 2012, section 3.4: pooling windows overlap.
+    pool_size: int = 3
+    pool_stride: int = 2
+    pool_padding: str = "valid"
     # Caffe's lrn_param: local_size 5 and alpha 1e-4, which Caffe divides by local_size.
     lrn_radius: int = 2
     lrn_alpha: float = 1e-4 / 5
@@ -75,19 +83,35 @@ class Variant:
     lrn_bias: float = 1.0
     # Names of the steps that make up layers 6 and 7, in order.
     head: tuple[str, ...] = ("fc", "drop")
-    fc_units: int = 4096
+    fc_units: tuple[int, int] = (4096, 4096)
     dropout: float = 0.5
-    # None: Keras's default, uniform as in Glorot 2010 with biases of 0.
+    # None: Keras's default.
     initial: Initial | None = CAFFE
 
     @property
+    def conv_layers(self) -> tuple[str, ...]:
+        """conv1 … conv5, or as many as there are."""
+        return CONV_LAYERS[: len(self.filters)]
+
+    @property
     def pool5_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of pool5."""
-        side = self.image_size + sum(self.border)
-        windows = ((KERNEL_SIZES[0], STRIDES[0]), *((POOL_SIZE, POOL_STRIDE),) * 3)
-        for size, stride in windows:
-            side = -(-side // stride) if self.padding == "same" else (side - size) // stride + 1
-        return (side, side, self.filters[-1])
+        """Height, width and channels of what fc6 sees: pool5, or the last pooling there is."""
+        return self.shape_before("fc6")
+
+    def shape_before(self, layer: str) -> tuple[int, int, int]:
+        """Height, width and channels of what enters `layer`, one of conv1 … conv5 and fc6."""
+        side, channels = self.image_size, len(self.channels)
+        for index, name in enumerate(self.conv_layers):
+            if name == layer:
+                break
+            if index == 0:
+                side += sum(self.border)
+            kernel, stride = self.kernel_sizes[index], self.strides[index]
+            side = _side_after(side, kernel, stride, self.paddings[index])
+            if "pool" in self.after_conv[index]:
+                side = _side_after(side, self.pool_size, self.pool_stride, self.pool_padding)
+            channels = self.filters[index]
+        return (side, side, channels)
 
     def conv_kernels(self) -> dict[str, tuple[int, ...]]:
         """Kernel shapes (height, width, in / groups, out) of conv1 … conv5, by layer name."""
@@ -95,16 +119,31 @@ class Variant:
         return {
             name: (size, size, channels // groups, filters)
             for name, size, channels, groups, filters in zip(
-                CONV_LAYERS, KERNEL_SIZES, inputs, self.groups, self.filters
+                self.conv_layers, self.kernel_sizes, inputs, self.groups, self.filters
             )
         }
 
     def fc_kernels(self, classes: int) -> dict[str, tuple[int, ...]]:
         """Kernel shapes (in, out) of fc6 … fc8, by layer name."""
-        height, width, channels = self.pool5_shape
-        units = (height * width * channels, self.fc_units, self.fc_units, classes)
+        units = (math.prod(self.pool5_shape), *self.fc_units, classes)
         return dict(zip(FC_LAYERS, pairwise(units)))
 
+    def parameters(self, classes: int) -> int:
+        """How many weights and biases the network has."""
+        return count_parameters(self.conv_kernels() | self.fc_kernels(classes))
+
+
+def count_parameters(kernels: dict[str, tuple[int, ...]]) -> int:
+    """How many weights and biases layers with these kernels have."""
+    return sum(math.prod(shape) + shape[-1] for shape in kernels.values())
+
+
+def _side_after(side: int, window: int, stride: int, padding: str) -> int:
+    """Pixels that are left of `side` by a convolution or pooling."""
+    return -(-side // stride) if padding == "same" else (side - window) // stride + 1
+
+
+POOLED = (("pool",), ("pool",), (), (), ("pool",))
 
 # torchvision's alexnet ("one weird trick", Krizhevsky 2014) and its preprocessing.
 OWT = Variant(
@@ -117,7 +156,7 @@ OWT = Variant(
     border=(2, 2),
     filters=(64, 192, 384, 256, 256),
     groups=(1, 1, 1, 1, 1),
-    after_conv=("pool",),
+    after_conv=POOLED,
     head=("drop", "fc"),
     initial=None,
 )
@@ -131,8 +170,9 @@ CIFAR96 = Variant(
     channels="RGB",
     scale=1 / 255,
     mean=(0.0, 0.0, 0.0),
-    padding="same",
     groups=(1, 1, 1, 1, 1),
+    paddings=("same",) * 5,
+    pool_padding="same",
     initial=None,
 )
 
@@ -140,7 +180,11 @@ VARIANTS = {
     row.name: row
     for row in (
         Variant("bvlc"),
-        Variant("caffenet", after_conv=("pool", "norm"), initial=CAFFENET),
+        Variant(
+            "caffenet",
+            after_conv=(*(("pool", "norm"),) * 2, (), (), ("pool",)),
+            initial=CAFFENET,
+        ),
         # Krizhevsky 2012, whose 224 pixels give 55 × 55 only with a border, and who subtracts the
         # mean picture of ImageNet: these are the means of its channels.
         Variant(
@@ -161,11 +205,11 @@ VARIANTS = {
             mean=(0.5, 0.5, 0.5),
             deviation=(0.5, 0.5, 0.5),
             filters=(96, 256, 384, 384, 256),
-            fc_units=2048,
+            fc_units=(2048, 2048),
             dropout=0.2,
         ),
         CIFAR96,
-        replace(CIFAR96, name="cifar96-nolrn", after_conv=("pool",)),
+        replace(CIFAR96, name="cifar96-nolrn", after_conv=POOLED),
         # The TensorFlow tutorial's.
         replace(
             CIFAR96,
@@ -175,12 +219,33 @@ VARIANTS = {
             lrn_bias=2.0,
             initial=TENSORFLOW_TUTORIAL,
         ),
+        # LeCun 1998, figure 2, as tutorials write it today: maxima and relu.
+        Variant(
+            "lenet5",
+            image_size=32,
+            resized=32,
+            channels="RGB",
+            scale=1 / 255,
+            mean=(0.0, 0.0, 0.0),
+            filters=(6, 16),
+            kernel_sizes=(5, 5),
+            strides=(1, 1),
+            paddings=("valid", "valid"),
+            groups=(1, 1),
+            after_conv=(("pool",), ("pool",)),
+            pool_size=2,
+            head=("fc",),
+            fc_units=(120, 84),
+            initial=None,
+        ),
     )
 }
 
 
-def get_variant(name: str) -> Variant:
-    """The row called `name`; UserError, with the names there are, when there is none."""
+def get_variant(name: str | Variant) -> Variant:
+    """The row called `name`, or given; UserError, with the names there are, when there is none."""
+    if isinstance(name, Variant):
+        return name
     if name not in VARIANTS:
         raise UserError(f"there is no variant '{name}'; the variants are {', '.join(VARIANTS)}")
     return VARIANTS[name]

@@ -108,7 +108,7 @@ def _layers(row: Variant) -> list[tuple[str, str]]:
         layers.append((name, "Convolution" if name in CONV_LAYERS else "InnerProduct"))
         if name != "fc8":
             layers.append((f"relu{number}", "ReLU"))
-        steps = {1: row.after_conv, 2: row.after_conv, 5: ("pool",)}.get(number, ())
+        steps = dict(enumerate(row.after_conv, start=1)).get(number, ())
         layers += [(f"{step}{number}", {"norm": "LRN", "pool": "Pooling"}[step]) for step in steps]
     return [*layers, ("prob", "Softmax")]
 

@@ -6,20 +6,16 @@ channels).
 
 import numpy as np
 
-from alexnet_tf.variants import POOL_SIZE, POOL_STRIDE, STRIDES
-
 
 def forward(row, weights, x):
     """The outputs of conv1 … prob by layer name, fc6 and fc7 with their ReLU."""
     stages = {}
     x = np.pad(x.astype("f8"), (row.border, row.border, (0, 0)))
-    for i in range(5):
-        padding = row.padding if i == 0 else "same"
-        name = f"conv{i + 1}"
-        x = convolve(x, *weights[name], STRIDES[i], row.groups[i], padding)
+    for i, name in enumerate(row.conv_layers):
+        x = convolve(x, *weights[name], row.strides[i], row.groups[i], row.paddings[i])
         x = stages[name] = np.maximum(x, 0)
-        for step in row.after_conv if i < 2 else ["pool"] if i == 4 else []:
-            x = pool(x, row.padding) if step == "pool" else normalize(x, row)
+        for step in row.after_conv[i]:
+            x = pool(x, row) if step == "pool" else normalize(x, row)
             stages[f"{step}{i + 1}"] = x
     x = x.ravel()
     for name in ("fc6", "fc7", "fc8"):
@@ -43,10 +39,11 @@ def convolve(x, kernel, bias, stride, groups, padding):
     return np.concatenate(parts, -1) + bias
 
 
-def pool(x, padding):
+def pool(x, row):
     """The largest value of each window; what is padded is never the largest."""
-    x = np.pad(x, borders(x, POOL_SIZE, POOL_STRIDE, padding), constant_values=-np.inf)
-    return windows(x, POOL_SIZE, POOL_STRIDE).max((2, 3))
+    size, stride = row.pool_size, row.pool_stride
+    x = np.pad(x, borders(x, size, stride, row.pool_padding), constant_values=-np.inf)
+    return windows(x, size, stride).max((2, 3))
 
 
 def normalize(x, row):

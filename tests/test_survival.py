@@ -14,7 +14,8 @@ from alexnet_tf.dataset import open_dataset
 from alexnet_tf.demo import write_random_convolutions
 from alexnet_tf.errors import UserError
 from alexnet_tf.features import BATCH, FeatureStore
-from alexnet_tf.run import Run, Settings, prepare
+from alexnet_tf.run import Run, prepare
+from alexnet_tf.settings import Settings
 from alexnet_tf.weights import read_weights
 
 LOG = logging.getLogger("tests")

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 
 from alexnet_tf import cli
 from alexnet_tf.catalog import CIFAR10
 from alexnet_tf.compare import compare
 from alexnet_tf.results import table
+from alexnet_tf.settings import RECIPES, Settings
 from alexnet_tf.sources import DATA
 from alexnet_tf.variants import VARIANTS
 
 HELP = "train several variants alike, and put what came of each into a table and a picture"
 
-# Options of train_alexnet.py, which says what they are if they are not given.
-NUMBERS = {
-    "epochs": (cli.positive, "N", "how often every training picture is seen"),
-    "batch-size": (cli.positive, "N", "pictures in one step of training"),
-    "learning-rate": (cli.positive_real, "X", "size of a step"),
-    "seed": (cli.natural, "N", "of every random number"),
-    "threads": (cli.natural, "N", "processor threads that an operation may use; 0: all"),
-}
+# What may be told to all trainings; the rest is their recipe's.
+SETTINGS = ("epochs", "batch_size", "learning_rate", "weight_decay", "seed", "precision", "threads")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,13 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recipe",
         default="paddle",
-        metavar="RECIPE",
-        help="of train_alexnet.py: defaults of all its settings (%(default)s)",
+        choices=RECIPES,
+        help="defaults of all settings, as train_alexnet.py explains them (%(default)s)",
     )
-    for name, (kind, metavar, explanation) in NUMBERS.items():
-        parser.add_argument(
-            f"--{name}", type=kind, metavar=metavar, help=f"{explanation} (as the recipe)"
-        )
+    for setting in fields(Settings):
+        if setting.name in SETTINGS:
+            name = setting.name.replace("_", "-")
+            parser.add_argument(f"--{name}", **setting.metadata["argument"])
     cli.add_places(parser)
 
 
@@ -58,14 +54,13 @@ def run(options: argparse.Namespace) -> int:
     """1 if a training failed; the code of one that was refused or stopped."""
     data = options.data or CIFAR10.fetch(DATA, options.mirror, options.places)
     settings = {"data": data, "recipe": options.recipe}
-    for name in NUMBERS:
-        value = getattr(options, name.replace("-", "_"))
-        if value is not None:
-            settings[name] = value
+    for name in SETTINGS:
+        if (value := getattr(options, name)) is not None:
+            settings[name.replace("_", "-")] = value
     directory, variants = Path(options.directory), list(dict.fromkeys(options.variants))
     results, code = compare(variants, directory, settings)
     if results:
         print(f"\n{table(results)}\nIn {directory}/: table.md, table.csv and curves.png. Next:")
         print(f"  make tensorboard RUN={directory}")
-        print(f"  python predict_alexnet.py 2 PICTURE --run {directory / 'VARIANT'}")
+        print(f"  python predict_alexnet.py 2 PICTURE --run {directory}/VARIANT")
     return code

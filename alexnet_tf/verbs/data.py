@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from alexnet_tf import cli
+from alexnet_tf import arguments, cli
 from alexnet_tf.archive import Limits
 from alexnet_tf.catalog import PHOTOS
 from alexnet_tf.dataset import open_dataset, write_lists
@@ -30,11 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where train.txt, val.txt, classes.txt and rejected.txt go (%(default)s)",
     )
-    parser.add_argument("--seed", type=cli.natural, default=0, metavar="N", help="of the split")
+    parser.add_argument(
+        "--seed", type=arguments.natural, default=0, metavar="N", help="of the split"
+    )
     for what in ("files", "bytes"):
         parser.add_argument(
             f"--max-{what}",
-            type=cli.positive,
+            type=arguments.positive,
             default=getattr(Limits(), what),
             metavar="N",
             help=f"the most {what} to unpack from a zip (%(default)s)",

@@ -9,7 +9,7 @@ import sys
 from alexnet_tf.evaluate import evaluate_imagenet, imagenet_pictures
 from alexnet_tf.images import CROPS, RESIZES
 from alexnet_tf.predict import Classifier
-from alexnet_tf.run import Settings
+from alexnet_tf.settings import Settings
 from alexnet_tf.variants import VARIANTS
 
 HELP = "how often pretrained weights are right about ImageNet's validation pictures"

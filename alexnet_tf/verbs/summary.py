@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from alexnet_tf import cli
+from alexnet_tf import arguments
 from alexnet_tf.quiet import import_tensorflow
 from alexnet_tf.variants import VARIANTS
 
@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("variant", choices=VARIANTS, metavar="VARIANT", help=", ".join(VARIANTS))
     parser.add_argument(
         "--classes",
-        type=cli.positive,
+        type=arguments.positive,
         default=1000,
         metavar="N",
         help="outputs of the network (%(default)s)",

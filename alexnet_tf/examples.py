@@ -1,0 +1,52 @@
+"""Labelled pictures in a feature store as batches for the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from alexnet_tf.dataset import Row
+from alexnet_tf.features import FeatureStore
+
+
+class Examples:
+    """Those of `rows`. Example i is picture i modulo their number, in view i divided by that."""
+
+    def __init__(self, rows: Sequence[Row], store: FeatureStore):
+        self.store = store
+        self.slots = store.slots(rows)
+        self.labels = np.array([row.label for row in rows], np.int64)
+
+    def __len__(self) -> int:
+        return len(self.slots) * self.store.views
+
+    def sample(self, number: int) -> np.ndarray:
+        """At most so many example numbers in the first view, spread over the list."""
+        return np.arange(0, len(self.slots), -(-len(self.slots) // number))
+
+    def batches(
+        self,
+        chunks: Sequence[np.ndarray],
+        view: Callable[[np.ndarray, int], np.ndarray] | None = None,
+        first: int = 0,
+    ) -> tf.data.Dataset:
+        """(values (n, …), labels int64 (n,)) for each chunk of example numbers, from `first` on.
+
+        The values are those in the store or, with a `view`, what it makes of those and the number
+        of the chunk: float32 pictures. They are made while the step before is under way.
+        """
+
+        def read():
+            for number, examples in enumerate(chunks[first:], first):
+                views, pictures = np.divmod(examples, len(self.slots))
+                values = self.store.read(self.slots[pictures], views)
+                yield view(values, number) if view else values, self.labels[pictures]
+
+        shape = (None, None, None, 3) if view else (None, *self.store.shape)
+        signature = (
+            tf.TensorSpec(shape, tf.float32 if view else self.store.dtype),
+            tf.TensorSpec((None,), tf.int64),
+        )
+        return tf.data.Dataset.from_generator(read, output_signature=signature).prefetch(2)

@@ -54,7 +54,7 @@ class Result:
             "best_accuracy": best["val_accuracy"],
             "best_epoch": int(best["epoch"]),
             "loss": last["val_loss"],
-            "seconds_per_epoch": statistics.median(row["seconds"] for row in self.history),
+            "seconds_per_epoch": statistics.median_low(row["seconds"] for row in self.history),
         }
 
 

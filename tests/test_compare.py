@@ -12,6 +12,10 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 from PIL import Image
+from test_cifar import batches
+from test_cifar import write as write_archive
+
+from alexnet_tf.cifar import CLASSES
 
 # The longer the name of the variant, the more it learns; cifar64 fails after two epochs.
 TRAIN = """
@@ -143,6 +147,16 @@ def test_asked_to_stop_it_lets_the_training_save_first(tmp_path, number, code):
     _, message = process.communicate()
     assert process.returncode == code and f"stopped by {number.name}" in message
     assert (tmp_path / "saved").exists() and (tmp_path / "stopped").read_text() == "SIGTERM"
+
+
+def test_the_real_training_answers_with_cifars_classes(command, tmp_path):
+    (tmp_path / "train_alexnet.py").symlink_to(ROOT / "train_alexnet.py")
+    archive = write_archive(tmp_path / "cifar-10-python.tar.gz", batches())
+    told = ("compare", "lenet5", "--data", archive.name, "--epochs", "1", "--threads", "1")
+    assert "| lenet5  |" in command("alexnet_tf", *told, "--run", "runs/all").stdout
+    picture = next(tmp_path.glob("data/unpacked/cifar-10-*/test/dog/*.png"))
+    answer = command("predict_alexnet.py", "2", picture, "--run", "runs/all/lenet5")
+    assert answer.stdout.strip() in CLASSES
 
 
 def test_without_data_cifar_10_is_fetched(command):

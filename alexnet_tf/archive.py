@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import stat
 import zipfile
 from collections import Counter
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from alexnet_tf.errors import UserError
-from alexnet_tf.files import printable, sync_directory
+from alexnet_tf.files import appearing, printable
 from alexnet_tf.progress import progress
 from alexnet_tf.zips import TooManyEntries, open_zip
 
@@ -126,18 +125,11 @@ def _shown(name: object) -> str:
 
 
 def _extract(file: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: Path) -> None:
-    """Unpack beside `folder` and take its name only when every file is there.
+    """Unpack all `members`, or none.
 
     No member becomes longer than the checked table of contents says: zipfile stops there, and finds
     that the checksum differs.
     """
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with appearing(folder) as partial:
         for member in progress(members, len(members), "unpacking"):
             file.extract(member, partial)
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    sync_directory(folder.parent)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from alexnet_tf.cifar import CIFAR10_ARCHIVE
 from alexnet_tf.download import DownloadError, download
 from alexnet_tf.errors import UserError
 from alexnet_tf.recognize import BVLC, recognize
@@ -131,4 +132,12 @@ PHOTOS = Published(
     ),
     "sha256",
     "b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9",
+)
+
+# The checksum that keras.datasets.cifar10 has.
+CIFAR10 = Published(
+    CIFAR10_ARCHIVE,
+    (f"https://www.cs.toronto.edu/~kriz/{CIFAR10_ARCHIVE}",),
+    "sha256",
+    "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +55,24 @@ class _LogFile(logging.FileHandler):
             return super().handleError(record)
         LOG.removeHandler(self)
         raise NoRoom(Path(self.baseFilename), len(self.format(record))) from error
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """The options of whatever fetches a file."""
+    parser.add_argument(
+        "--from",
+        dest="places",
+        action="append",
+        default=[],
+        metavar="PATH_OR_URL",
+        help="where to fetch the file from, instead of its publisher; several are tried in order",
+    )
+    parser.add_argument(
+        "--mirror",
+        default=os.environ.get("ALEXNET_TF_MIRROR"),
+        metavar="DIR_OR_URL",
+        help="a folder to look for the file in first ($ALEXNET_TF_MIRROR)",
+    )
 
 
 def open_log(path: str | Path) -> logging.Logger:

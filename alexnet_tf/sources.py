@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alexnet_tf.archive import DEFAULT, Limits, unpack
+from alexnet_tf.cifar import is_cifar, unpack_cifar
 from alexnet_tf.errors import UserError
 from alexnet_tf.files import is_printable
 
@@ -15,6 +16,10 @@ DATA = Path("data")
 # What this program itself puts into data/, no source of pictures.
 FEATURES, UNPACKED = DATA / "features", DATA / "unpacked"
 OWN_FILES = ("train.txt", "val.txt", "classes.txt", "rejected.txt", "README.md")
+
+# Names of the folder with the classes to train on and, by preference, of one beside it with the
+# same classes to validate with.
+TRAIN, VALIDATION = "train", ("val", "validation", "test")
 
 KAGGLE_ZIP, MICROSOFT_ZIP = "train.zip", "kagglecatsanddogs_5340.zip"
 KAGGLE_NAME = re.compile(r"(cat|dog)\.\d+\.\w+", re.IGNORECASE)
@@ -59,17 +64,23 @@ class Source:
 def open_source(source: str | Path, limits: Limits = DEFAULT) -> Source:
     """The files that `source` names, none of them opened yet; NoPictures when there are none.
 
-    `source` is a folder of ``cat.N.jpg`` and ``dog.N.jpg``, a folder per class, a zip of either, or
-    lists: ``train.txt`` with ``val.txt`` beside it, or the folder of both. ``data`` may also hold
-    one of the zips of cats and dogs under the name that its publisher gave it. Paths begin with
-    `source` (a zip's with its unpacked folder), so they are relative when `source` is. A zip beyond
-    `limits` is a UserError.
+    `source` is a folder of ``cat.N.jpg`` and ``dog.N.jpg``, a folder per class, a zip of either,
+    CIFAR-10's ``cifar-10-python.tar.gz``, or lists: ``train.txt`` with ``val.txt`` beside it, or
+    the folder of both. ``data`` may also hold one of the zips of cats and dogs under the name that
+    its publisher gave it. Paths begin with `source` (an archive's with its unpacked folder), so
+    they are relative when `source` is. A zip beyond `limits` is a UserError.
+
+    Folders of classes below ``train/`` are split already where ``val/``, ``validation/`` or
+    ``test/`` beside it has folders of exactly the same names: the pictures in the first of these
+    that does are for validation, no others are. Other folders beside ``train/`` are left out.
     """
     path = Path(source)
     inside = ("train.txt", KAGGLE_ZIP, MICROSOFT_ZIP) if path == DATA else ("train.txt",)
     path = next((path / name for name in inside if (path / name).is_file()), path)
     if path.suffix == ".txt" and path.is_file():
         found = _read_lists(path)
+    elif is_cifar(path):
+        found = _scan(unpack_cifar(path, UNPACKED))
     elif path.is_file():
         found = _scan(unpack(path, UNPACKED, limits))
     else:
@@ -84,16 +95,22 @@ def _scan(folder: Path) -> Source:
     rejected: list[tuple[str, str]] = []
     files = sorted(_files(folder, rejected))
     root = _class_root(folder)
+    held_out = _validation_root(root) if root != folder else None
     by_name = any(KAGGLE_NAME.fullmatch(name) for name in _entries(root))
+    reason = "is in no folder of a class and not named cat.N or dog.N"
+    if held_out:
+        reason = f"is in no folder of a class below {root} or {held_out}"
     entries = []
     for file in files:
-        label = _kaggle_class(file) if by_name else _folder_class(file, root)
+        validation = Path(file).is_relative_to(held_out) if held_out else None
+        part = held_out if validation else root
+        label = _kaggle_class(file) if by_name else _folder_class(file, part)
         if label is None:
-            rejected.append((file, "is in no folder of a class and not named cat.N or dog.N"))
+            rejected.append((file, reason))
         elif not is_printable(file) or file[-1].isspace():
             rejected.append((file, "has a name that no line of text can hold"))
         else:
-            entries.append(Entry(file, label))
+            entries.append(Entry(file, label, validation))
     classes = tuple(sorted({entry.label for entry in entries}))
     return Source(classes, tuple(entries), tuple(rejected))
 
@@ -131,16 +148,28 @@ def _entries(folder: Path) -> list[str]:
 def _class_root(folder: Path) -> Path:
     """The folder whose folders are the classes, below wrappers such as ``train/``."""
     names = _entries(folder)
-    folders = [name for name in names if (folder / name).is_dir()]
+    folders = _folders(folder)
     if any(KAGGLE_NAME.fullmatch(name) for name in names) or not folders:
         return folder
     # Kaggle's unpacked folder has test1/, without labels, beside train/.
-    inner = folder / ("train" if "train" in folders else folders[0])
-    is_wrapper = len(folders) == 1 or inner.name == "train"
+    inner = folder / (TRAIN if TRAIN in folders else folders[0])
+    is_wrapper = len(folders) == 1 or inner.name == TRAIN
     holds_classes = any(
         (inner / name).is_dir() or KAGGLE_NAME.fullmatch(name) for name in _entries(inner)
     )
     return _class_root(inner) if is_wrapper and holds_classes else folder
+
+
+def _validation_root(root: Path) -> Path | None:
+    """The folder with the same classes beside `root`, if that is a ``train/``; None without one."""
+    if root.name != TRAIN:
+        return None
+    beside = (root.with_name(name) for name in VALIDATION)
+    return next((path for path in beside if _folders(path) == _folders(root) != []), None)
+
+
+def _folders(folder: Path) -> list[str]:
+    return [name for name in _entries(folder) if (folder / name).is_dir()]
 
 
 def _kaggle_class(path: str) -> str | None:

@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import alexnet_tf.__main__ as verbs
+import alexnet_tf.__main__ as program
 from alexnet_tf import cli
 from alexnet_tf import download as module
 from alexnet_tf.catalog import PHOTOS, PRETRAINED, Published
 from alexnet_tf.download import DownloadError, download
 from alexnet_tf.errors import UserError
 from alexnet_tf.recognize import BVLC_CONV1
+from alexnet_tf.verbs import data
 from alexnet_tf.weights import read_weights
 
 CONTENT = hashlib.shake_128(b"a file").digest(300_000)
@@ -349,7 +350,7 @@ def verb(monkeypatch, *arguments):
     """Run a verb of `python -m alexnet_tf`; its exit code."""
     monkeypatch.setattr(sys, "argv", ["alexnet_tf", *map(str, arguments)])
     with pytest.raises(SystemExit) as exit:
-        cli.run(verbs.main, "alexnet_tf")
+        cli.run(program.main, "alexnet_tf")
     return exit.value.code or 0
 
 
@@ -452,7 +453,7 @@ def test_photos_arrive_and_are_listed(here, site, faces, monkeypatch, capsys):
     site.content = (here / "pets.zip").read_bytes()
     site.faults = [{"cut": len(site.content) // 2}]
     photos = replace(PHOTOS, checksum=hashlib.sha256(site.content).hexdigest())
-    monkeypatch.setattr(verbs, "PHOTOS", photos)
+    monkeypatch.setattr(data, "PHOTOS", photos)
     assert verb(monkeypatch, "data", "--from", site.url) == 0
     assert capsys.readouterr().out.splitlines() == [
         "class  training  validation",

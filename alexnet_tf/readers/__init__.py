@@ -1,4 +1,5 @@
-"""One module for each format of weights; `alexnet_tf.weights` is their only caller.
+"""One module for each format of weights; `alexnet_tf.weights` is their only caller. (What reads
+pickles, and arrays in them, serves `alexnet_tf.cifar` too.)
 
 A reader takes a path and returns layer name → (kernel, bias), floats in the layout that
 `alexnet_tf.weights` describes, as views of the mapped file wherever its layout allows. It runs

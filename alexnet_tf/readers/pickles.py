@@ -56,7 +56,7 @@ class RestrictedUnpickler(pickle._Unpickler):
         key = (module.replace("numpy._core", "numpy.core"), name)
         if key not in self._allowed:
             raise WeightsError(
-                f"refused, for it asks to run '{module}.{name}', which no file of weights needs"
+                f"refused, for it asks to run '{module}.{name}', which no file of numbers needs"
             )
         return self._allowed[key]
 

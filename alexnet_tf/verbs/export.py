@@ -1,0 +1,34 @@
+"""``python -m alexnet_tf export``: a run's network for other programs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from alexnet_tf.litert import write_litert
+from alexnet_tf.quiet import import_tensorflow
+from alexnet_tf.run import finished_run
+
+HELP = "write a run's network for other programs"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="a finished run")
+    parser.add_argument("--format", required=True, choices=("litert",), help="of the file")
+    parser.add_argument("--int8", action="store_true", help="weights of 8 bits, a quarter as large")
+    parser.add_argument(
+        "--out",
+        metavar="PATH",
+        help="the file (RUN/model.tflite; with --int8 RUN/model.int8.tflite)",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    run = finished_run(options.run)
+    default = run.lite.with_suffix(".int8.tflite") if options.int8 else run.lite
+    path = Path(options.out) if options.out else default
+    import_tensorflow()
+    from alexnet_tf.model import load_model
+
+    write_litert(load_model(run.model), path, options.int8)
+    print(f"{path}: {path.stat().st_size / 1e6:.0f} MB")

@@ -1,0 +1,40 @@
+"""``python -m alexnet_tf weights``: fetch and check."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from alexnet_tf import cli
+from alexnet_tf.catalog import PRETRAINED, WEIGHTS
+from alexnet_tf.errors import UserError
+from alexnet_tf.recognize import recognize
+from alexnet_tf.weights import read_weights
+
+HELP = "fetch and check pretrained weights"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "name",
+        nargs="?",
+        default=next(iter(PRETRAINED)),
+        metavar="NAME",
+        help=f"{', '.join(PRETRAINED)}, which go to {WEIGHTS}/, or any other file, which is only"
+        " checked (%(default)s)",
+    )
+    cli.add_places(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    path = Path(options.name)
+    if path.name in PRETRAINED and path.parent in (Path(), WEIGHTS):
+        path = PRETRAINED[path.name].fetch(WEIGHTS, options.mirror, options.places)
+    elif not path.exists():
+        raise UserError(
+            f"{path}: there is no such file; those that can be fetched are {', '.join(PRETRAINED)}"
+        )
+    layers = read_weights(path)
+    print(f"{path}: {recognize(layers, path).name}")
+    for name, (kernel, _) in layers.items():
+        print(f"{name}  {' × '.join(map(str, kernel.shape))}")

@@ -73,8 +73,10 @@ class Classifier:
         for network in self.networks:
             pictures = inputs[network.variant, network.resize]
             rows = network.probabilities(pictures.reshape(-1, *pictures.shape[2:]), few)
-            order = [network.classes.index(name) for name in self.classes]
-            answers.append(rows.reshape(*pictures.shape[:2], -1).mean(axis=1)[:, order])
+            rows = rows.reshape(*pictures.shape[:2], -1).mean(axis=1)
+            if network.classes != self.classes:
+                rows = rows[:, [network.classes.index(name) for name in self.classes]]
+            answers.append(rows)
         return np.stack(answers, axis=1)
 
     def _top(self, probabilities: np.ndarray, top: int) -> tuple[tuple[str, float], ...]:

@@ -54,6 +54,13 @@ def test_several_networks_see_each_picture_in_their_own_way(faces):
     assert dict(answers[0].top)["a"] == pytest.approx(found[0].mean(axis=0)[0])
 
 
+def test_two_classes_of_one_name_stay_apart(faces):
+    """ImageNet has two cranes: a bird and a machine."""
+    cranes = network(classes=("crane", "crane"))
+    (rows,) = Classifier([cranes]).probabilities([str(faces / "cat.0.jpg")])
+    assert rows[0, 0] != rows[0, 1]
+
+
 def test_networks_of_other_classes_are_refused():
     with pytest.raises(UserError, match=r"owt\.keras: has other classes than bvlc\.keras.*'b'"):
         Classifier([network(), network("owt", classes=("a", "c"))])

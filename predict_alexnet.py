@@ -12,6 +12,7 @@ from alexnet_tf import arguments, cli
 from alexnet_tf.errors import UserError
 from alexnet_tf.files import printable
 from alexnet_tf.images import CROPS, RESIZES
+from alexnet_tf.network import Network
 from alexnet_tf.predict import Answer, Classifier, find_pictures
 from alexnet_tf.run import finished_run
 from alexnet_tf.settings import Settings
@@ -37,7 +38,13 @@ def parse_arguments() -> argparse.Namespace:
         metavar="N",
         help="name the N likeliest classes (1: five, 2: one, unless told otherwise)",
     )
-    add("--run", metavar="DIR", help="2: the run to ask (the latest finished one)")
+    add(
+        "--run",
+        dest="runs",
+        action="append",
+        metavar="DIR",
+        help="2: the run to ask (the latest finished one); the answers of several are averaged",
+    )
     add(
         "--weights",
         default=DEFAULT.weights,
@@ -70,11 +77,11 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     options = parse_arguments()
     if options.mode == "1":
-        classifier = Classifier.of_imagenet(
-            options.weights, options.variant, options.resize, options.crops
-        )
+        networks = [Network.of_imagenet(options.weights, options.variant, options.resize)]
     else:
-        classifier = Classifier.of_run(finished_run(options.run), options.crops)
+        runs = options.runs or [None]
+        networks = [Network.of_run(finished_run(directory)) for directory in runs]
+    classifier = Classifier(networks, options.crops)
     pictures = find_pictures(options.pictures)
     if not pictures:
         raise UserError(f"{options.pictures[0]}: holds no pictures")
@@ -93,7 +100,7 @@ def main() -> int:
             for line in as_lines(answer, names_only, is_single):
                 print(line, flush=True)
     if options.mode == "1":
-        classifier.keep_lite()  # a run has had its own since the end of its training
+        networks[0].keep_lite()  # a run has had its own since the end of its training
     return 2 if failed else 0
 
 

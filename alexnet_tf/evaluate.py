@@ -1,107 +1,181 @@
-"""How often a network is right about ImageNet."""
+"""How often runs are right about labelled pictures, each by itself and averaged."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from alexnet_tf.errors import UserError
-from alexnet_tf.imagenet import imagenet_classes
+from alexnet_tf.files import printable
 from alexnet_tf.images import ImageError
-from alexnet_tf.predict import Classifier, find_pictures
+from alexnet_tf.network import Network
+from alexnet_tf.predict import Classifier
 from alexnet_tf.progress import progress
-from alexnet_tf.sources import read_list
+from alexnet_tf.run import Run
+from alexnet_tf.sources import Source, open_source, read_list
 
-# Caffe's models/bvlc_alexnet/readme.md: top-1 and top-5 on the 50,000 validation pictures, squashed
-# to 256 × 256, of which the network saw the centre.
-PUBLISHED = {1: 0.571, 5: 0.802}
+# A confusion matrix of more classes fits no terminal; then the most frequent confusions are shown.
+MATRIX, CONFUSIONS = 12, 10
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`hits[k]` of `pictures` have their class among the k likeliest; `failed` were unreadable."""
+    """What `runs` took labelled pictures for.
 
-    pictures: int
-    hits: dict[int, int]
+    `labels` (pictures,) are the indices of their classes; `answers` (runs, pictures) are what each
+    run takes them for and `averaged` (pictures,) what all runs do, averaged in probability.
+    `trained_on` says for each run how many of the pictures it was trained on; `failed` were
+    unreadable.
+    """
+
+    runs: tuple[str, ...]
+    classes: tuple[str, ...]
+    labels: np.ndarray
+    answers: np.ndarray
+    averaged: np.ndarray
+    trained_on: tuple[int, ...]
     failed: tuple[ImageError, ...] = ()
 
-    def accuracy(self, top: int) -> float:
-        return self.hits[top] / self.pictures
+    def accuracy(self, answers: np.ndarray) -> dict[str, Any]:
+        """The share of right `answers`, and where it lies for all such pictures, with 95%."""
+        hits, pictures = int((answers == self.labels).sum()), len(self.labels)
+        return {"accuracy": hits / pictures, "interval95": wilson_interval(hits, pictures)}
 
-    def interval(self, top: int) -> tuple[float, float]:
-        """Where the accuracy on all such pictures lies, with 95% confidence (Wilson 1927)."""
-        return wilson_interval(self.hits[top], self.pictures)
+    def gain(self) -> dict[str, float]:
+        """By how much averaging is more accurate than the best run, and than the mean of them."""
+        alone = [self.accuracy(answers)["accuracy"] for answers in self.answers]
+        together = self.accuracy(self.averaged)["accuracy"]
+        return {"over_best": together - max(alone), "over_mean": together - float(np.mean(alone))}
+
+    def by_class(self) -> list[dict[str, Any]]:
+        """For each class how many pictures it has, and precision and recall: None without any."""
+        from sklearn.metrics import precision_recall_fscore_support  # takes a second to import
+
+        indices = range(len(self.classes))
+        precision, recall, _, pictures = precision_recall_fscore_support(
+            self.labels, self.averaged, labels=indices, zero_division=np.nan
+        )
+        return [
+            {
+                "class": self.classes[index],
+                "pictures": int(pictures[index]),
+                "precision": None if np.isnan(precision[index]) else float(precision[index]),
+                "recall": float(recall[index]) if pictures[index] else None,
+            }
+            for index in indices
+        ]
+
+    def confusion(self) -> np.ndarray:
+        """Pictures by their class (rows) and what they were taken for: int (classes, classes)."""
+        from sklearn.metrics import confusion_matrix
+
+        return confusion_matrix(self.labels, self.averaged, labels=range(len(self.classes)))
+
+    def as_json(self) -> dict[str, Any]:
+        runs = zip(self.runs, self.trained_on, self.answers)
+        return {
+            "pictures": len(self.labels),
+            "failed": len(self.failed),
+            **self.accuracy(self.averaged),
+            "gain": self.gain(),
+            "runs": [{"run": run, "trained_on": n, **self.accuracy(a)} for run, n, a in runs],
+            "classes": self.by_class(),
+            "confusion": self.confusion().tolist(),
+        }
 
     def summary(self) -> str:
-        """A table, with the published numbers beside ours."""
-        lines = ["       accuracy  95% interval   published"]
-        for top, published in PUBLISHED.items():
-            low, high = self.interval(top)
-            interval = f"{low:.1%} – {high:.1%}"
-            lines.append(f"top-{top}  {self.accuracy(top):8.1%}  {interval:13}  {published:9.1%}")
-        lines.append(
-            f"on {self.pictures} pictures; published is BVLC AlexNet on all 50,000, measured with "
-            "--resize caffe --crops 1"
-        )
-        return "\n".join(lines)
+        """The same as tables for a person."""
+        tables = [[*self._accuracies(), *self._remarks()], self._classes(), self._confusions()]
+        return "\n\n".join("\n".join(lines) for lines in tables)
 
-    def as_json(self) -> dict:
-        """The same as a dict."""
-        tops = {
-            f"top{top}": {
-                "accuracy": self.accuracy(top),
-                "interval95": self.interval(top),
-                "published": published,
-            }
-            for top, published in PUBLISHED.items()
-        }
-        return {"pictures": self.pictures, "failed": len(self.failed), **tops}
+    def _accuracies(self) -> list[str]:
+        rows = list(zip(self.runs, self.answers))
+        if len(rows) > 1:
+            rows.append(("averaged", self.averaged))
+        table = [(f"{len(self.labels)} pictures", "accuracy", "95% interval")]
+        for name, answers in rows:
+            accuracy, (low, high) = self.accuracy(answers).values()
+            table.append((name, f"{accuracy:.1%}", f"{low:.1%} – {high:.1%}"))
+        return _lines(table)
 
+    def _remarks(self) -> Iterator[str]:
+        if len(self.runs) > 1:
+            best, mean = (100 * gain for gain in self.gain().values())
+            yield f"averaging: {best:+.1f} points on the best run, {mean:+.1f} on their mean"
+        for run, pictures in zip(self.runs, self.trained_on):
+            if pictures:
+                yield (
+                    f"{printable(run)} was trained on {pictures} of these pictures: it is right "
+                    "about others less often"
+                )
 
-def imagenet_pictures(
-    folder: str | Path, labels: str | Path | None = None
-) -> tuple[list[str], list[int]]:
-    """The pictures below `folder` and the index, 0–999, of the class of each.
+    def _classes(self) -> list[str]:
+        table = [("class", "pictures", "precision", "recall")]
+        for row in self.by_class():
+            name, pictures, *shares = row.values()
+            table.append((name, pictures, *("–" if s is None else f"{s:.1%}" for s in shares)))
+        return _lines(table)
 
-    The class is that of the file's name in the list `labels`, lines ``NAME INDEX`` (Caffe's
-    val.txt) or ``NAME WNID``. Without a list it is the WordNet id that the picture's folder is
-    named after, or else that its name begins with, as in ``n01440764_10026.JPEG``. Raises UserError
-    when there is no picture, or none of this tells the class of one.
-    """
-    pictures = find_pictures([str(folder)]) if Path(folder).is_dir() else []
-    if not pictures:
-        raise UserError(f"{folder}: is no folder of pictures")
-    indices = {wnid: index for index, (wnid, _) in enumerate(imagenet_classes())}
-    if labels is None:
-        return pictures, [_index_by_name(Path(picture), indices) for picture in pictures]
-    indices |= {str(index): index for index in indices.values()}
-    listed = {Path(name).name: label for name, label in read_list(Path(labels))}
-    return pictures, [_listed_index(Path(p), listed, labels, indices) for p in pictures]
-
-
-def evaluate_imagenet(
-    classifier: Classifier, pictures: Sequence[str], labels: Sequence[int]
-) -> Evaluation:
-    """Top-1 and top-5 of `classifier` on `pictures`, `labels` being the indices of their classes.
-
-    Pictures that cannot be read are left out of all numbers. UserError when that leaves none.
-    """
-    ranks, failed = [], []
-    answers = progress(classifier.probabilities(pictures), len(pictures), "evaluating")
-    for probabilities, label in zip(answers, labels):
-        if isinstance(probabilities, ImageError):
-            failed.append(probabilities)
+    def _confusions(self) -> list[str]:
+        matrix = self.confusion()
+        if len(matrix) <= MATRIX:
+            title = "rows: what it is; columns: what it was taken for"
+            rows = [("", *self.classes), *((name, *row) for name, row in zip(self.classes, matrix))]
         else:
-            order = np.argsort(-probabilities, kind="stable")
-            ranks.append(int(np.flatnonzero(order == label)[0]))
-    if not ranks:
+            title = "the most frequent confusions; --json has the whole matrix"
+            rows = [("what it is", "what it was taken for", "pictures"), *self._likeliest(matrix)]
+        return [title, *_lines(rows)]
+
+    def _likeliest(self, matrix: np.ndarray) -> Iterator[tuple[str, str, int]]:
+        np.fill_diagonal(matrix, 0)
+        for place in np.argsort(-matrix, axis=None, kind="stable")[:CONFUSIONS]:
+            row, column = divmod(place, len(matrix))
+            if matrix[row, column]:
+                yield self.classes[row], self.classes[column], matrix[row, column]
+
+
+def evaluate_runs(runs: Sequence[Run], data: str | None = None, crops: int = 1) -> Evaluation:
+    """What finished `runs` of the same classes say about the pictures `data`.
+
+    `data` is what `open_source` takes: all its pictures are used. None: those that the runs were
+    validated with. Pictures that cannot be read are left out of all numbers. Raises UserError for a
+    class that the runs do not know, and when no picture is left.
+    """
+    classifier = Classifier([Network.of_run(run) for run in runs], crops)
+    source = open_source(data) if data else _validation_list(runs)
+    for name in source.classes:
+        if name not in classifier.classes:
+            raise UserError(
+                f"{data}: has the class '{name}', which {runs[0].directory} was not trained on; "
+                f"its classes are in {runs[0].directory / 'classes.txt'}"
+            )
+    files, labels, answers, averaged = [], [], [], []
+    failed = [ImageError(*rejected) for rejected in source.rejected]
+    found = classifier.probabilities([entry.path for entry in source.entries])
+    for entry, rows in zip(source.entries, progress(found, len(source.entries), "evaluating")):
+        if isinstance(rows, ImageError):
+            failed.append(rows)
+        else:
+            files.append(entry.path)
+            labels.append(classifier.classes.index(entry.label))
+            answers.append(rows.argmax(axis=1))
+            averaged.append(rows.mean(axis=0).argmax())
+    if not files:
         raise UserError(f"{failed[0]}; nor can any other of the pictures be read")
-    hits = {top: sum(rank < top for rank in ranks) for top in PUBLISHED}
-    return Evaluation(len(ranks), hits, tuple(failed))
+    return Evaluation(
+        tuple(str(run.directory) for run in runs),
+        classifier.classes,
+        np.array(labels),
+        np.array(answers).T,
+        np.array(averaged),
+        tuple(_trained_on(run, files) for run in runs),
+        tuple(failed),
+    )
 
 
 def wilson_interval(hits: int, total: int) -> tuple[float, float]:
@@ -112,26 +186,29 @@ def wilson_interval(hits: int, total: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def _index_by_name(picture: Path, indices: dict[str, int]) -> int:
-    for wnid in (picture.parent.name, picture.name.split("_")[0]):
-        if wnid in indices:
-            return indices[wnid]
-    raise UserError(
-        f"{picture}: lies in no folder named after the WordNet id of its class (n01440764, …); for "
-        "the flat validation set give --labels FILE, a list with lines 'NAME INDEX' (Caffe's "
-        "val.txt, index 0 to 999) or 'NAME WNID'"
-    )
+def _validation_list(runs: Sequence[Run]) -> Source:
+    """The pictures that all `runs` were validated with; UserError when those are not the same."""
+    first, *others = (open_source(run.directory / "val.txt") for run in runs)
+    for run, other in zip(runs[1:], others):
+        if set(other.entries) != set(first.entries):
+            raise UserError(
+                f"{run.directory}: was validated with other pictures than {runs[0].directory}; say "
+                "with --data which to evaluate them on"
+            )
+    return first
 
 
-def _listed_index(
-    picture: Path, listed: dict[str, str], labels: str | Path, indices: dict[str, int]
-) -> int:
-    if picture.name not in listed:
-        raise UserError(f"{labels}: has no line for {picture.name}")
-    label = listed[picture.name]
-    if label not in indices:
-        raise UserError(
-            f"{labels}: labels {picture.name} '{label}'; it should be an index, 0 to 999 in the "
-            "order of Caffe's val.txt, or one of the 1,000 WordNet ids (n01440764, …)"
-        )
-    return indices[label]
+def _trained_on(run: Run, files: Sequence[str]) -> int:
+    """How many of `files` are in the run's training list."""
+    lists = [path for path in (run.directory / "train.txt",) if path.is_file()]
+    trained = {os.path.abspath(path) for file in lists for path, _ in read_list(file)}
+    return sum(os.path.abspath(file) in trained for file in files)
+
+
+def _lines(table: Sequence[Sequence[object]]) -> list[str]:
+    """The rows of a `table`, the first column flush left and the others right."""
+    cells = [[printable(cell) for cell in row] for row in table]
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in cells
+    ]

@@ -1,104 +1,39 @@
+import csv
 import json
+import os
 import shutil
 
 import numpy as np
 import pytest
-import reference
 
-from alexnet_tf.errors import UserError
-from alexnet_tf.evaluate import Evaluation, evaluate_imagenet, imagenet_pictures, wilson_interval
-from alexnet_tf.imagenet import imagenet_classes
-from alexnet_tf.images import ImageError
-from alexnet_tf.variants import VARIANTS
-
-WNIDS = [wnid for wnid, _ in imagenet_classes()]
-
-
-@pytest.fixture(scope="module")
-def small_weights(tmp_path_factory):
-    """All eight layers of cifar96, at random: the least of the variants."""
-    weights = reference.random_weights(VARIANTS["cifar96"], classes=1000)
-    path = tmp_path_factory.mktemp("weights") / "cifar96.npy"
-    layers = {name: list(parts) for name, parts in weights.items()}
-    np.save(path, np.array(layers, dtype=object))
-    return path
+from alexnet_tf.evaluate import Evaluation, wilson_interval
 
 
 @pytest.fixture
-def by_class(faces, tmp_path):
-    """A folder per WordNet id: two pictures of class 281 and one of class 151."""
-    for name, wnid in (("cat.0", WNIDS[281]), ("cat.1", WNIDS[281]), ("dog.0", WNIDS[151])):
-        folder = tmp_path / "val" / wnid
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(faces / f"{name}.jpg", folder)
-    return tmp_path / "val"
+def run(trained_run, tmp_path):
+    """The trained run and its pictures, in the folder where the commands are given."""
+    (tmp_path / "photos").symlink_to(trained_run.parent / "photos")
+    return shutil.copytree(trained_run, tmp_path / "run", copy_function=os.link)
 
 
 @pytest.fixture
-def flat(faces, tmp_path):
-    """The validation set as it is published."""
-    (tmp_path / "flat").mkdir()
-    for number, name in enumerate(("cat.0", "cat.1", "dog.0"), 1):
-        shutil.copy(faces / f"{name}.jpg", tmp_path / f"flat/ILSVRC2012_val_0000000{number}.JPEG")
-    return tmp_path / "flat"
+def reversed_run(run):
+    """The same network, but the names of its two outputs are exchanged."""
+    other = shutil.copytree(run, run.with_name("reversed"), copy_function=os.link)
+    config = json.loads((run / "config.json").read_text())
+    (other / "config.json").unlink()
+    (other / "config.json").write_text(json.dumps(config | {"classes": ["dog", "cat"]}))
+    return other
 
 
-def test_the_folder_tells_the_class(by_class):
-    pictures, labels = imagenet_pictures(by_class)
-    assert [picture.rsplit("/", 1)[1] for picture in pictures] == [
-        "dog.0.jpg",
-        "cat.0.jpg",
-        "cat.1.jpg",
-    ]
-    assert labels == [151, 281, 281]
-
-
-@pytest.mark.parametrize("written", [str, WNIDS.__getitem__])
-def test_a_list_tells_the_class(flat, tmp_path, written):
-    """By index, as Caffe's val.txt has it, or by WordNet id."""
-    lines = [f"ILSVRC2012_val_0000000{n} {written(i)}" for n, i in ((1, 281), (2, 282), (3, 151))]
-    (tmp_path / "val.txt").write_text("\n".join(line.replace(" ", ".JPEG ") for line in lines))
-    assert imagenet_pictures(flat, tmp_path / "val.txt")[1] == [281, 282, 151]
-
-
-def test_a_name_that_begins_with_its_class_tells_it(flat):
-    for picture in flat.iterdir():
-        picture.rename(flat / f"{WNIDS[7]}_{picture.name}")
-    assert imagenet_pictures(flat)[1] == [7, 7, 7]
-
-
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        (None, r"val_00000001\.JPEG: lies in no folder named after.*give --labels FILE"),
-        ("ILSVRC2012_val_00000001.JPEG 1\n", r"val\.txt: has no line for .*val_00000002\.JPEG"),
-        ("ILSVRC2012_val_00000001.JPEG 1000\n", r"labels .*00001\.JPEG '1000'; it should be an"),
-        ("490\n361\n", r"val\.txt, line 1: should be 'path label'"),
-    ],
-)
-def test_what_tells_no_class_is_named(flat, tmp_path, lines, message):
-    if lines:
-        (tmp_path / "val.txt").write_text(lines)
-    with pytest.raises(UserError, match=message):
-        imagenet_pictures(flat, tmp_path / "val.txt" if lines else None)
-
-
-class Oracle:
-    """Puts class 7 first, then 8, 9, … for every file, but cannot read the one called broken."""
-
-    def probabilities(self, files):
-        row = np.roll(np.arange(1000, 0, -1) / 500_500, 7)
-        for file in files:
-            yield ImageError(file, "is broken") if file == "broken" else row
-
-
-def test_top_1_and_top_5_are_counted_and_the_unreadable_left_out():
-    labels = [7, 8, 11, 12, 7, 6]
-    result = evaluate_imagenet(Oracle(), ["a", "b", "c", "d", "broken", "e"], labels)
-    assert (result.pictures, result.hits) == (5, {1: 1, 5: 3})
-    assert [str(error) for error in result.failed] == ["broken: is broken"]
-    with pytest.raises(UserError, match="broken: is broken"):
-        evaluate_imagenet(Oracle(), ["broken"], [1])
+@pytest.fixture
+def labelled(faces, tmp_path):
+    """Five cats and one dog in a folder for each class, and a file that is no picture."""
+    for name in ("cat.0", "cat.1", "cat.2", "cat.3", "cat.4", "dog.0"):
+        (tmp_path / "labelled" / name[:3]).mkdir(parents=True, exist_ok=True)
+        shutil.copy(faces / f"{name}.jpg", tmp_path / "labelled" / name[:3])
+    (tmp_path / "labelled/cat/broken.jpg").write_bytes(b"x")
+    return tmp_path / "labelled"
 
 
 def test_the_interval_is_wilsons():
@@ -111,49 +46,117 @@ def test_the_interval_is_wilsons():
         assert wilson_interval(hits, total) == pytest.approx(expected, abs=5e-5)
 
 
-def test_the_table_has_the_published_numbers_beside_ours():
-    lines = Evaluation(50_000, {1: 28_550, 5: 40_100}).summary().splitlines()
-    assert lines[1].split() == ["top-1", "57.1%", "56.7%", "–", "57.5%", "57.1%"]
-    assert lines[2].split() == ["top-5", "80.2%", "79.8%", "–", "80.5%", "80.2%"]
-    assert "--resize caffe" in lines[3]
+def evaluation(classes="ab", labels="aaab", answers=("aabb",), averaged="aabb"):
+    """As if the pictures of these classes had been taken for these."""
+    indices = [np.array([classes.index(name) for name in row]) for row in (labels, averaged)]
+    each = np.array([[classes.index(name) for name in row] for row in answers])
+    runs = tuple(f"run{n}" for n in range(len(answers)))
+    return Evaluation(runs, tuple(classes), indices[0], each, indices[1], (0,) * len(runs))
 
 
-def test_evaluate_prints_a_table_or_json(command, by_class, small_weights):
-    arguments = (
-        "alexnet_tf",
-        "evaluate",
-        "--imagenet",
-        by_class,
-        "--weights",
-        small_weights,
-        "--variant",
-        "cifar96",
-    )
-    result = command(*arguments)
-    assert result.stdout.startswith("cifar96, --resize caffe, --crops 1\n") and result.stderr == ""
-    (by_class / WNIDS[0]).mkdir()
-    (by_class / WNIDS[0] / "broken.jpg").write_bytes(b"x")
-    result = command(*arguments, "--json", "--crops", 10, code=2)
+def test_precision_recall_and_confusions_are_counted():
+    """Of three a's one is taken for a b; so of two answers b one is right."""
+    result = evaluation()
+    assert result.as_json()["accuracy"] == 0.75
+    assert result.by_class() == [
+        {"class": "a", "pictures": 3, "precision": 1.0, "recall": 2 / 3},
+        {"class": "b", "pictures": 1, "precision": 0.5, "recall": 1.0},
+    ]
+    assert result.confusion().tolist() == [[2, 1], [0, 1]]
+    assert result.summary().splitlines() == [
+        "4 pictures  accuracy   95% interval",
+        "run0           75.0%  30.1% – 95.4%",
+        "",
+        "class  pictures  precision  recall",
+        "a             3     100.0%   66.7%",
+        "b             1      50.0%  100.0%",
+        "",
+        "rows: what it is; columns: what it was taken for",
+        "   a  b",
+        "a  2  1",
+        "b  0  1",
+    ]
+
+
+def test_a_class_without_pictures_or_answers_has_no_share():
+    result = evaluation("abc", labels="aab", answers=("aac",), averaged="aac")
+    shares = [(row["precision"], row["recall"]) for row in result.as_json()["classes"]]
+    assert shares == [(1, 1), (None, 0), (0, None)]
+    assert "b             1          –    0.0%" in result.summary().splitlines()
+
+
+def test_the_gain_of_averaging_is_shown():
+    result = evaluation(labels="aaaa", answers=("aabb", "abbb"), averaged="aaab")
+    assert result.gain() == {"over_best": 0.25, "over_mean": 0.375}
+    assert result.summary().splitlines()[3:5] == [
+        "averaged       75.0%  30.1% – 95.4%",
+        "averaging: +25.0 points on the best run, +37.5 on their mean",
+    ]
+
+
+def test_of_many_classes_the_most_frequent_confusions_are_shown():
+    classes = "abcdefghijklmnopqrstuvwxyz"
+    result = evaluation(classes, "aazbcc", ("bbzbdc",), "bbzbdc")
+    assert result.summary().splitlines()[-3:] == [
+        "what it is  what it was taken for  pictures",
+        "a                               b         2",
+        "c                               d         1",
+    ]
+    assert np.shape(result.as_json()["confusion"]) == (26, 26)
+
+
+def test_a_run_is_as_right_about_its_validation_list_as_in_training(command, run):
+    lines = command("alexnet_tf", "evaluate", "run").stdout.splitlines()
+    rows = list(csv.DictReader((run / "history.csv").open()))
+    best = max(float(row["val_accuracy"]) for row in rows)
+    assert lines[0].startswith("8 pictures") and lines[1].split()[:2] == ["run", f"{best:.1%}"]
+    assert [line.split()[:2] for line in lines[4:6]] == [["cat", "4"], ["dog", "4"]]
+
+
+def test_any_labelled_pictures_will_do_and_unreadable_ones_are_left_out(command, run, labelled):
+    result = command("alexnet_tf", "evaluate", "run", "--data", "labelled", "--json", code=2)
+    assert result.stderr.startswith("alexnet_tf: left out: labelled/cat/broken.jpg: is not a JPEG")
     answer = json.loads(result.stdout)
-    assert (answer["pictures"], answer["failed"]) == (3, 1)
-    assert answer["top5"]["published"] == 0.802 and len(answer["top1"]["interval95"]) == 2
-    assert "left out: " in result.stderr and "broken.jpg" in result.stderr
+    assert (answer["pictures"], answer["failed"]) == (6, 1)
+    assert [sum(row) for row in answer["confusion"]] == [5, 1]
+    hits = answer["confusion"][0][0] + answer["confusion"][1][1]
+    assert answer["accuracy"] == hits / 6
+    assert answer["interval95"] == list(wilson_interval(hits, 6))
 
 
-def test_evaluate_reads_real_photos(command, material, tmp_path, small_weights):
-    for photo in (material / "data/imagenet-samples").glob("*.JPEG"):
-        folder = tmp_path / "val" / photo.name.split("_")[0]
-        folder.mkdir(parents=True)
-        (folder / photo.name).symlink_to(photo)
-    result = command(
-        "alexnet_tf",
-        "evaluate",
-        "--imagenet",
-        "val",
-        "--weights",
-        small_weights,
-        "--variant",
-        "cifar96",
-        "--json",
+def test_who_evaluates_on_pictures_of_the_training_is_told(command, run):
+    out = command("alexnet_tf", "evaluate", "run", "--data", "photos").stdout
+    assert "run was trained on 52 of these pictures" in out and out.startswith("60 pictures")
+
+
+def test_runs_are_averaged_class_by_class(command, run, reversed_run, labelled):
+    """What one is right about the other is not: p and 1 - p."""
+    (labelled / "cat/broken.jpg").unlink()
+    answer = json.loads(
+        command("alexnet_tf", "evaluate", "run", "reversed", "--data", "labelled", "--json").stdout
     )
-    assert json.loads(result.stdout)["pictures"] == 55
+    first, second = (entry["accuracy"] for entry in answer["runs"])
+    assert first + second == pytest.approx(1)
+    assert answer["gain"]["over_mean"] == pytest.approx(answer["accuracy"] - 0.5)
+    both = ("--run", "run", "--run", "reversed")
+    result = command("predict_alexnet.py", "2", "labelled/cat/cat.0.jpg", "--json", *both)
+    top = json.loads(result.stdout)["top"]
+    assert [entry["probability"] for entry in top] == pytest.approx([0.5, 0.5])
+
+
+def test_what_cannot_be_evaluated_is_named(command, run, reversed_run, labelled):
+    shutil.copytree(labelled / "dog", labelled / "fox")
+    result = command("alexnet_tf", "evaluate", "run", "--data", "labelled", code=2)
+    assert "labelled: has the class 'fox', which run was not trained on" in result.stderr
+    (reversed_run / "val.txt").unlink()
+    (reversed_run / "val.txt").write_text("photos/cat.0.jpg 1\n")
+    result = command("alexnet_tf", "evaluate", "run", "reversed", code=2)
+    assert "reversed: was validated with other pictures than run; say with --data" in result.stderr
+    config = json.loads((reversed_run / "config.json").read_text())
+    (reversed_run / "config.json").write_text(json.dumps(config | {"classes": ["cat", "fox"]}))
+    for arguments in (
+        ("alexnet_tf", "evaluate", "run", "reversed"),
+        ("predict_alexnet.py", "2", "a.jpg", "--run", "run", "--run", "reversed"),
+    ):
+        message = command(*arguments, code=2).stderr
+        assert "has other classes than run/model.keras, for only one of them knows 'dog'" in message

@@ -13,6 +13,7 @@ import alexnet_tf
 from alexnet_tf import litert
 from alexnet_tf.errors import UserError
 from alexnet_tf.litert import LiteModel
+from alexnet_tf.network import Network
 from alexnet_tf.predict import Classifier
 from alexnet_tf.run import Run
 
@@ -49,7 +50,8 @@ def test_an_answer_imports_no_tensorflow(trained_run, faces, tmp_path):
 
 
 def answers(run, pictures):
-    return [answer.top for answer in Classifier.of_run(Run(run)).classify(pictures, top=2)]
+    classifier = Classifier([Network.of_run(Run(run))])
+    return [answer.top for answer in classifier.classify(pictures, top=2)]
 
 
 def assert_same(first, second):

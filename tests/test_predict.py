@@ -1,28 +1,69 @@
 import json
+from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 
-from alexnet_tf.images import load_crops, preprocess_input
+import alexnet_tf
+from alexnet_tf import predict
+from alexnet_tf.errors import UserError
+from alexnet_tf.fast import FastModel
+from alexnet_tf.images import ImageError, load_crops, preprocess_input
+from alexnet_tf.network import Network
 from alexnet_tf.predict import Classifier
 from alexnet_tf.run import Run
 
 
-class Network:
+def network(variant="bvlc", resize="caffe", classes=("a", "b"), order=(0, 1)):
     """Its "probabilities" are the means of the first row and of the whole of each input."""
 
-    def predict_on_batch(self, inputs):
-        return np.stack([inputs[:, 0].mean((1, 2)), inputs.mean((1, 2, 3))], axis=1)
+    def probabilities(inputs, few=True):
+        return np.stack([inputs[:, 0].mean((1, 2)), inputs.mean((1, 2, 3))], axis=1)[:, order]
+
+    return SimpleNamespace(
+        variant=variant,
+        resize=resize,
+        classes=classes,
+        source=f"{variant}.keras",
+        probabilities=probabilities,
+    )
 
 
-def test_ten_crops_are_averaged(faces, tmp_path):
-    source, lite = tmp_path / "model.keras", tmp_path / "model.tflite"  # neither is there
+def expected(network, file, crops):
+    views = load_crops(file, network.variant, network.resize, crops)
+    return network.probabilities(preprocess_input(views, network.variant)).mean(axis=0)
+
+
+def test_ten_crops_are_averaged(faces):
     files = [str(faces / f"cat.{number}.jpg") for number in range(8)]
-    classifier = Classifier("bvlc", ("a", "b"), Network, source, lite, "caffe", crops=10)
-    for file, row in zip(files, classifier.probabilities(files), strict=True):
-        inputs = preprocess_input(load_crops(file, resize="caffe", crops=10))
-        expected = np.mean([Network().predict_on_batch(crop[None])[0] for crop in inputs], axis=0)
-        np.testing.assert_allclose(row, expected, rtol=1e-5)
+    for file, rows in zip(files, Classifier([network()], crops=10).probabilities(files)):
+        np.testing.assert_allclose(rows, [expected(network(), file, 10)], rtol=1e-5)
+
+
+def test_several_networks_see_each_picture_in_their_own_way(faces):
+    """The second has other inputs, and its outputs in another order."""
+    networks = network(), network("owt", "squash", ("b", "a"), (1, 0))
+    files = [str(faces / "cat.0.jpg"), "missing.jpg", str(faces / "dog.0.jpg")]
+    found = list(Classifier(networks).probabilities(files))
+    assert isinstance(found[1], ImageError)
+    for file, rows in zip(files[::2], found[::2]):
+        first, second = (expected(each, file, 1) for each in networks)
+        np.testing.assert_allclose(rows, [first, second[::-1]], rtol=1e-5)
+    answers = list(Classifier(networks).classify(files, top=2))
+    assert dict(answers[0].top)["a"] == pytest.approx(found[0].mean(axis=0)[0])
+
+
+def test_two_classes_of_one_name_stay_apart(faces):
+    """ImageNet has two cranes: a bird and a machine."""
+    cranes = network(classes=("crane", "crane"))
+    (rows,) = Classifier([cranes]).probabilities([str(faces / "cat.0.jpg")])
+    assert rows[0, 0] != rows[0, 1]
+
+
+def test_networks_of_other_classes_are_refused():
+    with pytest.raises(UserError, match=r"owt\.keras: has other classes than bvlc\.keras.*'b'"):
+        Classifier([network(), network("owt", classes=("a", "c"))])
 
 
 @pytest.mark.parametrize(("settings", "resize"), [({"resize": "squash"}, "squash"), ({}, "short")])
@@ -31,4 +72,30 @@ def test_a_run_remembers_how_its_pictures_were_resized(tmp_path, settings, resiz
     config = {"settings": {"variant": "bvlc", **settings}, "classes": ["a", "b"]}
     config |= {"data": "", "weights": ""}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    assert Classifier.of_run(Run(tmp_path)).resize == resize
+    assert Network.of_run(Run(tmp_path)).resize == resize
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("bfloat16", 0.02)])
+def test_the_fast_model_answers_as_the_model(trained_run, faces, precision, tolerance):
+    model = alexnet_tf.load_model(trained_run / "model.keras")
+    pictures = np.stack([alexnet_tf.load_image(path) for path in sorted(faces.iterdir())])
+    inputs = preprocess_input(pictures)
+    exact = model.predict_on_batch(inputs)
+    fast = FastModel(model, precision, 64).predict_on_batch(inputs)
+    np.testing.assert_allclose(fast, exact, atol=tolerance)
+    clear = np.abs(exact[:, 0] - exact[:, 1]) > 2 * tolerance
+    assert (fast.argmax(axis=1) == exact.argmax(axis=1))[clear].all() and clear.mean() > 0.9
+    assert model.get_layer("conv1").compute_dtype == keras.backend.floatx()
+
+
+def test_many_pictures_are_answered_as_few(trained_run, faces, monkeypatch):
+    files = [str(path) for path in sorted(faces.iterdir())] + ["missing.jpg"]
+    files += files[:10]  # so that the second batch is shorter than the first
+    answers = []
+    for few in (len(files), 0):
+        monkeypatch.setattr(predict, "FEW", few)
+        classifier = Classifier([Network.of_run(Run(trained_run))])
+        answers.append(list(classifier.classify(files, top=2)))
+    for one, other in zip(*answers, strict=True):
+        assert one.file == other.file and str(one.error) == str(other.error)
+        assert dict(one.top) == pytest.approx(dict(other.top), abs=0.02)

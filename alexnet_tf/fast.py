@@ -1,0 +1,43 @@
+"""A Keras AlexNet that answers many pictures at the speed at which features are computed."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class FastModel:
+    """The network of the Keras `model`, asked like it, at most `batch` inputs at a time.
+
+    The layers before the head are copies that compute in `precision`; the head is the model's own,
+    in float32, for there the time goes into reading weights. In bfloat16 the probabilities differ
+    from the model's by about 0.01 at most.
+    """
+
+    def __init__(self, model: keras.Model, precision: str, batch: int):
+        self._network = _computing_in(precision, model)
+        # Not compiled as a whole: oneDNN's convolutions are faster than XLA's on a CPU.
+        self._forward = tf.function(lambda inputs: self._network(inputs, training=False))
+        self._batch = batch
+
+    def predict_on_batch(self, inputs: np.ndarray) -> np.ndarray:
+        """Inputs float32 (n, 227, 227, 3) → probabilities float32 (n, classes)."""
+        # Every other length would be traced anew.
+        padded = np.zeros((self._batch, *inputs.shape[1:]), np.float32)
+        padded[: len(inputs)] = inputs
+        return self._forward(padded).numpy()[: len(inputs)]
+
+
+def _computing_in(precision: str, model: keras.Model) -> keras.Model:
+    """A model of the same layers, of which those before the head are copies in `precision`."""
+    policy = precision if precision == "float32" else f"mixed_{precision}"
+
+    def layer_of(layer: keras.Layer) -> keras.Layer:
+        if isinstance(layer, keras.layers.Dense | keras.layers.Softmax):
+            return layer
+        return type(layer).from_config(layer.get_config() | {"dtype": policy})
+
+    network = keras.models.clone_model(model, clone_function=layer_of)
+    network.set_weights(model.get_weights())
+    return network

@@ -172,7 +172,7 @@ FAULTS = (
     signalled(signal.SIGKILL, EXTRACTING),
     signalled(signal.SIGTERM, EXTRACTING),
     signalled(signal.SIGKILL, EPOCH),
-    damaged("bit flipped in the features", flip_a_bit, "features/*/pool5.f16"),
+    damaged("bit flipped in the features", flip_a_bit, "features/*/values"),
     signalled(signal.SIGTERM, EPOCH),
     damaged("checkpoint truncated", truncate, "run/checkpoints/*.npz"),
     signalled(signal.SIGINT, EPOCH),

@@ -38,7 +38,7 @@ def open_store(tmp_path, random_weights):
     weights = read_weights(random_weights)
 
     def store(variant="bvlc", resize="short", mirror=True, weights=weights):
-        return FeatureStore(tmp_path, weights, variant, resize, mirror, "float32")
+        return store_of(tmp_path, weights, variant, resize, mirror)
 
     return store
 
@@ -113,7 +113,7 @@ def test_a_broken_batch_is_redone_with_the_same_bits(open_store, rows, damage):
     store = open_store()
     store.fill(rows, forward)
     expected = everything(store, rows)
-    data, index = store.directory / "pool5.f16", store.directory / "index"
+    data, index = store.directory / "values", store.directory / "index"
     if damage == "bit":
         content = bytearray(data.read_bytes())
         content[12345] ^= 1

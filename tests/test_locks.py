@@ -35,6 +35,6 @@ def test_a_second_training_is_told_of_the_first(command, tmp_path, faces, random
 
 
 def test_a_second_extraction_is_told_of_the_first(tmp_path, random_weights):
-    store = FeatureStore(tmp_path, read_weights(random_weights), "bvlc", "short", True, "float32")
+    store = store_of(tmp_path, read_weights(random_weights), mirror=True)
     with locked(store.directory), pytest.raises(UserError, match=f"process {os.getpid()} is at"):
         store.fill([], None)

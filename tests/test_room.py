@@ -46,7 +46,7 @@ def write_features(folder, weights):
         Row(str(path), 0, sha256(path.read_bytes()).hexdigest())
         for path in (folder.parent / "faces").iterdir()
     ]
-    store = FeatureStore(folder, weights, "bvlc", "short", True, "float32")
+    store = store_of(folder, weights, mirror=True)
     store.fill(rows, lambda inputs: np.zeros((BATCH, 6, 6, 256), np.float32))
 
 

@@ -119,7 +119,7 @@ def test_a_copy_stands_in_for_a_picture_that_vanished(tmp_path, faces, random_we
     dataset = open_dataset(photos)
     rows = [row for row in (*dataset.train, *dataset.validation) if "cat" in row.path]
     (photos / "cat.77.jpg").unlink()
-    store = FeatureStore(tmp_path, read_weights(random_weights), "bvlc", "short", False, "float32")
+    store = store_of(tmp_path, read_weights(random_weights), mirror=False)
     failed = store.fill(rows, lambda inputs: np.zeros((BATCH, 6, 6, 256), np.float32))
     assert failed == {str(photos / "cat.77.jpg"): "does not exist"}
     assert all(row in store for row in rows)

@@ -145,9 +145,9 @@ def test_a_pickle_sets_no_attributes(tmp_path):
     (tmp_path / "a.npy").write_bytes(content)
     with pytest.raises(WeightsError):
         read_weights(tmp_path / "a.npy")
-    from alexnet_tf.readers.npy import _PickledArray
+    from alexnet_tf.readers.arrays import PickledArray
 
-    assert not hasattr(_PickledArray, "evil")
+    assert not hasattr(PickledArray, "evil")
 
 
 def test_an_hdf5_dataset_is_as_large_as_the_file(tmp_path):

@@ -114,8 +114,8 @@ class _Start:
         if layer in self.given:
             return {"kernel_initializer": "zeros"}
         seed, initial = self.seed_of(layer), self.row.initial
-        if isinstance(initial, str):
-            return {"kernel_initializer": getattr(initializers, initial)(seed)}
+        if initial is KERAS:
+            return {"kernel_initializer": initializers.GlorotUniform(seed)}
         place = (*CONV_LAYERS, *FC_LAYERS).index(layer)
         random = initializers.TruncatedNormal if initial.truncated else initializers.RandomNormal
         return {

@@ -34,15 +34,13 @@ PAPER_BIASES = (0, 1, 0, 1, 1, 1, 1, 0)
 CAFFENET = Initial(CAFFE_DEVIATIONS, PAPER_BIASES)
 PAPER = Initial((0.01,) * 8, PAPER_BIASES)  # Krizhevsky 2012, section 5
 TENSORFLOW_TUTORIAL = Initial((0.1,) * 8, (0,) * 8, truncated=True)
-# Classes of Keras, the first its default (Glorot 2010; He 2015); biases are 0.
-KERAS, HE = "GlorotUniform", "HeNormal"
+KERAS = None  # its default: uniform as in Glorot 2010, with biases of 0
 # By the names of --initial.
 INITIALS = {
     "paper": PAPER,
     "caffe": CAFFE,
     "truncated": TENSORFLOW_TUTORIAL,
     "keras": KERAS,
-    "he": HE,
 }
 
 
@@ -90,8 +88,7 @@ class Variant:
     head: tuple[str, ...] = ("fc", "drop")
     fc_units: tuple[int, int] = (4096, 4096)
     dropout: float = 0.5
-    # Random numbers, or a class of Keras that draws them.
-    initial: Initial | str = CAFFE
+    initial: Initial | None = CAFFE
 
     @property
     def conv_layers(self) -> tuple[str, ...]:
@@ -178,7 +175,7 @@ STARTER = replace(
     strides=(2, 1, 1, 1, 1),
     head=("fc", "drop"),
     fc_units=(512, 512),
-    initial=HE,
+    initial=KERAS,
 )
 
 # The PaddlePaddle tutorial's. Its own layers, like those of `cifar64`, shrink 32 pixels to nothing
@@ -248,7 +245,6 @@ VARIANTS = {
             strides=(1, 1, 1, 1, 1),
             after_conv=POOLED,
             fc_units=(512, 512),
-            initial=HE,
         ),
         STARTER,
         # LeCun 1998, figure 2, as tutorials write it today: maxima and relu.

@@ -31,7 +31,7 @@ from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights import WeightsError, read_weights
 
 # pool5 is 1 × 1 × 2: whole networks of 5 kB.
-TINY = replace(VARIANTS["bvlc"], image_size=67, filters=(2,) * 5, groups=(1,) * 5, fc_units=3)
+TINY = replace(VARIANTS["bvlc"], image_size=67, filters=(2,) * 5, groups=(1,) * 5, fc_units=(3, 3))
 SECONDS = 5
 MEMORY = 64 << 20
 # A float32 for each byte of a float8, would there be one, in each of sixteen arrays.

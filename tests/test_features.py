@@ -7,6 +7,7 @@ from alexnet_tf.dataset import Row, open_dataset
 from alexnet_tf.errors import UserError
 from alexnet_tf.features import BATCH, FeatureStore
 from alexnet_tf.images import load_image, preprocess_input
+from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights import read_weights
 
 
@@ -38,7 +39,7 @@ def open_store(tmp_path, random_weights):
     weights = read_weights(random_weights)
 
     def store(variant="bvlc", resize="short", mirror=True, weights=weights):
-        return store_of(tmp_path, weights, variant, resize, mirror)
+        return FeatureStore(tmp_path, VARIANTS[variant], resize, weights=weights, mirror=mirror)
 
     return store
 

@@ -9,6 +9,7 @@ import pytest
 from alexnet_tf.errors import UserError
 from alexnet_tf.features import FeatureStore
 from alexnet_tf.locks import locked
+from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights import read_weights
 
 
@@ -35,6 +36,8 @@ def test_a_second_training_is_told_of_the_first(command, tmp_path, faces, random
 
 
 def test_a_second_extraction_is_told_of_the_first(tmp_path, random_weights):
-    store = store_of(tmp_path, read_weights(random_weights), mirror=True)
+    store = FeatureStore(
+        tmp_path, VARIANTS["bvlc"], "short", weights=read_weights(random_weights), mirror=True
+    )
     with locked(store.directory), pytest.raises(UserError, match=f"process {os.getpid()} is at"):
         store.fill([], None)

@@ -7,7 +7,7 @@ import reference
 
 import alexnet_tf
 from alexnet_tf.errors import UserError
-from alexnet_tf.model import AlexNet, Head, load_model
+from alexnet_tf.model import AlexNet, load_model, part
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights import load_weights
 
@@ -39,6 +39,9 @@ VARIANT_SIDES_AND_PARAMETERS = {
     "cifar96": ((8, 4, 2, 1), 25_678_184),
     "cifar96-nolrn": ((8, 4, 2, 1), 25_678_184),
     "cifar64": ((8, 4, 2, 1), 24_400_680),
+    "cifar32": ((32, 16, 8, 4), 3_214_824),
+    "starter": ((61, 30, 14, 6), 4_075_304),
+    "lenet5": ((28, 14, 5), 145_578),
 }
 
 
@@ -73,21 +76,29 @@ def test_every_variant_is_what_a_plain_numpy_network_computes(variant):
 
     sides, parameters = VARIANT_SIDES_AND_PARAMETERS[variant]
     names = ("conv1", "pool1", "pool2", "pool5")
-    assert tuple(expected[name].shape[0] for name in names) == sides
-    assert expected["pool5"].shape == row.pool5_shape
-    assert model.count_params() == parameters
+    assert tuple(expected[name].shape[0] for name in names if name in expected) == sides
+    assert model.get_layer("flatten").input.shape[1:] == row.pool5_shape
+    assert model.count_params() == row.parameters(1000) == parameters
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_every_variant_has_a_head_for_its_pool5(variant):
+@pytest.mark.parametrize("variant", ["bvlc", "owt"])
+def test_the_parts_of_a_network_are_the_whole(variant):
     row = VARIANTS[variant]
-    head = Head(variant, classes=10, seed=0)
-    assert head.input_shape == (None, *row.pool5_shape) and head.output_shape == (None, 10)
-    order = [layer.name for layer in head.layers][2:6]
-    if variant in ("owt", "nolrn"):
+    model = AlexNet(variant, classes=10)
+    parts = [part(model, *ends) for ends in (("conv1", "conv4"), ("conv4", "fc6"), ("fc6", "prob"))]
+    assert [each.output_shape[1:] for each in parts[:2]] == [row.shape_before("conv4"), (9216,)]
+    order = [layer.name for layer in parts[2].layers][1:5]
+    if variant == "owt":
         assert order == ["drop6", "fc6", "drop7", "fc7"]
     else:
         assert order == ["fc6", "drop6", "fc7", "drop7"]
+    picture = np.random.default_rng(0).normal(0, 1, (1, *model.input_shape[1:])).astype("f4")
+    x = picture
+    for each in parts:
+        x = each(x)
+    np.testing.assert_array_equal(
+        x, keras.Model(model.input, model.get_layer("fc8").output)(picture)
+    )
 
 
 @pytest.mark.parametrize(
@@ -139,8 +150,8 @@ def test_prob_is_the_softmax_of_fc8(alexnet):
     np.testing.assert_allclose(probabilities, expected / expected.sum(), rtol=1e-4)
 
 
-def test_the_same_seed_gives_the_same_head():
-    first, second, other = (Head(classes=2, seed=seed).get_weights() for seed in (1, 1, 2))
+def test_the_same_seed_gives_the_same_weights():
+    first, second, other = (AlexNet("lenet5", 2, seed=seed).get_weights() for seed in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(first, second))
     assert not np.array_equal(first[0], other[0])
 

@@ -19,6 +19,7 @@ from alexnet_tf.features import BATCH, FeatureStore
 from alexnet_tf.files import replacing
 from alexnet_tf.room import NoRoom, shortages
 from alexnet_tf.run import Run
+from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights import read_weights
 
 LOG = logging.getLogger("tests")
@@ -46,7 +47,7 @@ def write_features(folder, weights):
         Row(str(path), 0, sha256(path.read_bytes()).hexdigest())
         for path in (folder.parent / "faces").iterdir()
     ]
-    store = store_of(folder, weights, mirror=True)
+    store = FeatureStore(folder, VARIANTS["bvlc"], "short", weights=weights, mirror=True)
     store.fill(rows, lambda inputs: np.zeros((BATCH, 6, 6, 256), np.float32))
 
 

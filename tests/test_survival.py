@@ -16,6 +16,7 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.features import BATCH, FeatureStore
 from alexnet_tf.run import Run, prepare
 from alexnet_tf.settings import Settings
+from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights import read_weights
 
 LOG = logging.getLogger("tests")
@@ -119,7 +120,9 @@ def test_a_copy_stands_in_for_a_picture_that_vanished(tmp_path, faces, random_we
     dataset = open_dataset(photos)
     rows = [row for row in (*dataset.train, *dataset.validation) if "cat" in row.path]
     (photos / "cat.77.jpg").unlink()
-    store = store_of(tmp_path, read_weights(random_weights), mirror=False)
+    store = FeatureStore(
+        tmp_path, VARIANTS["bvlc"], "short", weights=read_weights(random_weights), mirror=False
+    )
     failed = store.fill(rows, lambda inputs: np.zeros((BATCH, 6, 6, 256), np.float32))
     assert failed == {str(photos / "cat.77.jpg"): "does not exist"}
     assert all(row in store for row in rows)

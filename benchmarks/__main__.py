@@ -65,19 +65,19 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     options = parse_arguments()
     place = Place(
-        Path(options.photos).resolve(),
+        Path(options.photos),
         Path(options.weights).resolve(),
         options.variant,
         options.out.resolve().parent,
         options.share,
     )
-    machine = describe_machine()
-    results = Results(options.out, machine | _materials(place))
+    conditions = describe_machine() | _materials(place)
+    results = Results(options.out, conditions)
     for row in [ROWS[name] for name in options.rows] or ROWS.values():
         measure(row, place, results, options.rounds or row.rounds)
     lines = table.summary(ROWS.values(), results)
     results.summarize(lines)
-    report = _report(machine, lines, table.details(ROWS.values(), results))
+    report = _report(conditions, lines, table.details(ROWS.values(), results))
     write_text(options.out.with_suffix(".md"), report)
     print(report)
 
@@ -118,8 +118,8 @@ def _materials(place: Place) -> dict[str, str]:
     }
 
 
-def _report(machine: dict[str, str], lines: Sequence[dict], details: Sequence[str]) -> str:
-    described = ", ".join(f"{name}: {value}" for name, value in machine.items())
+def _report(conditions: dict[str, str], lines: Sequence[dict], details: Sequence[str]) -> str:
+    described = ", ".join(f"{name}: {value}" for name, value in conditions.items())
     return "\n\n".join((described, table.summary_table(lines), *details)) + "\n"
 
 

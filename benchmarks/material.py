@@ -31,7 +31,7 @@ def default_material() -> tuple[str, str, str]:
 def write_photos(photos: Path, count: int, folder: Path) -> Path:
     """Write `count` JPEG files, no two with the same bytes, made from `photos`; return train.txt.
 
-    ``folder/photos/CLASS/N.jpg`` are copies of all photos in turn, each with a comment of its own;
+    ``folder/photos/LABEL/N.jpg`` are copies of all photos in turn, each with a comment of its own;
     train.txt, val.txt and classes.txt in `folder` keep every copy on the side of its original.
     Raises UserError for a photo that is no JPEG file.
     """
@@ -41,11 +41,11 @@ def write_photos(photos: Path, count: int, folder: Path) -> Path:
     # Mixed, so that the first of them have every class, and 15% to validate with.
     order = np.random.default_rng(0).permutation(len(originals))
     sides: tuple[list[Row], list[Row]] = [], []
-    for name in dataset.classes:
-        (folder / "photos" / name).mkdir(parents=True)
+    for label in range(len(dataset.classes)):
+        (folder / "photos" / str(label)).mkdir(parents=True)
     for number in range(count):
         row = originals[order[number % len(order)]]
-        path = folder / "photos" / dataset.classes[row.label] / f"{number}.jpg"
+        path = folder / "photos" / str(row.label) / f"{number}.jpg"
         path.write_bytes(_commented(row.path, number))
         sides[row in held_out].append(replace(row, path=str(path)))
     write_lists(Dataset(dataset.classes, tuple(sides[0]), tuple(sides[1])), folder)

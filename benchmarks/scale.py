@@ -67,7 +67,7 @@ def _details(medians: dict[str, Figures]) -> str:
 
 ROW = Row(
     "scale",
-    "peak anonymous memory, training on 100,000 distinct pictures",
+    "training on up to 100,000 distinct pictures, peak of RssAnon",
     {f"{count:,}": partial(_measure, count) for count in COUNTS},
     (Comparison("100,000", None, "2.5 GB or less"),),
     lambda memory: f"{memory / 1e9:.2f} GB",

@@ -28,7 +28,7 @@ TRAIN_OPTIONS = --run "$(RUN)" \
 # Where files are fetched from instead of their publishers, and a folder or URL that comes first.
 PLACES = $(if $(FROM),--from "$(FROM)") $(if $(MIRROR),--mirror "$(MIRROR)")
 
-.PHONY: help setup demo weights data train tensorboard test chaos fuzz lint lock audit doctor \
+.PHONY: help setup demo weights data train tensorboard test chaos fuzz bench doctor audit lock lint \
   clean
 
 help: ## list the targets
@@ -65,6 +65,14 @@ chaos: $(SETUP) ## kill, stop, damage and starve trainings for some minutes (ROU
 
 fuzz: $(SETUP) ## read 20,000 damaged files of weights (INPUTS SEED)
 	$(BIN)/python tests/fuzz.py $(if $(INPUTS),--inputs "$(INPUTS)") $(if $(SEED),--seed "$(SEED)")
+
+bench: $(SETUP) ## measure beside the usual recipes (ROWS PHOTOS WEIGHTS VARIANT ROUNDS OUT)
+	@$(BIN)/python -m benchmarks $(ROWS) \
+	  $(if $(PHOTOS),--photos "$(PHOTOS)") \
+	  $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
+	  $(if $(VARIANT),--variant "$(VARIANT)") \
+	  $(if $(ROUNDS),--rounds "$(ROUNDS)") \
+	  $(if $(OUT),--out "$(OUT)")
 
 doctor: $(SETUP) ## check this installation and, where there is one, RUN
 	@$(BIN)/python -m alexnet_tf doctor $(if $(wildcard $(RUN)),"$(RUN)")

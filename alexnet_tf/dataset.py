@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from alexnet_tf.archive import DEFAULT, Limits
@@ -16,9 +17,11 @@ from alexnet_tf.progress import progress
 from alexnet_tf.sources import Entry, open_source
 
 VALIDATION_SHARE = 0.15
+# So many pictures at a time are handed to the threads that check them.
+PORTION = 1024
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One picture: its path, the index of its class, the SHA-256 of the file in hex."""
 
@@ -121,8 +124,10 @@ def write_lists(dataset: Dataset, directory: Path) -> None:
 def _inspect(paths: list[str]) -> tuple[dict[str, str], list[tuple[str, str]]]:
     """Digests of the readable pictures, by path, and (path, reason) of the others."""
     digests, rejected = {}, []
+    portions = (paths[start : start + PORTION] for start in range(0, len(paths), PORTION))
     with ThreadPoolExecutor() as pool:
-        results = pool.map(_digest, paths)
+        # All at once they would wait in the pool, a kilobyte for each.
+        results = chain.from_iterable(pool.map(_digest, portion) for portion in portions)
         for path, result in zip(paths, progress(results, len(paths), "checking pictures")):
             if isinstance(result, ImageError):
                 rejected.append((path, result.reason))

@@ -1,0 +1,159 @@
+"""conv1 … pool5 of `bvlc` on batches of real photos, by this program and by plain networks.
+
+`python -m benchmarks.convolutions NETWORK FOLDER WEIGHTS` measures one of `NETWORKS` in a process
+of its own and prints its seconds a picture.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache, partial
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from alexnet_tf.demo import write_random_convolutions
+from alexnet_tf.images import load_batches
+from alexnet_tf.processor import native_precision
+from alexnet_tf.variants import get_variant
+from alexnet_tf.weights import Weights, read_weights
+from benchmarks.material import write_photos
+from benchmarks.process import run_python
+from benchmarks.row import Comparison, Figures, Place, Row
+
+VARIANT = get_variant("bvlc")
+BATCH = 64
+PICTURES, REPEATS = 4 * BATCH, 5
+
+Forward = Callable[[np.ndarray], object]
+
+
+def ours(weights: Weights, precision: str) -> Forward:
+    import tensorflow as tf
+
+    from alexnet_tf.model import AlexNet
+
+    model = AlexNet(VARIANT.name, weights=weights, include_top=False, precision=precision)
+    forward = tf.function(lambda inputs: tf.cast(model(inputs, training=False), tf.float32))
+    return lambda pictures: [forward(batch).numpy() for batch in _batches(pictures)]
+
+
+def keras(weights: Weights) -> Forward:
+    from benchmarks import recipe_keras
+
+    model = recipe_keras.plain_convolutions(VARIANT, weights)
+    return lambda pictures: model.predict(pictures, batch_size=BATCH, verbose=0)
+
+
+def pytorch(weights: Weights, layout: str) -> Forward:
+    import torch
+
+    from benchmarks import recipe_pytorch
+
+    layout = getattr(torch, layout)
+    model = recipe_pytorch.plain_convolutions(VARIANT, weights).to(memory_format=layout)
+
+    @torch.no_grad()
+    def forward(pictures):
+        for batch in _batches(pictures):
+            inputs = torch.from_numpy(batch.transpose(0, 3, 1, 2))
+            model(inputs.contiguous(memory_format=layout))
+
+    return forward
+
+
+NETWORKS: dict[str, Callable[[Weights], Forward]] = {
+    "ours, bfloat16": partial(ours, precision="bfloat16"),
+    "ours, float32": partial(ours, precision="float32"),
+    "Keras": keras,
+    "PyTorch": partial(pytorch, layout="contiguous_format"),
+    "PyTorch, channels last": partial(pytorch, layout="channels_last"),
+}
+
+
+def _batches(pictures: np.ndarray) -> list[np.ndarray]:
+    return [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
+
+
+def seconds_a_picture(forward: Forward, pictures: np.ndarray) -> float:
+    """The median of some repeats, after one that does not count."""
+    forward(pictures)
+    seconds = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        forward(pictures)
+        seconds.append(time.perf_counter() - start)
+    return median(seconds) / len(pictures)
+
+
+def load_pictures(folder: Path) -> np.ndarray:
+    """The network's inputs of the photos in `folder`."""
+    paths = sorted(folder.rglob("*.jpg"))
+    (views,) = load_batches([paths], VARIANT.name)
+    return np.concatenate(views)
+
+
+def _prepare(place: Place) -> None:
+    """Photos and random convolutions: their values do not change the time."""
+    write_photos(place.photos, PICTURES, place.folder)
+    write_random_convolutions(place.folder / "random.npy", VARIANT.name)
+
+
+def _measure(network: str, place: Place) -> Figures:
+    photos, weights = place.folder / "photos", place.folder / "random.npy"
+    ended = run_python("-m", "benchmarks.convolutions", network, photos, weights)
+    return {"seconds": float(ended.output)}
+
+
+@cache
+def channels_last_is_faster(place: Place) -> bool:
+    """Whether PyTorch's convolutions are, on this machine."""
+    with TemporaryDirectory(dir=place.folder) as name:
+        own = replace(place, folder=Path(name))
+        _prepare(own)
+        layouts = "PyTorch", "PyTorch, channels last"
+        plain, last = (_measure(network, own)["seconds"] for network in layouts)
+    return last < plain
+
+
+def _row() -> Row:
+    precisions = dict.fromkeys((native_precision(), "float32"))
+    names = [*(f"ours, {precision}" for precision in precisions), "Keras"]
+    if find_spec("torch"):
+        names += ["PyTorch", "PyTorch, channels last"]
+    # With bfloat16 and without.
+    targets = {"Keras": ("3×", "1.4×"), "PyTorch": ("5×", "2.5×")}
+    targets["PyTorch, channels last"] = targets["PyTorch"]
+    comparisons = [
+        Comparison(side, against, targets[against][side == "ours, float32"])
+        for side in names
+        for against in names
+        if side.startswith("ours") and against in targets
+    ]
+    return Row(
+        "conv",
+        "conv1–pool5, bvlc, 64 photos at a time",
+        {name: partial(_measure, name) for name in names},
+        tuple(comparisons),
+        lambda seconds: f"{1 / seconds:.0f} pictures/s",
+        prepare=_prepare,
+    )
+
+
+ROW = _row()
+
+
+def main() -> None:
+    network, folder, weights = sys.argv[1:]
+    forward = NETWORKS[network](read_weights(weights))
+    print(seconds_a_picture(forward, load_pictures(Path(folder))))
+
+
+if __name__ == "__main__":
+    main()

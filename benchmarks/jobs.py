@@ -1,0 +1,87 @@
+"""From photos to a trained model: the whole program, from its start to its end."""
+
+from __future__ import annotations
+
+import csv
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from alexnet_tf.processor import native_precision
+from benchmarks.convolutions import channels_last_is_faster
+from benchmarks.material import train, write_photos
+from benchmarks.process import run_python
+from benchmarks.row import Comparison, Figures, Place, Row, Side
+from benchmarks.table import markdown
+
+EPOCHS = 10
+
+
+def _ours(place: Place, precision: str) -> Figures:
+    """Our command, with nothing computed before: features, training, model.keras, model.tflite."""
+    with TemporaryDirectory(dir=place.folder) as name:
+        folder, lists = Path(name), place.folder / "train.txt"
+        options = "--epochs", place.scaled(EPOCHS), "--precision", precision
+        ended = train(place, lists, folder, *options)
+        with (folder / "run/history.csv").open() as file:
+            accuracy = max(float(row["val_accuracy"]) for row in csv.DictReader(file))
+    return {"seconds": ended.seconds, "accuracy": accuracy}
+
+
+def _keras(place: Place) -> Figures:
+    return _usual(place, "benchmarks.recipe_keras")
+
+
+def _pytorch(place: Place) -> Figures:
+    options = ["--channels-last"] if channels_last_is_faster(place) else []
+    return _usual(place, "benchmarks.recipe_pytorch", *options)
+
+
+def _usual(place: Place, recipe: str, *options: str) -> Figures:
+    ended = run_python(
+        *("-m", recipe, place.folder, "--weights", place.weights, "--variant", place.variant),
+        *("--epochs", place.scaled(EPOCHS), *options),
+    )
+    return {"seconds": ended.seconds, "accuracy": float(ended.output.split()[-1])}
+
+
+def _row(pictures: int, sides: dict[str, Side], targets: dict[str, str]) -> Row:
+    def prepare(place: Place) -> None:
+        write_photos(place.photos, place.scaled(pictures), place.folder)
+
+    return Row(
+        f"job-{pictures}",
+        f"{pictures:,} photos → trained model, {EPOCHS} epochs",
+        sides,
+        tuple(Comparison("ours", side, targets[side]) for side in sides if side in targets),
+        lambda seconds: f"{seconds:.0f} s",
+        rounds=1,
+        prepare=prepare,
+        details=_details,
+    )
+
+
+def _details(medians: dict[str, Figures]) -> str:
+    """Whether what is fast is as good."""
+    lines = (
+        (side, f"{figures['seconds']:.0f}", f"{figures['accuracy']:.3f}")
+        for side, figures in medians.items()
+    )
+    return markdown(("side", "seconds", "validation accuracy"), lines)
+
+
+def _rows() -> tuple[Row, Row]:
+    sides: dict[str, Side] = {"ours": partial(_ours, precision="auto"), "Keras": _keras}
+    if find_spec("torch"):
+        sides["PyTorch"] = _pytorch
+    slower = {}
+    if native_precision() != "float32":
+        slower["ours, float32"] = partial(_ours, precision="float32")
+    return (
+        _row(1200, sides | slower, {"Keras": "2.5×", "PyTorch": "3×"}),
+        _row(6000, sides, {"Keras": "5×", "PyTorch": "6×"}),
+    )
+
+
+ROWS = _rows()

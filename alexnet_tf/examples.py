@@ -12,7 +12,7 @@ from alexnet_tf.features import FeatureStore
 
 
 class Examples:
-    """Those of `rows`. Example i is picture i modulo their number, in view i divided by that."""
+    """Those of `rows`. Number i is picture i modulo how many there are, in view i divided by it."""
 
     def __init__(self, rows: Sequence[Row], store: FeatureStore):
         self.store = store
@@ -20,11 +20,11 @@ class Examples:
         self.labels = np.array([row.label for row in rows], np.int64)
 
     def __len__(self) -> int:
-        return len(self.slots) * self.store.views
+        return len(self.slots)
 
     def sample(self, number: int) -> np.ndarray:
-        """At most so many example numbers in the first view, spread over the list."""
-        return np.arange(0, len(self.slots), -(-len(self.slots) // number))
+        """The numbers of at most so many pictures, spread over the list."""
+        return np.arange(0, len(self), -(-len(self) // number))
 
     def batches(
         self,
@@ -32,17 +32,17 @@ class Examples:
         view: Callable[[np.ndarray, int], np.ndarray] | None = None,
         first: int = 0,
     ) -> tf.data.Dataset:
-        """(values (n, …), labels int64 (n,)) for each chunk of example numbers, from `first` on.
+        """(values (n, …), labels int64 (n,)) for each chunk of numbers, from `first` on.
 
         The values are those in the store or, with a `view`, what it makes of those and the number
         of the chunk: float32 pictures. They are made while the step before is under way.
         """
 
         def read():
-            for number, examples in enumerate(chunks[first:], first):
-                views, pictures = np.divmod(examples, len(self.slots))
+            for chunk, numbers in enumerate(chunks[first:], first):
+                views, pictures = np.divmod(numbers, len(self))
                 values = self.store.read(self.slots[pictures], views)
-                yield view(values, number) if view else values, self.labels[pictures]
+                yield view(values, chunk) if view else values, self.labels[pictures]
 
         shape = (None, None, None, 3) if view else (None, *self.store.shape)
         signature = (

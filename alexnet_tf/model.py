@@ -36,7 +36,7 @@ def AlexNet(
     `read_weights` reads, which must hold every layer of the model; or what `check_weights`
     returned, the layers that it lacks starting at random as Keras does; or None: all start at
     random as the variant does. `seed` fixes the random kernels and the dropout. With
-    ``precision="bfloat16"`` the convolutions compute in bfloat16 on float32 weights. Raises
+    ``precision="bfloat16"`` all layers but fc8 compute in bfloat16 on float32 weights. Raises
     UserError for an unknown variant or for weights that do not fit.
 
     >>> AlexNet().count_params()
@@ -52,8 +52,8 @@ def AlexNet(
     inputs = keras.Input((row.image_size, row.image_size, len(row.channels)), name="data")
     with _computing_in(precision):
         outputs = _convolutions(inputs, row, start)
-    if include_top:
-        outputs = _classifier(outputs, row, classes, start)
+        if include_top:
+            outputs = _classifier(outputs, row, classes, start)
     model = keras.Model(inputs, outputs, name=name)
     load_weights(model, weights or {})
     return model
@@ -152,12 +152,12 @@ def _convolutions(x, row: Variant, start: _Start):
 
 
 def _classifier(x, row: Variant, classes: int, start: _Start):
-    x = layers.Flatten(name="flatten", dtype="float32")(x)
+    x = layers.Flatten(name="flatten")(x)
     for number in (6, 7):
         for step in row.head:
             x = _HEAD[step](x, row, number, start)
-    x = layers.Dense(classes, name="fc8", **start.of("fc8"))(x)
-    return layers.Softmax(name="prob")(x)
+    x = layers.Dense(classes, name="fc8", dtype="float32", **start.of("fc8"))(x)
+    return layers.Softmax(name="prob", dtype="float32")(x)
 
 
 def _norm(row: Variant, name: str):

@@ -131,8 +131,7 @@ class Settings:
 
     mirror: bool = _option(
         True,
-        "train on mirror images too: on both views of a picture in each epoch, or, where pictures"
-        " are not kept as features, on either at random",
+        "train on mirror images too: on either view of a picture in each epoch, at random",
     )
     crop: bool = _option(
         False, "cut the input out at random places of the square, not at its centre"

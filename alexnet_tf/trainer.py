@@ -63,13 +63,13 @@ class Trainer:
             self._standardize("fc6" in job.weights)
         self._views = self._prepare_views()
         self._begun = _Begun()
-        # The head alone is fastest compiled; oneDNN's convolutions are faster than XLA's on a CPU.
-        self._train_step = tf.function(self._train, jit_compile=is_head)
-        self._validation_step = tf.function(self._validate, jit_compile=is_head)
+        # On a CPU oneDNN's layers are faster than XLA's, but not an update in many small steps.
+        self._train_step = tf.function(self._train)
+        self._validation_step = tf.function(self._validate)
         self._update = tf.function(self._apply, jit_compile=True)
 
     def run_epoch(self, history: Sequence[dict[str, float]]) -> dict[str, float]:
-        """Train on each example once, in random order, then validate; the row of the epoch that
+        """Train on each picture once, in random order, then validate; the row of the epoch that
         follows those in `history`.
 
         It has loss and accuracy, means over the pictures as they were seen, of training and of
@@ -95,7 +95,9 @@ class Trainer:
     def _steps(self, history: Sequence[dict[str, float]]) -> None:
         """Those steps of the epoch that have not been made yet."""
         epoch, examples = len(history), len(self.training)
-        order = np.random.default_rng([self.settings.seed, epoch]).permutation(examples)
+        random = np.random.default_rng([self.settings.seed, epoch])
+        order = random.permutation(examples)
+        order += examples * random.integers(0, self.store.views, examples)
         steps = -(-examples // self.settings.batch_size)
         view = partial(self._views, epoch) if self._views else None
         batches = self.training.batches(np.array_split(order, steps), view, self._begun.steps)

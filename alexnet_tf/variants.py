@@ -240,6 +240,9 @@ VARIANTS = {
         replace(
             CIFAR96,
             name="cifar32",
+            # Of CIFAR-10's 50,000 training pictures.
+            mean=(0.4914, 0.4822, 0.4465),
+            deviation=(0.2470, 0.2435, 0.2616),
             filters=(64, 128, 256, 256, 128),
             kernel_sizes=(5, 5, 3, 3, 3),
             strides=(1, 1, 1, 1, 1),

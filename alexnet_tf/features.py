@@ -81,6 +81,8 @@ class FeatureStore:
         self._data, self._index = self.directory / "values", self.directory / "index"
         self._data.touch()
         self._index.touch()
+        # Records of batches that need no second look: found to be whole, or written here.
+        self._sound: dict[int, bytes] = {}
         self._open()
 
     def __contains__(self, row: Row) -> bool:
@@ -160,7 +162,9 @@ class FeatureStore:
         for number, record in enumerate(records[:count]):
             digests = {place: d.decode() for place, d in enumerate(record["digests"]) if d}
             whole = self._values[number * BATCH : (number + 1) * BATCH]
-            if zlib.crc32(whole) == record["checksum"]:
+            is_sound = self._sound.get(number) == record.tobytes()
+            if is_sound or zlib.crc32(whole) == record["checksum"]:
+                self._sound[number] = record.tobytes()
                 self._slots |= {digest: number * BATCH + place for place, digest in digests.items()}
             else:
                 self._broken[number] = digests
@@ -208,3 +212,4 @@ class FeatureStore:
                 file.write(content.tobytes())
                 file.flush()
                 os.fsync(file.fileno())
+        self._sound[number] = record.tobytes()

@@ -23,7 +23,9 @@ TRAIN_OPTIONS = --run "$(RUN)" \
   $(if $(SEED),--seed "$(SEED)") \
   $(if $(KEEP),--keep "$(KEEP)") \
   $(if $(MAX_LOST),--max-lost "$(MAX_LOST)") \
-  $(if $(FEATURES),--features "$(FEATURES)")
+  $(if $(RECIPE),--recipe "$(RECIPE)") \
+  $(if $(TRAIN),--train "$(TRAIN)") \
+  $(if $(FEATURES),--features "$(FEATURES)") $(OPTIONS)
 
 # Where files are fetched from instead of their publishers, and a folder or URL that comes first.
 PLACES = $(if $(FROM),--from "$(FROM)") $(if $(MIRROR),--mirror "$(MIRROR)")
@@ -51,7 +53,7 @@ weights: $(SETUP) ## fetch and check the pretrained weights (WEIGHTS=NAME FROM M
 data: $(SETUP) ## fetch, list and split the photos (DATA=FOLDER_OR_ZIP SEED FROM MIRROR)
 	@$(BIN)/python -m alexnet_tf data $(if $(DATA),"$(DATA)") $(if $(SEED),--seed "$(SEED)") $(PLACES)
 
-train: $(SETUP) ## train, or go on training (DATA RUN WEIGHTS VARIANT RESIZE EPOCHS BATCH_SIZE …)
+train: $(SETUP) ## train, or go on training (DATA RUN WEIGHTS VARIANT EPOCHS … OPTIONS)
 	@$(BIN)/python train_alexnet.py $(TRAIN_OPTIONS)
 
 tensorboard: $(SETUP) ## show the curves of RUN on http://localhost:9090 (PORT HOST)

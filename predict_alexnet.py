@@ -8,13 +8,13 @@ import json
 import sys
 from pathlib import Path
 
-from alexnet_tf import arguments, cli
+from alexnet_tf import arguments, cli, starter
 from alexnet_tf.errors import UserError
 from alexnet_tf.files import printable
 from alexnet_tf.images import CROPS, RESIZES
 from alexnet_tf.network import Network
 from alexnet_tf.predict import Answer, Classifier, find_pictures
-from alexnet_tf.run import finished_run
+from alexnet_tf.run import STARTER, finished_run
 from alexnet_tf.settings import Settings
 from alexnet_tf.variants import VARIANTS
 
@@ -43,7 +43,8 @@ def parse_arguments() -> argparse.Namespace:
         dest="runs",
         action="append",
         metavar="DIR",
-        help="2: the run to ask (the latest finished one); the answers of several are averaged",
+        help="2: the run to ask (the latest finished one, or else the starter); the answers of"
+        " several are averaged",
     )
     add(
         "--weights",
@@ -79,8 +80,10 @@ def main() -> int:
     if options.mode == "1":
         networks = [Network.of_imagenet(options.weights, options.variant, options.resize)]
     else:
-        runs = options.runs or [None]
-        networks = [Network.of_run(finished_run(directory)) for directory in runs]
+        runs = [finished_run(directory) for directory in options.runs or [None]]
+        networks = [Network.of_run(run) for run in runs]
+        if not options.runs and runs == [STARTER]:
+            print(f"predict_alexnet.py: {starter.remark()}", file=sys.stderr)
     classifier = Classifier(networks, options.crops)
     pictures = find_pictures(options.pictures)
     if not pictures:
@@ -99,8 +102,8 @@ def main() -> int:
         else:
             for line in as_lines(answer, names_only, is_single):
                 print(line, flush=True)
-    if options.mode == "1":
-        networks[0].keep_lite()  # a run has had its own since the end of its training
+    if options.mode == "1" or runs == [STARTER]:
+        networks[0].keep_lite()  # another run has had its own since the end of its training
     return 2 if failed else 0
 
 

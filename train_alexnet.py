@@ -19,7 +19,8 @@ def parse_arguments() -> argparse.Namespace:
         default=next(iter(RECIPES)),
         choices=RECIPES,
         help="defaults of all settings for a whole way to train: a head on frozen convolutions; all"
-        " layers, as Krizhevsky 2012; or all, as PaddlePaddle's tutorial on CIFAR-10",
+        " layers, as Krizhevsky 2012; all, as the starter that comes with the program; or all, as"
+        " PaddlePaddle's tutorial on CIFAR-10",
     )
     parser = argparse.ArgumentParser(
         description=__doc__

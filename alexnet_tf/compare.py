@@ -26,8 +26,6 @@ def compare(
     makes the code 1; with one that is refused or stopped all ends, and its code is returned. The
     results so far are written into `directory` each time, for a comparison may take days.
     """
-    if not SCRIPT.is_file():
-        raise UserError(f"compare in the project's folder, where {SCRIPT} is")
     results: list[Result] = []
     for variant in variants:
         run = Run(directory / variant)
@@ -36,7 +34,7 @@ def compare(
             "features": directory / "features",
             "log": directory / "train.log",
         }
-        code = _train({"variant": variant, **options, **places})
+        code = train({"variant": variant, **options, **places})
         if code > 1:
             return results, code
         results.append(read_result(run, variant, finished=code == 0))
@@ -44,11 +42,14 @@ def compare(
     return results, 0 if all(result.finished for result in results) else 1
 
 
-def _train(options: Mapping[str, object]) -> int:
-    """The exit code of train_alexnet.py; below 0 when a signal ended it at once.
+def train(options: Mapping[str, object]) -> int:
+    """The exit code of train_alexnet.py with `options` (name → value), below 0 when a signal ended
+    it at once; UserError when it is not in the working directory.
 
     A terminal does not reach it, so that Ctrl-C asks it to stop but once, by us.
     """
+    if not SCRIPT.is_file():
+        raise UserError(f"this trains in the project's folder, where {SCRIPT} is")
     words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
     print(f"\n$ python {SCRIPT} {shlex.join(words)}", flush=True)
     with subprocess.Popen([sys.executable, SCRIPT, *words], start_new_session=True) as process:

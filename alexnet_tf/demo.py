@@ -9,32 +9,32 @@ from pathlib import Path
 
 import numpy as np
 
+from alexnet_tf import starter
 from alexnet_tf.drawings import draw_faces
 from alexnet_tf.errors import UserError
 from alexnet_tf.files import replacing
 from alexnet_tf.settings import Settings
 from alexnet_tf.variants import get_variant
 
-EPOCHS = 5
+EPOCHS = 8
 
 
 def demo(folder: Path) -> None:
     """List, train and predict in `folder`, in subprocesses of the scripts in the working directory.
 
-    Uses the pretrained weights where they are in their place, random convolutions otherwise.
+    Uses the pretrained weights where they are in their place, the starter's convolutions otherwise.
     """
     if not Path("train_alexnet.py").is_file():
         raise UserError("run the demo in the project's folder, where train_alexnet.py is")
     photos, run = folder / "photos", folder / "run"
     print(f"Drawing 200 cats and 200 dogs into {photos}/")
     draw_faces(photos)
-    weights = Path(Settings().weights)
-    pretrained = weights.is_file()
+    weights, variant = Settings().weights, Settings().variant
+    pretrained = Path(weights).is_file()
     if not pretrained:
-        weights = folder / "random_conv.npy"
-        write_random_convolutions(weights)
-        print(f"There is no {Settings().weights}, so the convolutions are random ones, {weights}:")
-        print("good enough for drawings, not for photos.")
+        print(f"There is no {weights}, so the convolutions are those of the starter, which comes")
+        print("with the program and was trained on photos of cats and dogs.")
+        weights = variant = starter.NAME
     log = folder / "train_alexnet.log"
     _run("-m", "alexnet_tf", "data", photos, "--out", folder)
     _run(
@@ -45,6 +45,8 @@ def demo(folder: Path) -> None:
         run,
         "--weights",
         weights,
+        "--variant",
+        variant,
         "--epochs",
         EPOCHS,
         "--features",

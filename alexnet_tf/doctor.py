@@ -24,7 +24,7 @@ from alexnet_tf.processor import processor_flags
 from alexnet_tf.quiet import import_tensorflow
 from alexnet_tf.readers import READERS
 from alexnet_tf.recognize import recognize
-from alexnet_tf.run import Run
+from alexnet_tf.run import STARTER, Run
 from alexnet_tf.sources import read_lines, read_list
 from alexnet_tf.variants import get_variant
 from alexnet_tf.weights import check_weights, fingerprint, read_weights
@@ -166,6 +166,14 @@ def weights() -> str:
     return ", ".join(f"{path}: {recognize(read_weights(path), path).name}" for path in paths)
 
 
+def starter() -> str:
+    """The network that comes with the program."""
+    found = STARTER.read_config()
+    row, classes = get_variant(found["settings"]["variant"]), found["classes"]
+    check_weights(read_weights(STARTER.model), row, STARTER.model, len(classes))
+    return f"{STARTER.model.name} is whole, it knows {' and '.join(classes)}"
+
+
 def config(files: RunFiles) -> str:
     """config.json: a variant, settings and classes."""
     found, path = files.config, files.run.config
@@ -273,5 +281,5 @@ def _digest(path: str) -> str:
         return ""
 
 
-INSTALLATION = (versions, processor, disk, network)
+INSTALLATION = (versions, processor, disk, network, starter)
 RUN = (config, pretrained, pictures, duplicates, balance, checkpoints, model)

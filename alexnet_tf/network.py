@@ -42,7 +42,7 @@ class Network:
         self.variant, self.resize = variant, resize
         self.classes = tuple(classes)
         self.source, self.lite = source, lite
-        self._open_keras = open_keras
+        self.open_keras = open_keras
 
     @classmethod
     def of_imagenet(cls, weights: str | Path, variant: str, resize: str = "short") -> Network:
@@ -67,13 +67,17 @@ class Network:
         """Names the classes that the finished run was trained on, from pictures resized as then."""
         config = run.read_config()
 
-        def open_keras():
-            from alexnet_tf.model import load_model
-
-            return load_model(run.model)
-
         variant, resize = config["settings"]["variant"], config["settings"]["resize"]
-        return cls(variant, config["classes"], open_keras, run.model, run.lite, resize)
+        classes = config["classes"]
+
+        def open_keras():
+            from alexnet_tf.model import AlexNet, load_model
+
+            if run.model.suffix == ".keras":
+                return load_model(run.model)
+            return AlexNet(variant, len(classes), run.model)  # the starter's weights
+
+        return cls(variant, classes, open_keras, run.model, run.lite, resize)
 
     def probabilities(self, inputs: np.ndarray, few: bool) -> np.ndarray:
         """Inputs float32 (n, 227, 227, 3), n at most `BATCH` → probabilities float32 (n, classes).
@@ -107,7 +111,7 @@ class Network:
     @cached_property
     def _keras_model(self):
         import_tensorflow()
-        return self._open_keras()
+        return self.open_keras()
 
     @cached_property
     def _fast_model(self):

@@ -30,7 +30,7 @@ def import_tensorflow(threads: int = 0) -> None:
 def _import_tensorflow(threads: int) -> None:
     import tensorflow as tf
 
-    if threads:
+    if threads:  # it cannot be said once TensorFlow is at work
         tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.list_logical_devices()
 

@@ -8,9 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from alexnet_tf.readers.caffemodel import order_after_conv1
+from alexnet_tf.starter import WEIGHTS, weights_path
 from alexnet_tf.variants import CONV_LAYERS, VARIANTS
 
 BVLC = "BVLC AlexNet"
+STARTER = "the starter, which knows cats and dogs"
 # The first eight numbers of conv1's kernel in bvlc_alexnet.npy, which are as good as a signature.
 BVLC_CONV1 = (
     -0.0283153, -0.0719704, 0.00378898, -0.00111214, -0.0265042, 0.00748557, 0.0241357, 0.0227042
@@ -39,9 +41,11 @@ class Recognized(NamedTuple):
 def recognize(weights, path: str | Path) -> Recognized:
     """What `weights`, read from `path`, are. No variants: there is none of their shapes.
 
-    Known by values (BVLC AlexNet), by shapes (torchvision's) or by the order of the layers in a
-    .caffemodel (CaffeNet pools before it normalizes).
+    Known by values (BVLC AlexNet), by shapes (torchvision's), by the order of the layers in a
+    .caffemodel (CaffeNet pools before it normalizes) or by its place (the starter).
     """
+    if weights_path(path) == WEIGHTS:
+        return Recognized(STARTER, ("starter",))
     if _is_bvlc(weights):
         return Recognized(BVLC, ("bvlc",))
     shapes = {name: kernel.shape for name, (kernel, _) in weights.items()}

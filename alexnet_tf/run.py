@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from alexnet_tf import starter
 from alexnet_tf.dataset import Dataset, open_dataset, write_lists
 from alexnet_tf.errors import UserError
 from alexnet_tf.files import printable, read_json, write_json
@@ -21,15 +22,15 @@ CONFIG: dict[str, Any] = {"settings": {}, "classes": [], "data": "", "weights": 
 
 
 class Run:
-    """The files of the run in `directory`, which need not exist yet."""
+    """The files of the run in `directory`, which need not exist yet; its network is in `model`."""
 
-    def __init__(self, directory: str | Path):
+    def __init__(self, directory: str | Path, model: str = "model.keras"):
         self.directory = Path(directory)
         self.config = self.directory / "config.json"
         self.checkpoints = self.directory / "checkpoints"
         self.history = self.directory / "history.csv"
         self.tensorboard = self.directory / "tensorboard"
-        self.model = self.directory / "model.keras"
+        self.model = self.directory / model
         self.lite = self.directory / "model.tflite"
 
     def read_config(self) -> dict[str, Any]:
@@ -59,6 +60,10 @@ class Run:
                 f"{self.directory}: was started with other settings: {'; '.join(differences)}. "
                 "Give the same ones to go on, or another --run (RUN=… with make) to start afresh"
             )
+
+
+# The run that is part of this program.
+STARTER = Run(starter.FOLDER, starter.WEIGHTS.name)
 
 
 @dataclass(frozen=True)
@@ -167,21 +172,21 @@ def _fits(content: Any, examples: dict[str, Any]) -> bool:
 
 
 def latest_run() -> Run:
-    """The run whose model was finished last, in ./train_alexnet or ./runs/*; UserError if none."""
+    """The run in ./train_alexnet or ./runs/* whose model was finished last, or else the starter."""
     runs = [Run(path) for path in (DEFAULT_RUN, *sorted(Path("runs").glob("*")))]
     finished = [run for run in runs if run.model.is_file()]
-    if not finished:
-        raise UserError(
-            f"no finished run was found in {DEFAULT_RUN}/ or runs/; train one with `make train` "
-            "(or try `make demo`), or name one with --run"
-        )
-    return max(finished, key=lambda run: run.model.stat().st_mtime)
+    return max(finished, key=lambda run: run.model.stat().st_mtime, default=STARTER)
 
 
 def finished_run(directory: str | Path | None) -> Run:
-    """The run in `directory`, or the latest one; UserError when it has no finished model."""
+    """The run in `directory`, or without one the latest; UserError when it has no finished model.
+
+    "starter" is the starter, unless there is a folder of that name.
+    """
     if directory is None:
         return latest_run()
+    if starter.is_starter(directory):
+        return STARTER
     run = Run(directory)
     if not run.model.is_file():
         raise UserError(

@@ -48,8 +48,8 @@ class Settings:
     weights: str = _option(
         "weights/bvlc_alexnet.npy",
         "what to start from: pretrained weights (.npy, .caffemodel, .pth, .npz, .keras or"
-        " .weights.h5), of which conv1 to conv5 are taken; the directory of a finished run, of"
-        " which all layers are taken; or none, and all layers start at random",
+        " .weights.h5) or starter, of which conv1 to conv5 are taken; the directory of a finished"
+        " run, of which all layers are taken; or none, and all layers start at random",
         "FILE",
     )
     variant: str = _option(
@@ -232,6 +232,22 @@ RECIPES: dict[str, dict[str, Any]] = {
         "weight_decay": 0.0005,
         "crop": True,
         "color_shift": 0.1,
+    },
+    # How alexnet_tf/starter/ was made; its README.md says why.
+    "starter": {
+        "variant": "starter",
+        "weights": NO_WEIGHTS,
+        "train": "all",
+        "epochs": 30,
+        "batch_size": 64,
+        "learning_rate": 0.01,
+        "schedule": "exponential",
+        "decay": 0.5,
+        "decay_samples": 110_000,
+        "weight_decay": 0.0005,
+        "crop": True,
+        "color_shift": 0.1,
+        "average": 5,
     },
     # PaddlePaddle's image classification on CIFAR-10. Its loss is the sum over a batch, ours the
     # mean, so that its rate 0.1 / 128 and its L2 0.0002 × 128 are these.

@@ -163,7 +163,7 @@ OWT = Variant(
     initial=KERAS,
 )
 
-# Ours, for photos of which the short side has 144 pixels.
+# Ours, for photos of which the short side has 144 pixels: see alexnet_tf/starter/README.md.
 STARTER = replace(
     OWT,
     name="starter",

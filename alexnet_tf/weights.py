@@ -16,6 +16,7 @@ from alexnet_tf.errors import WeightsError
 from alexnet_tf.files import printable
 from alexnet_tf.readers import READERS
 from alexnet_tf.recognize import recognize
+from alexnet_tf.starter import weights_path
 from alexnet_tf.variants import CONV_LAYERS, FC_LAYERS, Variant
 
 Weights = dict[str, tuple[np.ndarray, np.ndarray]]
@@ -27,11 +28,15 @@ def read_weights(path: str | Path) -> Weights:
     ``.npy`` in the layout of bvlc_alexnet.npy, Caffe's ``.caffemodel``, torchvision's ``.pth``, our
     own ``.npz`` (see `alexnet_tf.readers.npz`) and Keras's ``.weights.h5`` and ``.keras``. The same
     weights give the same arrays from each; most are read-only views of the mapped file. Raises
-    WeightsError for anything else, and before anything in the file could run.
+    WeightsError for anything else, and before anything in the file could run. "starter" is the file
+    that is part of this program.
     """
-    path = Path(path)
+    path = weights_path(path)
     if not path.is_file():
-        raise WeightsError(f"{path}: there is no such file of weights; `make weights` fetches one")
+        raise WeightsError(
+            f"{path}: there is no such file of weights; `make weights` fetches one, and --weights "
+            "starter --variant starter needs none"
+        )
     if path.suffix not in READERS:
         raise WeightsError(f"{path}: weights are read from {', '.join(READERS)} files")
     try:

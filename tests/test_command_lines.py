@@ -45,10 +45,14 @@ def test_the_names_of_imagenet_are_in_output_order():
     ("arguments", "message"),
     [
         (["predict_alexnet.py", "1", "a.jpg"], "weights/bvlc_alexnet.npy: there is no such file"),
-        (["predict_alexnet.py", "2", "a.jpg"], "no finished run was found"),
+        (["predict_alexnet.py", "2", "a.jpg"], "a.jpg: does not exist"),
         (["predict_alexnet.py", "2", "a.jpg", "--run", "x"], "x: holds no finished model"),
         (["predict_alexnet.py", "3", "a.jpg"], "invalid choice"),
         (["train_alexnet.py"], "weights/bvlc_alexnet.npy: there is no such file"),
+        (
+            ["train_alexnet.py", "--weights", "starter"],
+            "knows cats and dogs, for the variant starter, not bvlc; give --variant starter",
+        ),
         (["train_alexnet.py", "--epochs", "0"], "should be a whole number above 0"),
         (["train_alexnet.py", "--learning-rate", "nan"], "should be a number above 0"),
         (["train_alexnet.py", "--variant", "vgg"], "invalid choice"),

@@ -107,7 +107,7 @@ def test_what_a_training_refuses_no_other_is_asked(compare):
 
 def test_it_needs_the_projects_folder(command):
     result = command("alexnet_tf", "compare", "cifar96", "--data", "x", code=2)
-    assert "compare in the project's folder, where train_alexnet.py is" in result.stderr
+    assert "this trains in the project's folder, where train_alexnet.py is" in result.stderr
 
 
 SLOW = """

@@ -37,7 +37,7 @@ def test_an_installation_is_checked_line_by_line(command, tmp_path, random_weigh
     result = command("alexnet_tf", "doctor", code=2)
     lines = result.stdout.splitlines()
     assert [line.split()[1] for line in lines] == [
-        "versions:", "processor:", "disk:", "network:", "weights:",
+        "versions:", "processor:", "disk:", "network:", "starter:", "weights:",
     ]  # fmt: skip
     assert lines[-1] == "WRONG  weights: there are none in weights/; `make weights` fetches some"
     (tmp_path / "weights").mkdir()

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         default=[],
         metavar="RUN",
-        help="a finished run; the probabilities of several are averaged",
+        help="a finished run, or starter; the probabilities of several are averaged",
     )
     what.add_argument(
         "--imagenet",

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from alexnet_tf.litert import write_litert
+from alexnet_tf.network import Network
 from alexnet_tf.quiet import import_tensorflow
 from alexnet_tf.run import finished_run
 
@@ -28,7 +29,5 @@ def run(options: argparse.Namespace) -> None:
     default = run.lite.with_suffix(".int8.tflite") if options.int8 else run.lite
     path = Path(options.out) if options.out else default
     import_tensorflow()
-    from alexnet_tf.model import load_model
-
-    write_litert(load_model(run.model), path, options.int8)
+    write_litert(Network.of_run(run).open_keras(), path, options.int8)
     print(f"{path}: {path.stat().st_size / 1e6:.0f} MB")

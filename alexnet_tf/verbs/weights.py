@@ -9,6 +9,7 @@ from alexnet_tf import cli
 from alexnet_tf.catalog import PRETRAINED, WEIGHTS
 from alexnet_tf.errors import UserError
 from alexnet_tf.recognize import recognize
+from alexnet_tf.starter import weights_path
 from alexnet_tf.weights import read_weights
 
 HELP = "fetch and check pretrained weights"
@@ -21,13 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=next(iter(PRETRAINED)),
         metavar="NAME",
         help=f"{', '.join(PRETRAINED)}, which go to {WEIGHTS}/, or any other file, which is only"
-        " checked (%(default)s)",
+        " checked; starter is the one that comes with the program (%(default)s)",
     )
     cli.add_places(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    path = Path(options.name)
+    path = weights_path(options.name)
     if path.name in PRETRAINED and path.parent in (Path(), WEIGHTS):
         path = PRETRAINED[path.name].fetch(WEIGHTS, options.mirror, options.places)
     elif not path.exists():

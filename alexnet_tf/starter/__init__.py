@@ -1,0 +1,36 @@
+"""The network of a fresh clone, which knows cats from dogs: README.md here is its card.
+
+This folder is that of a finished run, with weights of 8 bits in place of model.keras.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alexnet_tf.files import read_json
+
+# What it is called on command lines, in place of a file of weights or of a run.
+NAME = "starter"
+FOLDER = Path(__file__).parent
+WEIGHTS = FOLDER / "starter.npz"
+FIGURES = FOLDER / "figures.json"
+
+
+def is_starter(name: str | Path) -> bool:
+    """Whether `name` means the starter, and not a file or folder here that is called so."""
+    return str(name) == NAME and not Path(name).exists()
+
+
+def weights_path(name: str | Path) -> Path:
+    """The file of weights that `name` means."""
+    return WEIGHTS if is_starter(name) else Path(name)
+
+
+def remark() -> str:
+    """What to know of an answer that nobody trained a network for."""
+    accuracy = read_json(FIGURES)["originals"]["accuracy"]
+    return (
+        "there is no finished run, so the starter answers, which knows cats and dogs alone: right "
+        f"about {accuracy:.0%} of photos that it had never seen. `make weights data train` makes a "
+        "better one; --data trains on pictures of your own"
+    )

@@ -22,7 +22,8 @@ from alexnet_tf.run import Job
 from alexnet_tf.schedules import learning_rate
 
 MOMENTUM = 0.9  # Krizhevsky 2012, section 5
-VALIDATION_BATCH = 128
+# Examples that are looked at together where nothing is learned from them.
+CHUNK = 128
 # So many training pictures, spread over the list, tell how large pool5 is.
 SAMPLE = 1024
 
@@ -112,7 +113,8 @@ class Trainer:
 
     def validate(self) -> tuple[float, float]:
         """Mean loss and accuracy over the validation pictures, as prediction sees them."""
-        batches = self._unchanged(self.validation, np.arange(len(self.validation.slots)))
+        chunks = _chunks(np.arange(len(self.validation.slots)))
+        batches = progress(self._unchanged(self.validation, chunks), len(chunks), "validation")
         return means(self._validation_step(*batch) for batch in batches)
 
     def state(self) -> dict[str, np.ndarray]:
@@ -159,7 +161,7 @@ class Trainer:
     def _standardize(self, has_head: bool) -> None:
         """Let the head see standardized values; one that its weights came with computes the same
         from these."""
-        batches = self._unchanged(self.training, self.training.sample(SAMPLE))
+        batches = self._unchanged(self.training, _chunks(self.training.sample(SAMPLE)))
         pool5 = np.concatenate([self._pool5(values, False).numpy() for values, _ in batches])
         center = pool5.mean(axis=0, dtype=np.float64)
         self.center = center.astype(np.float32)
@@ -176,7 +178,8 @@ class Trainer:
             return None
         components = None
         if settings.color_shift:
-            batches = self.training.batches(np.array_split(np.arange(len(self.training)), 64))
+            chunks = _chunks(np.arange(len(self.training)))
+            batches = progress(self.training.batches(chunks), len(chunks), "colours")
             components = color_components(values.numpy() for values, _ in batches)
         augment = Augmentation(
             self.row.image_size, settings.crop, settings.mirror, settings.color_shift, components
@@ -188,9 +191,8 @@ class Trainer:
 
         return view
 
-    def _unchanged(self, examples: Examples, numbers: np.ndarray) -> tf.data.Dataset:
+    def _unchanged(self, examples: Examples, chunks: Sequence[np.ndarray]) -> tf.data.Dataset:
         """Batches of those examples as prediction sees them."""
-        chunks = np.array_split(numbers, -(-len(numbers) // VALIDATION_BATCH))
         if self.store.layer != "conv1":
             return examples.batches(chunks)
         cut = Augmentation(self.row.image_size)
@@ -240,6 +242,11 @@ class Trainer:
             values = tf.cast(values, self.convolutions.input.dtype)
             values = self.convolutions(values, training=training)
         return tf.cast(values, tf.float32)
+
+
+def _chunks(numbers: np.ndarray) -> list[np.ndarray]:
+    """All of them in order, in equal parts of at most `CHUNK`."""
+    return np.array_split(numbers, -(-len(numbers) // CHUNK))
 
 
 def _from_layer(model: keras.Model, first: str) -> list[keras.layers.Layer]:

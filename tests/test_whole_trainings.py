@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from small import STARTER, assert_same_state, convolutions, job, train, trainer
 
-from alexnet_tf import features, load_model
+from alexnet_tf import doctor, features, load_model
 from alexnet_tf.checkpoints import load_checkpoint
 from alexnet_tf.errors import UserError
 from alexnet_tf.images import load_image, preprocess_input
 from alexnet_tf.model import read_layers
+from alexnet_tf.run import Run
 from alexnet_tf.stopping import Stopped
 from alexnet_tf.weights import read_weights
 
@@ -85,6 +86,11 @@ def test_the_model_is_the_mean_of_the_last_epochs(whole):
     assert any("mean of the last 2 epochs, val_accuracy" in line for line in lines)
 
 
+def test_the_doctor_knows_a_run_from_scratch(whole):
+    files = doctor.RunFiles(Run(whole[0]))
+    assert doctor.pretrained(files) == "none, all layers began at random"
+
+
 def test_stopped_within_an_epoch_it_ends_the_same_bit_for_bit(whole, faces):
     undisturbed = whole[0]
     run = undisturbed.with_name("stopped")
@@ -117,14 +123,14 @@ def test_upper_layers_go_on_with_stored_features(faces, tmp_path, monkeypatch):
     weights = convolutions(tmp_path / "starter.npy", **STARTER)
     told = STARTER | {"weights": weights, "train": "from:conv4"}
     heard(job(faces, tmp_path / "undisturbed", epochs=2, **told))
+    shutil.copytree(tmp_path / "undisturbed", tmp_path / "run")
+    # As a kill between the first checkpoint and what follows it would have left the run.
+    for name in ("checkpoints/epoch-0002.npz", "history.csv", "model.keras"):
+        (tmp_path / "run" / name).unlink()
     monkeypatch.setattr(features, "load_batches", lambda *_, **__: pytest.fail("decodes again"))
-    heard(job(faces, tmp_path / "run", epochs=1, **told))
-    # As a kill between the checkpoint and what follows it would leave the run.
-    (tmp_path / "run/history.csv").unlink()
-    (tmp_path / "run/model.keras").unlink()
-    heard(job(faces, tmp_path / "run", epochs=2, **told))
-    for name in ("checkpoints/epoch-0001.npz", "checkpoints/epoch-0002.npz"):
-        assert_same_state(tmp_path / "run" / name, tmp_path / "undisturbed" / name)
+    assert "going on after epoch 1 of 2" in heard(job(faces, tmp_path / "run", epochs=2, **told))
+    name = "checkpoints/epoch-0002.npz"
+    assert_same_state(tmp_path / "run" / name, tmp_path / "undisturbed" / name)
     before, after = read_weights(weights), read_weights(tmp_path / "run/model.keras")
     for name in before:
         frozen = np.array_equal(before[name][0], after[name][0])

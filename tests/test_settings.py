@@ -21,13 +21,20 @@ def parse(monkeypatch):
     def settings(line):
         monkeypatch.setattr("sys.argv", ["train_alexnet.py", *line.split()])
         options = vars(parse_arguments())
-        return Settings(**{name: options[name] for name in asdict(Settings())})
+        return Settings(**{name: options[name] for name in asdict(Settings()) if name in options})
 
     return settings
 
 
 def test_the_default_is_a_head(parse):
     assert parse("") == parse("--recipe head") == Settings()
+
+
+def test_the_help_leaves_to_the_variant_what_is_its_own(parse, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        parse("--help")
+    text = capsys.readouterr().out
+    assert "(default: 0.003)" in text and "None" not in text and "SUPPRESS" not in text
 
 
 def test_the_papers_recipe(parse):

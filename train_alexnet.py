@@ -39,7 +39,9 @@ def parse_arguments() -> argparse.Namespace:
         argument = dict(setting.metadata["argument"])
         if setting.name in ("lrn", "overlap") or isinstance(setting.default, bool):
             argument["action"] = argparse.BooleanOptionalAction
-        parser.add_argument(name, default=setting.default, **argument)
+        # What the variant says is not among the defaults in the help.
+        default = argparse.SUPPRESS if setting.default is None else setting.default
+        parser.add_argument(name, default=default, **argument)
     parser.add_argument(
         "--log", default="train_alexnet.log", metavar="FILE", help="file to append messages to"
     )

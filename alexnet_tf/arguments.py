@@ -20,10 +20,7 @@ def natural(text: str) -> int:
 
 def positive_real(text: str) -> float:
     """An argument that must be a number above 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
+    number = _number(text)
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"'{text}' should be a number above 0")
     return number
@@ -31,12 +28,23 @@ def positive_real(text: str) -> float:
 
 def real(text: str) -> float:
     """An argument that must be a number, 0 or above."""
-    return 0.0 if text == "0" else positive_real(text)
+    number = _number(text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"'{text}' should be a number, 0 or above")
+    return number
 
 
 def share(text: str) -> float:
     """An argument that must be a number from 0 to 1."""
-    number = real(text)
-    if number > 1:
+    number = _number(text)
+    if not 0 <= number <= 1:
         raise argparse.ArgumentTypeError(f"'{text}' should be a number from 0 to 1")
     return number
+
+
+def _number(text: str) -> float:
+    """NaN where there is none in it."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

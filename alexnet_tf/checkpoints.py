@@ -68,18 +68,6 @@ def load_latest(
     return None
 
 
-def load_average(directory: Path, last: int, number: int) -> dict[str, np.ndarray]:
-    """The mean of the states after the `number` epochs up to `last`; what is not float is the
-    last one's. BrokenCheckpoint when one of them is."""
-    mean: dict[str, np.ndarray] = {}
-    for epoch in range(last - number + 1, last + 1):
-        arrays, _ = load_checkpoint(checkpoint_path(directory, epoch))
-        for name, array in arrays.items():
-            is_float = array.dtype.kind == "f" and name in mean
-            mean[name] = mean[name] + array / number if is_float else array / number
-    return mean
-
-
 def checkpoint_path(directory: Path, epoch: int, unfinished: bool = False) -> Path:
     return directory / f"epoch-{epoch:04}{'.unfinished' if unfinished else ''}.npz"
 

@@ -24,10 +24,11 @@ from alexnet_tf.processor import processor_flags
 from alexnet_tf.quiet import import_tensorflow
 from alexnet_tf.readers import READERS
 from alexnet_tf.recognize import recognize
-from alexnet_tf.run import STARTER, Run
+from alexnet_tf.run import STARTER, Run, starting_weights
+from alexnet_tf.settings import Settings
 from alexnet_tf.sources import read_lines, read_list
 from alexnet_tf.variants import get_variant
-from alexnet_tf.weights import check_weights, fingerprint, read_weights
+from alexnet_tf.weights import fingerprint, read_weights
 
 # What /proc/cpuinfo calls them; TensorFlow's kernels choose among them when they are first called.
 FEATURES = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16")
@@ -188,12 +189,15 @@ def config(files: RunFiles) -> str:
 
 def pretrained(files: RunFiles) -> str:
     """The weights that the run began with."""
-    settings = files.config["settings"]
-    path, row = settings["weights"], get_variant(settings["variant"])
-    found = check_weights(read_weights(path), row, path)
+    settings = Settings(**files.config["settings"])
+    found = starting_weights(settings, settings.row())
     if fingerprint(found) != files.config["weights"]:
-        raise UserError(f"{path}: is not what the run was started with; put that back to go on")
-    return f"{path}: {recognize(found, path).name}"
+        raise UserError(
+            f"{settings.weights}: is not what the run was started with; put that back to go on"
+        )
+    if not found:
+        return "none, all layers began at random"
+    return f"{settings.weights}: {recognize(found, settings.weights).name}"
 
 
 def pictures(files: RunFiles) -> str:

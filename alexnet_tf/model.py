@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +34,9 @@ def AlexNet(
 
     `variant` is a row of `alexnet_tf.variants`, or its name. `weights` is a file that
     `read_weights` reads, which must hold every layer of the model; or what `check_weights`
-    returned, the layers that it lacks starting at random as Keras does; or None: all start at
-    random as the variant does. `seed` fixes the random kernels and the dropout. With
-    ``precision="bfloat16"`` all layers but fc8 compute in bfloat16 on float32 weights. Raises
-    UserError for an unknown variant or for weights that do not fit.
+    returned. Layers that it lacks start at random as the variant does. `seed` fixes the random
+    kernels and the dropout. With ``precision="bfloat16"`` all layers but fc8 compute in bfloat16 on
+    float32 weights. Raises UserError for an unknown variant or for weights that do not fit.
 
     >>> AlexNet().count_params()
     60965224
@@ -46,8 +45,6 @@ def AlexNet(
     if isinstance(weights, str | Path):
         needed = classes if include_top else None
         weights = check_weights(read_weights(weights), row, weights, needed)
-    if weights:
-        row = replace(row, initial=KERAS)
     start = _Start(row, frozenset(weights or ()), seed)
     inputs = keras.Input((row.image_size, row.image_size, len(row.channels)), name="data")
     with _computing_in(precision):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.files import printable, read_json, write_json
 from alexnet_tf.processor import native_precision
 from alexnet_tf.settings import FREE, NO_WEIGHTS, Settings
-from alexnet_tf.variants import Variant, count_parameters
+from alexnet_tf.variants import KERAS, Variant, count_parameters
 from alexnet_tf.weights import Weights, check_weights, fingerprint, read_weights
 
 DEFAULT_RUN = Path("train_alexnet")
+# The settings that say what a network computes from its weights.
+NETWORK = ("variant", "activation", "lrn", "overlap", "width")
 
 # What config.json has, by examples of the kind.
 CONFIG: dict[str, Any] = {"settings": {}, "classes": [], "data": "", "weights": ""}
@@ -36,7 +39,7 @@ class Run:
     def read_config(self) -> dict[str, Any]:
         """settings, classes, fingerprints, versions; UserError when config.json is unreadable.
 
-        A setting that is younger than the run had its default.
+        A setting that is younger than the run had its default; one that is no more is left out.
         """
         config = read_json(self.config)
         default = asdict(Settings())
@@ -45,19 +48,16 @@ class Run:
                 f"{self.config}: is damaged, or not the config.json of a run of alexnet_tf; put a "
                 "copy of it back, or give another --run to start afresh"
             )
-        return config | {"settings": default | config["settings"]}
+        settings = {name: config["settings"].get(name, default[name]) for name in default}
+        return config | {"settings": settings}
 
     def check_settings(self, settings: Settings) -> None:
         """UserError, naming each difference, when the run was started with other settings."""
         before, now = self.read_config()["settings"], asdict(settings)
-        differences = [
-            f"{name} was {before[name]!r}, now {now[name]!r}"
-            for name in now
-            if name not in FREE and before[name] != now[name]
-        ]
+        differences = _differences(before, now, [name for name in now if name not in FREE])
         if differences:
             raise UserError(
-                f"{self.directory}: was started with other settings: {'; '.join(differences)}. "
+                f"{self.directory}: was started with other settings: {differences}. "
                 "Give the same ones to go on, or another --run (RUN=… with make) to start afresh"
             )
 
@@ -108,10 +108,14 @@ def prepare(settings: Settings, directory: str | Path) -> Job:
             f"--weights {NO_WEIGHTS} leaves the layers below {first} without weights; give "
             "--train all, or weights"
         )
-    weights = _convolutions(settings, row)
+    if settings.crop and settings.resize == "squash":
+        raise UserError("--crop has nothing to cut from after --resize squash; give short or caffe")
+    weights = starting_weights(settings, row)
+    if weights and not settings.initial:
+        row = replace(row, initial=KERAS)  # the variant's own is for inputs as they are
     dataset = open_dataset(run.directory if started else settings.data, settings.seed)
-    if Path(settings.weights).is_dir():
-        weights = _all_layers(settings, row, dataset)
+    if "fc8" in weights:
+        _check_classes(finished_run(settings.weights), dataset)
     if started:
         config = run.read_config()
         for what, before, now in (
@@ -128,16 +132,30 @@ def prepare(settings: Settings, directory: str | Path) -> Job:
     return Job(run, settings, row, dataset, weights)
 
 
-def _convolutions(settings: Settings, row: Variant) -> Weights:
-    """The pretrained convolutions to start from, if the settings name a file of weights."""
-    if settings.weights == NO_WEIGHTS or Path(settings.weights).is_dir():
+def starting_weights(settings: Settings, row: Variant) -> Weights:
+    """What a training starts from: no weights, the convolutions in a file, or all layers of a
+    finished run. UserError when they are not of the network that the settings ask for."""
+    if settings.weights == NO_WEIGHTS:
         return {}
-    return check_weights(read_weights(settings.weights), row, settings.weights)
-
-
-def _all_layers(settings: Settings, row: Variant, dataset: Dataset) -> Weights:
-    """Those of the finished run to start from; UserError unless it has the same classes."""
+    if not Path(settings.weights).is_dir():
+        return check_weights(read_weights(settings.weights), row, settings.weights)
     before = finished_run(settings.weights)
+    config = before.read_config()
+    differences = _differences(config["settings"], asdict(settings), NETWORK)
+    if differences:
+        raise UserError(
+            f"{before.directory}: is another network: {differences}; give the same settings"
+        )
+    if row.activation == "prelu":
+        raise UserError(
+            f"{before.directory}: has slopes of prelu, which are not taken over; start from a run "
+            "with another activation"
+        )
+    return check_weights(read_weights(before.model), row, before.model, len(config["classes"]))
+
+
+def _check_classes(before: Run, dataset: Dataset) -> None:
+    """UserError unless `before` was trained on the same classes."""
     classes = before.read_config()["classes"]
     if list(dataset.classes) != classes:
         raise UserError(
@@ -145,7 +163,6 @@ def _all_layers(settings: Settings, row: Variant, dataset: Dataset) -> Weights:
             f"{', '.join(map(printable, dataset.classes))}; start from its file {before.model.name}"
             " to take only its convolutions"
         )
-    return check_weights(read_weights(before.model), row, before.model, len(classes))
 
 
 def write_config(job: Job, versions: dict[str, str]) -> None:
@@ -159,6 +176,15 @@ def write_config(job: Job, versions: dict[str, str]) -> None:
         "versions": versions,
     }
     write_json(job.run.config, config)
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any], names: Sequence[str]) -> str:
+    """Those of the settings `names` that differ, with their values."""
+    return "; ".join(
+        f"{name} was {before[name]!r}, now {now[name]!r}"
+        for name in names
+        if before[name] != now[name]
+    )
 
 
 def _fits(content: Any, examples: dict[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from logging import Logger
 from pathlib import Path
@@ -15,12 +15,7 @@ import tensorflow as tf
 
 import alexnet_tf
 from alexnet_tf import stopping
-from alexnet_tf.checkpoints import (
-    load_average,
-    load_latest,
-    prune_checkpoints,
-    save_checkpoint,
-)
+from alexnet_tf.checkpoints import load_latest, prune_checkpoints, save_checkpoint
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.features import FeatureStore
 from alexnet_tf.files import printable, remove_leftovers, replacing
@@ -72,7 +67,7 @@ def _train(job: Job, log: Logger) -> None:
 
 
 def _with_features(job: Job, log: Logger) -> tuple[Job, FeatureStore]:
-    """The store that has pool5 of every picture of the job, less those no longer readable."""
+    """The job, less pictures no longer readable, and the store of what its training reads."""
     settings = job.settings
     store = FeatureStore(
         settings.features,
@@ -165,14 +160,13 @@ def _finished(
     job: Job, store: FeatureStore, trainer: Trainer, history: History, log: Logger
 ) -> Trainer:
     """The trainer as it was after the best epoch, or with the mean of the last ones."""
-    average = min(job.settings.average, len(history))
-    if average > 1:
-        trainer.restore(load_average(job.run.checkpoints, len(history), average))
+    number = min(job.settings.average, len(history))
+    if number:
+        last = range(len(history) - number + 1, len(history) + 1)
+        trainer.restore(_mean(_trained(job, store, epoch, log).state() for epoch in last))
+        accuracy = trainer.validate()[1]
         log.info(
-            "%s: the mean of the last %d epochs, val_accuracy %.4f",
-            job.run.model,
-            average,
-            trainer.validate()[1],
+            "%s: mean of the last %d epochs, val_accuracy %.4f", job.run.model, number, accuracy
         )
         return trainer
     best = best_epoch(history)
@@ -181,6 +175,16 @@ def _finished(
     accuracy = history[best - 1]["val_accuracy"]
     log.info("%s: the network of epoch %d, val_accuracy %.4f", job.run.model, best, accuracy)
     return trainer
+
+
+def _mean(states: Iterable[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The mean of what is float in them, and the last one of what is not."""
+    mean: dict[str, np.ndarray] = {}
+    for number, state in enumerate(states, 1):
+        for name, array in state.items():
+            before = mean.get(name, array)
+            mean[name] = before + (array - before) / number if array.dtype.kind == "f" else array
+    return mean
 
 
 def _below(layer: str, job: Job) -> Callable[[np.ndarray], np.ndarray] | None:

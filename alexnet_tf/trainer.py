@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from logging import Logger
 
@@ -14,6 +12,7 @@ import tensorflow as tf
 
 from alexnet_tf import stopping
 from alexnet_tf.augment import Augmentation, color_components
+from alexnet_tf.epoch import Epoch, Result, means
 from alexnet_tf.examples import Examples
 from alexnet_tf.features import FeatureStore
 from alexnet_tf.images import preprocess_input
@@ -23,12 +22,10 @@ from alexnet_tf.run import Job
 from alexnet_tf.schedules import learning_rate
 
 MOMENTUM = 0.9  # Krizhevsky 2012, section 5
-VALIDATION_BATCH = 128
+# Examples that are looked at together where nothing is learned from them.
+CHUNK = 128
 # So many training pictures, spread over the list, tell how large pool5 is.
 SAMPLE = 1024
-# Losses (batch,) and hits (batch,) of one step; those of none.
-Result = tuple[tf.Tensor, tf.Tensor] | tuple[np.ndarray, np.ndarray]
-NOTHING = (np.empty(0, np.float32), np.empty(0, bool))
 
 
 class Trainer:
@@ -62,7 +59,7 @@ class Trainer:
         if job.weights:
             self._standardize("fc6" in job.weights)
         self._views = self._prepare_views()
-        self._begun = _Begun()
+        self._begun = Epoch()
         # On a CPU oneDNN's layers are faster than XLA's, but not an update in many small steps.
         self._train_step = tf.function(self._train)
         self._validation_step = tf.function(self._validate)
@@ -80,8 +77,8 @@ class Trainer:
         with self._begun.timed():
             self._steps(history)
             val_loss, val_accuracy = self.validate()
-        loss, accuracy = _means(self._begun.results)
-        seconds, self._begun = self._begun.seconds, _Begun()
+        loss, accuracy = means(self._begun.results)
+        seconds, self._begun = self._begun.seconds, Epoch()
         return {
             "epoch": len(history) + 1,
             "loss": loss,
@@ -109,7 +106,7 @@ class Trainer:
             self._begun.add(self._train_step(*batch))
             every = self.settings.log_every
             if every and self._begun.steps % every == 0:
-                loss, accuracy = _means(self._begun.results[-every:])
+                loss, accuracy = means(self._begun.results[-every:])
                 self.log.info(
                     f"{title}  step {self._begun.steps}/{steps}  loss {loss:.4f}  "
                     f"accuracy {accuracy:.4f}"
@@ -118,8 +115,9 @@ class Trainer:
 
     def validate(self) -> tuple[float, float]:
         """Mean loss and accuracy over the validation pictures, as prediction sees them."""
-        batches = self._unchanged(self.validation, np.arange(len(self.validation.slots)))
-        return _means(self._validation_step(*batch) for batch in batches)
+        chunks = _chunks(np.arange(len(self.validation.slots)))
+        batches = progress(self._unchanged(self.validation, chunks), len(chunks), "validation")
+        return means(self._validation_step(*batch) for batch in batches)
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything that the next step and the row of its epoch depend on.
@@ -134,7 +132,7 @@ class Trainer:
         """Go back to what `state` returned."""
         for name, variable in self._all_variables().items():
             variable.assign(state[name])
-        self._begun = _Begun.restored(state)
+        self._begun = Epoch.restored(state)
 
     def place(self, epoch: int) -> str:
         """Where it stands, `epoch` epochs being finished: the beginning of 'after … of 10'."""
@@ -165,7 +163,7 @@ class Trainer:
     def _standardize(self, has_head: bool) -> None:
         """Let the head see standardized values; one that its weights came with computes the same
         from these."""
-        batches = self._unchanged(self.training, self.training.sample(SAMPLE))
+        batches = self._unchanged(self.training, _chunks(self.training.sample(SAMPLE)))
         pool5 = np.concatenate([self._pool5(values, False).numpy() for values, _ in batches])
         center = pool5.mean(axis=0, dtype=np.float64)
         self.center = center.astype(np.float32)
@@ -182,7 +180,8 @@ class Trainer:
             return None
         components = None
         if settings.color_shift:
-            batches = self.training.batches(np.array_split(np.arange(len(self.training)), 64))
+            chunks = _chunks(np.arange(len(self.training)))
+            batches = progress(self.training.batches(chunks), len(chunks), "colours")
             components = color_components(values.numpy() for values, _ in batches)
         augment = Augmentation(
             self.row.image_size, settings.crop, settings.mirror, settings.color_shift, components
@@ -194,9 +193,8 @@ class Trainer:
 
         return view
 
-    def _unchanged(self, examples: Examples, numbers: np.ndarray) -> tf.data.Dataset:
+    def _unchanged(self, examples: Examples, chunks: Sequence[np.ndarray]) -> tf.data.Dataset:
         """Batches of those examples as prediction sees them."""
-        chunks = np.array_split(numbers, -(-len(numbers) // VALIDATION_BATCH))
         if self.store.layer != "conv1":
             return examples.batches(chunks)
         cut = Augmentation(self.row.image_size)
@@ -214,7 +212,7 @@ class Trainer:
         }
         return layers | optimizer
 
-    def _train(self, values: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _train(self, values: tf.Tensor, labels: tf.Tensor) -> Result:
         with tf.GradientTape() as tape:
             losses, hits = self._losses_and_hits(values, labels, training=True)
             loss = tf.reduce_mean(losses)
@@ -230,10 +228,10 @@ class Trainer:
             ]
         self.optimizer.apply(gradients, self.variables)
 
-    def _validate(self, values: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _validate(self, values: tf.Tensor, labels: tf.Tensor) -> Result:
         return self._losses_and_hits(values, labels, training=False)
 
-    def _losses_and_hits(self, values: tf.Tensor, labels: tf.Tensor, training: bool):
+    def _losses_and_hits(self, values: tf.Tensor, labels: tf.Tensor, training: bool) -> Result:
         """Cross-entropy (batch,) and whether the likeliest class is the right one (batch,)."""
         pool5 = (self._pool5(values, training) - self.center) * self.scale
         logits = self.head(pool5, training=training)
@@ -248,49 +246,9 @@ class Trainer:
         return tf.cast(values, tf.float32)
 
 
-class _Begun:
-    """How far an epoch has come: `steps` done, in `seconds`, and their `results`.
-
-    A result is the losses and the hits of some pictures, in the order in which they were seen.
-    """
-
-    def __init__(self, steps: int = 0, seconds: float = 0.0, result: Result = NOTHING):
-        self.steps, self.seconds, self.results = steps, seconds, [result]
-
-    @classmethod
-    def restored(cls, state: dict[str, np.ndarray]) -> _Begun:
-        """The one whose `state` this is; one of an older checkpoint was between epochs."""
-        if "epoch/steps" not in state:
-            return cls()
-        result = state["epoch/losses"], state["epoch/hits"]
-        return cls(int(state["epoch/steps"]), float(state["epoch/seconds"]), result)
-
-    def state(self) -> dict[str, np.ndarray]:
-        losses, hits = (np.concatenate(parts) for parts in zip(*self.results))
-        return {
-            "epoch/steps": np.array(self.steps),
-            "epoch/seconds": np.array(self.seconds),
-            "epoch/losses": losses,
-            "epoch/hits": hits,
-        }
-
-    def add(self, result: Result) -> None:
-        self.steps += 1
-        self.results.append(result)
-
-    @contextmanager
-    def timed(self) -> Iterator[None]:
-        """A block whose seconds count, to its end or to where it is left."""
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds += time.monotonic() - start
-
-
-def _means(steps: Iterable[Result]) -> tuple[float, float]:
-    losses, hits = (np.concatenate(parts) for parts in zip(*steps))
-    return float(np.mean(losses, dtype=np.float64)), float(np.mean(hits))
+def _chunks(numbers: np.ndarray) -> list[np.ndarray]:
+    """All of them in order, in equal parts of at most `CHUNK`."""
+    return np.array_split(numbers, -(-len(numbers) // CHUNK))
 
 
 def _from_layer(model: keras.Model, first: str) -> list[keras.layers.Layer]:

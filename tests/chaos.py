@@ -34,7 +34,7 @@ VARIANT, EPOCHS = "cifar64", 3  # the smallest checkpoints
 MOUNT_SIZES = 0.1, 420  # megabytes: from no room for features to none for the last checkpoint
 
 EXTRACTION = re.compile(r"features: .* has (\d+) of (?!\1$)")
-TRAINING = re.compile(r"features: (computed|.* has (\d+) of \2$)")
+TRAINING = re.compile(r"features: (made in|.* has (\d+) of \2$)")
 LAST_EPOCH = re.compile(rf"epoch {EPOCHS}/{EPOCHS} ")
 
 

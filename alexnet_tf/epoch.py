@@ -1,0 +1,57 @@
+"""How far an epoch of training has come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import tensorflow as tf
+
+# Losses (pictures,) and hits (pictures,), in the order in which they were seen; those of none.
+Result = tuple[tf.Tensor, tf.Tensor] | tuple[np.ndarray, np.ndarray]
+NOTHING = (np.empty(0, np.float32), np.empty(0, bool))
+
+
+class Epoch:
+    """So many `steps` done, in so many `seconds`, and their `results`."""
+
+    def __init__(self, steps: int = 0, seconds: float = 0.0, result: Result = NOTHING):
+        self.steps, self.seconds, self.results = steps, seconds, [result]
+
+    @classmethod
+    def restored(cls, state: dict[str, np.ndarray]) -> Epoch:
+        """The one whose `state` this is; one of an older checkpoint was between epochs."""
+        if "epoch/steps" not in state:
+            return cls()
+        result = state["epoch/losses"], state["epoch/hits"]
+        return cls(int(state["epoch/steps"]), float(state["epoch/seconds"]), result)
+
+    def state(self) -> dict[str, np.ndarray]:
+        losses, hits = (np.concatenate(parts) for parts in zip(*self.results))
+        return {
+            "epoch/steps": np.array(self.steps),
+            "epoch/seconds": np.array(self.seconds),
+            "epoch/losses": losses,
+            "epoch/hits": hits,
+        }
+
+    def add(self, result: Result) -> None:
+        self.steps += 1
+        self.results.append(result)
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """A block whose seconds count, to its end or to where it is left."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds += time.monotonic() - start
+
+
+def means(results: Iterable[Result]) -> tuple[float, float]:
+    """The mean loss, and the share of hits."""
+    losses, hits = (np.concatenate(parts) for parts in zip(*results))
+    return float(np.mean(losses, dtype=np.float64)), float(np.mean(hits))

@@ -1,0 +1,115 @@
+"""What the command line makes of recipes and options."""
+
+import runpy
+from dataclasses import asdict
+
+import pytest
+from conftest import ROOT
+
+from alexnet_tf.errors import UserError
+from alexnet_tf.run import prepare
+from alexnet_tf.settings import RECIPES, Settings
+from alexnet_tf.variants import PAPER
+
+parse_arguments = runpy.run_path(str(ROOT / "train_alexnet.py"))["parse_arguments"]
+
+
+@pytest.fixture
+def parse(monkeypatch):
+    """What is typed after train_alexnet.py → the settings."""
+
+    def settings(line):
+        monkeypatch.setattr("sys.argv", ["train_alexnet.py", *line.split()])
+        options = vars(parse_arguments())
+        return Settings(**{name: options[name] for name in asdict(Settings()) if name in options})
+
+    return settings
+
+
+def test_the_default_is_a_head(parse):
+    assert parse("") == parse("--recipe head") == Settings()
+
+
+def test_the_help_leaves_to_the_variant_what_is_its_own(parse, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        parse("--help")
+    text = capsys.readouterr().out
+    assert "(default: 0.003)" in text and "None" not in text and "SUPPRESS" not in text
+
+
+def test_the_papers_recipe(parse):
+    """Krizhevsky 2012, section 5, and section 4.1 for the pictures."""
+    settings = parse("--recipe paper")
+    assert (settings.train, settings.weights, settings.epochs) == ("all", "none", 90)
+    assert (settings.learning_rate, settings.batch_size) == (0.01, 128)
+    assert (settings.weight_decay, settings.decoupled) == (0.0005, False)
+    assert (settings.schedule, settings.decay) == ("plateau", 0.1)
+    assert (settings.crop, settings.mirror, settings.color_shift) == (True, True, 0.1)
+    row = settings.row()
+    assert (row.name, row.initial, row.dropout, row.activation) == ("paper", PAPER, 0.5, "relu")
+    assert "norm" in row.after_conv[0] and row.pool_size > row.pool_stride
+
+
+def test_paddles_recipe(parse):
+    settings = parse("--recipe paddle")
+    assert (settings.variant, settings.train, settings.weights) == ("cifar96", "all", "none")
+    # Of the sum over a batch of 128 there: 0.1 / 128 and 0.0002 × 128.
+    assert (settings.learning_rate, settings.weight_decay) == (0.1, 0.0002)
+    assert (settings.batch_size, settings.epochs, settings.log_every) == (128, 200, 100)
+    assert (settings.schedule, settings.decay, settings.decay_samples) == (
+        "exponential", 0.1, 5_000_000,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_an_option_wins_over_the_recipe_wherever_it_stands(parse, recipe):
+    told = "--learning-rate 0.5 --no-mirror --epochs 7 --variant lenet5 --dropout 0 --no-lrn"
+    before, after = parse(f"{told} --recipe {recipe}"), parse(f"--recipe {recipe} {told}")
+    assert before == after
+    expected = asdict(Settings(**RECIPES[recipe])) | {
+        "learning_rate": 0.5, "mirror": False, "epochs": 7, "variant": "lenet5", "dropout": 0.0,
+        "lrn": False,
+    }  # fmt: skip
+    assert asdict(after) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--train from:conv6", "invalid choice"),
+        ("--weight-decay -1", "'-1' should be a number, 0 or above"),
+        ("--dropout 2", "'2' should be a number from 0 to 1"),
+        ("--width 0", "'0' should be a number above 0"),
+    ],
+)
+def test_what_is_no_setting_is_refused(parse, capsys, line, message):
+    with pytest.raises(SystemExit, match="2"):
+        parse(line)
+    assert message in capsys.readouterr().err
+
+
+def test_what_is_trained_and_what_is_kept_of_the_rest():
+    def layers(**settings):
+        settings = Settings(**settings)
+        return settings.first_trained(), settings.first_computed()
+
+    assert layers() == ("fc6", "fc6")
+    assert layers(train="all") == ("conv1", "conv1")
+    assert layers(train="from:conv4") == ("conv4", "conv4")
+    assert layers(train="from:fc8") == ("fc8", "fc6")
+    assert layers(train="from:conv4", crop=True) == ("conv4", "conv1")
+    assert layers(color_shift=0.1) == ("fc6", "conv1")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"weights": "none"}, "leaves the layers below fc6 without weights; give --train all"),
+        ({"variant": "lenet5", "train": "from:conv4"}, "the variant lenet5 has no conv4"),
+        ({"width": 0.001}, "a width of 0.001 leaves a layer of bvlc without a filter"),
+        ({"crop": True, "resize": "squash"}, "--crop has nothing to cut from after --resize sq"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(tmp_path, settings, message):
+    with pytest.raises(UserError, match=message):
+        prepare(Settings(**settings), tmp_path)

@@ -1,0 +1,100 @@
+"""What a step and an epoch do to the weights, and which pictures they see."""
+
+import numpy as np
+import pytest
+from small import CIFAR, STARTER, convolutions, job, trainer
+
+from alexnet_tf.images import load_image, preprocess_input
+from alexnet_tf.model import read_layers
+
+
+def test_three_steps_by_hand(faces, tmp_path):
+    """Krizhevsky 2012, section 5: v ← 0.9 v − 0.0005 ε w − ε g, w ← w + v, for kernels."""
+    by_hand = {}
+    for decoupled in (False, True):
+        told = {
+            "variant": "lenet5", "train": "from:fc8", "batch_size": 64, "mirror": False,
+            "learning_rate": 0.1, "weight_decay": 0.1, "decoupled": decoupled,
+            "weights": convolutions(tmp_path / "lenet5.npy", variant="lenet5"),
+        }  # fmt: skip
+        ours = trainer(job(faces, tmp_path / "run", **told))
+        weights = {
+            name: [array.astype("f8") for array in pair]
+            for name, pair in read_layers(ours.model).items()
+        }
+        hidden = ours.store.read(ours.training.slots).astype("f8")
+        hidden = (hidden - ours.center) * ours.scale
+        for name in ("fc6", "fc7"):
+            kernel, bias = weights[name]
+            hidden = np.maximum(hidden @ kernel + bias, 0)
+        right = np.eye(2)[ours.training.labels]
+
+        kernel, bias = weights["fc8"]
+        kernel_v, bias_v, history = 0.0, 0.0, []
+        for _ in range(3):
+            scores = np.exp(hidden @ kernel + bias)
+            error = (scores / scores.sum(axis=1, keepdims=True) - right) / len(right)
+            if decoupled:
+                kernel = kernel - 0.1 * 0.1 * kernel
+                kernel_v = 0.9 * kernel_v - 0.1 * hidden.T @ error
+            else:
+                kernel_v = 0.9 * kernel_v - 0.1 * 0.1 * kernel - 0.1 * hidden.T @ error
+            bias_v = 0.9 * bias_v - 0.1 * error.sum(axis=0)
+            kernel, bias = kernel + kernel_v, bias + bias_v
+            history.append(ours.run_epoch(history))
+        trained = read_layers(ours.model)
+        np.testing.assert_allclose(trained["fc8"][0], kernel, atol=1e-5)
+        np.testing.assert_allclose(trained["fc8"][1], bias, atol=1e-5)
+        assert np.array_equal(trained["fc7"][0], weights["fc7"][0])
+        by_hand[decoupled] = kernel
+    assert np.abs(by_hand[True] - by_hand[False]).max() > 1e-3
+
+
+def seen_in_validation(ours):
+    """Inputs of the network, and those that prediction makes of the same files."""
+    seen = ours._unchanged(ours.validation, [np.arange(len(ours.validation))])
+    (values,) = (batch.numpy() for batch, _ in seen)
+    return values
+
+
+def as_predicted(job):
+    images = [load_image(row.path, job.row, job.settings.resize) for row in job.dataset.validation]
+    return preprocess_input(np.stack(images), job.row)
+
+
+def test_validation_sees_what_prediction_sees(faces, tmp_path):
+    exact = job(faces, tmp_path / "exact", color_shift=0.1, **STARTER)
+    assert np.array_equal(seen_in_validation(trainer(exact)), as_predicted(exact))
+    for resize in ("short", "caffe"):
+        cut = job(faces, tmp_path / resize, crop=True, resize=resize, **STARTER)
+        grey = 1 / (255 * min(cut.row.deviation))
+        difference = seen_in_validation(trainer(cut)) - as_predicted(cut)
+        assert np.abs(difference).max() <= grey * 1.001
+
+
+def test_frozen_layers_stay_to_the_bit_though_pictures_are_cut(faces, tmp_path):
+    told = STARTER | {"train": "from:conv4", "crop": True, "color_shift": 0.1}
+    weights = convolutions(tmp_path / "starter.npy", **STARTER)
+    ours = trainer(job(faces, tmp_path / "run", weights=weights, **told))
+    assert ours.store.layer == "conv1" and ours.store.shape == (144, 144, 3)
+    before = read_layers(ours.model)
+    row = ours.run_epoch([])
+    assert np.isfinite([row["loss"], row["val_loss"]]).all()
+    for name, pair in read_layers(ours.model).items():
+        same = [np.array_equal(*arrays) for arrays in zip(pair, before[name])]
+        assert same == ([True, True] if name < "conv4" else [False, False]), name
+
+
+def test_a_network_with_prelu_is_exported_with_its_slopes(faces, tmp_path):
+    asked = job(faces, tmp_path / "run", activation="prelu", learning_rate=0.05, **CIFAR)
+    ours = trainer(asked)
+    ours.run_epoch([])
+    network = ours.network()
+    slopes = [layer.get_weights()[0] for layer in network.layers if "prelu" in layer.name]
+    assert len(slopes) == 7 and all(np.abs(slope - 0.25).max() > 0 for slope in slopes)
+    probabilities = network.predict_on_batch(as_predicted(asked))
+    labels = ours.validation.labels
+    loss = -np.log(probabilities[np.arange(len(labels)), labels]).mean()
+    assert (loss, np.mean(probabilities.argmax(axis=1) == labels)) == pytest.approx(
+        ours.validate(), rel=1e-5
+    )

@@ -1,0 +1,193 @@
+"""Trainings of more than the head, from the first step to model.keras, stopped and gone on with."""
+
+import csv
+import json
+import logging
+import os
+import shutil
+import signal
+
+import numpy as np
+import pytest
+from small import STARTER, assert_same_state, convolutions, job, train, trainer
+
+from alexnet_tf import doctor, features, load_model
+from alexnet_tf.checkpoints import load_checkpoint
+from alexnet_tf.errors import UserError
+from alexnet_tf.images import load_image, preprocess_input
+from alexnet_tf.model import read_layers
+from alexnet_tf.run import Run
+from alexnet_tf.stopping import Stopped
+from alexnet_tf.weights import read_weights
+
+# Everything that is drawn at random; the learning rate falls within an epoch.
+WHOLE = STARTER | {
+    "crop": True, "color_shift": 0.1, "weight_decay": 0.0005, "learning_rate": 0.01,
+    "schedule": "exponential", "decay": 0.5, "decay_samples": 60,
+    "keep": 3, "average": 2, "log_every": 2,
+}  # fmt: skip
+
+
+class Listener(logging.Handler):
+    """Keeps what is logged; asks to stop at a line that begins with `last`."""
+
+    def __init__(self, last="never"):
+        super().__init__()
+        self.lines, self.last = [], last
+
+    def emit(self, record):
+        self.lines.append(record.getMessage())
+        if self.lines[-1].startswith(self.last):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def heard(job, last="never"):
+    """Train; the lines of the log."""
+    log = logging.Logger("small")
+    log.addHandler(listener := Listener(last))
+    train(job, log)
+    return listener.lines
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, faces):
+    """A finished run of all layers, and what was logged."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    return run, heard(job(faces, run, **WHOLE))
+
+
+def test_a_line_for_every_other_step(whole):
+    run, lines = whole
+    rows = list(csv.DictReader((run / "history.csv").open()))
+    for epoch, row in enumerate(rows, 1):
+        words = [line.split() for line in lines if line.startswith(f"epoch {epoch}/3  step")]
+        assert [line[:4] for line in words] == [
+            ["epoch", f"{epoch}/3", "step", step] for step in ("2/4", "4/4")
+        ]
+        losses, accuracies = ([float(line[at]) for line in words] for at in (5, 7))
+        assert np.mean(losses) == pytest.approx(float(row["loss"]), abs=1e-4)
+        assert np.mean(accuracies) == pytest.approx(float(row["accuracy"]), abs=1e-4)
+
+
+def test_the_rate_falls_as_the_schedule_says(whole):
+    rows = csv.DictReader((whole[0] / "history.csv").open())
+    # The last steps of the epochs follow 39, 91 and 143 pictures.
+    assert [float(row["learning_rate"]) for row in rows] == pytest.approx([0.01, 0.005, 0.0025])
+
+
+def test_the_model_is_the_mean_of_the_last_epochs(whole):
+    run, lines = whole
+    second, third = (load_checkpoint(run / f"checkpoints/epoch-000{n}.npz")[0] for n in (2, 3))
+    for name, (kernel, bias) in read_weights(run / "model.keras").items():
+        for part, array in (("kernel", kernel), ("bias", bias)):
+            one, other = second[f"{name}/{part}"], third[f"{name}/{part}"]
+            assert not np.array_equal(one, other)
+            np.testing.assert_allclose(array, (one.astype("f8") + other) / 2, atol=1e-7)
+    assert any("mean of the last 2 epochs, val_accuracy" in line for line in lines)
+
+
+def test_the_doctor_knows_a_run_from_scratch(whole):
+    files = doctor.RunFiles(Run(whole[0]))
+    assert doctor.pretrained(files) == "none, all layers began at random"
+
+
+def test_stopped_within_an_epoch_it_ends_the_same_bit_for_bit(whole, faces):
+    undisturbed = whole[0]
+    run = undisturbed.with_name("stopped")
+    with pytest.raises(Stopped):
+        heard(job(faces, run, **WHOLE), last="epoch 2/3  step 2/4")
+    assert (run / "checkpoints/epoch-0001.unfinished.npz").is_file()
+    lines = heard(job(faces, run, **WHOLE))
+    assert "going on after step 2 in epoch 2 of 3" in lines
+    for epoch in (2, 3):
+        name = f"checkpoints/epoch-{epoch:04}.npz"
+        assert_same_state(run / name, undisturbed / name)
+    ours, expected = (read_weights(each / "model.keras") for each in (run, undisturbed))
+    for name in expected:
+        assert all(map(np.array_equal, ours[name], expected[name]))
+
+
+def test_the_mean_does_without_a_checkpoint_that_is_lost(whole, faces):
+    undisturbed = whole[0]
+    run = shutil.copytree(undisturbed, undisturbed.with_name("lost"))
+    (run / "checkpoints/epoch-0002.npz").write_bytes(b"")
+    (run / "model.keras").unlink()
+    lines = heard(job(faces, run, **WHOLE))
+    assert "epoch 2/3 again, for its checkpoint is lost" in lines
+    ours, expected = (read_weights(each / "model.keras") for each in (run, undisturbed))
+    for name in expected:
+        assert all(map(np.array_equal, ours[name], expected[name]))
+
+
+def test_upper_layers_go_on_with_stored_features(faces, tmp_path, monkeypatch):
+    weights = convolutions(tmp_path / "starter.npy", **STARTER)
+    told = STARTER | {"weights": weights, "train": "from:conv4"}
+    heard(job(faces, tmp_path / "undisturbed", epochs=2, **told))
+    shutil.copytree(tmp_path / "undisturbed", tmp_path / "run")
+    # As a kill between the first checkpoint and what follows it would have left the run.
+    for name in ("checkpoints/epoch-0002.npz", "history.csv", "model.keras"):
+        (tmp_path / "run" / name).unlink()
+    monkeypatch.setattr(features, "load_batches", lambda *_, **__: pytest.fail("decodes again"))
+    assert "going on after epoch 1 of 2" in heard(job(faces, tmp_path / "run", epochs=2, **told))
+    name = "checkpoints/epoch-0002.npz"
+    assert_same_state(tmp_path / "run" / name, tmp_path / "undisturbed" / name)
+    before, after = read_weights(weights), read_weights(tmp_path / "run/model.keras")
+    for name in before:
+        frozen = np.array_equal(before[name][0], after[name][0])
+        assert frozen == (name < "conv4"), name
+    state, _ = load_checkpoint(tmp_path / "run/checkpoints/epoch-0002.npz")
+    assert not [name for name in state if name.startswith(("conv1/", "conv3/"))]
+
+
+def test_fine_tuning_begins_with_what_the_finished_run_computes(whole, faces, tmp_path):
+    finished = whole[0]
+    told = STARTER | {"weights": str(finished), "train": "from:conv5", "learning_rate": 0.001}
+    asked = job(faces, tmp_path / "run", **told)
+    ours = trainer(asked)
+    model = load_model(finished / "model.keras")
+    rows = asked.dataset.validation
+    images = np.stack([load_image(row.path, asked.row) for row in rows])
+    inputs, labels = preprocess_input(images, asked.row), [row.label for row in rows]
+    probabilities = model.predict_on_batch(inputs)
+    loss, accuracy = ours.validate()
+    assert accuracy == np.mean(probabilities.argmax(axis=1) == labels)
+    # Stored features are in float16.
+    assert loss == pytest.approx(-np.log(probabilities[range(len(rows)), labels]).mean(), abs=1e-3)
+    np.testing.assert_allclose(ours.network().predict_on_batch(inputs), probabilities, atol=1e-5)
+
+    before, row = read_layers(model), ours.run_epoch([])
+    assert np.isfinite([row["loss"], row["val_loss"]]).all()
+    after = read_layers(ours.network())
+    assert [name for name in after if np.array_equal(after[name][0], before[name][0])] == [
+        "conv1", "conv2", "conv3", "conv4",
+    ]  # fmt: skip
+
+
+def test_a_run_of_something_else_is_no_start(whole, faces, tmp_path):
+    finished = whole[0]
+    for label in ("horse", "mouse"):
+        (tmp_path / f"animals/{label}").mkdir(parents=True)
+    for path in faces.glob("cat.?.jpg"):
+        shutil.copy(path, tmp_path / "animals/horse")
+    for path in faces.glob("dog.?.jpg"):
+        shutil.copy(path, tmp_path / "animals/mouse")
+    told = STARTER | {"weights": str(finished)}
+    with pytest.raises(UserError, match=r"was trained on cat, dog, not on horse, mouse; start fr"):
+        job(tmp_path / "animals", tmp_path / "run", **told)
+    with pytest.raises(UserError, match=r"another network: lrn was None, now True; width was 0\.1"):
+        job(faces, tmp_path / "run", **told | {"lrn": True, "width": 1.0})
+    curved = shutil.copytree(finished, tmp_path / "curved")
+    config = json.loads((curved / "config.json").read_text())
+    config["settings"]["activation"] = "prelu"
+    (curved / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match="has slopes of prelu, which are not taken over"):
+        job(faces, tmp_path / "run", **told | {"weights": str(curved), "activation": "prelu"})
+    shutil.rmtree(curved / "checkpoints")
+    (curved / "model.keras").unlink()
+    with pytest.raises(UserError, match="holds no finished model"):
+        job(faces, tmp_path / "run", **told | {"weights": str(curved)})
+
+
+def test_what_a_run_was_told_at_first_it_must_be_told_again(whole, faces):
+    with pytest.raises(UserError, match=r"decay was 0\.5, now 0\.2; color_shift was 0\.1, now"):
+        job(faces, whole[0], **WHOLE | {"color_shift": 0.0, "decay": 0.2, "average": 1})

@@ -28,7 +28,7 @@ from alexnet_tf.run import STARTER, Run, starting_weights
 from alexnet_tf.settings import Settings
 from alexnet_tf.sources import read_lines, read_list
 from alexnet_tf.variants import get_variant
-from alexnet_tf.weights import fingerprint, read_weights
+from alexnet_tf.weights import check_weights, fingerprint, read_weights
 
 # What /proc/cpuinfo calls them; TensorFlow's kernels choose among them when they are first called.
 FEATURES = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16")

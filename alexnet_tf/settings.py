@@ -102,9 +102,9 @@ class Settings:
         arguments.positive,
         free=True,
     )
-    batch_size: int = _option(128, "pictures in one step of training", "N", arguments.positive)
+    batch_size: int = _option(256, "pictures in one step of training", "N", arguments.positive)
     learning_rate: float = _option(
-        0.003,
+        0.01,
         "size of a step; try a tenth of it if the loss grows",
         "X",
         arguments.positive_real,
@@ -227,6 +227,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "train": "all",
         "initial": "paper",
         "epochs": 90,
+        "batch_size": 128,
         "learning_rate": 0.01,
         "schedule": "plateau",
         "weight_decay": 0.0005,
@@ -256,6 +257,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "weights": NO_WEIGHTS,
         "train": "all",
         "epochs": 200,
+        "batch_size": 128,
         "learning_rate": 0.1,
         "schedule": "exponential",
         "weight_decay": 0.0002,

@@ -234,6 +234,15 @@ RECIPES: dict[str, dict[str, Any]] = {
         "crop": True,
         "color_shift": 0.1,
     },
+    # What every variant for small pictures learns by, in some ten epochs of 10,000 pictures.
+    "scratch": {
+        "weights": NO_WEIGHTS,
+        "train": "all",
+        "initial": "keras",
+        "batch_size": 64,
+        "learning_rate": 0.02,
+        "weight_decay": 0.0005,
+    },
     # How alexnet_tf/starter/ was made; its README.md says why.
     "starter": {
         "variant": "starter",

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--recipe",
-        default="paddle",
+        default="scratch",
         choices=RECIPES,
         help="defaults of all settings, as train_alexnet.py explains them (%(default)s)",
     )

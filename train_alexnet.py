@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Train AlexNet to tell your own pictures apart: new fully connected layers on pretrained ones."""
+"""Train AlexNet to tell your own pictures apart: a new head on pretrained layers, or all layers."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def parse_arguments() -> argparse.Namespace:
         "--recipe",
         default=next(iter(RECIPES)),
         choices=RECIPES,
-        help="defaults of all settings for a whole way to train: a head on frozen convolutions; all"
-        " layers, as Krizhevsky 2012; all, as the starter that comes with the program; or all, as"
-        " PaddlePaddle's tutorial on CIFAR-10",
+        help="defaults of all settings for a whole way to train: a head on frozen convolutions; or all"
+        " layers from scratch, as Krizhevsky 2012, as suits small pictures, as the starter that comes"
+        " with the program, or as PaddlePaddle's tutorial on CIFAR-10",
     )
     parser = argparse.ArgumentParser(
         description=__doc__

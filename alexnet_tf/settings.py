@@ -53,7 +53,7 @@ class Settings:
         "FILE",
     )
     variant: str = _option(
-        "bvlc", "the AlexNet that the weights were trained for", choices=VARIANTS
+        "bvlc", "the AlexNet to train: that of the weights, if there are any", choices=VARIANTS
     )
     resize: str = _option(
         "short",
@@ -160,7 +160,7 @@ class Settings:
 
     keep: int = _option(
         2,
-        "checkpoints to keep, beside the best one; each takes about 440 MB",
+        "checkpoints to keep, beside the best one; each takes about 440 MB for a head",
         "N",
         arguments.positive,
         free=True,

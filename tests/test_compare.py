@@ -71,7 +71,7 @@ def test_every_variant_is_told_the_same_and_a_table_and_a_picture_tell_what_came
     assert result.stdout.count("training cifar96\n") == 1
     for name in ("cifar96", "cifar96-nolrn"):
         assert json.loads((folder / name / "told.json").read_text()) == {
-            "data": "cifar", "recipe": "paddle", "variant": name, "run": f"runs/lrn/{name}",
+            "data": "cifar", "recipe": "scratch", "variant": name, "run": f"runs/lrn/{name}",
             "features": "runs/lrn/features", "log": "runs/lrn/train.log", "epochs": "3",
             "seed": "7",
         }  # fmt: skip

@@ -18,9 +18,9 @@ def parse_arguments() -> argparse.Namespace:
         "--recipe",
         default=next(iter(RECIPES)),
         choices=RECIPES,
-        help="defaults of all settings for a whole way to train: a head on frozen convolutions; or all"
-        " layers from scratch, as Krizhevsky 2012, as suits small pictures, as the starter that comes"
-        " with the program, or as PaddlePaddle's tutorial on CIFAR-10",
+        help="defaults of all settings for a whole way to train: a head on frozen convolutions; or"
+        " all layers from scratch: as Krizhevsky 2012, as suits small pictures, as the starter that"
+        " comes with the program, or as PaddlePaddle's tutorial on CIFAR-10",
     )
     parser = argparse.ArgumentParser(
         description=__doc__

@@ -11,7 +11,7 @@ import numpy as np
 from alexnet_tf.dataset import Dataset, Row, open_dataset, write_lists
 from alexnet_tf.errors import UserError
 from alexnet_tf.files import printable
-from alexnet_tf.run import Settings
+from alexnet_tf.settings import Settings
 from benchmarks.process import Ended, run_python
 from benchmarks.row import Place
 

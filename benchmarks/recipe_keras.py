@@ -38,7 +38,7 @@ def plain_convolutions(row: Variant, weights: Weights) -> keras.Model:
 
 def _after_conv(x, row: Variant):
     steps = {"norm": layers.Lambda(_normalize), "pool": layers.MaxPooling2D(3, 2)}
-    for step in row.after_conv:
+    for step in row.after_conv[0]:
         x = steps[step](x)
     return x
 

@@ -49,7 +49,7 @@ def _after_conv(row: Variant) -> list[nn.Module]:
         "norm": nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1),
         "pool": nn.MaxPool2d(3, 2),
     }
-    return [steps[step] for step in row.after_conv]
+    return [steps[step] for step in row.after_conv[0]]
 
 
 def train(lists: Path, weights: Path, row: Variant, epochs: int, layout) -> float:

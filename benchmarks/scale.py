@@ -18,7 +18,7 @@ from benchmarks.row import Comparison, Figures, Place, Row
 from benchmarks.table import markdown
 
 COUNTS = (1_000, 10_000, 100_000)
-EXTRACTION = re.compile(r"features: computed in ([\d.]+) s")
+EXTRACTION = re.compile(r"features: made in ([\d.]+) s")
 EPOCH = re.compile(r"epoch 1/1 .* ([\d.]+) s$", re.MULTILINE)
 
 

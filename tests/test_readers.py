@@ -19,7 +19,7 @@ from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights import WeightsError, check_weights, load_weights, read_weights
 
 BVLC, CAFFENET = VARIANTS["bvlc"], VARIANTS["caffenet"]
-SMALL = replace(BVLC, fc_units=5)  # a head of kilobytes
+SMALL = replace(BVLC, fc_units=(5, 5))  # a head of kilobytes
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ def test_the_help_leaves_to_the_variant_what_is_its_own(parse, capsys):
     with pytest.raises(SystemExit, match="0"):
         parse("--help")
     text = capsys.readouterr().out
-    assert "(default: 0.003)" in text and "None" not in text and "SUPPRESS" not in text
+    assert "(default: 0.01)" in text and "None" not in text and "SUPPRESS" not in text
 
 
 def test_the_papers_recipe(parse):

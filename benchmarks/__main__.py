@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from alexnet_tf import cli
+from alexnet_tf import arguments, cli
 from alexnet_tf.errors import UserError
 from alexnet_tf.files import write_text
 from benchmarks import cold, convolutions, folder, jobs, layers, scale, table, usual
@@ -40,7 +40,12 @@ def parse_arguments() -> argparse.Namespace:
         choices=usual.VARIANTS,
         help="the AlexNet that the weights were trained for (%(default)s)",
     )
-    add("--rounds", type=cli.positive, metavar="N", help="how often each side (1, 3 or 5, by row)")
+    add(
+        "--rounds",
+        type=arguments.positive,
+        metavar="N",
+        help="how often each side (1, 3 or 5, by row)",
+    )
     add(
         "--out",
         type=Path,
@@ -50,7 +55,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     add(
         "--share",
-        type=cli.share,
+        type=arguments.share,
         default=1.0,
         metavar="X",
         help="so much of the pictures and epochs, to try the benchmark itself (%(default)s)",

@@ -66,7 +66,6 @@ class Network:
     def of_run(cls, run: Run) -> Network:
         """Names the classes that the finished run was trained on, from pictures resized as then."""
         config = run.read_config()
-
         variant, resize = config["settings"]["variant"], config["settings"]["resize"]
         classes = config["classes"]
 

@@ -51,12 +51,8 @@ def recognize(weights, path: str | Path) -> Recognized:
     shapes = {name: kernel.shape for name, (kernel, _) in weights.items()}
     if TORCHVISION_KERNELS.items() <= shapes.items():
         return Recognized("torchvision AlexNet", ("owt",))
-    variants = [
-        row
-        for row in VARIANTS.values()
-        if row.conv_kernels()
-        == {name: shape for name, shape in shapes.items() if name in CONV_LAYERS}
-    ]
+    convolutions = {name: shape for name, shape in shapes.items() if name in CONV_LAYERS}
+    variants = [row for row in VARIANTS.values() if row.conv_kernels() == convolutions]
     if Path(path).suffix == ".caffemodel":
         order = order_after_conv1(Path(path))
         variants = [row for row in variants if row.after_conv[0] == order]

@@ -151,7 +151,7 @@ class Settings:
     )
     precision: str = _option(
         "auto",
-        "what the convolutions compute in; auto: bfloat16 where the processor has it",
+        "what all layers but the last compute in; auto: bfloat16 where the processor has it",
         choices=("auto", *PRECISIONS),
     )
     threads: int = _option(

@@ -82,14 +82,18 @@ def _batches(pictures: np.ndarray) -> list[np.ndarray]:
 
 
 def seconds_a_picture(forward: Forward, pictures: np.ndarray) -> float:
-    """The median of some repeats, after one that does not count."""
-    forward(pictures)
+    return median(repeat(forward, pictures, REPEATS)) / len(pictures)
+
+
+def repeat(forward: Callable, value: object, repeats: int) -> list[float]:
+    """The seconds of so many calls, after one that does not count."""
+    forward(value)
     seconds = []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         start = time.perf_counter()
-        forward(pictures)
+        forward(value)
         seconds.append(time.perf_counter() - start)
-    return median(seconds) / len(pictures)
+    return seconds
 
 
 def load_pictures(folder: Path) -> np.ndarray:

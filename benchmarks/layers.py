@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 from alexnet_tf.demo import write_random_convolutions
 from alexnet_tf.processor import native_precision
 from alexnet_tf.weights import read_weights
-from benchmarks.convolutions import BATCH, VARIANT, load_pictures
+from benchmarks.convolutions import BATCH, VARIANT, load_pictures, repeat
 from benchmarks.material import write_photos
 from benchmarks.process import run_python
 from benchmarks.row import Figures, Place, Row
@@ -53,14 +52,8 @@ def measure(pictures: np.ndarray, weights: Path, precision: str) -> Figures:
 
 
 def _seconds(forward: Callable, value) -> float:
-    """The best of some repeats, after one that does not count: a peak is no average."""
-    forward(value)
-    seconds = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        forward(value)
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
+    """The best of some repeats: a peak is no average."""
+    return min(repeat(forward, value, REPEATS))
 
 
 def operations() -> dict[str, int]:

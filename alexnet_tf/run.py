@@ -146,11 +146,6 @@ def starting_weights(settings: Settings, row: Variant) -> Weights:
         raise UserError(
             f"{before.directory}: is another network: {differences}; give the same settings"
         )
-    if row.activation == "prelu":
-        raise UserError(
-            f"{before.directory}: has slopes of prelu, which are not taken over; start from a run "
-            "with another activation"
-        )
     return check_weights(read_weights(before.model), row, before.model, len(config["classes"]))
 
 

@@ -81,6 +81,14 @@ def test_what_keras_writes_is_read(tmp_path, convolutions, name):
     assert_same(read_weights(tmp_path / name), convolutions)
 
 
+@pytest.mark.parametrize("name", KERAS_FORMATS)
+def test_slopes_are_not_dropped_in_silence(tmp_path, name):
+    model = AlexNet(replace(SMALL, activation="prelu"), include_top=False)
+    model.save(tmp_path / name) if name == "a.keras" else model.save_weights(tmp_path / name)
+    with pytest.raises(WeightsError, match=f"{name}: has slopes of prelu, which are not taken"):
+        read_weights(tmp_path / name)
+
+
 def test_a_float16_npz_is_read(tmp_path, weights):
     half = {name: [part.astype("f2") for part in pair] for name, pair in weights.items()}
     write_npz(tmp_path / "a.npz", half)

@@ -23,10 +23,11 @@ LAYERS = {
     "dense_1": "fc7",
     "dense_2": "fc8",
 }
+SLOPES = "p_re_lu"  # of the first layer that has any
 
 
 def read_h5(path: Path) -> dict:
-    """What `save_weights` of an `AlexNet` or `Head` wrote."""
+    """What `save_weights` of an `AlexNet` wrote."""
     return _read(memoryview(map_file(path)))
 
 
@@ -43,6 +44,11 @@ def _read(content: memoryview) -> dict:
     import h5py  # Keras brings it; the other formats do without
 
     with h5py.File(_File(content), "r") as file:
+        if f"layers/{SLOPES}" in file:
+            raise WeightsError(
+                "has slopes of prelu, which are not taken over; start from a network with another "
+                "activation"
+            )
         layers = {
             name: [_array(content, file[f"layers/{group}/vars/{number}"]) for number in (0, 1)]
             for group, name in LAYERS.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -13,8 +14,9 @@ def import_tensorflow(threads: int = 0) -> None:
     """Import TensorFlow and find its devices, keeping what it says off standard error.
 
     It remarks on instruction sets and absent GPUs before TF_CPP_MIN_LOG_LEVEL is heeded (TensorFlow
-    issue 100442), which buries the answer. Whoever sets that variable hears it all. An operation
-    may use as many `threads` of the processor, or, with 0, all.
+    issue 100442), which buries the answer; and later, when several networks are asked, on functions
+    that look alike to it. Whoever sets that variable hears it all. An operation may use as many
+    `threads` of the processor, or, with 0, all.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         _import_tensorflow(threads)
@@ -25,6 +27,7 @@ def import_tensorflow(threads: int = 0) -> None:
             _import_tensorflow(threads)
     finally:
         del os.environ["TF_CPP_MIN_LOG_LEVEL"]  # it is read once, and is not for child processes
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def _import_tensorflow(threads: int) -> None:

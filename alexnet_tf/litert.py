@@ -6,15 +6,18 @@ The interpreter is the optional package ``ai-edge-litert``; only writing a file 
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
+from logging import Logger
 from pathlib import Path
 
 import numpy as np
 
-from alexnet_tf.errors import RunError, UserError
+from alexnet_tf.errors import UserError
 from alexnet_tf.files import replacing
 from alexnet_tf.quiet import no_remarks
 
@@ -25,23 +28,34 @@ class LiteModel:
     def __init__(self, path: Path):
         from ai_edge_litert.interpreter import Interpreter
 
-        try:
-            with no_remarks():
-                self._interpreter = Interpreter(str(path))
-                self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise UserError(f"{path}: is damaged; delete it, and TensorFlow answers") from error
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._output = self._interpreter.get_output_details()[0]["index"]
+        self._path = path
+        with self._opening():
+            self._interpreter = Interpreter(str(path), num_threads=os.cpu_count())
+            self._input = self._interpreter.get_input_details()[0]["index"]
+            self._output = self._interpreter.get_output_details()[0]["index"]
+        self._pictures = 0
 
     def predict_on_batch(self, inputs: np.ndarray) -> np.ndarray:
-        """Inputs float32 (n, 227, 227, 3) → probabilities (n, classes), one picture at a time."""
-        return np.concatenate([self._predict(picture[None]) for picture in inputs])
-
-    def _predict(self, inputs: np.ndarray) -> np.ndarray:
+        """Inputs float32 (n, 227, 227, 3) → probabilities (n, classes)."""
+        if len(inputs) != self._pictures:  # which takes a tenth of a second
+            with self._opening():
+                self._interpreter.resize_tensor_input(self._input, inputs.shape)
+                self._interpreter.allocate_tensors()
+            self._pictures = len(inputs)
         self._interpreter.set_tensor(self._input, inputs)
         self._interpreter.invoke()
         return self._interpreter.get_tensor(self._output)
+
+    @contextmanager
+    def _opening(self) -> Iterator[None]:
+        try:
+            with no_remarks():
+                yield
+        except (ValueError, RuntimeError) as error:
+            raise UserError(
+                f"{self._path}: is damaged, or of an older version of this program; delete it, and "
+                "TensorFlow answers"
+            ) from error
 
 
 def is_installed() -> bool:
@@ -59,17 +73,22 @@ def is_current(path: Path, source: Path) -> bool:
 def write_litert(model, path: Path, int8: bool = False) -> None:
     """Write the Keras `model` as a ``.tflite``: float32, or with int8 weights, a quarter as large.
 
-    Takes some ten seconds and, for a moment, 2.5 GB of memory.
+    It takes any number of inputs at once. Writing it takes some seconds and, for a moment, 2.5 GB
+    of memory.
     """
     import tensorflow as tf
 
     # Not from_keras_model, which first writes the network to the disk and reads it again.
     answer = tf.function(lambda inputs: model(inputs, training=False))
-    signature = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32)
+    signature = tf.TensorSpec(model.input_shape, tf.float32)
     module = tf.Module()
     module.weights = [variable.value for variable in model.variables]
     function = answer.get_concrete_function(signature)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], module)
+    # Each spares TensorFlow a pass in Python over all weights, which takes seconds: one that adds a
+    # note on the conversion, and one that looks for weights that are there twice.
+    converter.exclude_conversion_metadata = True
+    converter._experimental_use_buffer_offset = True
     if int8:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     with no_remarks(), redirect_stdout(io.StringIO()):
@@ -78,9 +97,21 @@ def write_litert(model, path: Path, int8: bool = False) -> None:
         temporary.write_bytes(content)
 
 
-def export_apart(run: Path) -> None:
-    """`write_litert` for a finished run in a process of its own, whose memory goes when it ends."""
+@contextmanager
+def exporting_apart(run: Path, log: Logger) -> Iterator[None]:
+    """A block that leaves the model of a run; then `write_litert` in a process of its own.
+
+    The memory that it takes is gone when the process ends; TensorFlow it imports during the block.
+    A failure is a warning, for without the file everything works, only slower.
+    """
     command = [sys.executable, "-m", "alexnet_tf", "export", str(run), "--format", "litert"]
-    result = subprocess.run(command, capture_output=True, text=True)
-    if result.returncode:
-        raise RunError(f"{run}: no LiteRT file could be written ({result.stderr.strip()[-500:]})")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*command, "--wait"], text=True, **pipes) as process:
+        try:
+            yield
+            _, errors = process.communicate("\n")
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        log.warning("%s: no LiteRT file could be written (%s)", run, errors.strip()[-500:])

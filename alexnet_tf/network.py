@@ -19,6 +19,11 @@ from alexnet_tf.weights import check_weights, read_weights
 
 # The most inputs that a network is asked about at once.
 BATCH = 64
+# Up to as many inputs in all, LiteRT has answered sooner than TensorFlow, whose import takes
+# seconds, but which then is faster.
+MOST_FOR_LITE = 2000
+# Without LiteRT: up to as many, a Keras model has answered before it is made fast.
+MOST_AS_IT_IS = 250
 
 
 class Network:
@@ -26,8 +31,8 @@ class Network:
 
     `open_keras` returns a Keras model: inputs of `variant` → probabilities (n, classes), made from
     the file `source`. `lite` is where the same network is, or should be, as a LiteRT file: it
-    answers a few pictures at once, while importing TensorFlow, which answers many faster, takes
-    seconds. `resize` says what of a picture the network sees, as in `alexnet_tf.images`.
+    answers at once, while importing TensorFlow, which answers thousands faster, takes seconds.
+    `resize` says what of a picture the network sees, as in `alexnet_tf.images`.
     """
 
     def __init__(
@@ -78,18 +83,18 @@ class Network:
 
         return cls(variant, classes, open_keras, run.model, run.lite, resize)
 
-    def probabilities(self, inputs: np.ndarray, few: bool) -> np.ndarray:
+    def probabilities(self, inputs: np.ndarray, among: int) -> np.ndarray:
         """Inputs float32 (n, 227, 227, 3), n at most `BATCH` → probabilities float32 (n, classes).
 
-        `few` says that hardly more will follow: those are answered in float32, by LiteRT where it
-        can; many by `FastModel`.
+        `among` so many will be asked for in all: up to `MOST_FOR_LITE` are answered in float32 by
+        LiteRT, where it can; more by `FastModel`.
         """
-        if not few:
-            model = self._fast_model
-        elif is_current(self.lite, self.source):
+        if among <= MOST_FOR_LITE and is_current(self.lite, self.source):
             model = self._lite_model
-        else:
+        elif among <= MOST_AS_IT_IS:
             model = self._keras_model
+        else:
+            model = self._fast_model
         return model.predict_on_batch(inputs)
 
     def keep_lite(self) -> None:

@@ -12,8 +12,6 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.images import ImageError, load_batches
 from alexnet_tf.network import BATCH, Network
 
-# So many inputs are answered by LiteRT in the time that importing TensorFlow takes.
-FEW = 250
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".webp")
 
 
@@ -55,7 +53,7 @@ class Classifier:
         """For each file, in order, (networks, classes), means over its crops, or why not."""
         size = BATCH // self.crops
         batches = [files[start : start + size] for start in range(0, len(files), size)]
-        few = len(files) * self.crops * len(self.networks) <= FEW
+        among = len(files) * self.crops * len(self.networks)
         ways = {(network.variant, network.resize) for network in self.networks}
         loaded = {way: load_batches(batches, *way, self.crops) for way in ways}
         for batch in zip(*loaded.values()):
@@ -63,16 +61,16 @@ class Classifier:
             errors = [_error(picture) for picture in pictures]
             readable = [picture for picture, error in zip(pictures, errors) if not error]
             inputs = dict(zip(loaded, map(np.stack, zip(*readable))))
-            rows = iter(self._forward(inputs, few) if readable else ())
+            rows = iter(self._forward(inputs, among) if readable else ())
             for error in errors:
                 yield error or next(rows)
 
-    def _forward(self, inputs: dict[tuple[str, str], np.ndarray], few: bool) -> np.ndarray:
+    def _forward(self, inputs: dict[tuple[str, str], np.ndarray], among: int) -> np.ndarray:
         """(variant, resize) → (pictures, crops, 227, 227, 3) → (pictures, networks, classes)."""
         answers = []
         for network in self.networks:
             pictures = inputs[network.variant, network.resize]
-            rows = network.probabilities(pictures.reshape(-1, *pictures.shape[2:]), few)
+            rows = network.probabilities(pictures.reshape(-1, *pictures.shape[2:]), among)
             rows = rows.reshape(*pictures.shape[:2], -1).mean(axis=1)
             if network.classes != self.classes:
                 rows = rows[:, [network.classes.index(name) for name in self.classes]]

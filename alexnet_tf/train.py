@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from logging import Logger
 from pathlib import Path
@@ -20,7 +21,7 @@ from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.features import FeatureStore
 from alexnet_tf.files import printable, remove_leftovers, replacing
 from alexnet_tf.history import History, TensorBoardLog, best_epoch, epoch_line, write_history
-from alexnet_tf.litert import export_apart
+from alexnet_tf.litert import exporting_apart
 from alexnet_tf.locks import locked
 from alexnet_tf.model import AlexNet, part
 from alexnet_tf.room import shortages
@@ -52,18 +53,18 @@ def _train(job: Job, log: Logger) -> None:
     if not job.run.config.is_file():
         write_config(job, _versions())
     trainer, history = _resumed(job, store, log)
-    write_history(job.run, history)  # it lacks an epoch when a kill came right after its checkpoint
     tensorboard = TensorBoardLog(job.run, history)
-    with stopping.postponed():
-        for epoch in range(len(history), job.settings.epochs):
-            history.append(_run_epoch(job, trainer, epoch, history, log))
-            save_checkpoint(job.run.checkpoints, trainer.state(), history)
-            keep = max(job.settings.keep, job.settings.average)
-            prune_checkpoints(job.run.checkpoints, keep, best_epoch(history))
-            write_history(job.run, history)
-            tensorboard.write(history[-1])
+    with stopping.postponed(), ThreadPoolExecutor(1) as beside:
+        # It lacks an epoch when a kill came right after its checkpoint.
+        kept = beside.submit(write_history, job.run, [*history])
+        for _ in range(len(history), job.settings.epochs):
+            history.append(_run_epoch(job, trainer, history, kept, log))
             log.info(epoch_line(history[-1], job.settings.epochs))
-    _export(job, _finished(job, store, trainer, history, log), log)
+            kept.result()
+            kept = beside.submit(_keep, job, trainer.state(), [*history], tensorboard)
+        kept.result()
+    with exporting_apart(job.run.directory, log):
+        _write_model(job, _finished(job, store, trainer, history, log).network())
 
 
 def _with_features(job: Job, log: Logger) -> tuple[Job, FeatureStore]:
@@ -130,14 +131,24 @@ def _resumed(
 
 
 def _run_epoch(
-    job: Job, trainer: Trainer, epoch: int, history: History, log: Logger
+    job: Job, trainer: Trainer, history: History, kept: Future[None], log: Logger
 ) -> dict[str, float]:
-    """The row of the epoch; when asked to stop within it, a checkpoint of the step."""
+    """The row of the epoch; when asked to stop within it, a checkpoint of the step.
+
+    Meanwhile the one before is `kept`; where that fails, so does this, as soon as it is known.
+    """
+
+    def check() -> None:
+        if kept.done():
+            kept.result()
+        stopping.check()
+
     try:
-        row = trainer.run_epoch(history)
+        row = trainer.run_epoch(history, check)
     except stopping.Stopped:
+        kept.result()
         save_checkpoint(job.run.checkpoints, trainer.state(), history, unfinished=True)
-        log.info("stopped %s of %d", trainer.place(epoch), job.settings.epochs)
+        log.info("stopped %s of %d", trainer.place(len(history)), job.settings.epochs)
         raise
     if not np.isfinite([row["loss"], row["val_loss"]]).all():
         raise RunError(
@@ -145,6 +156,17 @@ def _run_epoch(
             "are good. Start another --run with a tenth of the --learning-rate"
         )
     return row
+
+
+def _keep(
+    job: Job, state: dict[str, np.ndarray], history: History, tensorboard: TensorBoardLog
+) -> None:
+    """The checkpoint of the last epoch in `history`, and its place in the curves."""
+    save_checkpoint(job.run.checkpoints, state, history)
+    keep = max(job.settings.keep, job.settings.average)
+    prune_checkpoints(job.run.checkpoints, keep, best_epoch(history))
+    write_history(job.run, history)
+    tensorboard.write(history[-1])
 
 
 def _trained(job: Job, store: FeatureStore, epoch: int, log: Logger) -> Trainer:
@@ -194,25 +216,16 @@ def _below(layer: str, job: Job) -> Callable[[np.ndarray], np.ndarray] | None:
     """
     if layer == "conv1":
         return None
-    model = AlexNet(
-        job.row, len(job.dataset.classes), job.weights, precision=job.settings.precision
-    )
-    frozen = part(model, "conv1", layer)
+    weights = {name: job.weights[name] for name in job.row.conv_layers if name in job.weights}
+    model = AlexNet(job.row, weights=weights, include_top=False, precision=job.settings.precision)
+    frozen = model if layer == "fc6" else part(model, "conv1", layer)
     forward = tf.function(lambda inputs: tf.cast(frozen(inputs, training=False), tf.float32))
     return lambda inputs: forward(inputs).numpy()
 
 
-def _export(job: Job, trainer: Trainer, log: Logger) -> None:
-    """Write the network as model.keras, and the same as model.tflite, without which everything
-    works, only slower."""
-    model = trainer.network()
+def _write_model(job: Job, model: keras.Model) -> None:
     with replacing(job.run.model, 4 * model.count_params()) as temporary:
         model.save(temporary)
-    del model
-    try:
-        export_apart(job.run.directory)
-    except RunError as error:
-        log.warning("%s", error)
 
 
 def _versions() -> dict[str, str]:

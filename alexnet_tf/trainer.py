@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from logging import Logger
 
@@ -65,17 +65,20 @@ class Trainer:
         self._validation_step = tf.function(self._validate)
         self._update = tf.function(self._apply, jit_compile=True)
 
-    def run_epoch(self, history: Sequence[dict[str, float]]) -> dict[str, float]:
+    def run_epoch(
+        self, history: Sequence[dict[str, float]], check: Callable[[], None] = stopping.check
+    ) -> dict[str, float]:
         """Train on each picture once, in random order, then validate; the row of the epoch that
         follows those in `history`.
 
         It has loss and accuracy, means over the pictures as they were seen, of training and of
-        validation, the last learning rate and the seconds that all this took. Asked to stop, it
-        raises Stopped after a step; `state` is then that in the middle of the epoch, and the next
-        call, here or wherever that state is restored, goes on with the step that follows.
+        validation, the last learning rate and the seconds that all this took. After each step it
+        lets `check` raise whatever should end it: `state` is then that in the middle of the epoch,
+        and the next call, here or wherever that state is restored, goes on with the step that
+        follows.
         """
         with self._begun.timed():
-            self._steps(history)
+            self._steps(history, check)
             val_loss, val_accuracy = self.validate()
         loss, accuracy = means(self._begun.results)
         seconds, self._begun = self._begun.seconds, Epoch()
@@ -89,7 +92,7 @@ class Trainer:
             "seconds": round(seconds, 3),
         }
 
-    def _steps(self, history: Sequence[dict[str, float]]) -> None:
+    def _steps(self, history: Sequence[dict[str, float]], check: Callable[[], None]) -> None:
         """Those steps of the epoch that have not been made yet."""
         epoch, examples = len(history), len(self.training)
         random = np.random.default_rng([self.settings.seed, epoch])
@@ -111,7 +114,7 @@ class Trainer:
                     f"{title}  step {self._begun.steps}/{steps}  loss {loss:.4f}  "
                     f"accuracy {accuracy:.4f}"
                 )
-            stopping.check()
+            check()
 
     def validate(self) -> tuple[float, float]:
         """Mean loss and accuracy over the validation pictures, as prediction sees them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ def convolutions(path: Path, **settings: object) -> str:
 def train(job: Job, log: logging.Logger = LOG) -> None:
     """As the command line, but for model.tflite, which takes a process of its own."""
     with pytest.MonkeyPatch.context() as patch, stopping.listening():
-        patch.setattr(training, "export_apart", lambda directory: None)
+        patch.setattr(training, "exporting_apart", lambda directory, log: nullcontext())
         training.train(job, log)
 
 

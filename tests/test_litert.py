@@ -1,5 +1,6 @@
 """One answer from cold, without TensorFlow."""
 
+import logging
 import os
 import shutil
 import subprocess
@@ -33,6 +34,29 @@ def test_training_ends_with_a_litert_file_equal_to_the_model(trained_run, pictur
     lite = LiteModel(trained_run / "model.tflite").predict_on_batch(inputs(pictures))
     keras = alexnet_tf.load_model(trained_run / "model.keras").predict_on_batch(inputs(pictures))
     assert np.abs(lite - keras).max() < 1e-4
+
+
+def test_it_takes_any_number_of_pictures_at_once(trained_run, pictures):
+    lite, several = LiteModel(trained_run / "model.tflite"), inputs(pictures)
+    one_by_one = np.concatenate([lite.predict_on_batch(picture[None]) for picture in several])
+    for size in (len(several), 3, 1):
+        assert np.abs(lite.predict_on_batch(several[:size]) - one_by_one[:size]).max() < 1e-6
+
+
+def test_an_export_whose_training_was_killed_writes_nothing(trained_run, tmp_path):
+    command = ["-m", "alexnet_tf", "export", trained_run, "--format", "litert", "--wait"]
+    result = subprocess.run(
+        [sys.executable, *command, "--out", tmp_path / "model.tflite"],
+        cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert not (tmp_path / "model.tflite").exists()
+
+
+def test_a_training_goes_without_a_file_that_cannot_be_written(tmp_path, caplog):
+    with litert.exporting_apart(tmp_path / "no run", logging.getLogger("tests")):
+        pass
+    assert "no LiteRT file could be written" in caplog.text and "no run" in caplog.text
 
 
 def test_an_answer_imports_no_tensorflow(trained_run, faces, tmp_path):
@@ -79,7 +103,7 @@ def test_a_file_older_than_its_model_is_not_asked(trained_run, pictures, tmp_pat
 
 def test_a_damaged_file_is_named(tmp_path):
     (tmp_path / "model.tflite").write_bytes(b"damaged")
-    with pytest.raises(UserError, match=r"model\.tflite: is damaged; delete it"):
+    with pytest.raises(UserError, match=r"model\.tflite: is damaged, or of an older .*; delete it"):
         LiteModel(tmp_path / "model.tflite")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import alexnet_tf
-from alexnet_tf import predict
+from alexnet_tf import network as network_module
 from alexnet_tf.errors import UserError
 from alexnet_tf.fast import FastModel
 from alexnet_tf.images import ImageError, load_crops, preprocess_input
@@ -18,7 +18,7 @@ from alexnet_tf.run import Run
 def network(variant="bvlc", resize="caffe", classes=("a", "b"), order=(0, 1)):
     """Its "probabilities" are the means of the first row and of the whole of each input."""
 
-    def probabilities(inputs, few=True):
+    def probabilities(inputs, among=1):
         return np.stack([inputs[:, 0].mean((1, 2)), inputs.mean((1, 2, 3))], axis=1)[:, order]
 
     return SimpleNamespace(
@@ -88,14 +88,16 @@ def test_the_fast_model_answers_as_the_model(trained_run, faces, precision, tole
     assert model.get_layer("conv1").compute_dtype == keras.backend.floatx()
 
 
-def test_many_pictures_are_answered_as_few(trained_run, faces, monkeypatch):
+def test_many_pictures_get_the_same_answers_whoever_gives_them(trained_run, faces, monkeypatch):
     files = [str(path) for path in sorted(faces.iterdir())] + ["missing.jpg"]
     files += files[:10]  # so that the second batch is shorter than the first
     answers = []
-    for few in (len(files), 0):
-        monkeypatch.setattr(predict, "FEW", few)
+    for lite, as_it_is in ((100, 0), (0, 100), (0, 0)):
+        monkeypatch.setattr(network_module, "MOST_FOR_LITE", lite)
+        monkeypatch.setattr(network_module, "MOST_AS_IT_IS", as_it_is)
         classifier = Classifier([Network.of_run(Run(trained_run))])
         answers.append(list(classifier.classify(files, top=2)))
-    for one, other in zip(*answers, strict=True):
-        assert one.file == other.file and str(one.error) == str(other.error)
-        assert dict(one.top) == pytest.approx(dict(other.top), abs=0.02)
+    for by_lite, by_keras, fast in zip(*answers, strict=True):
+        for other, tolerance in ((by_keras, 1e-4), (fast, 0.02)):
+            assert by_lite.file == other.file and str(by_lite.error) == str(other.error)
+            assert dict(by_lite.top) == pytest.approx(dict(other.top), abs=tolerance)

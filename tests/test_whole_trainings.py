@@ -5,16 +5,20 @@ import logging
 import os
 import shutil
 import signal
+import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from small import STARTER, assert_same_state, convolutions, job, train, trainer
 
 from alexnet_tf import doctor, features, load_model
-from alexnet_tf.checkpoints import load_checkpoint
+from alexnet_tf import train as training
+from alexnet_tf.checkpoints import load_checkpoint, save_checkpoint
 from alexnet_tf.errors import UserError
 from alexnet_tf.images import load_image, preprocess_input
 from alexnet_tf.model import read_layers
+from alexnet_tf.room import NoRoom
 from alexnet_tf.run import Run
 from alexnet_tf.stopping import Stopped
 from alexnet_tf.weights import read_weights
@@ -116,6 +120,34 @@ def test_the_mean_does_without_a_checkpoint_that_is_lost(whole, faces):
     ours, expected = (read_weights(each / "model.keras") for each in (run, undisturbed))
     for name in expected:
         assert all(map(np.array_equal, ours[name], expected[name]))
+
+
+def test_a_checkpoint_is_written_while_the_next_epoch_trains(faces, tmp_path, monkeypatch):
+    lines, begun = [], threading.Event()
+
+    def info(line, *_):
+        lines.append(line)
+        if line.startswith("epoch 2/2  step"):
+            begun.set()
+
+    def slow(*state):
+        assert begun.wait(60)
+        return save_checkpoint(*state)
+
+    monkeypatch.setattr(training, "save_checkpoint", slow)
+    log = SimpleNamespace(info=info, warning=info)
+    train(job(faces, tmp_path / "run", epochs=2, log_every=1, **STARTER), log)
+    assert {path.name for path in (tmp_path / "run/checkpoints").iterdir()} == {
+        "epoch-0001.npz", "epoch-0002.npz",
+    }  # fmt: skip
+
+    def full(directory, *_):
+        raise NoRoom(directory, 1)
+
+    monkeypatch.setattr(training, "save_checkpoint", full)
+    with pytest.raises(NoRoom, match="what was finished before is good"):
+        train(job(faces, tmp_path / "run", epochs=5, log_every=1, **STARTER), log)
+    assert lines[-1].startswith("epoch 4/5  step"), "it ends as soon as it is known"
 
 
 def test_upper_layers_go_on_with_stored_features(faces, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from alexnet_tf.litert import write_litert
@@ -22,9 +23,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="the file (RUN/model.tflite; with --int8 RUN/model.int8.tflite)",
     )
+    parser.add_argument(
+        "--wait",
+        action="store_true",
+        help="get ready, and begin when there is a line on standard input",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
+    if options.wait:
+        import_tensorflow()
+        if not sys.stdin.readline():
+            return  # whoever would have said so is gone
     run = finished_run(options.run)
     default = run.lite.with_suffix(".int8.tflite") if options.int8 else run.lite
     path = Path(options.out) if options.out else default

@@ -49,4 +49,9 @@ class Examples:
             tf.TensorSpec(shape, tf.float32 if view else self.store.dtype),
             tf.TensorSpec((None,), tf.int64),
         )
-        return tf.data.Dataset.from_generator(read, output_signature=signature).prefetch(2)
+        batches = tf.data.Dataset.from_generator(read, output_signature=signature).prefetch(2)
+        # There is nothing to tune; and at its end it would wait for the tuner, which may just have
+        # gone to sleep for seconds.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        return batches.with_options(options)

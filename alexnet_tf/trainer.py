@@ -54,6 +54,8 @@ class Trainer:
         self.convolutions = None if is_head else part(self.model, store.layer, "fc6")
         self.head = part(self.model, "fc6", "prob")
         self.variables = [v for layer in self.layers for v in layer.trainable_variables]
+        # The seeds of dropout, and layers that stay as they are above others that do not.
+        self.others = [v for layer in self.layers for v in layer.non_trainable_variables]
         self.optimizer = self._optimizer()
         self.center, self.scale = np.zeros(self.head.input.shape[1:], np.float32), np.float32(1)
         if job.weights:
@@ -216,13 +218,28 @@ class Trainer:
         return layers | optimizer
 
     def _train(self, values: tf.Tensor, labels: tf.Tensor) -> Result:
-        with tf.GradientTape() as tape:
+        # The gradients of weights already cast to what their layers compute in are never written in
+        # float32, which takes a tenth of the time of a step and 200 MB.
+        weights = [
+            tf.cast(variable, layer.compute_dtype)
+            for layer in self.layers
+            for variable in layer.trainable_variables
+        ]
+        with tf.GradientTape() as tape, keras.StatelessScope() as scope:
+            for variable, weight in zip(self.variables, weights):
+                tape.watch(weight)
+                scope.add_update((variable, weight))
             losses, hits = self._losses_and_hits(values, labels, training=True)
             loss = tf.reduce_mean(losses)
-        self._update(tape.gradient(loss, self.variables))
+        for variable in self.others:
+            value = scope.get_current_value(variable)
+            if value is not None:
+                variable.assign(value)
+        self._update(tape.gradient(loss, weights))
         return losses, hits
 
     def _apply(self, gradients: list[tf.Tensor]) -> None:
+        gradients = [tf.cast(gradient, tf.float32) for gradient in gradients]
         decay = self.settings.weight_decay
         if decay and not self.settings.decoupled:
             gradients = [

@@ -73,7 +73,7 @@ def is_current(path: Path, source: Path) -> bool:
 def write_litert(model, path: Path, int8: bool = False) -> None:
     """Write the Keras `model` as a ``.tflite``: float32, or with int8 weights, a quarter as large.
 
-    It takes any number of inputs at once. Writing it takes some seconds and, for a moment, 2.5 GB
+    It takes any number of inputs at once. Writing it takes some seconds and, for a moment, 1.8 GB
     of memory.
     """
     import tensorflow as tf

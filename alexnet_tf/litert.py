@@ -37,7 +37,7 @@ class LiteModel:
 
     def predict_on_batch(self, inputs: np.ndarray) -> np.ndarray:
         """Inputs float32 (n, 227, 227, 3) → probabilities (n, classes)."""
-        if len(inputs) != self._pictures:  # which takes a tenth of a second
+        if len(inputs) != self._pictures:  # to make ready for another number takes time
             with self._opening():
                 self._interpreter.resize_tensor_input(self._input, inputs.shape)
                 self._interpreter.allocate_tensors()

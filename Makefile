@@ -63,10 +63,10 @@ test: $(SETUP) ## run the tests (ALEXNET_TF_MATERIAL=DIR: with real photos and w
 	$(BIN)/python -m pytest
 
 chaos: $(SETUP) ## kill, stop, damage and starve trainings for some minutes (ROUNDS SEED)
-	$(BIN)/python tests/chaos.py $(if $(ROUNDS),--rounds "$(ROUNDS)") $(if $(SEED),--seed "$(SEED)")
+	$(BIN)/python -m tests.tools.chaos $(if $(ROUNDS),--rounds "$(ROUNDS)") $(if $(SEED),--seed "$(SEED)")
 
 fuzz: $(SETUP) ## read 20,000 damaged files of weights (INPUTS SEED)
-	$(BIN)/python tests/fuzz.py $(if $(INPUTS),--inputs "$(INPUTS)") $(if $(SEED),--seed "$(SEED)")
+	$(BIN)/python -m tests.tools.fuzz $(if $(INPUTS),--inputs "$(INPUTS)") $(if $(SEED),--seed "$(SEED)")
 
 bench: $(SETUP) ## measure beside the usual recipes (ROWS PHOTOS WEIGHTS VARIANT ROUNDS OUT)
 	@$(BIN)/python -m benchmarks $(ROWS) \
@@ -80,7 +80,7 @@ doctor: $(SETUP) ## check this installation and, where there is one, RUN
 	@$(BIN)/python -m alexnet_tf doctor $(if $(wildcard $(RUN)),"$(RUN)")
 
 audit: $(SETUP) ## look the installed packages up in an index of security advisories
-	@$(BIN)/python tests/audit.py
+	@$(BIN)/python -m tests.tools.audit
 
 lock: $(SETUP) ## write the versions of all packages in .venv into constraints.txt
 	$(BIN)/python -m pip freeze --all --exclude-editable --exclude pip > constraints.txt

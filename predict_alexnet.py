@@ -8,14 +8,16 @@ import json
 import sys
 from pathlib import Path
 
-from alexnet_tf import arguments, cli, starter
+from alexnet_tf import starter
+from alexnet_tf.commands import cli
+from alexnet_tf.data.images import CROPS, RESIZES
 from alexnet_tf.errors import UserError
-from alexnet_tf.files import printable
-from alexnet_tf.images import CROPS, RESIZES
-from alexnet_tf.network import Network
-from alexnet_tf.predict import Answer, Classifier, find_pictures
-from alexnet_tf.run import STARTER, finished_run
-from alexnet_tf.settings import Settings
+from alexnet_tf.inference.classifier import Answer, Classifier, find_pictures
+from alexnet_tf.inference.engine import Network
+from alexnet_tf.runs.run import STARTER, finished_run
+from alexnet_tf.runs.settings import Settings
+from alexnet_tf.system import arguments
+from alexnet_tf.system.files import printable
 from alexnet_tf.variants import VARIANTS
 
 DEFAULT = Settings()

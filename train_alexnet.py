@@ -6,10 +6,10 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 
-from alexnet_tf import cli
-from alexnet_tf.quiet import import_tensorflow
-from alexnet_tf.run import DEFAULT_RUN, prepare
-from alexnet_tf.settings import RECIPES, Settings
+from alexnet_tf.commands import cli
+from alexnet_tf.runs.run import DEFAULT_RUN, prepare
+from alexnet_tf.runs.settings import RECIPES, Settings
+from alexnet_tf.system.quiet import import_tensorflow
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -58,7 +58,7 @@ def main() -> None:
     log.info("training in %s\n%s", run, job.dataset.summary())
 
     import_tensorflow(job.settings.threads)  # only now, for it takes seconds
-    from alexnet_tf.train import train
+    from alexnet_tf.training.loop import train
 
     train(job, log)
     log.info("try it: python predict_alexnet.py 2 PICTURE --run %s", run)

@@ -16,9 +16,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "AlexNet": "model",
     "load_model": "model",
-    "load_image": "images",
-    "preprocess_input": "images",
-    "decode_predictions": "imagenet",
+    "load_image": "data.images",
+    "preprocess_input": "data.images",
+    "decode_predictions": "data.imagenet",
 }
 __all__ = ["__version__", *_HOMES]
 

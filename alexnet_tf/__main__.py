@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from alexnet_tf import cli
-from alexnet_tf.verbs import compare, data, demo, doctor, evaluate, export, summary, weights
+from alexnet_tf.commands import cli, compare, data, demo, doctor, evaluate, export, summary, weights
 
 VERBS = {
     "data": data,

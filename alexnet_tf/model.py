@@ -14,7 +14,7 @@ from keras import initializers, layers
 from alexnet_tf.errors import UserError
 from alexnet_tf.layers import GroupedConv2D, LocalResponseNormalization
 from alexnet_tf.variants import CONV_LAYERS, FC_LAYERS, KERAS, Variant, get_variant
-from alexnet_tf.weights import Weights, check_weights, load_weights, read_weights
+from alexnet_tf.weights.loading import Weights, check_weights, load_weights, read_weights
 
 
 def AlexNet(

@@ -12,9 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from alexnet_tf import arguments, cli
+from alexnet_tf.commands import cli
 from alexnet_tf.errors import UserError
-from alexnet_tf.files import write_text
+from alexnet_tf.system import arguments
+from alexnet_tf.system.files import write_text
 from benchmarks import cold, convolutions, folder, jobs, layers, scale, table, usual
 from benchmarks.machine import describe_machine
 from benchmarks.material import default_material

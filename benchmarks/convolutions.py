@@ -18,11 +18,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from alexnet_tf.demo import write_random_convolutions
-from alexnet_tf.images import load_batches
-from alexnet_tf.processor import native_precision
+from alexnet_tf.commands.demonstrating import write_random_convolutions
+from alexnet_tf.data.images import load_batches
+from alexnet_tf.system.processor import native_precision
 from alexnet_tf.variants import get_variant
-from alexnet_tf.weights import Weights, read_weights
+from alexnet_tf.weights.loading import Weights, read_weights
 from benchmarks.material import write_photos
 from benchmarks.process import run_python
 from benchmarks.row import Comparison, Figures, Place, Row

@@ -43,9 +43,9 @@ ROW = Row(
 
 
 def main() -> None:
-    from alexnet_tf.images import load_image, preprocess_input
+    from alexnet_tf.data.images import load_image, preprocess_input
     from alexnet_tf.model import load_model
-    from alexnet_tf.run import Run
+    from alexnet_tf.runs.run import Run
 
     run, folder = Run(sys.argv[1]), Path(sys.argv[2])
     model, config = load_model(run.model), run.read_config()

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from alexnet_tf.processor import native_precision
+from alexnet_tf.system.processor import native_precision
 from benchmarks.convolutions import channels_last_is_faster
 from benchmarks.material import train, write_photos
 from benchmarks.process import run_python

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from alexnet_tf.demo import write_random_convolutions
-from alexnet_tf.processor import native_precision
-from alexnet_tf.weights import read_weights
+from alexnet_tf.commands.demonstrating import write_random_convolutions
+from alexnet_tf.system.processor import native_precision
+from alexnet_tf.weights.loading import read_weights
 from benchmarks.convolutions import BATCH, VARIANT, load_pictures, repeat
 from benchmarks.material import write_photos
 from benchmarks.process import run_python

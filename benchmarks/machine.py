@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from alexnet_tf.processor import BFLOAT16_FLAGS, processor_flags
+from alexnet_tf.system.processor import BFLOAT16_FLAGS, processor_flags
 
 PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "ai-edge-litert", "torch")
 

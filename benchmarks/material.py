@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from alexnet_tf.dataset import Dataset, Row, open_dataset, write_lists
+from alexnet_tf.data.dataset import Dataset, Row, open_dataset, write_lists
 from alexnet_tf.errors import UserError
-from alexnet_tf.files import printable
-from alexnet_tf.settings import Settings
+from alexnet_tf.runs.settings import Settings
+from alexnet_tf.system.files import printable
 from benchmarks.process import Ended, run_python
 from benchmarks.row import Place
 

@@ -14,9 +14,9 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from alexnet_tf.sources import read_list
+from alexnet_tf.data.sources import read_list
 from alexnet_tf.variants import VARIANTS, Variant
-from alexnet_tf.weights import Weights, check_weights, load_weights, read_weights
+from alexnet_tf.weights.loading import Weights, check_weights, load_weights, read_weights
 from benchmarks.usual import BATCH, LEARNING_RATE, MEAN, MOMENTUM, SEED
 
 

@@ -16,9 +16,9 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from alexnet_tf.sources import read_list
+from alexnet_tf.data.sources import read_list
 from alexnet_tf.variants import CONV_LAYERS, VARIANTS, Variant
-from alexnet_tf.weights import Weights, check_weights, read_weights
+from alexnet_tf.weights.loading import Weights, check_weights, read_weights
 from benchmarks.usual import BATCH, LEARNING_RATE, MEAN, MOMENTUM, SEED
 
 

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from alexnet_tf.errors import UserError
-from alexnet_tf.files import read_json, write_json
+from alexnet_tf.system.files import read_json, write_json
 from benchmarks.row import Figures
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from alexnet_tf.dataset import open_dataset
+from alexnet_tf.data.dataset import open_dataset
 from benchmarks.material import train, write_photos
 from benchmarks.row import Comparison, Figures, Place, Row
 from benchmarks.table import markdown

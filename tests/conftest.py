@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from alexnet_tf.demo import write_random_convolutions
-from alexnet_tf.drawings import draw_faces
+from alexnet_tf.commands.demonstrating import write_random_convolutions
+from alexnet_tf.data.drawings import draw_faces
 
 ROOT = Path(__file__).parents[1]
 MATERIAL = os.environ.get("ALEXNET_TF_MATERIAL")

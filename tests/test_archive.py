@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 
-from alexnet_tf.archive import Limits, unpack
+from alexnet_tf.data.archive import Limits, unpack
 from alexnet_tf.errors import UserError
 
 

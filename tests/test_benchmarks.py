@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from alexnet_tf.data.sources import read_list
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.model import AlexNet
-from alexnet_tf.sources import read_list
 from alexnet_tf.variants import get_variant
-from alexnet_tf.weights import read_weights
+from alexnet_tf.weights.loading import read_weights
 from benchmarks import layers, table
 from benchmarks.material import write_photos
 from benchmarks.process import run_python

@@ -6,12 +6,12 @@ import cv2
 import keras
 import numpy as np
 import pytest
-from caffe import random_weights, write_caffemodel, write_prototxt
 
-from alexnet_tf.images import load_image, preprocess_input
+from alexnet_tf.data.images import load_image, preprocess_input
 from alexnet_tf.model import AlexNet
 from alexnet_tf.variants import VARIANTS
-from alexnet_tf.weights import check_weights, load_weights, read_weights
+from alexnet_tf.weights.loading import check_weights, load_weights, read_weights
+from tests.support.caffe import random_weights, write_caffemodel, write_prototxt
 
 STAGES = ("norm1", "pool1", "norm2", "pool2", "pool5", "fc8", "prob")
 # Of a stage's largest value, in float32.

@@ -2,10 +2,15 @@
 
 import logging
 
-import chaos
 import numpy as np
 
-from alexnet_tf.checkpoints import BrokenCheckpoint, load_checkpoint, load_latest, save_checkpoint
+from alexnet_tf.runs.checkpoints import (
+    BrokenCheckpoint,
+    load_checkpoint,
+    load_latest,
+    save_checkpoint,
+)
+from tests.tools import chaos
 
 LOG = logging.getLogger("tests")
 

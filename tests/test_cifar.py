@@ -15,11 +15,11 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
-from alexnet_tf import cifar
-from alexnet_tf.catalog import CIFAR10
-from alexnet_tf.dataset import open_dataset
+from alexnet_tf.data import cifar
+from alexnet_tf.data.dataset import open_dataset
+from alexnet_tf.data.sources import UNPACKED
 from alexnet_tf.errors import UserError
-from alexnet_tf.sources import UNPACKED
+from alexnet_tf.weights.published import CIFAR10
 
 FOLDER = "cifar-10-batches-py"
 
@@ -211,7 +211,7 @@ def test_zeros_without_end_take_little_memory(here):
 def test_unpacking_that_was_interrupted_begins_anew(here, monkeypatch):
     archive = write(here / "cifar.tar.gz", batches())
     program = (
-        "import os, sys; from alexnet_tf import cifar, sources\n"
+        "import os, sys; from alexnet_tf.data import cifar, sources\n"
         "cifar._read_batch = lambda content: os._exit(9)\n"
         "sources.open_source('cifar.tar.gz')"
     )

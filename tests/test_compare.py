@@ -15,14 +15,14 @@ from PIL import Image
 from test_cifar import batches
 from test_cifar import write as write_archive
 
-from alexnet_tf.cifar import CLASSES
+from alexnet_tf.data.cifar import CLASSES
 
 # The longer the name of the variant, the more it learns; cifar64 fails after two epochs.
 TRAIN = """
 import argparse, json, os, sys
 from dataclasses import asdict
 from pathlib import Path
-from alexnet_tf.run import Settings
+from alexnet_tf.runs.run import Settings
 
 parser = argparse.ArgumentParser()
 for name in ("data", "recipe", "variant", "run", "features", "log", "epochs", "seed"):

@@ -5,7 +5,7 @@ import zipfile
 import pytest
 from PIL import Image
 
-from alexnet_tf.dataset import open_dataset, write_lists
+from alexnet_tf.data.dataset import open_dataset, write_lists
 from alexnet_tf.errors import UserError
 
 

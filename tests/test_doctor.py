@@ -6,13 +6,14 @@ import shutil
 
 import numpy as np
 import pytest
-import reference
 from PIL import Image
 
-from alexnet_tf import doctor, golden
+from alexnet_tf.data.images import preprocess_input
 from alexnet_tf.errors import UserError
-from alexnet_tf.images import preprocess_input
+from alexnet_tf.inference import golden
+from alexnet_tf.reports import doctor
 from alexnet_tf.variants import FC_LAYERS, VARIANTS
+from tests.support import reference
 
 
 def test_the_golden_numbers_are_the_formulas():

@@ -17,14 +17,13 @@ import pytest
 from PIL import Image
 
 import alexnet_tf.__main__ as program
-from alexnet_tf import cli
-from alexnet_tf import download as module
-from alexnet_tf.catalog import PHOTOS, PRETRAINED, Published
-from alexnet_tf.download import DownloadError, download
+from alexnet_tf.commands import cli, data
 from alexnet_tf.errors import UserError
-from alexnet_tf.recognize import BVLC_CONV1
-from alexnet_tf.verbs import data
-from alexnet_tf.weights import read_weights
+from alexnet_tf.system import download as module
+from alexnet_tf.system.download import DownloadError, download
+from alexnet_tf.weights.loading import read_weights
+from alexnet_tf.weights.published import PHOTOS, PRETRAINED, Published
+from alexnet_tf.weights.recognize import BVLC_CONV1
 
 CONTENT = hashlib.shake_128(b"a file").digest(300_000)
 OTHER = hashlib.shake_128(b"another").digest(300_000)
@@ -310,7 +309,7 @@ def test_a_terminal_sees_a_bar_in_megabytes(site, target, monkeypatch):
     terminal.isatty = lambda: True
     monkeypatch.setattr(sys, "stderr", terminal)
     clock = SimpleNamespace(monotonic=count().__next__)
-    monkeypatch.setattr("alexnet_tf.progress.time", clock)
+    monkeypatch.setattr("alexnet_tf.system.progress.time", clock)
     site.content, site.faults = CONTENT * 10, [{"cut": 1_500_000}]
     download(target, [site.url], lambda path: None)
     shown = terminal.getvalue().split("\r")

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from alexnet_tf.evaluate import Evaluation, wilson_interval
+from alexnet_tf.inference.evaluate import Evaluation, wilson_interval
 
 
 @pytest.fixture

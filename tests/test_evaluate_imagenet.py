@@ -3,17 +3,17 @@ import shutil
 
 import numpy as np
 import pytest
-import reference
 
+from alexnet_tf.data.imagenet import imagenet_classes
+from alexnet_tf.data.images import ImageError
 from alexnet_tf.errors import UserError
-from alexnet_tf.evaluate_imagenet import (
+from alexnet_tf.inference.evaluate_imagenet import (
     ImageNetEvaluation,
     evaluate_imagenet,
     imagenet_pictures,
 )
-from alexnet_tf.imagenet import imagenet_classes
-from alexnet_tf.images import ImageError
 from alexnet_tf.variants import VARIANTS
+from tests.support import reference
 
 WNIDS = [wnid for wnid, _ in imagenet_classes()]
 

@@ -3,12 +3,12 @@ import shutil
 import numpy as np
 import pytest
 
-from alexnet_tf.dataset import Row, open_dataset
+from alexnet_tf.data.dataset import Row, open_dataset
+from alexnet_tf.data.features import BATCH, FeatureStore
+from alexnet_tf.data.images import load_image, preprocess_input
 from alexnet_tf.errors import UserError
-from alexnet_tf.features import BATCH, FeatureStore
-from alexnet_tf.images import load_image, preprocess_input
 from alexnet_tf.variants import VARIANTS
-from alexnet_tf.weights import read_weights
+from alexnet_tf.weights.loading import read_weights
 
 
 def forward(inputs):

@@ -9,16 +9,16 @@ import zipfile
 
 import h5py
 import pytest
-from caffe import field, varint
 from conftest import ROOT
-from formats import plain, tensor
-from fuzz import npy_header, read
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alexnet_tf.errors import WeightsError
-from alexnet_tf.readers import READERS
-from alexnet_tf.weights import read_weights
+from alexnet_tf.weights.formats import READERS
+from alexnet_tf.weights.loading import read_weights
+from tests.support.caffe import field, varint
+from tests.support.formats import plain, tensor
+from tests.tools.fuzz import npy_header, read
 
 QUIET = settings(
     max_examples=100,
@@ -31,7 +31,7 @@ QUIET = settings(
 
 def test_damaged_files_are_errors_or_arrays():
     """`make fuzz` reads 20,000."""
-    script = [sys.executable, str(ROOT / "tests/fuzz.py"), "--inputs", "600", "--seed", "1"]
+    script = [sys.executable, "-m", "tests.tools.fuzz", "--inputs", "600", "--seed", "1"]
     result = subprocess.run(script, capture_output=True, text=True, cwd=ROOT)
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.startswith("600 inputs")
@@ -145,7 +145,7 @@ def test_a_pickle_sets_no_attributes(tmp_path):
     (tmp_path / "a.npy").write_bytes(content)
     with pytest.raises(WeightsError):
         read_weights(tmp_path / "a.npy")
-    from alexnet_tf.readers.arrays import PickledArray
+    from alexnet_tf.system.arrays import PickledArray
 
     assert not hasattr(PickledArray, "evil")
 

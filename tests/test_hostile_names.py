@@ -10,12 +10,12 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
-from alexnet_tf import cli
-from alexnet_tf.dataset import open_dataset, write_lists
+from alexnet_tf.commands import cli
+from alexnet_tf.data.dataset import open_dataset, write_lists
+from alexnet_tf.data.images import ImageError
 from alexnet_tf.errors import UserError
-from alexnet_tf.files import printable, read_json, write_json
-from alexnet_tf.images import ImageError
-from alexnet_tf.predict import Answer
+from alexnet_tf.inference.classifier import Answer
+from alexnet_tf.system.files import printable, read_json, write_json
 
 # Any of them may name a class or a file.
 ODD = (

@@ -13,8 +13,15 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
-from alexnet_tf.dataset import open_dataset
-from alexnet_tf.images import FORMATS, MAX_BYTES, MAX_PIXELS, ImageError, load_image, read_picture
+from alexnet_tf.data.dataset import open_dataset
+from alexnet_tf.data.images import (
+    FORMATS,
+    MAX_BYTES,
+    MAX_PIXELS,
+    ImageError,
+    load_image,
+    read_picture,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 
@@ -71,7 +78,7 @@ def test_bombs_take_no_memory(tmp_path):
     (tmp_path / "small.png").write_bytes(encoded("PNG"))
     code = """
 import resource, sys
-from alexnet_tf.images import ImageError, load_image
+from alexnet_tf.data.images import ImageError, load_image
 for path in sys.argv[1:]:
     try:
         load_image(path)

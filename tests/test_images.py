@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 import alexnet_tf
-from alexnet_tf.images import (
+from alexnet_tf.data.images import (
     ImageError,
     load_batches,
     load_crops,

@@ -11,12 +11,12 @@ import pytest
 from conftest import ROOT
 
 import alexnet_tf
-from alexnet_tf import litert
 from alexnet_tf.errors import UserError
-from alexnet_tf.litert import LiteModel
-from alexnet_tf.network import Network
-from alexnet_tf.predict import Classifier
-from alexnet_tf.run import Run
+from alexnet_tf.exports import litert
+from alexnet_tf.exports.litert import LiteModel
+from alexnet_tf.inference.classifier import Classifier
+from alexnet_tf.inference.engine import Network
+from alexnet_tf.runs.run import Run
 
 pytest.importorskip("ai_edge_litert")
 

@@ -6,15 +6,15 @@ import sys
 
 import pytest
 
+from alexnet_tf.data.features import FeatureStore
 from alexnet_tf.errors import UserError
-from alexnet_tf.features import FeatureStore
-from alexnet_tf.locks import locked
+from alexnet_tf.system.locks import locked
 from alexnet_tf.variants import VARIANTS
-from alexnet_tf.weights import read_weights
+from alexnet_tf.weights.loading import read_weights
 
 
 def test_a_folder_is_for_one_process(tmp_path):
-    hold = "from pathlib import Path; from alexnet_tf.locks import locked; import time\n"
+    hold = "from pathlib import Path; from alexnet_tf.system.locks import locked; import time\n"
     hold += f"with locked(Path({str(tmp_path)!r})): print('ready', flush=True); time.sleep(600)"
     holder = subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE, text=True)
     assert holder.stdout.readline() == "ready\n"

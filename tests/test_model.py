@@ -3,13 +3,13 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-import reference
 
 import alexnet_tf
 from alexnet_tf.errors import UserError
 from alexnet_tf.model import AlexNet, load_model, part
 from alexnet_tf.variants import VARIANTS
-from alexnet_tf.weights import load_weights
+from alexnet_tf.weights.loading import load_weights
+from tests.support import reference
 
 SHAPES = {
     "conv1": (55, 55, 96),

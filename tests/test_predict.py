@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 import alexnet_tf
-from alexnet_tf import network as network_module
+from alexnet_tf.data.images import ImageError, load_crops, preprocess_input
 from alexnet_tf.errors import UserError
-from alexnet_tf.fast import FastModel
-from alexnet_tf.images import ImageError, load_crops, preprocess_input
-from alexnet_tf.network import Network
-from alexnet_tf.predict import Classifier
-from alexnet_tf.run import Run
+from alexnet_tf.inference import engine as network_module
+from alexnet_tf.inference.classifier import Classifier
+from alexnet_tf.inference.engine import Network
+from alexnet_tf.inference.fast import FastModel
+from alexnet_tf.runs.run import Run
 
 
 def network(variant="bvlc", resize="caffe", classes=("a", "b"), order=(0, 1)):

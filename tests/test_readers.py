@@ -10,13 +10,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from caffe import field, random_weights, varint, write_caffemodel
-from formats import plain, tensor, write_npy, write_npz, write_pth
 
 from alexnet_tf.model import AlexNet
-from alexnet_tf.recognize import BVLC_CONV1, TORCHVISION_KERNELS, recognize
 from alexnet_tf.variants import VARIANTS
-from alexnet_tf.weights import WeightsError, check_weights, load_weights, read_weights
+from alexnet_tf.weights.loading import WeightsError, check_weights, load_weights, read_weights
+from alexnet_tf.weights.recognize import BVLC_CONV1, TORCHVISION_KERNELS, recognize
+from tests.support.caffe import field, random_weights, varint, write_caffemodel
+from tests.support.formats import plain, tensor, write_npy, write_npz, write_pth
 
 BVLC, CAFFENET = VARIANTS["bvlc"], VARIANTS["caffenet"]
 SMALL = replace(BVLC, fc_units=(5, 5))  # a head of kilobytes

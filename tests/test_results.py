@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import ImageColor
 
-from alexnet_tf.curves import COLORS, draw_curves
-from alexnet_tf.curves import axis_ticks as ticks
+from alexnet_tf.reports.curves import COLORS, draw_curves
+from alexnet_tf.reports.curves import axis_ticks as ticks
 
 
 def history(*accuracies):

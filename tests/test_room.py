@@ -11,16 +11,16 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
-from alexnet_tf import cli
-from alexnet_tf.checkpoints import load_latest, save_checkpoint
-from alexnet_tf.dataset import Dataset, Row, write_lists
-from alexnet_tf.drawings import draw_faces
-from alexnet_tf.features import BATCH, FeatureStore
-from alexnet_tf.files import replacing
-from alexnet_tf.room import NoRoom, shortages
-from alexnet_tf.run import Run
+from alexnet_tf.commands import cli
+from alexnet_tf.data.dataset import Dataset, Row, write_lists
+from alexnet_tf.data.drawings import draw_faces
+from alexnet_tf.data.features import BATCH, FeatureStore
+from alexnet_tf.runs.checkpoints import load_latest, save_checkpoint
+from alexnet_tf.runs.run import Run
+from alexnet_tf.system.disk import NoRoom, shortages
+from alexnet_tf.system.files import replacing
 from alexnet_tf.variants import VARIANTS
-from alexnet_tf.weights import read_weights
+from alexnet_tf.weights.loading import read_weights
 
 LOG = logging.getLogger("tests")
 
@@ -66,7 +66,7 @@ def write_log(folder, weights):
 
 
 def write_curves(folder, weights):
-    from alexnet_tf.history import TensorBoardLog
+    from alexnet_tf.runs.history import TensorBoardLog
 
     row = dict.fromkeys(("loss", "accuracy", "val_loss", "val_accuracy"), 1.0)
     TensorBoardLog(Run(folder / "run"), [row | {"epoch": epoch} for epoch in range(500)])

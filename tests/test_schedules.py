@@ -1,7 +1,7 @@
 import pytest
 
-from alexnet_tf.schedules import learning_rate
-from alexnet_tf.settings import Settings
+from alexnet_tf.runs.settings import Settings
+from alexnet_tf.training.schedules import learning_rate
 
 
 def test_a_constant_rate_stays():

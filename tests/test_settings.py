@@ -7,8 +7,8 @@ import pytest
 from conftest import ROOT
 
 from alexnet_tf.errors import UserError
-from alexnet_tf.run import prepare
-from alexnet_tf.settings import RECIPES, Settings
+from alexnet_tf.runs.run import prepare
+from alexnet_tf.runs.settings import RECIPES, Settings
 from alexnet_tf.variants import PAPER
 
 parse_arguments = runpy.run_path(str(ROOT / "train_alexnet.py"))["parse_arguments"]

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 from PIL import Image
 
-from alexnet_tf.dataset import open_dataset
+from alexnet_tf.data.dataset import open_dataset
 
 
 @pytest.fixture(autouse=True)

@@ -6,15 +6,15 @@ import shutil
 import numpy as np
 import pytest
 
+from alexnet_tf.data.images import load_image, preprocess_input
 from alexnet_tf.errors import UserError
-from alexnet_tf.images import load_image, preprocess_input
 from alexnet_tf.model import AlexNet, read_layers
-from alexnet_tf.quantize import quantize, write_int8
-from alexnet_tf.run import STARTER, Run
-from alexnet_tf.settings import RECIPES
+from alexnet_tf.runs.run import STARTER, Run
+from alexnet_tf.runs.settings import RECIPES
 from alexnet_tf.starter import FIGURES, WEIGHTS, make
 from alexnet_tf.variants import VARIANTS
-from alexnet_tf.weights import check_weights, read_weights
+from alexnet_tf.weights.formats.quantize import quantize, write_int8
+from alexnet_tf.weights.loading import check_weights, read_weights
 
 ROW = VARIANTS["starter"]
 

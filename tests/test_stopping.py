@@ -6,11 +6,12 @@ import sys
 
 import pytest
 
-from alexnet_tf import stopping
+from alexnet_tf.system import signals as stopping
 
 WORK = """
 import time
-from alexnet_tf import cli, stopping
+from alexnet_tf.commands import cli
+from alexnet_tf.system import signals as stopping
 
 def main():
     with stopping.postponed():

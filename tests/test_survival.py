@@ -6,18 +6,18 @@ import os
 import shutil
 import signal
 
-import chaos
 import numpy as np
 import pytest
 
-from alexnet_tf.dataset import open_dataset
-from alexnet_tf.demo import write_random_convolutions
+from alexnet_tf.commands.demonstrating import write_random_convolutions
+from alexnet_tf.data.dataset import open_dataset
+from alexnet_tf.data.features import BATCH, FeatureStore
 from alexnet_tf.errors import UserError
-from alexnet_tf.features import BATCH, FeatureStore
-from alexnet_tf.run import Run, prepare
-from alexnet_tf.settings import Settings
+from alexnet_tf.runs.run import Run, prepare
+from alexnet_tf.runs.settings import Settings
 from alexnet_tf.variants import VARIANTS
-from alexnet_tf.weights import read_weights
+from alexnet_tf.weights.loading import read_weights
+from tests.tools import chaos
 
 LOG = logging.getLogger("tests")
 
@@ -93,7 +93,7 @@ def changed(tmp_path, faces):
 
 
 def test_pictures_that_change_after_the_listing_are_left_out(changed, caplog):
-    from alexnet_tf.train import _with_features
+    from alexnet_tf.training.loop import _with_features
 
     job, store = _with_features(changed(), LOG)
     assert len(job.dataset.train) + len(job.dataset.validation) == 57
@@ -108,7 +108,7 @@ def test_pictures_that_change_after_the_listing_are_left_out(changed, caplog):
 
 
 def test_too_many_of_them_stop_the_run(changed):
-    from alexnet_tf.train import _with_features
+    from alexnet_tf.training.loop import _with_features
 
     with pytest.raises(UserError, match=r"3 of 60 pictures .* more than --max-lost 0\.04"):
         _with_features(changed(max_lost=0.04), LOG)

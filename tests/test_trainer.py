@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from small import CIFAR, STARTER, convolutions, job, trainer
 
-from alexnet_tf.images import load_image, preprocess_input
+from alexnet_tf.data.images import load_image, preprocess_input
 from alexnet_tf.model import read_layers
+from tests.support.small import CIFAR, STARTER, convolutions, job, trainer
 
 
 def test_three_steps_by_hand(faces, tmp_path):

@@ -18,9 +18,9 @@ import pytest
 from conftest import ROOT
 
 import alexnet_tf
-from alexnet_tf import litert
-from alexnet_tf.checkpoints import load_checkpoint
-from alexnet_tf.processor import native_precision
+from alexnet_tf.exports import litert
+from alexnet_tf.runs.checkpoints import load_checkpoint
+from alexnet_tf.system.processor import native_precision
 
 
 def test_a_run_directory_holds_everything(trained_run):

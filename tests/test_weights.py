@@ -6,7 +6,7 @@ import pytest
 
 from alexnet_tf.model import AlexNet
 from alexnet_tf.variants import VARIANTS
-from alexnet_tf.weights import WeightsError, check_weights, fingerprint, read_weights
+from alexnet_tf.weights.loading import WeightsError, check_weights, fingerprint, read_weights
 
 KERNELS = VARIANTS["bvlc"].conv_kernels()
 HEADER = {"descr": "|O", "fortran_order": False, "shape": ()}

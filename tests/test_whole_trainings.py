@@ -10,18 +10,20 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from small import STARTER, assert_same_state, convolutions, job, train, trainer
 
-from alexnet_tf import doctor, features, load_model
-from alexnet_tf import train as training
-from alexnet_tf.checkpoints import load_checkpoint, save_checkpoint
+from alexnet_tf import load_model
+from alexnet_tf.data import features
+from alexnet_tf.data.images import load_image, preprocess_input
 from alexnet_tf.errors import UserError
-from alexnet_tf.images import load_image, preprocess_input
 from alexnet_tf.model import read_layers
-from alexnet_tf.room import NoRoom
-from alexnet_tf.run import Run
-from alexnet_tf.stopping import Stopped
-from alexnet_tf.weights import read_weights
+from alexnet_tf.reports import doctor
+from alexnet_tf.runs.checkpoints import load_checkpoint, save_checkpoint
+from alexnet_tf.runs.run import Run
+from alexnet_tf.system.disk import NoRoom
+from alexnet_tf.system.signals import Stopped
+from alexnet_tf.training import loop as training
+from alexnet_tf.weights.loading import read_weights
+from tests.support.small import STARTER, assert_same_state, convolutions, job, train, trainer
 
 # Everything that is drawn at random; the learning rate falls within an epoch.
 WHOLE = STARTER | {

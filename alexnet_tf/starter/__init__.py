@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alexnet_tf.files import read_json
+from alexnet_tf.system.files import read_json
 
 # What it is called on command lines, in place of a file of weights or of a run.
 NAME = "starter"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from alexnet_tf import cli
-from alexnet_tf.starter.make import RUN, make
+from alexnet_tf.commands import cli
+from alexnet_tf.commands.make_starter import RUN, make
 
 
 def main() -> int:

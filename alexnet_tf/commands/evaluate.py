@@ -1,0 +1,101 @@
+"""``python -m alexnet_tf evaluate``: how often runs, or pretrained weights, are right."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from alexnet_tf.data.images import CROPS, RESIZES
+from alexnet_tf.inference.classifier import Classifier
+from alexnet_tf.inference.engine import Network
+from alexnet_tf.inference.evaluate import Evaluation, evaluate_runs
+from alexnet_tf.inference.evaluate_imagenet import (
+    ImageNetEvaluation,
+    evaluate_imagenet,
+    imagenet_pictures,
+)
+from alexnet_tf.runs.run import finished_run
+from alexnet_tf.runs.settings import Settings
+from alexnet_tf.variants import VARIANTS
+
+HELP = "how often runs are right about labelled pictures, or pretrained weights about ImageNet's"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "runs",
+        nargs="*",
+        default=[],
+        metavar="RUN",
+        help="a finished run, or starter; the probabilities of several are averaged",
+    )
+    what.add_argument(
+        "--imagenet",
+        metavar="DIR",
+        help="a folder per WordNet id, or the flat validation set with --labels",
+    )
+    parser.add_argument(
+        "--data",
+        metavar="DATA",
+        help="labelled pictures, as train_alexnet.py takes them, all of which are used (those that "
+        "RUN was validated with, in the folder where it was trained)",
+    )
+    parser.add_argument(
+        "--labels",
+        metavar="FILE",
+        help="with --imagenet: the class of each picture: lines 'NAME INDEX', 0 to 999 as in"
+        " Caffe's val.txt, or 'NAME WNID'",
+    )
+    parser.add_argument(
+        "--weights",
+        default=Settings().weights,
+        metavar="FILE",
+        help="with --imagenet: pretrained weights with all eight layers (%(default)s)",
+    )
+    parser.add_argument(
+        "--variant",
+        default=Settings().variant,
+        choices=VARIANTS,
+        help="with --imagenet: the AlexNet that the weights were trained for (%(default)s)",
+    )
+    parser.add_argument(
+        "--resize",
+        default="caffe",
+        choices=RESIZES,
+        help="with --imagenet: from a photo to a square, as train_alexnet.py explains it; the"
+        " published numbers were measured with caffe (%(default)s); a run remembers its own",
+    )
+    parser.add_argument(
+        "--crops",
+        type=int,
+        default=CROPS[0],
+        choices=CROPS,
+        help="10: average over corners, centre and their mirror images, as the paper (%(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="a JSON object instead of tables")
+
+
+def run(options: argparse.Namespace) -> int:
+    evaluation = _of_imagenet(options) if options.imagenet else _of_runs(options)
+    for error in evaluation.failed:
+        print(f"alexnet_tf: left out: {error}", file=sys.stderr)
+    if options.json:
+        print(json.dumps(evaluation.as_json()))
+    else:
+        print(evaluation.summary())
+    return 2 if evaluation.failed else 0
+
+
+def _of_runs(options: argparse.Namespace) -> Evaluation:
+    runs = [finished_run(directory) for directory in options.runs]
+    return evaluate_runs(runs, options.data, options.crops)
+
+
+def _of_imagenet(options: argparse.Namespace) -> ImageNetEvaluation:
+    pictures, labels = imagenet_pictures(options.imagenet, options.labels)
+    network = Network.of_imagenet(options.weights, options.variant, options.resize)
+    if not options.json:
+        print(f"{options.variant}, --resize {options.resize}, --crops {options.crops}")
+    return evaluate_imagenet(Classifier([network], options.crops), pictures, labels)

@@ -1,0 +1,29 @@
+"""``python -m alexnet_tf summary``: a network as a table."""
+
+from __future__ import annotations
+
+import argparse
+
+from alexnet_tf.system import arguments
+from alexnet_tf.system.quiet import import_tensorflow
+from alexnet_tf.variants import VARIANTS
+
+HELP = "the layers of an AlexNet, their shapes and parameters"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("variant", choices=VARIANTS, metavar="VARIANT", help=", ".join(VARIANTS))
+    parser.add_argument(
+        "--classes",
+        type=arguments.positive,
+        default=1000,
+        metavar="N",
+        help="outputs of the network (%(default)s)",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    import_tensorflow()
+    from alexnet_tf.model import AlexNet
+
+    AlexNet(options.variant, options.classes, name=options.variant).summary()

@@ -1,0 +1,1 @@
+"""Pictures: from what the user names to batches."""

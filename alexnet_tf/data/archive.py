@@ -1,0 +1,135 @@
+"""A stranger's zip of pictures → a folder of pictures, or a refusal before anything is written."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+import zipfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from alexnet_tf.errors import UserError
+from alexnet_tf.system.files import appearing, printable
+from alexnet_tf.system.progress import progress
+from alexnet_tf.system.zips import TooManyEntries, open_zip
+
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+# What zipfile decompresses piece by piece; of others a kilobyte may become gigabytes at once.
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# Linux's NAME_MAX and PATH_MAX leave room for the folder that the files are unpacked into.
+LONGEST_NAME, LONGEST_PATH = 255, 3000
+# Bytes that harm nobody, however little promised them.
+SMALL = 1 << 20
+
+UNPACK_IT = "Unpack it yourself and name the folder"
+BY_HAND = UNPACK_IT + ", or let `python -m alexnet_tf data ZIP {option} N` unpack it"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most that a zip may hold: `files`, `bytes` when unpacked, and those as a multiple
+    (`ratio`) of the zip's own bytes, which is 1 for photos and 1,000 for zeros."""
+
+    files: int = 200_000
+    bytes: int = 100 << 30
+    ratio: int = 200
+
+
+DEFAULT = Limits()
+
+
+def unpack(archive: Path, into: Path, limits: Limits = DEFAULT) -> Path:
+    """The folder below `into` that holds the files of the zip `archive`, unpacked at most once.
+
+    Its name carries a fingerprint of the archive's table of contents, so another archive of the
+    same name gets a folder of its own. Nothing is written before the whole table is checked. Raises
+    UserError for anything but a whole, harmless zip within `limits`.
+    """
+    try:
+        with open_zip(archive, limits.files) as file:
+            members = [member for member in file.infolist() if not member.is_dir()]
+            contents = repr([(m.filename, m.file_size, m.CRC) for m in members])
+            fingerprint = hashlib.sha256(contents.encode("utf-8", "replace")).hexdigest()[:8]
+            folder = into / f"{archive.stem}-{fingerprint}"
+            if not folder.exists():
+                _check_contents(archive, file.infolist(), limits)
+                _extract(file, members, folder)
+            return folder
+    except (UserError, OSError):
+        raise
+    except TooManyEntries as error:
+        raise UserError(
+            f"{archive}: refused, for it holds more than {limits.files:,} files. "
+            + BY_HAND.format(option="--max-files")
+        ) from error
+    except Exception as error:  # zipfile and zlib raise nearly anything on broken files
+        raise UserError(f"{archive}: is not a whole zip file ({error})") from error
+
+
+def _check_contents(archive: Path, members: list[zipfile.ZipInfo], limits: Limits) -> None:
+    """UserError unless every entry is harmless and all of them are within `limits`."""
+    for member in members:
+        reason = _harm(member)
+        if reason:
+            raise UserError(
+                f"{archive}: refused, for its member '{_shown(member.filename)}' {reason}"
+            )
+    paths = [PurePosixPath(member.filename) for member in members if not member.is_dir()]
+    folders = {parent for path in paths for parent in path.parents}
+    for path, count in Counter(paths).items():
+        if count > 1 or path in folders:
+            raise UserError(f"{archive}: refused, for it has '{_shown(path)}' more than once")
+    size = archive.stat().st_size
+    if any(not 0 <= member.header_offset < size for member in members):
+        raise zipfile.BadZipFile("a member lies outside of the file")
+    promised = sum(member.file_size for member in members)
+    if promised > limits.bytes:
+        raise UserError(
+            f"{archive}: refused, for it unpacks to {promised:,} bytes, more than "
+            f"{limits.bytes:,}. " + BY_HAND.format(option="--max-bytes")
+        )
+    if promised > max(limits.ratio * size, SMALL):
+        raise UserError(
+            f"{archive}: refused, for its {size:,} bytes unpack to {promised:,}, more than "
+            f"{limits.ratio} times as many, as no pictures do. {UNPACK_IT}"
+        )
+
+
+def _harm(member: zipfile.ZipInfo) -> str | None:
+    """The end of a sentence about what is wrong with `member`; None when it is harmless."""
+    # Windows takes both kinds of slashes and drive letters; nothing safe needs any of the three.
+    path = PureWindowsPath(member.filename)
+    if path.anchor or ".." in path.parts or "\\" in member.filename:
+        return "points out of the folder that it is unpacked into, or would on Windows"
+    # Of what Unix puts there: the kind of file, which is 0 where the zip was made elsewhere.
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "is a link or a device, not a file"
+    if member.flag_bits & 1:
+        return "is encrypted; unpack it yourself and name the folder"
+    if member.compress_type not in METHODS:
+        return "is compressed in a way that can hide its size; unpack it yourself"
+    if path.suffix.lower() in ARCHIVES:
+        return "is an archive itself; unpack this one yourself and name that one, or its folder"
+    if len(member.filename.encode()) > LONGEST_PATH or any(
+        len(part.encode()) > LONGEST_NAME for part in path.parts
+    ):
+        return "has too long a name"
+    return None
+
+
+def _shown(name: object) -> str:
+    """As much of the name of a member, which may have 65,535 bytes, as is needed to know it by."""
+    return printable(str(name)[:LONGEST_NAME])
+
+
+def _extract(file: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: Path) -> None:
+    """Unpack all `members`, or none.
+
+    No member becomes longer than the checked table of contents says: zipfile stops there, and finds
+    that the checksum differs.
+    """
+    with appearing(folder) as partial:
+        for member in progress(members, len(members), "unpacking"):
+            file.extract(member, partial)

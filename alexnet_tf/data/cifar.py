@@ -1,0 +1,151 @@
+"""CIFAR-10 as its authors publish it, pickled batches in a ``.tar.gz`` → a folder of pictures."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import tarfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from alexnet_tf.errors import UserError, WeightsError
+from alexnet_tf.system.arrays import ARRAYS, PickledArray
+from alexnet_tf.system.files import appearing
+from alexnet_tf.system.pickles import RestrictedUnpickler
+from alexnet_tf.system.progress import progress
+
+CIFAR10_ARCHIVE = "cifar-10-python.tar.gz"
+# Of batches.meta in the archive, in the order of the labels.
+CLASSES = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
+# Names of the batches, the part that each belongs to, and the number of its first picture.
+BATCHES = {f"data_batch_{i + 1}": ("train", 10_000 * i) for i in range(5)}
+BATCHES["test_batch"] = ("test", 0)
+FOLDER = "cifar-10-batches-py/"
+SIDE, CHANNELS = 32, 3
+
+# A batch has 31 MB, the unpacked archive 186 MB.
+LARGEST_BATCH, LARGEST_ARCHIVE = 32 << 20, 256 << 20
+# Reads that unpickling a batch takes: 70,000.
+MOST_READS = 400_000
+
+
+def is_cifar(path: Path) -> bool:
+    """Whether `path` is a file that can only be CIFAR-10's, for no other ``.tar.gz`` is read."""
+    return path.name.lower().endswith((".tar.gz", ".tgz")) and path.is_file()
+
+
+def unpack_cifar(archive: Path, into: Path) -> Path:
+    """The folder below `into` of ``train/CLASS/NNNNN.png`` and ``test/CLASS/NNNNN.png``.
+
+    The numbers count from data_batch_1 on, and from 0 for test_batch. It is unpacked at most once:
+    the name carries a fingerprint of `archive`. Only the six batches in it are read, in bounded
+    memory, and nothing that they name is run. Raises UserError for anything but a whole archive.
+    """
+    with open(archive, "rb") as file:
+        fingerprint = hashlib.file_digest(file, "sha256").hexdigest()[:8]
+    folder = into / f"cifar-10-{fingerprint}"
+    if folder.exists():
+        return folder
+    try:
+        with gzip.open(archive) as file, appearing(folder) as partial:
+            for batch, content in progress(_batches(file), len(BATCHES), "unpacking"):
+                _write_pictures(partial, batch, content)
+    except UserError as error:
+        raise UserError(f"{archive}{error}") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error, tarfile.TarError) as error:
+        raise UserError(f"{archive}: is not a whole .tar.gz file ({error})") from error
+    return folder
+
+
+def _batches(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each batch in a tar; UserError, the end of a sentence, without one."""
+    missing = list(BATCHES)
+    for member in _members(file):
+        name = member.name.removeprefix(FOLDER)
+        if member.name != FOLDER + name or name not in BATCHES:
+            continue
+        if name not in missing:
+            raise UserError(f", {name}: is there more than once")
+        if not member.isreg() or member.size > LARGEST_BATCH:
+            raise UserError(f", {name}: is no file of at most {LARGEST_BATCH:,} bytes")
+        missing.remove(name)
+        yield name, file.read(member.size)
+    if missing:
+        raise UserError(
+            f": has no {FOLDER}{missing[0]}, so it is not CIFAR-10's {CIFAR10_ARCHIVE}; unpack any "
+            "other archive yourself and name the folder"
+        )
+
+
+def _members(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
+    """The members of a tar, `file` being at the content of each while it is looked at.
+
+    Unlike tarfile, it follows no link and keeps no list, and a header that describes the next
+    member is only one more.
+    """
+    place = 0
+    while (header := file.read(tarfile.BLOCKSIZE)).strip(b"\0"):
+        member = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
+        place += tarfile.BLOCKSIZE * (1 + -(-member.size // tarfile.BLOCKSIZE))
+        if member.size < 0 or place > LARGEST_ARCHIVE:
+            raise UserError(f": unpacks to more than {LARGEST_ARCHIVE:,} bytes")
+        yield member
+        file.seek(place)
+    file.seek(LARGEST_ARCHIVE)  # which reads on to the end, where gzip has its checksum
+
+
+def _write_pictures(folder: Path, batch: str, content: bytes) -> None:
+    part, first = BATCHES[batch]
+    for name in CLASSES:
+        (folder / part / name).mkdir(parents=True, exist_ok=True)
+    try:
+        pictures, labels = _read_batch(content)
+    except UserError as error:
+        raise UserError(f", {batch}: {error}") from error
+    except Exception as error:  # pickle raises nearly anything on broken files
+        raise UserError(f", {batch}: is damaged ({error})") from error
+    for number, (picture, label) in enumerate(zip(pictures, labels), first):
+        Image.fromarray(picture).save(folder / part / CLASSES[label] / f"{number:05}.png")
+
+
+def _read_batch(content: bytes) -> tuple[np.ndarray, list[int]]:
+    """Pictures (n, 32, 32, 3), RGB of 0–255, and the class of each, 0–9.
+
+    Pickled are rows of all red, then all green, then all blue values of a picture.
+    """
+    batch = RestrictedUnpickler(_Pickle(content), ARRAYS).load()
+    pixels = batch.get("data") if isinstance(batch, dict) else None
+    if not isinstance(pixels, PickledArray) or not isinstance(batch.get("labels"), list):
+        raise WeightsError("holds no dict of data and labels")
+    pixels, labels = pixels.array(("u1",)), batch["labels"]
+    if pixels.shape != (len(labels), CHANNELS * SIDE**2):
+        raise WeightsError(
+            f"holds an array of shape {pixels.shape} and {len(labels)} labels, where a row of "
+            f"{CHANNELS * SIDE**2:,} numbers for each label is expected"
+        )
+    if not all(isinstance(label, int) and 0 <= label < len(CLASSES) for label in labels):
+        raise WeightsError("holds a label that is no whole number from 0 to 9")
+    return pixels.reshape(-1, CHANNELS, SIDE, SIDE).transpose(0, 2, 3, 1), labels
+
+
+class _Pickle(io.BytesIO):
+    """A pickle that ends a reader who would make far more of it than a batch is.
+
+    A byte of it may ask for an object of a hundred.
+    """
+
+    reads = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.reads += 1
+        if self.reads > MOST_READS:
+            raise WeightsError("holds more than pictures and labels")
+        return super().read(size)

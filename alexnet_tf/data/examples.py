@@ -1,0 +1,57 @@
+"""Labelled pictures in a feature store as batches for the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from alexnet_tf.data.dataset import Row
+from alexnet_tf.data.features import FeatureStore
+
+
+class Examples:
+    """Those of `rows`. Number i is picture i modulo how many there are, in view i divided by it."""
+
+    def __init__(self, rows: Sequence[Row], store: FeatureStore):
+        self.store = store
+        self.slots = store.slots(rows)
+        self.labels = np.array([row.label for row in rows], np.int64)
+
+    def __len__(self) -> int:
+        return len(self.slots)
+
+    def sample(self, number: int) -> np.ndarray:
+        """The numbers of at most so many pictures, spread over the list."""
+        return np.arange(0, len(self), -(-len(self) // number))
+
+    def batches(
+        self,
+        chunks: Sequence[np.ndarray],
+        view: Callable[[np.ndarray, int], np.ndarray] | None = None,
+        first: int = 0,
+    ) -> tf.data.Dataset:
+        """(values (n, …), labels int64 (n,)) for each chunk of numbers, from `first` on.
+
+        The values are those in the store or, with a `view`, what it makes of those and the number
+        of the chunk: float32 pictures. They are made while the step before is under way.
+        """
+
+        def read():
+            for chunk, numbers in enumerate(chunks[first:], first):
+                views, pictures = np.divmod(numbers, len(self))
+                values = self.store.read(self.slots[pictures], views)
+                yield view(values, chunk) if view else values, self.labels[pictures]
+
+        shape = (None, None, None, 3) if view else (None, *self.store.shape)
+        signature = (
+            tf.TensorSpec(shape, tf.float32 if view else self.store.dtype),
+            tf.TensorSpec((None,), tf.int64),
+        )
+        batches = tf.data.Dataset.from_generator(read, output_signature=signature).prefetch(2)
+        # There is nothing to tune; and at its end it would wait for the tuner, which may just have
+        # gone to sleep for seconds.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        return batches.with_options(options)

@@ -1,0 +1,227 @@
+"""From a picture file to the network's input: the one definition of preprocessing.
+
+Training, features, prediction and evaluation all see what `load_image` and `preprocess_input` make.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import stat
+import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from alexnet_tf.errors import UserError
+from alexnet_tf.system.files import printable
+from alexnet_tf.variants import Variant, get_variant
+
+# Ways from a photo to the square from which the network's input is cut. `short`: the short side
+# becomes 256 pixels (Krizhevsky 2012, section 2); `caffe`: squashed to 256 × 256 (Caffe's
+# examples/imagenet/create_imagenet.sh); `squash`: squashed to the input's size, so that nothing is
+# cut off (most TensorFlow ports). A row of the table may have another number than 256.
+RESIZES = ("short", "caffe", "squash")
+# The centre; or Krizhevsky 2012, section 4.1: the four corners and the centre, and their mirror
+# images.
+CROPS = (1, 10)
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
+
+# The most that a picture may have. Pillow refuses to open one of more than twice its own limit and
+# warns above that limit; here nothing above it is decoded. Of a large JPEG that is the smaller
+# picture that is asked for. The file may be as large as one that is not compressed at all.
+MAX_PIXELS = Image.MAX_IMAGE_PIXELS  # 89,478,485
+MAX_BYTES = 4 * MAX_PIXELS
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+# Odd EXIF blocks and palettes are common and harmless; such a picture is read all the same.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+
+class ImageError(UserError):
+    """A picture that cannot be read. The message names the file; `reason` does not."""
+
+    def __init__(self, path: object, reason: str):
+        self.reason = printable(reason)
+        super().__init__(f"{printable(path)}: {self.reason}")
+
+    @classmethod
+    def unreadable(cls, path: object, error: OSError) -> ImageError:
+        """The file itself cannot be read."""
+        if isinstance(error, FileNotFoundError):
+            return cls(path, "does not exist")
+        return cls(path, f"cannot be read: {error.strerror or error}")
+
+
+def load_image(
+    path: str | Path, variant: str | Variant = "bvlc", resize: str = "short"
+) -> np.ndarray:
+    """The picture in the file `path`, as large as the network sees it: uint8 RGB (227, 227, 3).
+
+    Upright (EXIF), the first frame of several, on white where it is transparent; resized as one of
+    `RESIZES` says, by antialiased bilinear interpolation. Raises ImageError.
+    """
+    return load_crops(path, variant, resize)[0]
+
+
+def load_crops(
+    path: str | Path,
+    variant: str | Variant = "bvlc",
+    resize: str = "short",
+    crops: int = 1,
+    digest: str | None = None,
+) -> np.ndarray:
+    """`crops` (one of `CROPS`) views of the picture in the file `path`: uint8 (crops, 227, 227, 3).
+
+    Of ten the second five are the mirror images of the first. With a `digest`, a file that has
+    another SHA-256 is an ImageError too. Otherwise as `load_image`.
+    """
+    if resize not in RESIZES or crops not in CROPS:
+        raise ValueError(f"resize should be one of {RESIZES} and crops one of {CROPS}")
+    row = get_variant(variant)
+    content = read_content(path)
+    if digest and hashlib.sha256(content).hexdigest() != digest:
+        raise ImageError(path, "has changed since it was listed")
+    picture = read_picture(path, 2 * row.resized, content)
+    scaled = _scaled(picture.size, row, resize)
+    views = [
+        np.asarray(_cut(picture, scaled, place, row.image_size))
+        for place in _places(scaled, row.image_size, crops)
+    ]
+    return np.stack(views if crops == 1 else views + [view[:, ::-1] for view in views])
+
+
+def read_content(path: str | Path) -> bytes:
+    """The bytes of the picture file `path`; ImageError, before any is read, if it is no file or has
+    more than `MAX_BYTES`."""
+    try:
+        found = Path(path).stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise ImageError(path, "is no file")
+        if found.st_size > MAX_BYTES:
+            raise ImageError(path, f"has {found.st_size:,} bytes, more than {MAX_BYTES:,}")
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ImageError.unreadable(path, error) from error
+
+
+def read_picture(path: str | Path, least: int, content: bytes | None = None) -> Image.Image:
+    """The picture in `path` (or in its `content`), upright, in mode RGB.
+
+    A JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as no side falls below `least` pixels,
+    which is faster. Raises ImageError for whatever is not a whole picture of one of `FORMATS`, or
+    has more than `MAX_PIXELS`.
+    """
+    content = read_content(path) if content is None else content
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+            picture.draft("RGB", (least, least))
+            if picture.width * picture.height > MAX_PIXELS:
+                raise Image.DecompressionBombError
+            picture.load()
+            ImageOps.exif_transpose(picture, in_place=True)
+            return _to_rgb(picture)
+    except Image.DecompressionBombError as error:
+        raise ImageError(path, f"has more than {MAX_PIXELS:,} pixels") from error
+    except Image.UnidentifiedImageError as error:
+        raise ImageError(path, f"is not a {', '.join(FORMATS)} picture") from error
+    except Exception as error:  # Pillow's decoders raise nearly anything on broken files
+        raise ImageError(path, f"is a broken picture: {error}") from error
+
+
+def preprocess_input(images: np.ndarray, variant: str | Variant = "bvlc") -> np.ndarray:
+    """What the network takes: RGB pictures in 0–255, any (…, 3) → float32, the variant's channels.
+
+    For ``bvlc`` and ``caffenet``: BGR minus (104.007, 116.669, 122.679), as Caffe was trained; for
+    the others what their row of `alexnet_tf.variants` says.
+    """
+    row = get_variant(variant)
+    images = np.asarray(images)
+    inputs = np.empty(images.shape, np.float32)
+    # One channel at a time: broadcasting over three values is several times slower.
+    for index, channel in enumerate(row.channels):
+        values = images[..., "RGB".index(channel)].astype(np.float32)
+        values *= np.float32(row.scale)
+        values -= np.float32(row.mean[index])
+        inputs[..., index] = values / np.float32(row.deviation[index])
+    return inputs
+
+
+def load_batches(
+    batches: Iterable[Sequence[str | Path]],
+    variant: str | Variant = "bvlc",
+    resize: str = "short",
+    crops: int = 1,
+    ahead: int = 2,
+    digests: Mapping[str | Path, str] | None = None,
+    preprocess: bool = True,
+) -> Iterator[list[np.ndarray | ImageError]]:
+    """For each batch of paths the inputs of the network, float32 (crops, 227, 227, 3), or errors.
+
+    Decodes on all cores, at most `ahead` batches before they are asked for. `digests` are the
+    SHA-256 that the files should have, by path, where that is known. Without `preprocess` the
+    pictures are what `load_crops` returns.
+    """
+    digests = digests or {}
+
+    def load(path: str | Path) -> np.ndarray | ImageError:
+        try:
+            views = load_crops(path, variant, resize, crops, digests.get(path))
+            return preprocess_input(views, variant) if preprocess else views
+        except ImageError as error:
+            return error
+
+    with ThreadPoolExecutor() as pool:
+        pending: deque[list[Future]] = deque()
+        for paths in batches:
+            pending.append([pool.submit(load, path) for path in paths])
+            if len(pending) > ahead:
+                yield [future.result() for future in pending.popleft()]
+        while pending:
+            yield [future.result() for future in pending.popleft()]
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I"):  # 16-bit grey, which Pillow would clip, not scale
+        picture = Image.fromarray((np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def _scaled(size: tuple[int, int], row: Variant, resize: str) -> tuple[int, int]:
+    """Width and height of the whole picture of `size` once it is resized."""
+    if resize == "squash":
+        return (row.image_size, row.image_size)
+    if resize == "caffe":
+        return (row.resized, row.resized)
+    return tuple(max(row.resized, round(side * row.resized / min(size))) for side in size)
+
+
+def _places(scaled: tuple[int, int], size: int, crops: int) -> list[tuple[int, int]]:
+    """Left and top of what is cut from a picture of the size `scaled`, `size` pixels square."""
+    centre = tuple((side - size) // 2 for side in scaled)
+    if crops == 1:
+        return [centre]
+    # The paper cuts out the central square first, and the corners are that square's.
+    square = min(scaled)
+    starts = [(side - square) // 2 for side in scaled]
+    lefts, tops = ((start, start + square - size) for start in starts)
+    return [*((left, top) for top in tops for left in lefts), centre]
+
+
+def _cut(
+    picture: Image.Image, scaled: tuple[int, int], place: tuple[int, int], size: int
+) -> Image.Image:
+    """`size` pixels square at `place` of the picture resized to `scaled`."""
+    # Only what is cut out is computed: within one grey level of what scaling it all would give.
+    start, end = (
+        [(at + offset) * side / whole for at, side, whole in zip(place, picture.size, scaled)]
+        for offset in (0, size)
+    )
+    return picture.resize((size, size), Image.Resampling.BILINEAR, (*start, *end))

@@ -1,0 +1,1 @@
+"""A finished network for other programs."""

@@ -1,0 +1,129 @@
+"""How often a network is right about ImageNet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from alexnet_tf.data.imagenet import imagenet_classes
+from alexnet_tf.data.images import ImageError
+from alexnet_tf.data.sources import read_list
+from alexnet_tf.errors import UserError
+from alexnet_tf.inference.classifier import Classifier, find_pictures
+from alexnet_tf.inference.evaluate import wilson_interval
+from alexnet_tf.system.progress import progress
+
+# Caffe's models/bvlc_alexnet/readme.md: top-1 and top-5 on the 50,000 validation pictures, squashed
+# to 256 × 256, of which the network saw the centre.
+PUBLISHED = {1: 0.571, 5: 0.802}
+
+
+@dataclass(frozen=True)
+class ImageNetEvaluation:
+    """`hits[k]` of `pictures` have their class among the k likeliest; `failed` were unreadable."""
+
+    pictures: int
+    hits: dict[int, int]
+    failed: tuple[ImageError, ...] = ()
+
+    def accuracy(self, top: int) -> float:
+        return self.hits[top] / self.pictures
+
+    def interval(self, top: int) -> tuple[float, float]:
+        """Where the accuracy on all such pictures lies, with 95% confidence (Wilson 1927)."""
+        return wilson_interval(self.hits[top], self.pictures)
+
+    def summary(self) -> str:
+        """A table, with the published numbers beside ours."""
+        lines = ["       accuracy  95% interval   published"]
+        for top, published in PUBLISHED.items():
+            low, high = self.interval(top)
+            interval = f"{low:.1%} – {high:.1%}"
+            lines.append(f"top-{top}  {self.accuracy(top):8.1%}  {interval:13}  {published:9.1%}")
+        lines.append(
+            f"on {self.pictures} pictures; published is BVLC AlexNet on all 50,000, measured with "
+            "--resize caffe --crops 1"
+        )
+        return "\n".join(lines)
+
+    def as_json(self) -> dict:
+        """The same as a dict."""
+        tops = {
+            f"top{top}": {
+                "accuracy": self.accuracy(top),
+                "interval95": self.interval(top),
+                "published": published,
+            }
+            for top, published in PUBLISHED.items()
+        }
+        return {"pictures": self.pictures, "failed": len(self.failed), **tops}
+
+
+def imagenet_pictures(
+    folder: str | Path, labels: str | Path | None = None
+) -> tuple[list[str], list[int]]:
+    """The pictures below `folder` and the index, 0–999, of the class of each.
+
+    The class is that of the file's name in the list `labels`, lines ``NAME INDEX`` (Caffe's
+    val.txt) or ``NAME WNID``. Without a list it is the WordNet id that the picture's folder is
+    named after, or else that its name begins with, as in ``n01440764_10026.JPEG``. Raises UserError
+    when there is no picture, or none of this tells the class of one.
+    """
+    pictures = find_pictures([str(folder)]) if Path(folder).is_dir() else []
+    if not pictures:
+        raise UserError(f"{folder}: is no folder of pictures")
+    indices = {wnid: index for index, (wnid, _) in enumerate(imagenet_classes())}
+    if labels is None:
+        return pictures, [_index_by_name(Path(picture), indices) for picture in pictures]
+    indices |= {str(index): index for index in indices.values()}
+    listed = {Path(name).name: label for name, label in read_list(Path(labels))}
+    return pictures, [_listed_index(Path(p), listed, labels, indices) for p in pictures]
+
+
+def evaluate_imagenet(
+    classifier: Classifier, pictures: Sequence[str], labels: Sequence[int]
+) -> ImageNetEvaluation:
+    """Top-1 and top-5 of `classifier` on `pictures`, `labels` being the indices of their classes.
+
+    Pictures that cannot be read are left out of all numbers. UserError when that leaves none.
+    """
+    ranks, failed = [], []
+    answers = progress(classifier.probabilities(pictures), len(pictures), "evaluating")
+    for rows, label in zip(answers, labels):
+        if isinstance(rows, ImageError):
+            failed.append(rows)
+        else:
+            order = np.argsort(-rows.mean(axis=0), kind="stable")
+            ranks.append(int(np.flatnonzero(order == label)[0]))
+    if not ranks:
+        raise UserError(f"{failed[0]}; nor can any other of the pictures be read")
+    hits = {top: sum(rank < top for rank in ranks) for top in PUBLISHED}
+    return ImageNetEvaluation(len(ranks), hits, tuple(failed))
+
+
+def _index_by_name(picture: Path, indices: dict[str, int]) -> int:
+    for wnid in (picture.parent.name, picture.name.split("_")[0]):
+        if wnid in indices:
+            return indices[wnid]
+    raise UserError(
+        f"{picture}: lies in no folder named after the WordNet id of its class (n01440764, …); for "
+        "the flat validation set give --labels FILE, a list with lines 'NAME INDEX' (Caffe's "
+        "val.txt, index 0 to 999) or 'NAME WNID'"
+    )
+
+
+def _listed_index(
+    picture: Path, listed: dict[str, str], labels: str | Path, indices: dict[str, int]
+) -> int:
+    if picture.name not in listed:
+        raise UserError(f"{labels}: has no line for {picture.name}")
+    label = listed[picture.name]
+    if label not in indices:
+        raise UserError(
+            f"{labels}: labels {picture.name} '{label}'; it should be an index, 0 to 999 in the "
+            "order of Caffe's val.txt, or one of the 1,000 WordNet ids (n01440764, …)"
+        )
+    return indices[label]

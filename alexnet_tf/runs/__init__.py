@@ -1,0 +1,1 @@
+"""A run directory: what it was told, what it holds."""

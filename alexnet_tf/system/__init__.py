@@ -1,0 +1,1 @@
+"""The machine and the world outside; knows nothing of networks."""

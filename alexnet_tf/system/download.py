@@ -1,0 +1,226 @@
+"""Bytes from elsewhere → a file that is whole and checked, and only then has its name.
+
+`keras.utils.get_file` neither goes on where a download broke off nor tries a second source, and
+importing it takes seconds.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Callable, Iterable
+from http.client import HTTPException, HTTPMessage, HTTPResponse
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from alexnet_tf import __version__
+from alexnet_tf.errors import UserError
+from alexnet_tf.system.disk import MEGABYTE, free_room, is_full, megabytes
+from alexnet_tf.system.files import move_into_place, printable, read_json, write_json
+from alexnet_tf.system.progress import progress
+
+# Seconds without a byte after which a source counts as stalled.
+TIMEOUT = 30
+# How often one source is asked to go on; each time must have brought some bytes.
+ATTEMPTS = 10
+CHUNK = 1 << 16
+
+
+class DownloadError(OSError):
+    """No source had the file: a failed run, not bad input. The message lists what was tried."""
+
+
+def download(target: Path, sources: Iterable[str], check: Callable[[Path], object]) -> None:
+    """Leave at `target` the file that the first good one of `sources` has.
+
+    A source is a URL (http or https), a path, or a folder that holds a file of `target`'s name; the
+    URL of a folder ends in a slash. `check` gets the path of a whole copy, which has `target`'s
+    suffix, and raises UserError when that is not the file wanted. What has arrived after a break is
+    kept beside `target`, under a hidden name, and the next call goes on from there as long as the
+    source has the same file. Raises DownloadError when no source is good.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part, reasons = _Part(target), []
+    for source in sources:
+        place = _locate(source, target.name)
+        print(f"{target.name}: from {printable(place)}", file=sys.stderr)
+        try:
+            _fetch(place, part)
+            check(part.path)
+            move_into_place(part.path, target)
+            part.forget()
+            return
+        except UserError as error:
+            part.forget()
+            reasons.append((place, str(error).removeprefix(f"{part.path}: ")))
+        except (OSError, HTTPException, ValueError) as error:  # ValueError: no valid URL
+            reasons.append((place, _reason(error)))
+            if is_full(error):
+                break
+    if not part.origin():
+        part.forget()
+    raise DownloadError(_explain(target, part, reasons))
+
+
+class _Part:
+    """What has arrived of a file, and a note of what it is the beginning of.
+
+    The note, `origin`, has the url, a validator (ETag or Last-Modified) and the size in bytes of
+    the whole. Without one there is no going on.
+    """
+
+    def __init__(self, target: Path):
+        self.name = target.name
+        self.path = target.with_name(f".{target.stem}.part{target.suffix}")
+        self._note = self.path.with_name(f"{self.path.name}.json")
+
+    def size(self) -> int:
+        return self.path.stat().st_size if self.path.is_file() else 0
+
+    def origin(self) -> dict[str, Any]:
+        try:
+            return read_json(self._note) if self.size() else {}
+        except UserError:
+            return {}
+
+    def arrived(self, url: str) -> int:
+        """Bytes of the file at `url` that are here and can be gone on from."""
+        return self.size() if self.origin().get("url") == url else 0
+
+    def begin(self, origin: dict[str, Any]) -> None:
+        # Emptied before the note changes: a kill in between must not lend old bytes a new origin.
+        self.path.write_bytes(b"")
+        self._note.unlink(missing_ok=True)
+        if origin:
+            write_json(self._note, origin)
+
+    def append(self, stream: BinaryIO | HTTPResponse, whole: int | None) -> None:
+        """Add what `stream` has; OSError unless `whole` bytes (None: not known) are here then."""
+        bar = progress(
+            iter(lambda: stream.read(CHUNK), b""),
+            math.inf if whole is None else whole,
+            f"{self.name}, MB",
+            done=self.size(),
+            weigh=len,
+            unit=MEGABYTE,
+        )
+        with open(self.path, "ab") as file:
+            for chunk in bar:
+                file.write(chunk)
+        if whole not in (None, self.size()):
+            raise OSError(f"broke off after {self.size():,} of {whole:,} bytes")
+
+    def check_room(self, whole: int | None) -> None:
+        """OSError when the disk cannot hold `whole` bytes in place of those that are here."""
+        free = free_room(self.path.parent)
+        if whole is not None and free + self.size() < whole:
+            raise OSError(
+                f"needs {megabytes(whole - self.size())} on the disk, where {megabytes(free)} "
+                "are free"
+            )
+
+    def forget(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self._note.unlink(missing_ok=True)
+
+
+def _locate(source: str, name: str) -> str:
+    is_folder = source.endswith("/") or os.path.isdir(source)
+    return f"{source.rstrip('/')}/{name}" if is_folder else source
+
+
+def _fetch(place: str, part: _Part) -> None:
+    if place.startswith(("http://", "https://")):
+        _fetch_url(place, part)
+        return
+    with open(place, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        part.check_room(size)
+        part.begin({})
+        part.append(file, size)
+
+
+def _fetch_url(url: str, part: _Part) -> None:
+    """Receive the file at `url`, asking again after a break for as long as that gets further."""
+    for left in reversed(range(ATTEMPTS)):
+        arrived = part.arrived(url)
+        try:
+            _receive(url, part)
+            return
+        except (OSError, HTTPException) as error:
+            if not left or part.arrived(url) <= arrived or is_full(error):
+                raise
+
+
+def _receive(url: str, part: _Part) -> None:
+    if part.arrived(url) and part.size() == part.origin()["size"]:
+        return  # it was the check that was interrupted
+    rest = _ask_for_rest(url, part)
+    with rest or _get(url) as response:
+        if response.headers.get_content_type() == "text/html":
+            raise OSError("answered with a web page in place of the file")
+        whole = part.origin()["size"] if rest else response.length
+        part.check_room(whole)
+        if not rest:
+            validator = _validator(response.headers)
+            known = validator and whole
+            part.begin({"url": url, "validator": validator, "size": whole} if known else {})
+        part.append(response, whole)
+
+
+def _ask_for_rest(url: str, part: _Part) -> HTTPResponse | None:
+    """The answer that `part` can go on with, or None: there is none, or the file has changed."""
+    arrived, origin = part.arrived(url), part.origin()
+    if not arrived:
+        return None
+    try:
+        response = _get(url, {"Range": f"bytes={arrived}-", "If-Range": origin["validator"]})
+    except HTTPError as error:
+        if error.code == 416:  # the file has become shorter than what is here of it
+            return None
+        raise
+    rest = f"bytes {arrived}-{origin['size'] - 1}/{origin['size']}"
+    if (
+        response.status == 206
+        and response.headers["Content-Range"] == rest
+        # Not every server heeds If-Range.
+        and _validator(response.headers) in (origin["validator"], None)
+    ):
+        return response
+    response.close()
+    return None
+
+
+def _get(url: str, headers: dict[str, str] | None = None) -> HTTPResponse:
+    # Some servers turn away urllib's own name.
+    agent = {"User-Agent": f"alexnet_tf/{__version__}"}
+    return urlopen(Request(url, headers=agent | (headers or {})), timeout=TIMEOUT)
+
+
+def _validator(headers: HTTPMessage) -> str | None:
+    """What identifies this state of the file, byte for byte; a weak ETag does not."""
+    etag = headers["ETag"]
+    return headers["Last-Modified"] if etag is None or etag.startswith("W/") else etag
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, HTTPError):
+        return f"answered {error.code} {error.reason}"
+    if isinstance(error, URLError) and isinstance(error.reason, OSError):
+        error = error.reason
+    if isinstance(error, TimeoutError):
+        return f"sent nothing for {TIMEOUT} seconds"
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _explain(target: Path, part: _Part, reasons: list[tuple[str, str]]) -> str:
+    lines = [f"{target}: could not be fetched. Tried were, in this order,"]
+    lines += [f"  {printable(place)}: {printable(reason)}" for place, reason in reasons]
+    if part.size():
+        missing = megabytes(part.origin()["size"] - part.size())
+        lines.append(f"{megabytes(part.size())} have arrived and are kept, {missing} are missing;")
+        lines.append("the same command goes on from there.")
+    return "\n".join(lines)

@@ -1,0 +1,95 @@
+"""Our models as Keras saves them: ``.weights.h5``, which is HDF5, and ``.keras``, a zip of it."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+
+from alexnet_tf.errors import WeightsError
+from alexnet_tf.weights.formats.mapped import map_file, map_members
+
+# Keras calls a group of variables after the class of the layer, numbered in the model's order. The
+# layer's own name is there too, in an attribute, but on a damaged one HDF5 can hang for ever.
+LAYERS = {
+    "grouped_conv2d": "conv1",
+    "grouped_conv2d_1": "conv2",
+    "grouped_conv2d_2": "conv3",
+    "grouped_conv2d_3": "conv4",
+    "grouped_conv2d_4": "conv5",
+    "dense": "fc6",
+    "dense_1": "fc7",
+    "dense_2": "fc8",
+}
+SLOPES = "p_re_lu"  # of the first layer that has any
+
+
+def read_h5(path: Path) -> dict:
+    """What `save_weights` of an `AlexNet` wrote."""
+    return _read(memoryview(map_file(path)))
+
+
+def read_keras(path: Path) -> dict:
+    """What `save` of one wrote: its weights alone; its configuration is not looked at."""
+    members = map_members(path)
+    if "model.weights.h5" not in members:
+        raise WeightsError("lacks model.weights.h5, which a .keras file of Keras 3 has")
+    return _read(members["model.weights.h5"])
+
+
+def _read(content: memoryview) -> dict:
+    """The layers below ``layers/``, kernel and bias as ``vars/0`` and ``vars/1``."""
+    import h5py  # Keras brings it; the other formats do without
+
+    with h5py.File(_File(content), "r") as file:
+        if f"layers/{SLOPES}" in file:
+            raise WeightsError(
+                "has slopes of prelu, which are not taken over; start from a network with another "
+                "activation"
+            )
+        layers = {
+            name: [_array(content, file[f"layers/{group}/vars/{number}"]) for number in (0, 1)]
+            for group, name in LAYERS.items()
+            if f"layers/{group}" in file
+        }
+    if not layers:
+        raise WeightsError("has none of the layers that an AlexNet of alexnet_tf has")
+    return layers
+
+
+def _array(content: memoryview, dataset) -> np.ndarray:
+    """A view of the dataset's bytes; Keras writes them in one piece."""
+    start = dataset.id.get_offset()
+    if start is None:
+        raise WeightsError(f"its dataset {dataset.name} is not stored in one plain piece")
+    size = math.prod(dataset.shape) * dataset.dtype.itemsize
+    return np.frombuffer(content[start : start + size], dataset.dtype).reshape(dataset.shape)
+
+
+class _File(io.RawIOBase):
+    """`content` as the file that h5py asks for."""
+
+    def __init__(self, content: memoryview):
+        self.content, self.place = content, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.place
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self.place, io.SEEK_END: len(self.content)}
+        self.place = start[whence] + offset
+        return self.place
+
+    def readinto(self, buffer) -> int:
+        part = self.content[self.place : self.place + len(buffer)]
+        buffer[: len(part)] = part
+        self.place += len(part)
+        return len(part)

@@ -1,0 +1,262 @@
+#!/usr/bin/env python3
+"""Damages small files of weights, of every format, at random and reads them.
+
+Each is read in a child process with little memory to spare and little time; what comes back must be
+arrays no larger than the file can account for, or a WeightsError, and not for want of memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import pickle
+import random
+import resource
+import signal
+import sys
+import tempfile
+import time
+import zipfile
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from alexnet_tf.variants import VARIANTS
+from alexnet_tf.weights.loading import WeightsError, read_weights
+from tests.support.caffe import random_weights, write_caffemodel
+from tests.support.formats import write_h5, write_npy, write_npz, write_pth
+
+# pool5 is 1 × 1 × 2: whole networks of 5 kB.
+TINY = replace(VARIANTS["bvlc"], image_size=67, filters=(2,) * 5, groups=(1,) * 5, fc_units=(3, 3))
+SECONDS = 5
+MEMORY = 64 << 20
+# A float32 for each byte of a float8, would there be one, in each of sixteen arrays.
+LARGEST = 16 * 4
+
+INTERESTING = (
+    # Numbers at the ends of their ranges, as bytes, as varints and as text.
+    *(b"\0", b"\1", b"\x7f", b"\x80", b"\xff", b"\xff" * 4, b"\xff" * 8, b"\0" * 8),
+    *((1 << 40).to_bytes(8, order) for order in ("little", "big")),
+    *((1 << 31).to_bytes(4, order) for order in ("little", "big")),
+    *(b"\x80\x80\x80\x80\x80\x80\x80\x01", b"1099511627776", b"-1"),
+    # What a pickle understands.
+    *(bytes([code]) for code in b"02.Qbsu(aehjKMRNt\x85\x86\x87\x8a\x8c\x93\x94\x95"),
+    *(b"c__builtin__\neval\n", b"r\xff\xff\xff\x7f", b"K\x40", b"\x8a\x06\0\0\0\0\0\1"),
+)
+
+
+def samples(folder: Path) -> dict[str, bytes]:
+    """A small file of each format and kind, by name."""
+    weights = random_weights(TINY, classes=3)
+    layers = np.array({name: list(pair) for name, pair in weights.items()}, object)
+    writers = {
+        "a.npy": lambda path: write_npy(path, weights),
+        "a.npz": lambda path: write_npz(path, weights),
+        "int8.npz": lambda path: write_int8(path, weights),
+        "a.pth": lambda path: write_pth(path, weights),
+        "old.pth": lambda path: write_pth(path, weights, zipped=False),
+        "a.caffemodel": lambda path: write_caffemodel(path, weights, TINY),
+        "v1.caffemodel": lambda path: write_caffemodel(path, weights, TINY, v1=True, legacy=True),
+        "unpacked.caffemodel": lambda path: write_caffemodel(
+            path, weights, TINY, packed=False, double=True
+        ),
+        "a.weights.h5": lambda path: write_h5(path, weights),
+        "a.keras": lambda path: write_keras(path, weights),
+    }
+    for protocol in (2, 3):
+        writers[f"{protocol}.npy"] = lambda path, protocol=protocol: path.write_bytes(
+            npy_header() + pickle.dumps(layers, protocol)
+        )
+    for name, write in writers.items():
+        write(folder / name)
+        assert set(read_weights(folder / name)) == set(weights)
+    return {name: (folder / name).read_bytes() for name in writers}
+
+
+def npy_header() -> bytes:
+    file = io.BytesIO()
+    header = {"descr": "|O", "fortran_order": False, "shape": ()}
+    np.lib.format.write_array_header_1_0(file, header)
+    return file.getvalue()
+
+
+def write_int8(path: Path, weights) -> None:
+    parts = {}
+    for name, (kernel, bias) in weights.items():
+        parts[f"{name}/kernel"] = kernel.astype(np.int8)
+        parts[f"{name}/scale"] = parts[f"{name}/bias"] = bias
+    np.savez(path, **parts)
+
+
+def write_keras(path: Path, weights) -> None:
+    inner = path.with_suffix(".weights.h5")
+    write_h5(inner, weights)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", "{}")
+        archive.write(inner, "model.weights.h5")
+
+
+def mutant(originals: dict[str, bytes], seed: int, number: int) -> tuple[str, bytes]:
+    """Name and content of the input `number` of the series `seed`."""
+    chance = random.Random(f"{seed} {number}")
+    name = sorted(originals)[number % len(originals)]
+    content = originals[name]
+    if content.startswith(b"PK") and chance.random() < 0.7:
+        return name, _damaged_inside(content, chance)
+    other = originals[chance.choice(sorted(originals))]
+    return name, _damaged(content, other, chance)
+
+
+def _damaged_inside(zipped: bytes, chance: random.Random) -> bytes:
+    """A zip with right checksums over damaged members: what is behind the checksums is reached."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(zipped)) as before, zipfile.ZipFile(file, "w") as after:
+        names = before.namelist()
+        victims = {chance.choice(names), "archive/data.pkl", "alexnet/data.pkl"}
+        for name in names:
+            content = before.read(name)
+            if name in victims:
+                content = _damaged(content, before.read(chance.choice(names)), chance)
+            after.writestr(name, content)
+    return file.getvalue()
+
+
+def _damaged(content: bytes, other: bytes, chance: random.Random) -> bytes:
+    changed = bytearray(content)
+    for _ in range(chance.choice((1, 1, 1, 2, 3, 8))):
+        # Headers are at the beginnings, tables of contents at the ends.
+        size = len(changed) + 1
+        zone = chance.choice((100, 1000, size))
+        at = chance.randrange(min(zone, size))
+        if chance.random() < 0.2:
+            at = size - 1 - at
+        kind = chance.randrange(6)
+        if kind == 0 and at < len(changed):
+            changed[at] ^= 1 << chance.randrange(8)
+        elif kind == 1:
+            value = chance.choice(INTERESTING)
+            changed[at : at + len(value)] = value
+        elif kind == 2:
+            changed[at:at] = chance.choice(INTERESTING)
+        elif kind == 3:
+            del changed[at : at + chance.choice((1, 2, 8, 100, size))]
+        elif kind == 4:
+            start = chance.randrange(len(other) + 1)
+            changed[at:at] = other[start : start + chance.choice((4, 30, 300))]
+        else:
+            changed[at : at + 8] = chance.randbytes(8)
+    return bytes(changed)
+
+
+@dataclass
+class Report:
+    """How the inputs ended, by format; what should not have been, and the extremes."""
+
+    outcomes: Counter = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+    slowest: tuple[float, str] = (0, "")
+    largest: tuple[int, str] = (0, "")
+    peak: int = 0
+
+    def add(self, number: int, name: str, size: int, outcome: str, seconds: float, peak: int):
+        self.outcomes[outcome if outcome in ("arrays", "WeightsError") else "failed"] += 1
+        self.slowest = max(self.slowest, (seconds, f"{number}, {name}"))
+        self.largest = max(self.largest, (size, f"{number}, {name}"))
+        self.peak = max(self.peak, peak)
+        if outcome not in ("arrays", "WeightsError"):
+            self.failures.append(f"input {number}, {name}: {outcome}")
+
+    def summary(self) -> str:
+        count = sum(self.outcomes.values())
+        counts = ", ".join(f"{number:,} {what}" for what, number in self.outcomes.items())
+        return "\n".join(
+            [
+                f"{count:,} inputs: {counts}",
+                f"slowest {self.slowest[0]:.3f} s (input {self.slowest[1]})",
+                f"largest {self.largest[0]:,} bytes (input {self.largest[1]})",
+                f"memory grew by at most {self.peak >> 10:,} MiB",
+                *self.failures,
+            ]
+        )
+
+
+def fuzz(count: int, seed: int, folder: Path, start: int = 0) -> Report:
+    """Read `count` damaged files, of which the same `seed` makes the same ones, in `folder`."""
+    originals, report, number = samples(folder), Report(), start
+    while number < start + count:
+        read, write = os.pipe()
+        child = os.fork()
+        if not child:
+            os.close(read)
+            _read_all(originals, seed, range(number, start + count), folder, write)
+        os.close(write)
+        with os.fdopen(read) as lines:
+            for line in lines:
+                report.add(*json.loads(line))
+                number += 1
+        status = os.waitpid(child, 0)[1]
+        if status:
+            name, content = mutant(originals, seed, number)
+            outcome = f"killed the reader (wait status {status})"
+            report.add(number, name, len(content), outcome, SECONDS, 0)
+            number += 1
+    return report
+
+
+def _read_all(originals, seed: int, numbers: range, folder: Path, pipe: int) -> None:
+    """In the child: a line to `pipe` for each input. SIGALRM or a crash ends it."""
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for number in numbers:
+        name, content = mutant(originals, seed, number)
+        path = folder / name
+        path.write_bytes(content)
+        signal.alarm(SECONDS)
+        begun = time.monotonic()
+        outcome = read(path)
+        seconds = time.monotonic() - begun
+        signal.alarm(0)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        line = json.dumps([number, name, len(content), outcome, seconds, peak])
+        os.write(pipe, line.encode() + b"\n")
+    os._exit(0)
+
+
+def read(path: Path) -> str:
+    """ "arrays" or "WeightsError"; anything else should not be."""
+    try:
+        weights = read_weights(path)
+    except WeightsError as error:
+        cause = error.__cause__
+        return f"{cause!r}" if isinstance(cause, MemoryError) else "WeightsError"
+    except Exception as error:
+        return f"{error!r}"
+    arrays = [array for pair in weights.values() for array in pair]
+    if any(array.dtype != np.float32 for array in arrays):
+        return "arrays that are not float32"
+    if sum(array.nbytes for array in arrays) > LARGEST * path.stat().st_size:
+        return "arrays larger than the file can account for"
+    for array in arrays:
+        array.tobytes()  # reaches every byte: a view beyond the file would crash
+    return "arrays"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--inputs", type=int, default=20_000, metavar="N", help="how many")
+    parser.add_argument("--start", type=int, default=0, metavar="N", help="number of the first")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the series")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        report = fuzz(options.inputs, options.seed, Path(folder), options.start)
+    print(report.summary())
+    return 1 if report.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -13,14 +13,14 @@ from alexnet_tf.commands import cli
 from alexnet_tf.data.images import CROPS, RESIZES
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Answer, Classifier, find_pictures
-from alexnet_tf.inference.engine import Network
-from alexnet_tf.runs.run import STARTER, finished_run
+from alexnet_tf.inference.engine import Engine
+from alexnet_tf.runs.run import STARTER_RUN, finished_run
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system import arguments
-from alexnet_tf.system.files import printable
+from alexnet_tf.system.text import printable
 from alexnet_tf.variants import VARIANTS
 
-DEFAULT = Settings()
+DEFAULT_SETTINGS = Settings()
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -50,19 +50,19 @@ def parse_arguments() -> argparse.Namespace:
     )
     add(
         "--weights",
-        default=DEFAULT.weights,
+        default=DEFAULT_SETTINGS.weights,
         metavar="FILE",
         help="1: pretrained weights with all eight layers (%(default)s)",
     )
     add(
         "--variant",
-        default=DEFAULT.variant,
+        default=DEFAULT_SETTINGS.variant,
         choices=VARIANTS,
         help="1: the AlexNet that the weights were trained for (%(default)s)",
     )
     add(
         "--resize",
-        default=DEFAULT.resize,
+        default=DEFAULT_SETTINGS.resize,
         choices=RESIZES,
         help="1: scale the short side to 256 pixels, squash to 256 × 256 as Caffe did, or squash to"
         " the input's size (%(default)s); a run remembers its own",
@@ -80,13 +80,13 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     options = parse_arguments()
     if options.mode == "1":
-        networks = [Network.of_imagenet(options.weights, options.variant, options.resize)]
+        engines = [Engine.of_imagenet(options.weights, options.variant, options.resize)]
     else:
         runs = [finished_run(directory) for directory in options.runs or [None]]
-        networks = [Network.of_run(run) for run in runs]
-        if not options.runs and runs == [STARTER]:
+        engines = [Engine.of_run(run) for run in runs]
+        if not options.runs and runs == [STARTER_RUN]:
             print(f"predict_alexnet.py: {starter.remark()}", file=sys.stderr)
-    classifier = Classifier(networks, options.crops)
+    classifier = Classifier(engines, options.crops)
     pictures = find_pictures(options.pictures)
     if not pictures:
         raise UserError(f"{options.pictures[0]}: holds no pictures")
@@ -104,12 +104,24 @@ def main() -> int:
         else:
             for line in as_lines(answer, names_only, is_single):
                 print(line, flush=True)
-    if options.mode == "1" or runs == [STARTER]:
-        networks[0].keep_lite()  # another run has had its own since the end of its training
+    if options.mode == "1" or runs == [STARTER_RUN]:
+        keep_litert(engines[0])  # another run has had its own since the end of its training
     return 2 if failed else 0
 
 
+def keep_litert(engine: Engine) -> None:
+    """Write the LiteRT file that an answer lacked; no folder that takes none spoils the answers."""
+    if engine.lacks_litert():
+        path = engine.litert_path
+        print(f"keeping {path}, so that the next answer takes a second", file=sys.stderr)
+        try:
+            engine.write_litert()
+        except OSError as error:
+            print(f"it could not be kept: {error}", file=sys.stderr)
+
+
 def as_json(answer: Answer) -> dict:
+    """Put an answer, or why there is none, into the dict of a JSON line."""
     if answer.error:
         return {"file": answer.file, "error": str(answer.error)}
     label, probability = answer.top[0]
@@ -118,7 +130,7 @@ def as_json(answer: Answer) -> dict:
 
 
 def as_lines(answer: Answer, names_only: bool, is_single: bool) -> list[str]:
-    """A line for each class: a single picture's with spaces, others with the file and tabs."""
+    """Write a line for each class: a single picture's with spaces, others' with file and tabs."""
     top = [(printable(label), f"{p:.4f}") for label, p in answer.top]
     fields = [line[:1] if names_only else line for line in top]
     if is_single:

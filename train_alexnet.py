@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import fields
 
 from alexnet_tf.commands import cli
-from alexnet_tf.runs.run import DEFAULT_RUN, prepare
-from alexnet_tf.runs.settings import RECIPES, Settings
+from alexnet_tf.runs.recipes import RECIPES
+from alexnet_tf.runs.run import DEFAULT_RUN
+from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system.quiet import import_tensorflow
+from alexnet_tf.training.job import prepare
 
 
 def parse_arguments() -> argparse.Namespace:
+    """Parse the command line: recipe, run, log, and every setting but those left to the variant."""
     recipe = argparse.ArgumentParser(add_help=False)
     recipe.add_argument(
         "--recipe",
@@ -34,22 +36,16 @@ def parse_arguments() -> argparse.Namespace:
         metavar="DIR",
         help="where checkpoints, curves and the finished model.keras go",
     )
-    for setting in fields(Settings):
-        name = "--" + setting.name.replace("_", "-")
-        argument = dict(setting.metadata["argument"])
-        if setting.name in ("lrn", "overlap") or isinstance(setting.default, bool):
-            argument["action"] = argparse.BooleanOptionalAction
-        # What the variant says is not among the defaults in the help.
-        default = argparse.SUPPRESS if setting.default is None else setting.default
-        parser.add_argument(name, default=default, **argument)
     parser.add_argument(
         "--log", default="train_alexnet.log", metavar="FILE", help="file to append messages to"
     )
+    Settings.add_arguments(parser)
     parser.set_defaults(**RECIPES[recipe.parse_known_args()[0].recipe])
     return parser.parse_args()
 
 
 def main() -> None:
+    """Train as the command line says."""
     options = vars(parse_arguments())
     del options["recipe"]  # its settings are in the others
     run, log_file = options.pop("run"), options.pop("log")

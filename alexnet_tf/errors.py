@@ -8,8 +8,8 @@ class UserError(Exception):
     """
 
 
-class WeightsError(UserError):
-    """A file of weights that cannot be used."""
+class BadFile(UserError):
+    """A file whose content cannot be used."""
 
 
 class RunError(Exception):

@@ -30,7 +30,7 @@ class LocalResponseNormalization(keras.layers.Layer):
         return self._fused(inputs)
 
     def _normalize(self, inputs):
-        """Shifted slices, because XLA fuses them into one pass over the picture."""
+        """Add up shifted slices, because XLA fuses them into one pass over the picture."""
         x = ops.cast(inputs, "float32")
         channels = x.shape[-1]
         borders = [(0, 0)] * (len(x.shape) - 1) + [(self.radius, self.radius)]
@@ -40,7 +40,7 @@ class LocalResponseNormalization(keras.layers.Layer):
         return ops.cast(y, inputs.dtype)
 
     def _power(self, scale):
-        """scale ** -beta."""
+        """Return scale ** -beta."""
         if self.beta == 0.75:  # two square roots are several times faster than a power
             root = ops.rsqrt(scale)
             return root * ops.sqrt(root)

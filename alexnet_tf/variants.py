@@ -1,4 +1,4 @@
-"""The AlexNets that people mean, as rows of one table. No network code lives here."""
+"""The AlexNets that people mean, as a table, and changes to them. No network code lives here."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from alexnet_tf.errors import UserError
 
 CONV_LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 FC_LAYERS = ("fc6", "fc7", "fc8")
+
+# What `change` can activate layers by, in Keras's words. Krizhevsky 2012 has only the first.
+ACTIVATIONS = ("relu", "leaky_relu", "prelu", "softplus", "tanh", "sigmoid")
 
 # Of 0–255, in RGB: the channel means of Caffe's ilsvrc_2012_mean.npy.
 IMAGENET_MEAN = (122.679, 116.669, 104.007)
@@ -48,7 +51,7 @@ INITIALS = {
 class Variant:
     """One AlexNet: its picture, its convolutions, what follows them, its head, how it begins.
 
-    What a row leaves out is BVLC's.
+    The defaults are BVLC's.
     """
 
     name: str
@@ -101,7 +104,7 @@ class Variant:
         return self.shape_before("fc6")
 
     def shape_before(self, layer: str) -> tuple[int, int, int]:
-        """Height, width and channels of what enters `layer`, one of conv1 … conv5 and fc6."""
+        """Return height, width and channels of what enters `layer`, of conv1 … conv5 and fc6."""
         side, channels = self.image_size, len(self.channels)
         for index, name in enumerate(self.conv_layers):
             if name == layer:
@@ -116,7 +119,7 @@ class Variant:
         return (side, side, channels)
 
     def conv_kernels(self) -> dict[str, tuple[int, ...]]:
-        """Kernel shapes (height, width, in / groups, out) of conv1 … conv5, by layer name."""
+        """Return the kernel shapes (height, width, in / groups, out) of conv1 … conv5, by name."""
         inputs = (len(self.channels), *self.filters)
         return {
             name: (size, size, channels // groups, filters)
@@ -126,22 +129,22 @@ class Variant:
         }
 
     def fc_kernels(self, classes: int) -> dict[str, tuple[int, ...]]:
-        """Kernel shapes (in, out) of fc6 … fc8, by layer name."""
+        """Return the kernel shapes (in, out) of fc6 … fc8, by layer name."""
         units = (math.prod(self.pool5_shape), *self.fc_units, classes)
         return dict(zip(FC_LAYERS, pairwise(units)))
 
     def parameters(self, classes: int) -> int:
-        """How many weights and biases the network has."""
+        """Count the weights and biases of the network."""
         return count_parameters(self.conv_kernels() | self.fc_kernels(classes))
 
 
 def count_parameters(kernels: dict[str, tuple[int, ...]]) -> int:
-    """How many weights and biases layers with these kernels have."""
+    """Count the weights and biases of layers with these kernel shapes."""
     return sum(math.prod(shape) + shape[-1] for shape in kernels.values())
 
 
 def _side_after(side: int, window: int, stride: int, padding: str) -> int:
-    """Pixels that are left of `side` by a convolution or pooling."""
+    """Return the pixels that a convolution or pooling leaves of `side`."""
     return -(-side // stride) if padding == "same" else (side - window) // stride + 1
 
 
@@ -194,8 +197,8 @@ CIFAR96 = Variant(
 )
 
 VARIANTS = {
-    row.name: row
-    for row in (
+    variant.name: variant
+    for variant in (
         Variant("bvlc"),
         Variant(
             "caffenet",
@@ -273,10 +276,58 @@ VARIANTS = {
 }
 
 
-def get_variant(name: str | Variant) -> Variant:
-    """The row called `name`, or given; UserError, with the names there are, when there is none."""
-    if isinstance(name, Variant):
-        return name
-    if name not in VARIANTS:
-        raise UserError(f"there is no variant '{name}'; the variants are {', '.join(VARIANTS)}")
-    return VARIANTS[name]
+def get_variant(variant: str | Variant) -> Variant:
+    """Return the variant of that name, or the one given.
+
+    Raises UserError, with the names there are, for another name.
+    """
+    if isinstance(variant, Variant):
+        return variant
+    if variant not in VARIANTS:
+        raise UserError(f"there is no variant '{variant}'; the variants are {', '.join(VARIANTS)}")
+    return VARIANTS[variant]
+
+
+def change(
+    variant: Variant,
+    initial: str | None = None,
+    activation: str | None = None,
+    lrn: bool | None = None,
+    overlap: bool | None = None,
+    dropout: float | None = None,
+    width: float = 1.0,
+) -> Variant:
+    """Return `variant` with what is given changed, as ablations in papers and tutorials ask.
+
+    `initial` is one of `INITIALS` and `activation` one of `ACTIVATIONS`; `lrn` says whether conv1
+    and conv2 are followed by local response normalization, `overlap` whether pooling windows are
+    larger than their stride; `width` multiplies the numbers of filters and units. Raises UserError
+    for a width that leaves a layer without any.
+    """
+    if initial:
+        variant = replace(variant, initial=INITIALS[initial])
+    if activation:
+        variant = replace(variant, activation=activation)
+    if lrn is not None:
+        steps = (_with_norm(s, lrn and place < 2) for place, s in enumerate(variant.after_conv))
+        variant = replace(variant, after_conv=tuple(steps))
+    if overlap is not None:
+        variant = replace(variant, pool_size=variant.pool_stride + overlap)
+    if dropout is not None:
+        variant = replace(variant, dropout=dropout)
+    if width != 1:
+        # Even numbers, for a convolution of two groups halves its inputs and its outputs.
+        filters = tuple(2 * round(width * number / 2) for number in variant.filters)
+        units = tuple(round(width * number) for number in variant.fc_units)
+        if not all((*filters, *units)):
+            name = variant.name
+            raise UserError(f"a width of {width:g} leaves a layer of {name} without a filter")
+        variant = replace(variant, filters=filters, fc_units=units)
+    return variant
+
+
+def _with_norm(steps: tuple[str, ...], norm: bool) -> tuple[str, ...]:
+    """Return `steps` without "norm", or with it: where it is, or else first."""
+    if norm:
+        return steps if "norm" in steps else ("norm", *steps)
+    return tuple(step for step in steps if step != "norm")

@@ -110,7 +110,7 @@ def measure(row: Row, place: Place, results: Results, rounds: int) -> None:
 
 
 def _materials(place: Place) -> dict[str, str]:
-    """What is measured with, by names that a reader of the figures knows it by."""
+    """Name what is measured with as readers of the figures know it; UserError if it is missing."""
     if not place.photos.exists() or not place.weights.is_file():
         raise UserError(
             f"{place.photos} and {place.weights} are to be measured with, and are not both there; "
@@ -125,8 +125,9 @@ def _materials(place: Place) -> dict[str, str]:
 
 
 def _report(conditions: dict[str, str], lines: Sequence[dict], details: Sequence[str]) -> str:
+    """Put conditions, summary and the tables of single rows below each other, in Markdown."""
     described = ", ".join(f"{name}: {value}" for name, value in conditions.items())
-    return "\n\n".join((described, table.summary_table(lines), *details)) + "\n"
+    return "\n".join((described + "\n", table.summary_table(lines), *details))
 
 
 if __name__ == "__main__":

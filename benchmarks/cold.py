@@ -11,7 +11,7 @@ from benchmarks.row import Comparison, Figures, Place, Row
 
 
 def _prepare(place: Place) -> None:
-    """A run, and the same one as it is where no LiteRT file could be written."""
+    """Train a run, and copy it as it is where no LiteRT file could be written."""
     train_a_little(place)
     shutil.copytree(
         place.folder / "run",

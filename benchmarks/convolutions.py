@@ -18,12 +18,12 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from alexnet_tf.commands.demonstrating import write_random_convolutions
 from alexnet_tf.data.images import load_batches
 from alexnet_tf.system.processor import native_precision
 from alexnet_tf.variants import get_variant
-from alexnet_tf.weights.loading import Weights, read_weights
-from benchmarks.material import write_photos
+from alexnet_tf.weights import Weights
+from alexnet_tf.weights.loading import open_weights
+from benchmarks.material import write_photos, write_random_convolutions
 from benchmarks.process import run_python
 from benchmarks.row import Comparison, Figures, Place, Row
 
@@ -86,7 +86,7 @@ def seconds_a_picture(forward: Forward, pictures: np.ndarray) -> float:
 
 
 def repeat(forward: Callable, value: object, repeats: int) -> list[float]:
-    """The seconds of so many calls, after one that does not count."""
+    """Measure the seconds of `repeats` calls, after one that does not count."""
     forward(value)
     seconds = []
     for _ in range(repeats):
@@ -97,16 +97,16 @@ def repeat(forward: Callable, value: object, repeats: int) -> list[float]:
 
 
 def load_pictures(folder: Path) -> np.ndarray:
-    """The network's inputs of the photos in `folder`."""
+    """Load the network's inputs of the photos in `folder`."""
     paths = sorted(folder.rglob("*.jpg"))
     (views,) = load_batches([paths], VARIANT.name)
     return np.concatenate(views)
 
 
 def _prepare(place: Place) -> None:
-    """Photos and random convolutions: their values do not change the time."""
+    """Write photos and random convolutions: their values do not change the time."""
     write_photos(place.photos, PICTURES, place.folder)
-    write_random_convolutions(place.folder / "random.npy", VARIANT.name)
+    write_random_convolutions(place.folder / "random.npy", VARIANT)
 
 
 def _measure(network: str, place: Place) -> Figures:
@@ -117,7 +117,7 @@ def _measure(network: str, place: Place) -> Figures:
 
 @cache
 def channels_last_is_faster(place: Place) -> bool:
-    """Whether PyTorch's convolutions are, on this machine."""
+    """Find out whether PyTorch's convolutions are faster so on this machine."""
     with TemporaryDirectory(dir=place.folder) as name:
         own = replace(place, folder=Path(name))
         _prepare(own)
@@ -155,7 +155,7 @@ ROW = _row()
 
 def main() -> None:
     network, folder, weights = sys.argv[1:]
-    forward = NETWORKS[network](read_weights(weights))
+    forward = NETWORKS[network](open_weights(weights, VARIANT))
     print(seconds_a_picture(forward, load_pictures(Path(folder))))
 
 

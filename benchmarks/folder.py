@@ -48,7 +48,7 @@ def main() -> None:
     from alexnet_tf.runs.run import Run
 
     run, folder = Run(sys.argv[1]), Path(sys.argv[2])
-    model, config = load_model(run.model), run.read_config()
+    model, config = load_model(run.model_path), run.read_config()
     variant, classes = config["settings"]["variant"], config["classes"]
     for path in sorted(folder.rglob("*.jpg")):
         picture = preprocess_input(load_image(path, variant)[None], variant)

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import csv
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from alexnet_tf.runs.history import read_history
+from alexnet_tf.runs.run import Run
 from alexnet_tf.system.processor import native_precision
+from alexnet_tf.system.text import markdown
 from benchmarks.convolutions import channels_last_is_faster
 from benchmarks.material import train, write_photos
 from benchmarks.process import run_python
 from benchmarks.row import Comparison, Figures, Place, Row, Side
-from benchmarks.table import markdown
 
 EPOCHS = 10
 
 
 def _ours(place: Place, precision: str) -> Figures:
-    """Our command, with nothing computed before: features, training, model.keras, model.tflite."""
+    """Run our command, with nothing computed before, to its end: model.keras and model.tflite."""
     with TemporaryDirectory(dir=place.folder) as name:
         folder, lists = Path(name), place.folder / "train.txt"
         options = "--epochs", place.scaled(EPOCHS), "--precision", precision
         ended = train(place, lists, folder, *options)
-        with (folder / "run/history.csv").open() as file:
-            accuracy = max(float(row["val_accuracy"]) for row in csv.DictReader(file))
+        accuracy = max(epoch["val_accuracy"] for epoch in read_history(Run(folder / "run")))
     return {"seconds": ended.seconds, "accuracy": accuracy}
 
 
@@ -63,12 +63,12 @@ def _row(pictures: int, sides: dict[str, Side], targets: dict[str, str]) -> Row:
 
 
 def _details(medians: dict[str, Figures]) -> str:
-    """Whether what is fast is as good."""
-    lines = (
+    """Make the table that shows whether what is fast is as good."""
+    lines = [
         (side, f"{figures['seconds']:.0f}", f"{figures['accuracy']:.3f}")
         for side, figures in medians.items()
-    )
-    return markdown(("side", "seconds", "validation accuracy"), lines)
+    ]
+    return markdown([("side", "seconds", "validation accuracy"), *lines], right=False)
 
 
 def _rows() -> tuple[Row, Row]:

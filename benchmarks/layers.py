@@ -15,14 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from alexnet_tf.commands.demonstrating import write_random_convolutions
 from alexnet_tf.system.processor import native_precision
-from alexnet_tf.weights.loading import read_weights
+from alexnet_tf.system.text import markdown
+from alexnet_tf.weights.loading import open_weights
 from benchmarks.convolutions import BATCH, VARIANT, load_pictures, repeat
-from benchmarks.material import write_photos
+from benchmarks.material import write_photos, write_random_convolutions
 from benchmarks.process import run_python
 from benchmarks.row import Figures, Place, Row
-from benchmarks.table import markdown
 
 REPEATS = 10
 # Side of the matrices whose product shows the peak: large enough that nothing else takes time.
@@ -31,15 +30,14 @@ WHOLE, PEAK = "the whole stack", "matmul peak"
 
 
 def measure(pictures: np.ndarray, weights: Path, precision: str) -> Figures:
-    """Seconds for the batch of `pictures` in each layer alone, by name, and in the whole stack; and
-    the floating-point operations that a large product of matrices does in a second."""
+    """Measure the seconds of a batch of `pictures` in each layer alone, by name, and in the whole
+    stack; and the floating-point operations that a large product of matrices does in a second."""
     import tensorflow as tf
 
     from alexnet_tf.model import AlexNet
 
-    model = AlexNet(
-        VARIANT.name, weights=read_weights(weights), include_top=False, precision=precision
-    )
+    opened = open_weights(weights, VARIANT)
+    model = AlexNet(VARIANT.name, weights=opened, include_top=False, precision=precision)
     value = tf.cast(tf.constant(pictures), precision)
     figures = {WHOLE: _seconds(tf.function(partial(model, training=False)), value)}
     for layer in model.layers[1:]:
@@ -52,12 +50,12 @@ def measure(pictures: np.ndarray, weights: Path, precision: str) -> Figures:
 
 
 def _seconds(forward: Callable, value) -> float:
-    """The best of some repeats: a peak is no average."""
+    """Take the best of some repeats: a peak is no average."""
     return min(repeat(forward, value, REPEATS))
 
 
 def operations() -> dict[str, int]:
-    """Multiplications and additions of each convolution, for one picture."""
+    """Count the multiplications and additions of each convolution, for one picture."""
     sides = {"conv1": 55, "conv2": 27, "conv3": 13, "conv4": 13, "conv5": 13}
     kernels = VARIANT.conv_kernels()
     return {name: 2 * side**2 * math.prod(kernels[name]) for name, side in sides.items()}
@@ -65,7 +63,7 @@ def operations() -> dict[str, int]:
 
 def _prepare(place: Place) -> None:
     write_photos(place.photos, BATCH, place.folder)
-    write_random_convolutions(place.folder / "random.npy", VARIANT.name)
+    write_random_convolutions(place.folder / "random.npy", VARIANT)
 
 
 def _measure(precision: str, place: Place) -> Figures:
@@ -76,16 +74,16 @@ def _measure(precision: str, place: Place) -> Figures:
 
 
 def _details(medians: dict[str, Figures]) -> str:
-    return "\n\n".join(f"{name}\n\n{_table(figures)}" for name, figures in medians.items())
+    return "\n".join(f"{name}\n\n{_table(figures)}" for name, figures in medians.items())
 
 
 def _table(figures: Figures) -> str:
-    """Time, share of it, and share of the peak; of what only moves numbers there is no peak."""
+    """Show time, share of it, and share of the peak, which layers without arithmetic have not."""
     done = operations()
     done[WHOLE] = sum(done.values())
     names = [name for name in figures if name not in (WHOLE, PEAK)]
     total = sum(figures[name] for name in names)
-    lines = []
+    lines = [("layer", "ms", "of the layers", "GFLOP/s", "of the peak")]
     for name in (*names, WHOLE):
         seconds, speed = figures[name], BATCH * done.get(name, 0) / figures[name]
         lines.append(
@@ -98,7 +96,7 @@ def _table(figures: Figures) -> str:
             )
         )
     lines.append((PEAK, "", "", f"{figures[PEAK] / 1e9:.0f}", ""))
-    return markdown(("layer", "ms", "of the layers", "GFLOP/s", "of the peak"), lines)
+    return markdown(lines, right=False)
 
 
 ROW = Row(

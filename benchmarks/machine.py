@@ -13,7 +13,7 @@ PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "ai-edge-litert", "torch")
 
 
 def describe_machine() -> dict[str, str]:
-    """Processor, cores, instructions for bfloat16, and versions."""
+    """Name processor, cores, instructions for bfloat16, and versions."""
     flags = ", ".join(sorted(processor_flags() & BFLOAT16_FLAGS)) or "none"
     machine = {
         "processor": _processor(),
@@ -25,7 +25,7 @@ def describe_machine() -> dict[str, str]:
 
 
 def _processor() -> str:
-    """The model that Linux names; elsewhere what Python knows."""
+    """Name the processor as Linux does; elsewhere say what Python knows."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from alexnet_tf.data.dataset import Dataset, Row, open_dataset, write_lists
+from alexnet_tf.data.dataset import Dataset, Picture, open_dataset, write_lists
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.settings import Settings
-from alexnet_tf.system.files import printable
+from alexnet_tf.system.files import replacing
+from alexnet_tf.system.text import printable
+from alexnet_tf.variants import Variant, get_variant
 from benchmarks.process import Ended, run_python
 from benchmarks.row import Place
 
@@ -19,8 +21,7 @@ JPEG_START, JPEG_COMMENT = b"\xff\xd8", b"\xff\xfe"
 
 
 def default_material() -> tuple[str, str, str]:
-    """Photos, weights and their variant: those in ALEXNET_TF_MATERIAL, else where `make` puts
-    them."""
+    """Name photos, weights and their variant: in ALEXNET_TF_MATERIAL, else as `make` has them."""
     material = os.environ.get("ALEXNET_TF_MATERIAL")
     if not material:
         return Settings().data, Settings().weights, Settings().variant
@@ -40,26 +41,38 @@ def write_photos(photos: Path, count: int, folder: Path) -> Path:
     originals = [*dataset.train, *dataset.validation]
     # Mixed, so that the first of them have every class, and 15% to validate with.
     order = np.random.default_rng(0).permutation(len(originals))
-    sides: tuple[list[Row], list[Row]] = [], []
+    sides: tuple[list[Picture], list[Picture]] = [], []
     for label in range(len(dataset.classes)):
         (folder / "photos" / str(label)).mkdir(parents=True)
     for number in range(count):
-        row = originals[order[number % len(order)]]
-        path = folder / "photos" / str(row.label) / f"{number}.jpg"
-        path.write_bytes(_commented(row.path, number))
-        sides[row in held_out].append(replace(row, path=str(path)))
+        picture = originals[order[number % len(order)]]
+        path = folder / "photos" / str(picture.label) / f"{number}.jpg"
+        path.write_bytes(_commented(picture.path, number))
+        sides[picture in held_out].append(replace(picture, path=str(path)))
     write_lists(Dataset(dataset.classes, tuple(sides[0]), tuple(sides[1])), folder)
     return folder / "train.txt"
 
 
 def _commented(path: str, number: int) -> bytes:
-    """The JPEG file `path` with `number` in a comment: the same picture in other bytes."""
+    """Read the JPEG file `path` with `number` as a comment: the same picture in other bytes."""
     content = Path(path).read_bytes()
     if not content.startswith(JPEG_START):
         raise UserError(f"{printable(path)}: is no JPEG file, as photos to measure with should be")
     comment = number.to_bytes(8, "big")
     length = (len(comment) + 2).to_bytes(2, "big")
     return JPEG_START + JPEG_COMMENT + length + comment + content[len(JPEG_START) :]
+
+
+def write_random_convolutions(path: Path, variant: str | Variant = "bvlc", seed: int = 0) -> None:
+    """Write conv1 … conv5 in the layout of bvlc_alexnet.npy, Gaussian with He's deviation."""
+    random = np.random.default_rng(seed)
+    layers = {}
+    for name, shape in get_variant(variant).conv_kernels().items():
+        deviation = np.sqrt(2 / np.prod(shape[:3]))  # He 2015, equation 10
+        kernel = random.normal(0, deviation, shape).astype(np.float32)
+        layers[name] = [kernel, np.zeros(shape[3], np.float32)]
+    with replacing(path, sum(kernel.nbytes for kernel, _ in layers.values())) as temporary:
+        np.save(temporary, np.array(layers, dtype=object))
 
 
 def train(place: Place, data: Path, folder: Path, *options: object) -> Ended:
@@ -74,5 +87,5 @@ def train(place: Place, data: Path, folder: Path, *options: object) -> Ended:
 
 
 def train_a_little(place: Place) -> None:
-    """A finished run in ``place.folder/run``, good for nothing but to be asked."""
+    """Train a run in ``place.folder/run`` that is good for nothing but to be asked."""
     train(place, write_photos(place.photos, 100, place.folder), place.folder, "--epochs", 1)

@@ -51,7 +51,7 @@ def run_python(*arguments: object) -> Ended:
 
 
 class _Watch(threading.Thread):
-    """Looks at the memory of a process and of its children until it has ended."""
+    """A look, again and again, at the memory of a process and its children until it has ended."""
 
     def __init__(self, pid: int):
         super().__init__(daemon=True)
@@ -75,7 +75,7 @@ class _Watch(threading.Thread):
 
 
 def _anonymous_memory(process: Path) -> int:
-    """RssAnon in bytes; 0 of a process that has ended."""
+    """Read RssAnon in bytes; 0 of a process that has ended."""
     try:
         lines = (process / "status").read_text().splitlines()
     except OSError:

@@ -15,30 +15,32 @@ import tensorflow as tf
 from keras import layers
 
 from alexnet_tf.data.sources import read_list
+from alexnet_tf.model import load_layers
 from alexnet_tf.variants import VARIANTS, Variant
-from alexnet_tf.weights.loading import Weights, check_weights, load_weights, read_weights
+from alexnet_tf.weights import Weights
+from alexnet_tf.weights.loading import open_weights
 from benchmarks.usual import BATCH, LEARNING_RATE, MEAN, MOMENTUM, SEED
 
 
-def plain_convolutions(row: Variant, weights: Weights) -> keras.Model:
-    """conv1 … pool5 of ``bvlc`` or ``caffenet`` by Keras's own layers and TensorFlow's own LRN."""
+def plain_convolutions(variant: Variant, weights: Weights) -> keras.Model:
+    """Build conv1 … pool5 of ``bvlc`` or ``caffenet`` of Keras's layers and TensorFlow's LRN."""
     inputs = x = keras.Input((227, 227, 3))
     x = layers.Conv2D(96, 11, strides=4, activation="relu", name="conv1")(x)
-    x = _after_conv(x, row)
+    x = _after_conv(x, variant)
     x = layers.Conv2D(256, 5, padding="same", groups=2, activation="relu", name="conv2")(x)
-    x = _after_conv(x, row)
+    x = _after_conv(x, variant)
     x = layers.Conv2D(384, 3, padding="same", activation="relu", name="conv3")(x)
     x = layers.Conv2D(384, 3, padding="same", groups=2, activation="relu", name="conv4")(x)
     x = layers.Conv2D(256, 3, padding="same", groups=2, activation="relu", name="conv5")(x)
     x = layers.MaxPooling2D(3, 2)(x)
     model = keras.Model(inputs, x)
-    load_weights(model, weights)
+    load_layers(model, weights)
     return model
 
 
-def _after_conv(x, row: Variant):
+def _after_conv(x, variant: Variant):
     steps = {"norm": layers.Lambda(_normalize), "pool": layers.MaxPooling2D(3, 2)}
-    for step in row.after_conv[0]:
+    for step in variant.after_conv[0]:
         x = steps[step](x)
     return x
 
@@ -47,10 +49,10 @@ def _normalize(x):
     return tf.nn.local_response_normalization(x, depth_radius=2, bias=1, alpha=2e-5, beta=0.75)
 
 
-def train(lists: Path, weights: Path, row: Variant, epochs: int) -> float:
+def train(lists: Path, weights: Path, variant: Variant, epochs: int) -> float:
     """Train for `epochs`, save the model, return the best validation accuracy."""
     keras.utils.set_random_seed(SEED)
-    convolutions = plain_convolutions(row, check_weights(read_weights(weights), row, weights))
+    convolutions = plain_convolutions(variant, open_weights(weights, variant))
     convolutions.trainable = False
     classes = len((lists / "classes.txt").read_text().splitlines())
     model = keras.Sequential(
@@ -77,19 +79,19 @@ def train(lists: Path, weights: Path, row: Variant, epochs: int) -> float:
 
 
 def _pictures(list_file: Path, training: bool) -> tf.data.Dataset:
-    """(float32 (batch, 227, 227, 3), labels (batch,)), decoded on all cores, ahead of their use."""
+    """Decode (float32 (batch, 227, 227, 3), labels (batch,)) on all cores, ahead of their use."""
     paths, labels = zip(*((path, int(label)) for path, label in read_list(list_file)))
-    rows = tf.data.Dataset.from_tensor_slices((list(paths), list(labels)))
+    files = tf.data.Dataset.from_tensor_slices((list(paths), list(labels)))
     if training:
-        rows = rows.shuffle(len(paths), seed=SEED)
-    pictures = rows.map(_load, tf.data.AUTOTUNE)
+        files = files.shuffle(len(paths), seed=SEED)
+    pictures = files.map(_load, tf.data.AUTOTUNE)
     if training:
         pictures = pictures.map(_flip, tf.data.AUTOTUNE)
     return pictures.batch(BATCH).prefetch(tf.data.AUTOTUNE)
 
 
 def _load(path, label):
-    """The short side scaled to 256, the centre 227 × 227, BGR less the mean."""
+    """Scale the short side to 256, cut out the centre 227 × 227, BGR less the mean."""
     picture = tf.io.decode_jpeg(tf.io.read_file(path), channels=3)
     size = tf.cast(tf.shape(picture)[:2], tf.float32)
     size = tf.cast(tf.round(size * 256 / tf.reduce_min(size)), tf.int32)

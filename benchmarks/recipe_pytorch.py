@@ -18,18 +18,19 @@ from torch.utils.data import DataLoader, Dataset
 
 from alexnet_tf.data.sources import read_list
 from alexnet_tf.variants import CONV_LAYERS, VARIANTS, Variant
-from alexnet_tf.weights.loading import Weights, check_weights, read_weights
+from alexnet_tf.weights import Weights
+from alexnet_tf.weights.loading import open_weights
 from benchmarks.usual import BATCH, LEARNING_RATE, MEAN, MOMENTUM, SEED
 
 
-def plain_convolutions(row: Variant, weights: Weights) -> nn.Sequential:
-    """conv1 … pool5 of ``bvlc`` or ``caffenet`` by PyTorch's own layers, not to be trained.
+def plain_convolutions(variant: Variant, weights: Weights) -> nn.Sequential:
+    """Build conv1 … pool5 of ``bvlc`` or ``caffenet`` of PyTorch's layers, not to be trained.
 
     Takes float32 (batch, 3, 227, 227) and gives (batch, 256, 6, 6).
     """
     network = nn.Sequential(
-        *(nn.Conv2d(3, 96, 11, stride=4), nn.ReLU(inplace=True), *_after_conv(row)),
-        *(nn.Conv2d(96, 256, 5, padding=2, groups=2), nn.ReLU(inplace=True), *_after_conv(row)),
+        *(nn.Conv2d(3, 96, 11, stride=4), nn.ReLU(inplace=True), *_after_conv(variant)),
+        *(nn.Conv2d(96, 256, 5, padding=2, groups=2), nn.ReLU(inplace=True), *_after_conv(variant)),
         *(nn.Conv2d(256, 384, 3, padding=1), nn.ReLU(inplace=True)),
         *(nn.Conv2d(384, 384, 3, padding=1, groups=2), nn.ReLU(inplace=True)),
         *(nn.Conv2d(384, 256, 3, padding=1, groups=2), nn.ReLU(inplace=True)),
@@ -43,19 +44,19 @@ def plain_convolutions(row: Variant, weights: Weights) -> nn.Sequential:
     return network.eval().requires_grad_(False)
 
 
-def _after_conv(row: Variant) -> list[nn.Module]:
+def _after_conv(variant: Variant) -> list[nn.Module]:
     # PyTorch divides alpha by the size, as Caffe does.
     steps = {
         "norm": nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1),
         "pool": nn.MaxPool2d(3, 2),
     }
-    return [steps[step] for step in row.after_conv[0]]
+    return [steps[step] for step in variant.after_conv[0]]
 
 
-def train(lists: Path, weights: Path, row: Variant, epochs: int, layout) -> float:
+def train(lists: Path, weights: Path, variant: Variant, epochs: int, layout) -> float:
     """Train for `epochs`, save the model, return the best validation accuracy."""
     torch.manual_seed(SEED)
-    features = plain_convolutions(row, check_weights(read_weights(weights), row, weights))
+    features = plain_convolutions(variant, open_weights(weights, variant))
     features = features.to(memory_format=layout)
     classes = len((lists / "classes.txt").read_text().splitlines())
     head = nn.Sequential(
@@ -98,17 +99,17 @@ def _loader(list_file: Path, training: bool) -> DataLoader:
 
 
 class _Pictures(Dataset):
-    """The short side scaled to 256, the centre 227 × 227, BGR less the mean; half of them flipped
-    in training."""
+    """Pictures and labels: the short side scaled to 256, the centre 227 × 227 cut out, BGR less the
+    mean, half of them flipped in training."""
 
     def __init__(self, list_file: Path, training: bool):
-        self.rows, self.training = read_list(list_file), training
+        self.files, self.training = read_list(list_file), training
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.files)
 
     def __getitem__(self, index: int):
-        path, label = self.rows[index]
+        path, label = self.files[index]
         with Image.open(path) as file:
             picture = file.convert("RGB")
         scale = 256 / min(picture.size)
@@ -130,8 +131,8 @@ def main() -> None:
     parser.add_argument("--channels-last", action="store_true")
     options = parser.parse_args()
     layout = torch.channels_last if options.channels_last else torch.contiguous_format
-    row = VARIANTS[options.variant]
-    print(train(options.lists, options.weights, row, options.epochs, layout))
+    variant = VARIANTS[options.variant]
+    print(train(options.lists, options.weights, variant, options.epochs, layout))
 
 
 if __name__ == "__main__":

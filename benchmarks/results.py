@@ -32,7 +32,7 @@ class Results:
                     )
 
     def of(self, row: str, side: str) -> list[Figures]:
-        """The figures of a side of a row, in the order in which they were measured."""
+        """Return the figures of a side of a row, in the order in which they were measured."""
         return [
             measurement["figures"]
             for measurement in self._content["measurements"]
@@ -40,7 +40,7 @@ class Results:
         ]
 
     def medians(self, row: str, side: str) -> Figures:
-        """The median of each figure; nothing for a side that was not measured."""
+        """Compute the median of each figure; nothing for a side that was not measured."""
         figures = self.of(row, side)
         return {name: median(one[name] for one in figures) for name in (figures or [{}])[0]}
 

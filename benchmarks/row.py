@@ -1,4 +1,4 @@
-"""What a row of the benchmark is."""
+"""A row of the benchmark: what is measured, who is compared, and what is asked of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Place:
     share: float = 1.0
 
     def scaled(self, number: int) -> int:
-        """So many pictures or epochs instead of `number`."""
+        """Scale a `number` of pictures or epochs to the share that is measured, at least 1."""
         return max(1, round(number * self.share))
 
 

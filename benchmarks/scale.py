@@ -14,9 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from alexnet_tf.data.dataset import open_dataset
+from alexnet_tf.system.text import markdown
 from benchmarks.material import train, write_photos
 from benchmarks.row import Comparison, Figures, Place, Row
-from benchmarks.table import markdown
 
 COUNTS = (1_000, 10_000, 100_000)
 EXTRACTION = re.compile(r"features: made in ([\d.]+) s")
@@ -24,8 +24,8 @@ EPOCH = re.compile(r"epoch 2/2 .* ([\d.]+) s$", re.MULTILINE)
 
 
 def _measure(count: int, place: Place) -> Figures:
-    """Seconds a picture of each stage, bytes a picture of the store; and of anonymous memory
-    (RssAnon) the most bytes that the training had, and the process that writes its LiteRT file."""
+    """Measure the seconds a picture of each stage, the bytes a picture in the store, and the most
+    bytes of anonymous memory (RssAnon) of the training and of what writes its LiteRT file."""
     pictures = place.scaled(count)
     with TemporaryDirectory(dir=place.folder) as name:
         folder = Path(name)
@@ -54,7 +54,7 @@ def _details(medians: dict[str, Figures]) -> str:
         *("pictures", "listing", "features", "epoch", "training, RssAnon"),
         *("LiteRT export, RssAnon", "on the disk"),
     )
-    lines = (
+    lines = [
         (
             side,
             *(f"{1000 * figures[stage]:.2f} ms" for stage in ("listing", "features", "epoch")),
@@ -62,8 +62,8 @@ def _details(medians: dict[str, Figures]) -> str:
             f"{figures['store'] / 1e3:.1f} KB",
         )
         for side, figures in medians.items()
-    )
-    return markdown(headings, lines)
+    ]
+    return markdown([headings, *lines], right=False)
 
 
 ROW = Row(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
+from alexnet_tf.system.text import markdown
 from benchmarks.results import Results
 from benchmarks.row import Comparison, Row
 
@@ -12,7 +13,7 @@ HEADINGS = ("what", "ours", "", "against", "", "ratio", "at least")
 
 
 def summary(rows: Iterable[Row], results: Results) -> list[dict[str, Any]]:
-    """A dict for each comparison of the `rows` whose sides have been measured."""
+    """Make a dict of each comparison of the `rows` whose sides have been measured."""
     lines = (_line(row, one, results) for row in rows for one in row.comparisons)
     return [line for line in lines if line]
 
@@ -41,26 +42,24 @@ def _line(row: Row, comparison: Comparison, results: Results) -> dict[str, Any] 
 
 
 def summary_table(lines: Iterable[dict[str, Any]]) -> str:
-    """What `summary` returned, in Markdown."""
-    return markdown(
-        HEADINGS,
+    """Put what `summary` returned into Markdown."""
+    cells = [
         (
-            (
-                line["what"],
-                line["ours"],
-                line["ours_shown"],
-                line.get("against", ""),
-                line.get("against_shown", ""),
-                f"{line['ratio']:.1f}×" if "ratio" in line else "",
-                line["target"],
-            )
-            for line in lines
-        ),
-    )
+            line["what"],
+            line["ours"],
+            line["ours_shown"],
+            line.get("against", ""),
+            line.get("against_shown", ""),
+            f"{line['ratio']:.1f}×" if "ratio" in line else "",
+            line["target"],
+        )
+        for line in lines
+    ]
+    return markdown([HEADINGS, *cells], right=False)
 
 
 def details(rows: Iterable[Row], results: Results) -> list[str]:
-    """The tables that rows have of their own, each under its title."""
+    """Make the tables that rows have of their own, each under its title, in Markdown."""
     tables = []
     for row in rows:
         medians = {side: results.medians(row.name, side) for side in row.sides}
@@ -68,14 +67,3 @@ def details(rows: Iterable[Row], results: Results) -> list[str]:
         if row.details and measured:
             tables.append(f"{row.what}:\n\n{row.details(measured)}")
     return tables
-
-
-def markdown(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A table whose columns are as wide as their widest cell."""
-    lines = [headings, *lines]
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    lines.insert(1, ["-" * width for width in widths])
-    return "\n".join(
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |"
-        for line in lines
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -11,12 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from alexnet_tf.commands.demonstrating import write_random_convolutions
 from alexnet_tf.data.drawings import draw_faces
-
-ROOT = Path(__file__).parents[1]
-MATERIAL = os.environ.get("ALEXNET_TF_MATERIAL")
-
+from benchmarks.material import write_random_convolutions
+from tests.support.places import MATERIAL, ROOT
 
 # A shell starts what is in the background, and nohup everything, with these ignored; the programs
 # under test would inherit that.
@@ -25,6 +21,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_report_header() -> str:
+    """Say whether the tests that need real photos and weights are among these."""
     if MATERIAL:
         return f"real photos and weights: {MATERIAL}"
     return "real photos and weights: none (set ALEXNET_TF_MATERIAL), tests that need them left out"
@@ -32,7 +29,7 @@ def pytest_report_header() -> str:
 
 @pytest.fixture(scope="session")
 def material() -> Path:
-    """The folder of real photos and weights; a test that asks for it is left out without one."""
+    """Find the folder of real photos and weights; without one, what asks for it is left out."""
     if not MATERIAL:
         pytest.skip("needs ALEXNET_TF_MATERIAL")
     return Path(MATERIAL).resolve()
@@ -40,7 +37,7 @@ def material() -> Path:
 
 @pytest.fixture(scope="session")
 def faces(tmp_path_factory) -> Path:
-    """A folder of 30 drawn cats and 30 drawn dogs."""
+    """Draw a folder of 30 cats and 30 dogs."""
     folder = tmp_path_factory.mktemp("faces")
     draw_faces(folder, per_class=30)
     return folder
@@ -48,7 +45,7 @@ def faces(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def random_weights(tmp_path_factory) -> Path:
-    """conv1 … conv5 at random, in a .npy."""
+    """Write conv1 … conv5 at random, in a .npy."""
     path = tmp_path_factory.mktemp("weights") / "random.npy"
     write_random_convolutions(path)
     return path
@@ -56,7 +53,7 @@ def random_weights(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def command(tmp_path):
-    """Runs a script of the project, as a user would, in an empty folder."""
+    """Return what runs a script of the project, as a user would, in an empty folder."""
 
     def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
         script, *rest = (str(argument) for argument in arguments)
@@ -73,7 +70,7 @@ def command(tmp_path):
 
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory, faces, random_weights) -> Path:
-    """A finished run of three epochs on the faces, copied to ``photos`` beside it."""
+    """Train a run of three epochs on the faces, copied to ``photos`` beside it."""
     folder = tmp_path_factory.mktemp("trained")
     shutil.copytree(faces, folder / "photos")
     subprocess.run(

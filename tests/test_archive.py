@@ -22,7 +22,7 @@ def here(tmp_path, monkeypatch):
 
 
 def write(path, members, compression=zipfile.ZIP_STORED):
-    """A zip of (name or ZipInfo, content) pairs."""
+    """Write a zip of (name or ZipInfo, content) pairs."""
     with zipfile.ZipFile(path, "w", compression) as file:
         for name, content in members:
             file.writestr(name, content)
@@ -37,7 +37,7 @@ def special(name, mode):
 
 
 def patched(path, *changes):
-    """The zip with bytes at an offset from the start of its table of contents replaced."""
+    """Replace bytes of the zip, at offsets from the start of its table of contents."""
     content = bytearray(path.read_bytes())
     start = content.index(b"PK\x01\x02")
     for offset, replacement in changes:

@@ -10,7 +10,7 @@ SIDE, SIZE = 16, 11
 
 @pytest.fixture
 def pictures():
-    """Of which every pixel is another, so that a cut tells where it comes from."""
+    """Make pictures of which every pixel is another, so that a cut tells where it comes from."""
     pixels = np.arange(40 * SIDE * SIDE * 3).reshape(40, SIDE, SIDE, 3)
     return (pixels * 40503 % 65521 % 256).astype(np.uint8)
 
@@ -20,7 +20,7 @@ def random(*seed):
 
 
 def places(picture, cut):
-    """Where `cut` is in `picture`: (top, left, mirrored)."""
+    """Find where `cut` is in `picture`: (top, left, mirrored)."""
     return [
         (top, left, mirrored)
         for top in range(SIDE - SIZE + 1)
@@ -67,19 +67,19 @@ def test_without_any_it_is_the_centre(pictures):
 
 @pytest.fixture(scope="module")
 def colourful():
-    """Pictures of which red, green and blue go along with each other."""
+    """Make pictures of which red, green and blue go along with each other."""
     numbers = np.random.default_rng(0).normal(0, 30, (300, 8, 8, 3))
     mixed = numbers @ [[1.0, 0.9, 0.8], [0.0, 0.4, -0.3], [0.0, 0.0, 0.2]] + [120, 110, 100]
     return mixed.clip(0, 255).astype(np.uint8)
 
 
 def reference_components(pictures):
-    """Eigenvectors times eigenvalues of the covariance of all pixels in 0–1, by loops."""
+    """Compute eigenvectors times eigenvalues of the covariance of all pixels in 0–1, by loops."""
     pixels = [
         [channel / 255 for channel in pixel]
         for picture in pictures
-        for row in picture.tolist()
-        for pixel in row
+        for line in picture.tolist()
+        for pixel in line
     ]
     values, vectors = np.linalg.eig(np.cov(np.array(pixels).T, bias=True))
     return {float(value): value * vectors[:, index] for index, value in enumerate(values)}

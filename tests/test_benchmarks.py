@@ -31,7 +31,7 @@ ROW = Row(
 
 @pytest.fixture
 def inputs():
-    """Two pictures of noise as the network takes them."""
+    """Make two pictures of noise as the network takes them."""
     return np.random.default_rng(0).uniform(-120, 140, (2, 227, 227, 3)).astype(np.float32)
 
 
@@ -117,7 +117,7 @@ def test_a_program_is_watched_and_its_failure_told():
 
 @pytest.fixture
 def photos(tmp_path):
-    """Twenty JPEG files of noise, in two classes."""
+    """Write twenty JPEG files of noise, in two classes."""
     random = np.random.default_rng(0)
     for number in range(20):
         path = tmp_path / "photos" / ("cat", "dog")[number % 2] / f"{number}.jpg"

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from alexnet_tf.data.images import load_image, preprocess_input
-from alexnet_tf.model import AlexNet
+from alexnet_tf.model import AlexNet, load_layers
 from alexnet_tf.variants import VARIANTS
-from alexnet_tf.weights.loading import check_weights, load_weights, read_weights
+from alexnet_tf.weights.loading import open_weights
 from tests.support.caffe import random_weights, write_caffemodel, write_prototxt
+from tests.support.formats import write_npy, write_npz
 
 STAGES = ("norm1", "pool1", "norm2", "pool2", "pool5", "fc8", "prob")
 # Of a stage's largest value, in float32.
@@ -24,13 +25,13 @@ def networks(request, tmp_path_factory):
 
     The published bvlc_alexnet.caffemodel is of the older format, so this one is too.
     """
-    row, folder = VARIANTS[request.param], tmp_path_factory.mktemp(request.param)
+    variant, folder = VARIANTS[request.param], tmp_path_factory.mktemp(request.param)
     prototxt, caffemodel = folder / "deploy.prototxt", folder / "random.caffemodel"
-    old = row.name == "bvlc"
-    write_caffemodel(caffemodel, random_weights(row), row, v1=old, legacy=old)
-    write_prototxt(prototxt, row)
+    old = variant.name == "bvlc"
+    write_caffemodel(caffemodel, random_weights(variant), variant, v1=old, legacy=old)
+    write_prototxt(prototxt, variant)
 
-    model = AlexNet(row.name, weights=caffemodel)
+    model = AlexNet(variant.name, weights=caffemodel)
     stages = keras.Model(model.input, {name: model.get_layer(name).output for name in STAGES})
     opencv = cv2.dnn.readNetFromCaffe(str(prototxt), str(caffemodel))
     opencv.enableWinograd(False)  # which is faster, but itself off by half of what is allowed
@@ -70,17 +71,14 @@ def test_photos_come_out_as_in_opencv(networks, material):
 
 
 def test_every_format_predicts_the_same_to_the_last_bit(tmp_path):
-    row = VARIANTS["bvlc"]
-    weights = random_weights(row)
+    weights = random_weights(VARIANTS["bvlc"])
     write_caffemodel(tmp_path / "a.caffemodel", weights)
-    np.save(tmp_path / "a.npy", np.array({name: list(weights[name]) for name in weights}, object))
-    parts = {f"{name}/kernel": kernel for name, (kernel, _) in weights.items()}
-    np.savez(tmp_path / "a.npz", **parts, **{f"{name}/bias": weights[name][1] for name in weights})
+    write_npy(tmp_path / "a.npy", weights)
+    write_npz(tmp_path / "a.npz", weights)
     picture = np.random.default_rng(1).normal(0, 60, (1, 227, 227, 3)).astype(np.float32)
     model, predictions = AlexNet(), []
     for suffix in (".caffemodel", ".npy", ".npz"):
-        path = tmp_path / f"a{suffix}"
-        load_weights(model, check_weights(read_weights(path), row, path, 1000))
+        load_layers(model, open_weights(tmp_path / f"a{suffix}", VARIANTS["bvlc"], 1000))
         predictions.append(model(picture).numpy())
     np.testing.assert_array_equal(predictions[0], predictions[1])
     np.testing.assert_array_equal(predictions[0], predictions[2])

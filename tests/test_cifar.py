@@ -12,14 +12,13 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from conftest import ROOT
 from PIL import Image
+from tests.support.places import ROOT
 
 from alexnet_tf.data import cifar
 from alexnet_tf.data.dataset import open_dataset
-from alexnet_tf.data.sources import UNPACKED
+from alexnet_tf.data.sources import UNPACKED_FOLDER
 from alexnet_tf.errors import UserError
-from alexnet_tf.weights.published import CIFAR10
 
 FOLDER = "cifar-10-batches-py"
 
@@ -31,7 +30,7 @@ def here(tmp_path, monkeypatch):
 
 
 def batch(pixels, labels, dtype="u1"):
-    """The bytes that Python 2's cPickle and NumPy 1 wrote, by protocol 2."""
+    """Make the bytes that Python 2's cPickle and NumPy 1 wrote, by protocol 2."""
 
     def string(value):
         return b"T" + struct.pack("<i", len(value)) + value
@@ -55,7 +54,7 @@ def batch(pixels, labels, dtype="u1"):
 
 
 def pictures(seed, count=20):
-    """`count` rows of random numbers, and labels of which each occurs."""
+    """Make `count` pictures of 3,072 random numbers, and labels of which each occurs."""
     random = np.random.default_rng(seed)
     return random.integers(0, 256, (count, 3072), np.uint8), [i % 10 for i in range(count)]
 
@@ -65,8 +64,8 @@ def batches():
 
 
 def write(path, members):
-    """A tar.gz, as the authors' with a page and the names of the classes, of name → bytes or
-    TarInfo."""
+    """Write a tar.gz of name → bytes or TarInfo and, as the authors' has them, a page and the names
+    of the classes."""
     everything = {f"{FOLDER}/readme.html": b"a page", f"{FOLDER}/batches.meta": b"(dp1\n."}
     everything |= {f"{FOLDER}/{name}": content for name, content in members.items()}
     with tarfile.open(path, "w:gz") as file:
@@ -84,16 +83,16 @@ def test_the_archive_is_unpacked_once_into_its_own_split(here):
     archive = write(here / "cifar-10-python.tar.gz", batches())
     dataset = open_dataset(archive)
     assert dataset.classes == tuple(cifar.CLASSES) and not dataset.rejected
-    assert [len(rows) for rows in (dataset.train, dataset.validation)] == [100, 20]
-    (folder,) = UNPACKED.iterdir()
+    assert [len(pictures) for pictures in (dataset.train, dataset.validation)] == [100, 20]
+    (folder,) = UNPACKED_FOLDER.iterdir()
     pixels, _ = pictures(seed=1)  # data_batch_2
     shown = np.asarray(Image.open(folder / "train/bird/10012.png"))
     assert np.array_equal(shown, pixels[12].reshape(3, 32, 32).transpose(1, 2, 0))
     assert dataset.validation[0].path == str(folder / "test/airplane/00000.png")
 
-    times = {path: path.stat().st_mtime_ns for path in UNPACKED.rglob("*.png")}
+    times = {path: path.stat().st_mtime_ns for path in UNPACKED_FOLDER.rglob("*.png")}
     assert open_dataset(archive) == dataset
-    assert times == {path: path.stat().st_mtime_ns for path in UNPACKED.rglob("*.png")}
+    assert times == {path: path.stat().st_mtime_ns for path in UNPACKED_FOLDER.rglob("*.png")}
 
 
 def test_python_3_may_have_pickled_it(here):
@@ -145,7 +144,7 @@ def test_a_hostile_batch_is_refused(here, content, message):
     with pytest.raises(UserError, match=message) as error:
         open_dataset(archive)
     assert str(error.value).startswith(f"{archive}") and "\n" not in str(error.value)
-    assert not (here / "owned").exists() and os.listdir(UNPACKED) == []
+    assert not (here / "owned").exists() and os.listdir(UNPACKED_FOLDER) == []
 
 
 def test_another_archive_is_refused_by_the_name_of_what_is_missing(here):
@@ -153,6 +152,9 @@ def test_another_archive_is_refused_by_the_name_of_what_is_missing(here):
     del members["test_batch"]
     with pytest.raises(UserError, match=f"has no {FOLDER}/test_batch, so it is not CIFAR-10's"):
         open_dataset(write(here / "cifar.tar.gz", members))
+
+
+def test_a_name_that_leads_out_of_its_folder_is_not_followed(here):
     with tarfile.open(here / "twice.tar.gz", "w:gz") as file:
         for _ in range(2):
             file.addfile(tarfile.TarInfo(f"{FOLDER}/../{FOLDER}/data_batch_1"))
@@ -175,22 +177,30 @@ def test_a_broken_download_is_refused_and_leaves_nothing(here, kept):
     archive.write_bytes(content[: int(kept * len(content))])
     with pytest.raises(UserError, match="is not a whole"):
         open_dataset(archive)
-    assert os.listdir(UNPACKED) == []
+    assert os.listdir(UNPACKED_FOLDER) == []
+
+
+def test_another_checksum_than_gzips_is_an_error(here):
+    archive = write(here / "cifar.tar.gz", batches())
+    content = archive.read_bytes()
     archive.write_bytes(content[:-8] + b"\0\0\0\0" + content[-4:])
     with pytest.raises(UserError, match="CRC check failed"):
         open_dataset(archive)
-    archive.write_bytes(b"no gzip")
+
+
+def test_a_file_that_is_no_gzip_is_an_error(here):
+    (here / "cifar.tar.gz").write_bytes(b"no gzip")
     with pytest.raises(UserError, match="is not a whole"):
-        open_dataset(archive)
+        open_dataset("cifar.tar.gz")
 
 
-def test_headers_may_promise_anything(here):
+@pytest.mark.parametrize("size", [1 << 40, -512])
+def test_headers_may_promise_anything(here, size):
     member = tarfile.TarInfo("x")
-    for size in (1 << 40, -512):
-        member.size = size
-        (here / "x.tgz").write_bytes(gzip.compress(member.tobuf(tarfile.GNU_FORMAT)))
-        with pytest.raises(UserError, match="unpacks to more than 268,435,456 bytes"):
-            open_dataset("x.tgz")
+    member.size = size
+    (here / "x.tgz").write_bytes(gzip.compress(member.tobuf(tarfile.GNU_FORMAT)))
+    with pytest.raises(UserError, match="unpacks to more than 268,435,456 bytes"):
+        open_dataset("x.tgz")
 
 
 def test_zeros_without_end_take_little_memory(here):
@@ -211,18 +221,18 @@ def test_zeros_without_end_take_little_memory(here):
 def test_unpacking_that_was_interrupted_begins_anew(here, monkeypatch):
     archive = write(here / "cifar.tar.gz", batches())
     program = (
-        "import os, sys; from alexnet_tf.data import cifar, sources\n"
-        "cifar._read_batch = lambda content: os._exit(9)\n"
-        "sources.open_source('cifar.tar.gz')"
+        "import os; from PIL import Image; from alexnet_tf.data.sources import open_source\n"
+        "Image.fromarray = lambda picture: os._exit(9)\n"
+        "open_source('cifar.tar.gz')"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 9
-    assert [name.endswith(".partial") for name in os.listdir(UNPACKED)] == [True]
+    assert [name.endswith(".partial") for name in os.listdir(UNPACKED_FOLDER)] == [True]
     assert len(open_dataset(archive).train) == 100
-    assert [name.endswith(".partial") for name in os.listdir(UNPACKED)] == [False]
+    assert [name.endswith(".partial") for name in os.listdir(UNPACKED_FOLDER)] == [False]
 
 
 def test_the_published_archive_is_known():
-    assert CIFAR10.name == "cifar-10-python.tar.gz" and len(CIFAR10.checksum) == 64
+    assert cifar.CIFAR10.name == "cifar-10-python.tar.gz" and len(cifar.CIFAR10.checksum) == 64
     assert cifar.is_cifar(ROOT / "README.md") is False
 
 
@@ -230,5 +240,5 @@ def test_cifar_as_pictures_is_split_already(material):
     folder = material / "data/cifar10"
     dataset = open_dataset(folder)
     assert dataset.classes == tuple(cifar.CLASSES)
-    assert [len(rows) for rows in (dataset.train, dataset.validation)] == [10_000, 2_000]
-    assert all(row.path.startswith(f"{folder}/test/") for row in dataset.validation)
+    assert [len(pictures) for pictures in (dataset.train, dataset.validation)] == [10_000, 2_000]
+    assert all(one.path.startswith(f"{folder}/test/") for one in dataset.validation)

@@ -7,7 +7,8 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT
+
+from tests.support.places import ROOT
 
 COMMANDS = (["train_alexnet.py"], ["predict_alexnet.py"], ["-m", "alexnet_tf"])
 

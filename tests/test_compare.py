@@ -10,19 +10,19 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 from PIL import Image
 from test_cifar import batches
 from test_cifar import write as write_archive
 
 from alexnet_tf.data.cifar import CLASSES
+from tests.support.places import ROOT
 
 # The longer the name of the variant, the more it learns; cifar64 fails after two epochs.
 TRAIN = """
 import argparse, json, os, sys
 from dataclasses import asdict
 from pathlib import Path
-from alexnet_tf.runs.run import Settings
+from alexnet_tf.runs.settings import Settings
 
 parser = argparse.ArgumentParser()
 for name in ("data", "recipe", "variant", "run", "features", "log", "epochs", "seed"):
@@ -92,14 +92,18 @@ def test_a_training_that_fails_leaves_the_others_alone(compare):
     assert failed.replace(" ", "") == "|cifar64|failed|–|–|–|20,315,971|"
     assert finished.startswith("| cifar96 |   0.3400 |")
     with (folder / "table.csv").open() as file:
-        row = next(csv.DictReader(file))
-    assert (row["state"], row["accuracy"], row["parameters"]) == ("failed", "", "20315971")
+        first = next(csv.DictReader(file))
+    assert (first["state"], first["accuracy"], first["parameters"]) == ("failed", "", "20315971")
+
+
+def test_a_setting_that_no_training_takes_is_refused_before_any(compare):
+    run, folder = compare
+    result = run("cifar96", "owt", "--data", "cifar", "--epochs", "many", code=2)
+    assert "'many' should be a whole number above 0" in result.stderr and not folder.exists()
 
 
 def test_what_a_training_refuses_no_other_is_asked(compare):
     run, folder = compare
-    result = run("cifar96", "owt", "--data", "cifar", "--epochs", "many", code=2)
-    assert "'many' should be a whole number above 0" in result.stderr and not folder.exists()
     Path(folder.parents[1], "train_alexnet.py").write_text("import sys; sys.exit('a' and 2)")
     result = run("cifar96", "owt", "--data", "cifar", code=2)
     assert result.stdout.count("$ python") == 1 and not folder.exists()

@@ -16,7 +16,7 @@ def here(tmp_path, monkeypatch):
 
 
 def picture(path, number=0):
-    """A small picture unlike that of any other number."""
+    """Draw a small picture unlike that of any other number."""
     path.parent.mkdir(parents=True, exist_ok=True)
     color = (number % 256, number // 256, len(path.parent.name))
     Image.new("RGB", (8, 8), color).save(path, format="PNG")
@@ -31,15 +31,15 @@ def class_folders(root, *names, count=20):
 
 
 def sides(dataset):
-    return [[row.path for row in rows] for rows in (dataset.train, dataset.validation)]
+    return [[one.path for one in pictures] for pictures in (dataset.train, dataset.validation)]
 
 
 def test_kaggles_names_are_the_labels(faces):
     dataset = open_dataset(faces)
     assert dataset.classes == ("cat", "dog")
-    assert [len(rows) for rows in (dataset.train, dataset.validation)] == [52, 8]
-    assert all(("cat", "dog")[row.label] in row.path for row in dataset.train)
-    assert [row.label for row in dataset.validation].count(0) == 4
+    assert [len(pictures) for pictures in (dataset.train, dataset.validation)] == [52, 8]
+    assert all(("cat", "dog")[one.label] in one.path for one in dataset.train)
+    assert [one.label for one in dataset.validation].count(0) == 4
 
 
 @pytest.mark.parametrize("inner", ["train", "kaggle/train", "train/train"])
@@ -120,7 +120,9 @@ def test_identical_pictures_never_land_on_both_sides(here):
         source = here / f"photos/x/{number}.png"
         shutil.copy(source, here / f"photos/x/copy of {number}.png")
     dataset = open_dataset("photos")
-    train, validation = ({row.digest for row in r} for r in (dataset.train, dataset.validation))
+    train, validation = (
+        {one.digest for one in pictures} for pictures in (dataset.train, dataset.validation)
+    )
     assert not train & validation
     assert len(dataset.train) + len(dataset.validation) == 60
 
@@ -167,7 +169,7 @@ def test_written_lists_are_read_back(here):
         assert again.fingerprint() == dataset.fingerprint()
 
 
-def test_lists_from_elsewhere_name_their_classes_as_well_as_they_can(here, faces):
+def test_lists_from_elsewhere_have_kaggles_classes_where_the_files_have_its_names(here, faces):
     """As the scripts of the TensorFlow 1 days wrote them."""
     files = sorted(faces.iterdir())
     lines = [f"{path} {int('dog' in path.name)}" for path in files]
@@ -176,8 +178,11 @@ def test_lists_from_elsewhere_name_their_classes_as_well_as_they_can(here, faces
     dataset = open_dataset("train.txt")
     assert dataset.classes == ("cat", "dog")
     assert len(dataset.train) == len(dataset.validation) == 30
+
+
+def test_a_list_without_a_second_one_is_split_and_its_numbers_are_the_names(here, faces):
+    files = sorted(faces.iterdir())
     (here / "train.txt").write_text("\n".join(f"{p}\t{n % 3 + 1}" for n, p in enumerate(files)))
-    (here / "val.txt").unlink()
     dataset = open_dataset("train.txt")
     assert dataset.classes == ("1", "2", "3")
     assert len(dataset.validation) == 9
@@ -216,11 +221,11 @@ def test_a_malformed_list_is_explained(here, lists, message):
         open_dataset("train.txt")
 
 
-def test_nothing_found_says_what_to_put_there(here):
+@pytest.mark.parametrize("source", ["empty", "nowhere"])
+def test_nothing_found_says_what_to_put_there(here, source):
     (here / "empty").mkdir()
-    for source in ("empty", "nowhere"):
-        with pytest.raises(UserError, match=rf"{source}: no labelled pictures found.*"):
-            open_dataset(source)
+    with pytest.raises(UserError, match=rf"{source}: no labelled pictures found.*"):
+        open_dataset(source)
 
 
 def test_one_class_only_is_an_error(here):

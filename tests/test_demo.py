@@ -4,7 +4,7 @@ import csv
 import subprocess
 import sys
 
-from conftest import ROOT
+from tests.support.places import ROOT
 
 
 def test_the_demo_learns_and_answers(tmp_path):
@@ -16,7 +16,7 @@ def test_the_demo_learns_and_answers(tmp_path):
     )
     assert result.returncode == 0, result.stdout + result.stderr
     with (tmp_path / "demo/run/history.csv").open() as file:
-        assert max(float(row["val_accuracy"]) for row in csv.DictReader(file)) >= 0.90
+        assert max(float(epoch["val_accuracy"]) for epoch in csv.DictReader(file)) >= 0.90
     shown, made = result.stdout.split("\nMade in ")
     assert "--run" in shown and "make tensorboard" in made
     answers = [line.split("\t") for line in shown.splitlines() if line.count("\t") == 2]

@@ -12,16 +12,17 @@ from alexnet_tf.data.images import preprocess_input
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference import golden
 from alexnet_tf.reports import doctor
+from alexnet_tf.runs.run import Run
 from alexnet_tf.variants import FC_LAYERS, VARIANTS
 from tests.support import reference
 
 
 def test_the_golden_numbers_are_the_formulas():
-    row, weights = VARIANTS["bvlc"], golden.golden_weights()
+    variant, weights = VARIANTS["bvlc"], golden.golden_weights()
     nothing = dict.fromkeys(FC_LAYERS, (np.zeros((1, 1), "f4"), np.zeros(1, "f4")))
     nothing["fc6"] = (np.zeros((9216, 1), "f4"), np.zeros(1, "f4"))
     picture = preprocess_input(golden.golden_input())
-    pool5 = reference.forward(row, weights | nothing, picture)["pool5"]
+    pool5 = reference.forward(variant, weights | nothing, picture)["pool5"]
     assert pool5.mean() == pytest.approx(golden.MEAN, rel=1e-8)
     for place, value in golden.VALUES.items():
         assert pool5[place] == pytest.approx(value, rel=1e-8)
@@ -34,13 +35,16 @@ def test_a_network_whose_numbers_are_wrong_is_noticed(monkeypatch):
         doctor.network()
 
 
-def test_an_installation_is_checked_line_by_line(command, tmp_path, random_weights):
+def test_an_installation_is_checked_line_by_line(command):
     result = command("alexnet_tf", "doctor", code=2)
     lines = result.stdout.splitlines()
     assert [line.split()[1] for line in lines] == [
         "versions:", "processor:", "disk:", "network:", "starter:", "weights:",
     ]  # fmt: skip
     assert lines[-1] == "WRONG  weights: there are none in weights/; `make weights` fetches some"
+
+
+def test_all_is_well_where_there_are_weights(command, tmp_path, random_weights):
     (tmp_path / "weights").mkdir()
     shutil.copy(random_weights, tmp_path / "weights/random.npy")
     lines = command("alexnet_tf", "doctor").stdout.splitlines()
@@ -48,10 +52,13 @@ def test_an_installation_is_checked_line_by_line(command, tmp_path, random_weigh
     assert lines[-1] == "ok     weights: weights/random.npy: unknown weights"
 
 
-def test_what_is_too_old_or_missing_is_named(monkeypatch):
+def test_a_package_that_is_too_old_is_named(monkeypatch):
     monkeypatch.setattr(doctor.metadata, "requires", lambda name: ["numpy>=99", "x; extra=='dev'"])
     with pytest.raises(UserError, match=r"numpy is [0-9.]+, not >=99; `make setup`"):
         doctor.versions()
+
+
+def test_a_package_that_is_missing_is_named(monkeypatch):
     monkeypatch.setattr(doctor.metadata, "requires", lambda name: ["no-such-package"])
     with pytest.raises(UserError, match="no-such-package is not installed; `make setup`"):
         doctor.versions()
@@ -77,7 +84,7 @@ def findings(monkeypatch, *names):
     """Of the checks called `names`, on run/, as the verb makes them."""
     monkeypatch.setattr(doctor, "INSTALLATION", ())
     monkeypatch.setattr(doctor, "RUN", tuple(getattr(doctor, name) for name in names))
-    return [(f.is_well, f.text) for f in doctor.examine(doctor.Run("run"))]
+    return [(f.is_well, f.text) for f in doctor.examine(Run("run"))]
 
 
 def replace(path, text):
@@ -104,34 +111,54 @@ def test_no_run_is_a_mistake(command):
     )
 
 
-def test_a_spoiled_config_is_named(run, monkeypatch):
+def change_config(run, **changes):
     config = json.loads((run / "config.json").read_text())
-    for spoiled, message in (
-        ("{", "config.json: cannot be read"),
-        ("[]", "is damaged, or not the config.json of a run"),
-        (json.dumps(config | {"classes": ["cat", 1]}), "should be a list of names"),
-        (json.dumps(config | {"classes": ["cat", "cow"]}), "are not those of classes.txt"),
-        (json.dumps(config | {"settings": {"variant": "x"}}), "there is no variant 'x'"),
-    ):
-        replace(run / "config.json", spoiled)
-        ((is_well, text),) = findings(monkeypatch, "config")
-        assert not is_well and message in text
+    replace(run / "config.json", json.dumps(config | changes))
 
 
-def test_other_weights_are_named(run, monkeypatch, tmp_path, random_weights):
-    config = json.loads((run / "config.json").read_text())
-    config["settings"]["weights"] = str(tmp_path / "gone.npy")
-    replace(run / "config.json", json.dumps(config))
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("{", "config.json: cannot be read"), ("[]", "is damaged, or not the config.json of a run")],
+)
+def test_a_config_that_is_none_is_named(run, monkeypatch, content, message):
+    replace(run / "config.json", content)
+    ((is_well, text),) = findings(monkeypatch, "config")
+    assert not is_well and message in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"classes": ["cat", 1]}, "should be a list of names"),
+        ({"classes": ["cat", "cow"]}, "are not those of classes.txt"),
+        ({"settings": {"variant": "x"}}, "there is no variant 'x'"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_named(run, monkeypatch, changes, message):
+    change_config(run, **changes)
+    ((is_well, text),) = findings(monkeypatch, "config")
+    assert not is_well and message in text
+
+
+def test_weights_that_are_gone_are_named(run, monkeypatch, tmp_path):
+    settings = json.loads((run / "config.json").read_text())["settings"]
+    change_config(run, settings=settings | {"weights": str(tmp_path / "gone.npy")})
     assert "gone.npy: there is no such file" in findings(monkeypatch, "pretrained")[0][1]
-    config["settings"]["weights"], config["weights"] = str(random_weights), "0"
-    replace(run / "config.json", json.dumps(config))
+
+
+def test_other_weights_are_named(run, monkeypatch):
+    change_config(run, weights="0")
     assert "is not what the run was started with" in findings(monkeypatch, "pretrained")[0][1]
 
 
-def test_pictures_that_are_gone_or_changed_are_named(run, monkeypatch, tmp_path):
+def test_pictures_that_have_changed_are_named(run, monkeypatch):
     first = (run / "train.txt").read_text().split(" ")[0]
     Image.new("RGB", (9, 9)).save(first)
     assert findings(monkeypatch, "pictures")[0][1].startswith("run: its lists or pictures have")
+
+
+def test_pictures_that_are_gone_are_named(run, monkeypatch):
+    first = (run / "train.txt").read_text().split(" ")[0]
     os.unlink(first)
     (finding,) = findings(monkeypatch, "pictures")
     assert finding[1].startswith(f"1 of 60 cannot be read, the first is {first}; ask from")
@@ -150,6 +177,9 @@ def test_classes_out_of_balance_are_named(run, monkeypatch):
     lines = (run / "train.txt").read_text().splitlines(keepends=True)
     replace(run / "train.txt", "".join(lines[:28]))
     assert "'cat' has 26 pictures and 'dog' 2" in findings(monkeypatch, "balance")[0][1]
+
+
+def test_a_label_without_a_class_is_named(run, monkeypatch):
     replace(run / "classes.txt", "cat\n")
     assert "a label in its lists is '1'" in findings(monkeypatch, "balance")[0][1]
 
@@ -161,6 +191,9 @@ def test_damaged_checkpoints_are_named(run, monkeypatch):
     replace(path, bytes(content))
     (finding,) = findings(monkeypatch, "checkpoints")
     assert "epoch-0003.npz: is broken (Bad CRC-32" in finding[1] and "goes on" in finding[1]
+
+
+def test_missing_checkpoints_are_named(run, monkeypatch):
     shutil.rmtree(run / "checkpoints")
     assert "there are none; `make train RUN=run`" in findings(monkeypatch, "checkpoints")[0][1]
 
@@ -168,5 +201,8 @@ def test_damaged_checkpoints_are_named(run, monkeypatch):
 def test_a_spoiled_model_is_named(run, monkeypatch):
     replace(run / "model.keras", b"x")
     assert "is not a model that can be opened" in findings(monkeypatch, "model")[0][1]
+
+
+def test_a_missing_model_is_named(run, monkeypatch):
     (run / "model.keras").unlink()
     assert "model.keras: is not there; `make train" in findings(monkeypatch, "model")[0][1]

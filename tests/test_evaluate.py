@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from alexnet_tf.inference.evaluate import Evaluation, wilson_interval
+from alexnet_tf.reports.evaluation import evaluation_json, evaluation_text
 
 
 @pytest.fixture
@@ -36,20 +37,19 @@ def labelled(faces, tmp_path):
     return tmp_path / "labelled"
 
 
-def test_the_interval_is_wilsons():
+@pytest.mark.parametrize(
+    ("hits", "total", "interval"),
+    [(81, 263, (0.2553, 0.3662)), (0, 20, (0, 0.1611)), (29, 29, (0.8830, 1))],
+)
+def test_the_interval_is_wilsons(hits, total, interval):
     """Against the numbers of Newcombe 1998, table I, method 3."""
-    for hits, total, expected in (
-        (81, 263, (0.2553, 0.3662)),
-        (0, 20, (0, 0.1611)),
-        (29, 29, (0.8830, 1)),
-    ):
-        assert wilson_interval(hits, total) == pytest.approx(expected, abs=5e-5)
+    assert wilson_interval(hits, total) == pytest.approx(interval, abs=5e-5)
 
 
 def evaluation(classes="ab", labels="aaab", answers=("aabb",), averaged="aabb"):
     """As if the pictures of these classes had been taken for these."""
-    indices = [np.array([classes.index(name) for name in row]) for row in (labels, averaged)]
-    each = np.array([[classes.index(name) for name in row] for row in answers])
+    indices = [np.array([classes.index(name) for name in names]) for names in (labels, averaged)]
+    each = np.array([[classes.index(name) for name in names] for names in answers])
     runs = tuple(f"run{n}" for n in range(len(answers)))
     return Evaluation(runs, tuple(classes), indices[0], each, indices[1], (0,) * len(runs))
 
@@ -57,13 +57,16 @@ def evaluation(classes="ab", labels="aaab", answers=("aabb",), averaged="aabb"):
 def test_precision_recall_and_confusions_are_counted():
     """Of three a's one is taken for a b; so of two answers b one is right."""
     result = evaluation()
-    assert result.as_json()["accuracy"] == 0.75
+    assert result.accuracy(result.averaged)["accuracy"] == 0.75
     assert result.by_class() == [
         {"class": "a", "pictures": 3, "precision": 1.0, "recall": 2 / 3},
         {"class": "b", "pictures": 1, "precision": 0.5, "recall": 1.0},
     ]
     assert result.confusion().tolist() == [[2, 1], [0, 1]]
-    assert result.summary().splitlines() == [
+
+
+def test_the_tables_say_it_to_a_person():
+    assert evaluation_text(evaluation()).splitlines() == [
         "4 pictures  accuracy   95% interval",
         "run0           75.0%  30.1% – 95.4%",
         "",
@@ -80,15 +83,15 @@ def test_precision_recall_and_confusions_are_counted():
 
 def test_a_class_without_pictures_or_answers_has_no_share():
     result = evaluation("abc", labels="aab", answers=("aac",), averaged="aac")
-    shares = [(row["precision"], row["recall"]) for row in result.as_json()["classes"]]
+    shares = [(each["precision"], each["recall"]) for each in result.by_class()]
     assert shares == [(1, 1), (None, 0), (0, None)]
-    assert "b             1          –    0.0%" in result.summary().splitlines()
+    assert "b             1          –    0.0%" in evaluation_text(result).splitlines()
 
 
 def test_the_gain_of_averaging_is_shown():
     result = evaluation(labels="aaaa", answers=("aabb", "abbb"), averaged="aaab")
     assert result.gain() == {"over_best": 0.25, "over_mean": 0.375}
-    assert result.summary().splitlines()[3:5] == [
+    assert evaluation_text(result).splitlines()[3:5] == [
         "averaged       75.0%  30.1% – 95.4%",
         "averaging: +25.0 points on the best run, +37.5 on their mean",
     ]
@@ -97,18 +100,18 @@ def test_the_gain_of_averaging_is_shown():
 def test_of_many_classes_the_most_frequent_confusions_are_shown():
     classes = "abcdefghijklmnopqrstuvwxyz"
     result = evaluation(classes, "aazbcc", ("bbzbdc",), "bbzbdc")
-    assert result.summary().splitlines()[-3:] == [
+    assert evaluation_text(result).splitlines()[-3:] == [
         "what it is  what it was taken for  pictures",
         "a                               b         2",
         "c                               d         1",
     ]
-    assert np.shape(result.as_json()["confusion"]) == (26, 26)
+    assert np.shape(evaluation_json(result)["confusion"]) == (26, 26)
 
 
 def test_a_run_is_as_right_about_its_validation_list_as_in_training(command, run):
     lines = command("alexnet_tf", "evaluate", "run").stdout.splitlines()
-    rows = list(csv.DictReader((run / "history.csv").open()))
-    best = max(float(row["val_accuracy"]) for row in rows)
+    epochs = list(csv.DictReader((run / "history.csv").open()))
+    best = max(float(epoch["val_accuracy"]) for epoch in epochs)
     assert lines[0].startswith("8 pictures") and lines[1].split()[:2] == ["run", f"{best:.1%}"]
     assert [line.split()[:2] for line in lines[4:6]] == [["cat", "4"], ["dog", "4"]]
 
@@ -118,7 +121,7 @@ def test_any_labelled_pictures_will_do_and_unreadable_ones_are_left_out(command,
     assert result.stderr.startswith("alexnet_tf: left out: labelled/cat/broken.jpg: is not a JPEG")
     answer = json.loads(result.stdout)
     assert (answer["pictures"], answer["failed"]) == (6, 1)
-    assert [sum(row) for row in answer["confusion"]] == [5, 1]
+    assert [sum(counts) for counts in answer["confusion"]] == [5, 1]
     hits = answer["confusion"][0][0] + answer["confusion"][1][1]
     assert answer["accuracy"] == hits / 6
     assert answer["interval95"] == list(wilson_interval(hits, 6))
@@ -144,19 +147,28 @@ def test_runs_are_averaged_class_by_class(command, run, reversed_run, labelled):
     assert [entry["probability"] for entry in top] == pytest.approx([0.5, 0.5])
 
 
-def test_what_cannot_be_evaluated_is_named(command, run, reversed_run, labelled):
+def test_a_class_that_the_run_does_not_know_is_named(command, run, labelled):
     shutil.copytree(labelled / "dog", labelled / "fox")
     result = command("alexnet_tf", "evaluate", "run", "--data", "labelled", code=2)
     assert "labelled: has the class 'fox', which run was not trained on" in result.stderr
+
+
+def test_runs_validated_with_different_pictures_are_named(command, run, reversed_run):
     (reversed_run / "val.txt").unlink()
     (reversed_run / "val.txt").write_text("photos/cat.0.jpg 1\n")
     result = command("alexnet_tf", "evaluate", "run", "reversed", code=2)
     assert "reversed: was validated with other pictures than run; say with --data" in result.stderr
-    config = json.loads((reversed_run / "config.json").read_text())
-    (reversed_run / "config.json").write_text(json.dumps(config | {"classes": ["cat", "fox"]}))
-    for arguments in (
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
         ("alexnet_tf", "evaluate", "run", "reversed"),
         ("predict_alexnet.py", "2", "a.jpg", "--run", "run", "--run", "reversed"),
-    ):
-        message = command(*arguments, code=2).stderr
-        assert "has other classes than run/model.keras, for only one of them knows 'dog'" in message
+    ],
+)
+def test_runs_of_different_classes_are_named(command, run, reversed_run, arguments):
+    config = json.loads((reversed_run / "config.json").read_text())
+    (reversed_run / "config.json").write_text(json.dumps(config | {"classes": ["cat", "fox"]}))
+    message = command(*arguments, code=2).stderr
+    assert "has other classes than run/model.keras, for only one of them knows 'dog'" in message

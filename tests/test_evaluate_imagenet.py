@@ -12,6 +12,7 @@ from alexnet_tf.inference.evaluate_imagenet import (
     evaluate_imagenet,
     imagenet_pictures,
 )
+from alexnet_tf.reports.evaluation import imagenet_text
 from alexnet_tf.variants import VARIANTS
 from tests.support import reference
 
@@ -91,9 +92,9 @@ class Oracle:
     """Puts class 7 first, then 8, 9, … for every file, but cannot read the one called broken."""
 
     def probabilities(self, files):
-        row = np.roll(np.arange(1000, 0, -1) / 500_500, 7)
+        probabilities = np.roll(np.arange(1000, 0, -1) / 500_500, 7)
         for file in files:
-            yield ImageError(file, "is broken") if file == "broken" else row[None]
+            yield ImageError(file, "is broken") if file == "broken" else probabilities[None]
 
 
 def test_top_1_and_top_5_are_counted_and_the_unreadable_left_out():
@@ -101,53 +102,50 @@ def test_top_1_and_top_5_are_counted_and_the_unreadable_left_out():
     result = evaluate_imagenet(Oracle(), ["a", "b", "c", "d", "broken", "e"], labels)
     assert (result.pictures, result.hits) == (5, {1: 1, 5: 3})
     assert [str(error) for error in result.failed] == ["broken: is broken"]
+
+
+def test_nothing_but_unreadable_pictures_is_a_mistake():
     with pytest.raises(UserError, match="broken: is broken"):
         evaluate_imagenet(Oracle(), ["broken"], [1])
 
 
 def test_the_table_has_the_published_numbers_beside_ours():
-    lines = ImageNetEvaluation(50_000, {1: 28_550, 5: 40_100}).summary().splitlines()
+    lines = imagenet_text(ImageNetEvaluation(50_000, {1: 28_550, 5: 40_100})).splitlines()
     assert lines[1].split() == ["top-1", "57.1%", "56.7%", "–", "57.5%", "57.1%"]
     assert lines[2].split() == ["top-5", "80.2%", "79.8%", "–", "80.5%", "80.2%"]
     assert "--resize caffe" in lines[3]
 
 
-def test_evaluate_prints_a_table_or_json(command, by_class, small_weights):
-    arguments = (
-        "alexnet_tf",
-        "evaluate",
-        "--imagenet",
-        by_class,
-        "--weights",
-        small_weights,
-        "--variant",
-        "cifar96",
-    )
-    result = command(*arguments)
+@pytest.fixture
+def evaluate(command, small_weights):
+    """The verb, about pictures of ImageNet and the small weights."""
+    weights = ("--weights", small_weights, "--variant", "cifar96")
+
+    def run(pictures, *arguments, code=0):
+        told = ("alexnet_tf", "evaluate", "--imagenet", pictures, *weights, *arguments)
+        return command(*told, code=code)
+
+    return run
+
+
+def test_evaluate_prints_how_it_looked_and_a_table(evaluate, by_class):
+    result = evaluate(by_class)
     assert result.stdout.startswith("cifar96, --resize caffe, --crops 1\n") and result.stderr == ""
+
+
+def test_evaluate_prints_json_and_names_what_it_left_out(evaluate, by_class):
     (by_class / WNIDS[0]).mkdir()
     (by_class / WNIDS[0] / "broken.jpg").write_bytes(b"x")
-    result = command(*arguments, "--json", "--crops", 10, code=2)
+    result = evaluate(by_class, "--json", "--crops", 10, code=2)
     answer = json.loads(result.stdout)
     assert (answer["pictures"], answer["failed"]) == (3, 1)
     assert answer["top5"]["published"] == 0.802 and len(answer["top1"]["interval95"]) == 2
     assert "left out: " in result.stderr and "broken.jpg" in result.stderr
 
 
-def test_evaluate_reads_real_photos(command, material, tmp_path, small_weights):
+def test_evaluate_reads_real_photos(evaluate, material, tmp_path):
     for photo in (material / "data/imagenet-samples").glob("*.JPEG"):
         folder = tmp_path / "val" / photo.name.split("_")[0]
         folder.mkdir(parents=True)
         (folder / photo.name).symlink_to(photo)
-    result = command(
-        "alexnet_tf",
-        "evaluate",
-        "--imagenet",
-        "val",
-        "--weights",
-        small_weights,
-        "--variant",
-        "cifar96",
-        "--json",
-    )
-    assert json.loads(result.stdout)["pictures"] == 55
+    assert json.loads(evaluate("val", "--json").stdout)["pictures"] == 55

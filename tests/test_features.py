@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pytest
 
-from alexnet_tf.data.dataset import Row, open_dataset
+from alexnet_tf.data.dataset import Picture, open_dataset
 from alexnet_tf.data.features import BATCH, FeatureStore
 from alexnet_tf.data.images import load_image, preprocess_input
 from alexnet_tf.errors import UserError
@@ -12,7 +12,7 @@ from alexnet_tf.weights.loading import read_weights
 
 
 def forward(inputs):
-    """In place of the convolutions: the means of 36 × 256 patches, and a trace of the place."""
+    """Stand in for the convolutions: the means of 36 × 256 patches, and a trace of the place."""
     assert inputs.shape == (BATCH, 227, 227, 3)
     flat = inputs[:, :192, :192].reshape(BATCH, 9216, -1).mean(-1)
     return (flat + 0.25 * np.arange(BATCH)[:, None]).reshape(BATCH, 6, 6, 256)
@@ -20,7 +20,7 @@ def forward(inputs):
 
 @pytest.fixture(scope="module")
 def photos(faces, tmp_path_factory):
-    """The faces, and each of them once more with something after the end of the picture."""
+    """Copy the faces, and each once more with something after the end of the picture."""
     folder = shutil.copytree(faces, tmp_path_factory.mktemp("photos") / "photos")
     for path in sorted(folder.iterdir()):
         another = path.with_stem(f"{path.stem}00")
@@ -29,9 +29,9 @@ def photos(faces, tmp_path_factory):
 
 
 @pytest.fixture
-def rows(photos):
+def pictures(photos):
     dataset = open_dataset(photos)
-    return sorted((*dataset.train, *dataset.validation), key=lambda row: row.path)
+    return sorted((*dataset.train, *dataset.validation), key=lambda picture: picture.path)
 
 
 @pytest.fixture
@@ -39,55 +39,56 @@ def open_store(tmp_path, random_weights):
     weights = read_weights(random_weights)
 
     def store(variant="bvlc", resize="short", mirror=True, weights=weights):
-        return FeatureStore(tmp_path, VARIANTS[variant], resize, weights=weights, mirror=mirror)
+        made = FeatureStore.of_layer(tmp_path, VARIANTS[variant], resize, weights, mirror=mirror)
+        return made.open()
 
     return store
 
 
-def everything(store, rows):
-    slots = store.slots(rows)
+def everything(store, pictures):
+    slots = store.slots(pictures)
     return np.stack([store.read(slots, view) for view in range(store.views)])
 
 
-def test_a_picture_and_its_mirror_image_are_stored(open_store, rows):
+def test_a_picture_and_its_mirror_image_are_stored(open_store, pictures):
     store = open_store()
-    assert store.fill(rows[:3], forward) == {}
+    assert store.fill(pictures[:3], forward) == {}
     inputs = np.zeros((BATCH, 227, 227, 3), np.float32)
-    inputs[2] = preprocess_input(load_image(rows[2].path))
-    for view, pictures in enumerate((inputs, inputs[:, :, ::-1])):
-        expected = forward(pictures).reshape(BATCH, -1)[2].astype(np.float16)
-        np.testing.assert_array_equal(store.read(store.slots([rows[2]]), view)[0], expected)
+    inputs[2] = preprocess_input(load_image(pictures[2].path))
+    for view, batch in enumerate((inputs, inputs[:, :, ::-1])):
+        expected = forward(batch).reshape(BATCH, -1)[2].astype(np.float16)
+        np.testing.assert_array_equal(store.read(store.slots([pictures[2]]), view)[0], expected)
 
 
-def test_they_are_there_the_next_time(open_store, rows):
+def test_they_are_there_the_next_time(open_store, pictures):
     first = open_store()
-    first.fill(rows, forward)
+    first.fill(pictures, forward)
     second = open_store()
-    assert all(row in second for row in rows)
-    np.testing.assert_array_equal(everything(first, rows), everything(second, rows))
+    assert all(picture in second for picture in pictures)
+    np.testing.assert_array_equal(everything(first, pictures), everything(second, pictures))
 
 
-def test_pictures_are_resized_as_told(open_store, rows):
+def test_pictures_are_resized_as_told(open_store, pictures):
     seen = []
     open_store(resize="squash").fill(
-        rows[:1], lambda inputs: seen.append(inputs[0]) or forward(inputs)
+        pictures[:1], lambda inputs: seen.append(inputs[0]) or forward(inputs)
     )
     np.testing.assert_array_equal(
-        seen[0], preprocess_input(load_image(rows[0].path, resize="squash"))
+        seen[0], preprocess_input(load_image(pictures[0].path, resize="squash"))
     )
 
 
-def test_only_what_is_new_is_computed(open_store, rows):
+def test_only_what_is_new_is_computed(open_store, pictures):
     store = open_store()
-    store.fill(rows[:40], forward)
-    before = everything(store, rows[:40])
+    store.fill(pictures[:40], forward)
+    before = everything(store, pictures[:40])
     calls = []
-    store.fill(rows, lambda inputs: calls.append(1) or forward(inputs))
+    store.fill(pictures, lambda inputs: calls.append(1) or forward(inputs))
     assert len(calls) == 2 * -(-80 // BATCH)
-    np.testing.assert_array_equal(everything(store, rows[:40]), before)
+    np.testing.assert_array_equal(everything(store, pictures[:40]), before)
 
 
-def test_an_interrupted_extraction_goes_on_with_the_same_bits(open_store, tmp_path, rows):
+def test_an_interrupted_extraction_goes_on_with_the_same_bits(open_store, tmp_path, pictures):
     calls = []
 
     def breaks(inputs):
@@ -97,23 +98,23 @@ def test_an_interrupted_extraction_goes_on_with_the_same_bits(open_store, tmp_pa
         return forward(inputs)
 
     whole = open_store(mirror=True)
-    whole.fill(rows, forward)
-    expected = everything(whole, rows)
+    whole.fill(pictures, forward)
+    expected = everything(whole, pictures)
     for file in whole.directory.iterdir():
         file.unlink()
     with pytest.raises(KeyboardInterrupt):
-        open_store().fill(rows, breaks)
+        open_store().fill(pictures, breaks)
     store = open_store()
-    assert sum(row in store for row in rows) == BATCH
-    store.fill(rows, forward)
-    np.testing.assert_array_equal(everything(store, rows), expected)
+    assert sum(picture in store for picture in pictures) == BATCH
+    store.fill(pictures, forward)
+    np.testing.assert_array_equal(everything(store, pictures), expected)
 
 
 @pytest.mark.parametrize("damage", ["bit", "truncated", "index"])
-def test_a_broken_batch_is_redone_with_the_same_bits(open_store, rows, damage):
+def test_a_broken_batch_is_redone_with_the_same_bits(open_store, pictures, damage):
     store = open_store()
-    store.fill(rows, forward)
-    expected = everything(store, rows)
+    store.fill(pictures, forward)
+    expected = everything(store, pictures)
     data, index = store.directory / "values", store.directory / "index"
     if damage == "bit":
         content = bytearray(data.read_bytes())
@@ -124,9 +125,9 @@ def test_a_broken_batch_is_redone_with_the_same_bits(open_store, rows, damage):
     else:
         index.write_bytes(index.read_bytes()[:-1])
     again = open_store()
-    assert 0 < sum(row not in again for row in rows) <= BATCH
-    again.fill(rows, forward)
-    np.testing.assert_array_equal(everything(again, rows), expected)
+    assert 0 < sum(picture not in again for picture in pictures) <= BATCH
+    again.fill(pictures, forward)
+    np.testing.assert_array_equal(everything(again, pictures), expected)
 
 
 def test_other_weights_variants_sizes_or_views_have_a_store_of_their_own(
@@ -145,20 +146,20 @@ def test_other_weights_variants_sizes_or_views_have_a_store_of_their_own(
     assert len({store.directory for store in stores}) == 5
 
 
-def test_a_picture_that_vanished_meanwhile_is_reported(open_store, rows, tmp_path):
-    gone = Row(str(tmp_path / "gone.jpg"), 0, "f" * 64)
+def test_a_picture_that_vanished_meanwhile_is_reported(open_store, pictures, tmp_path):
+    gone = Picture(str(tmp_path / "gone.jpg"), 0, "f" * 64)
     store = open_store()
-    assert store.fill([rows[0], gone, rows[1]], forward) == {gone.path: "does not exist"}
-    assert gone not in store and rows[1] in store
+    assert store.fill([pictures[0], gone, pictures[1]], forward) == {gone.path: "does not exist"}
+    assert gone not in store and pictures[1] in store
 
 
-def test_values_that_no_float16_holds_are_an_error(open_store, rows):
+def test_values_that_no_float16_holds_are_an_error(open_store, pictures):
     with pytest.raises(UserError, match="do not fit the variant 'bvlc'"):
-        open_store().fill(rows[:1], lambda inputs: np.full((BATCH, 6, 6, 256), 1e5, np.float32))
+        open_store().fill(pictures[:1], lambda inputs: np.full((BATCH, 6, 6, 256), 1e5, np.float32))
 
 
-def test_a_picture_and_view_costs_at_most_20_kb(open_store, rows):
+def test_a_picture_and_view_costs_at_most_20_kb(open_store, pictures):
     store = open_store()
-    store.fill(rows[:BATCH], forward)
+    store.fill(pictures[:BATCH], forward)
     size = sum(file.stat().st_size for file in store.directory.iterdir())
     assert size / BATCH / 2 < 20_000

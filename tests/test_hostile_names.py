@@ -7,15 +7,16 @@ import runpy
 import shutil
 
 import pytest
-from conftest import ROOT
 from PIL import Image
+from tests.support.places import ROOT
 
 from alexnet_tf.commands import cli
 from alexnet_tf.data.dataset import open_dataset, write_lists
 from alexnet_tf.data.images import ImageError
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Answer
-from alexnet_tf.system.files import printable, read_json, write_json
+from alexnet_tf.system.files import read_json, write_json
+from alexnet_tf.system.text import printable
 
 # Any of them may name a class or a file.
 ODD = (
@@ -37,7 +38,7 @@ UNFIT = ("new\nline", "return\r", "escape\x1b[2J", "null-ish\x7f", "line\u2028",
 
 @pytest.fixture
 def photos(tmp_path, monkeypatch):
-    """A folder for each odd name, of two pictures with odd names and some that are unfit."""
+    """Make a folder for each odd name, of two pictures with odd names and some that are unfit."""
     monkeypatch.chdir(tmp_path)
     for index, name in enumerate(ODD):
         folder = tmp_path / "photos" / name

@@ -10,8 +10,8 @@ import zipfile
 import zlib
 
 import pytest
-from conftest import ROOT
 from PIL import Image
+from tests.support.places import ROOT
 
 from alexnet_tf.data.dataset import open_dataset
 from alexnet_tf.data.images import (
@@ -38,7 +38,7 @@ def chunk(kind, data):
 
 
 def png(width, height, zeros):
-    """A PNG header and that many zeros of one grey level a byte, compressed."""
+    """Make a PNG header and that many zeros of one grey level a byte, compressed."""
     header = struct.pack(">2L5B", width, height, 8, 0, 0, 0, 0)
     pixels = zlib.compress(bytes(zeros), 9)
     chunks = chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
@@ -50,7 +50,7 @@ def bmp(width, height):
 
 
 def gif(width, height, frames):
-    """As many frames of one black pixel each."""
+    """Make so many frames of one black pixel each."""
     head = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + bytes(6)
     return head + frames * (b"," + bytes(4) + b"\1\0\1\0\0\2\2\x44\x01\0") + b";"
 
@@ -125,10 +125,10 @@ def test_a_huge_file_is_refused_unread(tmp_path):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10_000
 
 
-def test_what_never_ends_is_no_file():
-    for path in ("/dev/zero", "/dev"):
-        with pytest.raises(ImageError, match=f"{path}: is no file"):
-            load_image(path)
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev"])
+def test_what_never_ends_is_no_file(path):
+    with pytest.raises(ImageError, match=f"{path}: is no file"):
+        load_image(path)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -190,7 +190,7 @@ def test_a_dataset_of_bombs_names_each_in_its_rejected_files(tmp_path, faces):
 
 
 def is_read(path):
-    """Whether the file is read; an ImageError, the one way out otherwise, names it."""
+    """Tell whether the file is read; an ImageError, the one way out otherwise, names it."""
     try:
         return load_image(path).shape == (227, 227, 3)
     except ImageError as error:

@@ -18,7 +18,7 @@ RED, BLUE = (200, 30, 30), (30, 30, 200)
 
 
 def two_colors(mode="RGB", size=(300, 260)):
-    """Red on the left, blue on the right."""
+    """Draw a picture that is red on the left, blue on the right."""
     picture = Image.new("RGB", size, RED)
     picture.paste(BLUE, (size[0] // 2, 0, *size))
     return picture.quantize(16) if mode == "P" else picture.convert(mode)
@@ -98,7 +98,7 @@ def noise(width, height):
 
 
 def scale_and_cut(picture, width, height, size):
-    """The definition taken literally: scale the whole picture, then cut out the centre."""
+    """Follow the definition literally: scale the whole picture, then cut out the centre."""
     scaled = np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR), int)
     top, left = (height - size) // 2, (width - size) // 2
     return scaled[top : top + size, left : left + size]
@@ -206,9 +206,12 @@ def test_a_broken_file_is_named(tmp_path, name):
         load_image(tmp_path / name)
 
 
-def test_a_missing_file_and_a_folder_are_named(tmp_path):
+def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ImageError, match=r"a\.jpg: does not exist"):
         load_image(tmp_path / "a.jpg")
+
+
+def test_a_folder_is_named(tmp_path):
     with pytest.raises(ImageError, match=str(tmp_path)):
         load_image(tmp_path)
 

@@ -1,3 +1,5 @@
+"""The two layers that Keras lacks, beside a formula and beside Keras."""
+
 import keras
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ from alexnet_tf.layers import GroupedConv2D, LocalResponseNormalization
 
 
 def normalize(x, radius, alpha, beta, bias):
-    """The formula of the paper's section 3.3, channel by channel."""
+    """Compute the formula of the paper's section 3.3, channel by channel."""
     y = np.empty_like(x)
     channels = x.shape[-1]
     for c in range(channels):

@@ -8,15 +8,15 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT
 
 import alexnet_tf
 from alexnet_tf.errors import UserError
 from alexnet_tf.exports import litert
 from alexnet_tf.exports.litert import LiteModel
 from alexnet_tf.inference.classifier import Classifier
-from alexnet_tf.inference.engine import Network
+from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.run import Run
+from tests.support.places import ROOT
 
 pytest.importorskip("ai_edge_litert")
 
@@ -74,7 +74,7 @@ def test_an_answer_imports_no_tensorflow(trained_run, faces, tmp_path):
 
 
 def answers(run, pictures):
-    classifier = Classifier([Network.of_run(Run(run))])
+    classifier = Classifier([Engine.of_run(Run(run))])
     return [answer.top for answer in classifier.classify(pictures, top=2)]
 
 

@@ -13,7 +13,7 @@ from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights.loading import read_weights
 
 
-def test_a_folder_is_for_one_process(tmp_path):
+def test_a_folder_is_for_one_process_until_that_ends(tmp_path):
     hold = "from pathlib import Path; from alexnet_tf.system.locks import locked; import time\n"
     hold += f"with locked(Path({str(tmp_path)!r})): print('ready', flush=True); time.sleep(600)"
     holder = subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE, text=True)
@@ -36,8 +36,7 @@ def test_a_second_training_is_told_of_the_first(command, tmp_path, faces, random
 
 
 def test_a_second_extraction_is_told_of_the_first(tmp_path, random_weights):
-    store = FeatureStore(
-        tmp_path, VARIANTS["bvlc"], "short", weights=read_weights(random_weights), mirror=True
-    )
+    weights = read_weights(random_weights)
+    store = FeatureStore.of_layer(tmp_path, VARIANTS["bvlc"], "short", weights).open()
     with locked(store.directory), pytest.raises(UserError, match=f"process {os.getpid()} is at"):
         store.fill([], None)

@@ -6,9 +6,8 @@ import pytest
 
 import alexnet_tf
 from alexnet_tf.errors import UserError
-from alexnet_tf.model import AlexNet, load_model, part
+from alexnet_tf.model import AlexNet, load_layers, load_model, part
 from alexnet_tf.variants import VARIANTS
-from alexnet_tf.weights.loading import load_weights
 from tests.support import reference
 
 SHAPES = {
@@ -59,36 +58,36 @@ def test_without_top_only_the_convolutions_are_there():
     assert model.count_params() == CONV_PARAMETERS and model.output_shape == (None, 6, 6, 256)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_every_variant_is_what_a_plain_numpy_network_computes(variant):
-    row = VARIANTS[variant]
-    weights = reference.random_weights(row, classes=1000)
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_variant_is_what_a_plain_numpy_network_computes(name):
+    variant = VARIANTS[name]
+    weights = reference.random_weights(variant, classes=1000)
     # As large as pictures of 0–255 less their mean, so that the normalization matters.
-    picture = np.random.default_rng(1).normal(0, 60, (row.image_size, row.image_size, 3))
+    picture = np.random.default_rng(1).normal(0, 60, (variant.image_size, variant.image_size, 3))
     picture = picture.astype("f4")
-    expected = reference.forward(row, weights, picture)
-    model = AlexNet(variant)
-    load_weights(model, weights)
-    stages = keras.Model(model.input, [model.get_layer(name).output for name in expected])
-    for (name, values), output in zip(expected.items(), stages(picture[None])):
+    expected = reference.forward(variant, weights, picture)
+    model = AlexNet(name)
+    load_layers(model, weights)
+    stages = keras.Model(model.input, [model.get_layer(layer).output for layer in expected])
+    for (layer, values), output in zip(expected.items(), stages(picture[None])):
         assert output.shape[1:] == values.shape
-        assert np.abs(output[0] - values).max() <= 1e-5 * np.abs(values).max(), name
+        assert np.abs(output[0] - values).max() <= 1e-5 * np.abs(values).max(), layer
 
-    sides, parameters = VARIANT_SIDES_AND_PARAMETERS[variant]
-    names = ("conv1", "pool1", "pool2", "pool5")
-    assert tuple(expected[name].shape[0] for name in names if name in expected) == sides
-    assert model.get_layer("flatten").input.shape[1:] == row.pool5_shape
-    assert model.count_params() == row.parameters(1000) == parameters
+    sides, parameters = VARIANT_SIDES_AND_PARAMETERS[name]
+    layers = ("conv1", "pool1", "pool2", "pool5")
+    assert tuple(expected[layer].shape[0] for layer in layers if layer in expected) == sides
+    assert model.get_layer("flatten").input.shape[1:] == variant.pool5_shape
+    assert model.count_params() == variant.parameters(1000) == parameters
 
 
-@pytest.mark.parametrize("variant", ["bvlc", "owt"])
-def test_the_parts_of_a_network_are_the_whole(variant):
-    row = VARIANTS[variant]
-    model = AlexNet(variant, classes=10)
+@pytest.mark.parametrize("name", ["bvlc", "owt"])
+def test_the_parts_of_a_network_are_the_whole(name):
+    model = AlexNet(name, classes=10)
     parts = [part(model, *ends) for ends in (("conv1", "conv4"), ("conv4", "fc6"), ("fc6", "prob"))]
-    assert [each.output_shape[1:] for each in parts[:2]] == [row.shape_before("conv4"), (9216,)]
+    before_conv4 = VARIANTS[name].shape_before("conv4")
+    assert [each.output_shape[1:] for each in parts[:2]] == [before_conv4, (9216,)]
     order = [layer.name for layer in parts[2].layers][1:5]
-    if variant == "owt":
+    if name == "owt":
         assert order == ["drop6", "fc6", "drop7", "fc7"]
     else:
         assert order == ["fc6", "drop6", "fc7", "drop7"]
@@ -122,8 +121,8 @@ def test_untrained_weights_are_those_that_the_authors_began_with(variant, fc6_de
 
 
 def test_every_layer_has_one_kernel_of_the_shape_that_the_table_says(alexnet):
-    row = VARIANTS["bvlc"]
-    for name, shape in (row.conv_kernels() | row.fc_kernels(1000)).items():
+    bvlc = VARIANTS["bvlc"]
+    for name, shape in (bvlc.conv_kernels() | bvlc.fc_kernels(1000)).items():
         kernel, bias = alexnet.get_layer(name).weights
         assert (tuple(kernel.shape), tuple(bias.shape)) == (shape, shape[-1:])
 

@@ -11,9 +11,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from alexnet_tf.model import AlexNet
+from alexnet_tf.errors import BadFile
+from alexnet_tf.model import AlexNet, load_layers
 from alexnet_tf.variants import VARIANTS
-from alexnet_tf.weights.loading import WeightsError, check_weights, load_weights, read_weights
+from alexnet_tf.weights.loading import WeightsFile, open_weights, read_weights, read_weights_file
 from alexnet_tf.weights.recognize import BVLC_CONV1, TORCHVISION_KERNELS, recognize
 from tests.support.caffe import field, random_weights, varint, write_caffemodel
 from tests.support.formats import plain, tensor, write_npy, write_npz, write_pth
@@ -33,9 +34,9 @@ def convolutions(weights):
 
 
 def write_keras(path, weights):
-    """By Keras; the convolutions alone."""
+    """Let Keras write the convolutions alone."""
     model = AlexNet(include_top=False)
-    load_weights(model, {name: weights[name] for name in BVLC.conv_kernels()})
+    load_layers(model, {name: weights[name] for name in BVLC.conv_kernels()})
     if path.suffix == ".h5":
         model.save_weights(path)
     else:
@@ -85,7 +86,7 @@ def test_what_keras_writes_is_read(tmp_path, convolutions, name):
 def test_slopes_are_not_dropped_in_silence(tmp_path, name):
     model = AlexNet(replace(SMALL, activation="prelu"), include_top=False)
     model.save(tmp_path / name) if name == "a.keras" else model.save_weights(tmp_path / name)
-    with pytest.raises(WeightsError, match=f"{name}: has slopes of prelu, which are not taken"):
+    with pytest.raises(BadFile, match=f"{name}: has slopes of prelu, which are not taken"):
         read_weights(tmp_path / name)
 
 
@@ -95,15 +96,28 @@ def test_a_float16_npz_is_read(tmp_path, weights):
     assert_same(read_weights(tmp_path / "a.npz"), half)
 
 
-def test_an_int8_npz_is_scaled_output_by_output(tmp_path):
+@pytest.fixture
+def int8():
+    """The parts of a layer whose kernel is int8: kernel, scale and bias."""
     random = np.random.default_rng(0)
     kernel = random.integers(-127, 128, (11, 11, 3, 96), np.int8)
-    scale, bias = random.random(96, np.float32), random.random(96, np.float32)
-    parts = {"conv1/kernel": kernel, "conv1/scale": scale, "conv1/bias": bias}
-    np.savez(tmp_path / "a.npz", **parts)
+    return kernel, random.random(96, np.float32), random.random(96, np.float32)
+
+
+def write_parts(path, kernel, scale, bias):
+    np.savez(path, **{"conv1/kernel": kernel, "conv1/scale": scale, "conv1/bias": bias})
+
+
+def test_an_int8_npz_is_scaled_output_by_output(tmp_path, int8):
+    kernel, scale, bias = int8
+    write_parts(tmp_path / "a.npz", kernel, scale, bias)
     assert_same(read_weights(tmp_path / "a.npz"), {"conv1": (kernel * scale, bias)})
-    np.savez(tmp_path / "a.npz", **parts | {"conv1/scale": scale[:1]})
-    with pytest.raises(WeightsError, match=r"a\.npz: the scale of conv1 should be one number"):
+
+
+def test_an_int8_npz_has_a_scale_for_each_output(tmp_path, int8):
+    kernel, scale, bias = int8
+    write_parts(tmp_path / "a.npz", kernel, scale[:1], bias)
+    with pytest.raises(BadFile, match=r"a\.npz: the scale of conv1 should be one number"):
         read_weights(tmp_path / "a.npz")
 
 
@@ -114,18 +128,18 @@ def test_a_truncated_file_is_an_error(tmp_path, convolutions, name):
     content = path.read_bytes()
     for size in (0, 1, 30, 1000, len(content) // 2, len(content) - 1):
         path.write_bytes(content[:size])
-        with pytest.raises(WeightsError, match=name):
+        with pytest.raises(BadFile, match=name):
             read_weights(path)
 
 
-def test_a_flipped_bit_in_a_zip_is_noticed(tmp_path, convolutions):
-    for name in ("a.npz", "a.pth"):
-        FORMATS[name](tmp_path / name, convolutions)
-        content = bytearray((tmp_path / name).read_bytes())
-        content[len(content) // 2] ^= 1
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(WeightsError, match=rf"{name}: is damaged: its member"):
-            read_weights(tmp_path / name)
+@pytest.mark.parametrize("name", ["a.npz", "a.pth"])
+def test_a_flipped_bit_in_a_zip_is_noticed(tmp_path, convolutions, name):
+    FORMATS[name](tmp_path / name, convolutions)
+    content = bytearray((tmp_path / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadFile, match=rf"{name}: is damaged: its member"):
+        read_weights(tmp_path / name)
 
 
 HUGE = 1 << 40
@@ -145,7 +159,7 @@ def write_member(path, name, content):
 
 
 def write_state(path, entry):
-    """A .pth of one storage of four bytes and one tensor."""
+    """Write a .pth of one storage of four bytes and one tensor."""
     with zipfile.ZipFile(path, "w") as archive:
         state = b"\x80\x02}" + plain("features.0.weight") + entry + b"s."
         archive.writestr("a/data.pkl", state)
@@ -187,7 +201,7 @@ def test_what_is_only_promised_is_not_allocated(tmp_path, name, write, content):
     write(tmp_path / name, content)
     tracemalloc.start()
     try:
-        with pytest.raises(WeightsError, match=name):
+        with pytest.raises(BadFile, match=name):
             read_weights(tmp_path / name)
         assert tracemalloc.get_traced_memory()[1] < 10 << 20
     finally:
@@ -196,16 +210,17 @@ def test_what_is_only_promised_is_not_allocated(tmp_path, name, write, content):
 
 def test_a_pickled_array_of_a_huge_shape_is_not_allocated(tmp_path):
     array = np.zeros(0, object)
+    reconstruct, arguments, _ = array.__reduce__()
     state = (1, (HUGE,), array.dtype, False, [])
-    opcodes = pickle.dumps((np._core.multiarray._reconstruct, (np.ndarray, (0,), b"b"), state), 4)
+    opcodes = pickle.dumps((reconstruct, arguments, state), 4)
     write_pickle(tmp_path / "a.npy", opcodes[:-1] + b".")
-    with pytest.raises(WeightsError, match="no dict of layers"):
+    with pytest.raises(BadFile, match="no dict of layers"):
         read_weights(tmp_path / "a.npy")
 
 
 def test_a_pth_that_would_run_a_command_is_refused(tmp_path):
     write_state(tmp_path / "evil.pth", b"cposix\nsystem\n(X\x09\x00\x00\x00touch rantR")
-    with pytest.raises(WeightsError, match=r"evil\.pth: refused.*'posix\.system'"):
+    with pytest.raises(BadFile, match=r"evil\.pth: refused.*'posix\.system'"):
         read_weights(tmp_path / "evil.pth")
 
 
@@ -222,50 +237,65 @@ def test_a_zip_of_something_else_is_an_error(tmp_path, name, content, message):
     with zipfile.ZipFile(tmp_path / name, "w") as archive:
         for member, data in content.items():
             archive.writestr(member, data)
-    with pytest.raises(WeightsError, match=rf"{name}: .*{message}"):
+    with pytest.raises(BadFile, match=rf"{name}: .*{message}"):
         read_weights(tmp_path / name)
 
 
 def test_a_compressed_npz_says_how_to_write_it(tmp_path, convolutions):
     np.savez_compressed(tmp_path / "a.npz", **{"conv1/kernel": convolutions["conv1"][0]})
-    with pytest.raises(WeightsError, match="not savez_compressed"):
+    with pytest.raises(BadFile, match="not savez_compressed"):
         read_weights(tmp_path / "a.npz")
 
 
-def test_the_published_bvlc_weights_are_known_by_their_first_numbers(tmp_path, convolutions):
+@pytest.fixture
+def bvlc_npy(tmp_path, convolutions):
+    """Random convolutions, but for the numbers by which BVLC's are known."""
     kernel = convolutions["conv1"][0].copy()
     kernel.flat[: len(BVLC_CONV1)] = BVLC_CONV1
-    weights = convolutions | {"conv1": (kernel, convolutions["conv1"][1])}
-    path = tmp_path / "a.npy"
-    write_npy(path, weights)
-    assert recognize(weights, path).name == "BVLC AlexNet"
-    check_weights(weights, BVLC, path)
-    with pytest.raises(WeightsError, match=r"a\.npy: holds BVLC AlexNet.*give --variant bvlc"):
-        AlexNet("caffenet", weights=path, include_top=False)
+    write_npy(tmp_path / "a.npy", convolutions | {"conv1": (kernel, convolutions["conv1"][1])})
+    return tmp_path / "a.npy"
+
+
+def test_the_published_bvlc_weights_are_known_by_their_first_numbers(bvlc_npy):
+    assert read_weights_file(bvlc_npy).recognized().name == "BVLC AlexNet"
+    assert list(open_weights(bvlc_npy, BVLC)) == list(BVLC.conv_kernels())
+
+
+def test_the_published_bvlc_weights_are_for_bvlc_alone(bvlc_npy):
+    with pytest.raises(BadFile, match=r"a\.npy: holds BVLC AlexNet.*give --variant bvlc"):
+        AlexNet("caffenet", weights=bvlc_npy, include_top=False)
 
 
 def test_the_real_bvlc_conv1_is_known(material, convolutions):
     golden = np.load(material / "weights/bvlc_alexnet_golden.npz")
     weights = convolutions | {"conv1": (golden["conv1_kernel"], golden["conv1_bias"])}
-    assert recognize(weights, "a.npy") == ("BVLC AlexNet", ("bvlc",))
+    assert recognize(weights) == ("BVLC AlexNet", ("bvlc",))
 
 
 def test_caffenet_is_known_by_the_order_of_its_layers(tmp_path, convolutions):
+    write_caffemodel(tmp_path / "a.caffemodel", convolutions, CAFFENET)
+    found = read_weights_file(tmp_path / "a.caffemodel")
+    assert found.recognized() == ("CaffeNet", ("caffenet",))
+    with pytest.raises(BadFile, match=r"holds CaffeNet.*not bvlc; give --variant caffenet"):
+        found.check(BVLC)
+
+
+def test_a_caffemodel_is_opened_once(tmp_path, convolutions):
     path = tmp_path / "a.caffemodel"
     write_caffemodel(path, convolutions, CAFFENET)
-    assert recognize(convolutions, path) == ("CaffeNet", ("caffenet",))
-    with pytest.raises(WeightsError, match=r"holds CaffeNet.*not bvlc; give --variant caffenet"):
-        check_weights(convolutions, BVLC, path)
+    found = read_weights_file(path)
+    path.unlink()
+    assert_same(found.check(CAFFENET), convolutions)
 
 
 def test_an_unknown_caffemodel_is_told_its_variant_by_the_order_of_its_layers(
     tmp_path, convolutions
 ):
-    path = tmp_path / "a.caffemodel"
-    write_caffemodel(path, convolutions, BVLC)
-    check_weights(convolutions, BVLC, path)
-    with pytest.raises(WeightsError, match=r"holds unknown weights.*give --variant bvlc"):
-        check_weights(convolutions, CAFFENET, path)
+    write_caffemodel(tmp_path / "a.caffemodel", convolutions, BVLC)
+    found = read_weights_file(tmp_path / "a.caffemodel")
+    assert_same(found.check(BVLC), convolutions)
+    with pytest.raises(BadFile, match=r"holds unknown weights.*give --variant bvlc"):
+        found.check(CAFFENET)
 
 
 def test_torchvision_is_known_by_its_shapes():
@@ -273,9 +303,9 @@ def test_torchvision_is_known_by_its_shapes():
         name: (np.broadcast_to(np.float32(0), shape), np.zeros(shape[-1:], np.float32))
         for name, shape in TORCHVISION_KERNELS.items()
     }
-    assert recognize(weights, "a.pth") == ("torchvision AlexNet", ("owt",))
-    with pytest.raises(WeightsError, match=r"holds torchvision AlexNet.*give --variant owt"):
-        check_weights(weights, BVLC, "a.pth")
+    assert recognize(weights) == ("torchvision AlexNet", ("owt",))
+    with pytest.raises(BadFile, match=r"a\.pth: holds torchvision AlexNet.*give --variant owt"):
+        WeightsFile("a.pth", weights).check(BVLC)
 
 
 def test_the_verb_says_what_was_recognized(command, tmp_path, convolutions):

@@ -1,12 +1,14 @@
 """The main job on real photos with real ImageNet convolutions."""
 
-import csv
 import json
 import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+
+from alexnet_tf.runs.history import read_history
+from alexnet_tf.runs.run import Run
+from tests.support.places import ROOT
 
 
 @pytest.fixture
@@ -21,8 +23,8 @@ def train(material, tmp_path):
             cwd=tmp_path, capture_output=True, text=True,
         )  # fmt: skip
         assert result.returncode == 0, result.stdout + result.stderr
-        with (tmp_path / "train_alexnet/history.csv").open() as file:
-            return max(float(row["val_accuracy"]) for row in csv.DictReader(file))
+        history = read_history(Run(tmp_path / "train_alexnet"))
+        return max(epoch["val_accuracy"] for epoch in history)
 
     return run
 

@@ -1,22 +1,25 @@
 """What the command line makes of recipes and options."""
 
+import argparse
 import runpy
 from dataclasses import asdict
 
 import pytest
-from conftest import ROOT
 
 from alexnet_tf.errors import UserError
-from alexnet_tf.runs.run import prepare
-from alexnet_tf.runs.settings import RECIPES, Settings
+from alexnet_tf.runs import recipes
+from alexnet_tf.runs.recipes import RECIPES
+from alexnet_tf.runs.settings import Settings
+from alexnet_tf.training.job import prepare
 from alexnet_tf.variants import PAPER
+from tests.support.places import ROOT
 
 parse_arguments = runpy.run_path(str(ROOT / "train_alexnet.py"))["parse_arguments"]
 
 
 @pytest.fixture
 def parse(monkeypatch):
-    """What is typed after train_alexnet.py → the settings."""
+    """Return what makes settings of what is typed after train_alexnet.py."""
 
     def settings(line):
         monkeypatch.setattr("sys.argv", ["train_alexnet.py", *line.split()])
@@ -37,6 +40,28 @@ def test_the_help_leaves_to_the_variant_what_is_its_own(parse, capsys):
     assert "(default: 0.01)" in text and "None" not in text and "SUPPRESS" not in text
 
 
+def test_the_help_has_every_setting_in_one_of_four_groups(parse, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        parse("--help")
+    text = capsys.readouterr().out
+    titles = [line for line in text.splitlines() if line.endswith(":") and line[0] != " "]
+    assert titles == ["options:", "data:", "network:", "optimization:", "files:"]
+    assert all(f"\n  --{name.replace('_', '-')}" in text for name in asdict(Settings()))
+
+
+def test_a_part_of_the_options_without_defaults_leaves_out_what_is_not_typed():
+    parser = argparse.ArgumentParser()
+    Settings.add_arguments(parser, ("epochs", "seed", "mirror"), defaults=False)
+    options = vars(parser.parse_args(["--seed", "3", "--no-mirror"]))
+    assert options == {"epochs": None, "seed": 3, "mirror": False}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_says_how_it_is_typed(name):
+    recipe = getattr(recipes, name)
+    assert recipe() == RECIPES[name] and "``python " in recipe.__doc__
+
+
 def test_the_papers_recipe(parse):
     """Krizhevsky 2012, section 5, and section 4.1 for the pictures."""
     settings = parse("--recipe paper")
@@ -45,9 +70,10 @@ def test_the_papers_recipe(parse):
     assert (settings.weight_decay, settings.decoupled) == (0.0005, False)
     assert (settings.schedule, settings.decay) == ("plateau", 0.1)
     assert (settings.crop, settings.mirror, settings.color_shift) == (True, True, 0.1)
-    row = settings.row()
-    assert (row.name, row.initial, row.dropout, row.activation) == ("paper", PAPER, 0.5, "relu")
-    assert "norm" in row.after_conv[0] and row.pool_size > row.pool_stride
+    variant = settings.chosen_variant()
+    assert (variant.name, variant.initial) == ("paper", PAPER)
+    assert (variant.dropout, variant.activation) == (0.5, "relu")
+    assert "norm" in variant.after_conv[0] and variant.pool_size > variant.pool_stride
 
 
 def test_paddles_recipe(parse):

@@ -16,7 +16,7 @@ def here(tmp_path, monkeypatch):
 
 
 def class_folders(root, *names, first=0, count=4):
-    """Small pictures, all different for different numbers from `first`, in a folder per class."""
+    """Draw small pictures, all different for different numbers from `first`, a folder per class."""
     for index, name in enumerate(names):
         (root / name).mkdir(parents=True)
         for number in range(count):
@@ -30,9 +30,9 @@ def split(root, *parts):
     return root
 
 
-def folders(rows):
-    """The folders that the pictures of `rows` lie in."""
-    return sorted({row.path.rsplit("/", 1)[0] for row in rows})
+def folders(pictures):
+    """List the folders that the pictures lie in."""
+    return sorted({picture.path.rsplit("/", 1)[0] for picture in pictures})
 
 
 @pytest.mark.parametrize("part", ["test", "val", "validation"])
@@ -55,7 +55,7 @@ def test_so_they_are_in_a_zip(here):
         for path in sorted((here / "flowers").rglob("*.png")):
             file.write(path, path.relative_to(here))
     dataset = open_dataset("flowers.zip")
-    assert [len(rows) for rows in (dataset.train, dataset.validation)] == [8, 8]
+    assert [len(pictures) for pictures in (dataset.train, dataset.validation)] == [8, 8]
 
 
 def test_of_val_and_test_the_former_is_for_validation(here):
@@ -83,19 +83,22 @@ def test_a_test_folder_with_other_classes_or_none_is_left_out(here, others):
         "flowers/train/aster",
         "flowers/train/tulip",
     ]
-    assert [len(rows) for rows in (dataset.train, dataset.validation)] == [6, 2]
+    assert [len(pictures) for pictures in (dataset.train, dataset.validation)] == [6, 2]
     assert len(dataset.rejected) == 4 * len(others) + 4
 
 
 def test_train_itself_is_a_folder_of_classes_whatever_lies_beside_it(here):
     split(here / "flowers", "train", "test")
     dataset = open_dataset("flowers/train")
-    assert [len(rows) for rows in (dataset.train, dataset.validation)] == [6, 2]
+    assert [len(pictures) for pictures in (dataset.train, dataset.validation)] == [6, 2]
 
 
 def test_classes_may_be_called_train_and_test(here):
     class_folders(here / "vehicles", "car", "test", "train", "val")
     assert open_dataset("vehicles").classes == ("car", "test", "train", "val")
+
+
+def test_a_class_may_be_called_test_inside_of_a_split(here):
     class_folders(here / "words/train", "test", "trial")
     class_folders(here / "words/test", "test", "trial", first=50)
     dataset = open_dataset("words")

@@ -5,18 +5,20 @@ import logging
 import os
 import shutil
 import signal
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
-from alexnet_tf.commands.demonstrating import write_random_convolutions
 from alexnet_tf.data.dataset import open_dataset
 from alexnet_tf.data.features import BATCH, FeatureStore
 from alexnet_tf.errors import UserError
-from alexnet_tf.runs.run import Run, prepare
+from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
+from alexnet_tf.training.job import prepare
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights.loading import read_weights
+from benchmarks.material import write_random_convolutions
 from tests.tools import chaos
 
 LOG = logging.getLogger("tests")
@@ -37,42 +39,50 @@ def test_a_run_ends_the_same_whatever_happened_to_it(tmp_path):
     training = chaos.Training(tmp_path / "disturbed", material)
     _, lost = chaos.survive(training, faults, np.random.default_rng(0), expected)
     assert lost == []
+    assert any(line.startswith("going on after ") for line in training.lines)
     assert not list(training.folder.rglob("*.tmp*"))
-    settings = Settings(str(material / "photos"), str(material / "random.npy"), chaos.VARIANT)
-    files = [
-        *(training.folder / "run/checkpoints").glob("*.npz"),
-        training.folder / "run/model.keras",
-    ]
-    job = prepare(settings, tmp_path / "new")
-    assert job.size() >= sum(file.stat().st_size for file in files) * 0.99
 
 
-def test_a_damaged_config_is_refused(tmp_path, faces, random_weights):
+def test_a_damaged_config_is_refused_or_read(tmp_path):
     run = Run(tmp_path)
-    run.config.write_text(
+    run.config_path.write_text(
         json.dumps({"settings": {"seed": 0}, "classes": ["a", "b"], "data": "", "weights": ""})
     )
-    whole = run.config.read_bytes()
-    assert run.read_config()["settings"]["epochs"] == 10
+    whole = run.config_path.read_bytes()
     random, refused = np.random.default_rng(0), 0
     for _ in range(300):
         broken = bytearray(whole)
         broken[random.integers(len(whole))] = random.integers(256)
-        run.config.write_bytes(broken[: random.integers(len(whole))] if refused % 2 else broken)
+        run.config_path.write_bytes(
+            broken[: random.integers(len(whole))] if refused % 2 else broken
+        )
         try:
             run.read_config()
         except UserError as error:
             refused += 1
-            assert str(run.config) in str(error)
+            assert str(run.config_path) in str(error)
     assert refused > 100
-    run.config.write_text('{"settings": {"seed": "0"}, "classes": [], "data": "", "weights": ""}')
+
+
+def test_a_setting_that_is_younger_than_the_run_had_its_default(tmp_path):
+    (tmp_path / "config.json").write_text(
+        '{"settings": {"seed": 3, "gone": 1}, "classes": [], "data": "", "weights": ""}'
+    )
+    assert Run(tmp_path).read_config()["settings"] == asdict(Settings(seed=3))
+
+
+def test_a_setting_of_the_wrong_kind_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text(
+        '{"settings": {"seed": "0"}, "classes": [], "data": "", "weights": ""}'
+    )
     with pytest.raises(UserError, match="is damaged"):
-        run.read_config()
+        Run(tmp_path).read_config()
 
 
 @pytest.fixture
 def changed(tmp_path, faces):
-    """A job of 60 pictures of which one has vanished, one shrunk and one been replaced."""
+    """Return what prepares a job of 60 pictures, of which one then vanishes, one shrinks and one is
+    replaced."""
     photos = shutil.copytree(faces, tmp_path / "photos")
     write_random_convolutions(tmp_path / "random.npy", "cifar64")
 
@@ -93,9 +103,9 @@ def changed(tmp_path, faces):
 
 
 def test_pictures_that_change_after_the_listing_are_left_out(changed, caplog):
-    from alexnet_tf.training.loop import _with_features
+    from alexnet_tf.training.frozen import with_features
 
-    job, store = _with_features(changed(), LOG)
+    job, store = with_features(changed(), LOG)
     assert len(job.dataset.train) + len(job.dataset.validation) == 57
     assert store.slots([*job.dataset.train, *job.dataset.validation]).size == 57
     reasons = {os.path.basename(path): reason for path, reason in job.dataset.rejected}
@@ -108,21 +118,22 @@ def test_pictures_that_change_after_the_listing_are_left_out(changed, caplog):
 
 
 def test_too_many_of_them_stop_the_run(changed):
-    from alexnet_tf.training.loop import _with_features
+    from alexnet_tf.training.frozen import with_features
 
     with pytest.raises(UserError, match=r"3 of 60 pictures .* more than --max-lost 0\.04"):
-        _with_features(changed(max_lost=0.04), LOG)
+        with_features(changed(max_lost=0.04), LOG)
 
 
 def test_a_copy_stands_in_for_a_picture_that_vanished(tmp_path, faces, random_weights):
     photos = shutil.copytree(faces, tmp_path / "photos")
     shutil.copy(photos / "cat.1.jpg", photos / "cat.77.jpg")
     dataset = open_dataset(photos)
-    rows = [row for row in (*dataset.train, *dataset.validation) if "cat" in row.path]
+    pictures = (*dataset.train, *dataset.validation)
+    cats = [picture for picture in pictures if "cat" in picture.path]
     (photos / "cat.77.jpg").unlink()
-    store = FeatureStore(
-        tmp_path, VARIANTS["bvlc"], "short", weights=read_weights(random_weights), mirror=False
-    )
-    failed = store.fill(rows, lambda inputs: np.zeros((BATCH, 6, 6, 256), np.float32))
-    assert failed == {str(photos / "cat.77.jpg"): "does not exist"}
-    assert all(row in store for row in rows)
+    store = FeatureStore.of_layer(
+        tmp_path, VARIANTS["bvlc"], "short", read_weights(random_weights)
+    ).open()
+    lost = store.fill(cats, lambda inputs: np.zeros((BATCH, 6, 6, 256), np.float32))
+    assert lost == {str(photos / "cat.77.jpg"): "does not exist"}
+    assert all(picture in store for picture in cats)

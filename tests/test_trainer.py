@@ -8,68 +8,85 @@ from alexnet_tf.model import read_layers
 from tests.support.small import CIFAR, STARTER, convolutions, job, trainer
 
 
-def test_three_steps_by_hand(faces, tmp_path):
-    """Krizhevsky 2012, section 5: v ← 0.9 v − 0.0005 ε w − ε g, w ← w + v, for kernels."""
-    by_hand = {}
-    for decoupled in (False, True):
-        told = {
-            "variant": "lenet5", "train": "from:fc8", "batch_size": 64, "mirror": False,
-            "learning_rate": 0.1, "weight_decay": 0.1, "decoupled": decoupled,
-            "weights": convolutions(tmp_path / "lenet5.npy", variant="lenet5"),
-        }  # fmt: skip
-        ours = trainer(job(faces, tmp_path / "run", **told))
-        weights = {
-            name: [array.astype("f8") for array in pair]
-            for name, pair in read_layers(ours.model).items()
-        }
-        hidden = ours.store.read(ours.training.slots).astype("f8")
-        hidden = (hidden - ours.center) * ours.scale
-        for name in ("fc6", "fc7"):
-            kernel, bias = weights[name]
-            hidden = np.maximum(hidden @ kernel + bias, 0)
-        right = np.eye(2)[ours.training.labels]
+def three_steps_by_hand(hidden, layer, labels, decoupled):
+    """Return what three steps make of fc8, (kernel, bias) in float64, at rate and decay of 0.1.
 
-        kernel, bias = weights["fc8"]
-        kernel_v, bias_v, history = 0.0, 0.0, []
-        for _ in range(3):
-            scores = np.exp(hidden @ kernel + bias)
-            error = (scores / scores.sum(axis=1, keepdims=True) - right) / len(right)
-            if decoupled:
-                kernel = kernel - 0.1 * 0.1 * kernel
-                kernel_v = 0.9 * kernel_v - 0.1 * hidden.T @ error
-            else:
-                kernel_v = 0.9 * kernel_v - 0.1 * 0.1 * kernel - 0.1 * hidden.T @ error
-            bias_v = 0.9 * bias_v - 0.1 * error.sum(axis=0)
-            kernel, bias = kernel + kernel_v, bias + bias_v
-            history.append(ours.run_epoch(history))
-        trained = read_layers(ours.model)
-        np.testing.assert_allclose(trained["fc8"][0], kernel, atol=1e-5)
-        np.testing.assert_allclose(trained["fc8"][1], bias, atol=1e-5)
-        assert np.array_equal(trained["fc7"][0], weights["fc7"][0])
-        by_hand[decoupled] = kernel
-    assert np.abs(by_hand[True] - by_hand[False]).max() > 1e-3
+    Krizhevsky 2012, section 5: v ← 0.9 v − 0.0005 ε w − ε g, w ← w + v, for kernels.
+    """
+    (kernel, bias), right = layer, np.eye(2)[labels]
+    kernel_v, bias_v = 0.0, 0.0
+    for _ in range(3):
+        scores = np.exp(hidden @ kernel + bias)
+        error = (scores / scores.sum(axis=1, keepdims=True) - right) / len(right)
+        if decoupled:
+            kernel = kernel - 0.1 * 0.1 * kernel
+            kernel_v = 0.9 * kernel_v - 0.1 * hidden.T @ error
+        else:
+            kernel_v = 0.9 * kernel_v - 0.1 * 0.1 * kernel - 0.1 * hidden.T @ error
+        bias_v = 0.9 * bias_v - 0.1 * error.sum(axis=0)
+        kernel, bias = kernel + kernel_v, bias + bias_v
+    return kernel, bias
+
+
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_three_steps_are_those_by_hand(faces, tmp_path, decoupled):
+    told = {
+        "variant": "lenet5", "train": "from:fc8", "batch_size": 64, "mirror": False,
+        "learning_rate": 0.1, "weight_decay": 0.1, "decoupled": decoupled,
+        "weights": convolutions(tmp_path / "lenet5.npy", variant="lenet5"),
+    }  # fmt: skip
+    ours = trainer(job(faces, tmp_path / "run", **told))
+    before = {
+        name: [array.astype("f8") for array in pair]
+        for name, pair in read_layers(ours.model).items()
+    }
+    hidden = ours.standardization.apply(ours.store.read(ours.training.slots).astype("f8"))
+    for name in ("fc6", "fc7"):
+        kernel, bias = before[name]
+        hidden = np.maximum(hidden @ kernel + bias, 0)
+    expected, other = (
+        three_steps_by_hand(hidden, before["fc8"], ours.training.labels, update)
+        for update in (decoupled, not decoupled)
+    )
+
+    history = []
+    for _ in range(3):
+        history.append(ours.run_epoch(history))
+
+    trained = read_layers(ours.model)
+    for found, array in zip(trained["fc8"], expected):
+        np.testing.assert_allclose(found, array, atol=1e-5)
+    assert np.abs(trained["fc8"][0] - other[0]).max() > 1e-3
+    assert np.array_equal(trained["fc7"][0], before["fc7"][0])
 
 
 def seen_in_validation(ours):
-    """Inputs of the network, and those that prediction makes of the same files."""
-    seen = ours._unchanged(ours.validation, [np.arange(len(ours.validation))])
-    (values,) = (batch.numpy() for batch, _ in seen)
+    """Return the network's inputs from all validation pictures."""
+    everything = [np.arange(len(ours.validation))]
+    (values,) = (batch.numpy() for batch, _ in ours.plain_batches(ours.validation, everything))
     return values
 
 
 def as_predicted(job):
-    images = [load_image(row.path, job.row, job.settings.resize) for row in job.dataset.validation]
-    return preprocess_input(np.stack(images), job.row)
+    """Return what prediction makes of the files of the validation pictures."""
+    images = [
+        load_image(picture.path, job.variant, job.settings.resize)
+        for picture in job.dataset.validation
+    ]
+    return preprocess_input(np.stack(images), job.variant)
 
 
 def test_validation_sees_what_prediction_sees(faces, tmp_path):
-    exact = job(faces, tmp_path / "exact", color_shift=0.1, **STARTER)
+    exact = job(faces, tmp_path / "run", color_shift=0.1, **STARTER)
     assert np.array_equal(seen_in_validation(trainer(exact)), as_predicted(exact))
-    for resize in ("short", "caffe"):
-        cut = job(faces, tmp_path / resize, crop=True, resize=resize, **STARTER)
-        grey = 1 / (255 * min(cut.row.deviation))
-        difference = seen_in_validation(trainer(cut)) - as_predicted(cut)
-        assert np.abs(difference).max() <= grey * 1.001
+
+
+@pytest.mark.parametrize("resize", ["short", "caffe"])
+def test_validation_sees_it_to_a_grey_where_pictures_are_cut(faces, tmp_path, resize):
+    cut = job(faces, tmp_path / "run", crop=True, resize=resize, **STARTER)
+    grey = 1 / (255 * min(cut.variant.deviation))
+    difference = seen_in_validation(trainer(cut)) - as_predicted(cut)
+    assert np.abs(difference).max() <= grey * 1.001
 
 
 def test_frozen_layers_stay_to_the_bit_though_pictures_are_cut(faces, tmp_path):
@@ -78,8 +95,8 @@ def test_frozen_layers_stay_to_the_bit_though_pictures_are_cut(faces, tmp_path):
     ours = trainer(job(faces, tmp_path / "run", weights=weights, **told))
     assert ours.store.layer == "conv1" and ours.store.shape == (144, 144, 3)
     before = read_layers(ours.model)
-    row = ours.run_epoch([])
-    assert np.isfinite([row["loss"], row["val_loss"]]).all()
+    epoch = ours.run_epoch([])
+    assert np.isfinite([epoch["loss"], epoch["val_loss"]]).all()
     for name, pair in read_layers(ours.model).items():
         same = [np.array_equal(*arrays) for arrays in zip(pair, before[name])]
         assert same == ([True, True] if name < "conv4" else [False, False]), name

@@ -1,6 +1,5 @@
 """The main job through its scripts, on drawn faces."""
 
-import csv
 import json
 import os
 import shutil
@@ -15,12 +14,15 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT
 
 import alexnet_tf
 from alexnet_tf.exports import litert
-from alexnet_tf.runs.checkpoints import load_checkpoint
+from alexnet_tf.runs.history import best_epoch, read_history
+from alexnet_tf.runs.run import Run
+from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system.processor import native_precision
+from alexnet_tf.training.job import prepare
+from tests.support.places import ROOT
 
 
 def test_a_run_directory_holds_everything(trained_run):
@@ -29,22 +31,17 @@ def test_a_run_directory_holds_everything(trained_run):
     assert config["settings"]["epochs"] == 3
     assert config["settings"]["precision"] == native_precision()
     assert set(config["versions"]) == {"python", "alexnet_tf", "tensorflow", "keras", "numpy"}
-    rows = list(csv.DictReader((trained_run / "history.csv").open()))
-    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
-    assert all(np.isfinite(float(value)) for row in rows for value in row.values())
+    history = read_history(Run(trained_run))
+    assert [epoch["epoch"] for epoch in history] == [1, 2, 3]
+    assert all(np.isfinite(value) for epoch in history for value in epoch.values())
     assert len((trained_run / "train.txt").read_text().splitlines()) == 52
     assert len(list((trained_run / "checkpoints").iterdir())) <= 3
 
 
 def test_the_log_has_a_line_for_each_epoch(trained_run):
     lines = (trained_run.parent / "train_alexnet.log").read_text().splitlines()
-    assert [line.split()[3] for line in lines if "val_accuracy" in line and "epoch " in line][
-        :3
-    ] == [
-        "1/3",
-        "2/3",
-        "3/3",
-    ]
+    epochs = [line.split()[3] for line in lines if "val_accuracy" in line and "epoch " in line]
+    assert epochs[:3] == ["1/3", "2/3", "3/3"]
 
 
 def test_the_model_is_the_whole_network_and_opens_in_plain_keras(trained_run, faces):
@@ -64,12 +61,12 @@ def test_the_model_answers_as_the_validation_said(trained_run):
     images = np.stack([alexnet_tf.load_image(trained_run.parent / path) for path in paths])
     probabilities = model.predict_on_batch(alexnet_tf.preprocess_input(images))
     hits = probabilities.argmax(1) == np.array(labels, int)
-    rows = list(csv.DictReader((trained_run / "history.csv").open()))
-    best = max(rows, key=lambda row: (float(row["val_accuracy"]), -float(row["val_loss"])))
-    assert hits.mean() == pytest.approx(float(best["val_accuracy"]))
+    history = read_history(Run(trained_run))
+    best = history[best_epoch(history) - 1]
+    assert hits.mean() == pytest.approx(best["val_accuracy"])
     loss = -np.log(probabilities[np.arange(len(labels)), np.array(labels, int)]).mean()
     # The features may have been computed in bfloat16, the network's are float32.
-    assert loss == pytest.approx(float(best["val_loss"]), abs=0.01)
+    assert loss == pytest.approx(best["val_loss"], abs=0.01)
 
 
 def test_a_single_picture_is_answered_by_its_label(command, trained_run, faces):
@@ -120,49 +117,21 @@ def test_imagenet_answers_are_five_lines(command, tmp_path, faces):
     assert second.startswith(f"{faces / 'dog.0.jpg'}\t")
 
 
-def start(folder, *arguments):
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "train_alexnet.py"), *map(str, arguments)],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+def test_other_settings_are_refused_and_named(command, trained_run, random_weights):
+    error = command(
+        "train_alexnet.py", "--data", "photos", "--weights", random_weights, "--epochs", 3,
+        "--batch-size", 16, "--learning-rate", 0.5, "--run", trained_run, code=2,
+    ).stderr  # fmt: skip
+    assert "started with other settings: learning_rate was 0.01, now 0.5. Give the same" in error
 
 
-def test_a_killed_run_ends_with_the_same_weights_bit_for_bit(trained_run, random_weights, faces):
-    folder = trained_run.parent
-    options = (
-        "--data", "photos", "--weights", random_weights, "--epochs", 3, "--batch-size", 16,
-        "--run", "killed",
-    )  # fmt: skip
-    process = start(folder, *options)
-    while not list((folder / "killed/checkpoints").glob("epoch-*.npz")):
-        assert process.poll() is None, process.stdout.read()
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (folder / "killed/model.keras").exists()
-    again = start(folder, *options)
-    output = again.communicate()[0]
-    assert again.returncode == 0 and "going on after epoch" in output, output
-    for name in ("epoch-0002.npz", "epoch-0003.npz"):
-        undisturbed, _ = load_checkpoint(trained_run / "checkpoints" / name)
-        killed, _ = load_checkpoint(folder / "killed/checkpoints" / name)
-        assert set(killed) == set(undisturbed)
-        assert all(np.array_equal(killed[key], undisturbed[key]) for key in killed)
-    shutil.rmtree(folder / "killed")
-
-
-def test_other_settings_are_refused_and_named(trained_run, random_weights):
-    process = start(
-        trained_run.parent,
-        "--data", "photos", "--weights", random_weights, "--epochs", 3,
-        "--batch-size", 16, "--learning-rate", 0.5, "--run", trained_run.name,
-    )  # fmt: skip
-    output = process.communicate()[0]
-    assert process.returncode == 2
-    assert "learning_rate was " in output and "now 0.5" in output and "--run" in output
+def test_the_room_that_a_run_needs_is_what_it_takes(trained_run, monkeypatch):
+    monkeypatch.chdir(trained_run.parent)
+    job = prepare(Settings(**Run("run").read_config()["settings"]), "run")
+    files = (*Path("run/checkpoints").iterdir(), *Path("run").glob("model.*"))
+    taken = sum(file.stat().st_size for file in files)
+    # The best epoch may be one of the last two, whose checkpoints are kept anyway.
+    assert 0.6 * job.size() < taken < 1.01 * job.size()
 
 
 def test_tensorboard_serves_accuracy_and_loss(trained_run):

@@ -1,6 +1,5 @@
 """Trainings of more than the head, from the first step to model.keras, stopped and gone on with."""
 
-import csv
 import logging
 import os
 import shutil
@@ -18,10 +17,11 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.model import read_layers
 from alexnet_tf.reports import doctor
 from alexnet_tf.runs.checkpoints import load_checkpoint, save_checkpoint
+from alexnet_tf.runs.history import read_history
 from alexnet_tf.runs.run import Run
 from alexnet_tf.system.disk import NoRoom
 from alexnet_tf.system.signals import Stopped
-from alexnet_tf.training import loop as training
+from alexnet_tf.training import loop
 from alexnet_tf.weights.loading import read_weights
 from tests.support.small import STARTER, assert_same_state, convolutions, job, train, trainer
 
@@ -47,7 +47,7 @@ class Listener(logging.Handler):
 
 
 def heard(job, last="never"):
-    """Train; the lines of the log."""
+    """Train; return the lines of the log."""
     log = logging.Logger("small")
     log.addHandler(listener := Listener(last))
     train(job, log)
@@ -56,28 +56,33 @@ def heard(job, last="never"):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, faces):
-    """A finished run of all layers, and what was logged."""
+    """Train a run of all layers to its end; return it and what was logged."""
     run = tmp_path_factory.mktemp("whole") / "run"
     return run, heard(job(faces, run, **WHOLE))
 
 
+def assert_same_model(run, other):
+    ours, expected = (read_weights(each / "model.keras") for each in (run, other))
+    for name in expected:
+        assert all(map(np.array_equal, ours[name], expected[name]))
+
+
 def test_a_line_for_every_other_step(whole):
     run, lines = whole
-    rows = list(csv.DictReader((run / "history.csv").open()))
-    for epoch, row in enumerate(rows, 1):
-        words = [line.split() for line in lines if line.startswith(f"epoch {epoch}/3  step")]
+    for number, epoch in enumerate(read_history(Run(run)), 1):
+        words = [line.split() for line in lines if line.startswith(f"epoch {number}/3  step")]
         assert [line[:4] for line in words] == [
-            ["epoch", f"{epoch}/3", "step", step] for step in ("2/4", "4/4")
+            ["epoch", f"{number}/3", "step", step] for step in ("2/4", "4/4")
         ]
         losses, accuracies = ([float(line[at]) for line in words] for at in (5, 7))
-        assert np.mean(losses) == pytest.approx(float(row["loss"]), abs=1e-4)
-        assert np.mean(accuracies) == pytest.approx(float(row["accuracy"]), abs=1e-4)
+        assert np.mean(losses) == pytest.approx(epoch["loss"], abs=1e-4)
+        assert np.mean(accuracies) == pytest.approx(epoch["accuracy"], abs=1e-4)
 
 
 def test_the_rate_falls_as_the_schedule_says(whole):
-    rows = csv.DictReader((whole[0] / "history.csv").open())
+    rates = [epoch["learning_rate"] for epoch in read_history(Run(whole[0]))]
     # The last steps of the epochs follow 39, 91 and 143 pictures.
-    assert [float(row["learning_rate"]) for row in rows] == pytest.approx([0.01, 0.005, 0.0025])
+    assert rates == pytest.approx([0.01, 0.005, 0.0025])
 
 
 def test_the_model_is_the_mean_of_the_last_epochs(whole):
@@ -107,9 +112,7 @@ def test_stopped_within_an_epoch_it_ends_the_same_bit_for_bit(whole, faces):
     for epoch in (2, 3):
         name = f"checkpoints/epoch-{epoch:04}.npz"
         assert_same_state(run / name, undisturbed / name)
-    ours, expected = (read_weights(each / "model.keras") for each in (run, undisturbed))
-    for name in expected:
-        assert all(map(np.array_equal, ours[name], expected[name]))
+    assert_same_model(run, undisturbed)
 
 
 def test_the_mean_does_without_a_checkpoint_that_is_lost(whole, faces):
@@ -119,16 +122,13 @@ def test_the_mean_does_without_a_checkpoint_that_is_lost(whole, faces):
     (run / "model.keras").unlink()
     lines = heard(job(faces, run, **WHOLE))
     assert "epoch 2/3 again, for its checkpoint is lost" in lines
-    ours, expected = (read_weights(each / "model.keras") for each in (run, undisturbed))
-    for name in expected:
-        assert all(map(np.array_equal, ours[name], expected[name]))
+    assert_same_model(run, undisturbed)
 
 
 def test_a_checkpoint_is_written_while_the_next_epoch_trains(faces, tmp_path, monkeypatch):
-    lines, begun = [], threading.Event()
+    begun = threading.Event()
 
     def info(line, *_):
-        lines.append(line)
         if line.startswith("epoch 2/2  step"):
             begun.set()
 
@@ -136,20 +136,27 @@ def test_a_checkpoint_is_written_while_the_next_epoch_trains(faces, tmp_path, mo
         assert begun.wait(60)
         return save_checkpoint(*state)
 
-    monkeypatch.setattr(training, "save_checkpoint", slow)
+    monkeypatch.setattr(loop, "save_checkpoint", slow)
     log = SimpleNamespace(info=info, warning=info)
     train(job(faces, tmp_path / "run", epochs=2, log_every=1, **STARTER), log)
     assert {path.name for path in (tmp_path / "run/checkpoints").iterdir()} == {
         "epoch-0001.npz", "epoch-0002.npz",
     }  # fmt: skip
 
+
+def test_a_checkpoint_that_cannot_be_written_ends_the_training_at_once(whole, faces, monkeypatch):
+    undisturbed = whole[0]
+    run = shutil.copytree(undisturbed, undisturbed.with_name("full"))
+
     def full(directory, *_):
         raise NoRoom(directory, 1)
 
-    monkeypatch.setattr(training, "save_checkpoint", full)
+    monkeypatch.setattr(loop, "save_checkpoint", full)
+    log = logging.Logger("small")
+    log.addHandler(listener := Listener())
     with pytest.raises(NoRoom, match="what was finished before is good"):
-        train(job(faces, tmp_path / "run", epochs=5, log_every=1, **STARTER), log)
-    assert lines[-1].startswith("epoch 4/5  step"), "it ends as soon as it is known"
+        train(job(faces, run, **WHOLE | {"epochs": 6, "log_every": 1}), log)
+    assert listener.lines[-1].startswith("epoch 5/6  step")
 
 
 def test_upper_layers_go_on_with_stored_features(faces, tmp_path, monkeypatch):
@@ -178,41 +185,47 @@ def test_fine_tuning_begins_with_what_the_finished_run_computes(whole, faces, tm
     asked = job(faces, tmp_path / "run", **told)
     ours = trainer(asked)
     model = load_model(finished / "model.keras")
-    rows = asked.dataset.validation
-    images = np.stack([load_image(row.path, asked.row) for row in rows])
-    inputs, labels = preprocess_input(images, asked.row), [row.label for row in rows]
+    pictures = asked.dataset.validation
+    images = np.stack([load_image(picture.path, asked.variant) for picture in pictures])
+    inputs = preprocess_input(images, asked.variant)
+    labels = [picture.label for picture in pictures]
     probabilities = model.predict_on_batch(inputs)
     loss, accuracy = ours.validate()
     assert accuracy == np.mean(probabilities.argmax(axis=1) == labels)
     # Stored features are in float16.
-    assert loss == pytest.approx(-np.log(probabilities[range(len(rows)), labels]).mean(), abs=1e-3)
+    right = probabilities[range(len(pictures)), labels]
+    assert loss == pytest.approx(-np.log(right).mean(), abs=1e-3)
     np.testing.assert_allclose(ours.network().predict_on_batch(inputs), probabilities, atol=1e-5)
 
-    before, row = read_layers(model), ours.run_epoch([])
-    assert np.isfinite([row["loss"], row["val_loss"]]).all()
+    before, epoch = read_layers(model), ours.run_epoch([])
+    assert np.isfinite([epoch["loss"], epoch["val_loss"]]).all()
     after = read_layers(ours.network())
     assert [name for name in after if np.array_equal(after[name][0], before[name][0])] == [
         "conv1", "conv2", "conv3", "conv4",
     ]  # fmt: skip
 
 
-def test_a_run_of_something_else_is_no_start(whole, faces, tmp_path):
-    finished = whole[0]
-    for label in ("horse", "mouse"):
+def test_a_run_of_other_classes_is_no_start(whole, faces, tmp_path):
+    for animal, label in (("cat", "horse"), ("dog", "mouse")):
         (tmp_path / f"animals/{label}").mkdir(parents=True)
-    for path in faces.glob("cat.?.jpg"):
-        shutil.copy(path, tmp_path / "animals/horse")
-    for path in faces.glob("dog.?.jpg"):
-        shutil.copy(path, tmp_path / "animals/mouse")
-    told = STARTER | {"weights": str(finished)}
+        for path in faces.glob(f"{animal}.?.jpg"):
+            shutil.copy(path, tmp_path / "animals" / label)
+    told = STARTER | {"weights": str(whole[0])}
     with pytest.raises(UserError, match=r"was trained on cat, dog, not on horse, mouse; start fr"):
         job(tmp_path / "animals", tmp_path / "run", **told)
+
+
+def test_a_run_of_another_network_is_no_start(whole, faces, tmp_path):
+    told = STARTER | {"weights": str(whole[0]), "lrn": True, "width": 1.0}
     with pytest.raises(UserError, match=r"another network: lrn was None, now True; width was 0\.1"):
-        job(faces, tmp_path / "run", **told | {"lrn": True, "width": 1.0})
-    unfinished = shutil.copytree(finished, tmp_path / "unfinished")
+        job(faces, tmp_path / "run", **told)
+
+
+def test_an_unfinished_run_is_no_start(whole, faces, tmp_path):
+    unfinished = shutil.copytree(whole[0], tmp_path / "unfinished")
     (unfinished / "model.keras").unlink()
     with pytest.raises(UserError, match="holds no finished model"):
-        job(faces, tmp_path / "run", **told | {"weights": str(unfinished)})
+        job(faces, tmp_path / "run", **STARTER | {"weights": str(unfinished)})
 
 
 def test_what_a_run_was_told_at_first_it_must_be_told_again(whole, faces):

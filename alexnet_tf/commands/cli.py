@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from alexnet_tf.errors import RunError, UserError
-from alexnet_tf.system import signals as stopping
+from alexnet_tf.system import signals
 from alexnet_tf.system.disk import NoRoom, is_full
-from alexnet_tf.system.files import printable_lines
+from alexnet_tf.system.text import printable_lines
 
 LOG = logging.getLogger("alexnet_tf")
 LOG.setLevel(logging.INFO)
@@ -29,13 +29,13 @@ def run(main: Callable[[], int | None], name: str) -> None:
     """
     sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does by itself
     try:
-        with stopping.listening():
+        with signals.listening():
             code = main()
     except UserError as error:
         code = _report(name, error, 2)
     except (RunError, OSError) as error:
         code = _report(name, error, 1)
-    except stopping.Stopped as stop:
+    except signals.Stopped as stop:
         code = _report(name, stop, stop.code)
     sys.exit(code)
 
@@ -58,7 +58,7 @@ class _LogFile(logging.FileHandler):
 
 
 def add_places(parser: argparse.ArgumentParser) -> None:
-    """The options of whatever fetches a file."""
+    """Add the options of whatever fetches a file."""
     parser.add_argument(
         "--from",
         dest="places",
@@ -76,7 +76,7 @@ def add_places(parser: argparse.ArgumentParser) -> None:
 
 
 def open_log(path: str | Path) -> logging.Logger:
-    """A log that goes to standard output and, with the time in each line, to the file `path`."""
+    """Open a log that goes to standard output and, with times, to the end of the file `path`."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     file = _LogFile(path, encoding="utf-8")
     file.setFormatter(_Printable("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
@@ -89,7 +89,7 @@ def open_log(path: str | Path) -> logging.Logger:
 
 
 class _Printable(logging.Formatter):
-    """Names of files and classes are a stranger's, and may be meant for the terminal to obey."""
+    """Lines safe to show: names are a stranger's, and may be meant for the terminal to obey."""
 
     def format(self, record: logging.LogRecord) -> str:
         return printable_lines(super().format(record))

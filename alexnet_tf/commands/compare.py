@@ -1,21 +1,31 @@
-"""``python -m alexnet_tf compare``: variants against each other."""
+"""``python -m alexnet_tf compare``: variants against each other.
+
+They are trained alike, one after the other, by the command that a user types.
+"""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import fields
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from alexnet_tf.commands import cli
-from alexnet_tf.commands.comparing import compare
-from alexnet_tf.data.sources import DATA
-from alexnet_tf.reports.comparison import table
-from alexnet_tf.runs.settings import RECIPES, Settings
+from alexnet_tf.data.cifar import CIFAR10
+from alexnet_tf.data.sources import DATA_FOLDER
+from alexnet_tf.errors import UserError
+from alexnet_tf.reports.comparison import comparison_table, write_comparison
+from alexnet_tf.runs.history import Outcome, read_outcome
+from alexnet_tf.runs.recipes import RECIPES
+from alexnet_tf.runs.run import Run
+from alexnet_tf.runs.settings import Settings
+from alexnet_tf.system import signals
 from alexnet_tf.variants import VARIANTS
-from alexnet_tf.weights.published import CIFAR10
 
 HELP = "train several variants alike, and put what came of each into a table and a picture"
-
+SCRIPT = Path("train_alexnet.py")
 # What may be told to all trainings; the rest is their recipe's.
 SETTINGS = ("epochs", "batch_size", "learning_rate", "weight_decay", "seed", "precision", "threads")
 
@@ -28,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         metavar="DATA",
         help="pictures as train_alexnet.py takes them, best with folders of classes in train/ and"
-        f" test/, or {CIFAR10.name} (without it, that is fetched to {DATA}/)",
+        f" test/, or {CIFAR10.name} (without it, that is fetched to {DATA_FOLDER}/)",
     )
     parser.add_argument(
         "--run",
@@ -43,24 +53,64 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=RECIPES,
         help="defaults of all settings, as train_alexnet.py explains them (%(default)s)",
     )
-    for setting in fields(Settings):
-        if setting.name in SETTINGS:
-            name = setting.name.replace("_", "-")
-            parser.add_argument(f"--{name}", **setting.metadata["argument"])
+    Settings.add_arguments(parser, SETTINGS, defaults=False)
     cli.add_places(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """1 if a training failed; the code of one that was refused or stopped."""
-    data = options.data or CIFAR10.fetch(DATA, options.mirror, options.places)
-    settings = {"data": data, "recipe": options.recipe}
-    for name in SETTINGS:
-        if (value := getattr(options, name)) is not None:
-            settings[name.replace("_", "-")] = value
+    """Train and compare; return 1 if a training failed, the code of one refused or stopped."""
+    data = options.data or CIFAR10.fetch(DATA_FOLDER, options.mirror, options.places)
+    told = {name: getattr(options, name) for name in ("recipe", *SETTINGS)}
+    settings = {name.replace("_", "-"): told[name] for name in told if told[name] is not None}
     directory, variants = Path(options.directory), list(dict.fromkeys(options.variants))
-    results, code = compare(variants, directory, settings)
-    if results:
-        print(f"\n{table(results)}\nIn {directory}/: table.md, table.csv and curves.png. Next:")
+    outcomes, code = compare(variants, directory, {"data": data, **settings})
+    if outcomes:
+        print(f"\n{comparison_table(outcomes)}")
+        print(f"In {directory}/: table.md, table.csv and curves.png. Next:")
         print(f"  make tensorboard RUN={directory}")
         print(f"  python predict_alexnet.py 2 PICTURE --run {directory}/VARIANT")
     return code
+
+
+def compare(
+    variants: Sequence[str], directory: Path, options: Mapping[str, object]
+) -> tuple[list[Outcome], int]:
+    """Train each variant in ``directory/VARIANT``; return what came of each, and an exit code.
+
+    `options` (name → value) are those of train_alexnet.py, which has to be in the working
+    directory. Runs that were begun go on. A training that fails is an outcome among the others, and
+    makes the code 1; with one that is refused or stopped all ends, and its code is returned. The
+    outcomes so far are written into `directory` each time, for a comparison may take days.
+    """
+    outcomes: list[Outcome] = []
+    for variant in variants:
+        run = Run(directory / variant)
+        places = {
+            "run": run.directory,
+            "features": directory / "features",
+            "log": directory / "train.log",
+        }
+        code = train_by_script({"variant": variant, **options, **places})
+        if code > 1:
+            return outcomes, code
+        outcomes.append(read_outcome(run, variant, finished=code == 0))
+        write_comparison(outcomes, directory)
+    return outcomes, 0 if all(outcome.finished for outcome in outcomes) else 1
+
+
+def train_by_script(options: Mapping[str, object]) -> int:
+    """Run train_alexnet.py with `options` (name → value); return its exit code.
+
+    That is below 0 when a signal ended it at once. A terminal does not reach it, so that Ctrl-C
+    asks it to stop but once, by us. Raises UserError when it is not in the working directory.
+    """
+    if not SCRIPT.is_file():
+        raise UserError(f"this trains in the project's folder, where {SCRIPT} is")
+    words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+    print(f"\n$ python {SCRIPT} {shlex.join(words)}", flush=True)
+    with subprocess.Popen([sys.executable, SCRIPT, *words], start_new_session=True) as process:
+        try:
+            return process.wait()
+        except signals.Stopped:
+            process.terminate()  # it saves where it is; leaving the block waits for that
+            raise

@@ -6,11 +6,10 @@ import argparse
 from pathlib import Path
 
 from alexnet_tf.commands import cli
-from alexnet_tf.data.archive import Limits
+from alexnet_tf.data.archive import DEFAULT_LIMITS, Limits
 from alexnet_tf.data.dataset import open_dataset, write_lists
-from alexnet_tf.data.sources import DATA, NoPictures
+from alexnet_tf.data.sources import DATA_FOLDER, PHOTOS, NoPictures
 from alexnet_tf.system import arguments
-from alexnet_tf.weights.published import PHOTOS
 
 HELP = "list and split pictures into train.txt and val.txt, or fetch some first"
 
@@ -19,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         nargs="?",
-        default=str(DATA),
+        default=str(DATA_FOLDER),
         metavar="SOURCE",
         help="a folder of cat.N.jpg and dog.N.jpg, a folder with a folder for each class, a zip of"
         " either, or lists (%(default)s, where 25,000 photos of cats and dogs are fetched to if"
@@ -27,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out",
-        default=str(DATA),
+        default=str(DATA_FOLDER),
         metavar="DIR",
         help="where train.txt, val.txt, classes.txt and rejected.txt go (%(default)s)",
     )
@@ -38,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--max-{what}",
             type=arguments.positive,
-            default=getattr(Limits(), what),
+            default=getattr(DEFAULT_LIMITS, what),
             metavar="N",
             help=f"the most {what} to unpack from a zip (%(default)s)",
         )
@@ -51,9 +50,9 @@ def run(options: argparse.Namespace) -> None:
     try:
         dataset = open_dataset(source, options.seed, limits)
     except NoPictures:
-        if source != DATA:
+        if source != DATA_FOLDER:
             raise
-        source = PHOTOS.fetch(DATA, options.mirror, options.places)
+        source = PHOTOS.fetch(DATA_FOLDER, options.mirror, options.places)
         dataset = open_dataset(source, options.seed, limits)
     out = Path(options.out)
     listed = source in (out, out / "train.txt") and (out / "train.txt").is_file()

@@ -1,13 +1,20 @@
-"""``python -m alexnet_tf demo``: the whole job on drawings."""
+"""``python -m alexnet_tf demo``: the whole job on drawings, by the commands that a user types."""
 
 from __future__ import annotations
 
 import argparse
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
-from alexnet_tf.commands.demonstrating import demo
+from alexnet_tf import starter
+from alexnet_tf.data.drawings import draw_faces
+from alexnet_tf.errors import UserError
+from alexnet_tf.runs.settings import Settings
 
 HELP = "the whole job on drawings, without any download"
+EPOCHS = 8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,3 +25,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     demo(Path(options.out))
+
+
+def demo(folder: Path) -> None:
+    """List, train and predict in `folder`, in subprocesses of the scripts in the working directory.
+
+    Uses the pretrained weights where they are in their place, the starter's convolutions otherwise.
+    """
+    if not Path("train_alexnet.py").is_file():
+        raise UserError("run the demo in the project's folder, where train_alexnet.py is")
+    photos, run = folder / "photos", folder / "run"
+    print(f"Drawing 200 cats and 200 dogs into {photos}/")
+    draw_faces(photos)
+    weights, variant = Settings().weights, Settings().variant
+    pretrained = Path(weights).is_file()
+    if not pretrained:
+        print(f"There is no {weights}, so the convolutions are those of the starter, which comes")
+        print("with the program and was trained on photos of cats and dogs.")
+        weights = variant = starter.NAME
+    told = {
+        "data": folder,
+        "run": run,
+        "weights": weights,
+        "variant": variant,
+        "epochs": EPOCHS,
+        "features": folder / "features",
+        "log": folder / "train_alexnet.log",
+    }
+    _type("-m", "alexnet_tf", "data", photos, "--out", folder)
+    _type("train_alexnet.py", *(word for name in told for word in (f"--{name}", told[name])))
+    _type("predict_alexnet.py", "2", photos / "cat.0.jpg", "--run", run)
+    several = [photos / f"{name}.{number}.jpg" for number in (1, 2) for name in ("cat", "dog")]
+    _type("predict_alexnet.py", "2", *several, "--top", "2", "--run", run)
+    if pretrained:
+        _type("predict_alexnet.py", "1", photos / "cat.0.jpg")
+    print(f"""
+Made in {folder}/: photos/ (the drawings), train.txt and val.txt (the split), features/ (pool5 of
+every picture), train_alexnet.log, and run/ with checkpoints/, tensorboard/, history.csv and
+model.keras, the trained network. Next:
+  make tensorboard RUN={run}   look at the curves on http://localhost:9090
+  make weights                      pretrained weights, for real photos and for ImageNet's classes
+  make data                         25,000 photos of cats and dogs
+  make train                        the real job""")
+
+
+def _type(*arguments: object) -> None:
+    """Show a command and run it, as if a user had typed it."""
+    words = [str(argument) for argument in arguments]
+    print(f"\n$ python {shlex.join(words)}", flush=True)
+    subprocess.run([sys.executable, *words], check=True)

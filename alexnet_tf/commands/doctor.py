@@ -1,4 +1,4 @@
-"""``python -m alexnet_tf doctor``: is all well?"""
+"""``python -m alexnet_tf doctor``: whether all is well."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from alexnet_tf.errors import UserError
 from alexnet_tf.reports.doctor import examine
 from alexnet_tf.runs.run import Run
-from alexnet_tf.system.files import printable
+from alexnet_tf.system.text import printable
 
 HELP = "check this installation, and a run"
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """A line for each check; 2 unless all is well."""
+    """Print a line for each check; return 2 unless all is well."""
     if options.directory and not Path(options.directory).is_dir():
         raise UserError(f"{options.directory}: is no run directory")
     well = True

@@ -8,12 +8,18 @@ import sys
 
 from alexnet_tf.data.images import CROPS, RESIZES
 from alexnet_tf.inference.classifier import Classifier
-from alexnet_tf.inference.engine import Network
+from alexnet_tf.inference.engine import Engine
 from alexnet_tf.inference.evaluate import Evaluation, evaluate_runs
 from alexnet_tf.inference.evaluate_imagenet import (
     ImageNetEvaluation,
     evaluate_imagenet,
     imagenet_pictures,
+)
+from alexnet_tf.reports.evaluation import (
+    evaluation_json,
+    evaluation_text,
+    imagenet_json,
+    imagenet_text,
 )
 from alexnet_tf.runs.run import finished_run
 from alexnet_tf.runs.settings import Settings
@@ -78,13 +84,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    evaluation = _of_imagenet(options) if options.imagenet else _of_runs(options)
+    """Print what was found; return 2 if a picture had to be left out."""
+    if options.imagenet:
+        evaluation = _of_imagenet(options)
+        as_text, as_json = imagenet_text, imagenet_json
+    else:
+        evaluation = _of_runs(options)
+        as_text, as_json = evaluation_text, evaluation_json
     for error in evaluation.failed:
         print(f"alexnet_tf: left out: {error}", file=sys.stderr)
-    if options.json:
-        print(json.dumps(evaluation.as_json()))
-    else:
-        print(evaluation.summary())
+    print(json.dumps(as_json(evaluation)) if options.json else as_text(evaluation))
     return 2 if evaluation.failed else 0
 
 
@@ -95,7 +104,7 @@ def _of_runs(options: argparse.Namespace) -> Evaluation:
 
 def _of_imagenet(options: argparse.Namespace) -> ImageNetEvaluation:
     pictures, labels = imagenet_pictures(options.imagenet, options.labels)
-    network = Network.of_imagenet(options.weights, options.variant, options.resize)
+    engine = Engine.of_imagenet(options.weights, options.variant, options.resize)
     if not options.json:
         print(f"{options.variant}, --resize {options.resize}, --crops {options.crops}")
-    return evaluate_imagenet(Classifier([network], options.crops), pictures, labels)
+    return evaluate_imagenet(Classifier([engine], options.crops), pictures, labels)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from alexnet_tf.exports.litert import write_litert
-from alexnet_tf.inference.engine import Network
+from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.run import finished_run
 from alexnet_tf.system.quiet import import_tensorflow
 
@@ -36,8 +36,8 @@ def run(options: argparse.Namespace) -> None:
         if not sys.stdin.readline():
             return  # whoever would have said so is gone
     run = finished_run(options.run)
-    default = run.lite.with_suffix(".int8.tflite") if options.int8 else run.lite
+    default = run.litert_path.with_suffix(".int8.tflite") if options.int8 else run.litert_path
     path = Path(options.out) if options.out else default
     import_tensorflow()
-    write_litert(Network.of_run(run).open_keras(), path, options.int8)
+    write_litert(Engine.of_run(run).open_keras(), path, options.int8)
     print(f"{path}: {path.stat().st_size / 1e6:.0f} MB")

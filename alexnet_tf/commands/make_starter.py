@@ -1,25 +1,32 @@
-"""Photos of cats and dogs → the files in this folder, by the commands that a user types."""
+"""``python -m alexnet_tf.commands.make_starter``: make the files in alexnet_tf/starter/ anew.
+
+From photos of cats and dogs, by the commands that a user types, in some hours.
+"""
 
 from __future__ import annotations
 
+import argparse
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from alexnet_tf.commands.comparing import train
-from alexnet_tf.data.sources import DATA
+from alexnet_tf.commands import cli
+from alexnet_tf.commands.compare import train_by_script
+from alexnet_tf.data.sources import DATA_FOLDER
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.evaluate import evaluate_runs
-from alexnet_tf.runs.run import STARTER, Run
-from alexnet_tf.starter import FIGURES, WEIGHTS
+from alexnet_tf.reports.evaluation import evaluation_text
+from alexnet_tf.runs.run import STARTER_RUN, Run
+from alexnet_tf.starter import FIGURES_PATH
 from alexnet_tf.system.files import write_json, write_text
-from alexnet_tf.weights.formats.quantize import write_int8
+from alexnet_tf.weights.formats.npz import write_int8
 from alexnet_tf.weights.loading import read_weights
 
+NAME = "alexnet_tf.commands.make_starter"
 CLASSES = ("cat", "dog")
-LISTS, RUN = DATA / "starter", Run("runs/starter")
+LISTS, RUN = DATA_FOLDER / "starter", Run("runs/starter")
 # The originals alone, split as they are here: what other networks are compared on.
 ORIGINALS = LISTS / "originals"
 # Of each class: the share of the small photos to validate with, and the originals to train with.
@@ -29,19 +36,35 @@ SEEN_ORIGINALS = 500
 Labelled = tuple[Path, str]
 
 
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {NAME}",
+        description="Train the starter, a network for cats and dogs, from scratch. Started again, "
+        f"it goes on where it stopped, in {RUN.directory}/.",
+    )
+    parser.add_argument(
+        "small", type=Path, metavar="DIR144", help="15,000 photos, the short side of 144 pixels"
+    )
+    parser.add_argument(
+        "originals", type=Path, metavar="ORIGINALS", help="1,200 others, as Kaggle has them"
+    )
+    options = parser.parse_args()
+    return make(options.small, options.originals)
+
+
 def make(small: Path, originals: Path) -> int:
-    """Train the starter, keep it as int8, and measure that; the exit code of the training.
+    """Train the starter, keep it as int8, and measure that; return the exit code of the training.
 
     `small` and `originals` are folders of cat.N.jpg and dog.N.jpg. It takes hours, and goes on
     where it was stopped. Raises UserError where there are no such photos.
     """
     write_lists(small, originals)
-    if not RUN.model.is_file():
-        code = train({"recipe": "starter", "data": LISTS, "run": RUN.directory})
+    if not RUN.model_path.is_file():
+        code = train_by_script({"recipe": "starter", "data": LISTS, "run": RUN.directory})
         if code:
             return code
     publish(RUN)
-    write_json(FIGURES, figures())
+    write_json(FIGURES_PATH, figures())
     return 0
 
 
@@ -59,8 +82,8 @@ def write_lists(small: Path, originals: Path) -> None:
 
 
 def split(small: Path, originals: Path) -> tuple[list[Labelled], list[Labelled], list[Labelled]]:
-    """The small photos to validate with, all those to train with, and the originals that nothing is
-    trained or chosen by: the same ones every time."""
+    """Return the small photos to validate with, all those to train with, and the originals that
+    nothing is trained or chosen by: the same ones every time."""
     random = Random(0)
     held_out, seen, unseen = [], [], []
     for label in CLASSES:
@@ -88,20 +111,24 @@ def _labelled(photos: Sequence[Path], label: str) -> list[Labelled]:
 
 
 def publish(run: Run) -> None:
-    """The finished `run` as the starter."""
-    write_int8(read_weights(run.model), WEIGHTS)
+    """Put the finished `run` in the place of the starter."""
+    write_int8(read_weights(run.model_path), STARTER_RUN.model_path)
     for name in ("config.json", "history.csv", "classes.txt"):
-        shutil.copy(run.directory / name, STARTER.directory)
+        shutil.copy(run.directory / name, STARTER_RUN.directory)
 
 
 def figures() -> dict[str, Any]:
-    """What the card says: how often the starter is right, and the network before it was int8."""
+    """Measure what the card says: how often the starter is right, and was before it was int8."""
     lists = {"validation": LISTS / "val.txt", "originals": ORIGINALS / "val.txt"}
     return {name: _accuracy(path) for name, path in lists.items()}
 
 
 def _accuracy(photos: Path) -> dict[str, Any]:
-    evaluation = evaluate_runs([RUN, STARTER], str(photos))
-    print(evaluation.summary())
+    evaluation = evaluate_runs([RUN, STARTER_RUN], str(photos))
+    print(evaluation_text(evaluation))
     before, after = (evaluation.accuracy(answers) for answers in evaluation.answers)
     return {"pictures": len(evaluation.labels), **after, "float32": before["accuracy"]}
+
+
+if __name__ == "__main__":
+    cli.run(main, NAME)

@@ -8,9 +8,8 @@ from pathlib import Path
 from alexnet_tf.commands import cli
 from alexnet_tf.errors import UserError
 from alexnet_tf.starter import weights_path
-from alexnet_tf.weights.loading import read_weights
-from alexnet_tf.weights.published import PRETRAINED, WEIGHTS
-from alexnet_tf.weights.recognize import recognize
+from alexnet_tf.weights.loading import read_weights_file
+from alexnet_tf.weights.published import PRETRAINED, WEIGHTS_FOLDER
 
 HELP = "fetch and check pretrained weights"
 
@@ -21,21 +20,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         default=next(iter(PRETRAINED)),
         metavar="NAME",
-        help=f"{', '.join(PRETRAINED)}, which go to {WEIGHTS}/, or any other file, which is only"
-        " checked; starter is the one that comes with the program (%(default)s)",
+        help=f"{', '.join(PRETRAINED)}, which go to {WEIGHTS_FOLDER}/, or any other file, which is"
+        " only checked; starter is the one that comes with the program (%(default)s)",
     )
     cli.add_places(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     path = weights_path(options.name)
-    if path.name in PRETRAINED and path.parent in (Path(), WEIGHTS):
-        path = PRETRAINED[path.name].fetch(WEIGHTS, options.mirror, options.places)
+    if path.name in PRETRAINED and path.parent in (Path(), WEIGHTS_FOLDER):
+        path = PRETRAINED[path.name].fetch(WEIGHTS_FOLDER, options.mirror, options.places)
     elif not path.exists():
         raise UserError(
             f"{path}: there is no such file; those that can be fetched are {', '.join(PRETRAINED)}"
         )
-    layers = read_weights(path)
-    print(f"{path}: {recognize(layers, path).name}")
-    for name, (kernel, _) in layers.items():
+    file = read_weights_file(path)
+    print(f"{path}: {file.recognized().name}")
+    for name, (kernel, _) in file.layers.items():
         print(f"{name}  {' × '.join(map(str, kernel.shape))}")

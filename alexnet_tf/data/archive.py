@@ -1,4 +1,4 @@
-"""A stranger's zip of pictures → a folder of pictures, or a refusal before anything is written."""
+"""Zips of pictures from strangers: unpacked, or refused before anything is written."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from alexnet_tf.errors import UserError
-from alexnet_tf.system.files import appearing, printable
+from alexnet_tf.system.files import appearing
 from alexnet_tf.system.progress import progress
+from alexnet_tf.system.text import printable
 from alexnet_tf.system.zips import TooManyEntries, open_zip
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
-# What zipfile decompresses piece by piece; of others a kilobyte may become gigabytes at once.
+# What is compressed in these ways is unpacked piece by piece; of other ways a kilobyte may become
+# gigabytes at once.
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # Linux's NAME_MAX and PATH_MAX leave room for the folder that the files are unpacked into.
 LONGEST_NAME, LONGEST_PATH = 255, 3000
-# Bytes that harm nobody, however little promised them.
-SMALL = 1 << 20
+# Any zip may unpack to so many bytes, however small it is itself.
+ALWAYS_ALLOWED = 1 << 20
 
 UNPACK_IT = "Unpack it yourself and name the folder"
 BY_HAND = UNPACK_IT + ", or let `python -m alexnet_tf data ZIP {option} N` unpack it"
@@ -36,11 +38,11 @@ class Limits:
     ratio: int = 200
 
 
-DEFAULT = Limits()
+DEFAULT_LIMITS = Limits()
 
 
-def unpack(archive: Path, into: Path, limits: Limits = DEFAULT) -> Path:
-    """The folder below `into` that holds the files of the zip `archive`, unpacked at most once.
+def unpack(archive: Path, into: Path, limits: Limits = DEFAULT_LIMITS) -> Path:
+    """Unpack the zip `archive`, once, into a folder below `into`, and return that.
 
     Its name carries a fingerprint of the archive's table of contents, so another archive of the
     same name gets a folder of its own. Nothing is written before the whole table is checked. Raises
@@ -68,7 +70,7 @@ def unpack(archive: Path, into: Path, limits: Limits = DEFAULT) -> Path:
 
 
 def _check_contents(archive: Path, members: list[zipfile.ZipInfo], limits: Limits) -> None:
-    """UserError unless every entry is harmless and all of them are within `limits`."""
+    """Raise UserError unless every member is harmless and all of them are within `limits`."""
     for member in members:
         reason = _harm(member)
         if reason:
@@ -89,7 +91,7 @@ def _check_contents(archive: Path, members: list[zipfile.ZipInfo], limits: Limit
             f"{archive}: refused, for it unpacks to {promised:,} bytes, more than "
             f"{limits.bytes:,}. " + BY_HAND.format(option="--max-bytes")
         )
-    if promised > max(limits.ratio * size, SMALL):
+    if promised > max(limits.ratio * size, ALWAYS_ALLOWED):
         raise UserError(
             f"{archive}: refused, for its {size:,} bytes unpack to {promised:,}, more than "
             f"{limits.ratio} times as many, as no pictures do. {UNPACK_IT}"
@@ -97,12 +99,12 @@ def _check_contents(archive: Path, members: list[zipfile.ZipInfo], limits: Limit
 
 
 def _harm(member: zipfile.ZipInfo) -> str | None:
-    """The end of a sentence about what is wrong with `member`; None when it is harmless."""
+    """Return the end of a sentence about what is wrong with `member`; None when it is harmless."""
     # Windows takes both kinds of slashes and drive letters; nothing safe needs any of the three.
     path = PureWindowsPath(member.filename)
     if path.anchor or ".." in path.parts or "\\" in member.filename:
         return "points out of the folder that it is unpacked into, or would on Windows"
-    # Of what Unix puts there: the kind of file, which is 0 where the zip was made elsewhere.
+    # Zips made on Unix have a file's mode in the upper 16 bits, others have zeros there.
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "is a link or a device, not a file"
@@ -120,12 +122,12 @@ def _harm(member: zipfile.ZipInfo) -> str | None:
 
 
 def _shown(name: object) -> str:
-    """As much of the name of a member, which may have 65,535 bytes, as is needed to know it by."""
+    """Shorten the name of a member, which may have 65,535 bytes, to what it is known by."""
     return printable(str(name)[:LONGEST_NAME])
 
 
 def _extract(file: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: Path) -> None:
-    """Unpack all `members`, or none.
+    """Unpack all `members` into `folder`, or none.
 
     No member becomes longer than the checked table of contents says: zipfile stops there, and finds
     that the checksum differs.

@@ -1,4 +1,4 @@
-"""Another picture from the same picture, in every epoch (Krizhevsky 2012, section 4.1)."""
+"""Random views of training pictures, others in every epoch (Krizhevsky 2012, section 4.1)."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LARGEST = 255  # the value of white; principal components are of pictures in 0–1
+WHITE = 255  # principal components are those of pictures in 0–1
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What happens to training pictures at random.
+    """What is done at random to training pictures.
 
-    `size` pixels square are cut out, anywhere if `crop`, else at the centre; one half of the
-    pictures is mirrored if `mirror`. `shift` is the deviation of the three random numbers that
-    multiply the `components` (see `color_components`) and are added to all pixels of a picture.
+    Cut out are `size` pixels square, anywhere if `crop`, else at the centre. If `mirror`, half of
+    the pictures are mirrored. To all pixels of a picture the three `components` (see
+    `color_components`) are added, each multiplied by a random number of the deviation `shift`.
     """
 
     size: int
@@ -26,7 +26,10 @@ class Augmentation:
     components: np.ndarray | None = None
 
     def __call__(self, pictures: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """uint8 RGB (n, side, side, 3) → (n, size, size, 3), uint8 or, with a shift, float32."""
+        """Make views (n, size, size, 3) of `pictures`, uint8 RGB (n, side, side, 3).
+
+        They are uint8 or, with a `shift`, float32 that may leave 0–255.
+        """
         count, room = len(pictures), pictures.shape[1] - self.size
         places = np.full((count, 2), room // 2)
         if self.crop:
@@ -39,19 +42,19 @@ class Augmentation:
         if not self.shift:
             return views
         alphas = random.normal(0, self.shift, (count, 3))
-        shifts = LARGEST * alphas @ self.components
+        shifts = WHITE * alphas @ self.components
         return views + shifts[:, None, None].astype(np.float32)
 
 
 def color_components(batches: Iterable[np.ndarray]) -> np.ndarray:
-    """The principal components of the colours of all pixels, one a row: float64 (3, 3).
+    """Compute the principal components of the colours of all pixels: float64 (3 components, RGB).
 
     Each is a unit eigenvector of the covariance matrix of red, green and blue, in 0–1, multiplied
     by its eigenvalue; the largest is last. `batches` are uint8 RGB (n, side, side, 3), read once.
     """
     count, total, products = 0, np.zeros(3), np.zeros((3, 3))
     for batch in batches:
-        pixels = batch.reshape(-1, 3).astype(np.float64) / LARGEST
+        pixels = batch.reshape(-1, 3).astype(np.float64) / WHITE
         count += len(pixels)
         total += pixels.sum(axis=0)
         products += pixels.T @ pixels

@@ -14,14 +14,20 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from alexnet_tf.errors import UserError, WeightsError
-from alexnet_tf.system.arrays import ARRAYS, PickledArray
+from alexnet_tf.errors import BadFile, UserError
+from alexnet_tf.system.download import Published
 from alexnet_tf.system.files import appearing
-from alexnet_tf.system.pickles import RestrictedUnpickler
+from alexnet_tf.system.pickles import ARRAYS, PickledArray, RestrictedUnpickler
 from alexnet_tf.system.progress import progress
 
-CIFAR10_ARCHIVE = "cifar-10-python.tar.gz"
-# Of batches.meta in the archive, in the order of the labels.
+# The checksum is the one that keras.datasets.cifar10 has.
+CIFAR10 = Published(
+    "cifar-10-python.tar.gz",
+    ("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",),
+    "sha256",
+    "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+)
+# In the order of the labels, from batches.meta in the archive.
 CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
@@ -31,22 +37,22 @@ BATCHES["test_batch"] = ("test", 0)
 FOLDER = "cifar-10-batches-py/"
 SIDE, CHANNELS = 32, 3
 
-# A batch has 31 MB, the unpacked archive 186 MB.
+# In bytes; a batch has 31 MB, the unpacked archive 186 MB.
 LARGEST_BATCH, LARGEST_ARCHIVE = 32 << 20, 256 << 20
-# Reads that unpickling a batch takes: 70,000.
+# Unpickling a batch takes 70,000 reads.
 MOST_READS = 400_000
 
 
 def is_cifar(path: Path) -> bool:
-    """Whether `path` is a file that can only be CIFAR-10's, for no other ``.tar.gz`` is read."""
+    """Tell whether `path` is a ``.tar.gz``: the only one that is read is CIFAR-10's."""
     return path.name.lower().endswith((".tar.gz", ".tgz")) and path.is_file()
 
 
 def unpack_cifar(archive: Path, into: Path) -> Path:
-    """The folder below `into` of ``train/CLASS/NNNNN.png`` and ``test/CLASS/NNNNN.png``.
+    """Unpack `archive`, once, into a folder of its own below `into`, and return that.
 
-    The numbers count from data_batch_1 on, and from 0 for test_batch. It is unpacked at most once:
-    the name carries a fingerprint of `archive`. Only the six batches in it are read, in bounded
+    It has ``train/CLASS/NNNNN.png``, numbered from data_batch_1 on, and ``test/CLASS/NNNNN.png``;
+    its name carries a fingerprint of `archive`. Only the six batches in that are read, in bounded
     memory, and nothing that they name is run. Raises UserError for anything but a whole archive.
     """
     with open(archive, "rb") as file:
@@ -66,7 +72,10 @@ def unpack_cifar(archive: Path, into: Path) -> Path:
 
 
 def _batches(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each batch in a tar; UserError, the end of a sentence, without one."""
+    """Read name and content of each batch in a tar.
+
+    Raises UserError, the end of a sentence about the archive, unless each is there once.
+    """
     missing = list(BATCHES)
     for member in _members(file):
         name = member.name.removeprefix(FOLDER)
@@ -80,13 +89,13 @@ def _batches(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
         yield name, file.read(member.size)
     if missing:
         raise UserError(
-            f": has no {FOLDER}{missing[0]}, so it is not CIFAR-10's {CIFAR10_ARCHIVE}; unpack any "
+            f": has no {FOLDER}{missing[0]}, so it is not CIFAR-10's {CIFAR10.name}; unpack any "
             "other archive yourself and name the folder"
         )
 
 
 def _members(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
-    """The members of a tar, `file` being at the content of each while it is looked at.
+    """Walk over the members of a tar, `file` being at the content of each meanwhile.
 
     Unlike tarfile, it follows no link and keeps no list, and a header that describes the next
     member is only one more.
@@ -103,6 +112,7 @@ def _members(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
 
 
 def _write_pictures(folder: Path, batch: str, content: bytes) -> None:
+    """Write the pictures of a batch, by its name and content, as PNG files below `folder`."""
     part, first = BATCHES[batch]
     for name in CLASSES:
         (folder / part / name).mkdir(parents=True, exist_ok=True)
@@ -117,29 +127,29 @@ def _write_pictures(folder: Path, batch: str, content: bytes) -> None:
 
 
 def _read_batch(content: bytes) -> tuple[np.ndarray, list[int]]:
-    """Pictures (n, 32, 32, 3), RGB of 0–255, and the class of each, 0–9.
+    """Read pictures, uint8 RGB (n, 32, 32, 3), and the class of each, 0–9.
 
-    Pickled are rows of all red, then all green, then all blue values of a picture.
+    A picture is pickled as all its red, then all its green, then all its blue values.
     """
     batch = RestrictedUnpickler(_Pickle(content), ARRAYS).load()
     pixels = batch.get("data") if isinstance(batch, dict) else None
     if not isinstance(pixels, PickledArray) or not isinstance(batch.get("labels"), list):
-        raise WeightsError("holds no dict of data and labels")
+        raise BadFile("holds no dict of data and labels")
     pixels, labels = pixels.array(("u1",)), batch["labels"]
     if pixels.shape != (len(labels), CHANNELS * SIDE**2):
-        raise WeightsError(
+        raise BadFile(
             f"holds an array of shape {pixels.shape} and {len(labels)} labels, where a row of "
             f"{CHANNELS * SIDE**2:,} numbers for each label is expected"
         )
     if not all(isinstance(label, int) and 0 <= label < len(CLASSES) for label in labels):
-        raise WeightsError("holds a label that is no whole number from 0 to 9")
+        raise BadFile("holds a label that is no whole number from 0 to 9")
     return pixels.reshape(-1, CHANNELS, SIDE, SIDE).transpose(0, 2, 3, 1), labels
 
 
 class _Pickle(io.BytesIO):
-    """A pickle that ends a reader who would make far more of it than a batch is.
+    """A pickle that can be read a limited number of times.
 
-    A byte of it may ask for an object of a hundred.
+    Each byte of a hostile one may ask for an object of a hundred.
     """
 
     reads = 0
@@ -147,5 +157,5 @@ class _Pickle(io.BytesIO):
     def read(self, size: int | None = -1) -> bytes:
         self.reads += 1
         if self.reads > MOST_READS:
-            raise WeightsError("holds more than pictures and labels")
+            raise BadFile("holds more than pictures and labels")
         return super().read(size)

@@ -9,21 +9,22 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from alexnet_tf.data.archive import DEFAULT, Limits
+from alexnet_tf.data.archive import DEFAULT_LIMITS, Limits
 from alexnet_tf.data.images import ImageError, read_content, read_picture
 from alexnet_tf.data.sources import Entry, open_source
 from alexnet_tf.errors import UserError
-from alexnet_tf.system.files import printable, write_text
+from alexnet_tf.system.files import write_text
 from alexnet_tf.system.progress import progress
+from alexnet_tf.system.text import align, printable
 
 VALIDATION_SHARE = 0.15
-# So many pictures at a time are handed to the threads that check them.
+# How many pictures at a time are handed to the threads that check them.
 PORTION = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One picture: its path, the index of its class, the SHA-256 of the file in hex."""
+class Picture:
+    """A picture: its path, the index of its class, the SHA-256 of its file in hex."""
 
     path: str
     label: int
@@ -32,53 +33,56 @@ class Row:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled pictures, split; `rejected` holds (path, reason) of the files left out."""
+    """Labelled pictures, split; `rejected` holds (path, reason) of the files that are left out."""
 
     classes: tuple[str, ...]
-    train: tuple[Row, ...]
-    validation: tuple[Row, ...]
+    train: tuple[Picture, ...]
+    validation: tuple[Picture, ...]
     rejected: tuple[tuple[str, str], ...] = ()
 
     def fingerprint(self) -> str:
-        """SHA-256 over classes, split, labels and contents of the pictures, not their places."""
+        """Compute the SHA-256 of classes, split, labels and contents; paths do not matter."""
         digest = hashlib.sha256(repr(self.classes).encode())
-        for rows in (self.train, self.validation):
-            digest.update(repr([(row.label, row.digest) for row in rows]).encode())
+        for pictures in (self.train, self.validation):
+            digest.update(repr([(p.label, p.digest) for p in pictures]).encode())
         return digest.hexdigest()
 
     def summary(self) -> str:
-        """A table of pictures by class, and a line about those left out."""
-        train, validation = (
-            Counter(row.label for row in rows) for rows in (self.train, self.validation)
+        """Make a table of the numbers of pictures by class, and a line about those left out."""
+        parts = self.train, self.validation
+        counts = [Counter(picture.label for picture in pictures) for pictures in parts]
+        lines = align(
+            [
+                ("class", "training", "validation"),
+                *(
+                    (name, *(str(count[label]) for count in counts))
+                    for label, name in enumerate(self.classes)
+                ),
+                ("all", *(str(len(pictures)) for pictures in parts)),
+            ]
         )
-        names = [printable(name) for name in self.classes]
-        width = max(len(name) for name in (*names, "class"))
-        lines = [f"{'class':{width}}  training  validation"]
-        for label, name in enumerate(names):
-            lines.append(f"{name:{width}}  {train[label]:8}  {validation[label]:10}")
-        lines.append(f"{'all':{width}}  {len(self.train):8}  {len(self.validation):10}")
         if self.rejected:
             lines.append(f"left out: {len(self.rejected)}, named with the reason in rejected.txt")
         return "\n".join(lines)
 
     def first_rejected(self) -> str:
-        """An ending for a sentence about missing pictures."""
+        """Make an ending for a sentence about missing pictures."""
         if not self.rejected:
             return ""
         path, reason = self.rejected[0]
         return f" ({len(self.rejected)} left out, the first: {printable(path)}, which {reason})"
 
     def without(self, reasons: dict[str, str]) -> Dataset:
-        """The same, with the pictures whose paths are in `reasons` (path → reason) rejected."""
+        """Reject pictures for `reasons` (path → reason); UserError when too few are left."""
         parts = (
-            tuple(row for row in rows if row.path not in reasons)
-            for rows in (self.train, self.validation)
+            tuple(picture for picture in pictures if picture.path not in reasons)
+            for pictures in (self.train, self.validation)
         )
         return _checked(Dataset(self.classes, *parts, (*self.rejected, *reasons.items())))
 
 
-def open_dataset(source: str | Path, seed: int = 0, limits: Limits = DEFAULT) -> Dataset:
-    """The labelled pictures that `source` names, as `open_source` takes it, checked and split.
+def open_dataset(source: str | Path, seed: int = 0, limits: Limits = DEFAULT_LIMITS) -> Dataset:
+    """Check and split the labelled pictures that `source` names, as `open_source` takes it.
 
     Unless the lists say otherwise, 15% of each class are kept for validation, the same ones every
     time for the same files and `seed`, wherever they lie. Byte-identical pictures stay on one side.
@@ -95,16 +99,16 @@ def open_dataset(source: str | Path, seed: int = 0, limits: Limits = DEFAULT) ->
 
     train, validation = [], []
     for entry in entries:
-        row = Row(entry.path, found.classes.index(entry.label), digests[entry.path])
-        if len(labels[row.digest]) > 1:
-            names = " and ".join(sorted(labels[row.digest]))
-            rejected.append((row.path, f"the same picture is labelled {names}"))
-        elif row.digest not in held_out:
-            train.append(row)
+        picture = Picture(entry.path, found.classes.index(entry.label), digests[entry.path])
+        if len(labels[picture.digest]) > 1:
+            names = " and ".join(sorted(labels[picture.digest]))
+            rejected.append((picture.path, f"the same picture is labelled {names}"))
+        elif picture.digest not in held_out:
+            train.append(picture)
         elif entry.validation is False:
-            rejected.append((row.path, "the same picture is in the validation list"))
+            rejected.append((picture.path, "the same picture is in the validation list"))
         else:
-            validation.append(row)
+            validation.append(picture)
     dataset = Dataset(found.classes, tuple(train), tuple(validation), (*found.rejected, *rejected))
     return _checked(dataset)
 
@@ -114,15 +118,16 @@ def write_lists(dataset: Dataset, directory: Path) -> None:
 
     The label is the index of the class, whose name is that line of classes.txt.
     """
-    for name, rows in (("train.txt", dataset.train), ("val.txt", dataset.validation)):
-        write_text(directory / name, "".join(f"{row.path} {row.label}\n" for row in rows))
+    for name, pictures in (("train.txt", dataset.train), ("val.txt", dataset.validation)):
+        lines = (f"{picture.path} {picture.label}\n" for picture in pictures)
+        write_text(directory / name, "".join(lines))
     write_text(directory / "classes.txt", "".join(f"{name}\n" for name in dataset.classes))
     rejected = (f"{printable(path)}\t{printable(reason)}\n" for path, reason in dataset.rejected)
     write_text(directory / "rejected.txt", "".join(rejected))
 
 
 def _inspect(paths: list[str]) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    """Digests of the readable pictures, by path, and (path, reason) of the others."""
+    """Find the digests of the readable pictures, by path, and (path, reason) of the others."""
     digests, rejected = {}, []
     portions = (paths[start : start + PORTION] for start in range(0, len(paths), PORTION))
     with ThreadPoolExecutor() as pool:
@@ -137,7 +142,7 @@ def _inspect(paths: list[str]) -> tuple[dict[str, str], list[tuple[str, str]]]:
 
 
 def _digest(path: str) -> str | ImageError:
-    """SHA-256 of the file, once its picture has been decoded (small, for speed) from end to end."""
+    """Compute a file's SHA-256 once its picture has been decoded to the end, small for speed."""
     try:
         content = read_content(path)
         read_picture(path, 1, content)
@@ -147,7 +152,7 @@ def _digest(path: str) -> str | ImageError:
 
 
 def _held_out(entries: list[Entry], digests: dict[str, str], seed: int) -> set[str]:
-    """Digests of the pictures to validate with: those in the validation list, or 15% a class."""
+    """Choose the pictures to validate with, by digest: the validation list's, or 15% a class."""
     if any(entry.validation is not None for entry in entries):
         return {digests[entry.path] for entry in entries if entry.validation}
     from sklearn.model_selection import train_test_split  # takes a second to import
@@ -156,30 +161,30 @@ def _held_out(entries: list[Entry], digests: dict[str, str], seed: int) -> set[s
     for entry in entries:
         classes[entry.label].add(digests[entry.path])
     held_out: set[str] = set()
-    for pictures in classes.values():
-        if len(pictures) > 1:  # one that is alone is reported by _checked
-            share = max(1, round(VALIDATION_SHARE * len(pictures)))
+    for same_class in classes.values():
+        if len(same_class) > 1:  # one that is alone is reported by _checked
+            share = max(1, round(VALIDATION_SHARE * len(same_class)))
             held_out.update(
-                train_test_split(sorted(pictures), test_size=share, random_state=seed)[1]
+                train_test_split(sorted(same_class), test_size=share, random_state=seed)[1]
             )
     return held_out
 
 
 def _checked(dataset: Dataset) -> Dataset:
-    """`dataset` itself; UserError when it is not enough to train and validate with."""
+    """Return `dataset` itself; UserError when it is not enough to train and validate with."""
     if len(dataset.classes) < 2:
         raise UserError(
             f"only one class of pictures was found, '{dataset.classes[0]}'; a classifier needs two "
             "or more, each in a folder of its own (or as cat.N.jpg and dog.N.jpg)"
         )
-    pictures = defaultdict(set)
-    for row in (*dataset.train, *dataset.validation):
-        pictures[row.label].add(row.digest)
-    trained = {row.label for row in dataset.train}
+    digests = defaultdict(set)
+    for picture in (*dataset.train, *dataset.validation):
+        digests[picture.label].add(picture.digest)
+    trained = {picture.label for picture in dataset.train}
     for label, name in enumerate(dataset.classes):
-        if len(pictures[label]) < 2 or label not in trained:
+        if len(digests[label]) < 2 or label not in trained:
             raise UserError(
-                f"the class '{name}' has {len(pictures[label])} different readable picture(s); it "
+                f"the class '{name}' has {len(digests[label])} different readable picture(s); it "
                 "needs at least two, one to train with and one to validate with"
                 + dataset.first_rejected()
             )

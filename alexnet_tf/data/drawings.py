@@ -1,4 +1,4 @@
-"""Drawn cat and dog faces: a labelled sample that needs no download."""
+"""Drawn faces of cats and dogs: labelled pictures that need no download."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def draw_faces(folder: Path, per_class: int = 200, seed: int = 0) -> None:
 
 
 def _picture(draw_face, random: np.random.Generator) -> Image.Image:
+    """Put a drawn face, turned and scaled, before a background, with noise over both."""
     background = _background(random)
     face = Image.new("RGBA", (CANVAS, CANVAS))
     fur = _color(random)
@@ -41,7 +42,7 @@ def _picture(draw_face, random: np.random.Generator) -> Image.Image:
 
 
 def _background(random: np.random.Generator) -> Image.Image:
-    """Two colours running into each other, with a few blobs of others."""
+    """Let two colours run into each other, with a few blobs of others."""
     coarse = random.integers(40, 230, (2, 2, 3), np.uint8)
     picture = Image.fromarray(coarse).resize((CANVAS, CANVAS), Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(picture)
@@ -56,7 +57,7 @@ def _background(random: np.random.Generator) -> Image.Image:
 
 
 def _draw_cat(draw: ImageDraw.ImageDraw, random: np.random.Generator, fur, dark) -> None:
-    """Round head, pointed ears that stand up, slit pupils, whiskers."""
+    """Draw a round head, pointed ears that stand up, slit pupils, whiskers."""
     for side in (-1, 1):
         tip = (256 + side * random.integers(120, 165), random.integers(30, 75))
         draw.polygon([(256 + side * 165, 235), tip, (256 + side * 45, 125)], fur)
@@ -73,7 +74,7 @@ def _draw_cat(draw: ImageDraw.ImageDraw, random: np.random.Generator, fur, dark)
 
 
 def _draw_dog(draw: ImageDraw.ImageDraw, random: np.random.Generator, fur, dark) -> None:
-    """Long head, ears that hang, round pupils, a muzzle with a big nose, often a tongue."""
+    """Draw a long head, ears that hang, round pupils, a muzzle with a big nose, often a tongue."""
     draw.ellipse((121, 75, 391, 400), fur)
     for side in (-1, 1):
         x, length = 256 + side * 140, random.integers(180, 245)

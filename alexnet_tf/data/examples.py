@@ -7,23 +7,26 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.data.dataset import Row
+from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.features import FeatureStore
 
 
 class Examples:
-    """Those of `rows`. Number i is picture i modulo how many there are, in view i divided by it."""
+    """What an open `store` holds of n labelled `pictures`.
 
-    def __init__(self, rows: Sequence[Row], store: FeatureStore):
+    Example number i is picture i modulo n, in the view i divided by n.
+    """
+
+    def __init__(self, pictures: Sequence[Picture], store: FeatureStore):
         self.store = store
-        self.slots = store.slots(rows)
-        self.labels = np.array([row.label for row in rows], np.int64)
+        self.slots = store.slots(pictures)
+        self.labels = np.array([picture.label for picture in pictures], np.int64)
 
     def __len__(self) -> int:
         return len(self.slots)
 
     def sample(self, number: int) -> np.ndarray:
-        """The numbers of at most so many pictures, spread over the list."""
+        """Choose at most `number` pictures, spread over all; return their numbers."""
         return np.arange(0, len(self), -(-len(self) // number))
 
     def batches(
@@ -32,7 +35,7 @@ class Examples:
         view: Callable[[np.ndarray, int], np.ndarray] | None = None,
         first: int = 0,
     ) -> tf.data.Dataset:
-        """(values (n, …), labels int64 (n,)) for each chunk of numbers, from `first` on.
+        """Read (values (n, …), labels int64 (n,)) for each chunk of numbers, from `first` on.
 
         The values are those in the store or, with a `view`, what it makes of those and the number
         of the chunk: float32 pictures. They are made while the step before is under way.
@@ -40,9 +43,9 @@ class Examples:
 
         def read():
             for chunk, numbers in enumerate(chunks[first:], first):
-                views, pictures = np.divmod(numbers, len(self))
-                values = self.store.read(self.slots[pictures], views)
-                yield view(values, chunk) if view else values, self.labels[pictures]
+                views, indices = np.divmod(numbers, len(self))
+                values = self.store.read(self.slots[indices], views)
+                yield view(values, chunk) if view else values, self.labels[indices]
 
         shape = (None, None, None, 3) if view else (None, *self.store.shape)
         signature = (

@@ -1,10 +1,10 @@
-"""What the frozen layers make of every picture, computed once and kept on disk.
+"""What frozen layers make of each picture: computed once, kept on the disk.
 
-A store is a folder ``KEY/`` whose name stands for everything the numbers depend on but the picture
-itself, which is known by the SHA-256 of its file. It holds ``recipe.json`` (what KEY stands for),
-``values`` (batch after batch of 64 pictures × views × the inputs of the first layer that is not
-frozen) and ``index`` (for each batch the digests of its pictures and a checksum). A batch counts
-once its index record is written.
+A store is a folder ``KEY/``. KEY begins the SHA-256 of the recipe: all that the values depend on
+but the picture itself, which is known by the SHA-256 of its file. In the folder are
+``recipe.json``, ``values`` (batch after batch of 64 pictures × views × the inputs of the first
+layer that is not frozen) and ``index`` (for each batch the digests of its pictures and a CRC-32 of
+its values). A batch counts once its index record is written.
 """
 
 from __future__ import annotations
@@ -17,140 +17,173 @@ import zlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from alexnet_tf.data.dataset import Row
+from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.images import ImageError, load_batches
 from alexnet_tf.errors import UserError
-from alexnet_tf.system import signals as stopping
+from alexnet_tf.system import signals
 from alexnet_tf.system.disk import room_for
 from alexnet_tf.system.files import write_json
 from alexnet_tf.system.locks import locked
 from alexnet_tf.system.progress import progress
 from alexnet_tf.variants import Variant
-from alexnet_tf.weights.loading import Weights, fingerprint
+from alexnet_tf.weights import Weights, fingerprint
+
+Forward = Callable[[np.ndarray], np.ndarray]
 
 # Batches are always this long and padded: the last bits of a convolution depend on the size of the
 # batch and on the place in it, and stored features must not depend on what else was asked for.
 BATCH = 64
 RECORD = np.dtype([("digests", "S64", (BATCH,)), ("checksum", "<u4")])
-# What of a variant's row does not change the output of its convolutions.
+# These fields of a variant do not change the output of its convolutions.
 WITHOUT_EFFECT = ("name", "head", "fc_units", "dropout", "initial")
 
 
 class FeatureStore:
-    """The values in one folder ``directory/KEY/``: read by digest, filled by `fill`."""
+    """The inputs of one `layer` for many pictures, found by the pictures' digests.
+
+    Made by `of_pictures` or `of_layer`, and on the disk once it is opened:
+
+        store = FeatureStore.of_layer("data/features", variant, "short", weights).open()
+        store.fill(pictures, forward)
+        values = store.read(store.slots(pictures))
+    """
 
     def __init__(
         self,
         directory: str | Path,
-        row: Variant,
+        recipe: dict[str, Any],
+        variant: Variant,
         resize: str,
-        layer: str = "fc6",
-        side: int | None = None,
-        weights: Weights | None = None,
-        mirror: bool = False,
-        precision: str = "float32",
+        layer: str,
+        dtype: str,
+        shape: tuple[int, ...],
+        views: int = 1,
     ):
-        """For the inputs of `layer`: the pool5 of fc6, flat and in float16, in both views if
-        `mirror`; or the pictures of conv1, uint8 RGB and `side` pixels square."""
-        self.layer, self.resize = layer, resize
-        if layer == "conv1":
-            self.row = replace(row, image_size=side)
-            self.dtype, self.shape, self.views = np.dtype("u1"), (side, side, 3), 1
-            recipe = {"side": side, "resized": row.resized, "resize": resize}
-        else:
-            shape = row.shape_before(layer)
-            self.row, self.dtype, self.views = row, np.dtype("<f2"), 1 + mirror
-            self.shape = (int(np.prod(shape)),) if layer == "fc6" else shape
-            below = {name: weights[name] for name in row.conv_layers if name < layer}
-            recipe = {
-                "weights": fingerprint(below),
-                "variant": {k: v for k, v in asdict(row).items() if k not in WITHOUT_EFFECT},
-                "layer": layer,
-                "resize": resize,
-                "views": ["original", "mirror"][: self.views],
-                "precision": precision,
-                "batch": BATCH,
-            }
+        self.variant, self.resize, self.layer = variant, resize, layer
+        self.dtype, self.shape, self.views = np.dtype(dtype), shape, views
+        self._recipe = recipe
         key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
         self.directory = Path(directory) / key
-        self._batch_size = BATCH * self.views * math.prod(self.shape) * self.dtype.itemsize
-        write_json(self.directory / "recipe.json", recipe)
         self._data, self._index = self.directory / "values", self.directory / "index"
-        self._data.touch()
-        self._index.touch()
+        self._batch_size = BATCH * views * math.prod(shape) * self.dtype.itemsize
         # Records of batches that need no second look: found to be whole, or written here.
         self._sound: dict[int, bytes] = {}
-        self._open()
 
-    def __contains__(self, row: Row) -> bool:
-        return row.digest in self._slots
+    @classmethod
+    def of_pictures(
+        cls, directory: str | Path, variant: Variant, resize: str, side: int
+    ) -> FeatureStore:
+        """Describe a store of conv1's inputs before preprocessing: uint8 RGB (side, side, 3)."""
+        recipe = {"side": side, "resized": variant.resized, "resize": resize}
+        square = replace(variant, image_size=side)
+        return cls(directory, recipe, square, resize, "conv1", "u1", (side, side, 3))
 
-    def slots(self, rows: Sequence[Row]) -> np.ndarray:
-        """Places of the rows' pictures in the store, int64 (rows,); KeyError for one it lacks."""
-        return np.array([self._slots[row.digest] for row in rows], np.int64)
+    @classmethod
+    def of_layer(
+        cls,
+        directory: str | Path,
+        variant: Variant,
+        resize: str,
+        weights: Weights,
+        layer: str = "fc6",
+        mirror: bool = False,
+        precision: str = "float32",
+    ) -> FeatureStore:
+        """Describe a store of the inputs of `layer`, float16, flat for fc6; of both views, the
+        picture and its mirror image, if `mirror`.
+
+        `weights` hold at least the layers below, computed in `precision`.
+        """
+        shape, views = variant.shape_before(layer), 1 + mirror
+        below = {name: weights[name] for name in variant.conv_layers if name < layer}
+        recipe = {
+            "weights": fingerprint(below),
+            "variant": {k: v for k, v in asdict(variant).items() if k not in WITHOUT_EFFECT},
+            "layer": layer,
+            "resize": resize,
+            "views": ["original", "mirror"][:views],
+            "precision": precision,
+            "batch": BATCH,
+        }
+        shape = (math.prod(shape),) if layer == "fc6" else shape
+        return cls(directory, recipe, variant, resize, layer, "<f2", shape, views)
+
+    def open(self) -> FeatureStore:
+        """Make the folder if it is missing, map the values in it, and return the store itself."""
+        write_json(self.directory / "recipe.json", self._recipe)
+        self._data.touch()
+        self._index.touch()
+        self._map()
+        return self
+
+    def __contains__(self, picture: Picture) -> bool:
+        return picture.digest in self._slots
+
+    def slots(self, pictures: Sequence[Picture]) -> np.ndarray:
+        """Find the places of `pictures` in the store, int64 (n,); KeyError for one it lacks."""
+        return np.array([self._slots[picture.digest] for picture in pictures], np.int64)
 
     def read(self, slots: np.ndarray, views: np.ndarray | int = 0) -> np.ndarray:
-        """What is kept of the pictures at `slots`, as seen in `views` (1: mirrored): (n, …)."""
+        """Read the values (n, …) of the pictures at `slots`, as seen in `views` (1: mirrored)."""
         return self._values[slots, views]
 
-    def fill(
-        self, rows: Sequence[Row], forward: Callable[[np.ndarray], np.ndarray] | None = None
-    ) -> dict[str, str]:
-        """Compute what the store lacks of `rows`; return path → reason of pictures now unreadable.
+    def fill(self, pictures: Sequence[Picture], forward: Forward | None = None) -> dict[str, str]:
+        """Compute what the store lacks of `pictures`; return path → reason of those that cannot be
+        read any more, or have other contents now.
 
-        A file whose content is no longer that of its row counts as such. `forward` maps float32
-        inputs (64, 227, 227, 3) to those of the layer; pictures need none. Stopped at any moment,
-        the next call goes on with the batch that was under way; asked to stop, this one finishes it
-        first. Raises UserError while another process fills the store, and NoRoom when the disk is
-        full.
+        `forward` maps float32 inputs (64, 227, 227, 3) to those of the layer; a store of pictures
+        needs none. Stopped at any moment, the next call goes on with the batch that was under way;
+        asked to stop, this one finishes it first. Raises UserError while another process fills the
+        store and for values that float16 cannot hold, NoRoom when the disk is full.
         """
         failed: dict[str, str] = {}
-        with locked(self.directory), stopping.postponed():
-            self._open()  # the process that had the lock before may have added to it
+        with locked(self.directory), signals.postponed():
+            self._map()  # the process that had the lock before may have added to it
             # More than once only for pictures that have a copy: that one may be readable.
-            while rows := [row for row in rows if row not in self and row.path not in failed]:
-                failed |= self._fill(rows, forward)
-                self._open()
+            while pictures := [p for p in pictures if p not in self and p.path not in failed]:
+                failed |= self._fill(pictures, forward)
+                self._map()
         return failed
 
-    def _fill(self, rows: Sequence[Row], forward) -> dict[str, str]:
-        """Compute one copy of each picture; path → reason of those that could not be read."""
-        paths = {row.digest: row.path for row in rows}
+    def size(self, count: int) -> int:
+        """Compute the bytes that `count` more pictures take on the disk."""
+        return -(-count // BATCH) * self._batch_size
+
+    def _fill(self, pictures: Sequence[Picture], forward: Forward | None) -> dict[str, str]:
+        """Compute one copy of each picture; return path → reason of those that cannot be read."""
+        paths = {picture.digest: picture.path for picture in pictures}
         batches = self._batches_to_do(paths)
         loaded = load_batches(
             ([paths[digest] for digest in b.values()] for b in batches.values()),
-            self.row,
+            self.variant,
             self.resize,
             preprocess=self.layer != "conv1",
             digests={path: digest for digest, path in paths.items()},
         )
         failed = {}
-        for left, (number, digests), pictures in zip(
+        for left, (number, digests), results in zip(
             range(len(batches), 0, -1),
             batches.items(),
             progress(loaded, len(batches), "pictures" if forward is None else "features"),
         ):
             inputs = {}
-            for (place, digest), picture in zip(digests.items(), pictures):
-                if isinstance(picture, ImageError):
-                    failed[paths[digest]] = picture.reason
+            for (place, digest), result in zip(digests.items(), results):
+                if isinstance(result, ImageError):
+                    failed[paths[digest]] = result.reason
                 else:
-                    (inputs[place],) = picture
+                    (inputs[place],) = result
             values = self._compute(inputs, forward)
             with room_for(self._data, left * self._batch_size):
                 self._write(number, {place: digests[place] for place in inputs}, values)
-            stopping.check()
+            signals.check()
         return failed
 
-    def size(self, pictures: int) -> int:
-        """Bytes that as many pictures more take on the disk."""
-        return -(-pictures // BATCH) * self._batch_size
-
-    def _open(self) -> None:
-        """Map the data and find every picture in it, but for the batches that are not whole."""
+    def _map(self) -> None:
+        """Map the values and find every picture in them, but for the batches that are not whole."""
         records = np.fromfile(self._index, RECORD)
         count = min(len(records), self._data.stat().st_size // self._batch_size)
         if count:
@@ -170,7 +203,10 @@ class FeatureStore:
                 self._broken[number] = digests
 
     def _batches_to_do(self, wanted: Collection[str]) -> dict[int, dict[int, str]]:
-        """Batch number → place in the batch → digest: the broken ones whole, then new ones."""
+        """Plan what to compute of the digests `wanted`: batch number → place in the batch → digest.
+
+        First come the broken batches, each with all it held that is wanted, then new ones.
+        """
         todo = {
             number: {place: digest for place, digest in digests.items() if digest in wanted}
             for number, digests in self._broken.items()
@@ -182,9 +218,9 @@ class FeatureStore:
             todo[number] = dict(enumerate(missing[start : start + BATCH]))
         return todo
 
-    def _compute(self, inputs: dict[int, np.ndarray], forward) -> np.ndarray:
-        """(64, views, …); zeros at the places without an input."""
-        size = self.row.image_size
+    def _compute(self, inputs: dict[int, np.ndarray], forward: Forward | None) -> np.ndarray:
+        """Compute the values of a batch, (64, views, …), from the `inputs` by place in it."""
+        size = self.variant.image_size
         batch = np.zeros((BATCH, size, size, 3), np.float32 if forward else np.uint8)
         for place, picture in inputs.items():
             batch[place] = picture
@@ -196,12 +232,12 @@ class FeatureStore:
         if not np.abs(values).max() <= limit:  # so written, NaN is caught too
             raise UserError(
                 f"these weights give values above {limit:.0f} or NaN below {self.layer}: they do "
-                f"not fit the variant '{self.row.name}' or its preprocessing"
+                f"not fit the variant '{self.variant.name}' or its preprocessing"
             )
         return values.astype(self.dtype)
 
     def _write(self, number: int, digests: dict[int, str], values: np.ndarray) -> None:
-        """The data first, then the record that makes it count."""
+        """Write a batch: its values first, then the index record that makes it count."""
         record = np.zeros((), RECORD)
         for place, digest in digests.items():
             record["digests"][place] = digest

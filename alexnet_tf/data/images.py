@@ -18,22 +18,22 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from alexnet_tf.errors import UserError
-from alexnet_tf.system.files import printable
+from alexnet_tf.system.text import printable
 from alexnet_tf.variants import Variant, get_variant
 
 # Ways from a photo to the square from which the network's input is cut. `short`: the short side
 # becomes 256 pixels (Krizhevsky 2012, section 2); `caffe`: squashed to 256 × 256 (Caffe's
 # examples/imagenet/create_imagenet.sh); `squash`: squashed to the input's size, so that nothing is
-# cut off (most TensorFlow ports). A row of the table may have another number than 256.
+# cut off (most TensorFlow ports). Some variants have another number than 256, `resized`.
 RESIZES = ("short", "caffe", "squash")
 # The centre; or Krizhevsky 2012, section 4.1: the four corners and the centre, and their mirror
 # images.
 CROPS = (1, 10)
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
 
-# The most that a picture may have. Pillow refuses to open one of more than twice its own limit and
-# warns above that limit; here nothing above it is decoded. Of a large JPEG that is the smaller
-# picture that is asked for. The file may be as large as one that is not compressed at all.
+# The most that a picture may have. Above this limit Pillow warns, and above twice that it refuses;
+# here nothing above it is decoded. Of a large JPEG the smaller size counts that it is decoded at. A
+# file may be as large as one that is not compressed at all.
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS  # 89,478,485
 MAX_BYTES = 4 * MAX_PIXELS
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -51,7 +51,7 @@ class ImageError(UserError):
 
     @classmethod
     def unreadable(cls, path: object, error: OSError) -> ImageError:
-        """The file itself cannot be read."""
+        """Make the error of a file that the system cannot read."""
         if isinstance(error, FileNotFoundError):
             return cls(path, "does not exist")
         return cls(path, f"cannot be read: {error.strerror or error}")
@@ -60,7 +60,7 @@ class ImageError(UserError):
 def load_image(
     path: str | Path, variant: str | Variant = "bvlc", resize: str = "short"
 ) -> np.ndarray:
-    """The picture in the file `path`, as large as the network sees it: uint8 RGB (227, 227, 3).
+    """Load the picture in the file `path` as the network sees it: uint8 RGB (227, 227, 3).
 
     Upright (EXIF), the first frame of several, on white where it is transparent; resized as one of
     `RESIZES` says, by antialiased bilinear interpolation. Raises ImageError.
@@ -75,29 +75,31 @@ def load_crops(
     crops: int = 1,
     digest: str | None = None,
 ) -> np.ndarray:
-    """`crops` (one of `CROPS`) views of the picture in the file `path`: uint8 (crops, 227, 227, 3).
+    """Load `crops` (one of `CROPS`) views of the picture in `path`: uint8 RGB (crops, 227, 227, 3).
 
     Of ten the second five are the mirror images of the first. With a `digest`, a file that has
     another SHA-256 is an ImageError too. Otherwise as `load_image`.
     """
     if resize not in RESIZES or crops not in CROPS:
         raise ValueError(f"resize should be one of {RESIZES} and crops one of {CROPS}")
-    row = get_variant(variant)
+    variant = get_variant(variant)
     content = read_content(path)
     if digest and hashlib.sha256(content).hexdigest() != digest:
         raise ImageError(path, "has changed since it was listed")
-    picture = read_picture(path, 2 * row.resized, content)
-    scaled = _scaled(picture.size, row, resize)
+    picture = read_picture(path, 2 * variant.resized, content)
+    scaled = _scaled(picture.size, variant, resize)
     views = [
-        np.asarray(_cut(picture, scaled, place, row.image_size))
-        for place in _places(scaled, row.image_size, crops)
+        np.asarray(_cut(picture, scaled, place, variant.image_size))
+        for place in _places(scaled, variant.image_size, crops)
     ]
     return np.stack(views if crops == 1 else views + [view[:, ::-1] for view in views])
 
 
 def read_content(path: str | Path) -> bytes:
-    """The bytes of the picture file `path`; ImageError, before any is read, if it is no file or has
-    more than `MAX_BYTES`."""
+    """Read the bytes of the picture file `path`.
+
+    Raises ImageError if it is no file or has more than `MAX_BYTES`, before any is read.
+    """
     try:
         found = Path(path).stat()
         if not stat.S_ISREG(found.st_mode):
@@ -110,7 +112,7 @@ def read_content(path: str | Path) -> bytes:
 
 
 def read_picture(path: str | Path, least: int, content: bytes | None = None) -> Image.Image:
-    """The picture in `path` (or in its `content`), upright, in mode RGB.
+    """Decode the picture in `path` (or in its `content`), upright, in mode RGB.
 
     A JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as no side falls below `least` pixels,
     which is faster. Raises ImageError for whatever is not a whole picture of one of `FORMATS`, or
@@ -134,20 +136,20 @@ def read_picture(path: str | Path, least: int, content: bytes | None = None) -> 
 
 
 def preprocess_input(images: np.ndarray, variant: str | Variant = "bvlc") -> np.ndarray:
-    """What the network takes: RGB pictures in 0–255, any (…, 3) → float32, the variant's channels.
+    """Make the network's input of RGB pictures in 0–255, any shape (…, 3): float32 of that shape.
 
     For ``bvlc`` and ``caffenet``: BGR minus (104.007, 116.669, 122.679), as Caffe was trained; for
-    the others what their row of `alexnet_tf.variants` says.
+    the others what `alexnet_tf.variants` says.
     """
-    row = get_variant(variant)
+    variant = get_variant(variant)
     images = np.asarray(images)
     inputs = np.empty(images.shape, np.float32)
     # One channel at a time: broadcasting over three values is several times slower.
-    for index, channel in enumerate(row.channels):
+    for index, channel in enumerate(variant.channels):
         values = images[..., "RGB".index(channel)].astype(np.float32)
-        values *= np.float32(row.scale)
-        values -= np.float32(row.mean[index])
-        inputs[..., index] = values / np.float32(row.deviation[index])
+        values *= np.float32(variant.scale)
+        values -= np.float32(variant.mean[index])
+        inputs[..., index] = values / np.float32(variant.deviation[index])
     return inputs
 
 
@@ -160,7 +162,7 @@ def load_batches(
     digests: Mapping[str | Path, str] | None = None,
     preprocess: bool = True,
 ) -> Iterator[list[np.ndarray | ImageError]]:
-    """For each batch of paths the inputs of the network, float32 (crops, 227, 227, 3), or errors.
+    """Load batches of paths: for each path its input, float32 (crops, 227, 227, 3), or an error.
 
     Decodes on all cores, at most `ahead` batches before they are asked for. `digests` are the
     SHA-256 that the files should have, by path, where that is known. Without `preprocess` the
@@ -186,6 +188,7 @@ def load_batches(
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
+    """Convert a picture of any mode to RGB: on white where it is transparent."""
     if picture.mode.startswith("I"):  # 16-bit grey, which Pillow would clip, not scale
         picture = Image.fromarray((np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8))
     if picture.has_transparency_data:
@@ -194,17 +197,17 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
     return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
-def _scaled(size: tuple[int, int], row: Variant, resize: str) -> tuple[int, int]:
-    """Width and height of the whole picture of `size` once it is resized."""
+def _scaled(size: tuple[int, int], variant: Variant, resize: str) -> tuple[int, int]:
+    """Compute width and height of the whole picture of `size` once it is resized."""
     if resize == "squash":
-        return (row.image_size, row.image_size)
+        return (variant.image_size, variant.image_size)
     if resize == "caffe":
-        return (row.resized, row.resized)
-    return tuple(max(row.resized, round(side * row.resized / min(size))) for side in size)
+        return (variant.resized, variant.resized)
+    return tuple(max(variant.resized, round(side * variant.resized / min(size))) for side in size)
 
 
 def _places(scaled: tuple[int, int], size: int, crops: int) -> list[tuple[int, int]]:
-    """Left and top of what is cut from a picture of the size `scaled`, `size` pixels square."""
+    """Find left and top of the squares of `size` pixels to cut from a picture of size `scaled`."""
     centre = tuple((side - size) // 2 for side in scaled)
     if crops == 1:
         return [centre]
@@ -218,7 +221,7 @@ def _places(scaled: tuple[int, int], size: int, crops: int) -> list[tuple[int, i
 def _cut(
     picture: Image.Image, scaled: tuple[int, int], place: tuple[int, int], size: int
 ) -> Image.Image:
-    """`size` pixels square at `place` of the picture resized to `scaled`."""
+    """Cut out `size` pixels square at `place` of the picture resized to `scaled`."""
     # Only what is cut out is computed: within one grey level of what scaling it all would give.
     start, end = (
         [(at + offset) * side / whole for at, side, whole in zip(place, picture.size, scaled)]

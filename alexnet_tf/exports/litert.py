@@ -23,7 +23,10 @@ from alexnet_tf.system.quiet import no_remarks
 
 
 class LiteModel:
-    """The network in a ``.tflite`` file, asked like a Keras model. UserError for a damaged file."""
+    """The network in a ``.tflite`` file, asked like a Keras model.
+
+    Raises UserError for a damaged file.
+    """
 
     def __init__(self, path: Path):
         from ai_edge_litert.interpreter import Interpreter
@@ -36,7 +39,7 @@ class LiteModel:
         self._pictures = 0
 
     def predict_on_batch(self, inputs: np.ndarray) -> np.ndarray:
-        """Inputs float32 (n, 227, 227, 3) → probabilities (n, classes)."""
+        """Return the probabilities, float32 (n, classes), for inputs float32 (n, 227, 227, 3)."""
         if len(inputs) != self._pictures:  # to make ready for another number takes time
             with self._opening():
                 self._interpreter.resize_tensor_input(self._input, inputs.shape)
@@ -59,12 +62,12 @@ class LiteModel:
 
 
 def is_installed() -> bool:
-    """Whether there is an interpreter for LiteRT files."""
+    """Tell whether there is an interpreter for LiteRT files."""
     return find_spec("ai_edge_litert") is not None
 
 
 def is_current(path: Path, source: Path) -> bool:
-    """Whether `path` can be asked in place of `source`, from which it was made."""
+    """Tell whether `path` can be asked in place of `source`, from which it was made."""
     if not (is_installed() and path.is_file() and source.is_file()):
         return False
     return path.stat().st_mtime >= source.stat().st_mtime
@@ -99,10 +102,10 @@ def write_litert(model, path: Path, int8: bool = False) -> None:
 
 @contextmanager
 def exporting_apart(run: Path, log: Logger) -> Iterator[None]:
-    """A block that leaves the model of a run; then `write_litert` in a process of its own.
+    """Run a block that leaves the model of a run; then `write_litert` in a process of its own.
 
-    The memory that it takes is gone when the process ends; TensorFlow it imports during the block.
-    A failure is a warning, for without the file everything works, only slower.
+    The memory that this takes is gone when the process ends, which imports TensorFlow during the
+    block. A failure is a warning, for without the file everything works, only slower.
     """
     command = [sys.executable, "-m", "alexnet_tf", "export", str(run), "--format", "litert"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}

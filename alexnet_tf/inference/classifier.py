@@ -10,7 +10,7 @@ import numpy as np
 
 from alexnet_tf.data.images import ImageError, load_batches
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference.engine import BATCH, Network
+from alexnet_tf.inference.engine import BATCH, Engine
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".webp")
 
@@ -28,21 +28,21 @@ class Classifier:
     """A network, or several whose probabilities are averaged (Krizhevsky 2012, section 6).
 
     Each sees `crops` views of a picture, as in `alexnet_tf.data.images`. `classes` are in the order
-    of the first network; UserError when another has other ones.
+    of the first one. Raises UserError when another has other classes.
     """
 
-    def __init__(self, networks: Sequence[Network], crops: int = 1):
-        self.networks, self.crops = tuple(networks), crops
-        self.classes = networks[0].classes
-        for network in networks:
-            for name in sorted(set(network.classes) ^ set(self.classes)):
+    def __init__(self, engines: Sequence[Engine], crops: int = 1):
+        self.engines, self.crops = tuple(engines), crops
+        self.classes = engines[0].classes
+        for engine in engines:
+            for name in sorted(set(engine.classes) ^ set(self.classes)):
                 raise UserError(
-                    f"{network.source}: has other classes than {networks[0].source}, for only one "
+                    f"{engine.source}: has other classes than {engines[0].source}, for only one "
                     f"of them knows '{name}'; networks of the same classes can be averaged"
                 )
 
     def classify(self, files: Sequence[str], top: int) -> Iterator[Answer]:
-        """An answer for each file, in order, with the `top` likeliest classes."""
+        """Yield an answer for each file, in order, with the `top` likeliest classes."""
         for file, result in zip(files, self.probabilities(files)):
             if isinstance(result, ImageError):
                 yield Answer(file, error=result)
@@ -50,31 +50,34 @@ class Classifier:
                 yield Answer(file, self._top(result.mean(axis=0), top))
 
     def probabilities(self, files: Sequence[str]) -> Iterator[np.ndarray | ImageError]:
-        """For each file, in order, (networks, classes), means over its crops, or why not."""
+        """Yield for each file, in order, probabilities (engines, classes), means over its crops.
+
+        For a file that is no readable picture it is an ImageError.
+        """
         size = BATCH // self.crops
         batches = [files[start : start + size] for start in range(0, len(files), size)]
-        among = len(files) * self.crops * len(self.networks)
-        ways = {(network.variant, network.resize) for network in self.networks}
+        among = len(files) * self.crops * len(self.engines)
+        ways = {(engine.variant, engine.resize) for engine in self.engines}
         loaded = {way: load_batches(batches, *way, self.crops) for way in ways}
         for batch in zip(*loaded.values()):
             pictures = list(zip(*batch))  # each in all of the ways
             errors = [_error(picture) for picture in pictures]
             readable = [picture for picture, error in zip(pictures, errors) if not error]
             inputs = dict(zip(loaded, map(np.stack, zip(*readable))))
-            rows = iter(self._forward(inputs, among) if readable else ())
+            outputs = iter(self._forward(inputs, among) if readable else ())
             for error in errors:
-                yield error or next(rows)
+                yield error or next(outputs)
 
     def _forward(self, inputs: dict[tuple[str, str], np.ndarray], among: int) -> np.ndarray:
-        """(variant, resize) → (pictures, crops, 227, 227, 3) → (pictures, networks, classes)."""
+        """Ask all: (variant, resize) → (n, crops, 227, 227, 3) → (n, engines, classes)."""
         answers = []
-        for network in self.networks:
-            pictures = inputs[network.variant, network.resize]
-            rows = network.probabilities(pictures.reshape(-1, *pictures.shape[2:]), among)
-            rows = rows.reshape(*pictures.shape[:2], -1).mean(axis=1)
-            if network.classes != self.classes:
-                rows = rows[:, [network.classes.index(name) for name in self.classes]]
-            answers.append(rows)
+        for engine in self.engines:
+            pictures = inputs[engine.variant, engine.resize]
+            outputs = engine.probabilities(pictures.reshape(-1, *pictures.shape[2:]), among)
+            outputs = outputs.reshape(*pictures.shape[:2], -1).mean(axis=1)
+            if engine.classes != self.classes:
+                outputs = outputs[:, [engine.classes.index(name) for name in self.classes]]
+            answers.append(outputs)
         return np.stack(answers, axis=1)
 
     def _top(self, probabilities: np.ndarray, top: int) -> tuple[tuple[str, float], ...]:
@@ -87,7 +90,7 @@ def _error(views: Sequence[np.ndarray | ImageError]) -> ImageError | None:
 
 
 def find_pictures(paths: Sequence[str]) -> list[str]:
-    """The files among `paths`, and in place of each folder the picture files below it, sorted."""
+    """List the files among `paths`, and in place of each folder the pictures below it, sorted."""
     found = []
     for path in paths:
         if Path(path).is_dir():

@@ -1,21 +1,21 @@
-"""A trained network in its files, and the ways to ask it: a few pictures at once, or many fast."""
+"""A finished network and who answers for it: LiteRT at once, or TensorFlow many pictures fast."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from alexnet_tf.data.imagenet import imagenet_classes
-from alexnet_tf.exports.litert import LiteModel, is_current, is_installed, write_litert
+from alexnet_tf.exports import litert
 from alexnet_tf.runs.run import Run
 from alexnet_tf.system.processor import native_precision
 from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.variants import get_variant
-from alexnet_tf.weights.loading import check_weights, read_weights
+from alexnet_tf.weights import Weights
+from alexnet_tf.weights.loading import open_weights
 
 # The most inputs that a network is asked about at once.
 BATCH = 64
@@ -26,70 +26,67 @@ MOST_FOR_LITE = 2000
 MOST_AS_IT_IS = 250
 
 
-class Network:
-    """A network and the names of its outputs. It is opened when the first picture asks.
+class Engine:
+    """A finished network, which is opened when the first picture asks.
 
-    `open_keras` returns a Keras model: inputs of `variant` → probabilities (n, classes), made from
-    the file `source`. `lite` is where the same network is, or should be, as a LiteRT file: it
-    answers at once, while importing TensorFlow, which answers thousands faster, takes seconds.
-    `resize` says what of a picture the network sees, as in `alexnet_tf.data.images`.
+    `variant` and `resize` say what it wants of a picture, as in `alexnet_tf.data.images`, and
+    `classes` name its outputs, in their order. It was read from the file `source`; `litert_path` is
+    where the same network is, or should be, as a LiteRT file: that answers at once, while importing
+    TensorFlow, which answers thousands faster, takes seconds.
     """
 
     def __init__(
         self,
         variant: str,
+        resize: str,
         classes: Sequence[str],
-        open_keras: Callable,
         source: Path,
-        lite: Path,
-        resize: str = "short",
+        litert_path: Path,
+        weights: Weights | Path | None = None,
     ):
-        self.variant, self.resize = variant, resize
-        self.classes = tuple(classes)
-        self.source, self.lite = source, lite
-        self.open_keras = open_keras
+        """Take `weights`, or a file of them, for a new AlexNet; without, `source` is a model."""
+        self.variant, self.resize, self.classes = variant, resize, tuple(classes)
+        self.source, self.litert_path = source, litert_path
+        self._weights = weights
+        self._asked_keras = False
 
     @classmethod
-    def of_imagenet(cls, weights: str | Path, variant: str, resize: str = "short") -> Network:
-        """Names the thousand classes of ImageNet. Raises UserError for unusable weights."""
-        row, names = get_variant(variant), [names for _, names in imagenet_classes()]
-        weights = Path(weights)
-        lite = weights.with_name(f"{weights.name}.{variant}.tflite")
-        if not is_current(lite, weights):
-            layers = check_weights(read_weights(weights), row, weights, len(names))
-        else:
-            layers = weights  # checked when the LiteRT file was made
+    def of_imagenet(cls, weights: str | Path, variant: str, resize: str = "short") -> Engine:
+        """Open pretrained weights, which know ImageNet's thousand classes.
 
-        def open_keras():
-            from alexnet_tf.model import AlexNet
-
-            return AlexNet(variant, weights=layers)
-
-        return cls(variant, names, open_keras, weights, lite, resize)
+        Raises BadFile for unusable ones; those that a LiteRT file was made from were checked then.
+        """
+        path, classes = Path(weights), [names for _, names in imagenet_classes()]
+        litert_path = path.with_name(f"{path.name}.{variant}.tflite")
+        checked = path
+        if not litert.is_current(litert_path, path):
+            checked = open_weights(path, get_variant(variant), len(classes))
+        return cls(variant, resize, classes, path, litert_path, checked)
 
     @classmethod
-    def of_run(cls, run: Run) -> Network:
-        """Names the classes that the finished run was trained on, from pictures resized as then."""
+    def of_run(cls, run: Run) -> Engine:
+        """Open a finished run, which knows its own classes, in pictures resized as they were then.
+
+        Raises UserError when its config.json is unreadable.
+        """
         config = run.read_config()
-        variant, resize = config["settings"]["variant"], config["settings"]["resize"]
-        classes = config["classes"]
-
-        def open_keras():
-            from alexnet_tf.model import AlexNet, load_model
-
-            if run.model.suffix == ".keras":
-                return load_model(run.model)
-            return AlexNet(variant, len(classes), run.model)  # the starter's weights
-
-        return cls(variant, classes, open_keras, run.model, run.lite, resize)
+        return cls(
+            config["settings"]["variant"],
+            config["settings"]["resize"],
+            config["classes"],
+            run.model_path,
+            run.litert_path,
+            # The starter has weights in place of a model.
+            None if run.model_path.suffix == ".keras" else run.model_path,
+        )
 
     def probabilities(self, inputs: np.ndarray, among: int) -> np.ndarray:
-        """Inputs float32 (n, 227, 227, 3), n at most `BATCH` → probabilities float32 (n, classes).
+        """Return the probabilities, float32 (n, classes), for inputs float32 (n, 227, 227, 3).
 
-        `among` so many will be asked for in all: up to `MOST_FOR_LITE` are answered in float32 by
-        LiteRT, where it can; more by `FastModel`.
+        n is at most `BATCH`, and `among` says how many will be asked for in all: up to
+        `MOST_FOR_LITE` are answered in float32 by LiteRT, where it can; more by `FastModel`.
         """
-        if among <= MOST_FOR_LITE and is_current(self.lite, self.source):
+        if among <= MOST_FOR_LITE and litert.is_current(self.litert_path, self.source):
             model = self._lite_model
         elif among <= MOST_AS_IT_IS:
             model = self._keras_model
@@ -97,23 +94,30 @@ class Network:
             model = self._fast_model
         return model.predict_on_batch(inputs)
 
-    def keep_lite(self) -> None:
-        """Write the LiteRT file, if it is missing, there is an interpreter to read it, and
-        TensorFlow had to answer. A folder that takes no file does not spoil the answers given."""
-        asked_keras = "_keras_model" in self.__dict__
-        if asked_keras and is_installed() and not is_current(self.lite, self.source):
-            print(f"keeping {self.lite}, so that the next answer takes a second", file=sys.stderr)
-            try:
-                write_litert(self._keras_model, self.lite)
-            except OSError as error:
-                print(f"it could not be kept: {error}", file=sys.stderr)
+    def open_keras(self):
+        """Return the network as a new Keras model: inputs of `variant` → (n, classes)."""
+        from alexnet_tf.model import AlexNet, load_model
+
+        if self._weights is None:
+            return load_model(self.source)
+        return AlexNet(self.variant, len(self.classes), self._weights)
+
+    def lacks_litert(self) -> bool:
+        """Tell whether TensorFlow answered for want of a LiteRT file, which could be read here."""
+        is_current = litert.is_current(self.litert_path, self.source)
+        return self._asked_keras and litert.is_installed() and not is_current
+
+    def write_litert(self) -> None:
+        """Write the LiteRT file. Raises OSError where the folder takes none."""
+        litert.write_litert(self._keras_model, self.litert_path)
 
     @cached_property
-    def _lite_model(self) -> LiteModel:
-        return LiteModel(self.lite)
+    def _lite_model(self) -> litert.LiteModel:
+        return litert.LiteModel(self.litert_path)
 
     @cached_property
     def _keras_model(self):
+        self._asked_keras = True
         import_tensorflow()
         return self.open_keras()
 

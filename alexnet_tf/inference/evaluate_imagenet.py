@@ -23,49 +23,28 @@ PUBLISHED = {1: 0.571, 5: 0.802}
 
 @dataclass(frozen=True)
 class ImageNetEvaluation:
-    """`hits[k]` of `pictures` have their class among the k likeliest; `failed` were unreadable."""
+    """How often ImageNet's pictures were recognized, in numbers; `alexnet_tf.reports` words them.
+
+    `hits[k]` of `pictures` have their class among the k likeliest; `failed` were unreadable.
+    """
 
     pictures: int
     hits: dict[int, int]
     failed: tuple[ImageError, ...] = ()
 
     def accuracy(self, top: int) -> float:
+        """Return the share of pictures whose class is among the `top` likeliest."""
         return self.hits[top] / self.pictures
 
     def interval(self, top: int) -> tuple[float, float]:
-        """Where the accuracy on all such pictures lies, with 95% confidence (Wilson 1927)."""
+        """Return the 95% interval of the accuracy on all such pictures (Wilson 1927)."""
         return wilson_interval(self.hits[top], self.pictures)
-
-    def summary(self) -> str:
-        """A table, with the published numbers beside ours."""
-        lines = ["       accuracy  95% interval   published"]
-        for top, published in PUBLISHED.items():
-            low, high = self.interval(top)
-            interval = f"{low:.1%} – {high:.1%}"
-            lines.append(f"top-{top}  {self.accuracy(top):8.1%}  {interval:13}  {published:9.1%}")
-        lines.append(
-            f"on {self.pictures} pictures; published is BVLC AlexNet on all 50,000, measured with "
-            "--resize caffe --crops 1"
-        )
-        return "\n".join(lines)
-
-    def as_json(self) -> dict:
-        """The same as a dict."""
-        tops = {
-            f"top{top}": {
-                "accuracy": self.accuracy(top),
-                "interval95": self.interval(top),
-                "published": published,
-            }
-            for top, published in PUBLISHED.items()
-        }
-        return {"pictures": self.pictures, "failed": len(self.failed), **tops}
 
 
 def imagenet_pictures(
     folder: str | Path, labels: str | Path | None = None
 ) -> tuple[list[str], list[int]]:
-    """The pictures below `folder` and the index, 0–999, of the class of each.
+    """Return the pictures below `folder` and the index, 0–999, of the class of each.
 
     The class is that of the file's name in the list `labels`, lines ``NAME INDEX`` (Caffe's
     val.txt) or ``NAME WNID``. Without a list it is the WordNet id that the picture's folder is
@@ -86,17 +65,17 @@ def imagenet_pictures(
 def evaluate_imagenet(
     classifier: Classifier, pictures: Sequence[str], labels: Sequence[int]
 ) -> ImageNetEvaluation:
-    """Top-1 and top-5 of `classifier` on `pictures`, `labels` being the indices of their classes.
+    """Count the top-1 and top-5 hits of `classifier` on `pictures`, whose classes are `labels`.
 
-    Pictures that cannot be read are left out of all numbers. UserError when that leaves none.
+    Pictures that cannot be read are left out of all numbers; UserError when that leaves none.
     """
     ranks, failed = [], []
     answers = progress(classifier.probabilities(pictures), len(pictures), "evaluating")
-    for rows, label in zip(answers, labels):
-        if isinstance(rows, ImageError):
-            failed.append(rows)
+    for probabilities, label in zip(answers, labels):
+        if isinstance(probabilities, ImageError):
+            failed.append(probabilities)
         else:
-            order = np.argsort(-rows.mean(axis=0), kind="stable")
+            order = np.argsort(-probabilities.mean(axis=0), kind="stable")
             ranks.append(int(np.flatnonzero(order == label)[0]))
     if not ranks:
         raise UserError(f"{failed[0]}; nor can any other of the pictures be read")

@@ -7,8 +7,9 @@ import numpy as np
 from alexnet_tf.data.images import preprocess_input
 from alexnet_tf.model import AlexNet
 from alexnet_tf.variants import VARIANTS
+from alexnet_tf.weights import Weights
 
-# Of pool5 as tests/reference.py computes it in double precision from `golden_input` and
+# Of pool5 as tests/support/reference.py computes it in double precision from `golden_input` and
 # `golden_weights`: its mean, and its values at (row, column, channel).
 MEAN = 48.43653652
 VALUES = {(0, 0, 0): 4.586250283, (2, 3, 100): 106.6806056, (5, 5, 255): 122.5441821}
@@ -17,8 +18,10 @@ TOLERANCE = 1e-4
 
 
 def golden_error() -> float:
-    """How far BVLC's pool5, from a picture's pixels on, is from the right numbers: the largest
-    difference, as a share of pool5's largest value."""
+    """Return how far BVLC's pool5, from a picture's pixels on, is from the right numbers.
+
+    That is the largest difference, as a share of pool5's largest value.
+    """
     model = AlexNet(weights=golden_weights(), include_top=False)
     (pool5,) = model.predict_on_batch(preprocess_input(golden_input()[None]))
     found = np.array([pool5.mean(dtype=np.float64), *(pool5[place] for place in VALUES)])
@@ -26,12 +29,12 @@ def golden_error() -> float:
 
 
 def golden_input() -> np.ndarray:
-    """A picture, uint8 (227, 227, 3), that NumPy promises to make the same for ever."""
+    """Draw a picture, uint8 (227, 227, 3), that NumPy promises to make the same for ever."""
     return np.random.RandomState(0).randint(0, 256, (227, 227, 3), np.uint8)
 
 
-def golden_weights() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """conv1 … conv5 of He's deviation (2015, equation 10), the same for ever too."""
+def golden_weights() -> Weights:
+    """Draw conv1 … conv5 with He's deviation (2015, equation 10), the same for ever too."""
     random = np.random.RandomState(0)
     return {
         name: (

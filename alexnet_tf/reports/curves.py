@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from alexnet_tf.runs.history import History
+
 WIDTH, HEIGHT = 1200, 500  # pixels
 SCALE = 3  # drawn that much larger, so that scaling down smooths the lines
 LEFT, RIGHT, TOP, BOTTOM = 60, 20, 50, 60  # around a plot
@@ -24,18 +26,16 @@ PLOTS = {"val_accuracy": "accuracy in validation", "val_loss": "loss in validati
 TICKS = 8
 STEPS = (1, 2, 5)
 
-# A training: a dict for each epoch, with the columns of history.csv.
-Rows = Sequence[Mapping[str, float]]
 Point = tuple[float, float]
 
 
-def draw_curves(histories: Mapping[str, Rows]) -> Image.Image:
-    """Validation accuracy (left) and loss (right) of trainings, by name; 1200 × 500 pixels."""
+def draw_curves(histories: Mapping[str, History]) -> Image.Image:
+    """Draw validation accuracy (left) and loss (right) of trainings, by name; 1200 × 500 pixels."""
     large = Image.new("RGB", (WIDTH * SCALE, HEIGHT * SCALE), PAPER)
     draw = ImageDraw.Draw(large)
     width = (WIDTH - LEGEND) // len(PLOTS)
     for index, (column, title) in enumerate(PLOTS.items()):
-        lines = [[(row["epoch"], row[column]) for row in rows] for rows in histories.values()]
+        lines = [[(epoch["epoch"], epoch[column]) for epoch in h] for h in histories.values()]
         plot = _Plot(draw, index * width + LEFT, (index + 1) * width - RIGHT, lines)
         plot.draw_axes(title)
         plot.draw_lines()
@@ -47,7 +47,7 @@ def draw_curves(histories: Mapping[str, Rows]) -> Image.Image:
 
 
 def axis_ticks(low: float, high: float) -> list[float]:
-    """Round numbers at equal steps, from `low` or below it to `high` or above."""
+    """Return round numbers at equal steps, from `low` or below it to `high` or above."""
     span = (high - low) or abs(high) or 1.0
     power = 10.0 ** math.floor(math.log10(span / TICKS))
     step = power * next(step for step in (*STEPS, 10) if span <= TICKS * power * step)
@@ -99,13 +99,13 @@ class _Plot:
 
 
 def _draw_line(draw: ImageDraw.ImageDraw, points: Sequence[Point], index: int) -> None:
-    """The line of the training `index`, in its colour and dashes."""
+    """Draw the line of the training `index`, in its colour and dashes."""
     for dash in _dashes(points, DASHES[index % len(DASHES)]):
         _draw(draw, dash, COLORS[index % len(COLORS)], LINE)
 
 
 def _dashes(points: Sequence[Point], lengths: Sequence[float]) -> Iterator[Sequence[Point]]:
-    """Pieces of the line through `points`: every other of `lengths`, over and over; or all."""
+    """Yield pieces of the line through `points`, by dashes and gaps of `lengths`; without, all."""
     if not lengths:
         yield points
         return

@@ -1,4 +1,4 @@
-"""Is everything as it should be: the installation, the numbers of the network, a run?
+"""Whether everything is as it should be: the installation, the network's numbers, a run.
 
 A check is a function that returns what it found, or raises UserError: what is wrong, what to do.
 """
@@ -10,24 +10,26 @@ import platform
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
-from alexnet_tf.data.dataset import Dataset, Row
+from alexnet_tf.data.dataset import Dataset, Picture
 from alexnet_tf.data.images import ImageError, read_content
 from alexnet_tf.data.sources import read_lines, read_list
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.checkpoints import BrokenCheckpoint, load_checkpoint
-from alexnet_tf.runs.run import STARTER, Run, starting_weights
+from alexnet_tf.runs.run import STARTER_RUN, Run, starting_weights
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system.processor import processor_flags
 from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.variants import get_variant
+from alexnet_tf.weights import Weights, fingerprint
 from alexnet_tf.weights.formats import READERS
-from alexnet_tf.weights.loading import check_weights, fingerprint, read_weights
-from alexnet_tf.weights.published import WEIGHTS
+from alexnet_tf.weights.loading import open_weights, read_weights_file
+from alexnet_tf.weights.published import WEIGHTS_FOLDER
 from alexnet_tf.weights.recognize import recognize
 
 # What /proc/cpuinfo calls them; TensorFlow's kernels choose among them when they are first called.
@@ -56,15 +58,16 @@ class RunFiles:
 
     @cached_property
     def config(self) -> dict[str, Any]:
+        """Read config.json. Raises UserError when it is unreadable."""
         return self.run.read_config()
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The pictures that the run's lists name; the digest of one that cannot be read is ""."""
+        """List the pictures that the run was told; the digest of one that cannot be read is ""."""
         classes = [name for name in read_lines(self.run.directory / "classes.txt") if name]
         parts = [
             tuple(
-                Row(path, self._index(label, classes), _digest(path))
+                Picture(path, self._index(label, classes), _digest(path))
                 for path, label in read_list(self.run.directory / name)
             )
             for name in ("train.txt", "val.txt")
@@ -81,7 +84,7 @@ class RunFiles:
 
 
 def examine(run: Run | None) -> Iterator[Finding]:
-    """A finding for each check of the installation and, where one is given, of the `run`."""
+    """Yield a finding for each check of the installation and, where one is given, of the `run`."""
     for check in INSTALLATION:
         yield _finding(check)
     if run is None:
@@ -100,7 +103,7 @@ def _finding(check: Callable[..., str], *arguments) -> Finding:
 
 
 def versions() -> str:
-    """Python and the packages, against what alexnet_tf's own metadata asks for."""
+    """Compare Python and the packages with what alexnet_tf's own metadata asks for."""
     from packaging.requirements import Requirement  # TensorFlow brings it
 
     try:
@@ -124,7 +127,7 @@ def versions() -> str:
 
 
 def processor() -> str:
-    """The features of the processor that count, where Linux lists them."""
+    """Name the features of the processor that count, where Linux lists them."""
     flags = processor_flags()
     if not flags:
         return f"{platform.machine()}, its features are not listed here"
@@ -135,7 +138,7 @@ def processor() -> str:
 
 
 def network() -> str:
-    """The network's numbers, against numbers known to be right."""
+    """Compare the network's numbers with numbers known to be right."""
     import_tensorflow()
     from alexnet_tf.inference.golden import TOLERANCE, golden_error
 
@@ -149,7 +152,7 @@ def network() -> str:
 
 
 def disk() -> str:
-    """Room in the working directory."""
+    """Look for room in the working directory."""
     free = shutil.disk_usage(".").free
     if free < ROOM:
         raise UserError(
@@ -160,24 +163,23 @@ def disk() -> str:
 
 
 def weights() -> str:
-    """Every file of weights in weights/."""
-    paths = [path for path in sorted(WEIGHTS.glob("*")) if path.suffix in READERS]
+    """Recognize every file of weights in weights/."""
+    paths = [path for path in sorted(WEIGHTS_FOLDER.glob("*")) if path.suffix in READERS]
     if not paths:
-        raise UserError(f"there are none in {WEIGHTS}/; `make weights` fetches some")
-    return ", ".join(f"{path}: {recognize(read_weights(path), path).name}" for path in paths)
+        raise UserError(f"there are none in {WEIGHTS_FOLDER}/; `make weights` fetches some")
+    return ", ".join(f"{path}: {read_weights_file(path).recognized().name}" for path in paths)
 
 
 def starter() -> str:
-    """The network that comes with the program."""
-    found = STARTER.read_config()
-    row, classes = get_variant(found["settings"]["variant"]), found["classes"]
-    check_weights(read_weights(STARTER.model), row, STARTER.model, len(classes))
-    return f"{STARTER.model.name} is whole, it knows {' and '.join(classes)}"
+    """Open the network that comes with the program."""
+    found, path = STARTER_RUN.read_config(), STARTER_RUN.model_path
+    open_weights(path, get_variant(found["settings"]["variant"]), len(found["classes"]))
+    return f"{path.name} is whole, it knows {' and '.join(found['classes'])}"
 
 
 def config(files: RunFiles) -> str:
-    """config.json: a variant, settings and classes."""
-    found, path = files.config, files.run.config
+    """Read a variant, settings and classes in config.json."""
+    found, path = files.config, files.run.config_path
     get_variant(found["settings"]["variant"])
     classes = found["classes"]
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
@@ -188,26 +190,26 @@ def config(files: RunFiles) -> str:
 
 
 def pretrained(files: RunFiles) -> str:
-    """The weights that the run began with."""
+    """Compare the weights with those that the run began with."""
     settings = Settings(**files.config["settings"])
-    found = starting_weights(settings, settings.row())
+    found = starting_weights(settings, settings.chosen_variant())
     if fingerprint(found) != files.config["weights"]:
         raise UserError(
             f"{settings.weights}: is not what the run was started with; put that back to go on"
         )
     if not found:
         return "none, all layers began at random"
-    return f"{settings.weights}: {recognize(found, settings.weights).name}"
+    return f"{settings.weights}: {_name(found, settings.weights)}"
 
 
 def pictures(files: RunFiles) -> str:
-    """The files behind the lists, and that they are those of the start."""
+    """Compare the pictures in the lists with those of the start."""
     dataset = files.dataset
-    rows = (*dataset.train, *dataset.validation)
-    gone = [row.path for row in rows if not row.digest]
+    listed = (*dataset.train, *dataset.validation)
+    gone = [picture.path for picture in listed if not picture.digest]
     if gone:
         raise UserError(
-            f"{len(gone)} of {len(rows)} cannot be read, the first is {gone[0]}; ask from the "
+            f"{len(gone)} of {len(listed)} cannot be read, the first is {gone[0]}; ask from the "
             "folder in which you trained, or put them back"
         )
     if dataset.fingerprint() != files.config["data"]:
@@ -219,9 +221,9 @@ def pictures(files: RunFiles) -> str:
 
 
 def duplicates(files: RunFiles) -> str:
-    """Pictures on both sides of the split, by their bytes."""
-    train = {row.digest: row.path for row in files.dataset.train if row.digest}
-    both = [row.path for row in files.dataset.validation if row.digest in train]
+    """Look for pictures on both sides of the split, by their bytes."""
+    train = {picture.digest for picture in files.dataset.train if picture.digest}
+    both = [picture.path for picture in files.dataset.validation if picture.digest in train]
     if both:
         raise UserError(
             f"{len(both)} pictures are trained on and validated with, the first is {both[0]}: "
@@ -231,8 +233,8 @@ def duplicates(files: RunFiles) -> str:
 
 
 def balance(files: RunFiles) -> str:
-    """How many pictures of each class there are to train with."""
-    counts = Counter(row.label for row in files.dataset.train)
+    """Count the pictures of each class that there are to train with."""
+    counts = Counter(picture.label for picture in files.dataset.train)
     sizes = {name: counts[index] for index, name in enumerate(files.dataset.classes)}
     few, many = (choose(sizes, key=sizes.__getitem__) for choose in (min, max))
     if sizes[many] > IMBALANCE * sizes[few]:
@@ -244,8 +246,8 @@ def balance(files: RunFiles) -> str:
 
 
 def checkpoints(files: RunFiles) -> str:
-    """Every checkpoint, read from end to end, which compares its checksums."""
-    paths = sorted(files.run.checkpoints.glob("epoch-*.npz"))
+    """Read every checkpoint from end to end, which compares its checksums."""
+    paths = sorted(files.run.checkpoints_folder.glob("epoch-*.npz"))
     if not paths:
         raise UserError(f"there are none; `make train RUN={files.run.directory}` makes some")
     for path in paths:
@@ -260,8 +262,8 @@ def checkpoints(files: RunFiles) -> str:
 
 
 def model(files: RunFiles) -> str:
-    """model.keras, opened and compared with the classes."""
-    path = files.run.model
+    """Open model.keras and compare it with the classes."""
+    path = files.run.model_path
     if not path.is_file():
         raise UserError(
             f"{path}: is not there; `make train RUN={files.run.directory}` ends with it"
@@ -276,6 +278,13 @@ def model(files: RunFiles) -> str:
             f"and `make train RUN={files.run.directory}` writes it anew"
         )
     return f"{path} opens, {outputs} outputs"
+
+
+def _name(layers: Weights, path: str) -> str:
+    """Name the `layers` that were taken from `path`, a file of weights or a run."""
+    if Path(path).is_dir():
+        return recognize(layers).name
+    return replace(read_weights_file(path), layers=layers).recognized().name
 
 
 def _digest(path: str) -> str:

@@ -33,7 +33,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], list]:
-    """The arrays and the history of a checkpoint; BrokenCheckpoint when a checksum is wrong.
+    """Return the arrays and the history of a checkpoint; BrokenCheckpoint for a wrong checksum.
 
     A .npz is a zip, which has a CRC-32 of each array.
     """
@@ -51,7 +51,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], list]:
 def load_latest(
     directory: Path, log: Logger, last: int | None = None
 ) -> tuple[dict[str, np.ndarray], list] | None:
-    """What the latest whole checkpoint holds, none after epoch `last` being looked at; or None.
+    """Load the latest whole checkpoint, none after epoch `last`; None when there is none.
 
     A broken one is set aside, under a name that ends in ``.broken``.
     """
@@ -69,6 +69,7 @@ def load_latest(
 
 
 def checkpoint_path(directory: Path, epoch: int, unfinished: bool = False) -> Path:
+    """Return where the state after so many epochs is kept, or that within the epoch after them."""
     return directory / f"epoch-{epoch:04}{'.unfinished' if unfinished else ''}.npz"
 
 

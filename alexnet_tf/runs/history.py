@@ -1,20 +1,18 @@
-"""What an epoch came to, for people (a line in the log), spreadsheets (CSV) and TensorBoard."""
+"""What the epochs of a run came to: history.csv, the best of them, the figures of all."""
 
 from __future__ import annotations
 
 import csv
 import io
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import tensorflow as tf
+import statistics
+from dataclasses import dataclass
 
 from alexnet_tf.runs.run import Run
-from alexnet_tf.system.disk import NoRoom
 from alexnet_tf.system.files import write_text
+from alexnet_tf.variants import get_variant
 
-# One dict for each finished epoch, in order.
+# One dict for each finished epoch, in order, with the values of COLUMNS. Of training and of
+# validation (`val_`) there are the mean loss and the accuracy, 0 to 1.
 History = list[dict[str, float]]
 COLUMNS = (
     "epoch",
@@ -25,21 +23,6 @@ COLUMNS = (
     "learning_rate",
     "seconds",
 )
-# About as many bytes are the events of an epoch.
-EVENTS = 1000
-
-
-def best_epoch(history: History) -> int:
-    """The epoch (from 1) of the highest validation accuracy, of the lowest loss among equals."""
-    return int(max(history, key=lambda row: (row["val_accuracy"], -row["val_loss"]))["epoch"])
-
-
-def epoch_line(row: dict[str, float], epochs: int) -> str:
-    return (
-        f"epoch {row['epoch']}/{epochs}  loss {row['loss']:.4f}  accuracy {row['accuracy']:.4f}  "
-        f"val_loss {row['val_loss']:.4f}  val_accuracy {row['val_accuracy']:.4f}  "
-        f"{row['seconds']:.1f} s"
-    )
 
 
 def write_history(run: Run, history: History) -> None:
@@ -48,35 +31,54 @@ def write_history(run: Run, history: History) -> None:
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()
     table.writerows(history)
-    write_text(run.history, text.getvalue())
+    write_text(run.history_path, text.getvalue())
 
 
-class TensorBoardLog:
-    """Accuracy and loss of training and validation as two TensorBoard curves of each tag."""
+def read_history(run: Run) -> History:
+    """Return what history.csv holds, as floats; [] while there is none."""
+    if not run.history_path.is_file():
+        return []
+    with open(run.history_path, encoding="utf-8") as file:
+        return [{name: float(text) for name, text in line.items()} for line in csv.DictReader(file)]
 
-    def __init__(self, run: Run, history: History):
-        """Begin anew with `history`: events after its last epoch would stand there twice."""
-        self.directory = run.tensorboard
-        shutil.rmtree(self.directory, ignore_errors=True)
-        with self._room():
-            self.writers = {
-                prefix: tf.summary.create_file_writer(str(self.directory / name))
-                for prefix, name in (("", "train"), ("val_", "validation"))
-            }
-        for row in history:
-            self.write(row)
 
-    def write(self, row: dict[str, float]) -> None:
-        with self._room():
-            for prefix, writer in self.writers.items():
-                with writer.as_default(step=int(row["epoch"])):
-                    for tag in ("accuracy", "loss"):
-                        tf.summary.scalar(tag, row[prefix + tag])
-                writer.flush()
+def best_epoch(history: History) -> int:
+    """Return the number (from 1) of the epoch of the highest validation accuracy, and of the lowest
+    loss among equals."""
+    return int(max(history, key=lambda epoch: (epoch["val_accuracy"], -epoch["val_loss"]))["epoch"])
 
-    @contextmanager
-    def _room(self) -> Iterator[None]:
-        try:
-            yield
-        except tf.errors.ResourceExhaustedError as error:
-            raise NoRoom(self.directory, EVENTS) from error
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of training a variant: the epochs that it finished, and whether they were all.
+
+    `parameters` are the weights and biases of the network; None if the training never began.
+    """
+
+    variant: str
+    finished: bool
+    history: History
+    parameters: int | None
+
+    def figures(self) -> dict[str, float]:
+        """Return validation accuracy and loss of the last epoch, the best accuracy and its epoch.
+
+        And the median of the epochs' seconds, for what else the machine did may be in some of them.
+        """
+        last, best = self.history[-1], best_epoch(self.history)
+        return {
+            "epochs": len(self.history),
+            "accuracy": last["val_accuracy"],
+            "best_accuracy": self.history[best - 1]["val_accuracy"],
+            "best_epoch": best,
+            "loss": last["val_loss"],
+            "seconds_per_epoch": statistics.median_low(epoch["seconds"] for epoch in self.history),
+        }
+
+
+def read_outcome(run: Run, variant: str, finished: bool) -> Outcome:
+    """Return what the files of `run` say of training `variant`."""
+    parameters = None
+    if run.config_path.is_file():
+        parameters = get_variant(variant).parameters(len(run.read_config()["classes"]))
+    return Outcome(variant, finished, read_history(run), parameters)

@@ -12,23 +12,23 @@ from alexnet_tf.system.files import read_json
 # What it is called on command lines, in place of a file of weights or of a run.
 NAME = "starter"
 FOLDER = Path(__file__).parent
-WEIGHTS = FOLDER / "starter.npz"
-FIGURES = FOLDER / "figures.json"
+WEIGHTS_PATH = FOLDER / "starter.npz"
+FIGURES_PATH = FOLDER / "figures.json"
 
 
 def is_starter(name: str | Path) -> bool:
-    """Whether `name` means the starter, and not a file or folder here that is called so."""
+    """Tell whether `name` means the starter, and not a file or folder here that is called so."""
     return str(name) == NAME and not Path(name).exists()
 
 
 def weights_path(name: str | Path) -> Path:
-    """The file of weights that `name` means."""
-    return WEIGHTS if is_starter(name) else Path(name)
+    """Return the path of the file of weights that `name` means."""
+    return WEIGHTS_PATH if is_starter(name) else Path(name)
 
 
 def remark() -> str:
-    """What to know of an answer that nobody trained a network for."""
-    accuracy = read_json(FIGURES)["originals"]["accuracy"]
+    """Say what to know of an answer that nobody trained a network for."""
+    accuracy = read_json(FIGURES_PATH)["originals"]["accuracy"]
     return (
         "there is no finished run, so the starter answers, which knows cats and dogs alone: right "
         f"about {accuracy:.0%} of photos that it had never seen. `make weights data train` makes a "

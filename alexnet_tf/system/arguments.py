@@ -1,4 +1,4 @@
-"""Kinds of numbers on a command line, as argparse's `type`."""
+"""Kinds of numbers on a command line, as argparse's `type`: ArgumentTypeError for others."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import math
 
 
 def positive(text: str) -> int:
-    """An argument that must be a whole number above 0."""
+    """Read a whole number above 0."""
     if not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"'{text}' should be a whole number above 0")
     return int(text)
 
 
 def natural(text: str) -> int:
-    """An argument that must be a whole number, 0 or above."""
+    """Read a whole number, 0 or above."""
     return 0 if text == "0" else positive(text)
 
 
 def positive_real(text: str) -> float:
-    """An argument that must be a number above 0."""
+    """Read a number above 0."""
     number = _number(text)
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"'{text}' should be a number above 0")
@@ -27,7 +27,7 @@ def positive_real(text: str) -> float:
 
 
 def real(text: str) -> float:
-    """An argument that must be a number, 0 or above."""
+    """Read a number, 0 or above."""
     number = _number(text)
     if not 0 <= number < math.inf:
         raise argparse.ArgumentTypeError(f"'{text}' should be a number, 0 or above")
@@ -35,7 +35,7 @@ def real(text: str) -> float:
 
 
 def share(text: str) -> float:
-    """An argument that must be a number from 0 to 1."""
+    """Read a number from 0 to 1."""
     number = _number(text)
     if not 0 <= number <= 1:
         raise argparse.ArgumentTypeError(f"'{text}' should be a number from 0 to 1")
@@ -43,7 +43,7 @@ def share(text: str) -> float:
 
 
 def _number(text: str) -> float:
-    """NaN where there is none in it."""
+    """Read any number; NaN where there is none."""
     try:
         return float(text)
     except ValueError:

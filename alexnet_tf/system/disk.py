@@ -25,7 +25,7 @@ class NoRoom(OSError):
 
 @contextmanager
 def room_for(path: Path, size: int) -> Iterator[None]:
-    """A block that writes `size` bytes to the file `path`: NoRoom when the disk gets full in it."""
+    """Run a block that writes `size` bytes to the file `path`: NoRoom when its disk gets full."""
     try:
         yield
     except OSError as error:
@@ -35,17 +35,17 @@ def room_for(path: Path, size: int) -> Iterator[None]:
 
 
 def is_full(error: Exception) -> bool:
-    """Whether `error` says that a disk, or its user's share of it, is full."""
+    """Tell whether `error` says that a disk, or its user's share of it, is full."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def free_room(path: Path) -> int:
-    """Bytes that are free on the disk of `path`, which need not exist yet."""
+    """Count the bytes that are free on the disk of `path`, which need not exist yet."""
     return shutil.disk_usage(_existing(path)).free
 
 
 def shortages(needs: Mapping[Path, int]) -> list[str]:
-    """A sentence for each disk with less room than `needs` (path → bytes) takes on it."""
+    """Return a sentence for each disk with less room than `needs` (path → bytes) takes on it."""
     disks: dict[int, list[Path]] = {}
     for path in needs:
         disks.setdefault(_existing(path).stat().st_dev, []).append(path)
@@ -58,10 +58,11 @@ def shortages(needs: Mapping[Path, int]) -> list[str]:
 
 
 def megabytes(count: int) -> str:
+    """Spell `count` bytes: in full when few, in MB of 10^6 bytes otherwise."""
     return f"{count:,} bytes" if count < MEGABYTE / 10 else f"{count / MEGABYTE:,.1f} MB"
 
 
 def _existing(path: Path) -> Path:
-    """`path`, or the nearest folder above it that there is."""
+    """Return `path`, or the nearest folder above it that there is."""
     path = path.absolute()
     return next(place for place in (path, *path.parents) if place.exists())

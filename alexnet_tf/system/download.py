@@ -1,4 +1,4 @@
-"""Bytes from elsewhere → a file that is whole and checked, and only then has its name.
+"""Files from elsewhere, which are whole and checked before they have their names.
 
 `keras.utils.get_file` neither goes on where a download broke off nor tries a second source, and
 importing it takes seconds.
@@ -6,10 +6,12 @@ importing it takes seconds.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,8 +21,9 @@ from urllib.request import Request, urlopen
 from alexnet_tf import __version__
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.disk import MEGABYTE, free_room, is_full, megabytes
-from alexnet_tf.system.files import move_into_place, printable, read_json, write_json
+from alexnet_tf.system.files import move_into_place, read_json, write_json
 from alexnet_tf.system.progress import progress
+from alexnet_tf.system.text import printable
 
 # Seconds without a byte after which a source counts as stalled.
 TIMEOUT = 30
@@ -28,9 +31,61 @@ TIMEOUT = 30
 ATTEMPTS = 10
 CHUNK = 1 << 16
 
+BY_HAND = """\
+By hand: download it with a browser from
+  {urls}
+save it as {path} and type the same command again; or name a place that has it, by
+--from PATH_OR_URL or --mirror DIR_OR_URL (FROM=… or MIRROR=… with make)."""
+
 
 class DownloadError(OSError):
     """No source had the file: a failed run, not bad input. The message lists what was tried."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A file, the URLs that have it, its `algorithm` checksum in hex or the beginning of that."""
+
+    name: str
+    urls: tuple[str, ...]
+    algorithm: str
+    checksum: str
+
+    def fetch(self, folder: Path, mirror: str | None = None, places: Sequence[str] = ()) -> Path:
+        """Return the path of the file in `folder`, checked, and fetched where it is missing.
+
+        Asked are `mirror`, a folder's path or URL, and then `places` (paths or URLs) or, without
+        any, the published URLs. Raises UserError when a file is there already, but is another, and
+        DownloadError when none can be had.
+        """
+        path = folder / self.name
+        if path.is_file():
+            try:
+                self.check(path)
+            except UserError as error:
+                raise UserError(f"{error}; delete it to have it fetched again") from error
+        else:
+            mirrors = [f"{mirror}/"] if mirror else []
+            try:
+                download(path, [*mirrors, *(places or self.urls)], self.check)
+            except DownloadError as error:
+                by_hand = BY_HAND.format(urls="\n  ".join(self.urls), path=path)
+                raise DownloadError(f"{error}\n{by_hand}") from error
+        return path
+
+    def check(self, path: Path) -> None:
+        """Raise UserError when the file `path` is not the published one."""
+        difference = self.difference(path)
+        if difference:
+            raise UserError(f"{path}: is not the published file, for its {difference}")
+
+    def difference(self, path: Path) -> str | None:
+        """Say how the checksum of the file `path` differs, if it does."""
+        with open(path, "rb") as file:
+            found = hashlib.file_digest(file, self.algorithm).hexdigest()
+        if found.startswith(self.checksum):
+            return None
+        return f"{self.algorithm.upper()} is {found}, not {self.checksum}"
 
 
 def download(target: Path, sources: Iterable[str], check: Callable[[Path], object]) -> None:
@@ -66,7 +121,7 @@ def download(target: Path, sources: Iterable[str], check: Callable[[Path], objec
 
 
 class _Part:
-    """What has arrived of a file, and a note of what it is the beginning of.
+    """What has arrived of a file, and a note of the file that it is the beginning of.
 
     The note, `origin`, has the url, a validator (ETag or Last-Modified) and the size in bytes of
     the whole. Without one there is no going on.
@@ -78,19 +133,22 @@ class _Part:
         self._note = self.path.with_name(f"{self.path.name}.json")
 
     def size(self) -> int:
+        """Count the bytes that have arrived."""
         return self.path.stat().st_size if self.path.is_file() else 0
 
     def origin(self) -> dict[str, Any]:
+        """Read the note; empty when there is no going on."""
         try:
             return read_json(self._note) if self.size() else {}
         except UserError:
             return {}
 
     def arrived(self, url: str) -> int:
-        """Bytes of the file at `url` that are here and can be gone on from."""
+        """Count the bytes of the file at `url` that are here and can be gone on from."""
         return self.size() if self.origin().get("url") == url else 0
 
     def begin(self, origin: dict[str, Any]) -> None:
+        """Start from nothing with the file that the note `origin` is about."""
         # Emptied before the note changes: a kill in between must not lend old bytes a new origin.
         self.path.write_bytes(b"")
         self._note.unlink(missing_ok=True)
@@ -114,7 +172,7 @@ class _Part:
             raise OSError(f"broke off after {self.size():,} of {whole:,} bytes")
 
     def check_room(self, whole: int | None) -> None:
-        """OSError when the disk cannot hold `whole` bytes in place of those that are here."""
+        """Raise OSError when the disk cannot hold `whole` bytes in place of those that are here."""
         free = free_room(self.path.parent)
         if whole is not None and free + self.size() < whole:
             raise OSError(
@@ -123,6 +181,7 @@ class _Part:
             )
 
     def forget(self) -> None:
+        """Delete what has arrived, and the note."""
         self.path.unlink(missing_ok=True)
         self._note.unlink(missing_ok=True)
 
@@ -172,7 +231,7 @@ def _receive(url: str, part: _Part) -> None:
 
 
 def _ask_for_rest(url: str, part: _Part) -> HTTPResponse | None:
-    """The answer that `part` can go on with, or None: there is none, or the file has changed."""
+    """Return an answer that `part` can go on with; None without, or when the file has changed."""
     arrived, origin = part.arrived(url), part.origin()
     if not arrived:
         return None
@@ -201,7 +260,7 @@ def _get(url: str, headers: dict[str, str] | None = None) -> HTTPResponse:
 
 
 def _validator(headers: HTTPMessage) -> str | None:
-    """What identifies this state of the file, byte for byte; a weak ETag does not."""
+    """Return what identifies this state of the file, byte for byte; a weak ETag does not."""
     etag = headers["ETag"]
     return headers["Last-Modified"] if etag is None or etag.startswith("W/") else etag
 

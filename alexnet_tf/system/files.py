@@ -1,11 +1,10 @@
-"""Files that are whole or absent, and names that are safe to print."""
+"""Files that are whole or absent."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,10 +16,11 @@ from alexnet_tf.system.disk import room_for
 
 @contextmanager
 def replacing(path: str | Path, size: int) -> Iterator[Path]:
-    """A temporary path beside `path`, with its suffix, that takes its place when the block ends.
+    """Run a block that writes the yielded path, which then takes the place of `path`.
 
-    `path` changes only once the whole new content, of about `size` bytes, is on the disk; after an
-    exception it is as it was before. Raises NoRoom when the disk gets full.
+    The temporary path lies beside `path` and has its suffix. `path` changes only once the whole new
+    content, of about `size` bytes, is on the disk; after an exception it is as it was before.
+    Raises NoRoom when the disk gets full.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
@@ -58,7 +58,7 @@ def sync_directory(directory: Path) -> None:
 
 @contextmanager
 def appearing(folder: Path) -> Iterator[Path]:
-    """A temporary folder beside `folder` that takes its name when the block ends.
+    """Run a block that fills the yielded folder, which then takes the name `folder`.
 
     After an exception there is neither; what a killed process left is deleted by the next.
     """
@@ -74,46 +74,20 @@ def appearing(folder: Path) -> Iterator[Path]:
 
 
 def write_text(path: str | Path, text: str) -> None:
+    """Write the file `path` in UTF-8, whole or not at all."""
     content = text.encode()
     with replacing(path, len(content)) as temporary:
         temporary.write_bytes(content)
 
 
 def write_json(path: str | Path, content: Any) -> None:
+    """Write the file `path` as JSON, whole or not at all."""
     write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def read_json(path: str | Path) -> Any:
-    """Raises UserError when the file cannot be read or is not JSON."""
+    """Read the JSON in the file `path`; UserError when it cannot be read or is none."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
-
-
-def printable(name: object) -> str:
-    """`name` fit to be shown in one line, with escapes for what would break or disguise it.
-
-    Those are what `is_printable` says, and invisible characters, which may reorder or hide
-    others (U+202E writes backwards), but for the two joiners that scripts and emoji need.
-    """
-    return "".join(ascii(c)[1:-1] if _breaks_lines(c) or _is_invisible(c) else c for c in str(name))
-
-
-def printable_lines(text: object) -> str:
-    """The lines of `text`, each `printable`."""
-    return "\n".join(map(printable, str(text).split("\n")))
-
-
-def is_printable(name: object) -> bool:
-    """Whether `name` can stand in a line of UTF-8 text as it is."""
-    return not any(_breaks_lines(c) for c in str(name))
-
-
-def _breaks_lines(character: str) -> bool:
-    """Control characters, lone surrogates (bytes that are not UTF-8), line separators."""
-    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
-
-
-def _is_invisible(character: str) -> bool:
-    return unicodedata.category(character) == "Cf" and character not in "\u200c\u200d"

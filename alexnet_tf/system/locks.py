@@ -17,7 +17,7 @@ BLOCK = 4096
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """A block that has `directory` to itself; UserError, naming the process that has it already.
+    """Run a block that has `directory` to itself; UserError, naming the process that has it.
 
     The kernel lets go of the lock ``.lock`` when its process ends, however that came, so a file
     that a dead process left is in nobody's way.

@@ -1,4 +1,4 @@
-"""Pickles, read without running what strangers put in them."""
+"""Pickles, and NumPy's arrays in them, read without running what strangers put there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import pickle
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from alexnet_tf.errors import WeightsError
+import numpy as np
+
+from alexnet_tf.errors import BadFile
 
 # BYTEARRAY8 allocates as many zeros as it says. The others hash what they are given, and the hash
 # of pairs of pairs of pairs takes a time that doubles with each of them. No weights need any.
@@ -17,6 +19,8 @@ REFUSED = (
     pickle.ADDITEMS,
     pickle.FROZENSET,
 )
+# Orders of the bytes of a number, as numpy spells them; a single byte has none.
+ORDERS = ("<", ">", "=", "|")
 
 
 class Named(dict):
@@ -55,7 +59,7 @@ class RestrictedUnpickler(pickle._Unpickler):
         # numpy.core became numpy._core in NumPy 2.
         key = (module.replace("numpy._core", "numpy.core"), name)
         if key not in self._allowed:
-            raise WeightsError(
+            raise BadFile(
                 f"refused, for it asks to run '{module}.{name}', which no file of numbers needs"
             )
         return self._allowed[key]
@@ -64,7 +68,7 @@ class RestrictedUnpickler(pickle._Unpickler):
         self.append(Named())
 
     def load_build(self):
-        """The state goes to who asks for it; pickle would also set attributes of anything."""
+        """Give the state to who asks for it; pickle would also set attributes of anything."""
         state = self.stack.pop()
         set_state = getattr(type(self.stack[-1]), "__setstate__", None)
         if set_state:
@@ -82,18 +86,66 @@ class RestrictedUnpickler(pickle._Unpickler):
 
 
 def text(name: Any) -> str:
-    """`name` as Python 2 or 3 pickled it; WeightsError if it is no text."""
+    """Return `name` as Python 2 or 3 pickled it; BadFile if it is no text."""
     if isinstance(name, bytes):
         return name.decode("latin-1")
     if not isinstance(name, str):
-        raise WeightsError("is damaged: a name in it is no text")
+        raise BadFile("is damaged: a name in it is no text")
     return name
 
 
 def whole_numbers(values: Any) -> tuple[int, ...]:
-    """`values` itself; WeightsError unless it is a tuple of whole numbers, of 0 to 2^63."""
+    """Return `values` itself; BadFile unless it is a tuple of whole numbers, of 0 to 2^63."""
     if not isinstance(values, tuple) or not all(
         isinstance(value, int) and 0 <= value < 1 << 63 for value in values
     ):
-        raise WeightsError("is damaged: a size in it is no whole number")
+        raise BadFile("is damaged: a size in it is no whole number")
     return values
+
+
+class PickledArray:
+    """In place of an ndarray: keeps what the pickle says of it, and allocates nothing."""
+
+    def __init__(self, _subtype, _shape, _typecode):
+        """Take the arguments of numpy's _reconstruct, which describe an empty array."""
+
+    def __setstate__(self, state: tuple):
+        _version, self.shape, self.dtype, self.is_fortran, self.content = state
+
+    def array(self, kinds: tuple[str, ...]) -> np.ndarray:
+        """Return a view of the pickled bytes, whose type must be one of `kinds`, such as ``f4``."""
+        flat = np.frombuffer(self.content, self.dtype.plain(kinds))
+        return flat.reshape(self.shape, order="F" if self.is_fortran else "C")
+
+
+class _PickledType:
+    """In place of numpy's dtype, which would believe what a pickle says of its insides."""
+
+    def __init__(self, name, *_flags):
+        self.name, self.order = text(name), "="
+
+    def __setstate__(self, state: tuple):
+        self.order = text(state[1])
+
+    def plain(self, kinds: tuple[str, ...]) -> np.dtype:
+        """Return the type, with the order of its bytes; BadFile unless it is one of `kinds`."""
+        if self.name not in kinds or self.order not in ORDERS:
+            raise BadFile(
+                f"holds an array of type '{self.name}', where {' or '.join(kinds)} is expected"
+            )
+        return np.dtype(self.order + self.name)
+
+
+def _encode_latin1(content: str, _encoding: str) -> bytes:
+    """Stand in for codecs.encode, by which pickle protocol 2 spells bytes."""
+    return content.encode("latin-1")
+
+
+# What a RestrictedUnpickler is to allow for arrays.
+ARRAYS = {
+    ("numpy.core.multiarray", "_reconstruct"): PickledArray,
+    # Only passed on to _reconstruct; a string cannot be called to allocate anything.
+    ("numpy", "ndarray"): "numpy.ndarray",
+    ("numpy", "dtype"): _PickledType,
+    ("_codecs", "encode"): _encode_latin1,
+}

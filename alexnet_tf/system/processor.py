@@ -10,7 +10,7 @@ BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
 
 
 def processor_flags() -> set[str]:
-    """The features of the processor, as Linux lists them; elsewhere nothing is known of it."""
+    """Return the features of the processor, as Linux lists them; elsewhere none are known."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -19,5 +19,5 @@ def processor_flags() -> set[str]:
 
 
 def native_precision() -> str:
-    """bfloat16 where the processor multiplies it faster than float32, float32 elsewhere."""
+    """Return bfloat16 where the processor multiplies it faster than float32, else float32."""
     return "bfloat16" if processor_flags() & BFLOAT16_FLAGS else "float32"

@@ -19,7 +19,7 @@ def progress(
     weigh: Callable[[Item], int] = lambda item: 1,
     unit: float = 1,
 ) -> Iterator[Item]:
-    """The `items`, while a bar on standard error shows how much of `total` is done.
+    """Yield the `items`, while a bar on standard error shows how much of `total` is done.
 
     Each counts for `weigh(item)` of it, beside what was `done` before; `total` may be infinite. The
     numbers shown are multiples of `unit`.

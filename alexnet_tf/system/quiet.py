@@ -45,7 +45,7 @@ def _import_tensorflow(threads: int) -> None:
 
 @contextmanager
 def no_remarks() -> Iterator[None]:
-    """Keep what libraries write to standard error off it, unless an exception makes it matter."""
+    """Run a block whose output to standard error is shown only if it ends in an exception."""
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as remarks:

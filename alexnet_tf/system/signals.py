@@ -30,7 +30,7 @@ class Stopped(BaseException):
 
 @contextmanager
 def listening() -> Iterator[None]:
-    """A block in which the first signal raises Stopped, and a second ends the program at once.
+    """Run a block in which the first signal raises Stopped, and a second ends the program at once.
 
     Signals that are ignored stay so. Needs the main thread, which gets the exception.
     """
@@ -58,7 +58,7 @@ def listening() -> Iterator[None]:
 
 @contextmanager
 def postponed() -> Iterator[None]:
-    """A block in which Stopped comes only where `check` is called, and at its end."""
+    """Run a block in which Stopped comes only where `check` is called, and at its end."""
     global _postponed
     _postponed = True
     try:

@@ -22,7 +22,7 @@ class TooManyEntries(Exception):
 
 @contextmanager
 def open_zip(path: Path, most: int) -> Iterator[zipfile.ZipFile]:
-    """The zip `path`; TooManyEntries, in little memory, if it has more than `most` entries.
+    """Open the zip `path`; TooManyEntries, in little memory, if it has more than `most` entries.
 
     Broken content may raise nearly anything.
     """

@@ -15,20 +15,21 @@ NOTHING = (np.empty(0, np.float32), np.empty(0, bool))
 
 
 class Epoch:
-    """So many `steps` done, in so many `seconds`, and their `results`."""
+    """An epoch under way: so many `steps` done, in so many `seconds`, and their `results`."""
 
     def __init__(self, steps: int = 0, seconds: float = 0.0, result: Result = NOTHING):
         self.steps, self.seconds, self.results = steps, seconds, [result]
 
     @classmethod
     def restored(cls, state: dict[str, np.ndarray]) -> Epoch:
-        """The one whose `state` this is; one of an older checkpoint was between epochs."""
+        """Return the one whose `state` this is; that of an older checkpoint was between epochs."""
         if "epoch/steps" not in state:
             return cls()
         result = state["epoch/losses"], state["epoch/hits"]
         return cls(int(state["epoch/steps"]), float(state["epoch/seconds"]), result)
 
     def state(self) -> dict[str, np.ndarray]:
+        """Return what `restored` needs, under the names that it has in a checkpoint."""
         losses, hits = (np.concatenate(parts) for parts in zip(*self.results))
         return {
             "epoch/steps": np.array(self.steps),
@@ -38,12 +39,13 @@ class Epoch:
         }
 
     def add(self, result: Result) -> None:
+        """Count a step that is done."""
         self.steps += 1
         self.results.append(result)
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        """A block whose seconds count, to its end or to where it is left."""
+        """Run a block whose seconds count, to its end or to where it is left."""
         start = time.monotonic()
         try:
             yield
@@ -52,6 +54,6 @@ class Epoch:
 
 
 def means(results: Iterable[Result]) -> tuple[float, float]:
-    """The mean loss, and the share of hits."""
+    """Return the mean loss, and the share of hits."""
     losses, hits = (np.concatenate(parts) for parts in zip(*results))
     return float(np.mean(losses, dtype=np.float64)), float(np.mean(hits))

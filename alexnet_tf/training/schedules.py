@@ -8,7 +8,7 @@ from alexnet_tf.runs.settings import Settings
 
 
 def learning_rate(settings: Settings, accuracies: Sequence[float], samples: int) -> float:
-    """The rate of the step after `samples` pictures were seen, in the epoch after `accuracies`.
+    """Return the rate of the step after `samples` pictures, in the epoch after `accuracies`.
 
     Those are the validation accuracies of the epochs so far. It follows from these alone, so that a
     training that goes on does so at the rate at which it stopped.
@@ -22,7 +22,7 @@ def learning_rate(settings: Settings, accuracies: Sequence[float], samples: int)
 
 
 def _plateaus(accuracies: Sequence[float], patience: int) -> int:
-    """How often no new best accuracy came for `patience` epochs."""
+    """Count how often no new best accuracy came for `patience` epochs."""
     plateaus, best, waited = 0, -1.0, 0
     for accuracy in accuracies:
         waited = 0 if accuracy > best else waited + 1

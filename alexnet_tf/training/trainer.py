@@ -15,11 +15,12 @@ from alexnet_tf.data.examples import Examples
 from alexnet_tf.data.features import FeatureStore
 from alexnet_tf.data.images import preprocess_input
 from alexnet_tf.model import AlexNet, part, read_layers
-from alexnet_tf.runs.run import Job
-from alexnet_tf.system import signals as stopping
+from alexnet_tf.system import signals
 from alexnet_tf.system.progress import progress
 from alexnet_tf.training.epoch import Epoch, Result, means
+from alexnet_tf.training.job import Job
 from alexnet_tf.training.schedules import learning_rate
+from alexnet_tf.training.standardize import Standardization
 
 MOMENTUM = 0.9  # Krizhevsky 2012, section 5
 # Examples that are looked at together where nothing is learned from them.
@@ -31,25 +32,22 @@ SAMPLE = 1024
 class Trainer:
     """Trains layers by stochastic gradient descent with momentum on the cross-entropy.
 
-    pool5 of pretrained convolutions is positive and reaches several hundred, on which a fresh head
-    explodes or learns nothing. So the head sees it standardized: less the mean of each value,
-    divided by the deviation of all, over training pictures. `weights` moves both into fc6. From
-    scratch, it is left as it is.
+    Above pretrained convolutions the head sees pool5 standardized; `network` moves that into fc6.
+    From scratch, pool5 is left as it is. Call `prepare` before anything else.
     """
 
     def __init__(self, job: Job, store: FeatureStore, log: Logger):
-        self.settings, self.row, self.store, self.log = job.settings, job.row, store, log
-        settings = job.settings
+        self.job, self.settings, self.store, self.log = job, job.settings, store, log
         self.training = Examples(job.dataset.train, store)
         self.validation = Examples(job.dataset.validation, store)
         self.model = AlexNet(
-            job.row,
+            job.variant,
             len(job.dataset.classes),
             job.weights,
-            precision=settings.precision,
-            seed=settings.seed,
+            precision=job.settings.precision,
+            seed=job.settings.seed,
         )
-        self.layers = _from_layer(self.model, settings.first_trained())
+        self.layers = _from_layer(self.model, job.settings.first_trained())
         is_head = store.layer == "fc6"
         self.convolutions = None if is_head else part(self.model, store.layer, "fc6")
         self.head = part(self.model, "fc6", "prob")
@@ -57,27 +55,29 @@ class Trainer:
         # The seeds of dropout, and layers that stay as they are above others that do not.
         self.others = [v for layer in self.layers for v in layer.non_trainable_variables]
         self.optimizer = self._optimizer()
-        self.center, self.scale = np.zeros(self.head.input.shape[1:], np.float32), np.float32(1)
-        if job.weights:
-            self._standardize("fc6" in job.weights)
-        self._views = self._prepare_views()
         self._begun = Epoch()
         # On a CPU oneDNN's layers are faster than XLA's, but not an update in many small steps.
-        self._train_step = tf.function(self._train)
+        self._train_step = tf.function(self._step)
         self._validation_step = tf.function(self._validate)
         self._update = tf.function(self._apply, jit_compile=True)
 
+    def prepare(self) -> Trainer:
+        """Look at the training pictures, how large their pool5 is and how their colours vary;
+        return the trainer itself, ready for its first step."""
+        self.standardization = self._standardize()
+        self._view = self._prepare_view()
+        return self
+
     def run_epoch(
-        self, history: Sequence[dict[str, float]], check: Callable[[], None] = stopping.check
+        self, history: Sequence[dict[str, float]], check: Callable[[], None] = signals.check
     ) -> dict[str, float]:
-        """Train on each picture once, in random order, then validate; the row of the epoch that
+        """Train on each picture once, in random order, then validate; return the epoch, which
         follows those in `history`.
 
-        It has loss and accuracy, means over the pictures as they were seen, of training and of
-        validation, the last learning rate and the seconds that all this took. After each step it
-        lets `check` raise whatever should end it: `state` is then that in the middle of the epoch,
-        and the next call, here or wherever that state is restored, goes on with the step that
-        follows.
+        It has the values of `runs.history.COLUMNS`: means over the pictures as they were seen, the
+        last learning rate, and the seconds that all this took. After each step it lets `check`
+        raise whatever should end it: `state` is then that in the middle of the epoch, and the next
+        call, here or wherever that state is restored, goes on with the step that follows.
         """
         with self._begun.timed():
             self._steps(history, check)
@@ -95,15 +95,15 @@ class Trainer:
         }
 
     def _steps(self, history: Sequence[dict[str, float]], check: Callable[[], None]) -> None:
-        """Those steps of the epoch that have not been made yet."""
+        """Make those steps of the epoch that have not been made yet."""
         epoch, examples = len(history), len(self.training)
         random = np.random.default_rng([self.settings.seed, epoch])
         order = random.permutation(examples)
         order += examples * random.integers(0, self.store.views, examples)
         steps = -(-examples // self.settings.batch_size)
-        view = partial(self._views, epoch) if self._views else None
+        view = partial(self._view, epoch) if self._view else None
         batches = self.training.batches(np.array_split(order, steps), view, self._begun.steps)
-        accuracies = [row["val_accuracy"] for row in history]
+        accuracies = [finished["val_accuracy"] for finished in history]
         title = f"epoch {epoch + 1}/{self.settings.epochs}"
         for batch in progress(batches, steps, title, done=self._begun.steps):
             seen = epoch * examples + self._begun.steps * examples // steps
@@ -119,13 +119,13 @@ class Trainer:
             check()
 
     def validate(self) -> tuple[float, float]:
-        """Mean loss and accuracy over the validation pictures, as prediction sees them."""
-        chunks = _chunks(np.arange(len(self.validation.slots)))
-        batches = progress(self._unchanged(self.validation, chunks), len(chunks), "validation")
+        """Return mean loss and accuracy over the validation pictures, as prediction sees them."""
+        chunks = _chunks(np.arange(len(self.validation)))
+        batches = progress(self.plain_batches(self.validation, chunks), len(chunks), "validation")
         return means(self._validation_step(*batch) for batch in batches)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Everything that the next step and the row of its epoch depend on.
+        """Return everything that the next step and the figures of its epoch depend on, by name.
 
         Weights, dropout seeds, momenta; and of an epoch that has begun the steps and results so
         far.
@@ -140,24 +140,37 @@ class Trainer:
         self._begun = Epoch.restored(state)
 
     def place(self, epoch: int) -> str:
-        """Where it stands, `epoch` epochs being finished: the beginning of 'after … of 10'."""
+        """Say where it stands, `epoch` epochs being finished: the beginning of 'after … of 10'."""
         steps = self._begun.steps
         return f"after step {steps} in epoch {epoch + 1}" if steps else f"after epoch {epoch}"
 
     def network(self) -> keras.Model:
-        """The whole network as it predicts, in float32, for pool5 as it is."""
+        """Return the whole network as it predicts, in float32, for pool5 as it is."""
         weights = read_layers(self.model)
-        kernel, bias = weights["fc6"]
-        kernel = kernel * self.scale
-        weights["fc6"] = kernel, bias - self.center @ kernel
-        network = AlexNet(self.row, self.head.output.shape[-1], weights)
+        weights["fc6"] = self.standardization.folded_into(*weights["fc6"])
+        network = AlexNet(self.job.variant, self.head.output.shape[-1], weights)
         for layer in self.model.layers:
             if isinstance(layer, keras.layers.PReLU):
                 network.get_layer(layer.name).set_weights(layer.get_weights())
         return network
 
+    def plain_batches(self, examples: Examples, chunks: Sequence[np.ndarray]) -> tf.data.Dataset:
+        """Return batches of those examples, a batch for each of `chunks`, as prediction sees them.
+
+        They are (inputs of the lowest layer that is not frozen, labels).
+        """
+        if self.store.layer != "conv1":
+            return examples.batches(chunks)
+        cut = Augmentation(self.job.variant.image_size)
+        random = np.random.default_rng()  # which has nothing to decide
+
+        def view(pictures: np.ndarray, number: int) -> np.ndarray:
+            return preprocess_input(cut(pictures, random), self.job.variant)
+
+        return examples.batches(chunks, view)
+
     def _optimizer(self) -> keras.optimizers.Optimizer:
-        """Only kernels decay, as in Caffe's bvlc_alexnet (decay_mult)."""
+        """Make the optimizer; only kernels decay, as in Caffe's bvlc_alexnet (decay_mult)."""
         settings = self.settings
         decay = settings.weight_decay if settings.decoupled else None
         optimizer = keras.optimizers.SGD(settings.learning_rate, MOMENTUM, weight_decay=decay)
@@ -165,22 +178,23 @@ class Trainer:
         optimizer.build(self.variables)
         return optimizer
 
-    def _standardize(self, has_head: bool) -> None:
-        """Let the head see standardized values; one that its weights came with computes the same
-        from these."""
-        batches = self._unchanged(self.training, _chunks(self.training.sample(SAMPLE)))
+    def _standardize(self) -> Standardization:
+        """Return what the head sees pool5 through; one that the weights came with is made to
+        compute the same from that."""
+        if not self.job.weights:
+            return Standardization.none(self.head.input.shape[1])
+        batches = self.plain_batches(self.training, _chunks(self.training.sample(SAMPLE)))
         pool5 = np.concatenate([self._pool5(values, False).numpy() for values, _ in batches])
-        center = pool5.mean(axis=0, dtype=np.float64)
-        self.center = center.astype(np.float32)
-        self.scale = np.float32(1 / (np.sqrt(np.mean((pool5 - center) ** 2)) or 1.0))
-        if has_head:
-            kernel, bias = (array.numpy() for array in self.model.get_layer("fc6").weights)
-            self.model.get_layer("fc6").set_weights([kernel / self.scale, bias + center @ kernel])
+        standardization = Standardization.fit(pool5)
+        if "fc6" in self.job.weights:
+            fc6 = self.model.get_layer("fc6")
+            fc6.set_weights(standardization.taken_out_of(*fc6.get_weights()))
+        return standardization
 
-    def _prepare_views(self):
-        """What training makes of pictures, (epoch, pictures, number of the batch) → inputs; None
-        where they are not pictures but features."""
-        settings = self.settings
+    def _prepare_view(self) -> Callable[[int, np.ndarray, int], np.ndarray] | None:
+        """Return what makes inputs of (epoch, pictures, number of the batch) for training; None
+        where the store has features, which stay as they are."""
+        settings, variant = self.settings, self.job.variant
         if self.store.layer != "conv1":
             return None
         components = None
@@ -189,24 +203,17 @@ class Trainer:
             batches = progress(self.training.batches(chunks), len(chunks), "colours")
             components = color_components(values.numpy() for values, _ in batches)
         augment = Augmentation(
-            self.row.image_size, settings.crop, settings.mirror, settings.color_shift, components
+            variant.image_size, settings.crop, settings.mirror, settings.color_shift, components
         )
 
         def view(epoch: int, pictures: np.ndarray, number: int) -> np.ndarray:
             random = np.random.default_rng([settings.seed, epoch, number])
-            return preprocess_input(augment(pictures, random), self.row)
+            return preprocess_input(augment(pictures, random), variant)
 
         return view
 
-    def _unchanged(self, examples: Examples, chunks: Sequence[np.ndarray]) -> tf.data.Dataset:
-        """Batches of those examples as prediction sees them."""
-        if self.store.layer != "conv1":
-            return examples.batches(chunks)
-        cut = Augmentation(self.row.image_size)
-        random = np.random.default_rng()  # which has nothing to decide
-        return examples.batches(chunks, lambda p, _: preprocess_input(cut(p, random), self.row))
-
     def _all_variables(self) -> dict[str, keras.Variable]:
+        """Return what a checkpoint holds, under the names it has there."""
         layers = {
             f"{layer.name}/{variable.name}": variable
             for layer in self.layers
@@ -217,7 +224,8 @@ class Trainer:
         }
         return layers | optimizer
 
-    def _train(self, values: tf.Tensor, labels: tf.Tensor) -> Result:
+    def _step(self, values: tf.Tensor, labels: tf.Tensor) -> Result:
+        """Change the weights by what a batch teaches; return its losses and hits before that."""
         # The gradients of weights already cast to what their layers compute in are never written in
         # float32, which takes a tenth of the time of a step and 200 MB.
         weights = [
@@ -239,6 +247,7 @@ class Trainer:
         return losses, hits
 
     def _apply(self, gradients: list[tf.Tensor]) -> None:
+        """Let the optimizer make a step, with weight decay through the momentum where asked."""
         gradients = [tf.cast(gradient, tf.float32) for gradient in gradients]
         decay = self.settings.weight_decay
         if decay and not self.settings.decoupled:
@@ -252,14 +261,14 @@ class Trainer:
         return self._losses_and_hits(values, labels, training=False)
 
     def _losses_and_hits(self, values: tf.Tensor, labels: tf.Tensor, training: bool) -> Result:
-        """Cross-entropy (batch,) and whether the likeliest class is the right one (batch,)."""
-        pool5 = (self._pool5(values, training) - self.center) * self.scale
+        """Return cross-entropies (batch,) and whether the likeliest class is right (batch,)."""
+        pool5 = self.standardization.apply(self._pool5(values, training))
         logits = self.head(pool5, training=training)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
         return losses, tf.argmax(logits, axis=1) == labels
 
     def _pool5(self, values: tf.Tensor, training: bool) -> tf.Tensor:
-        """float32 (batch, 9216)."""
+        """Return what enters the head, float32 (batch, 9216)."""
         if self.convolutions:
             values = tf.cast(values, self.convolutions.input.dtype)
             values = self.convolutions(values, training=training)
@@ -267,12 +276,12 @@ class Trainer:
 
 
 def _chunks(numbers: np.ndarray) -> list[np.ndarray]:
-    """All of them in order, in equal parts of at most `CHUNK`."""
+    """Split the numbers, in order, into equal parts of at most `CHUNK`."""
     return np.array_split(numbers, -(-len(numbers) // CHUNK))
 
 
 def _from_layer(model: keras.Model, first: str) -> list[keras.layers.Layer]:
-    """The layers that training changes or depends on: `first` and those that follow it, in order.
+    """Return the layers that training changes or depends on: from `first` on, in order.
 
     Those before are set not to be trained, and the rest of the head goes along for its dropout.
     """

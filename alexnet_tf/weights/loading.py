@@ -1,107 +1,120 @@
-"""Files of pretrained weights: read without running what strangers put in them, checked, loaded.
-
-Weights are a dict, layer name → (kernel, bias), both float32; kernels are (height, width, in /
-groups, out) for convolutions and (in, out) for fc6 … fc8, whose inputs come place by place, the
-channels of each together.
-"""
+"""Files of pretrained weights: read without running what strangers put in them, and checked."""
 
 from __future__ import annotations
 
-import hashlib
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from alexnet_tf.errors import WeightsError
-from alexnet_tf.starter import weights_path
-from alexnet_tf.system.files import printable
+from alexnet_tf.errors import BadFile
+from alexnet_tf.starter import WEIGHTS_PATH, weights_path
+from alexnet_tf.system.text import printable
 from alexnet_tf.variants import CONV_LAYERS, FC_LAYERS, Variant
+from alexnet_tf.weights import Weights
 from alexnet_tf.weights.formats import READERS
-from alexnet_tf.weights.recognize import recognize
+from alexnet_tf.weights.recognize import Recognized, recognize
 
-Weights = dict[str, tuple[np.ndarray, np.ndarray]]
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """The `layers` in a file, which is called `path` in messages.
+
+    `order` is what the file says that the network does between conv1 and conv2, of "norm" and
+    "pool"; None if it says nothing.
+    """
+
+    path: str | Path
+    layers: Weights
+    order: tuple[str, ...] | None = None
+
+    def recognized(self) -> Recognized:
+        """Recognize whose weights these are."""
+        return recognize(self.layers, self.order, weights_path(self.path) == WEIGHTS_PATH)
+
+    def check(self, variant: Variant, classes: int | None = None) -> Weights:
+        """Return the layers that `variant` asks for: conv1 … conv5 and, if the number of `classes`
+        is given, fc6 … fc8.
+
+        Raises BadFile when the weights are known to be another variant's, naming that, and, naming
+        layer, expected and found, when one is missing, has another shape or holds NaN or infinity.
+        """
+        known = self.recognized()
+        if known.variants and variant.name not in known.variants:
+            raise BadFile(
+                f"{self.path}: holds {known.name}, for the variant {' or '.join(known.variants)}, "
+                f"not {variant.name}; give --variant {known.variants[0]} "
+                f"(VARIANT={known.variants[0]} with make), or other weights"
+            )
+        kernels = variant.conv_kernels() | (variant.fc_kernels(classes) if classes else {})
+        for name, shape in kernels.items():
+            self._check_layer(name, shape)
+        return {name: self.layers[name] for name in kernels}
+
+    def _check_layer(self, name: str, shape: tuple[int, ...]) -> None:
+        """Raise BadFile unless there is a layer `name` with a kernel of `shape`, all finite."""
+        if name not in self.layers:
+            raise BadFile(
+                f"{self.path}: lacks the layer {name}; "
+                f"it has {', '.join(self.layers) or 'no layer at all'}"
+            )
+        for part, expected, found in zip(
+            ("kernel", "bias"), (shape, shape[-1:]), self.layers[name]
+        ):
+            if found.shape != expected:
+                raise BadFile(
+                    f"{self.path}: the {part} of {name} should have the shape {expected}, but has "
+                    f"{found.shape}"
+                )
+            if not np.isfinite(found).all():
+                raise BadFile(f"{self.path}: the {part} of {name} holds NaN or infinite values")
+
+
+def open_weights(path: str | Path, variant: Variant, classes: int | None = None) -> Weights:
+    """Read the layers that `variant` asks for from the file `path`.
+
+    See `read_weights_file` and `WeightsFile.check`, which raise BadFile.
+    """
+    return read_weights_file(path).check(variant, classes)
 
 
 def read_weights(path: str | Path) -> Weights:
-    """The weights in the file `path`, by layer name, in whichever format its suffix says.
+    """Read all layers in the file `path`; see `read_weights_file`."""
+    return read_weights_file(path).layers
+
+
+def read_weights_file(path: str | Path) -> WeightsFile:
+    """Read the weights in the file `path`, in whichever format its suffix says.
 
     ``.npy`` in the layout of bvlc_alexnet.npy, Caffe's ``.caffemodel``, torchvision's ``.pth``, our
     own ``.npz`` (see `alexnet_tf.weights.formats.npz`) and Keras's ``.weights.h5`` and ``.keras``.
     The same weights give the same arrays from each; most are read-only views of the mapped file.
-    Raises WeightsError for anything else, and before anything in the file could run. "starter" is
-    the file that is part of this program.
+    Raises BadFile for anything else, and before anything in the file could run. "starter" is the
+    file that is part of this program.
     """
-    path = weights_path(path)
-    if not path.is_file():
-        raise WeightsError(
-            f"{path}: there is no such file of weights; `make weights` fetches one, and --weights "
+    file = weights_path(path)
+    if not file.is_file():
+        raise BadFile(
+            f"{file}: there is no such file of weights; `make weights` fetches one, and --weights "
             "starter --variant starter needs none"
         )
-    if path.suffix not in READERS:
-        raise WeightsError(f"{path}: weights are read from {', '.join(READERS)} files")
+    if file.suffix not in READERS:
+        raise BadFile(f"{file}: weights are read from {', '.join(READERS)} files")
     try:
-        layers = READERS[path.suffix](path)
-        return {name: _kernel_and_bias(name, value) for name, value in layers.items()}
-    except WeightsError as error:
-        raise WeightsError(f"{path}: {printable(error)}") from None
+        layers, order = READERS[file.suffix](file)
+        layers = {name: _kernel_and_bias(name, value) for name, value in layers.items()}
+    except BadFile as error:
+        raise BadFile(f"{file}: {printable(error)}") from None
     except Exception as error:  # broken content can raise nearly anything
-        raise WeightsError(f"{path}: is damaged or not a file of weights ({error!r})") from error
+        raise BadFile(f"{file}: is damaged or not a file of weights ({error!r})") from error
+    return WeightsFile(path, layers, order)
 
 
-def check_weights(
-    weights: Weights, row: Variant, path: str | Path, classes: int | None = None
-) -> Weights:
-    """The layers of `weights` that the variant `row` asks for: conv1 … conv5 and, if the number of
-    `classes` is given, fc6 … fc8.
-
-    Raises WeightsError when the weights are known to be another variant's, naming that, and, naming
-    layer, expected and found, when one is missing, has another shape or holds NaN or infinity.
-    """
-    known = recognize(weights, path)
-    if known.variants and row.name not in known.variants:
-        raise WeightsError(
-            f"{path}: holds {known.name}, for the variant {' or '.join(known.variants)}, not "
-            f"{row.name}; give --variant {known.variants[0]} (VARIANT={known.variants[0]} with "
-            "make), or other weights"
-        )
-    kernels = row.conv_kernels() | (row.fc_kernels(classes) if classes else {})
-    for name, shape in kernels.items():
-        if name not in weights:
-            raise WeightsError(
-                f"{path}: lacks the layer {name}; it has {', '.join(weights) or 'no layer at all'}"
-            )
-        for part, expected, found in zip(("kernel", "bias"), (shape, shape[-1:]), weights[name]):
-            if found.shape != expected:
-                raise WeightsError(
-                    f"{path}: the {part} of {name} should have the shape {expected}, but has "
-                    f"{found.shape}"
-                )
-            if not np.isfinite(found).all():
-                raise WeightsError(f"{path}: the {part} of {name} holds NaN or infinite values")
-    return {name: weights[name] for name in kernels}
-
-
-def load_weights(model, weights: Weights) -> None:
-    """Set the layers of a Keras `model` that are named in `weights`."""
-    for name, (kernel, bias) in weights.items():
-        layer = model.get_layer(name)
-        layer.kernel.assign(kernel)
-        layer.bias.assign(bias)
-
-
-def fingerprint(weights: Weights) -> str:
-    """SHA-256 over the layers' values, in AlexNet's order: the same for every file format."""
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        for array in weights[name]:
-            digest.update(f"{name}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array, "<f4").data)
-    return digest.hexdigest()
-
-
-def _kernel_and_bias(name: str, value) -> tuple[np.ndarray, np.ndarray]:
+def _kernel_and_bias(name: str, value: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return what a reader found of the layer `name`, in float32; BadFile if it is no layer."""
     if name not in (*CONV_LAYERS, *FC_LAYERS):
-        raise WeightsError(
+        raise BadFile(
             f"has a layer '{name}'; AlexNet's are {', '.join(CONV_LAYERS)} and "
             f"{', '.join(FC_LAYERS)}"
         )
@@ -110,8 +123,8 @@ def _kernel_and_bias(name: str, value) -> tuple[np.ndarray, np.ndarray]:
         if any(part.dtype.kind != "f" for part in (kernel, bias)):
             raise TypeError
     except (TypeError, ValueError, AttributeError) as error:
-        raise WeightsError(
+        raise BadFile(
             f"the layer '{name}' should be [kernel, bias], two arrays of floats"
         ) from error
-    with np.errstate(over="ignore"):  # to infinity, which `check_weights` names
+    with np.errstate(over="ignore"):  # to infinity, which `check` names
         return np.asarray(kernel, np.float32), np.asarray(bias, np.float32)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from alexnet_tf.variants import CONV_LAYERS, FC_LAYERS, VARIANTS, Variant
-from alexnet_tf.weights.loading import Weights
+from alexnet_tf.weights import Weights
 
 # V1LayerParameter's `type` for each `type` of a LayerParameter (caffe.proto).
 V1_TYPES = {
@@ -15,14 +15,14 @@ V1_TYPES = {
 }  # fmt: skip
 
 
-def random_weights(row: Variant, classes: int = 1000, seed: int = 0) -> Weights:
-    """Gaussian kernels of He's deviation, so that the activations keep their size, small biases.
+def random_weights(variant: Variant, classes: int = 1000, seed: int = 0) -> Weights:
+    """Draw Gaussian kernels of He's deviation, so that activations keep their size, small biases.
 
     fc8's kernel is a hundredth of that: its logits are a few units, and no class takes all of prob.
     """
     random = np.random.default_rng(seed)
     weights = {}
-    for name, shape in (row.conv_kernels() | row.fc_kernels(classes)).items():
+    for name, shape in (variant.conv_kernels() | variant.fc_kernels(classes)).items():
         kernel = random.standard_normal(shape, np.float32)
         kernel *= np.float32(np.sqrt(2 / np.prod(shape[:-1])))
         if name == "fc8":
@@ -32,27 +32,27 @@ def random_weights(row: Variant, classes: int = 1000, seed: int = 0) -> Weights:
 
 
 def write_caffemodel(
-    path: Path, weights: Weights, row: Variant = VARIANTS["bvlc"], v1: bool = False, **blobs
+    path: Path, weights: Weights, variant: Variant = VARIANTS["bvlc"], v1: bool = False, **blobs
 ) -> None:
-    """NetParameter with every layer of `row`, as V1LayerParameter or as LayerParameter.
+    """Write a NetParameter with each layer of `variant`, as V1LayerParameter or LayerParameter.
 
     `blobs` are the options of `_blob`.
     """
     with open(path, "wb") as file:
         file.write(field(1, b"AlexNet"))
-        for name, kind in _layers(row):
+        for name, kind in _layers(variant):
             content = field(4 if v1 else 1, name.encode())
             content += field(5, V1_TYPES[kind]) if v1 else field(2, kind.encode())
-            for array in _caffe_arrays(name, weights, row) if name in weights else ():
+            for array in _caffe_arrays(name, weights, variant) if name in weights else ():
                 content += field(6 if v1 else 7, _blob(array, **blobs))
             file.write(field(2 if v1 else 100, content))
 
 
-def write_prototxt(path: Path, row: Variant) -> None:
-    """What OpenCV needs to know besides the weights: Caffe's deploy.prototxt."""
-    size, bottom = row.image_size, "data"
+def write_prototxt(path: Path, variant: Variant) -> None:
+    """Write what OpenCV needs to know besides the weights: Caffe's deploy.prototxt."""
+    size, bottom = variant.image_size, "data"
     text = f'input: "data"\ninput_shape {{ dim: 1 dim: 3 dim: {size} dim: {size} }}\n'
-    for name, kind in _layers(row):
+    for name, kind in _layers(variant):
         top = bottom if kind == "ReLU" else name
         text += f'layer {{ name: "{name}" type: "{kind}" bottom: "{bottom}" top: "{top}" '
         text += f"{_PARAMETERS.get(name, _PARAMETERS.get(kind, ''))} }}\n"
@@ -61,13 +61,14 @@ def write_prototxt(path: Path, row: Variant) -> None:
 
 
 def field(number: int, value: int | bytes) -> bytes:
-    """A record of Protocol Buffers' wire format: a varint, or bytes with their length."""
+    """Return a record of Protocol Buffers' wire format: a varint, or bytes with their length."""
     if isinstance(value, int):
         return varint(number << 3) + varint(value)
     return varint(number << 3 | 2) + varint(len(value)) + value
 
 
 def varint(number: int) -> bytes:
+    """Return `number` in seven bits a byte, lowest first."""
     low, rest = number & 127, number >> 7
     return bytes([low | 128]) + varint(rest) if rest else bytes([low])
 
@@ -75,8 +76,8 @@ def varint(number: int) -> bytes:
 def _blob(
     array: np.ndarray, legacy: bool = False, packed: bool = True, double: bool = False
 ) -> bytes:
-    """BlobProto: `data` (or `double_data`) packed into one record or not, and `shape` or, in
-    legacy, four dimensions."""
+    """Return a BlobProto: `data` (or `double_data`) packed into one record or not, and `shape` or,
+    in legacy, four dimensions."""
     if legacy:
         dimensions = (1,) * (4 - array.ndim) + array.shape
         shape = b"".join(field(number, size) for number, size in enumerate(dimensions, start=1))
@@ -91,24 +92,25 @@ def _blob(
     return shape + records.tobytes()
 
 
-def _caffe_arrays(name: str, weights: Weights, row: Variant) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel (out, in / groups, height, width) or (out, in), channels before places, and bias."""
+def _caffe_arrays(name: str, weights: Weights, variant: Variant) -> tuple[np.ndarray, np.ndarray]:
+    """Return kernel (out, in / groups, height, width) or (out, in), channels first, and bias."""
     kernel, bias = weights[name]
     if name in CONV_LAYERS:
         return kernel.transpose(3, 2, 0, 1), bias
     if name == "fc6":
-        kernel = kernel.reshape(*row.pool5_shape, -1).transpose(2, 0, 1, 3).reshape(kernel.shape)
+        places = kernel.reshape(*variant.pool5_shape, -1)
+        kernel = places.transpose(2, 0, 1, 3).reshape(kernel.shape)
     return kernel.T, bias
 
 
-def _layers(row: Variant) -> list[tuple[str, str]]:
-    """Name and type of each layer, in Caffe's order."""
+def _layers(variant: Variant) -> list[tuple[str, str]]:
+    """List name and type of each layer, in Caffe's order."""
     layers = []
     for number, name in enumerate((*CONV_LAYERS, *FC_LAYERS), start=1):
         layers.append((name, "Convolution" if name in CONV_LAYERS else "InnerProduct"))
         if name != "fc8":
             layers.append((f"relu{number}", "ReLU"))
-        steps = dict(enumerate(row.after_conv, start=1)).get(number, ())
+        steps = dict(enumerate(variant.after_conv, start=1)).get(number, ())
         layers += [(f"{step}{number}", {"norm": "LRN", "pool": "Pooling"}[step]) for step in steps]
     return [*layers, ("prob", "Softmax")]
 

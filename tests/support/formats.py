@@ -13,16 +13,18 @@ from alexnet_tf.weights.formats.pytorch import LAYERS, MAGIC_NUMBER
 
 
 def write_npy(path, weights):
+    """Write the layout of bvlc_alexnet.npy."""
     np.save(path, np.array({name: list(pair) for name, pair in weights.items()}, object))
 
 
 def write_npz(path, weights):
+    """Write our own format, in floats."""
     kernels = {f"{name}/kernel": kernel for name, (kernel, _) in weights.items()}
     np.savez(path, **kernels, **{f"{name}/bias": bias for name, (_, bias) in weights.items()})
 
 
 def write_pth(path, weights, zipped=True):
-    """As torch.save writes a state dict, but for the pickle's memo."""
+    """Write what torch.save does of a state dict, but for the pickle's memo."""
     arrays = {}
     for place in (place for place in LAYERS if LAYERS[place] in weights):
         name = LAYERS[place]
@@ -47,7 +49,7 @@ def write_pth(path, weights, zipped=True):
 
 
 def tensor(key, shape, strides=None):
-    """The opcodes of torch._utils._rebuild_tensor_v2 over the storage `key`."""
+    """Return the opcodes of torch._utils._rebuild_tensor_v2 over the storage `key`."""
     if strides is None:
         strides = tuple(int(np.prod(shape[axis + 1 :])) for axis in range(len(shape)))
     storage = b"(" + plain("storage") + b"ctorch\nFloatStorage\n"
@@ -57,12 +59,12 @@ def tensor(key, shape, strides=None):
 
 
 def plain(value):
-    """The opcodes of a plain value."""
+    """Return the opcodes of a plain value."""
     return pickle.dumps(value, 2)[2:-1]
 
 
 def write_h5(path, weights):
-    """As Keras's save_weights does, in the groups of an AlexNet."""
+    """Write what Keras's save_weights does, in the groups of an AlexNet."""
     with h5py.File(path, "w") as file:
         for group, name in GROUPS.items():
             variables = file.create_group(f"layers/{group}/vars")

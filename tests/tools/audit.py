@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Looks the installed packages up in an index of security advisories, where one can be reached."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Trainings that are killed, stopped, damaged and starved of room, at moments drawn by a seed.
+"""Kill, stop and damage trainings and starve them of room, at moments drawn by a seed.
 
 Each round puts a new training through every fault, starts it with the same command after each, and
 compares what it ends with, bit for bit, with a training that was left alone. Prints a table; exits
@@ -8,7 +8,6 @@ with 1 if anything was lost. Needs 2 GB in $TMPDIR.
 from __future__ import annotations
 
 import argparse
-import csv
 import re
 import shutil
 import signal
@@ -25,11 +24,14 @@ from pathlib import Path
 
 import numpy as np
 
-from alexnet_tf.commands.demonstrating import write_random_convolutions
 from alexnet_tf.data.drawings import draw_faces
-from alexnet_tf.runs.checkpoints import load_checkpoint
+from alexnet_tf.runs.checkpoints import checkpoint_path, load_checkpoint
+from alexnet_tf.runs.history import best_epoch, read_history
+from alexnet_tf.runs.run import Run
+from alexnet_tf.system.text import align
+from benchmarks.material import write_random_convolutions
+from tests.support.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 VARIANT, EPOCHS = "cifar64", 3  # the smallest checkpoints
 MOUNT_SIZES = 0.1, 420  # megabytes: from no room for features to none for the last checkpoint
 
@@ -65,6 +67,7 @@ class Training:
     lines: list[str] = field(default_factory=list)  # what the last process has printed so far
 
     def start(self) -> subprocess.Popen[str]:
+        """Start the training by its command, always the same; collect its lines."""
         self.folder.mkdir(exist_ok=True)
         self.lines = ["started"]
         process = subprocess.Popen(
@@ -80,11 +83,11 @@ class Training:
         return process
 
     def run(self) -> int:
-        """Train to the end; the exit code."""
+        """Train to the end; return the exit code."""
         return self.start().wait()
 
     def disturb(self, number: signal.Signals, moment: Moment, random: np.random.Generator) -> int:
-        """Send the signal at `moment`; the exit code, 0 when the training was faster."""
+        """Send the signal at `moment`; return the exit code, 0 when the training was faster."""
         process = self.start()
         while process.poll() is None and not (
             any(moment.line.match(line) for line in self.lines)
@@ -96,7 +99,8 @@ class Training:
         return process.wait()
 
     def result(self) -> dict[str, bytes]:
-        """The state in the last checkpoint, model.keras, and the history but for the seconds."""
+        """Return, as bytes by name, the state in the last checkpoint, model.keras, and the history
+        but for the seconds."""
         arrays, _ = load_checkpoint(self.folder / f"run/checkpoints/epoch-{EPOCHS:04}.npz")
         lines = (self.folder / "run/history.csv").read_text().splitlines()
         with zipfile.ZipFile(self.folder / "run/model.keras") as file:
@@ -108,6 +112,7 @@ class Training:
 
 
 def flip_a_bit(path: Path, random: np.random.Generator) -> None:
+    """Change one bit of a file."""
     place = int(random.integers(path.stat().st_size))
     with open(path, "r+b") as file:
         file.seek(place)
@@ -117,26 +122,27 @@ def flip_a_bit(path: Path, random: np.random.Generator) -> None:
 
 
 def truncate(path: Path, random: np.random.Generator) -> None:
+    """Cut a file off somewhere."""
     with open(path, "r+b") as file:
         file.truncate(int(random.integers(path.stat().st_size)))
 
 
 def damage_best(training: Training, random: np.random.Generator) -> bool:
     """Truncate the checkpoint of the best epoch, which is exported."""
-    rows = list(csv.DictReader((training.folder / "run/history.csv").open()))
-    best = max(rows, key=lambda row: (float(row["val_accuracy"]), -float(row["val_loss"])))
-    truncate(training.folder / f"run/checkpoints/epoch-{best['epoch']:>04}.npz", random)
+    run = Run(training.folder / "run")
+    truncate(checkpoint_path(run.checkpoints_folder, best_epoch(read_history(run))), random)
     return True
 
 
 def prepare(material: Path) -> Path:
-    """Photos and weights to train with, in the folder `material`."""
+    """Make photos and weights to train with in the folder `material`, which is returned."""
     draw_faces(material / "photos", per_class=100)
     write_random_convolutions(material / "random.npy", VARIANT)
     return material
 
 
 def undisturbed(folder: Path, material: Path) -> dict[str, bytes]:
+    """Train once without any fault; return what comes of it, and delete the folder."""
     training = Training(folder, material)
     assert training.run() == 0, training.lines
     result = training.result()
@@ -148,6 +154,8 @@ Fault = tuple[str, Callable[[Training, np.random.Generator], bool]]
 
 
 def signalled(number: signal.Signals, moment: Moment) -> Fault:
+    """Return the fault that a training gets a signal at `moment`."""
+
     def fault(training: Training, random: np.random.Generator) -> bool:
         code = training.disturb(number, moment, random)
         assert code in (0, CODES[number]), training.lines
@@ -157,6 +165,8 @@ def signalled(number: signal.Signals, moment: Moment) -> Fault:
 
 
 def damaged(name: str, damage: Callable, files: str) -> Fault:
+    """Return the fault that the last of such `files` is found damaged."""
+
     def fault(training: Training, random: np.random.Generator) -> bool:
         found = [file for file in sorted(training.folder.glob(files)) if file.stat().st_size]
         if found:
@@ -188,7 +198,8 @@ FAULTS = (
 def survive(
     training: Training, faults: tuple[Fault, ...], random: np.random.Generator, expected: dict
 ) -> tuple[Counter, list[str]]:
-    """How often each of `faults` struck, one after another; what of `expected` was then lost."""
+    """Count how often each of `faults` struck, one after another; name what of `expected` was then
+    lost."""
     struck: Counter = Counter()
     for name, fault in faults:
         struck[name] += fault(training, random)
@@ -200,7 +211,7 @@ def survive(
 def starve(
     folder: Path, material: Path, random: np.random.Generator, expected: dict
 ) -> tuple[Counter, list[str]]:
-    """A training on a disk of a few megabytes, which then grows."""
+    """Train on a disk of a few megabytes, which then grows; return what `survive` does."""
     folder.mkdir()
     kilobytes = int(1000 * np.exp(random.uniform(*np.log(MOUNT_SIZES))))
     options = ["-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs"]
@@ -220,12 +231,14 @@ def starve(
 
 
 def can_mount(folder: Path) -> bool:
+    """Tell whether this process may mount a disk, for which it makes `folder`."""
     folder.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], capture_output=True)
     return mounted.returncode == 0 and subprocess.run(["umount", folder]).returncode == 0
 
 
 def main() -> int:
+    """Put trainings through all faults; return 1 if anything was lost."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=4, help="(%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of all moments (%(default)s)")
@@ -250,10 +263,10 @@ def main() -> int:
                 survived += struck if not missing else Counter()
                 lost.update(missing)
             print(f"round {number}: {tried.total()} faults so far", flush=True)
-    print(f"\n{'fault':31}  tried  survived")
-    for name, times in sorted(tried.items()):
-        print(f"{name:31}  {times:5}  {survived[name]:8}")
-    print(f"{'all':31}  {tried.total():5}  {survived.total():8}")
+    table = [("fault", "tried", "survived")]
+    table += [(name, times, survived[name]) for name, times in sorted(tried.items())]
+    table.append(("all", tried.total(), survived.total()))
+    print("", *align(table), sep="\n")
     print(f"lost: {', '.join(sorted(lost)) or 'nothing'}")
     return 1 if lost else 0
 

@@ -1,8 +1,7 @@
-#!/usr/bin/env python3
 """Damages small files of weights, of every format, at random and reads them.
 
 Each is read in a child process with little memory to spare and little time; what comes back must be
-arrays no larger than the file can account for, or a WeightsError, and not for want of memory.
+arrays no larger than the file can account for, or BadFile, and not for want of memory.
 """
 
 from __future__ import annotations
@@ -25,8 +24,10 @@ from pathlib import Path
 
 import numpy as np
 
+from alexnet_tf.errors import BadFile
 from alexnet_tf.variants import VARIANTS
-from alexnet_tf.weights.loading import WeightsError, read_weights
+from alexnet_tf.weights import Weights
+from alexnet_tf.weights.loading import read_weights
 from tests.support.caffe import random_weights, write_caffemodel
 from tests.support.formats import write_h5, write_npy, write_npz, write_pth
 
@@ -34,8 +35,11 @@ from tests.support.formats import write_h5, write_npy, write_npz, write_pth
 TINY = replace(VARIANTS["bvlc"], image_size=67, filters=(2,) * 5, groups=(1,) * 5, fc_units=(3, 3))
 SECONDS = 5
 MEMORY = 64 << 20
-# A float32 for each byte of a float8, would there be one, in each of sixteen arrays.
-LARGEST = 16 * 4
+# Bytes of arrays for each byte of a file: a float32 for each byte of a float8, would there be one,
+# in each of sixteen arrays.
+LARGEST_GROWTH = 16 * 4
+# How an input may end.
+GOOD = ("arrays", "BadFile")
 
 INTERESTING = (
     # Numbers at the ends of their ranges, as bytes, as varints and as text.
@@ -50,7 +54,7 @@ INTERESTING = (
 
 
 def samples(folder: Path) -> dict[str, bytes]:
-    """A small file of each format and kind, by name."""
+    """Make a small file of each format and kind, by name."""
     weights = random_weights(TINY, classes=3)
     layers = np.array({name: list(pair) for name, pair in weights.items()}, object)
     writers = {
@@ -78,13 +82,15 @@ def samples(folder: Path) -> dict[str, bytes]:
 
 
 def npy_header() -> bytes:
+    """Return the header of a .npy of one pickled object."""
     file = io.BytesIO()
     header = {"descr": "|O", "fortran_order": False, "shape": ()}
     np.lib.format.write_array_header_1_0(file, header)
     return file.getvalue()
 
 
-def write_int8(path: Path, weights) -> None:
+def write_int8(path: Path, weights: Weights) -> None:
+    """Write our own format with kernels of int8."""
     parts = {}
     for name, (kernel, bias) in weights.items():
         parts[f"{name}/kernel"] = kernel.astype(np.int8)
@@ -92,7 +98,8 @@ def write_int8(path: Path, weights) -> None:
     np.savez(path, **parts)
 
 
-def write_keras(path: Path, weights) -> None:
+def write_keras(path: Path, weights: Weights) -> None:
+    """Write what Keras's `save` does, as far as it is read."""
     inner = path.with_suffix(".weights.h5")
     write_h5(inner, weights)
     with zipfile.ZipFile(path, "w") as archive:
@@ -101,7 +108,7 @@ def write_keras(path: Path, weights) -> None:
 
 
 def mutant(originals: dict[str, bytes], seed: int, number: int) -> tuple[str, bytes]:
-    """Name and content of the input `number` of the series `seed`."""
+    """Make name and content of the input `number` of the series `seed`."""
     chance = random.Random(f"{seed} {number}")
     name = sorted(originals)[number % len(originals)]
     content = originals[name]
@@ -112,7 +119,7 @@ def mutant(originals: dict[str, bytes], seed: int, number: int) -> tuple[str, by
 
 
 def _damaged_inside(zipped: bytes, chance: random.Random) -> bytes:
-    """A zip with right checksums over damaged members: what is behind the checksums is reached."""
+    """Damage members of a zip under right checksums: what is behind the checksums is reached."""
     file = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(zipped)) as before, zipfile.ZipFile(file, "w") as after:
         names = before.namelist()
@@ -163,11 +170,11 @@ class Report:
     peak: int = 0
 
     def add(self, number: int, name: str, size: int, outcome: str, seconds: float, peak: int):
-        self.outcomes[outcome if outcome in ("arrays", "WeightsError") else "failed"] += 1
+        self.outcomes[outcome if outcome in GOOD else "failed"] += 1
         self.slowest = max(self.slowest, (seconds, f"{number}, {name}"))
         self.largest = max(self.largest, (size, f"{number}, {name}"))
         self.peak = max(self.peak, peak)
-        if outcome not in ("arrays", "WeightsError"):
+        if outcome not in GOOD:
             self.failures.append(f"input {number}, {name}: {outcome}")
 
     def summary(self) -> str:
@@ -208,7 +215,7 @@ def fuzz(count: int, seed: int, folder: Path, start: int = 0) -> Report:
 
 
 def _read_all(originals, seed: int, numbers: range, folder: Path, pipe: int) -> None:
-    """In the child: a line to `pipe` for each input. SIGALRM or a crash ends it."""
+    """Write a line to `pipe` for each input, in the child, which SIGALRM or a crash ends."""
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -228,18 +235,18 @@ def _read_all(originals, seed: int, numbers: range, folder: Path, pipe: int) -> 
 
 
 def read(path: Path) -> str:
-    """ "arrays" or "WeightsError"; anything else should not be."""
+    """Tell how reading `path` ends: by one of `GOOD`; anything else should not be."""
     try:
         weights = read_weights(path)
-    except WeightsError as error:
+    except BadFile as error:
         cause = error.__cause__
-        return f"{cause!r}" if isinstance(cause, MemoryError) else "WeightsError"
+        return f"{cause!r}" if isinstance(cause, MemoryError) else "BadFile"
     except Exception as error:
         return f"{error!r}"
     arrays = [array for pair in weights.values() for array in pair]
     if any(array.dtype != np.float32 for array in arrays):
         return "arrays that are not float32"
-    if sum(array.nbytes for array in arrays) > LARGEST * path.stat().st_size:
+    if sum(array.nbytes for array in arrays) > LARGEST_GROWTH * path.stat().st_size:
         return "arrays larger than the file can account for"
     for array in arrays:
         array.tobytes()  # reaches every byte: a view beyond the file would crash

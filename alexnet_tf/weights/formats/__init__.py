@@ -1,11 +1,10 @@
-"""One module for each format of weights; `alexnet_tf.weights.loading` is their only caller. (What
-reads pickles, and arrays in them, serves `alexnet_tf.data.cifar` too.)
+"""One module for each format of weights; `alexnet_tf.weights.loading` is their only caller.
 
-A reader takes a path and returns layer name → (kernel, bias), floats in the layout that
-`alexnet_tf.weights.loading` describes, as views of the mapped file wherever its layout allows. It
-runs nothing that the file names and allocates nothing that the file only promises. For content that
-it understands but cannot use it raises WeightsError, a reason without the path; for broken content
-it may raise anything.
+A reader takes a path and returns the `Content`: layer name → (kernel, bias), floats in the layout
+that `alexnet_tf.weights` describes, as views of the mapped file wherever its layout allows. It runs
+nothing that the file names and allocates nothing that the file only promises. For content that it
+understands but cannot use it raises BadFile, a reason without the path; for broken content it may
+raise anything.
 """
 
 from alexnet_tf.weights.formats.caffemodel import read_caffemodel

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from alexnet_tf.errors import WeightsError
+from alexnet_tf.errors import BadFile
 from alexnet_tf.variants import FC_LAYERS
+from alexnet_tf.weights import Content
 from alexnet_tf.weights.formats.channels_first import to_channels_last
 from alexnet_tf.weights.formats.mapped import map_file
 from alexnet_tf.weights.formats.protobuf import fields, varints
@@ -29,33 +30,31 @@ DATA, SHAPE, DOUBLE_DATA = 5, 7, 8
 BLOB_SHAPE_DIM = 1
 # Caffe's kMaxBlobAxes is 32; a number takes at most ten bytes and a tag.
 LONGEST_SHAPE = 32 * 11
+# By the names of the layers between conv1 and conv2.
+STEPS = {"norm1": "norm", "pool1": "pool"}
 
 
-def read_caffemodel(path: Path) -> dict:
-    """The layers that have weights."""
-    layers, file = {}, map_file(path)
+def read_caffemodel(path: Path) -> Content:
+    """Read the layers that have weights, and in which order conv1 is normalized and pooled."""
+    layers, order, file = {}, [], map_file(path)
     for name, blobs in _layers(file):
+        if name in STEPS:
+            order.append(STEPS[name])
         if blobs:
             kernel, bias = (_array(blob) for blob in _pair(name, blobs))
             if name in FC_LAYERS:  # 1 × 1 × out × in, in the older format
                 kernel = kernel.reshape(kernel.shape[-2:])
             layers[name] = (kernel, bias.reshape(-1))
     if not layers:
-        raise WeightsError("holds no layer with weights; is it the network's trained .caffemodel?")
+        raise BadFile("holds no layer with weights; is it the network's trained .caffemodel?")
     weights = to_channels_last(layers)
     # fc6 was copied: its pages in the file need not stay in memory. The others come back if asked.
     file.madvise(mmap.MADV_DONTNEED)
-    return weights
-
-
-def order_after_conv1(path: Path) -> tuple[str, ...]:
-    """What the network does between conv1 and conv2, in order: of "norm" and "pool"."""
-    steps = {"norm1": "norm", "pool1": "pool"}
-    return tuple(steps[name] for name, _ in _layers(map_file(path)) if name in steps)
+    return Content(weights, tuple(order))
 
 
 def _layers(file: mmap.mmap) -> Iterator[tuple[str, list[memoryview]]]:
-    """Name and blobs of every layer."""
+    """Find name and blobs of every layer."""
     for number, layer in fields(memoryview(file)):
         if number in LAYERS:
             name_field, blobs_field = LAYERS[number]
@@ -70,12 +69,12 @@ def _layers(file: mmap.mmap) -> Iterator[tuple[str, list[memoryview]]]:
 
 def _pair(name: str, blobs: list[memoryview]) -> list[memoryview]:
     if len(blobs) != 2:
-        raise WeightsError(f"the layer '{name}' has {len(blobs)} blobs; a kernel and a bias are 2")
+        raise BadFile(f"the layer '{name}' has {len(blobs)} blobs; a kernel and a bias are 2")
     return blobs
 
 
 def _array(blob: memoryview) -> np.ndarray:
-    """The blob's numbers in its shape: a view of the file, wherever they lie in one piece."""
+    """Return the blob's numbers in its shape: a view of the file, where they lie in one piece."""
     shape, legacy, parts = None, dict.fromkeys(LEGACY_SHAPE, 0), []
     for field, value in fields(blob):
         if field == SHAPE:
@@ -87,7 +86,7 @@ def _array(blob: memoryview) -> np.ndarray:
     shape = tuple(legacy.values()) if shape is None else shape
     data = parts[0] if len(parts) == 1 else np.concatenate(parts)
     if math.prod(shape) != data.size:
-        raise WeightsError(f"is damaged: a blob of shape {shape} holds {data.size} numbers")
+        raise BadFile(f"is damaged: a blob of shape {shape} holds {data.size} numbers")
     return data.reshape(shape)
 
 
@@ -98,9 +97,9 @@ def _numbers(value: memoryview | np.ndarray, dtype: str) -> np.ndarray:
 
 
 def _dimensions(shape: memoryview) -> tuple[int, ...]:
-    """BlobShape: its `dim` are varints, packed into one record or not."""
+    """Read a BlobShape, whose `dim` are varints, packed into one record or not."""
     if len(shape) > LONGEST_SHAPE:
-        raise WeightsError(f"is damaged: a blob's shape takes {len(shape)} bytes")
+        raise BadFile(f"is damaged: a blob's shape takes {len(shape)} bytes")
     dimensions = []
     for field, value in fields(shape):
         if field == BLOB_SHAPE_DIM:

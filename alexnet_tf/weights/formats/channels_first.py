@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from alexnet_tf.errors import WeightsError
+from alexnet_tf.errors import BadFile
 
 
 def to_channels_last(layers: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict:
-    """Kernels (out, in / groups, height, width) → (height, width, in / groups, out), and
-    (out, in) → (in, out): views, but for fc6.
+    """Turn kernels (out, in / groups, height, width) into (height, width, in / groups, out), and
+    (out, in) into (in, out): views, but for fc6.
 
     The inputs of fc6 are conv5's channels at every place of pool5, channel by channel; its kernel
     comes back reordered to place by place.
@@ -20,7 +20,7 @@ def to_channels_last(layers: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dic
     weights = {name: (_transposed(kernel), bias) for name, (kernel, bias) in layers.items()}
     if "fc6" in layers:
         if "conv5" not in layers:
-            raise WeightsError("has fc6 without conv5, whose number of channels fc6 depends on")
+            raise BadFile("has fc6 without conv5, whose number of channels fc6 depends on")
         kernel, bias = layers["fc6"]
         weights["fc6"] = (_place_by_place(kernel, layers["conv5"][0].shape[0]), bias)
     return weights
@@ -28,7 +28,7 @@ def to_channels_last(layers: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dic
 
 def _transposed(kernel: np.ndarray) -> np.ndarray:
     if kernel.ndim not in (2, 4):
-        raise WeightsError(f"has a kernel of shape {kernel.shape}; kernels have 2 or 4 dimensions")
+        raise BadFile(f"has a kernel of shape {kernel.shape}; kernels have 2 or 4 dimensions")
     return kernel.T if kernel.ndim == 2 else kernel.transpose(2, 3, 1, 0)
 
 
@@ -36,7 +36,7 @@ def _place_by_place(kernel: np.ndarray, channels: int) -> np.ndarray:
     outputs, inputs = kernel.shape
     side = math.isqrt(inputs // channels) if channels else 0
     if side * side * channels != inputs:
-        raise WeightsError(
+        raise BadFile(
             f"the kernel of fc6 has {inputs} inputs, which is no square of conv5's {channels} "
             "channels"
         )

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from alexnet_tf.errors import WeightsError
+from alexnet_tf.errors import BadFile
+from alexnet_tf.weights import Content
 from alexnet_tf.weights.formats.mapped import map_file, map_members
 
 # Keras calls a group of variables after the class of the layer, numbered in the model's order. The
@@ -26,26 +27,26 @@ LAYERS = {
 SLOPES = "p_re_lu"  # of the first layer that has any
 
 
-def read_h5(path: Path) -> dict:
-    """What `save_weights` of an `AlexNet` wrote."""
+def read_h5(path: Path) -> Content:
+    """Read what `save_weights` of an `AlexNet` wrote."""
     return _read(memoryview(map_file(path)))
 
 
-def read_keras(path: Path) -> dict:
-    """What `save` of one wrote: its weights alone; its configuration is not looked at."""
+def read_keras(path: Path) -> Content:
+    """Read what `save` of one wrote: its weights alone; its configuration is not looked at."""
     members = map_members(path)
     if "model.weights.h5" not in members:
-        raise WeightsError("lacks model.weights.h5, which a .keras file of Keras 3 has")
+        raise BadFile("lacks model.weights.h5, which a .keras file of Keras 3 has")
     return _read(members["model.weights.h5"])
 
 
-def _read(content: memoryview) -> dict:
-    """The layers below ``layers/``, kernel and bias as ``vars/0`` and ``vars/1``."""
+def _read(content: memoryview) -> Content:
+    """Read the layers below ``layers/``, kernel and bias as ``vars/0`` and ``vars/1``."""
     import h5py  # Keras brings it; the other formats do without
 
     with h5py.File(_File(content), "r") as file:
         if f"layers/{SLOPES}" in file:
-            raise WeightsError(
+            raise BadFile(
                 "has slopes of prelu, which are not taken over; start from a network with another "
                 "activation"
             )
@@ -55,15 +56,15 @@ def _read(content: memoryview) -> dict:
             if f"layers/{group}" in file
         }
     if not layers:
-        raise WeightsError("has none of the layers that an AlexNet of alexnet_tf has")
-    return layers
+        raise BadFile("has none of the layers that an AlexNet of alexnet_tf has")
+    return Content(layers)
 
 
 def _array(content: memoryview, dataset) -> np.ndarray:
-    """A view of the dataset's bytes; Keras writes them in one piece."""
+    """Return a view of the dataset's bytes; Keras writes them in one piece."""
     start = dataset.id.get_offset()
     if start is None:
-        raise WeightsError(f"its dataset {dataset.name} is not stored in one plain piece")
+        raise BadFile(f"its dataset {dataset.name} is not stored in one plain piece")
     size = math.prod(dataset.shape) * dataset.dtype.itemsize
     return np.frombuffer(content[start : start + size], dataset.dtype).reshape(dataset.shape)
 

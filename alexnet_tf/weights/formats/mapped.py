@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from alexnet_tf.errors import WeightsError
+from alexnet_tf.errors import BadFile
 from alexnet_tf.system.zips import open_zip
 
 # The fixed part of a zip's local file header (PKWARE's APPNOTE, section 4.3.7); its last four bytes
@@ -18,25 +18,25 @@ MOST_MEMBERS = 1000
 
 
 def map_file(path: Path) -> mmap.mmap:
-    """The content of the file `path`, readable as a file and as a buffer; ValueError if empty."""
+    """Map the file `path`, readable as a file and as a buffer; ValueError if it is empty."""
     with open(path, "rb") as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def map_members(path: Path) -> dict[str, memoryview]:
-    """The members of the zip `path` by name, whole (CRC-32) and not compressed, or WeightsError."""
+    """Map the members of the zip `path` by name, whole (CRC-32) and not compressed, or BadFile."""
     content = memoryview(map_file(path))
     with open_zip(path, MOST_MEMBERS) as archive:
         members = archive.infolist()
     for member in members:
         if member.compress_type != zipfile.ZIP_STORED:
-            raise WeightsError(
+            raise BadFile(
                 f"its member {member.filename} is compressed, and weights are read where they lie; "
                 "write it without compression (numpy.savez, not savez_compressed)"
             )
     # Else a million members that are each the whole file would take a million times as long.
     if sum(member.file_size for member in members) > len(content):
-        raise WeightsError("is damaged: its members overlap or reach beyond its end")
+        raise BadFile("is damaged: its members overlap or reach beyond its end")
     return {member.filename: _map_member(content, member) for member in members}
 
 
@@ -45,5 +45,5 @@ def _map_member(content: memoryview, member: zipfile.ZipInfo) -> memoryview:
     name, extra = (int.from_bytes(header[start : start + 2], "little") for start in (26, 28))
     data = content[member.header_offset + LOCAL_HEADER + name + extra :][: member.file_size]
     if zlib.crc32(data) != member.CRC:
-        raise WeightsError(f"is damaged: its member {member.filename} is not what was written")
+        raise BadFile(f"is damaged: its member {member.filename} is not what was written")
     return data

@@ -7,20 +7,20 @@ from typing import BinaryIO
 
 import numpy as np
 
-from alexnet_tf.errors import WeightsError
-from alexnet_tf.system.arrays import ARRAYS, PickledArray
-from alexnet_tf.system.pickles import RestrictedUnpickler
+from alexnet_tf.errors import BadFile
+from alexnet_tf.system.pickles import ARRAYS, PickledArray, RestrictedUnpickler
+from alexnet_tf.weights import Content
 from alexnet_tf.weights.formats.mapped import map_file
 
 FLOATS = ("f2", "f4", "f8")
 
 
-def read_npy(path: Path) -> dict:
-    """Written by Python 2 or 3, by pickle protocol 2, 3 or 4."""
+def read_npy(path: Path) -> Content:
+    """Read what Python 2 or 3 wrote, by pickle protocol 2, 3 or 4."""
     file = map_file(path)
     shape, _, dtype = read_header(file)
     if shape != () or not dtype.hasobject:
-        raise WeightsError(
+        raise BadFile(
             f"holds an array of shape {shape}, where a pickled dict of layers (as in "
             "bvlc_alexnet.npy) is expected"
         )
@@ -28,12 +28,12 @@ def read_npy(path: Path) -> dict:
     if isinstance(layers, PickledArray):
         (layers,) = layers.content
     if not isinstance(layers, dict):
-        raise WeightsError("holds no dict of layers")
-    return {name: _arrays(value) for name, value in layers.items()}
+        raise BadFile("holds no dict of layers")
+    return Content({name: _arrays(value) for name, value in layers.items()})
 
 
 def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, whether in Fortran's order, and type of the .npy that begins at `file`'s place."""
+    """Read shape, whether in Fortran's order, and type of the .npy that begins where `file` is."""
     version = np.lib.format.read_magic(file)
     read = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -43,7 +43,7 @@ def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
 
 
 def _arrays(value):
-    """[kernel, bias], or whatever else there is, for `read_weights` to name."""
+    """Return [kernel, bias], or whatever else there is, for `read_weights_file` to name."""
     if not isinstance(value, list | tuple):
         return value
     return [part.array(FLOATS) if isinstance(part, PickledArray) else part for part in value]

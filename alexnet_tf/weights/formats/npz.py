@@ -1,4 +1,7 @@
-"""Our own ``.npz``: members LAYER/kernel and LAYER/bias, and LAYER/scale where they are int8."""
+"""Our own ``.npz``: members LAYER/kernel and LAYER/bias, and LAYER/scale where they are int8.
+
+Whole numbers of 8 bits and a scale for each output are weights in a quarter of the bytes.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +10,49 @@ from pathlib import Path
 
 import numpy as np
 
-from alexnet_tf.errors import WeightsError
+from alexnet_tf.errors import BadFile
+from alexnet_tf.system.files import replacing
+from alexnet_tf.weights import Content, Weights
 from alexnet_tf.weights.formats.mapped import map_members
 from alexnet_tf.weights.formats.npy import read_header
 
 PARTS = ("kernel", "bias", "scale")
+# Of int8: -127 to 127, so that both signs reach as far.
+LARGEST_INT8 = 127
 
 
-def read_npz(path: Path) -> dict:
-    """As `numpy.savez` writes it. A kernel of int8 is multiplied by the scale of its output."""
+def read_npz(path: Path) -> Content:
+    """Read what `numpy.savez` wrote. A kernel of int8 is multiplied by the scale of its output."""
     layers: dict[str, dict[str, np.ndarray]] = {}
     for member, content in map_members(path).items():
         name, _, part = member.removesuffix(".npy").partition("/")
         if part not in PARTS:
-            raise WeightsError(
+            raise BadFile(
                 f"has a member '{member}'; weights are LAYER/kernel, LAYER/bias and, for int8 "
                 "kernels, LAYER/scale"
             )
         layers.setdefault(name, {})[part] = _array(content)
-    return {name: _kernel_and_bias(name, parts) for name, parts in layers.items()}
+    return Content({name: _kernel_and_bias(name, parts) for name, parts in layers.items()})
+
+
+def write_int8(weights: Weights, path: Path) -> None:
+    """Write `weights` as a file that `read_npz` reads, the kernels as int8."""
+    arrays = {}
+    for name, (kernel, bias) in weights.items():
+        arrays[f"{name}/kernel"], arrays[f"{name}/scale"] = quantize(kernel)
+        arrays[f"{name}/bias"] = bias
+    with replacing(path, sum(array.nbytes for array in arrays.values())) as temporary:
+        np.savez(temporary, **arrays)
+
+
+def quantize(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return `kernel` (…, out) as int8 of its shape and a scale, float32 (out,), to multiply by.
+
+    The product differs from `kernel` by half a scale at most.
+    """
+    largest = np.abs(kernel).max(axis=tuple(range(kernel.ndim - 1)))
+    scale = np.where(largest > 0, largest / LARGEST_INT8, 1).astype(np.float32)
+    return np.rint(kernel / scale).astype(np.int8), scale
 
 
 def _array(content: memoryview) -> np.ndarray:
@@ -39,12 +66,12 @@ def _array(content: memoryview) -> np.ndarray:
 def _kernel_and_bias(name: str, parts: dict[str, np.ndarray]) -> list[np.ndarray]:
     missing = [part for part in ("kernel", "bias") if part not in parts]
     if missing:
-        raise WeightsError(f"lacks the {missing[0]} of {name}")
+        raise BadFile(f"lacks the {missing[0]} of {name}")
     kernel, scale = parts["kernel"], parts.get("scale")
     if scale is None:
         return [kernel, parts["bias"]]
     if kernel.dtype != np.int8 or scale.shape != kernel.shape[-1:] or scale.dtype.kind != "f":
-        raise WeightsError(
+        raise BadFile(
             f"the scale of {name} should be one number for each output of a kernel of int8"
         )
     return [kernel * scale.astype(np.float32), parts["bias"]]

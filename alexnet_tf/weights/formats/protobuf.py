@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from alexnet_tf.errors import WeightsError
+from alexnet_tf.errors import BadFile
 
 # Wire types (protobuf.dev/programming-guides/encoding): the low three bits of a record's tag.
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
@@ -14,7 +14,7 @@ FIXED = {FIXED64: 8, FIXED32: 4}
 
 
 def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview | np.ndarray]]:
-    """(field number, value) of each record: an int for a varint, a view for bytes, text or a
+    """Yield (field number, value) of each record: an int for a varint, a view for bytes, text or a
     message.
 
     Fixed-size numbers of one field that follow each other come as one array of their bytes, uint8
@@ -34,14 +34,14 @@ def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview | np.nda
             value = _run(message[start:], place - start, FIXED[wire_type])
             place = start + len(value) * (place - start + FIXED[wire_type])
         else:
-            raise WeightsError(f"is damaged: byte {start} of a message begins no record")
+            raise BadFile(f"is damaged: byte {start} of a message begins no record")
         if place > len(message):
-            raise WeightsError("is damaged or cut short: a record is longer than its message")
+            raise BadFile("is damaged or cut short: a record is longer than its message")
         yield tag >> 3, value
 
 
 def varints(packed: memoryview) -> Iterator[int]:
-    """The numbers of a packed field."""
+    """Yield the numbers of a packed field."""
     place = 0
     while place < len(packed):
         number, place = _varint(packed, place)
@@ -49,7 +49,7 @@ def varints(packed: memoryview) -> Iterator[int]:
 
 
 def _varint(message: memoryview, place: int) -> tuple[int, int]:
-    """The number at `place`, seven bits a byte, lowest first, and the place after it."""
+    """Return the number at `place`, seven bits a byte, lowest first, and the place after it."""
     number = 0
     for shift in range(0, 70, 7):
         byte = message[place]
@@ -57,16 +57,16 @@ def _varint(message: memoryview, place: int) -> tuple[int, int]:
         number |= (byte & 127) << shift
         if byte < 128:
             return number, place
-    raise WeightsError("is damaged: a number has more than ten bytes")
+    raise BadFile("is damaged: a number has more than ten bytes")
 
 
 def _run(message: memoryview, tag_size: int, size: int) -> np.ndarray:
-    """The numbers of the records with the tag of the first one, as far as they follow it."""
+    """Return the numbers of the records with the tag of the first one, as far as they follow it."""
     records = np.frombuffer(message, np.uint8)
     records = records[: len(records) // (tag_size + size) * (tag_size + size)]
     records = records.reshape(-1, tag_size + size)
     if not len(records):
-        raise WeightsError("is damaged or cut short: a record is longer than its message")
+        raise BadFile("is damaged or cut short: a record is longer than its message")
     tag = records[0, :tag_size]
     # Twice as many each time, so that many short runs do not cost the whole message each.
     count = 1

@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alexnet_tf.errors import WeightsError
+from alexnet_tf.errors import BadFile
 from alexnet_tf.system.pickles import Named, RestrictedUnpickler, text, whole_numbers
+from alexnet_tf.weights import Content
 from alexnet_tf.weights.formats.channels_first import to_channels_last
 from alexnet_tf.weights.formats.mapped import map_file, map_members
 
@@ -54,31 +55,30 @@ class _Tensor(NamedTuple):
     strides: tuple[int, ...]
 
 
-def read_pytorch(path: Path) -> dict:
-    """The state dict of torchvision's AlexNet, whole or only some of its layers."""
+def read_pytorch(path: Path) -> Content:
+    """Read the state dict of torchvision's AlexNet, whole or only some of its layers."""
     read = _read_zip if zipfile.is_zipfile(path) else _read_pickles
     tensors, storages = read(path)
     layers: dict[str, dict[str, np.ndarray]] = collections.defaultdict(dict)
     for name, tensor in tensors.items():
         place, _, part = name.rpartition(".")
         if place not in LAYERS or part not in PARTS or not isinstance(tensor, _Tensor):
-            raise WeightsError(
+            raise BadFile(
                 f"has an entry '{name}'; torchvision's AlexNet has "
                 f"{', '.join(LAYERS)}, a weight and a bias in each"
             )
         layers[LAYERS[place]][part] = _array(tensor, storages)
     for name, parts in layers.items():
         if len(parts) < len(PARTS):
-            raise WeightsError(f"lacks the weight or the bias of {name}")
-    return to_channels_last(
-        {name: (parts["weight"], parts["bias"]) for name, parts in layers.items()}
-    )
+            raise BadFile(f"lacks the weight or the bias of {name}")
+    pairs = {name: (parts["weight"], parts["bias"]) for name, parts in layers.items()}
+    return Content(to_channels_last(pairs))
 
 
 def _read_zip(path: Path) -> tuple[Mapping, dict[str, memoryview]]:
     members = {name.partition("/")[2]: content for name, content in map_members(path).items()}
     if "data.pkl" not in members:
-        raise WeightsError("is a zip that torch.save did not write: it lacks data.pkl")
+        raise BadFile("is a zip that torch.save did not write: it lacks data.pkl")
     tensors = RestrictedUnpickler(io.BytesIO(members["data.pkl"]), _ALLOWED, _storage).load()
     return tensors, {name.removeprefix("data/"): content for name, content in members.items()}
 
@@ -95,7 +95,7 @@ def _read_pickles(path: Path) -> tuple[Mapping, dict[str, memoryview]]:
         return RestrictedUnpickler(file, _ALLOWED, storage).load()
 
     if load() != MAGIC_NUMBER:
-        raise WeightsError("is neither a zip nor pickles that torch.save wrote")
+        raise BadFile("is neither a zip nor pickles that torch.save wrote")
     _protocol, _system, tensors, keys = (load() for _ in range(4))
     for key in map(text, keys):
         start = file.tell() + 8  # after the number of its elements, an int64
@@ -105,22 +105,22 @@ def _read_pickles(path: Path) -> tuple[Mapping, dict[str, memoryview]]:
 
 
 def _storage(identity: tuple) -> _Storage:
-    """In place of torch's persistent_load."""
+    """Stand in for torch's persistent_load."""
     kind, dtype, key, _device, size, *_view = identity
     if text(kind) != "storage" or not isinstance(dtype, np.dtype):
-        raise WeightsError("is damaged: it refers to something that is no storage of numbers")
+        raise BadFile("is damaged: it refers to something that is no storage of numbers")
     whole_numbers((size,))
     return _Storage(text(key), dtype, size)
 
 
 def _rebuild_tensor(storage, offset, shape, strides, *_gradient) -> _Tensor:
-    """In place of torch._utils._rebuild_tensor_v2."""
+    """Stand in for torch._utils._rebuild_tensor_v2."""
     whole_numbers((offset,))
     return _Tensor(storage, offset, whole_numbers(shape), whole_numbers(strides))
 
 
 def _rebuild_parameter(tensor: _Tensor, *_gradient) -> _Tensor:
-    """In place of torch._utils._rebuild_parameter."""
+    """Stand in for torch._utils._rebuild_parameter."""
     return tensor
 
 
@@ -134,12 +134,12 @@ _ALLOWED = {
 
 
 def _array(tensor: _Tensor, storages: Mapping[str, memoryview]) -> np.ndarray:
-    """A view of the file. numpy refuses one that would reach beyond its storage."""
+    """Return a view of the file; numpy refuses one that would reach beyond its storage."""
     dtype = tensor.storage.dtype
     numbers = np.frombuffer(storages[tensor.storage.key], dtype)
     # A stride of 0 would make any number of elements out of one.
     if math.prod(tensor.shape) > numbers.size:
-        raise WeightsError(
+        raise BadFile(
             f"is damaged: a tensor of shape {tensor.shape} in a storage of {numbers.size} numbers"
         )
     strides = [stride * dtype.itemsize for stride in tensor.strides]

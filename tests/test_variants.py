@@ -1,14 +1,15 @@
+"""Changes to variants, as ablations ask for them."""
+
 import numpy as np
 import pytest
 
-from alexnet_tf.ablations import ACTIVATIONS, change
 from alexnet_tf.errors import UserError
 from alexnet_tf.model import AlexNet
-from alexnet_tf.variants import INITIALS, VARIANTS
+from alexnet_tf.variants import ACTIVATIONS, INITIALS, VARIANTS, change
 
 
 def build(variant, **changes):
-    """A thin one, which takes no time."""
+    """Build a thin network, which takes no time."""
     width = 1 if variant == "lenet5" else 0.1
     return AlexNet(change(VARIANTS[variant], width=width, **changes), classes=5, seed=0)
 
@@ -17,44 +18,59 @@ def names(model):
     return [layer.name for layer in model.layers]
 
 
-def test_normalization_goes_and_comes():
+def test_normalization_goes():
     assert "norm1" in names(build("bvlc"))
     assert not [name for name in names(build("bvlc", lrn=False)) if "norm" in name]
+
+
+def test_normalization_comes_before_the_pooling():
     order = names(build("owt", lrn=True))
     assert [order.index(name) for name in ("conv1", "norm1", "pool1")] == [2, 3, 4]
     assert "norm2" in order and "norm5" not in order
-    order = names(build("caffenet", lrn=True))  # where it was: after the pooling
+
+
+def test_normalization_that_is_there_stays_where_it_is():
+    order = names(build("caffenet", lrn=True))
     assert order.index("pool1") < order.index("norm1")
 
 
 @pytest.mark.parametrize(("variant", "overlap", "size"), [("bvlc", False, 2), ("lenet5", True, 3)])
 def test_windows_overlap_or_not(variant, overlap, size):
-    row = change(VARIANTS[variant], overlap=overlap)
+    changed = change(VARIANTS[variant], overlap=overlap)
     model = build(variant, overlap=overlap)
     pools = [layer for layer in model.layers if "pool" in layer.name]
     assert {(layer.pool_size, layer.strides) for layer in pools} == {((size, size), (2, 2))}
-    assert model.get_layer("flatten").input.shape[1:3] == row.pool5_shape[:2]
+    assert model.get_layer("flatten").input.shape[1:3] == changed.pool5_shape[:2]
 
 
 def test_a_width_multiplies_every_layer_but_the_last():
-    row = change(VARIANTS["bvlc"], width=0.5)
-    assert row.filters == (48, 128, 192, 192, 128) and row.fc_units == (2048, 2048)
-    model = AlexNet(row, classes=5)
-    assert model.count_params() == row.parameters(5)
+    half = change(VARIANTS["bvlc"], width=0.5)
+    assert half.filters == (48, 128, 192, 192, 128) and half.fc_units == (2048, 2048)
+    model = AlexNet(half, classes=5)
+    assert model.count_params() == half.parameters(5)
     assert model.get_layer("fc7").units == 2048 and model.output_shape == (None, 5)
+
+
+def test_a_width_that_leaves_a_layer_without_filters_is_an_error():
     with pytest.raises(UserError, match=r"a width of 0\.01 leaves a layer of bvlc without"):
         change(VARIANTS["bvlc"], width=0.01)
 
 
-def test_dropout_and_initial_values_are_as_told():
-    model = build("bvlc", dropout=0.25, initial="paper")
-    assert [model.get_layer(name).rate for name in ("drop6", "drop7")] == [0.25, 0.25]
-    assert build("bvlc", dropout=0.0).get_layer("drop6").rate == 0
+@pytest.mark.parametrize("dropout", [0.25, 0.0])
+def test_dropout_is_as_told(dropout):
+    model = build("bvlc", dropout=dropout)
+    assert [model.get_layer(name).rate for name in ("drop6", "drop7")] == [dropout, dropout]
+
+
+def test_initial_values_are_as_told():
+    model = build("bvlc", initial="paper")
     assert [model.get_layer(name).bias.numpy().mean() for name in ("conv2", "fc8")] == [1, 0]
     assert model.get_layer("fc6").kernel.numpy().std() == pytest.approx(0.01, rel=0.02)
-    assert {change(VARIANTS["bvlc"], initial=name).initial for name in INITIALS} == {
-        *INITIALS.values()
-    }
+
+
+@pytest.mark.parametrize("name", INITIALS)
+def test_initial_values_have_names(name):
+    assert change(VARIANTS["bvlc"], initial=name).initial is INITIALS[name]
 
 
 FORMULAS = {

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from PIL import ImageColor
 
-from alexnet_tf.reports.curves import COLORS, draw_curves
-from alexnet_tf.reports.curves import axis_ticks as ticks
+from alexnet_tf.reports.curves import COLORS, axis_ticks, draw_curves
 
 
 def history(*accuracies):
@@ -16,7 +15,7 @@ def history(*accuracies):
 
 
 def places(picture, color):
-    """(x, y) of the pixels that are nearly of the color, right of the legend's left edge or not."""
+    """The xs and ys of the pixels that are nearly of the color."""
     near = np.abs(np.asarray(picture, int) - ImageColor.getrgb(color)).sum(axis=2) < 60
     ys, xs = np.nonzero(near)
     return xs, ys
@@ -49,8 +48,8 @@ def test_little_or_nothing_can_be_drawn_too(lines):
 
 
 def test_ticks_are_round_numbers_around_the_values():
-    assert ticks(0, 40) == [0, 5, 10, 15, 20, 25, 30, 35, 40]
-    assert ticks(0, 200) == [0, 50, 100, 150, 200]
-    assert ticks(0.113, 0.62) == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])
-    assert ticks(0.5, 0.5) == pytest.approx([0.5, 0.6])
-    assert ticks(0, 0) == pytest.approx([0, 0.2])
+    assert axis_ticks(0, 40) == [0, 5, 10, 15, 20, 25, 30, 35, 40]
+    assert axis_ticks(0, 200) == [0, 50, 100, 150, 200]
+    assert axis_ticks(0.113, 0.62) == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])
+    assert axis_ticks(0.5, 0.5) == pytest.approx([0.5, 0.6])
+    assert axis_ticks(0, 0) == pytest.approx([0, 0.2])

@@ -1,4 +1,4 @@
-"""Every writer on a full disk, on a small one mounted for the test."""
+"""Every writer on a full disk: a small one, mounted for the test."""
 
 import errno
 import logging
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from alexnet_tf.commands import cli
-from alexnet_tf.data.dataset import Dataset, Row, write_lists
+from alexnet_tf.data.dataset import Dataset, Picture, write_lists
 from alexnet_tf.data.drawings import draw_faces
 from alexnet_tf.data.features import BATCH, FeatureStore
 from alexnet_tf.runs.checkpoints import load_latest, save_checkpoint
@@ -27,7 +27,7 @@ LOG = logging.getLogger("tests")
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A folder with room for 100 kB, and what gives it more."""
+    """Mount a folder with room for 100 kB; give it, and a function that makes more room."""
     folder = tmp_path / "small"
     folder.mkdir()
 
@@ -43,12 +43,12 @@ def small_disk(tmp_path):
 
 def write_features(folder, weights):
     draw_faces(folder.parent / "faces", per_class=1)
-    rows = [
-        Row(str(path), 0, sha256(path.read_bytes()).hexdigest())
+    pictures = [
+        Picture(str(path), 0, sha256(path.read_bytes()).hexdigest())
         for path in (folder.parent / "faces").iterdir()
     ]
-    store = FeatureStore(folder, VARIANTS["bvlc"], "short", weights=weights, mirror=True)
-    store.fill(rows, lambda inputs: np.zeros((BATCH, 6, 6, 256), np.float32))
+    store = FeatureStore.of_layer(folder, VARIANTS["bvlc"], "short", weights, mirror=True).open()
+    store.fill(pictures, lambda inputs: np.zeros((BATCH, 6, 6, 256), np.float32))
 
 
 def write_log(folder, weights):
@@ -66,10 +66,10 @@ def write_log(folder, weights):
 
 
 def write_curves(folder, weights):
-    from alexnet_tf.runs.history import TensorBoardLog
+    from alexnet_tf.training.tensorboard import TensorBoardLog
 
-    row = dict.fromkeys(("loss", "accuracy", "val_loss", "val_accuracy"), 1.0)
-    TensorBoardLog(Run(folder / "run"), [row | {"epoch": epoch} for epoch in range(500)])
+    epoch = dict.fromkeys(("loss", "accuracy", "val_loss", "val_accuracy"), 1.0)
+    TensorBoardLog(Run(folder / "run"), [epoch | {"epoch": number} for number in range(500)])
 
 
 def write_model(folder, weights):
@@ -122,9 +122,12 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
     assert load_latest(tmp_path, LOG)[0]["kernel"].sum() == 5
 
 
+def test_nothing_is_said_of_enough_room(tmp_path):
+    assert shortages({tmp_path / "run": 0, tmp_path / "features": 0}) == []
+
+
 def test_too_little_room_is_said_before(tmp_path):
     free = shutil.disk_usage(tmp_path).free
-    assert shortages({tmp_path / "run": 0, tmp_path / "features": 0}) == []
     (sentence,) = shortages({tmp_path / "run": free, tmp_path / "features": 10**9})
     assert sentence.startswith("this run needs ") and " are free; it will stop when" in sentence
     assert f"{tmp_path}/run and {tmp_path}/features" in sentence

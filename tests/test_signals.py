@@ -6,15 +6,15 @@ import sys
 
 import pytest
 
-from alexnet_tf.system import signals as stopping
+from alexnet_tf.system import signals
 
 WORK = """
-import time
+import signal, time
 from alexnet_tf.commands import cli
-from alexnet_tf.system import signals as stopping
+from alexnet_tf.system import signals
 
 def main():
-    with stopping.postponed():
+    with signals.postponed():
         print("ready", flush=True)
         while True:
             time.sleep(0.01)
@@ -22,10 +22,13 @@ def main():
 
 cli.run(main, "work")
 """
+# In a step that never ends: the first signal has come when the next one is no longer ours.
+SAY_WHEN_ASKED = """\
+signal.getsignal(signal.SIGTERM) == signal.SIG_DFL and print("asked", flush=True)"""
 
 
 def work(then, *before):
-    """A process that is at its work, and says what it `then` does in each step."""
+    """Start a process that is at its work, and does what it is told `then` in each step."""
     process = subprocess.Popen(
         [*before, sys.executable, "-c", WORK.format(then=then)],
         stdout=subprocess.PIPE,
@@ -40,14 +43,14 @@ def work(then, *before):
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 143)]
 )
 def test_a_signal_ends_a_program_when_its_step_is_finished(number, code):
-    process = work("stopping.check()")
+    process = work("signals.check()")
     process.send_signal(number)
     assert process.communicate()[1] == f"work: stopped by {number.name}\n"
     assert process.returncode == code
 
 
 def test_a_second_signal_ends_it_at_once():
-    process = work("stopping._asked and print('asked', flush=True)")
+    process = work(SAY_WHEN_ASKED)
     process.send_signal(signal.SIGINT)
     assert process.stdout.readline() == "asked\n"
     process.send_signal(signal.SIGTERM)
@@ -56,18 +59,27 @@ def test_a_second_signal_ends_it_at_once():
 
 
 def test_nohup_is_heeded():
-    process = work("stopping.check()", "nohup")
+    process = work("signals.check()", "nohup")
     process.send_signal(signal.SIGHUP)
     process.send_signal(signal.SIGTERM)
     assert "stopped by SIGTERM" in process.communicate()[1]
 
 
-def test_signals_stay_those_of_whoever_uses_the_library():
-    before = [signal.getsignal(number) for number in stopping.SIGNALS]
-    with stopping.postponed():
-        stopping.check()
+@pytest.fixture
+def handlers():
+    """Whose signals they are before a test, and must be after it."""
+    before = [signal.getsignal(number) for number in signals.SIGNALS]
+    yield
+    assert [signal.getsignal(number) for number in signals.SIGNALS] == before
+
+
+def test_outside_of_listening_signals_stay_those_of_whoever_uses_the_library(handlers):
+    with signals.postponed():
+        signals.check()
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
-    with pytest.raises(stopping.Stopped), stopping.listening():
+
+
+def test_after_listening_signals_are_what_they_were(handlers):
+    with pytest.raises(signals.Stopped), signals.listening():
         signal.raise_signal(signal.SIGTERM)
-    assert [signal.getsignal(number) for number in stopping.SIGNALS] == before

@@ -1,0 +1,112 @@
+"""Evaluations in words: tables for a person, JSON for programs, of the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from alexnet_tf.inference.evaluate import Evaluation
+from alexnet_tf.inference.evaluate_imagenet import PUBLISHED, ImageNetEvaluation
+from alexnet_tf.system.text import align, printable
+
+# A confusion matrix of more classes fits no terminal; then the most frequent confusions are shown.
+MATRIX, CONFUSIONS = 12, 10
+
+
+def evaluation_text(evaluation: Evaluation) -> str:
+    """Lay out accuracies, classes and confusions as tables."""
+    first = [*_accuracies(evaluation), *_remarks(evaluation)]
+    tables = first, _classes(evaluation), _confusions(evaluation)
+    return "\n\n".join("\n".join(lines) for lines in tables)
+
+
+def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
+    """Put the same, and the whole confusion matrix, into a dict."""
+    runs = zip(evaluation.runs, evaluation.trained_on, evaluation.answers)
+    return {
+        "pictures": len(evaluation.labels),
+        "failed": len(evaluation.failed),
+        **evaluation.accuracy(evaluation.averaged),
+        "gain": evaluation.gain(),
+        "runs": [
+            {"run": run, "trained_on": pictures, **evaluation.accuracy(answers)}
+            for run, pictures, answers in runs
+        ],
+        "classes": evaluation.by_class(),
+        "confusion": evaluation.confusion().tolist(),
+    }
+
+
+def imagenet_text(evaluation: ImageNetEvaluation) -> str:
+    """Lay out top-1 and top-5 as a table, with the published numbers beside ours."""
+    table = [("", "accuracy", "95% interval", "published")]
+    for top, published in PUBLISHED.items():
+        accuracy, interval = evaluation.accuracy(top), _interval(*evaluation.interval(top))
+        table.append((f"top-{top}", f"{accuracy:.1%}", interval, f"{published:.1%}"))
+    remark = (
+        f"on {evaluation.pictures} pictures; published is BVLC AlexNet on all 50,000, measured "
+        "with --resize caffe --crops 1"
+    )
+    return "\n".join([*align(table), remark])
+
+
+def imagenet_json(evaluation: ImageNetEvaluation) -> dict[str, Any]:
+    """Put the same into a dict."""
+    tops = {
+        f"top{top}": {
+            "accuracy": evaluation.accuracy(top),
+            "interval95": evaluation.interval(top),
+            "published": published,
+        }
+        for top, published in PUBLISHED.items()
+    }
+    return {"pictures": evaluation.pictures, "failed": len(evaluation.failed), **tops}
+
+
+def _accuracies(evaluation: Evaluation) -> list[str]:
+    asked = list(zip(evaluation.runs, evaluation.answers))
+    if len(asked) > 1:
+        asked.append(("averaged", evaluation.averaged))
+    table = [(f"{len(evaluation.labels)} pictures", "accuracy", "95% interval")]
+    for name, answers in asked:
+        accuracy, interval = evaluation.accuracy(answers).values()
+        table.append((name, f"{accuracy:.1%}", _interval(*interval)))
+    return align(table)
+
+
+def _remarks(evaluation: Evaluation) -> Iterator[str]:
+    if len(evaluation.runs) > 1:
+        best, mean = (100 * gain for gain in evaluation.gain().values())
+        yield f"averaging: {best:+.1f} points on the best run, {mean:+.1f} on their mean"
+    for run, pictures in zip(evaluation.runs, evaluation.trained_on):
+        if pictures:
+            yield (
+                f"{printable(run)} was trained on {pictures} of these pictures: it is right about "
+                "others less often"
+            )
+
+
+def _classes(evaluation: Evaluation) -> list[str]:
+    table = [("class", "pictures", "precision", "recall")]
+    for each in evaluation.by_class():
+        name, pictures, *shares = each.values()
+        shares = ("–" if share is None else f"{share:.1%}" for share in shares)
+        table.append((name, pictures, *shares))
+    return align(table)
+
+
+def _confusions(evaluation: Evaluation) -> list[str]:
+    classes = evaluation.classes
+    if len(classes) <= MATRIX:
+        title = "rows: what it is; columns: what it was taken for"
+        lines = zip(classes, evaluation.confusion())
+        table = [("", *classes), *((name, *counts) for name, counts in lines)]
+    else:
+        title = "the most frequent confusions; --json has the whole matrix"
+        table = [("what it is", "what it was taken for", "pictures")]
+        table += evaluation.frequent_confusions(CONFUSIONS)
+    return [title, *align(table)]
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{low:.1%} – {high:.1%}"

@@ -1,0 +1,102 @@
+"""The frozen layers of a training, and what they make of its pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from logging import Logger
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from alexnet_tf.data.features import FeatureStore
+from alexnet_tf.errors import UserError
+from alexnet_tf.model import AlexNet, part
+from alexnet_tf.system.disk import shortages
+from alexnet_tf.system.text import printable
+from alexnet_tf.training.job import Job
+
+
+def with_features(job: Job, log: Logger) -> tuple[Job, FeatureStore]:
+    """Fill the store of what the training of `job` reads; return the job, less pictures no longer
+    readable, and the store.
+
+    Raises UserError when too many pictures were lost, or one that the run was started with.
+    """
+    store = feature_store(job).open()
+    what = "pictures" if store.layer == "conv1" else "features"
+    pictures = (*job.dataset.train, *job.dataset.validation)
+    pictures = sorted(pictures, key=lambda picture: picture.path)
+    missing = [picture for picture in pictures if picture not in store]
+    made = len(pictures) - len(missing)
+    log.info("%s: %s has %d of %d", what, store.directory, made, len(pictures))
+    for shortage in shortages(_needs(job, store, len(missing))):
+        log.warning(shortage)
+    if not missing:
+        return job, store
+    start = time.monotonic()
+    lost = store.fill(missing, frozen_layers(job, store.layer))
+    seconds = time.monotonic() - start
+    rate = len(missing) * store.views / seconds
+    log.info("%s: made in %.1f s, %.0f views of pictures a second", what, seconds, rate)
+    return _without(job, lost, len(pictures), log), store
+
+
+def feature_store(job: Job) -> FeatureStore:
+    """Return the store, not yet opened, of the inputs of the lowest layer that is not frozen."""
+    settings, variant, layer = job.settings, job.variant, job.settings.first_computed()
+    if layer == "conv1":
+        side = variant.resized if settings.crop else variant.image_size
+        return FeatureStore.of_pictures(settings.features, variant, settings.resize, side)
+    return FeatureStore.of_layer(
+        settings.features,
+        variant,
+        settings.resize,
+        job.weights,
+        layer,
+        settings.mirror,
+        settings.precision,
+    )
+
+
+def frozen_layers(job: Job, layer: str) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Return what maps inputs of the network to inputs of `layer`, float32 both; None for conv1,
+    which has the same.
+
+    Not compiled as a whole: oneDNN's convolutions are faster than XLA's on a CPU.
+    """
+    if layer == "conv1":
+        return None
+    weights = {name: job.weights[name] for name in job.variant.conv_layers if name in job.weights}
+    model = AlexNet(
+        job.variant, weights=weights, include_top=False, precision=job.settings.precision
+    )
+    frozen = model if layer == "fc6" else part(model, "conv1", layer)
+    forward = tf.function(lambda inputs: tf.cast(frozen(inputs, training=False), tf.float32))
+    return lambda inputs: forward(inputs).numpy()
+
+
+def _needs(job: Job, store: FeatureStore, missing: int) -> dict[Path, int]:
+    """Return the bytes still to be written, by folder; `missing` pictures are not in the store."""
+    checkpoints = sum(path.stat().st_size for path in job.run.checkpoints_folder.glob("*.npz"))
+    return {
+        job.run.directory: max(0, job.size() - checkpoints),
+        store.directory: store.size(missing),
+    }
+
+
+def _without(job: Job, lost: dict[str, str], pictures: int, log: Logger) -> Job:
+    """Return the job without those of its `pictures` that were `lost` (path → reason)."""
+    for path, reason in lost.items():
+        log.warning("left out: %s %s", printable(path), reason)
+    if lost and job.run.config_path.is_file():
+        raise UserError(f"{job.run.directory}: pictures that it was started with are gone")
+    if len(lost) > job.settings.max_lost * pictures:
+        raise UserError(
+            f"{len(lost)} of {pictures} pictures were lost while they were read, more than "
+            f"--max-lost {job.settings.max_lost:g} of them; the reasons are above. Once they are "
+            "back the same command goes on; or allow for more"
+        )
+    return replace(job, dataset=job.dataset.without(lost)) if lost else job

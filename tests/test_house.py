@@ -1,0 +1,50 @@
+"""Who may import whom, imports inside of functions included (see docs/design.md)."""
+
+import ast
+
+import pytest
+
+from tests.support.places import ROOT
+
+PACKAGE = ROOT / "alexnet_tf"
+ASKS = {"runs", "data", "model", "weights", "variants", "exports", "system", "starter", "errors"}
+MAY_IMPORT = {
+    "errors": set(),
+    "layers": set(),
+    "system": {"errors"},
+    "variants": {"errors"},
+    "starter": {"system"},
+    "exports": {"system", "errors"},
+    "weights": {"system", "variants", "starter", "errors"},
+    "data": {"weights", "variants", "system", "errors"},
+    "model": {"weights", "variants", "layers", "errors"},
+    "runs": {"data", "weights", "variants", "starter", "system", "errors"},
+    "training": ASKS,
+    "inference": ASKS,
+    "reports": {*ASKS, "inference"},
+    "commands": {*ASKS, "inference", "reports", "training", "layers"},
+    "__main__": {"commands"},
+    "__init__": set(),
+}
+
+
+def rooms_imported(path):
+    """The rooms of alexnet_tf that the module at `path` imports from; "" is the package itself."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            whole = node.module == "alexnet_tf"
+            names = [f"{node.module}.{a.name}" for a in node.names] if whole else [node.module]
+        yield from (name.split(".")[1] for name in names if name.startswith("alexnet_tf."))
+
+
+@pytest.mark.parametrize(
+    "room", sorted({p.relative_to(PACKAGE).parts[0] for p in PACKAGE.rglob("*.py")})
+)
+def test_a_room_imports_only_from_those_below_it(room):
+    room = room.removesuffix(".py")
+    modules = [*(PACKAGE / room).rglob("*.py"), *PACKAGE.glob(f"{room}.py")]
+    imported = {(other, path.name) for path in modules for other in rooms_imported(path)}
+    allowed = MAY_IMPORT[room] | {room, "__version__"}
+    assert {pair for pair in imported if pair[0] not in allowed} == set()

@@ -1,34 +1,63 @@
 # `make` lists the targets. Settings are variables: make train EPOCHS=5 DATA=flowers RUN=runs/flowers
 
 PYTHON ?= python3
-BIN    := .venv/bin
+VENV   := .venv$(if $(OLDEST),-oldest)
+BIN    := $(VENV)/bin
 comma  := ,
 EXTRAS := dev,litert$(if $(GPU),$(comma)gpu)
-SETUP  := .venv/setup-done$(if $(GPU),-gpu)$(if $(LOCKED),-locked)
+LIMITS := $(if $(OLDEST),constraints-oldest.txt,$(if $(LOCKED),constraints.txt))
+SETUP  := $(VENV)/setup-done$(if $(GPU),-gpu)$(if $(LOCKED),-locked)
 
 RUN  ?= train_alexnet
 PORT ?= 9090
 HOST ?= localhost
 
-# What is left empty takes the script's own default; `python train_alexnet.py --help` explains each.
-TRAIN_OPTIONS = --run "$(RUN)" \
-  $(if $(DATA),--data "$(DATA)") \
-  $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
-  $(if $(VARIANT),--variant "$(VARIANT)") \
-  $(if $(RESIZE),--resize "$(RESIZE)") \
-  $(if $(EPOCHS),--epochs "$(EPOCHS)") \
-  $(if $(BATCH_SIZE),--batch-size "$(BATCH_SIZE)") \
-  $(if $(LEARNING_RATE),--learning-rate "$(LEARNING_RATE)") \
-  $(if $(PRECISION),--precision "$(PRECISION)") \
-  $(if $(SEED),--seed "$(SEED)") \
-  $(if $(KEEP),--keep "$(KEEP)") \
-  $(if $(MAX_LOST),--max-lost "$(MAX_LOST)") \
-  $(if $(RECIPE),--recipe "$(RECIPE)") \
-  $(if $(TRAIN),--train "$(TRAIN)") \
-  $(if $(FEATURES),--features "$(FEATURES)") $(OPTIONS)
+# Options of train_alexnet.py; `python train_alexnet.py --help` explains each. As variables they have
+# capitals: BATCH_SIZE=64. What is left empty takes the script's own default.
+OPTIONS_OF_TRAINING := data weights variant resize train initial activation dropout width epochs \
+  batch-size learning-rate schedule decay patience decay-samples weight-decay color-shift seed \
+  precision threads keep average log-every features max-lost recipe log
+# Of these --option and --no-option: CROP=1, CROP=0.
+SWITCHES := lrn overlap decoupled crop
+# MIRROR=0 is a setting; beside a goal that fetches files MIRROR is the place to look first.
+ifeq ($(filter weights data,$(MAKECMDGOALS)),)
+  SWITCHES += mirror
+endif
+
+capitals = $(subst -,_,$(shell echo '$(1)' | tr a-z A-Z))
+CAPITALS := $(call capitals,$(OPTIONS_OF_TRAINING) $(SWITCHES))
+
+# The variables that each target heeds.
+ALL_HEED       := PYTHON GPU LOCKED OLDEST VENV BIN
+weights_HEEDS  := WEIGHTS FROM MIRROR
+data_HEEDS     := DATA SEED FROM MIRROR
+train_HEEDS    := $(CAPITALS) RUN OPTIONS
+tensorboard_HEEDS := RUN PORT HOST
+test_HEEDS     := TESTS
+chaos_HEEDS    := ROUNDS SEED
+fuzz_HEEDS     := INPUTS SEED
+bench_HEEDS    := ROWS PHOTOS WEIGHTS VARIANT ROUNDS OUT
+doctor_HEEDS   := RUN
+
+HEEDED  := $(ALL_HEED) $(foreach goal,$(or $(MAKECMDGOALS),help),$($(goal)_HEEDS))
+TYPED   := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
+UNKNOWN := $(filter-out $(HEEDED) -%,$(TYPED))
+ifneq ($(UNKNOWN),)
+  $(error $(UNKNOWN): `make $(MAKECMDGOALS)` heeds no variable of this name; it heeds $(sort $(HEEDED)))
+endif
+
+# 'The value' of a variable, whatever spaces, quotes or dollars are in it; --option 'value' of one that
+# is not empty; --option or --no-option.
+quoted = '$(subst ','\'',$(value $(1)))'
+option = $(if $(value $(2)),--$(1) $(call quoted,$(2)))
+switch = $(if $(value $(2)),$(or \
+  $(if $(filter 1 yes true,$(value $(2))),--$(1)), \
+  $(if $(filter 0 no false,$(value $(2))),--no-$(1)), \
+  $(error $(2)=$(value $(2)): should be 1 or 0)))
+each   = $(foreach name,$(2),$(call $(1),$(name),$(call capitals,$(name))))
 
 # Where files are fetched from instead of their publishers, and a folder or URL that comes first.
-PLACES = $(if $(FROM),--from "$(FROM)") $(if $(MIRROR),--mirror "$(MIRROR)")
+PLACES = $(call each,option,from mirror)
 
 .PHONY: help setup demo weights data train tensorboard test chaos fuzz bench doctor audit lock lint \
   clean
@@ -38,46 +67,49 @@ help: ## list the targets
 
 setup: $(SETUP) ## install everything into .venv (GPU=1: with CUDA; LOCKED=1: constraints.txt)
 
-$(SETUP): pyproject.toml $(if $(LOCKED),constraints.txt)
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable .[$(EXTRAS)] \
-	  $(if $(LOCKED),--constraint constraints.txt)
+$(SETUP): pyproject.toml $(LIMITS)
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2> /dev/null || \
+	  { echo "$(PYTHON) is $$($(PYTHON) --version 2> /dev/null || echo no Python that starts here); " \
+	    "alexnet_tf needs 3.11, 3.12 or 3.13. Name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
+	    exit 2; }
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "Installing TensorFlow and what else is needed: some minutes, 3 GB on the disk"
+	@$(BIN)/python -m pip install --disable-pip-version-check --editable .[$(EXTRAS)] \
+	  $(if $(LIMITS),--constraint $(LIMITS))
 	@touch $@
 
 demo: $(SETUP) ## the whole job on drawn cats and dogs, without any download
 	@$(BIN)/python -m alexnet_tf demo
 
 weights: $(SETUP) ## fetch and check the pretrained weights (WEIGHTS=NAME FROM MIRROR)
-	@$(BIN)/python -m alexnet_tf weights $(if $(WEIGHTS),"$(WEIGHTS)") $(PLACES)
+	@$(BIN)/python -m alexnet_tf weights $(if $(WEIGHTS),$(call quoted,WEIGHTS)) $(PLACES)
 
 data: $(SETUP) ## fetch, list and split the photos (DATA=FOLDER_OR_ZIP SEED FROM MIRROR)
-	@$(BIN)/python -m alexnet_tf data $(if $(DATA),"$(DATA)") $(if $(SEED),--seed "$(SEED)") $(PLACES)
+	@$(BIN)/python -m alexnet_tf data $(if $(DATA),$(call quoted,DATA)) $(call option,seed,SEED) $(PLACES)
 
-train: $(SETUP) ## train, or go on training (DATA RUN WEIGHTS VARIANT EPOCHS … OPTIONS)
-	@$(BIN)/python train_alexnet.py $(TRAIN_OPTIONS)
+train: $(SETUP) ## train, or go on training (DATA RUN WEIGHTS VARIANT EPOCHS … every setting)
+	@$(BIN)/python train_alexnet.py $(call option,run,RUN) \
+	  $(call each,option,$(OPTIONS_OF_TRAINING)) $(call each,switch,$(SWITCHES)) $(OPTIONS)
 
 tensorboard: $(SETUP) ## show the curves of RUN on http://localhost:9090 (PORT HOST)
-	@$(BIN)/tensorboard --logdir "$(RUN)" --host "$(HOST)" --port "$(PORT)"
+	@$(BIN)/tensorboard --logdir $(call quoted,RUN) $(call each,option,host port)
 
-test: $(SETUP) ## run the tests (ALEXNET_TF_MATERIAL=DIR: with real photos and weights)
-	$(BIN)/python -m pytest
+test: $(SETUP) ## run the tests (ALEXNET_TF_MATERIAL=DIR: with real photos; OLDEST=1: old packages)
+	$(BIN)/python -m pytest $(TESTS)
 
 chaos: $(SETUP) ## kill, stop, damage and starve trainings for some minutes (ROUNDS SEED)
-	$(BIN)/python -m tests.tools.chaos $(if $(ROUNDS),--rounds "$(ROUNDS)") $(if $(SEED),--seed "$(SEED)")
+	$(BIN)/python -m tests.tools.chaos $(call each,option,rounds seed)
 
 fuzz: $(SETUP) ## read 20,000 damaged files of weights (INPUTS SEED)
-	$(BIN)/python -m tests.tools.fuzz $(if $(INPUTS),--inputs "$(INPUTS)") $(if $(SEED),--seed "$(SEED)")
+	$(BIN)/python -m tests.tools.fuzz $(call each,option,inputs seed)
 
 bench: $(SETUP) ## measure beside the usual recipes (ROWS PHOTOS WEIGHTS VARIANT ROUNDS OUT)
-	@$(BIN)/python -m benchmarks $(ROWS) \
-	  $(if $(PHOTOS),--photos "$(PHOTOS)") \
-	  $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
-	  $(if $(VARIANT),--variant "$(VARIANT)") \
-	  $(if $(ROUNDS),--rounds "$(ROUNDS)") \
-	  $(if $(OUT),--out "$(OUT)")
+	@$(BIN)/python -m benchmarks $(ROWS) $(call each,option,photos weights variant rounds out)
 
 doctor: $(SETUP) ## check this installation and, where there is one, RUN
-	@$(BIN)/python -m alexnet_tf doctor $(if $(wildcard $(RUN)),"$(RUN)")
+	@if [ -d $(call quoted,RUN) ] || $(if $(filter file,$(origin RUN)),false,true); then \
+	  set -- $(call quoted,RUN); fi; $(BIN)/python -m alexnet_tf doctor "$$@"
 
 audit: $(SETUP) ## look the installed packages up in an index of security advisories
 	@$(BIN)/python -m tests.tools.audit
@@ -90,4 +122,4 @@ lint: $(SETUP) ## check the style
 	$(BIN)/ruff format --check
 
 clean: ## delete .venv and what the demo made, but no data, weights or runs
-	rm -rf .venv demo
+	rm -rf .venv .venv-oldest demo

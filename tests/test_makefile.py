@@ -1,0 +1,124 @@
+"""`make`, with a Python that only shows what it was told."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from dataclasses import fields
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from alexnet_tf.runs.settings import Settings
+from tests.support.places import ROOT
+
+SHOW = '#!/bin/sh\nfor word in "$@"; do printf "%s\\n" "$word"; done\n'
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Runs `make` in an empty folder where everything is installed; what the program was told."""
+    (tmp_path / "Makefile").symlink_to(ROOT / "Makefile")
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/setup-done").touch()
+    for name in ("python", "tensorboard"):
+        (tmp_path / ".venv/bin" / name).write_text(SHOW)
+        (tmp_path / ".venv/bin" / name).chmod(0o755)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+
+    def run(*words, code=0):
+        result = subprocess.run(
+            ["make", "-s", *words], cwd=tmp_path, env=clean, capture_output=True, text=True
+        )
+        assert result.returncode == code, result.stderr
+        return result.stderr if code else result.stdout.splitlines()
+
+    return run
+
+
+def test_every_setting_is_a_variable(make):
+    told = {field.name.upper(): "1" for field in fields(Settings)}
+    words = make("train", *(f"{name}={value}" for name, value in told.items()))
+    options = {field.name.replace("_", "-") for field in fields(Settings)}
+    assert {word[2:] for word in words if word.startswith("--")} == {*options, "run"}
+
+
+def test_switches_are_turned_off_by_0(make):
+    words = make("train", "LRN=0", "CROP=1", "MIRROR=0", "DROPOUT=0.3")
+    assert words[1:] == [
+        "--run", "train_alexnet", "--dropout", "0.3", "--no-lrn", "--crop", "--no-mirror",
+    ]  # fmt: skip
+
+
+def test_a_switch_that_is_neither_on_nor_off_is_refused(make):
+    assert "CROP=maybe: should be 1 or 0" in make("train", "CROP=maybe", code=2)
+
+
+@pytest.mark.parametrize(
+    "name", ["my run", "it's", 'a "b" c', "$HOME", "$(shell touch ran)", "a;b"]
+)
+def test_any_name_arrives_as_it_is(make, name):
+    assert make("doctor", f"RUN={name}")[-1] == name
+    assert make("train", f"DATA={name}")[-1] == name
+    assert make("tensorboard", f"RUN={name}")[1] == name
+
+
+def test_the_doctor_is_told_of_a_run_only_where_there_is_one(make, tmp_path):
+    assert make("doctor") == ["-m", "alexnet_tf", "doctor"]
+    (tmp_path / "train_alexnet").mkdir()
+    assert make("doctor") == ["-m", "alexnet_tf", "doctor", "train_alexnet"]
+
+
+def test_a_variable_that_the_target_does_not_heed_stops_it(make):
+    message = make("train", "CROPP=1", code=2)
+    assert "CROPP: `make train` heeds no variable of this name; it heeds ACTIVATION" in message
+    assert "EPOCHS: `make data` heeds no variable" in make("data", "EPOCHS=5", code=2)
+
+
+def test_several_targets_heed_what_any_of_them_does(make):
+    words = make("weights", "data", "train", "EPOCHS=5", "MIRROR=here")
+    assert words == [
+        "-m", "alexnet_tf", "weights", "--mirror", "here",
+        "-m", "alexnet_tf", "data", "--mirror", "here",
+        "train_alexnet.py", "--run", "train_alexnet", "--epochs", "5",
+    ]  # fmt: skip
+
+
+def python_that_is(version, folder):
+    """A script that calls itself that version of Python."""
+    path = folder / "old-python"
+    path.write_text(
+        f'#!/bin/sh\nif [ "$1" = --version ]; then echo Python {version}; else\n'
+        f'exec {sys.executable} -c "import sys; sys.version_info = tuple(map(int, '
+        f"'{version}'.split('.')))\n$2\"; fi\n"
+    )
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize("version", ["2.7.18", "3.10.13", "3.14.0"])
+def test_a_python_that_will_not_do_is_named_before_anything_is_installed(make, tmp_path, version):
+    python = python_that_is(version, tmp_path)
+    message = make("setup", f"PYTHON={python}", "VENV=new", code=2)
+    assert f"{python} is Python {version}; " in message
+    assert "needs 3.11, 3.12 or 3.13. Name one: make setup PYTHON=python3.12" in message
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_python_that_is_not_there_is_named(make):
+    message = make("setup", "PYTHON=no-such-python", "VENV=new", code=2)
+    assert "no-such-python is no Python that starts here; " in message
+
+
+def test_the_oldest_packages_are_the_lower_bounds_of_pyproject():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needs = [*project["dependencies"], *project["optional-dependencies"]["litert"]]
+    lines = (ROOT / "constraints-oldest.txt").read_text().splitlines()
+    oldest = [Requirement(line) for line in lines if not line.startswith("#")]
+    assert [each.name for each in oldest] == [Requirement(line).name for line in needs]
+    for lowest, line in zip(oldest, needs):
+        (version,) = (one.version for one in lowest.specifier)
+        (bound,) = (s.version for s in Requirement(line).specifier if s.operator == ">=")
+        assert Version(version) == Version(bound), line

@@ -13,12 +13,12 @@ import tracemalloc
 import numpy as np
 import pytest
 from PIL import Image
-from tests.support.places import ROOT
 
 from alexnet_tf.data import cifar
 from alexnet_tf.data.dataset import open_dataset
 from alexnet_tf.data.sources import UNPACKED_FOLDER
 from alexnet_tf.errors import UserError
+from tests.support.places import ROOT
 
 FOLDER = "cifar-10-batches-py"
 

@@ -8,7 +8,6 @@ import shutil
 
 import pytest
 from PIL import Image
-from tests.support.places import ROOT
 
 from alexnet_tf.commands import cli
 from alexnet_tf.data.dataset import open_dataset, write_lists
@@ -17,6 +16,7 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Answer
 from alexnet_tf.system.files import read_json, write_json
 from alexnet_tf.system.text import printable
+from tests.support.places import ROOT
 
 # Any of them may name a class or a file.
 ODD = (

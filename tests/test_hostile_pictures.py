@@ -11,7 +11,6 @@ import zlib
 
 import pytest
 from PIL import Image
-from tests.support.places import ROOT
 
 from alexnet_tf.data.dataset import open_dataset
 from alexnet_tf.data.images import (
@@ -22,6 +21,7 @@ from alexnet_tf.data.images import (
     load_image,
     read_picture,
 )
+from tests.support.places import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 

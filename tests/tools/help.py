@@ -36,10 +36,12 @@ def help_page() -> str:
 
 def help_section(program: str) -> str:
     """Return the section of one program, the words after `python`; its lines have 100 columns."""
+    # Defaults may come from variables of ours, which a reader of the page has not set.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("ALEXNET_TF")}
     text = subprocess.run(
         [sys.executable, *program.split(), "--help"],
         cwd=ROOT,
-        env=os.environ | {"COLUMNS": "100"},
+        env=environment | {"COLUMNS": "100"},
         capture_output=True,
         text=True,
         check=True,

@@ -13,20 +13,17 @@ import pytest
 from PIL import Image
 
 from alexnet_tf.data.dataset import open_dataset
-from alexnet_tf.data.images import (
-    FORMATS,
-    MAX_BYTES,
-    MAX_PIXELS,
-    ImageError,
-    load_image,
-    read_picture,
-)
+from alexnet_tf.data.decoding import MAX_BYTES, MAX_PIXELS, decoded
+from alexnet_tf.data.images import ImageError, load_image
+from alexnet_tf.data.kinds import FORMATS
 from tests.support.places import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 
 
 def encoded(name, size=(12, 8), **options):
+    if name == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
     content = io.BytesIO()
     Image.effect_noise(size, 50).convert("RGB").save(content, name, **options)
     return content.getvalue()
@@ -107,7 +104,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 def test_of_a_large_jpeg_what_is_decoded_counts(tmp_path):
     """A telephone's photo of 108 megapixels is no bomb; as a PNG it is above Pillow's limit."""
     Image.new("RGB", (12_000, 9_000)).save(tmp_path / "a.jpg")
-    assert max(read_picture(tmp_path / "a.jpg", 512).size) == 1500
+    with decoded(tmp_path / "a.jpg", 512) as (picture, _):
+        assert max(picture.size) == 1500
     (tmp_path / "a.png").write_bytes(png(12_000, 9_000, 1000))
     with pytest.raises(ImageError, match=r"a\.png: has more than"):
         load_image(tmp_path / "a.png")

@@ -5,13 +5,13 @@ import pytest
 from PIL import Image
 
 import alexnet_tf
+from alexnet_tf.data.decoding import decoded
 from alexnet_tf.data.images import (
     ImageError,
     load_batches,
     load_crops,
     load_image,
     preprocess_input,
-    read_picture,
 )
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)
@@ -151,7 +151,8 @@ def test_large_jpegs_are_decoded_small_but_look_the_same(tmp_path):
     wave = np.sin(np.arange(3000) / 100)[None] + np.cos(np.arange(2400) / 80)[:, None]
     pixels = (wave[..., None] * [40, 50, 60] + 128).astype(np.uint8)
     path = save(tmp_path / "a.jpg", Image.fromarray(pixels), quality=95)
-    assert min(read_picture(path, 512).size) == 600
+    with decoded(path, 512) as (picture, _):
+        assert min(picture.size) == 600
     whole = load_image(save(tmp_path / "a.png", Image.open(path)))
     assert np.abs(load_image(path).astype(int) - whole).max() <= 3
 

@@ -9,7 +9,12 @@ from alexnet_tf.commands import cli
 from alexnet_tf.data.archive import DEFAULT_LIMITS, Limits
 from alexnet_tf.data.dataset import open_dataset, write_lists
 from alexnet_tf.data.sources import DATA_FOLDER, PHOTOS, NoPictures
+from alexnet_tf.errors import UserError
 from alexnet_tf.system import arguments
+
+# What a folder that this program has listed pictures in always has.
+ALWAYS_WRITTEN = ("classes.txt", "rejected.txt")
+LISTS = ("train.txt", "val.txt", "test.txt", "classes.txt", "rejected.txt")
 
 HELP = "list and split pictures into train.txt and val.txt, or fetch some first"
 
@@ -20,33 +25,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         default=str(DATA_FOLDER),
         metavar="SOURCE",
-        help="a folder of cat.N.jpg and dog.N.jpg, a folder with a folder for each class, a zip of"
-        " either, or lists (%(default)s, where 25,000 photos of cats and dogs are fetched to if"
-        " there are no pictures yet)",
+        help="a folder with a folder for each class, or of cat.N.jpg and dog.N.jpg, also split into"
+        " train/, val/ and test/; a zip or .tar.gz of such a folder; or lists, also CSV"
+        " (%(default)s, where 25,000 photos of cats and dogs are fetched to if there are none"
+        " yet)",
     )
     parser.add_argument(
         "--out",
         default=str(DATA_FOLDER),
         metavar="DIR",
-        help="where train.txt, val.txt, classes.txt and rejected.txt go (%(default)s)",
+        help="where train.txt, val.txt, test.txt, classes.txt and rejected.txt go (%(default)s)",
     )
-    parser.add_argument(
-        "--seed", type=arguments.natural, default=0, metavar="N", help="of the split"
-    )
+    parser.add_argument("--seed", type=arguments.seed, default=0, metavar="N", help="of the split")
     for what in ("files", "bytes"):
         parser.add_argument(
             f"--max-{what}",
-            type=arguments.positive,
+            type=arguments.count_of_bytes,
             default=getattr(DEFAULT_LIMITS, what),
             metavar="N",
-            help=f"the most {what} to unpack from a zip (%(default)s)",
+            help=f"the most {what} to unpack from a zip or tar (%(default)s)",
         )
     cli.add_places(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    source = Path(options.source)
+    source, out = Path(options.source), Path(options.out)
     limits = Limits(options.max_files, options.max_bytes)
+    listed = source in (out, out / "train.txt") and (out / "train.txt").is_file()
+    if not listed:
+        _check_lists(out)
     try:
         dataset = open_dataset(source, options.seed, limits)
     except NoPictures:
@@ -54,10 +61,18 @@ def run(options: argparse.Namespace) -> None:
             raise
         source = PHOTOS.fetch(DATA_FOLDER, options.mirror, options.places)
         dataset = open_dataset(source, options.seed, limits)
-    out = Path(options.out)
-    listed = source in (out, out / "train.txt") and (out / "train.txt").is_file()
     if not listed:
         write_lists(dataset, out)
     print(dataset.summary())
     if listed:
         print(f"as {out / 'train.txt'} has it; delete that file to list the pictures anew")
+
+
+def _check_lists(out: Path) -> None:
+    """Refuse to write over lists of somebody's own: this program always writes some more."""
+    lists = [out / name for name in LISTS if (out / name).is_file()]
+    if lists and not all((out / name).is_file() for name in ALWAYS_WRITTEN):
+        raise UserError(
+            f"{lists[0]}: is a list of somebody's own, which would be written over; name another "
+            "folder with --out"
+        )

@@ -1,4 +1,7 @@
-"""Zips of pictures from strangers: unpacked, or refused before anything is written."""
+"""Zips of pictures from strangers: unpacked, or refused before anything is written.
+
+What a tar may not do, either, is public here.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import hashlib
 import stat
 import zipfile
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -25,7 +29,7 @@ LONGEST_NAME, LONGEST_PATH = 255, 3000
 ALWAYS_ALLOWED = 1 << 20
 
 UNPACK_IT = "Unpack it yourself and name the folder"
-BY_HAND = UNPACK_IT + ", or let `python -m alexnet_tf data ZIP {option} N` unpack it"
+BY_HAND = UNPACK_IT + ", or let `python -m alexnet_tf data ARCHIVE {option} N` unpack it"
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,7 @@ def unpack(archive: Path, into: Path, limits: Limits = DEFAULT_LIMITS) -> Path:
     except (UserError, OSError):
         raise
     except TooManyEntries as error:
-        raise UserError(
-            f"{archive}: refused, for it holds more than {limits.files:,} files. "
-            + BY_HAND.format(option="--max-files")
-        ) from error
+        raise too_many_files(archive, limits) from error
     except Exception as error:  # zipfile and zlib raise nearly anything on broken files
         raise UserError(f"{archive}: is not a whole zip file ({error})") from error
 
@@ -72,20 +73,32 @@ def unpack(archive: Path, into: Path, limits: Limits = DEFAULT_LIMITS) -> Path:
 def _check_contents(archive: Path, members: list[zipfile.ZipInfo], limits: Limits) -> None:
     """Raise UserError unless every member is harmless and all of them are within `limits`."""
     for member in members:
-        reason = _harm(member)
-        if reason:
-            raise UserError(
-                f"{archive}: refused, for its member '{_shown(member.filename)}' {reason}"
-            )
-    paths = [PurePosixPath(member.filename) for member in members if not member.is_dir()]
+        refuse(archive, member.filename, harm(member.filename) or _zips_harm(member))
+    check_names(archive, [member.filename for member in members if not member.is_dir()])
+    size = archive.stat().st_size
+    if any(not 0 <= member.header_offset < size for member in members):
+        raise zipfile.BadZipFile("a member lies outside of the file")
+    check_size(archive, sum(member.file_size for member in members), limits)
+
+
+def refuse(archive: Path, name: str, reason: str | None) -> None:
+    """Raise UserError for the member `name` if there is a `reason`, the end of a sentence."""
+    if reason:
+        raise UserError(f"{archive}: refused, for its member '{_shown(name)}' {reason}")
+
+
+def check_names(archive: Path, names: Iterable[str]) -> None:
+    """Raise UserError unless all files of these names can be unpacked side by side."""
+    paths = [PurePosixPath(name) for name in names]
     folders = {parent for path in paths for parent in path.parents}
     for path, count in Counter(paths).items():
         if count > 1 or path in folders:
             raise UserError(f"{archive}: refused, for it has '{_shown(path)}' more than once")
+
+
+def check_size(archive: Path, promised: int, limits: Limits) -> None:
+    """Raise UserError if `archive` promises more bytes than `limits` allow."""
     size = archive.stat().st_size
-    if any(not 0 <= member.header_offset < size for member in members):
-        raise zipfile.BadZipFile("a member lies outside of the file")
-    promised = sum(member.file_size for member in members)
     if promised > limits.bytes:
         raise UserError(
             f"{archive}: refused, for it unpacks to {promised:,} bytes, more than "
@@ -98,12 +111,35 @@ def _check_contents(archive: Path, members: list[zipfile.ZipInfo], limits: Limit
         )
 
 
-def _harm(member: zipfile.ZipInfo) -> str | None:
-    """Return the end of a sentence about what is wrong with `member`; None when it is harmless."""
+def too_many_files(archive: Path, limits: Limits) -> UserError:
+    """Make the error of an archive that holds more files than `limits` allow."""
+    return UserError(
+        f"{archive}: refused, for it holds more than {limits.files:,} files. "
+        + BY_HAND.format(option="--max-files")
+    )
+
+
+def harm(name: str) -> str | None:
+    """Return the end of a sentence about what is wrong with the member `name`; None if nothing."""
     # Windows takes both kinds of slashes and drive letters; nothing safe needs any of the three.
-    path = PureWindowsPath(member.filename)
-    if path.anchor or ".." in path.parts or "\\" in member.filename:
+    path = PureWindowsPath(name)
+    if path.anchor or ".." in path.parts:
         return "points out of the folder that it is unpacked into, or would on Windows"
+    if "\\" in name:
+        return (
+            "has a backslash in its name, as old programs on Windows write for a folder; unpack it "
+            "there, or with 7z, and name the folder"
+        )
+    if path.suffix.lower() in ARCHIVES:
+        return "is an archive itself; unpack this one yourself and name that one, or its folder"
+    if len(name.encode("utf-8", "replace")) > LONGEST_PATH or any(
+        len(part.encode("utf-8", "replace")) > LONGEST_NAME for part in path.parts
+    ):
+        return "has too long a name"
+    return None
+
+
+def _zips_harm(member: zipfile.ZipInfo) -> str | None:
     # Zips made on Unix have a file's mode in the upper 16 bits, others have zeros there.
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
@@ -112,12 +148,6 @@ def _harm(member: zipfile.ZipInfo) -> str | None:
         return "is encrypted; unpack it yourself and name the folder"
     if member.compress_type not in METHODS:
         return "is compressed in a way that can hide its size; unpack it yourself"
-    if path.suffix.lower() in ARCHIVES:
-        return "is an archive itself; unpack this one yourself and name that one, or its folder"
-    if len(member.filename.encode()) > LONGEST_PATH or any(
-        len(part.encode()) > LONGEST_NAME for part in path.parts
-    ):
-        return "has too long a name"
     return None
 
 

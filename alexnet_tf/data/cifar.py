@@ -44,8 +44,12 @@ MOST_READS = 400_000
 
 
 def is_cifar(path: Path) -> bool:
-    """Tell whether `path` is a ``.tar.gz``: the only one that is read is CIFAR-10's."""
-    return path.name.lower().endswith((".tar.gz", ".tgz")) and path.is_file()
+    """Tell whether `path` is a ``.tar.gz`` that begins as CIFAR-10's."""
+    try:
+        with gzip.open(path) as file:
+            return file.read(tarfile.BLOCKSIZE).startswith(FOLDER.encode())
+    except (OSError, EOFError, zlib.error):
+        return False
 
 
 def unpack_cifar(archive: Path, into: Path) -> Path:

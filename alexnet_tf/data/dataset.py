@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
 from alexnet_tf.data.archive import DEFAULT_LIMITS, Limits
-from alexnet_tf.data.images import ImageError, read_content, read_picture
-from alexnet_tf.data.sources import Entry, open_source
+from alexnet_tf.data.decoding import ImageError, decoded
+from alexnet_tf.data.entries import TEST, TRAIN, VALIDATION, Entry
+from alexnet_tf.data.listing import left_out
+from alexnet_tf.data.sources import open_source
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import write_text
 from alexnet_tf.system.progress import progress
@@ -33,37 +35,55 @@ class Picture:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled pictures, split; `rejected` holds (path, reason) of the files that are left out."""
+    """Labelled pictures, split; `rejected` holds (path, reason) of the files that are left out.
+
+    `test` are those of a test set, if there is one beside a validation set: nothing is trained on
+    them or chosen by them. `notes` say how the source was understood.
+    """
 
     classes: tuple[str, ...]
     train: tuple[Picture, ...]
     validation: tuple[Picture, ...]
     rejected: tuple[tuple[str, str], ...] = ()
+    test: tuple[Picture, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def fingerprint(self) -> str:
-        """Compute the SHA-256 of classes, split, labels and contents; paths do not matter."""
+        """Compute the SHA-256 of classes, split, labels and contents; paths do not matter.
+
+        Nor does the test set, which changes nothing in a training.
+        """
         digest = hashlib.sha256(repr(self.classes).encode())
         for pictures in (self.train, self.validation):
             digest.update(repr([(p.label, p.digest) for p in pictures]).encode())
         return digest.hexdigest()
 
     def summary(self) -> str:
-        """Make a table of the numbers of pictures by class, and a line about those left out."""
-        parts = self.train, self.validation
-        counts = [Counter(picture.label for picture in pictures) for pictures in parts]
+        """Make a table of the numbers of pictures by class, and the lines of `remarks`."""
+        parts = {"training": self.train, "validation": self.validation}
+        if self.test:
+            parts["test"] = self.test
+        counts = [Counter(picture.label for picture in pictures) for pictures in parts.values()]
         lines = align(
             [
-                ("class", "training", "validation"),
+                ("class", *parts),
                 *(
                     (name, *(str(count[label]) for count in counts))
                     for label, name in enumerate(self.classes)
                 ),
-                ("all", *(str(len(pictures)) for pictures in parts)),
+                ("all", *(str(len(pictures)) for pictures in parts.values())),
             ]
         )
-        if self.rejected:
-            lines.append(f"left out: {len(self.rejected)}, named with the reason in rejected.txt")
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.remarks()])
+
+    def remarks(self) -> list[str]:
+        """Make the lines that a user should see: how the data was understood, what is left out."""
+        if not self.rejected:
+            return list(self.notes)
+        kinds = left_out(self.rejected)
+        count = len(self.rejected)
+        line = f"left out: {count}, named with the reason in rejected.txt: {kinds}"
+        return [*self.notes, line]
 
     def first_rejected(self) -> str:
         """Make an ending for a sentence about missing pictures."""
@@ -74,51 +94,67 @@ class Dataset:
 
     def without(self, reasons: dict[str, str]) -> Dataset:
         """Reject pictures for `reasons` (path → reason); UserError when too few are left."""
-        parts = (
+        train, validation, test = (
             tuple(picture for picture in pictures if picture.path not in reasons)
-            for pictures in (self.train, self.validation)
+            for pictures in (self.train, self.validation, self.test)
         )
-        return _checked(Dataset(self.classes, *parts, (*self.rejected, *reasons.items())))
+        rejected = (*self.rejected, *reasons.items())
+        return _checked(
+            replace(self, train=train, validation=validation, test=test, rejected=rejected)
+        )
 
 
 def open_dataset(source: str | Path, seed: int = 0, limits: Limits = DEFAULT_LIMITS) -> Dataset:
     """Check and split the labelled pictures that `source` names, as `open_source` takes it.
 
-    Unless the lists say otherwise, 15% of each class are kept for validation, the same ones every
-    time for the same files and `seed`, wherever they lie. Byte-identical pictures stay on one side.
-    Files that are no readable picture are in `rejected`. Raises UserError when there is only one
-    class, or a class without two different pictures.
+    Unless folders or lists say otherwise, 15% of each class are kept for validation, the same ones
+    every time for the same files and `seed`, wherever they lie. Byte-identical pictures stay on one
+    side. Files that are no readable picture are in `rejected`. Raises UserError when there is only
+    one class, or a class without two different pictures.
     """
     found = open_source(source, limits)
     digests, rejected = _inspect([entry.path for entry in found.entries])
     entries = [entry for entry in found.entries if entry.path in digests]
+    to_test = [entry for entry in entries if entry.part == TEST]
+    entries = [entry for entry in entries if entry.part != TEST]
     labels = defaultdict(set)
     for entry in entries:
         labels[digests[entry.path]].add(entry.label)
     held_out = _held_out(entries, digests, seed)
 
-    train, validation = [], []
+    parts: dict[str, list[Picture]] = {TRAIN: [], VALIDATION: [], TEST: []}
     for entry in entries:
         picture = Picture(entry.path, found.classes.index(entry.label), digests[entry.path])
         if len(labels[picture.digest]) > 1:
             names = " and ".join(sorted(labels[picture.digest]))
             rejected.append((picture.path, f"the same picture is labelled {names}"))
         elif picture.digest not in held_out:
-            train.append(picture)
-        elif entry.validation is False:
+            parts[TRAIN].append(picture)
+        elif entry.part == TRAIN:
             rejected.append((picture.path, "the same picture is in the validation list"))
         else:
-            validation.append(picture)
-    dataset = Dataset(found.classes, tuple(train), tuple(validation), (*found.rejected, *rejected))
-    return _checked(dataset)
+            parts[VALIDATION].append(picture)
+    for entry in to_test:
+        picture = Picture(entry.path, found.classes.index(entry.label), digests[entry.path])
+        if picture.digest in labels:
+            rejected.append((picture.path, "the same picture is trained on or validated with"))
+        else:
+            parts[TEST].append(picture)
+    train, validation, test = map(tuple, parts.values())
+    rejected = (*found.rejected, *rejected)
+    return _checked(Dataset(found.classes, train, validation, rejected, test, found.notes))
 
 
 def write_lists(dataset: Dataset, directory: Path) -> None:
     """Write train.txt, val.txt (``path label``), classes.txt, rejected.txt (path, tab, reason).
 
-    The label is the index of the class, whose name is that line of classes.txt.
+    The label is the index of the class, whose name is that line of classes.txt. There is a test.txt
+    if there is a test set; one of another data set is emptied.
     """
-    for name, pictures in (("train.txt", dataset.train), ("val.txt", dataset.validation)):
+    lists = {"train.txt": dataset.train, "val.txt": dataset.validation}
+    if dataset.test or (directory / "test.txt").is_file():
+        lists["test.txt"] = dataset.test
+    for name, pictures in lists.items():
         lines = (f"{picture.path} {picture.label}\n" for picture in pictures)
         write_text(directory / name, "".join(lines))
     write_text(directory / "classes.txt", "".join(f"{name}\n" for name in dataset.classes))
@@ -144,17 +180,16 @@ def _inspect(paths: list[str]) -> tuple[dict[str, str], list[tuple[str, str]]]:
 def _digest(path: str) -> str | ImageError:
     """Compute a file's SHA-256 once its picture has been decoded to the end, small for speed."""
     try:
-        content = read_content(path)
-        read_picture(path, 1, content)
+        with decoded(path) as (_, content):
+            return hashlib.sha256(content).hexdigest()
     except ImageError as error:
         return error
-    return hashlib.sha256(content).hexdigest()
 
 
 def _held_out(entries: list[Entry], digests: dict[str, str], seed: int) -> set[str]:
     """Choose the pictures to validate with, by digest: the validation list's, or 15% a class."""
-    if any(entry.validation is not None for entry in entries):
-        return {digests[entry.path] for entry in entries if entry.validation}
+    if any(entry.part for entry in entries):
+        return {digests[entry.path] for entry in entries if entry.part == VALIDATION}
     from sklearn.model_selection import train_test_split  # takes a second to import
 
     classes = defaultdict(set)

@@ -9,28 +9,32 @@ its values). A batch counts once its index record is written.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
 import os
 import zlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.images import ImageError, load_batches
-from alexnet_tf.errors import UserError
+from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.system import signals
 from alexnet_tf.system.disk import room_for
-from alexnet_tf.system.files import write_json
+from alexnet_tf.system.files import read_json, write_json
 from alexnet_tf.system.locks import locked
 from alexnet_tf.system.progress import progress
 from alexnet_tf.variants import Variant
 from alexnet_tf.weights import Weights, fingerprint
+
+if TYPE_CHECKING:  # which asks here whether a folder is a store
+    from alexnet_tf.data.dataset import Picture
 
 Forward = Callable[[np.ndarray], np.ndarray]
 
@@ -40,6 +44,29 @@ BATCH = 64
 RECORD = np.dtype([("digests", "S64", (BATCH,)), ("checksum", "<u4")])
 # These fields of a variant do not change the output of its convolutions.
 WITHOUT_EFFECT = ("name", "head", "fc_units", "dropout", "initial")
+# What a folder is known by: a recipe with at least one of these sets of entries.
+RECIPE = "recipe.json"
+MARKS = ({"side", "resized", "resize"}, {"weights", "variant", "layer", "views"})
+
+
+def is_feature_store(path: str | Path) -> bool:
+    """Tell whether the folder `path` is a store, or holds nothing but stores, whatever its name."""
+    folder = Path(path)
+    if _is_recipe(folder / RECIPE):
+        return True
+    try:
+        inside = [each for each in folder.iterdir() if not each.name.startswith(".")]
+    except OSError:
+        return False
+    return bool(inside) and all(_is_recipe(each / RECIPE) for each in inside)
+
+
+def _is_recipe(path: Path) -> bool:
+    try:
+        recipe = read_json(path)
+    except UserError:
+        return False
+    return isinstance(recipe, dict) and any(marks <= set(recipe) for marks in MARKS)
 
 
 class FeatureStore:
@@ -113,15 +140,25 @@ class FeatureStore:
         return cls(directory, recipe, variant, resize, layer, "<f2", shape, views)
 
     def open(self) -> FeatureStore:
-        """Make the folder if it is missing, map the values in it, and return the store itself."""
-        write_json(self.directory / "recipe.json", self._recipe)
-        self._data.touch()
-        self._index.touch()
+        """Make the folder if it is missing, map the values in it, and return the store itself.
+
+        One that is whole is only read, for it may be where nothing can be written.
+        """
+        with self._writing():
+            if not _is_recipe(self.directory / RECIPE):
+                write_json(self.directory / RECIPE, self._recipe)
+            for path in (self._data, self._index):
+                if not path.is_file():
+                    path.touch()
         self._map()
         return self
 
     def __contains__(self, picture: Picture) -> bool:
         return picture.digest in self._slots
+
+    def missing(self, pictures: Sequence[Picture]) -> list[Picture]:
+        """Return those of `pictures` that the store lacks."""
+        return [picture for picture in pictures if picture not in self]
 
     def slots(self, pictures: Sequence[Picture]) -> np.ndarray:
         """Find the places of `pictures` in the store, int64 (n,); KeyError for one it lacks."""
@@ -141,7 +178,7 @@ class FeatureStore:
         store and for values that float16 cannot hold, NoRoom when the disk is full.
         """
         failed: dict[str, str] = {}
-        with locked(self.directory), signals.postponed():
+        with self._writing(), locked(self.directory), signals.postponed():
             self._map()  # the process that had the lock before may have added to it
             # More than once only for pictures that have a copy: that one may be readable.
             while pictures := [p for p in pictures if p not in self and p.path not in failed]:
@@ -152,6 +189,19 @@ class FeatureStore:
     def size(self, count: int) -> int:
         """Compute the bytes that `count` more pictures take on the disk."""
         return -(-count // BATCH) * self._batch_size
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Run a block that writes to the store; RunError, with advice, where it may not."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+            raise RunError(
+                f"{self.directory}: cannot be written to ({error.strerror}), and lacks some of what"
+                " this training needs; name another folder with --features"
+            ) from error
 
     def _fill(self, pictures: Sequence[Picture], forward: Forward | None) -> dict[str, str]:
         """Compute one copy of each picture; return path → reason of those that cannot be read."""

@@ -6,19 +6,15 @@ Training, features, prediction and evaluation all see what `load_image` and `pre
 from __future__ import annotations
 
 import hashlib
-import io
-import stat
-import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from alexnet_tf.errors import UserError
-from alexnet_tf.system.text import printable
+from alexnet_tf.data.decoding import ImageError, decoded
 from alexnet_tf.variants import Variant, get_variant
 
 # Ways from a photo to the square from which the network's input is cut. `short`: the short side
@@ -29,32 +25,6 @@ RESIZES = ("short", "caffe", "squash")
 # The centre; or Krizhevsky 2012, section 4.1: the four corners and the centre, and their mirror
 # images.
 CROPS = (1, 10)
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
-
-# The most that a picture may have. Above this limit Pillow warns, and above twice that it refuses;
-# here nothing above it is decoded. Of a large JPEG the smaller size counts that it is decoded at. A
-# file may be as large as one that is not compressed at all.
-MAX_PIXELS = Image.MAX_IMAGE_PIXELS  # 89,478,485
-MAX_BYTES = 4 * MAX_PIXELS
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-
-# Odd EXIF blocks and palettes are common and harmless; such a picture is read all the same.
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-
-
-class ImageError(UserError):
-    """A picture that cannot be read. The message names the file; `reason` does not."""
-
-    def __init__(self, path: object, reason: str):
-        self.reason = printable(reason)
-        super().__init__(f"{printable(path)}: {self.reason}")
-
-    @classmethod
-    def unreadable(cls, path: object, error: OSError) -> ImageError:
-        """Make the error of a file that the system cannot read."""
-        if isinstance(error, FileNotFoundError):
-            return cls(path, "does not exist")
-        return cls(path, f"cannot be read: {error.strerror or error}")
 
 
 def load_image(
@@ -83,56 +53,15 @@ def load_crops(
     if resize not in RESIZES or crops not in CROPS:
         raise ValueError(f"resize should be one of {RESIZES} and crops one of {CROPS}")
     variant = get_variant(variant)
-    content = read_content(path)
-    if digest and hashlib.sha256(content).hexdigest() != digest:
-        raise ImageError(path, "has changed since it was listed")
-    picture = read_picture(path, 2 * variant.resized, content)
-    scaled = _scaled(picture.size, variant, resize)
-    views = [
-        np.asarray(_cut(picture, scaled, place, variant.image_size))
-        for place in _places(scaled, variant.image_size, crops)
-    ]
+    with decoded(path, 2 * variant.resized) as (picture, content):
+        if digest and hashlib.sha256(content).hexdigest() != digest:
+            raise ImageError(path, "has changed since it was listed")
+        scaled = _scaled(picture.size, variant, resize)
+        views = [
+            np.asarray(_cut(picture, scaled, place, variant.image_size))
+            for place in _places(scaled, variant.image_size, crops)
+        ]
     return np.stack(views if crops == 1 else views + [view[:, ::-1] for view in views])
-
-
-def read_content(path: str | Path) -> bytes:
-    """Read the bytes of the picture file `path`.
-
-    Raises ImageError if it is no file or has more than `MAX_BYTES`, before any is read.
-    """
-    try:
-        found = Path(path).stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise ImageError(path, "is no file")
-        if found.st_size > MAX_BYTES:
-            raise ImageError(path, f"has {found.st_size:,} bytes, more than {MAX_BYTES:,}")
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise ImageError.unreadable(path, error) from error
-
-
-def read_picture(path: str | Path, least: int, content: bytes | None = None) -> Image.Image:
-    """Decode the picture in `path` (or in its `content`), upright, in mode RGB.
-
-    A JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as no side falls below `least` pixels,
-    which is faster. Raises ImageError for whatever is not a whole picture of one of `FORMATS`, or
-    has more than `MAX_PIXELS`.
-    """
-    content = read_content(path) if content is None else content
-    try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
-            picture.draft("RGB", (least, least))
-            if picture.width * picture.height > MAX_PIXELS:
-                raise Image.DecompressionBombError
-            picture.load()
-            ImageOps.exif_transpose(picture, in_place=True)
-            return _to_rgb(picture)
-    except Image.DecompressionBombError as error:
-        raise ImageError(path, f"has more than {MAX_PIXELS:,} pixels") from error
-    except Image.UnidentifiedImageError as error:
-        raise ImageError(path, f"is not a {', '.join(FORMATS)} picture") from error
-    except Exception as error:  # Pillow's decoders raise nearly anything on broken files
-        raise ImageError(path, f"is a broken picture: {error}") from error
 
 
 def preprocess_input(images: np.ndarray, variant: str | Variant = "bvlc") -> np.ndarray:
@@ -185,16 +114,6 @@ def load_batches(
                 yield [future.result() for future in pending.popleft()]
         while pending:
             yield [future.result() for future in pending.popleft()]
-
-
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    """Convert a picture of any mode to RGB: on white where it is transparent."""
-    if picture.mode.startswith("I"):  # 16-bit grey, which Pillow would clip, not scale
-        picture = Image.fromarray((np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8))
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def _scaled(size: tuple[int, int], variant: Variant, resize: str) -> tuple[int, int]:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import re
-from dataclasses import dataclass
+import zipfile
 from pathlib import Path
 
 from alexnet_tf.data.archive import DEFAULT_LIMITS, Limits, unpack
 from alexnet_tf.data.cifar import is_cifar, unpack_cifar
+from alexnet_tf.data.decoding import URL
+from alexnet_tf.data.entries import Entry, NoPictures, Source
+from alexnet_tf.data.kinds import FORMATS, OTHER_PICTURES, kind_of_file
+from alexnet_tf.data.layouts import NoClasses, read_layout
+from alexnet_tf.data.listing import DATA_FOLDER, UNPACKED_FOLDER
+from alexnet_tf.data.lists import TABLES, find_list, read_lists
+from alexnet_tf.data.tars import unpack_tar
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.download import Published
-from alexnet_tf.system.text import is_printable
 
-DATA_FOLDER = Path("data")
-# What this program itself puts there is no source of pictures.
-FEATURES_FOLDER, UNPACKED_FOLDER = DATA_FOLDER / "features", DATA_FOLDER / "unpacked"
-OWN_FILES = ("train.txt", "val.txt", "classes.txt", "rejected.txt", "README.md")
-
-# Names of the folder with the classes to train on and, the preferred one first, of the folder
-# beside it with the same classes to validate with.
-TRAIN, VALIDATION = "train", ("val", "validation", "test")
+__all__ = ["DATA_FOLDER", "PHOTOS", "Entry", "NoPictures", "Source", "open_source"]
 
 # 25,000 photos of cats and dogs: Kaggle's zip, and the same photos as Microsoft publishes them.
 KAGGLE_ZIP = "train.zip"
@@ -33,227 +30,103 @@ PHOTOS = Published(
     "sha256",
     "b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9",
 )
-KAGGLE_NAME = re.compile(r"(cat|dog)\.\d+\.\w+", re.IGNORECASE)
-# Microsoft's zip spells Kaggle's classes with capitals.
-KAGGLE_CLASSES = {"Cat": "cat", "Dog": "dog"}
-NUMBER = re.compile(r"[0-9]{1,9}")
-LIST_LINE = re.compile(r"(.*\S)[ \t]+(\S+)\s*")
+TARS, TAR_SUFFIXES = ("a gzip archive", "a tar"), (".tar", ".tgz", ".gz")
+# What holds pictures in a way of its own, by its content or by its suffix, and what to do with it.
+EXPORT = "write its pictures into files, a folder for each class"
+ADVICE = {
+    "a video": "take pictures out of it first, for example with ffmpeg -i VIDEO -r 1 %05d.jpg",
+    "an archive that must be unpacked first": "unpack it and name the folder",
+    **dict.fromkeys(("an HDF5 file", "a NumPy array", "a Parquet file", "a MATLAB file"), EXPORT),
+    **dict.fromkeys((*FORMATS, *OTHER_PICTURES), "name the folder in which all of them are"),
+}
+OTHER_SUFFIXES = {
+    **dict.fromkeys((".tfrecord", ".tfrecords"), "a file of TFRecords"),
+    **dict.fromkeys((".pkl", ".pickle"), "a pickle"),
+    ".json": "a JSON file",
+}
 
 HOW_TO_GET = """\
-{source}: no labelled pictures found. `make data` fetches 25,000 photos of cats and dogs; or put one
-of these there, or name it with --data:
+{source}: {problem}. `make data` fetches 25,000 photos of cats and dogs; or name one of these with
+--data:
+  - a folder that has one folder of pictures for each class of your own
+  - folders of classes in train/, val/ and test/, or a zip or .tar.gz of any such folder
+  - train.txt and val.txt, with a line 'path label' for each picture, or a CSV file with a line of
+    headings, filename,label
   - Kaggle's train.zip (25,000 files cat.N.jpg and dog.N.jpg),
     from https://www.kaggle.com/competitions/dogs-vs-cats/data
   - the same photos from Microsoft, a zip with the folders PetImages/Cat and PetImages/Dog,
-    from https://www.microsoft.com/en-us/download/details.aspx?id=54765
-  - a folder that has one folder of pictures for each class of your own
-  - train.txt and val.txt, with a line 'path label' for each picture"""
-
-
-class NoPictures(UserError):
-    """A source without labelled pictures."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A file, the name of its class, and whether it is for validation: None where nobody said."""
-
-    path: str
-    label: str
-    validation: bool | None = None
-
-
-@dataclass(frozen=True)
-class Source:
-    """Labelled files. `classes` are in the order of their indices; `rejected` holds (path, reason)
-    of the files that are left out."""
-
-    classes: tuple[str, ...]
-    entries: tuple[Entry, ...]
-    rejected: tuple[tuple[str, str], ...] = ()
+    from https://www.microsoft.com/en-us/download/details.aspx?id=54765"""
 
 
 def open_source(source: str | Path, limits: Limits = DEFAULT_LIMITS) -> Source:
-    """List the files that `source` names, none of them opened yet; NoPictures when there are none.
+    """List the files that `source` names, none of them decoded yet; NoPictures if there are none.
 
-    `source` is a folder of ``cat.N.jpg`` and ``dog.N.jpg``, a folder per class, a zip of either,
-    CIFAR-10's ``cifar-10-python.tar.gz``, or lists: ``train.txt`` with ``val.txt`` beside it, or
-    the folder of both. ``data`` may also hold one of the zips of cats and dogs under the name that
-    its publisher gave it. Paths begin with `source` (an archive's with its unpacked folder), so
-    they are relative when `source` is. A zip beyond `limits` is a UserError.
-
-    Folders of classes below ``train/`` are split already where ``val/``, ``validation/`` or
-    ``test/`` beside it has folders of exactly the same names: the pictures in the first of these
-    that does are for validation, no others are. Other folders beside ``train/`` are left out.
+    `source` is a folder of ``cat.N.jpg`` and ``dog.N.jpg``, a folder per class, or parts of the
+    data with such folders (`read_layout`); a zip, ``.tar`` or ``.tar.gz`` of one; CIFAR-10's
+    ``cifar-10-python.tar.gz``; or lists or a table (`read_lists`), or the folder of them. ``data``
+    may also hold one of the zips of cats and dogs under the name that its publisher gave it. Paths
+    begin with `source` (an archive's with its unpacked folder), so they are relative when `source`
+    is. An archive beyond `limits` is a UserError.
     """
-    path = Path(source)
+    path = _path(str(source))
     inside = ("train.txt", KAGGLE_ZIP, PHOTOS.name) if path == DATA_FOLDER else ("train.txt",)
     path = next((path / name for name in inside if (path / name).is_file()), path)
-    if path.suffix == ".txt" and path.is_file():
-        found = _read_lists(path)
-    elif is_cifar(path):
-        found = _scan(unpack_cifar(path, UNPACKED_FOLDER))
+    if path.is_dir():
+        found = _open_folder(path)
     elif path.is_file():
-        found = _scan(unpack(path, UNPACKED_FOLDER, limits))
+        found = _open_file(path, limits)
     else:
-        found = _scan(path)
+        raise NoPictures(_absent(str(source)))
     if not found.entries:
-        raise NoPictures(HOW_TO_GET.format(source=source))
+        raise NoPictures(HOW_TO_GET.format(source=source, problem="no labelled pictures found"))
     return found
 
 
-def _scan(folder: Path) -> Source:
-    """Label every file below `folder` by Kaggle's names or by the folder of its class."""
-    rejected: list[tuple[str, str]] = []
-    files = sorted(_files(folder, rejected))
-    root = _class_root(folder)
-    held_out = _validation_root(root) if root != folder else None
-    by_name = any(KAGGLE_NAME.fullmatch(name) for name in _names(root))
-    reason = "is in no folder of a class and not named cat.N or dog.N"
-    if held_out:
-        reason = f"is in no folder of a class below {root} or {held_out}"
-    entries = []
-    for file in files:
-        validation = Path(file).is_relative_to(held_out) if held_out else None
-        part = held_out if validation else root
-        label = _kaggle_class(file) if by_name else _folder_class(file, part)
-        if label is None:
-            rejected.append((file, reason))
-        elif not is_printable(file) or file[-1].isspace():
-            rejected.append((file, "has a name that no line of text can hold"))
-        else:
-            entries.append(Entry(file, label, validation))
-    classes = tuple(sorted({entry.label for entry in entries}))
-    return Source(classes, tuple(entries), tuple(rejected))
+def _path(source: str) -> Path:
+    """Find what is meant; a shell leaves a ~ in quotes as it is."""
+    path = Path(source)
+    return path.expanduser() if source.startswith("~") and not path.exists() else path
 
 
-def _files(folder: Path, rejected: list[tuple[str, str]]) -> list[str]:
-    """List the regular files below `folder`, but hidden ones; enter folders behind links once.
-
-    Folders that cannot be read go to `rejected`, as (path, reason).
-    """
-    found, entered = [], set()
-
-    def unreadable(error: OSError) -> None:
-        rejected.append((str(error.filename), f"cannot be read: {error.strerror}"))
-
-    for where, folders, names in os.walk(folder, followlinks=True, onerror=unreadable):
-        if os.path.realpath(where) in entered:
-            folders.clear()
-            continue
-        entered.add(os.path.realpath(where))
-        folders[:] = [name for name in folders if _is_visible(Path(where, name))]
-        paths = [Path(where, name) for name in names]
-        found += [str(path) for path in paths if _is_visible(path) and path.is_file()]
+def _open_folder(folder: Path) -> Source:
+    """Read the folders of classes in `folder`, or, where there are none, a table of labels."""
+    try:
+        found, problem = read_layout(folder), None
+    except NoClasses as error:
+        found, problem = None, error
+    if problem or len(found.classes) < 2:
+        table = find_list(folder)
+        if table:
+            return read_lists(table)
+    if problem:
+        raise problem
     return found
 
 
-def _is_visible(path: Path) -> bool:
-    own = path in (FEATURES_FOLDER, UNPACKED_FOLDER) or path.name in OWN_FILES
-    return not own and not path.name.startswith((".", "__MACOSX"))
+def _open_file(path: Path, limits: Limits) -> Source:
+    """Read a list, or the folder in an archive; UserError, which says what it is, for others."""
+    suffix = path.suffix.lower()
+    if suffix == ".txt" or suffix in TABLES:
+        return read_lists(path)
+    kind = OTHER_SUFFIXES.get(suffix) or kind_of_file(path) or f"no file that is known ({suffix})"
+    if kind == "a zip" or zipfile.is_zipfile(path):
+        return read_layout(unpack(path, UNPACKED_FOLDER, limits))
+    if is_cifar(path):
+        return read_layout(unpack_cifar(path, UNPACKED_FOLDER))
+    if kind in TARS or suffix in TAR_SUFFIXES:
+        return read_layout(unpack_tar(path, UNPACKED_FOLDER, limits))
+    advice = ADVICE.get(kind, EXPORT)
+    raise UserError(f"{path}: is {kind}, not a folder, zip, tar or list of pictures; {advice}")
 
 
-def _names(folder: Path) -> list[str]:
-    try:
-        return sorted(path.name for path in folder.iterdir() if _is_visible(path))
-    except OSError:
-        return []
-
-
-def _class_root(folder: Path) -> Path:
-    """Find the folder whose folders are the classes, below wrappers such as ``train/``."""
-    folders = _folders(folder)
-    if any(KAGGLE_NAME.fullmatch(name) for name in _names(folder)) or not folders:
-        return folder
-    # Kaggle's unpacked folder has test1/, without labels, beside train/.
-    inner = folder / (TRAIN if TRAIN in folders else folders[0])
-    is_wrapper = len(folders) == 1 or inner.name == TRAIN
-    holds_classes = any(
-        (inner / name).is_dir() or KAGGLE_NAME.fullmatch(name) for name in _names(inner)
-    )
-    return _class_root(inner) if is_wrapper and holds_classes else folder
-
-
-def _validation_root(root: Path) -> Path | None:
-    """Find a folder with the same classes beside `root`, if that is a ``train/``; None without."""
-    if root.name != TRAIN:
-        return None
-    beside = (root.with_name(name) for name in VALIDATION)
-    return next((path for path in beside if _folders(path) == _folders(root) != []), None)
-
-
-def _folders(folder: Path) -> list[str]:
-    return [name for name in _names(folder) if (folder / name).is_dir()]
-
-
-def _kaggle_class(path: str) -> str | None:
-    match = KAGGLE_NAME.fullmatch(os.path.basename(path))
-    return match[1].lower() if match else None
-
-
-def _folder_class(path: str, root: Path) -> str | None:
-    if not Path(path).is_relative_to(root):
-        return None
-    below = Path(path).relative_to(root).parts
-    return KAGGLE_CLASSES.get(below[0], below[0]) if len(below) > 1 else None
-
-
-def _read_lists(train: Path) -> Source:
-    """Read ``train.txt`` and, where they are, the ``val.txt`` and ``classes.txt`` beside it."""
-    validation = train.with_name("val.txt")
-    has_validation = validation.is_file() and validation != train
-    lines = [(path, label, False if has_validation else None) for path, label in read_list(train)]
-    if has_validation:
-        lines += [(path, label, True) for path, label in read_list(validation)]
-    names = _class_names(train.with_name("classes.txt"), lines)
-    entries = tuple(Entry(path, names[label], part) for path, label, part in lines)
-    return Source(tuple(dict.fromkeys(names.values())), entries)
-
-
-def read_list(file: Path) -> list[tuple[str, str]]:
-    """Read (path, label) of the lines ``path label``; the path may hold spaces, the label not.
-
-    Raises UserError for a line that is neither that nor empty.
-    """
-    pairs = []
-    for number, line in enumerate(read_lines(file), 1):
-        match = LIST_LINE.fullmatch(line)
-        if match:
-            pairs.append((match[1], match[2]))
-        elif line.strip():
-            raise UserError(f"{file}, line {number}: should be 'path label', but is '{line[:200]}'")
-    return pairs
-
-
-def read_lines(file: Path) -> list[str]:
-    """Read the lines of a UTF-8 file; UserError when it is not one, or holds control characters."""
-    try:
-        lines = file.read_text(encoding="utf-8").split("\n")
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file}: cannot be read ({error})") from error
-    for number, line in enumerate(lines, 1):
-        if not is_printable(line.replace("\t", " ")):
-            raise UserError(f"{file}, line {number}: holds control characters; is it a text file?")
-    return lines
-
-
-def _class_names(classes: Path, lines: list[tuple[str, str, bool | None]]) -> dict[str, str]:
-    """Name the class of each label in the `lines` of the lists, in the order of the classes.
-
-    The names are in the file `classes`, if there is one. Otherwise the labels are the names,
-    unless those of the files are Kaggle's.
-    """
-    labels = {label for _, label, _ in lines}
-    if classes.is_file():
-        names = [name for name in read_lines(classes) if name]
-        numbered = {str(index): name for index, name in enumerate(names)}
-        unknown = sorted(labels - set(numbered))
-        if unknown:
-            raise UserError(f"{classes}: has {len(names)} classes, but a label is '{unknown[0]}'")
-        return numbered
-    numeric = all(NUMBER.fullmatch(label) for label in labels)
-    ordered = sorted(labels, key=int) if numeric else sorted(labels)
-    kaggle = {(label, _kaggle_class(path)) for path, label, _ in lines}
-    if len(kaggle) == len(labels) and {name for _, name in kaggle} == {"cat", "dog"}:
-        return {label: dict(kaggle)[label] for label in ordered}
-    return {label: label for label in ordered}
+def _absent(source: str) -> str:
+    """Say what is wrong with a source that is neither a file nor a folder."""
+    if URL.match(source):
+        return f"{source}: is an address; download what is there, and name the file or folder"
+    if source.isdigit():
+        return (
+            f"{source}: is no file or folder, and cameras are not read; name a folder of pictures"
+        )
+    if any(c in source for c in "*?["):
+        return f"{source}: nothing has such a name; name the folder instead of the files in it"
+    return HOW_TO_GET.format(source=source, problem="there is no such file or folder")

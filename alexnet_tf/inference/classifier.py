@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from alexnet_tf.data.images import ImageError, load_batches
+from alexnet_tf.data.kinds import is_meant_as_picture
+from alexnet_tf.data.listing import Rejected, list_files
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import BATCH, Engine
-
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".webp")
 
 
 @dataclass(frozen=True)
@@ -89,13 +89,20 @@ def _error(views: Sequence[np.ndarray | ImageError]) -> ImageError | None:
     return next((view for view in views if isinstance(view, ImageError)), None)
 
 
-def find_pictures(paths: Sequence[str]) -> list[str]:
-    """List the files among `paths`, and in place of each folder the pictures below it, sorted."""
-    found = []
+def find_pictures(paths: Sequence[str]) -> tuple[list[str], list[Rejected]]:
+    """List the files among `paths`, and in place of each folder the pictures below it, sorted.
+
+    What a folder holds besides pictures comes second, as (path, reason).
+    """
+    found: list[str] = []
+    rejected: list[Rejected] = []
     for path in paths:
-        if Path(path).is_dir():
-            files = sorted(Path(path).rglob("*"))
-            found += [str(file) for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
-        else:
+        if not Path(path).is_dir():
             found.append(path)
-    return found
+            continue
+        files, others = list_files(path)
+        pictures = [file for file in files if is_meant_as_picture(file)]
+        found += pictures
+        rejected += others
+        rejected += [(file, "is no picture") for file in sorted({*files} - {*pictures})]
+    return found, rejected

@@ -1,0 +1,76 @@
+"""Labelled files that nobody has opened yet: what folders, archives and lists are read into."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from alexnet_tf.errors import UserError
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+# How many names a sentence has at most.
+MOST_NAMES = 5
+
+
+class NoPictures(UserError):
+    """A source without labelled pictures."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file, the name of its class, and its part of the data: None where nobody has split it."""
+
+    path: str
+    label: str
+    part: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Labelled files. `classes` are in the order of their indices; `rejected` holds (path, reason)
+    of the files that are left out; `notes` say how it was understood, where that is not plain."""
+
+    classes: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    rejected: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def fitted(
+    classes: Sequence[str],
+    entries: Iterable[Entry],
+    rejected: Iterable[tuple[str, str]] = (),
+    notes: Iterable[str] = (),
+) -> Source:
+    """Make a source of `entries`, of which those to validate and test with fit the trained classes.
+
+    Their classes may be spelled in other capitals. Those of no trained class are left out.
+    """
+    kept, rejected, notes = [], list(rejected), list(notes)
+    spelled = {name.casefold(): name for name in classes}
+    known, extra = {part: set() for part in (VALIDATION, TEST)}, {}
+    for entry in entries:
+        name = entry.label
+        if name not in classes and len(spelled) == len(classes):
+            name = spelled.get(name.casefold(), name)
+        if name in classes:
+            kept.append(replace(entry, label=name))
+            known.get(entry.part, set()).add(name)
+        else:
+            rejected.append((entry.path, "is of a class that has no pictures to train with"))
+            extra.setdefault(entry.part, set()).add(name)
+    for part, names in known.items():
+        if names and len(names) < len(classes):
+            missing = [name for name in classes if name not in names]
+            notes.append(f"the {part} set has no pictures of {_listed(missing)}")
+        if part in extra:
+            notes.append(
+                f"the {part} set has pictures of {_listed(sorted(extra[part]))}, which there is "
+                "nothing to train with for: they are left out"
+            )
+    return Source(tuple(classes), tuple(kept), tuple(rejected), tuple(notes))
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(f"'{name}'" for name in names[:MOST_NAMES]) + more

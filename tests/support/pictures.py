@@ -1,0 +1,27 @@
+"""Small pictures, all different, in the folders that a test is about."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+
+from PIL import Image
+
+NUMBERS = count()
+
+
+def picture(path: Path, format: str = "PNG", **options: object) -> Path:
+    """Draw a small picture, unlike every other one that a test draws."""
+    number = next(NUMBERS)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    color = (16 * number % 256, number % 256, number // 16 % 256)  # JPEG, too, keeps them apart
+    Image.new("RGB", (8, 8), color).save(path, format=format, **options)
+    return path
+
+
+def classes(root: Path, *names: str, count: int = 4) -> Path:
+    """Draw a folder of pictures for each class."""
+    for name in names:
+        for number in range(count):
+            picture(root / name / f"{number}.png")
+    return root

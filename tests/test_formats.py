@@ -1,0 +1,258 @@
+"""Pictures of more formats, with odd edges; what cannot be read is called by its name."""
+
+import io
+import struct
+import subprocess
+import sys
+import threading
+import time
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, features
+
+from alexnet_tf.data.dataset import open_dataset
+from alexnet_tf.data.decoding import MAX_PIXELS, decoded
+from alexnet_tf.data.images import ImageError, load_image
+from alexnet_tf.data.memory import Room
+from tests.support.pictures import classes
+
+RED, BLUE = (200, 30, 30), (30, 30, 200)
+
+
+def two_colors(mode="RGB", size=(300, 260)):
+    """Draw a picture that is red on the left, blue on the right."""
+    picture = Image.new("RGB", size, RED)
+    picture.paste(BLUE, (size[0] // 2, 0, *size))
+    return picture.convert(mode)
+
+
+def assert_red_then_blue(image):
+    assert np.abs(image[:, 20].astype(int) - RED).max() < 16
+    assert np.abs(image[:, -20].astype(int) - BLUE).max() < 16
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "options"),
+    [
+        ("a.tif", "RGB", {}),
+        ("a.tiff", "RGB", {"compression": "tiff_lzw"}),
+        ("a.tif", "CMYK", {"compression": "tiff_adobe_deflate"}),
+        ("a.tif", "RGBA", {"compression": "jpeg"}),
+        ("a.ppm", "RGB", {}),
+        ("a.avif", "RGB", {"quality": 95}),
+        ("a.heic", "RGB", {"quality": 95, "format": "HEIF"}),
+        ("a.jfif", "RGB", {"quality": 95, "format": "JPEG"}),
+        ("no suffix", "RGB", {"quality": 95, "format": "JPEG"}),
+        ("wrong.txt", "RGB", {"format": "PNG"}),
+    ],
+)
+def test_these_formats_are_read_too(tmp_path, name, mode, options):
+    if name.endswith("avif") and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    if name.endswith("heic"):
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    mode = "RGB" if options.get("compression") == "jpeg" else mode
+    two_colors(mode).save(tmp_path / name, **options)
+    assert_red_then_blue(load_image(tmp_path / name))
+
+
+def test_a_photo_of_a_telephone_is_upright_in_heic(tmp_path):
+    """HEIC keeps the turn by itself, and repeats it in its EXIF: once is enough."""
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    turned = two_colors().transpose(Image.Transpose.ROTATE_90)
+    turned.info["exif"] = exif(ORIENTATION)
+    turned.save(tmp_path / "a.heic", quality=95)
+    assert b"irot" in (tmp_path / "a.heic").read_bytes()
+    assert_red_then_blue(load_image(tmp_path / "a.heic"))
+
+
+def test_without_pillow_heif_it_is_named(tmp_path, monkeypatch, command):
+    (tmp_path / "photos").mkdir()
+    heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(1000)
+    for label in ("aster", "tulip"):
+        for number in range(10):
+            path = classes(tmp_path / "photos", label, count=4) / label / f"{number}.heic"
+            path.write_bytes(heic + bytes([number]))
+    (tmp_path / "pillow_heif.py").write_text("raise ImportError")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    result = command("alexnet_tf", "data", "photos")
+    assert "20 × is HEIC, which needs `pip install pillow-heif`" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"\xff\x0a" + bytes(50), "is JPEG XL, which is not read; save it as JPEG or PNG"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "is JPEG XL"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "is JPEG 2000"),
+        (b"<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'/>", "is SVG"),
+        (b"<!DOCTYPE html>\n<html><title>403</title>", "is a web page, no picture"),
+        (b"%PDF-1.7", "is a PDF, no picture"),
+        (b"II*\0\x10\0\0\0CR\2\0" + bytes(50), "is a camera's raw picture, which is not read"),
+        (b"8BPS\0\1", "is a Photoshop picture"),
+        (b"\0\0\0\x20ftypisom", "is a video, no picture"),
+        (b"\0\5\x16\7\0\2\0\0Mac OS X", "is a note of macOS about another file, no picture"),
+        (b"", "is empty, no picture"),
+        (bytes(4096), "is all zeros, no picture"),
+        (b"hello", "is text, no picture"),
+        (b"\x80\x81\x82\x83\x84", "is not a JPEG, PNG, BMP"),
+    ],
+)
+def test_what_cannot_be_read_is_called_by_its_name(tmp_path, content, kind):
+    (tmp_path / "a.jpg").write_bytes(content)
+    with pytest.raises(ImageError, match=rf"a\.jpg: {kind}"):
+        load_image(tmp_path / "a.jpg")
+
+
+def test_an_address_is_no_file():
+    with pytest.raises(ImageError, match="is an address; download the picture and name the file"):
+        load_image("https://example.org/cat.jpg")
+
+
+ORIENTATION = (0x0112, 3, 1, struct.pack(">HH", 6, 0))
+TAGS = {"ImageWidth": 0x0100, "Make": 0x010F, "XResolution": 0x011A, "DateTime": 0x0132,
+        "ExifIFD": 0x8769, "GPSIFD": 0x8825, "ISO": 0x8827, "Flash": 0x9209, "UserComment": 0x9286,
+        "ColorSpace": 0xA001, "MakerNote": 0x927C}  # fmt: skip
+VALUES = {
+    "text": (2, 4, b"abc\0"),
+    "empty text": (2, 0, bytes(4)),
+    "negative": (9, 1, struct.pack(">l", -5)),
+    "nowhere": (5, 1, struct.pack(">L", 0xFFFFFF)),
+    "of no type": (99, 1, bytes(4)),
+}
+
+
+def exif(*entries):
+    """Make a block of EXIF with these (tag, type, count, four bytes)."""
+    ordered = sorted(entries)
+    packed = b"".join(struct.pack(">HHL4s", *entry) for entry in ordered)
+    return b"Exif\0\0MM\0*\0\0\0\x08" + struct.pack(">H", len(ordered)) + packed + bytes(4)
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_a_turned_photo_is_upright_whatever_else_its_exif_says(tmp_path, tag):
+    turned = two_colors().transpose(Image.Transpose.ROTATE_90)
+    for name, value in VALUES.items():
+        for format in ("JPEG", "PNG", "WEBP"):
+            path = tmp_path / f"{name}.{format}"
+            turned.save(path, format, quality=95, exif=exif(ORIENTATION, (TAGS[tag], *value)))
+            assert_red_then_blue(load_image(path))
+
+
+def png(*more, after=()):
+    """Make a PNG with these chunks before its pixels, and others after them."""
+    content = io.BytesIO()
+    two_colors().save(content, "PNG")
+    whole = content.getvalue()
+    start, end = whole.index(b"IDAT") - 4, whole.index(b"IEND") - 4
+    return whole[:start] + b"".join(more) + whole[start:end] + b"".join(after) + whole[end:]
+
+
+def chunk(name, data, wrong=0):
+    check = zlib.crc32(name + data) ^ wrong
+    return struct.pack(">L", len(data)) + name + data + struct.pack(">L", check)
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [chunk(b"tEXt", b"comment\0" + b"x" * (3 << 20))],
+        [chunk(b"zTXt", b"comment\0\0" + zlib.compress(bytes(3 << 20)))],
+        [chunk(b"iTXt", b"comment\0\1\0\0\0" + zlib.compress(bytes(3 << 20)))],
+        [chunk(b"gAMA", bytes(4), wrong=1)],
+        [chunk(b"iCCP", b"odd\0\7nonsense")],
+        [chunk(b"pHYs", b"\0")],
+        [chunk(b"tRNS", b"", wrong=1)],
+    ],
+)
+def test_a_png_is_read_whatever_does_not_change_what_is_seen(tmp_path, chunks):
+    for content in (png(*chunks), png(after=chunks)):
+        (tmp_path / "a.png").write_bytes(content)
+        assert_red_then_blue(load_image(tmp_path / "a.png"))
+
+
+def jpeg_header(width, height, marker):
+    """Make the beginning of a JPEG of that size."""
+    quantization = b"\xff\xdb\0\x43\0" + bytes([1] * 64)
+    frame = struct.pack(">BHHB", 8, height, width, 3) + b"\1\x11\0\2\x11\0\3\x11\0"
+    start = b"\xff" + bytes([marker]) + struct.pack(">H", len(frame) + 2) + frame
+    scan = b"\xff\xda\0\x0c\3\1\0\2\0\3\0\0\x3f\0"
+    return b"\xff\xd8" + quantization + start + scan + bytes(100)
+
+
+def test_a_progressive_jpeg_counts_in_full_size_for_it_is_kept_whole(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(jpeg_header(60_000, 60_000, 0xC2))
+    with pytest.raises(ImageError, match=rf"a\.jpg: has more than {MAX_PIXELS:,} pixels"):
+        load_image(tmp_path / "a.jpg")
+
+
+def test_large_pictures_wait_for_each_other(tmp_path, monkeypatch):
+    """Three at once that take half of the room each: never more than two are decoded."""
+    Image.new("RGB", (100, 100)).save(tmp_path / "a.webp")
+    room = Room(2 * 24 * 100 * 100)
+    monkeypatch.setattr("alexnet_tf.data.decoding.ROOM", room)
+    inside, most, lock = [], [], threading.Lock()
+
+    def look():
+        with decoded(tmp_path / "a.webp"):
+            with lock:
+                inside.append(1)
+                most.append(len(inside))
+            time.sleep(0.05)
+            with lock:
+                inside.pop()
+
+    threads = [threading.Thread(target=look) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(most) == 6 and max(most) == 2
+
+
+def test_what_is_larger_than_all_the_room_is_decoded_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr("alexnet_tf.data.decoding.ROOM", Room(1))
+    two_colors().save(tmp_path / "a.png")
+    assert_red_then_blue(load_image(tmp_path / "a.png"))
+
+
+def test_many_hostile_pictures_at_once_stay_within_the_budget(tmp_path):
+    """Each has 100 bytes and takes 144 MB; without a budget four threads take 576 MB."""
+    content = io.BytesIO()
+    Image.new("RGB", (3000, 3000)).save(content, "WEBP", lossless=True, method=0)
+    (tmp_path / "bomb.webp").write_bytes(content.getvalue())
+
+    def peak(budget):
+        code = (
+            "import resource; from concurrent.futures import ThreadPoolExecutor\n"
+            "from alexnet_tf.data import decoding, images, memory\n"
+            f"decoding.ROOM = memory.Room({budget} << 20)\n"
+            f"paths = 4 * [{str(tmp_path / 'bomb.webp')!r}]\n"
+            "list(ThreadPoolExecutor(4).map(images.load_image, paths))\n"
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        )
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        return int(result.stdout) >> 10
+
+    assert peak(4000) - peak(220) > 200
+
+
+def test_the_library_works_where_somebody_has_lifted_pillows_limit(faces):
+    code = (
+        "from PIL import Image; Image.MAX_IMAGE_PIXELS = None\n"
+        f"import alexnet_tf; print(alexnet_tf.load_image({str(faces / 'cat.0.jpg')!r}).shape)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout == "(227, 227, 3)\n"
+
+
+def test_a_dataset_of_all_formats_is_read(tmp_path):
+    for label in ("aster", "tulip"):
+        classes(tmp_path, label, count=2)
+        for index, format in enumerate(("TIFF", "BMP", "GIF", "WEBP", "PPM")):
+            color = (50 * index, 200 * (label == "aster"), 9)
+            Image.new("RGB", (40, 40), color).save(tmp_path / label / format, format)
+    dataset = open_dataset(tmp_path)
+    assert len(dataset.train) + len(dataset.validation) == 14 and not dataset.rejected

@@ -3,6 +3,12 @@
 
 from __future__ import annotations
 
+import signal
+
+# Ctrl-C while all this is imported ends it without a traceback, but where a shell has it ignored.
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 
 from alexnet_tf.commands import cli
@@ -25,8 +31,9 @@ def parse_arguments() -> argparse.Namespace:
         " comes with the program, or as PaddlePaddle's tutorial on CIFAR-10",
     )
     parser = argparse.ArgumentParser(
-        description=__doc__
-        + " Started again, it goes on where it stopped. `make tensorboard` shows it.",
+        description=(__doc__ or "")  # none with `python -OO`
+        + " Started again, it goes on where it stopped."
+        " `make tensorboard` shows it.",
         parents=[recipe],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
@@ -49,6 +56,7 @@ def main() -> None:
     options = vars(parse_arguments())
     del options["recipe"]  # its settings are in the others
     run, log_file = options.pop("run"), options.pop("log")
+    cli.check_system()
     log = cli.open_log(log_file)
     job = prepare(Settings(**options), run)
     log.info("training in %s\n%s", run, job.dataset.summary())

@@ -1,12 +1,15 @@
+import errno
+import os
 import shutil
 
 import numpy as np
 import pytest
 
+from alexnet_tf.data import features
 from alexnet_tf.data.dataset import Picture, open_dataset
 from alexnet_tf.data.features import BATCH, FeatureStore
 from alexnet_tf.data.images import load_image, preprocess_input
-from alexnet_tf.errors import UserError
+from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights.loading import read_weights
 
@@ -163,3 +166,24 @@ def test_a_picture_and_view_costs_at_most_20_kb(open_store, pictures):
     store.fill(pictures[:BATCH], forward)
     size = sum(file.stat().st_size for file in store.directory.iterdir())
     assert size / BATCH / 2 < 20_000
+
+
+def test_a_complete_store_is_only_read(open_store, pictures):
+    store = open_store()
+    store.fill(pictures[:3], forward)
+    for path in (store.directory, *store.directory.iterdir()):
+        os.utime(path, (1, 1))
+    again = open_store()
+    assert again.missing(pictures[:3]) == []
+    assert {path.stat().st_mtime for path in again.directory.iterdir()} == {1}
+    assert again.directory.stat().st_mtime == 1
+
+
+def test_a_store_that_lacks_something_and_may_not_be_written(open_store, pictures, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    store = open_store()
+    monkeypatch.setattr(features, "locked", refuse)
+    with pytest.raises(RunError, match=r"cannot be written to .*name another folder with --feat"):
+        store.fill(pictures[:3], forward)

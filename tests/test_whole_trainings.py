@@ -1,9 +1,7 @@
 """Trainings of more than the head, from the first step to model.keras, stopped and gone on with."""
 
 import logging
-import os
 import shutil
-import signal
 import threading
 from types import SimpleNamespace
 
@@ -20,10 +18,20 @@ from alexnet_tf.runs.checkpoints import load_checkpoint, save_checkpoint
 from alexnet_tf.runs.history import read_history
 from alexnet_tf.runs.run import Run
 from alexnet_tf.system.disk import NoRoom
-from alexnet_tf.system.signals import Stopped
 from alexnet_tf.training import loop
 from alexnet_tf.weights.loading import read_weights
-from tests.support.small import STARTER, assert_same_state, convolutions, job, train, trainer
+from tests.support.small import (
+    STARTER,
+    Listener,
+    assert_same_state,
+    convolutions,
+    heard,
+    job,
+    stopped,
+    train,
+    trainer,
+    weights_of,
+)
 
 # Everything that is drawn at random; the learning rate falls within an epoch.
 WHOLE = STARTER | {
@@ -33,38 +41,11 @@ WHOLE = STARTER | {
 }  # fmt: skip
 
 
-class Listener(logging.Handler):
-    """Keeps what is logged; asks to stop at a line that begins with `last`."""
-
-    def __init__(self, last="never"):
-        super().__init__()
-        self.lines, self.last = [], last
-
-    def emit(self, record):
-        self.lines.append(record.getMessage())
-        if self.lines[-1].startswith(self.last):
-            os.kill(os.getpid(), signal.SIGTERM)
-
-
-def heard(job, last="never"):
-    """Train; return the lines of the log."""
-    log = logging.Logger("small")
-    log.addHandler(listener := Listener(last))
-    train(job, log)
-    return listener.lines
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, faces):
     """Train a run of all layers to its end; return it and what was logged."""
     run = tmp_path_factory.mktemp("whole") / "run"
     return run, heard(job(faces, run, **WHOLE))
-
-
-def assert_same_model(run, other):
-    ours, expected = (read_weights(each / "model.keras") for each in (run, other))
-    for name in expected:
-        assert all(map(np.array_equal, ours[name], expected[name]))
 
 
 def test_a_line_for_every_other_step(whole):
@@ -104,15 +85,14 @@ def test_the_doctor_knows_a_run_from_scratch(whole):
 def test_stopped_within_an_epoch_it_ends_the_same_bit_for_bit(whole, faces):
     undisturbed = whole[0]
     run = undisturbed.with_name("stopped")
-    with pytest.raises(Stopped):
-        heard(job(faces, run, **WHOLE), last="epoch 2/3  step 2/4")
+    stopped(job(faces, run, **WHOLE), "epoch 2/3  step 2/4")
     assert (run / "checkpoints/epoch-0001.unfinished.npz").is_file()
     lines = heard(job(faces, run, **WHOLE))
     assert "going on after step 2 in epoch 2 of 3" in lines
     for epoch in (2, 3):
         name = f"checkpoints/epoch-{epoch:04}.npz"
         assert_same_state(run / name, undisturbed / name)
-    assert_same_model(run, undisturbed)
+    assert weights_of(run) == weights_of(undisturbed)
 
 
 def test_the_mean_does_without_a_checkpoint_that_is_lost(whole, faces):
@@ -122,7 +102,7 @@ def test_the_mean_does_without_a_checkpoint_that_is_lost(whole, faces):
     (run / "model.keras").unlink()
     lines = heard(job(faces, run, **WHOLE))
     assert "epoch 2/3 again, for its checkpoint is lost" in lines
-    assert_same_model(run, undisturbed)
+    assert weights_of(run) == weights_of(undisturbed)
 
 
 def test_a_checkpoint_is_written_while_the_next_epoch_trains(faces, tmp_path, monkeypatch):
@@ -132,9 +112,9 @@ def test_a_checkpoint_is_written_while_the_next_epoch_trains(faces, tmp_path, mo
         if line.startswith("epoch 2/2  step"):
             begun.set()
 
-    def slow(*state):
+    def slow(*state, **told):
         assert begun.wait(60)
-        return save_checkpoint(*state)
+        return save_checkpoint(*state, **told)
 
     monkeypatch.setattr(loop, "save_checkpoint", slow)
     log = SimpleNamespace(info=info, warning=info)
@@ -148,7 +128,7 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_training_at_once(whole, fa
     undisturbed = whole[0]
     run = shutil.copytree(undisturbed, undisturbed.with_name("full"))
 
-    def full(directory, *_):
+    def full(directory, *_, **__):
         raise NoRoom(directory, 1)
 
     monkeypatch.setattr(loop, "save_checkpoint", full)
@@ -190,7 +170,7 @@ def test_fine_tuning_begins_with_what_the_finished_run_computes(whole, faces, tm
     inputs = preprocess_input(images, asked.variant)
     labels = [picture.label for picture in pictures]
     probabilities = model.predict_on_batch(inputs)
-    loss, accuracy = ours.validate()
+    loss, accuracy, _ = ours.measure(ours.validation, "validation")
     assert accuracy == np.mean(probabilities.argmax(axis=1) == labels)
     # Stored features are in float16.
     right = probabilities[range(len(pictures)), labels]

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import statistics
 from dataclasses import dataclass
+from typing import Any
 
+from alexnet_tf.errors import UserError
 from alexnet_tf.runs.run import Run
-from alexnet_tf.system.files import write_text
+from alexnet_tf.runs.settings import BALANCED
+from alexnet_tf.system.files import read_text, write_text
 from alexnet_tf.variants import get_variant
 
 # One dict for each finished epoch, in order, with the values of COLUMNS. Of training and of
-# validation (`val_`) there are the mean loss and the accuracy, 0 to 1.
+# validation (`val_`) there are the mean loss and the accuracy, 0 to 1; the balanced accuracy, which
+# runs of earlier versions lack, is the mean of the classes' own.
 History = list[dict[str, float]]
 COLUMNS = (
     "epoch",
@@ -20,9 +25,11 @@ COLUMNS = (
     "accuracy",
     "val_loss",
     "val_accuracy",
+    "val_balanced_accuracy",
     "learning_rate",
     "seconds",
 )
+YOUNGER = ("val_balanced_accuracy",)
 
 
 def write_history(run: Run, history: History) -> None:
@@ -35,17 +42,61 @@ def write_history(run: Run, history: History) -> None:
 
 
 def read_history(run: Run) -> History:
-    """Return what history.csv holds, as floats; [] while there is none."""
+    """Return what history.csv holds; [] while there is none, UserError for a damaged one."""
     if not run.history_path.is_file():
         return []
-    with open(run.history_path, encoding="utf-8") as file:
-        return [{name: float(text) for name, text in line.items()} for line in csv.DictReader(file)]
+    try:
+        lines = csv.DictReader(io.StringIO(read_text(run.history_path)))
+        # What an epoch of an earlier version lacks is empty.
+        epochs = [
+            {name: float(text) for name, text in line.items() if text or name not in YOUNGER}
+            for line in lines
+        ]
+        return checked_history(epochs)
+    except (ValueError, TypeError, csv.Error) as error:
+        raise UserError(
+            f"{run.history_path}: is damaged ({error}); the next start of the training writes it "
+            "anew"
+        ) from error
 
 
-def best_epoch(history: History) -> int:
+def checked_history(epochs: Any) -> History:
+    """Return `epochs` itself; ValueError unless it is a history: numbers, of epochs in order."""
+    needed = [name for name in COLUMNS if name not in YOUNGER]
+    for number, epoch in enumerate(_of_kind(epochs, list), 1):
+        missing = [name for name in needed if name not in _of_kind(epoch, dict)]
+        if missing:
+            raise ValueError(f"epoch {number} lacks its {missing[0]}")
+        for name, value in epoch.items():
+            if type(value) not in (int, float) or not math.isfinite(value):
+                raise ValueError(f"the {name} of epoch {number} is no number")
+        if epoch["epoch"] != number:
+            raise ValueError(f"epoch {epoch['epoch']:g} is where epoch {number} should be")
+    return epochs
+
+
+def best_epoch(history: History, by: str = "accuracy") -> int:
     """Return the number (from 1) of the epoch of the highest validation accuracy, and of the lowest
-    loss among equals."""
-    return int(max(history, key=lambda epoch: (epoch["val_accuracy"], -epoch["val_loss"]))["epoch"])
+    loss among equals; `by` is a choice of --best.
+
+    Raises UserError for the balanced accuracy of an epoch that an earlier version trained.
+    """
+    name = "val_balanced_accuracy" if by == BALANCED else "val_accuracy"
+    without = [epoch["epoch"] for epoch in history if name not in epoch]
+    if without:
+        raise UserError(
+            f"--best {by}: epoch {without[0]:g} was trained by an earlier version, which did not "
+            "measure that; leave --best out, or give another --run"
+        )
+    return int(max(history, key=lambda epoch: (epoch[name], -epoch["val_loss"]))["epoch"])
+
+
+def wilson_interval(hits: float, total: int) -> tuple[float, float]:
+    """Return the 95% interval of a share of which `hits` in `total` were seen (Wilson 1927)."""
+    z = 1.959964  # the normal distribution's quantile of 0.975
+    centre = (hits + z**2 / 2) / (total + z**2)
+    half = z / (total + z**2) * math.sqrt(hits * (total - hits) / total + z**2 / 4)
+    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 @dataclass(frozen=True)
@@ -53,19 +104,21 @@ class Outcome:
     """What came of training a variant: the epochs that it finished, and whether they were all.
 
     `parameters` are the weights and biases of the network; None if the training never began.
+    `best` is by which accuracy the best epoch is chosen.
     """
 
     variant: str
     finished: bool
     history: History
     parameters: int | None
+    best: str = "accuracy"
 
     def figures(self) -> dict[str, float]:
         """Return validation accuracy and loss of the last epoch, the best accuracy and its epoch.
 
         And the median of the epochs' seconds, for what else the machine did may be in some of them.
         """
-        last, best = self.history[-1], best_epoch(self.history)
+        last, best = self.history[-1], best_epoch(self.history, self.best)
         return {
             "epochs": len(self.history),
             "accuracy": last["val_accuracy"],
@@ -78,7 +131,14 @@ class Outcome:
 
 def read_outcome(run: Run, variant: str, finished: bool) -> Outcome:
     """Return what the files of `run` say of training `variant`."""
-    parameters = None
-    if run.config_path.is_file():
-        parameters = get_variant(variant).parameters(len(run.read_config()["classes"]))
-    return Outcome(variant, finished, read_history(run), parameters)
+    if not run.config_path.is_file():
+        return Outcome(variant, finished, read_history(run), None)
+    config = run.read_config()
+    parameters = get_variant(variant).parameters(len(config["classes"]))
+    return Outcome(variant, finished, read_history(run), parameters, config["settings"]["best"])
+
+
+def _of_kind(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise ValueError(f"a {type(value).__name__} is where a {kind.__name__} should be")
+    return value

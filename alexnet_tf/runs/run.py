@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from alexnet_tf import starter
 from alexnet_tf.errors import UserError
-from alexnet_tf.runs.settings import FREE_SETTINGS, NO_WEIGHTS, Settings
-from alexnet_tf.system.files import read_json
+from alexnet_tf.runs.settings import (
+    DEFAULTS,
+    FOUND_BY_CONTENT,
+    FREE_SETTINGS,
+    NO_WEIGHTS,
+    Settings,
+)
+from alexnet_tf.system.files import read_json, read_text, remove_leftovers
+from alexnet_tf.system.text import is_printable, printable
 from alexnet_tf.variants import Variant
 from alexnet_tf.weights import Weights
 from alexnet_tf.weights.loading import open_weights
@@ -18,8 +25,9 @@ from alexnet_tf.weights.loading import open_weights
 DEFAULT_RUN = Path("train_alexnet")
 # The settings that say what a network computes from its weights.
 NETWORK_SETTINGS = ("variant", "activation", "lrn", "overlap", "width")
-# What config.json has, by examples of the kind.
-CONFIG_KINDS: dict[str, Any] = {"settings": {}, "classes": [], "data": "", "weights": ""}
+# What config.json has, by type.
+CONFIG_TYPES = {"settings": dict, "classes": list, "data": str, "weights": str}
+LISTS = ("train.txt", "val.txt", "test.txt", "classes.txt", "rejected.txt")
 
 
 class Run:
@@ -33,6 +41,8 @@ class Run:
         self.tensorboard_folder = self.directory / "tensorboard"
         self.model_path = self.directory / model
         self.litert_path = self.directory / "model.tflite"
+        # "SHA-256  path" of each listed picture, as `sha256sum --check` reads it.
+        self.digests_path = self.directory / "pictures.sha256"
 
     def read_config(self) -> dict[str, Any]:
         """Return settings, classes, fingerprints and versions; UserError for a damaged config.json.
@@ -40,19 +50,80 @@ class Run:
         A setting that is younger than the run had its default; one that is no more is left out.
         """
         config = read_json(self.config_path)
-        default = asdict(Settings())
-        if not _fits(config, CONFIG_KINDS) or not _fits(default | config["settings"], default):
+        try:
+            if not isinstance(config, dict):
+                raise UserError(f"it is a {type(config).__name__}, no object")
+            for name, kind in CONFIG_TYPES.items():
+                if not isinstance(config.get(name), kind):
+                    raise UserError(f"its {name} should be a {kind.__name__}")
+            settings = {
+                name: config["settings"].get(name, default) for name, default in DEFAULTS.items()
+            }
+            Settings(**settings).check_values()
+            _check_classes(config["classes"])
+        except UserError as error:
             raise UserError(
-                f"{self.config_path}: is damaged, or not the config.json of a run of alexnet_tf; "
-                "put a copy of it back, or give another --run to start afresh"
-            )
-        settings = {name: config["settings"].get(name, default[name]) for name in default}
+                f"{self.config_path}: is damaged, or not the config.json of a run of alexnet_tf "
+                f"({error}); put a copy of it back, or give another --run to start afresh"
+            ) from error
         return config | {"settings": settings}
 
+    def read_digests(self) -> dict[str, str]:
+        """Return the SHA-256 that each listed picture had at the start, by path.
+
+        {} for a run of an earlier version; UserError for a damaged file.
+        """
+        if not self.digests_path.is_file():
+            return {}
+        lines = read_text(self.digests_path).splitlines()
+        return {path: digest for digest, _, path in (line.partition("  ") for line in lines)}
+
+    def check_folder(self) -> None:
+        """Refuse a folder that no run made: UserError, before anything in it is touched.
+
+        A run is known by its config.json. Without one there may be nothing, but for hidden files
+        and for checkpoints, which say themselves whose they are.
+        """
+        if not self.directory.exists():
+            return
+        if not self.directory.is_dir():
+            raise UserError(f"{self.directory}: is no folder; give another --run")
+        curves = (self.tensorboard_folder / name for name in ("", "train", "validation"))
+        for folder in (self.checkpoints_folder, *curves):
+            if folder.is_symlink():
+                raise UserError(
+                    f"{folder}: is a link, and no link in a run is written through; make the whole "
+                    "run a link, or give another --run"
+                )
+        if not self.config_path.is_file():
+            own = {*LISTS, *(path.name for path in vars(self).values() if path != self.directory)}
+            self.check_empty(own if self.checkpoints_folder.is_dir() else ())
+
+    def check_empty(self, but: Collection[str] = ("checkpoints",)) -> None:
+        """Refuse a folder that holds anything but hidden files and these names: UserError."""
+        names = (path.name for path in self.directory.glob("[!.]*") if path.name not in but)
+        for name in sorted(names)[:1]:
+            raise UserError(
+                f"{self.directory}: holds '{printable(name)}' but no config.json, so it is not a "
+                "run; a training starts only in an empty folder: give another --run (RUN=… with "
+                "make)"
+            )
+
+    def remove_leftovers(self) -> None:
+        """Delete what a process that was killed left of a file that it was writing."""
+        files = (self.config_path, self.history_path, self.digests_path, self.model_path)
+        names = [*LISTS, *(path.name for path in (*files, self.litert_path))]
+        remove_leftovers(self.directory, names)
+        remove_leftovers(self.checkpoints_folder, ["epoch-*.npz"])
+
     def check_settings(self, settings: Settings) -> None:
-        """Refuse to go on with other settings than at the start: UserError, naming each."""
+        """Refuse to go on with other settings than at the start: UserError, naming each.
+
+        Pictures and weights may lie in another place; their digests are compared elsewhere.
+        """
         before, now = self.read_config()["settings"], asdict(settings)
-        different = differences(before, now, [name for name in now if name not in FREE_SETTINGS])
+        free = (*FREE_SETTINGS, *FOUND_BY_CONTENT)
+        different = differences(before, now, [name for name in now if name not in free])
         if different:
             raise UserError(
                 f"{self.directory}: was started with other settings: {different}. "
@@ -115,11 +186,8 @@ def differences(before: dict[str, Any], now: dict[str, Any], names: Iterable[str
     )
 
 
-def _fits(content: Any, examples: dict[str, Any]) -> bool:
-    """Tell whether `content` has all keys of `examples`, with values of their kinds."""
-    number = (int, float)
-    return isinstance(content, dict) and all(
-        value is None
-        or isinstance(content.get(name), number if isinstance(value, number) else type(value))
-        for name, value in examples.items()
-    )
+def _check_classes(classes: list[Any]) -> None:
+    """Raise UserError unless these are names of two classes or more."""
+    names = [name for name in classes if isinstance(name, str) and name and is_printable(name)]
+    if len({*names}) != len(classes) or len(classes) < 2:
+        raise UserError("its classes should be two names or more, each another")

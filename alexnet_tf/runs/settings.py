@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, asdict, dataclass, field, fields
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ from alexnet_tf.data.images import RESIZES
 from alexnet_tf.errors import UserError
 from alexnet_tf.system import arguments
 from alexnet_tf.system.processor import PRECISIONS
+from alexnet_tf.system.text import is_printable, printable
 from alexnet_tf.variants import (
     ACTIVATIONS,
     CONV_LAYERS,
@@ -26,6 +27,7 @@ from alexnet_tf.variants import (
 # In place of a file of weights: none, all layers start at random.
 NO_WEIGHTS = "none"
 SCHEDULES = ("constant", "plateau", "exponential")
+BALANCED = "balanced"
 
 
 def _option(
@@ -64,6 +66,7 @@ class Settings:
         "pictures: a folder of cat.N.jpg and dog.N.jpg, a folder with a folder for each class, a"
         " zip of either, or train.txt and val.txt (lines 'path label') or the folder of both",
         "PATH",
+        arguments.place,
     )
     weights: str = _network(
         "weights/bvlc_alexnet.npy",
@@ -71,6 +74,7 @@ class Settings:
         " .weights.h5) or starter, of which conv1 to conv5 are taken; the directory of a finished"
         " run, of which all layers are taken; or none, and all layers start at random",
         "FILE",
+        arguments.place,
     )
     variant: str = _network(
         "bvlc", "the AlexNet to train: that of the weights, if there are any", choices=VARIANTS
@@ -109,10 +113,10 @@ class Settings:
         None,
         "share of the values that is left out of fc6 and fc7 in training (the variant's: 0.5)",
         "SHARE",
-        arguments.share,
+        arguments.part,
     )
     width: float = _network(
-        1.0, "multiplies the numbers of filters and units", "X", arguments.positive_real
+        1.0, "multiplies the numbers of filters and units", "X", arguments.width
     )
 
     epochs: int = _optimization(
@@ -151,6 +155,19 @@ class Settings:
     )
     decoupled: bool = _optimization(False, "weight decay beside the momentum, not through it")
 
+    balance: bool = _optimization(
+        False,
+        "pictures of rare classes count for more: pictures / (classes × pictures of the class)"
+        " times as much",
+    )
+    best: str = _optimization(
+        "accuracy",
+        "what the best epoch is best in: the validation accuracy; or the mean of the accuracies of"
+        " each class, which a rare class weighs in as much as a frequent one",
+        choices=("accuracy", BALANCED),
+        free=True,
+    )
+
     mirror: bool = _data(
         True,
         "train on mirror images too: on either view of a picture in each epoch, at random",
@@ -167,7 +184,7 @@ class Settings:
         0,
         "of the 85/15 split and of every random number; the same seed gives the same model",
         "N",
-        arguments.natural,
+        arguments.seed,
     )
     precision: str = _optimization(
         "auto",
@@ -175,7 +192,7 @@ class Settings:
         choices=("auto", *PRECISIONS),
     )
     threads: int = _optimization(
-        0, "processor threads that an operation may use; 0: all", "N", arguments.natural
+        0, "processor threads that an operation may use; 0: all", "N", arguments.threads
     )
 
     keep: int = _files(
@@ -197,6 +214,7 @@ class Settings:
         "data/features",
         "where the frozen layers' output for every picture is kept, for all runs",
         "DIR",
+        arguments.place,
         free=True,
     )
     max_lost: float = _files(
@@ -236,8 +254,16 @@ class Settings:
             return "conv1"
         return min(self.first_trained(), "fc6")
 
+    def check_values(self) -> None:
+        """Refuse values that no command line would take: UserError, naming the setting."""
+        for setting in fields(self):
+            reason = _reason_against(setting, getattr(self, setting.name))
+            if reason:
+                raise UserError(f"--{setting.name.replace('_', '-')}: {reason}")
+
     def check(self) -> None:
         """Refuse settings that do not go together: UserError, saying what to give instead."""
+        self.check_values()
         first = self.first_trained()
         if self.weights == NO_WEIGHTS and first != "conv1":
             raise UserError(
@@ -279,3 +305,27 @@ class Settings:
 
 
 FREE_SETTINGS = tuple(each.name for each in fields(Settings) if each.metadata["free"])
+# What `asdict` makes of settings that nobody has set.
+DEFAULTS = asdict(Settings())
+# Not these paths count, but the digests of what is there.
+FOUND_BY_CONTENT = ("data", "weights")
+
+
+def _reason_against(setting: Field, value: Any) -> str:
+    """Say why `value` cannot be that of the setting; "" if it can."""
+    shown = printable(f"{value!r:.40}")
+    if value is None and setting.default is None:
+        return ""
+    kind, argument = setting.type.removesuffix(" | None"), setting.metadata["argument"]
+    types = {"bool": (bool,), "int": (int,), "float": (int, float), "str": (str,)}[kind]
+    if type(value) not in types:
+        return f"should be of the type {kind}, but is {shown}"
+    if "choices" in argument and value not in argument["choices"]:
+        return f"should be one of {', '.join(argument['choices'])}, but is {shown}"
+    if kind == "str" and not is_printable(value):
+        return f"holds control characters: {shown}"
+    try:
+        argument.get("type", str)(str(value))
+    except argparse.ArgumentTypeError as error:
+        return str(error)
+    return ""

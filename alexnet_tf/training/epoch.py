@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -57,3 +58,18 @@ def means(results: Iterable[Result]) -> tuple[float, float]:
     """Return the mean loss, and the share of hits."""
     losses, hits = (np.concatenate(parts) for parts in zip(*results))
     return float(np.mean(losses, dtype=np.float64)), float(np.mean(hits))
+
+
+class Measured(NamedTuple):
+    """How good a network is at pictures: mean loss, share of hits, mean of the classes' shares."""
+
+    loss: float
+    accuracy: float
+    balanced_accuracy: float
+
+
+def measured(results: Iterable[Result], labels: np.ndarray) -> Measured:
+    """Put the results for pictures of `labels`, all in the same order, into numbers."""
+    losses, hits = (np.concatenate(parts) for parts in zip(*results))
+    shares = [np.mean(hits[labels == label]) for label in np.unique(labels)]
+    return Measured(*means([(losses, hits)]), float(np.mean(shares)))

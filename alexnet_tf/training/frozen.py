@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from logging import Logger
 from pathlib import Path
@@ -11,37 +11,53 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.features import FeatureStore
 from alexnet_tf.errors import UserError
 from alexnet_tf.model import AlexNet, part
+from alexnet_tf.runs.checkpoints import list_checkpoints
 from alexnet_tf.system.disk import shortages
 from alexnet_tf.system.text import printable
 from alexnet_tf.training.job import Job
 
 
-def with_features(job: Job, log: Logger) -> tuple[Job, FeatureStore]:
-    """Fill the store of what the training of `job` reads; return the job, less pictures no longer
-    readable, and the store.
+def with_features(job: Job, log: Logger) -> tuple[Job, FeatureStore, FeatureStore]:
+    """Fill the stores of what the training of `job` reads; return the job, less pictures no longer
+    readable, and the stores of what it trains and what it validates with.
 
-    Raises UserError when too many pictures were lost, or one that the run was started with.
+    Mostly that is one. Raises UserError when too many pictures were lost, or one that the run was
+    started with.
     """
-    store = feature_store(job).open()
+    training, validation = feature_store(job).open(), validation_store(job)
+    parts = {training: job.dataset.train, validation.open(): job.dataset.validation}
+    if training.directory == validation.directory:
+        validation, parts = training, {training: (*job.dataset.train, *job.dataset.validation)}
+    lost: dict[str, str] = {}
+    missing = {store: store.missing(parts[store]) for store in parts}
+    for shortage in shortages(_needs(job, missing)):
+        log.warning(shortage)
+    for store in parts:
+        lost |= fill(job, store, parts[store], log)
+    return _without(job, lost), training, validation
+
+
+def fill(job: Job, store: FeatureStore, pictures: Sequence[Picture], log: Logger) -> dict[str, str]:
+    """Fill a store with `pictures`; return path → reason of those no longer readable."""
     what = "pictures" if store.layer == "conv1" else "features"
-    pictures = (*job.dataset.train, *job.dataset.validation)
     pictures = sorted(pictures, key=lambda picture: picture.path)
-    missing = [picture for picture in pictures if picture not in store]
+    missing = store.missing(pictures)
     made = len(pictures) - len(missing)
     log.info("%s: %s has %d of %d", what, store.directory, made, len(pictures))
-    for shortage in shortages(_needs(job, store, len(missing))):
-        log.warning(shortage)
     if not missing:
-        return job, store
+        return {}
     start = time.monotonic()
     lost = store.fill(missing, frozen_layers(job, store.layer))
     seconds = time.monotonic() - start
     rate = len(missing) * store.views / seconds
     log.info("%s: made in %.1f s, %.0f views of pictures a second", what, seconds, rate)
-    return _without(job, lost, len(pictures), log), store
+    for path, reason in lost.items():
+        log.warning("left out: %s %s", printable(path), reason)
+    return lost
 
 
 def feature_store(job: Job) -> FeatureStore:
@@ -61,6 +77,19 @@ def feature_store(job: Job) -> FeatureStore:
     )
 
 
+def validation_store(job: Job) -> FeatureStore:
+    """Return the store, not yet opened, of the same as prediction sees it.
+
+    With --crop that is not the centre of what training cuts from: cut from the whole picture, the
+    centre may begin a pixel later, and its pixels a grey apart.
+    """
+    settings, variant = job.settings, job.variant
+    if not settings.crop:
+        return feature_store(job)
+    side = variant.image_size
+    return FeatureStore.of_pictures(settings.features, variant, settings.resize, side)
+
+
 def frozen_layers(job: Job, layer: str) -> Callable[[np.ndarray], np.ndarray] | None:
     """Return what maps inputs of the network to inputs of `layer`, float32 both; None for conv1,
     which has the same.
@@ -78,19 +107,19 @@ def frozen_layers(job: Job, layer: str) -> Callable[[np.ndarray], np.ndarray] | 
     return lambda inputs: forward(inputs).numpy()
 
 
-def _needs(job: Job, store: FeatureStore, missing: int) -> dict[Path, int]:
-    """Return the bytes still to be written, by folder; `missing` pictures are not in the store."""
-    checkpoints = sum(path.stat().st_size for path in job.run.checkpoints_folder.glob("*.npz"))
+def _needs(job: Job, missing: dict[FeatureStore, list[Picture]]) -> dict[Path, int]:
+    """Return the bytes still to be written, by folder; the stores lack those pictures."""
+    paths = list_checkpoints(job.run.checkpoints_folder)
+    checkpoints = sum(path.stat().st_size for path in paths)
     return {
         job.run.directory: max(0, job.size() - checkpoints),
-        store.directory: store.size(missing),
+        **{store.directory: store.size(len(missing[store])) for store in missing},
     }
 
 
-def _without(job: Job, lost: dict[str, str], pictures: int, log: Logger) -> Job:
-    """Return the job without those of its `pictures` that were `lost` (path → reason)."""
-    for path, reason in lost.items():
-        log.warning("left out: %s %s", printable(path), reason)
+def _without(job: Job, lost: dict[str, str]) -> Job:
+    """Return the job without those of its pictures that were `lost` (path → reason)."""
+    pictures = len(job.dataset.train) + len(job.dataset.validation)
     if lost and job.run.config_path.is_file():
         raise UserError(f"{job.run.directory}: pictures that it was started with are gone")
     if len(lost) > job.settings.max_lost * pictures:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 from alexnet_tf.data.dataset import Dataset, open_dataset, write_lists
 from alexnet_tf.errors import UserError
+from alexnet_tf.runs.checkpoints import Expected, identity, list_checkpoints, read_identity
+from alexnet_tf.runs.pictures import find_pictures, newcomers
+from alexnet_tf.runs.remarks import remarks
 from alexnet_tf.runs.run import Run, finished_run, starting_weights
 from alexnet_tf.runs.settings import Settings
-from alexnet_tf.system.files import write_json
+from alexnet_tf.system.files import write_json, write_text
 from alexnet_tf.system.processor import native_precision
 from alexnet_tf.system.text import printable
-from alexnet_tf.variants import KERAS, Variant, count_parameters
+from alexnet_tf.variants import FC_LAYERS, KERAS, Variant, count_parameters
 from alexnet_tf.weights import Weights, fingerprint
 
 
@@ -20,7 +23,9 @@ from alexnet_tf.weights import Weights, fingerprint
 class Job:
     """A training that may begin or go on: its run, settings, network and pictures.
 
-    `weights` are those that it starts from: of conv1 … conv5, of all layers, or none.
+    `weights` are those that it starts from: of conv1 … conv5, of all layers, or none. `relisted`
+    says that the lists in the run are to be written, for they are not there or were of another
+    place; `remarks` are sentences to be said before it begins.
     """
 
     run: Run
@@ -28,6 +33,16 @@ class Job:
     variant: Variant
     dataset: Dataset
     weights: Weights
+    relisted: bool = True
+    remarks: tuple[str, ...] = ()
+
+    def expected(self) -> Expected:
+        """Return what its checkpoints hold."""
+        classes, pictures = self.dataset.classes, len(self.dataset.train)
+        whose = identity(
+            self.settings, classes, self.dataset.fingerprint(), fingerprint(self.weights)
+        )
+        return Expected.of(self.settings, len(classes), pictures, whose)
 
     def size(self) -> int:
         """Return the bytes that checkpoints, model.keras and model.tflite take at most."""
@@ -45,7 +60,8 @@ def prepare(settings: Settings, directory: str | Path) -> Job:
 
     Needs no TensorFlow, whose import takes seconds. Raises UserError for whatever is wrong.
     """
-    run, variant = Run(directory), settings.chosen_variant()
+    run = Run(directory)
+    run.check_folder()
     started = run.config_path.is_file()
     if settings.precision == "auto":
         before = run.read_config()["settings"]["precision"] if started else native_precision()
@@ -53,15 +69,69 @@ def prepare(settings: Settings, directory: str | Path) -> Job:
     if started:
         run.check_settings(settings)
     settings.check()
+    variant = settings.chosen_variant()
     weights = starting_weights(settings, variant)
     if weights and not settings.initial:
         variant = replace(variant, initial=KERAS)  # the variant's own is for inputs as they are
-    dataset = open_dataset(run.directory if started else settings.data, settings.seed)
+    if not started:
+        _check_frozen(settings, variant, weights)
+        dataset, relisted = open_dataset(settings.data, settings.seed), True
+    else:
+        dataset, relisted = find_pictures(run, settings)
+        _check_weights(run, settings, weights)
     if "fc8" in weights:
         _check_classes(finished_run(settings.weights), dataset)
+    job = Job(run, settings, variant, dataset, weights, relisted, tuple(remarks(dataset)))
     if started:
-        _check_unchanged(run, dataset, weights)
-    return Job(run, settings, variant, dataset, weights)
+        new = newcomers(run, dataset, settings.data)
+        return replace(job, remarks=(*job.remarks, *_of_newcomers(job, new)))
+    _check_checkpoints(job)
+    return job
+
+
+def _check_frozen(settings: Settings, variant: Variant, weights: Weights) -> None:
+    """Refuse to leave a layer at random for ever, below those that are trained."""
+    first = settings.first_trained()
+    layers = (*variant.conv_layers, *FC_LAYERS)
+    missing = [name for name in layers if name < first and name not in weights]
+    if missing:
+        raise UserError(
+            f"--train {settings.train}: {missing[0]} would stay random, for {settings.weights} "
+            f"gives only {', '.join(weights)}; give --train head, or the directory of a finished "
+            "run as --weights, of which all layers are taken"
+        )
+
+
+def _check_checkpoints(job: Job) -> None:
+    """Refuse checkpoints beside no config.json, but for those that say that they are this job's."""
+    run = job.run
+    paths = list_checkpoints(run.checkpoints_folder)
+    if not paths:
+        return run.check_empty()
+    whose = job.expected().identity
+    for path in paths:
+        said = read_identity(path)
+        if said != whose:
+            of = (
+                "is of a training with other settings, pictures or weights"
+                if said
+                else "does not say of which training it is"
+            )
+            raise UserError(
+                f"{path}: {of}, and {run.config_path.name}, which would, is gone; put a copy of "
+                "that back, or give another --run to start afresh"
+            )
+
+
+def _of_newcomers(job: Job, count: int) -> list[str]:
+    if not count:
+        return []
+    verb = "picture is" if count == 1 else "pictures are"
+    return [
+        f"{count} {verb} new in {job.settings.data} since {job.run.directory} was started, and left"
+        f" out; to train on all, give another --run (and --weights {job.run.directory} to begin "
+        "where this one ended)"
+    ]
 
 
 def _check_classes(before: Run, dataset: Dataset) -> None:
@@ -75,30 +145,36 @@ def _check_classes(before: Run, dataset: Dataset) -> None:
         )
 
 
-def _check_unchanged(run: Run, dataset: Dataset, weights: Weights) -> None:
-    """Refuse to go on with other pictures or weights than those that `run` was started with."""
+def _check_weights(run: Run, settings: Settings, weights: Weights) -> None:
+    """Refuse to go on with other weights than those that `run` was started with."""
     config = run.read_config()
-    for what, before, now in (
-        ("classes", config["classes"], list(dataset.classes)),
-        ("weights", config["weights"], fingerprint(weights)),
-        ("pictures", config["data"], dataset.fingerprint()),
-    ):
-        if before != now:
-            raise UserError(
-                f"{run.directory}: its {what} are no longer those that it was started with; put "
-                "them back to go on, or give another --run to start afresh"
-                + dataset.first_rejected()
-            )
+    if config["weights"] != fingerprint(weights):
+        raise UserError(
+            f"{run.directory}: its weights are no longer those that it was started with (it was "
+            f"--weights {printable(config['settings']['weights'])}); put them back, or say with "
+            "--weights where they are now, to go on; or give another --run to start afresh"
+        )
 
 
 def write_config(job: Job, versions: dict[str, str]) -> None:
-    """Write what the run was started with: its lists and config.json."""
-    write_lists(job.dataset, job.run.directory)
-    config = {
+    """Write what the run was told, at its start and when it is told anything new: config.json, and
+    then its lists, which a start that finds none of them writes again.
+
+    The versions remain those of the start.
+    """
+    run = job.run
+    before = run.read_config() if run.config_path.is_file() else {}
+    config = before | {
         "settings": asdict(job.settings),
-        "classes": job.dataset.classes,
+        "classes": list(job.dataset.classes),
         "data": job.dataset.fingerprint(),
         "weights": fingerprint(job.weights),
-        "versions": versions,
+        "versions": before.get("versions", versions),
     }
-    write_json(job.run.config_path, config)
+    if config != before:
+        write_json(run.config_path, config)
+    if job.relisted:
+        parts = (job.dataset.train, job.dataset.validation, job.dataset.test)
+        lines = (f"{picture.digest}  {picture.path}\n" for part in parts for picture in part)
+        write_text(run.digests_path, "".join(lines))
+        write_lists(job.dataset, run.directory)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from logging import Logger
 
@@ -12,16 +12,23 @@ import numpy as np
 import tensorflow as tf
 
 import alexnet_tf
+from alexnet_tf.data.examples import Examples
 from alexnet_tf.data.features import FeatureStore
 from alexnet_tf.errors import RunError
 from alexnet_tf.exports.litert import exporting_apart
-from alexnet_tf.runs.checkpoints import load_latest, prune_checkpoints, save_checkpoint
-from alexnet_tf.runs.history import History, best_epoch, write_history
+from alexnet_tf.runs.checkpoints import (
+    load_latest,
+    not_finite,
+    prune_checkpoints,
+    save_checkpoint,
+)
+from alexnet_tf.runs.history import History, best_epoch, wilson_interval, write_history
 from alexnet_tf.runs.run import Run
+from alexnet_tf.runs.signature import sign_model
 from alexnet_tf.system import signals
-from alexnet_tf.system.files import remove_leftovers, replacing
+from alexnet_tf.system.files import replacing
 from alexnet_tf.system.locks import locked
-from alexnet_tf.training.frozen import with_features
+from alexnet_tf.training.frozen import fill, with_features
 from alexnet_tf.training.job import Job, write_config
 from alexnet_tf.training.tensorboard import TensorBoardLog
 from alexnet_tf.training.trainer import Trainer
@@ -36,17 +43,21 @@ def train(job: Job, log: Logger) -> None:
     while another process trains in the same directory, and NoRoom when a disk is full.
     """
     with locked(job.run.directory):
-        remove_leftovers(job.run.directory)
+        job.run.check_folder()
+        job.run.remove_leftovers()
+        for remark in job.remarks:
+            log.warning(remark)
         keras.utils.set_random_seed(job.settings.seed)
         tf.config.experimental.enable_op_determinism()
         try:
-            job, store = with_features(job, log)
-            if not job.run.config_path.is_file():
-                write_config(job, versions())
-            loop = Loop(job, store, log)
+            job, *stores = with_features(job, log)
+            write_config(job, versions())
+            loop = Loop(job, stores, log)
             loop.run_epochs()
             with exporting_apart(job.run.directory, log):
-                write_model(job.run, loop.choose_weights().network())
+                trainer = loop.choose_weights()
+                write_model(job.run, trainer.network())
+                measure_test(trainer, log)
         except signals.Stopped:
             log.info("the same command goes on from there")
             raise
@@ -60,17 +71,42 @@ def versions() -> dict[str, str]:
 
 
 def write_model(run: Run, model: keras.Model) -> None:
-    """Write model.keras, whole or not at all."""
+    """Write model.keras, whole or not at all; RunError for weights that are no numbers."""
+    infinite = not_finite({each.path: each.numpy() for each in model.variables})
+    if infinite:
+        raise RunError(
+            f"{run.model_path}: is not written, for {infinite} would hold NaN or infinite numbers; "
+            "start another --run with a tenth of the --learning-rate"
+        )
     with replacing(run.model_path, 4 * model.count_params()) as temporary:
         model.save(temporary)
+        sign_model(temporary, run.read_config())
+
+
+def measure_test(trainer: Trainer, log: Logger) -> None:
+    """Measure the finished network, once, by the pictures that are kept for that."""
+    job, store = trainer.job, trainer.validation.store
+    lost = fill(job, store, job.dataset.test, log) if job.dataset.test else {}
+    pictures = [picture for picture in job.dataset.test if picture.path not in lost]
+    if not pictures:
+        return
+    found = trainer.measure(Examples(pictures, store), "test")
+    low, high = wilson_interval(found.accuracy * len(pictures), len(pictures))
+    log.info(
+        f"test: {len(pictures)} pictures, never trained on nor chosen by: accuracy "
+        f"{found.accuracy:.4f} ({low:.4f} to {high:.4f} of all such pictures, 95% interval), "
+        f"balanced {found.balanced_accuracy:.4f}, loss {found.loss:.4f}"
+    )
 
 
 class Loop:
     """The epochs of a training: a trainer with the latest state that is kept, and its history."""
 
-    def __init__(self, job: Job, store: FeatureStore, log: Logger):
-        self.job, self.store, self.log = job, store, log
-        self.trainer, self.history = self._restored()
+    def __init__(self, job: Job, stores: Sequence[FeatureStore], log: Logger):
+        self.job, self.stores, self.log = job, stores, log
+        self.expected = job.expected()
+        # A longer training may have left later checkpoints, which wait for the next one.
+        self.trainer, self.history = self._restored(job.settings.epochs, "going on")
 
     def run_epochs(self) -> None:
         """Train until all epochs are done; while one trains, the one before it is written."""
@@ -94,11 +130,11 @@ class Loop:
         if number:
             last = range(len(history) - number + 1, len(history) + 1)
             self.trainer.restore(mean_state(self.retrain_to(epoch).state() for epoch in last))
-            accuracy = self.trainer.validate()[1]
+            accuracy = self.trainer.measure(self.trainer.validation, "validation").accuracy
             words = "%s: mean of the last %d epochs, val_accuracy %.4f"
             self.log.info(words, model, number, accuracy)
             return self.trainer
-        best = best_epoch(history)
+        best = best_epoch(history, self.job.settings.best)
         trainer = self.trainer if best == len(history) else self.retrain_to(best)
         accuracy = history[best - 1]["val_accuracy"]
         self.log.info("%s: the network of epoch %d, val_accuracy %.4f", model, best, accuracy)
@@ -107,23 +143,24 @@ class Loop:
     def retrain_to(self, epoch: int) -> Trainer:
         """Return a trainer as it was after `epoch`: from its checkpoint or, that being broken, by
         training again from the one before."""
-        trainer, history = self._restored(last=epoch)
+        trainer, history = self._restored(epoch)
         epochs = self.job.settings.epochs
         for again in range(len(history), epoch):
             self.log.info("epoch %d/%d again, for its checkpoint is lost", again + 1, epochs)
             history.append(trainer.run_epoch(history))
         return trainer
 
-    def _restored(self, last: int | None = None) -> tuple[Trainer, History]:
+    def _restored(self, last: int, what: str = "") -> tuple[Trainer, History]:
         """Return a trainer with the latest state that is kept, none after epoch `last`, and its
-        history."""
-        trainer, history = Trainer(self.job, self.store, self.log).prepare(), []
-        found = load_latest(self.job.run.checkpoints_folder, self.log, last)
+        history; where there is one, log that `what` goes on from there."""
+        trainer, history = Trainer(self.job, *self.stores, self.log).prepare(), []
+        folder = self.job.run.checkpoints_folder
+        found = load_latest(folder, self.log, last, self.expected)
         if found:
             state, history = found
             trainer.restore(state)
-            if last is None:
-                self._say("going on", trainer, history)
+            if what:
+                self._say(what, trainer, history)
         return trainer, history
 
     def _next_epoch(self, kept: Future[None]) -> dict[str, float]:
@@ -143,14 +180,12 @@ class Loop:
         except signals.Stopped:
             kept.result()
             folder, state = self.job.run.checkpoints_folder, self.trainer.state()
-            save_checkpoint(folder, state, self.history, unfinished=True)
+            whose = self.expected.identity
+            save_checkpoint(folder, state, self.history, unfinished=True, identity=whose)
             self._say("stopped", self.trainer, self.history)
             raise
         if not np.isfinite([epoch["loss"], epoch["val_loss"]]).all():
-            raise RunError(
-                f"the loss of epoch {epoch['epoch']} is not a number any more; the checkpoints "
-                "before it are good. Start another --run with a tenth of the --learning-rate"
-            )
+            raise _diverged("the loss", epoch)
         return epoch
 
     def _keep(
@@ -158,8 +193,12 @@ class Loop:
     ) -> None:
         """Write the checkpoint of the last epoch in `history`, and its place in the curves."""
         folder, settings = self.job.run.checkpoints_folder, self.job.settings
-        save_checkpoint(folder, state, history)
-        prune_checkpoints(folder, max(settings.keep, settings.average), best_epoch(history))
+        infinite = not_finite(state)
+        if infinite:  # activations can hide it from the loss
+            raise _diverged(infinite, history[-1])
+        save_checkpoint(folder, state, history, identity=self.expected.identity)
+        best = best_epoch(history, settings.best)
+        prune_checkpoints(folder, max(settings.keep, settings.average), best, len(history))
         write_history(self.job.run, history)
         tensorboard.write(history[-1])
 
@@ -167,6 +206,13 @@ class Loop:
         """Log where the training stands: '`what` after epoch 3 of 10'."""
         place, epochs = trainer.place(len(history)), self.job.settings.epochs
         self.log.info(f"{what} {place} of {epochs}")
+
+
+def _diverged(what: str, epoch: dict[str, float]) -> RunError:
+    return RunError(
+        f"{what} of epoch {epoch['epoch']} is not a number any more; the checkpoints before it are "
+        "good. Start another --run with a tenth of the --learning-rate"
+    )
 
 
 def epoch_line(epoch: dict[str, float], epochs: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,11 +21,14 @@ class TensorBoardLog:
     def __init__(self, run: Run, history: History):
         """Begin anew with `history`: events after its last epoch would stand there twice."""
         self.directory = run.tensorboard_folder
-        shutil.rmtree(self.directory, ignore_errors=True)
+        folders = {"": self.directory / "train", "val_": self.directory / "validation"}
+        for folder in folders.values():
+            for events in folder.glob("events.out.tfevents.*"):
+                events.unlink()
         with self._room():
             self.writers = {
-                prefix: tf.summary.create_file_writer(str(self.directory / name))
-                for prefix, name in (("", "train"), ("val_", "validation"))
+                prefix: tf.summary.create_file_writer(str(folder))
+                for prefix, folder in folders.items()
             }
         for epoch in history:
             self.write(epoch)

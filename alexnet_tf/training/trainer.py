@@ -17,7 +17,7 @@ from alexnet_tf.data.images import preprocess_input
 from alexnet_tf.model import AlexNet, part, read_layers
 from alexnet_tf.system import signals
 from alexnet_tf.system.progress import progress
-from alexnet_tf.training.epoch import Epoch, Result, means
+from alexnet_tf.training.epoch import Epoch, Measured, Result, means, measured
 from alexnet_tf.training.job import Job
 from alexnet_tf.training.schedules import learning_rate
 from alexnet_tf.training.standardize import Standardization
@@ -36,10 +36,11 @@ class Trainer:
     From scratch, pool5 is left as it is. Call `prepare` before anything else.
     """
 
-    def __init__(self, job: Job, store: FeatureStore, log: Logger):
+    def __init__(self, job: Job, store: FeatureStore, seen: FeatureStore, log: Logger):
+        """Take what is trained on from `store`, and what is validated with from `seen`."""
         self.job, self.settings, self.store, self.log = job, job.settings, store, log
         self.training = Examples(job.dataset.train, store)
-        self.validation = Examples(job.dataset.validation, store)
+        self.validation = Examples(job.dataset.validation, seen)
         self.model = AlexNet(
             job.variant,
             len(job.dataset.classes),
@@ -55,6 +56,9 @@ class Trainer:
         # The seeds of dropout, and layers that stay as they are above others that do not.
         self.others = [v for layer in self.layers for v in layer.non_trainable_variables]
         self.optimizer = self._optimizer()
+        self.class_weights = None
+        if job.settings.balance:
+            self.class_weights = tf.constant(balanced(self.training.labels), tf.float32)
         self._begun = Epoch()
         # On a CPU oneDNN's layers are faster than XLA's, but not an update in many small steps.
         self._train_step = tf.function(self._step)
@@ -81,15 +85,16 @@ class Trainer:
         """
         with self._begun.timed():
             self._steps(history, check)
-            val_loss, val_accuracy = self.validate()
+            measured = self.measure(self.validation, "validation")
         loss, accuracy = means(self._begun.results)
         seconds, self._begun = self._begun.seconds, Epoch()
         return {
             "epoch": len(history) + 1,
             "loss": loss,
             "accuracy": accuracy,
-            "val_loss": val_loss,
-            "val_accuracy": val_accuracy,
+            "val_loss": measured.loss,
+            "val_accuracy": measured.accuracy,
+            "val_balanced_accuracy": measured.balanced_accuracy,
             "learning_rate": float(self.optimizer.learning_rate),
             "seconds": round(seconds, 3),
         }
@@ -118,11 +123,11 @@ class Trainer:
                 )
             check()
 
-    def validate(self) -> tuple[float, float]:
-        """Return mean loss and accuracy over the validation pictures, as prediction sees them."""
-        chunks = _chunks(np.arange(len(self.validation)))
-        batches = progress(self.plain_batches(self.validation, chunks), len(chunks), "validation")
-        return means(self._validation_step(*batch) for batch in batches)
+    def measure(self, examples: Examples, what: str) -> Measured:
+        """Return how good the network is at all `examples`, as prediction sees them."""
+        chunks = _chunks(np.arange(len(examples)))
+        batches = progress(self.plain_batches(examples, chunks), len(chunks), what)
+        return measured((self._validation_step(*batch) for batch in batches), examples.labels)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return everything that the next step and the figures of its epoch depend on, by name.
@@ -159,7 +164,7 @@ class Trainer:
 
         They are (inputs of the lowest layer that is not frozen, labels).
         """
-        if self.store.layer != "conv1":
+        if examples.store.layer != "conv1":
             return examples.batches(chunks)
         cut = Augmentation(self.job.variant.image_size)
         random = np.random.default_rng()  # which has nothing to decide
@@ -238,7 +243,10 @@ class Trainer:
                 tape.watch(weight)
                 scope.add_update((variable, weight))
             losses, hits = self._losses_and_hits(values, labels, training=True)
-            loss = tf.reduce_mean(losses)
+            weighted = losses
+            if self.class_weights is not None:
+                weighted = losses * tf.gather(self.class_weights, labels)
+            loss = tf.reduce_mean(weighted)
         for variable in self.others:
             value = scope.get_current_value(variable)
             if value is not None:
@@ -273,6 +281,15 @@ class Trainer:
             values = tf.cast(values, self.convolutions.input.dtype)
             values = self.convolutions(values, training=training)
         return tf.cast(values, tf.float32)
+
+
+def balanced(labels: np.ndarray) -> np.ndarray:
+    """Return a weight for each class: pictures / (classes × pictures of the class), float64.
+
+    These are the "balanced" ones of scikit-learn; over all pictures their mean is 1.
+    """
+    counts = np.bincount(labels)
+    return len(labels) / (len(counts) * counts)
 
 
 def _chunks(numbers: np.ndarray) -> list[np.ndarray]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -10,16 +12,19 @@ import numpy as np
 import pytest
 
 from alexnet_tf.runs.checkpoints import load_checkpoint
+from alexnet_tf.runs.history import COLUMNS
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system import signals
 from alexnet_tf.training import loop
 from alexnet_tf.training.frozen import with_features
 from alexnet_tf.training.job import Job, prepare
 from alexnet_tf.training.trainer import Trainer
+from alexnet_tf.weights.loading import read_weights
 from benchmarks.material import write_random_convolutions
 
 LOG = logging.getLogger("tests")
 # With normalization and pooling windows that overlap; with room to cut pictures out.
+LENET = {"variant": "lenet5"}
 CIFAR = {"variant": "cifar96", "width": 0.05}
 STARTER = {"variant": "starter", "width": 0.1}
 
@@ -46,9 +51,55 @@ def train(job: Job, log: logging.Logger = LOG) -> None:
         loop.train(job, log)
 
 
+class Listener(logging.Handler):
+    """Keeps what is logged; asks to stop at a line that begins with `last`."""
+
+    def __init__(self, last: str = "never"):
+        super().__init__()
+        self.lines: list[str] = []
+        self.last = last
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line."""
+        self.lines.append(record.getMessage())
+        if self.lines[-1].startswith(self.last):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def heard(job: Job, last: str = "never") -> list[str]:
+    """Train, until a line of the log begins with `last`; return the lines."""
+    log = logging.Logger("small")
+    log.addHandler(listener := Listener(last))
+    train(job, log)
+    return listener.lines
+
+
+def stopped(job: Job, last: str) -> None:
+    """Train until a line of the log begins with `last`, and be stopped there."""
+    with pytest.raises(signals.Stopped):
+        heard(job, last)
+
+
 def trainer(job: Job) -> Trainer:
     """Return what trains it, before the first step."""
     return Trainer(*with_features(job, LOG), LOG).prepare()
+
+
+def weights_of(run: Path) -> dict[str, bytes]:
+    """Return the weights in the finished model of a run, as bytes by name."""
+    return {
+        f"{name}/{part}": array.tobytes()
+        for name, layer in read_weights(run / "model.keras").items()
+        for part, array in zip(("kernel", "bias"), layer)
+    }
+
+
+def epochs(count: int) -> list[dict[str, float]]:
+    """Make a history of so many epochs, of which each is better than the one before."""
+    return [
+        {name: (number if name == "epoch" else number / 1000) for name in COLUMNS}
+        for number in range(1, count + 1)
+    ]
 
 
 def assert_same_state(one: Path, other: Path) -> None:

@@ -1,8 +1,9 @@
 """Kill, stop and damage trainings and starve them of room, at moments drawn by a seed.
 
 Each round puts a new training through every fault, starts it with the same command after each, and
-compares what it ends with, bit for bit, with a training that was left alone. Prints a table; exits
-with 1 if anything was lost. Needs 2 GB in $TMPDIR.
+compares what it ends with, bit for bit, with a training that was left alone. And it starts small
+trainings again with other free settings, on every kind of checkpoint. Prints a table; exits with 1
+if anything was lost. Needs 2 GB in $TMPDIR.
 """
 
 from __future__ import annotations
@@ -31,8 +32,10 @@ from alexnet_tf.runs.run import Run
 from alexnet_tf.system.text import align
 from benchmarks.material import write_random_convolutions
 from tests.support.places import ROOT
+from tests.tools.combinations import try_combinations
 
 VARIANT, EPOCHS = "cifar64", 3  # the smallest checkpoints
+COMBINATIONS = 8  # in each round
 MOUNT_SIZES = 0.1, 420  # megabytes: from no room for features to none for the last checkpoint
 
 EXTRACTION = re.compile(r"features: .* has (\d+) of (?!\1$)")
@@ -262,6 +265,13 @@ def main() -> int:
                 tried += struck
                 survived += struck if not missing else Counter()
                 lost.update(missing)
+            one.mkdir()
+            struck, whole, missing = try_combinations(
+                material / "photos", one, random, COMBINATIONS
+            )
+            tried, survived = tried + struck, survived + whole
+            lost.update(missing)
+            shutil.rmtree(one)
             print(f"round {number}: {tried.total()} faults so far", flush=True)
     table = [("fault", "tried", "survived")]
     table += [(name, times, survived[name]) for name, times in sorted(tried.items())]

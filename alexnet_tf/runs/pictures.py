@@ -1,0 +1,194 @@
+"""The pictures of a run, known by their digests, wherever they lie now."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import chain
+from typing import Any
+
+from alexnet_tf.data.dataset import PORTION, Dataset, Picture, open_dataset
+from alexnet_tf.data.decoding import ImageError, decoded
+from alexnet_tf.data.entries import NoPictures
+from alexnet_tf.data.listing import list_files
+from alexnet_tf.data.lists import read_lines, read_list
+from alexnet_tf.data.sources import open_source
+from alexnet_tf.errors import UserError
+from alexnet_tf.runs.run import Run
+from alexnet_tf.runs.settings import Settings
+from alexnet_tf.system.progress import progress
+from alexnet_tf.system.text import printable
+
+
+def listed_pictures(run: Run) -> Dataset:
+    """Read the lists of `run`; the digest of each picture is that of its file now, "" without one.
+
+    Raises UserError for lists that are damaged or missing.
+    """
+    classes = [name for name in read_lines(run.directory / "classes.txt") if name]
+    parts = [_listed(run, name, classes) for name in ("train.txt", "val.txt", "test.txt")]
+    found = digests(path for part in parts for path, _ in part)
+    return Dataset(
+        tuple(classes),
+        *(tuple(Picture(path, label, found[path]) for path, label in part) for part in parts[:2]),
+        test=tuple(Picture(path, label, found[path]) for path, label in parts[2]),
+    )
+
+
+def find_pictures(run: Run, settings: Settings) -> tuple[Dataset, bool]:
+    """Return the pictures that `run` was started with, and whether they were moved since.
+
+    They are where the lists say or, that being another place than `settings` name or not all being
+    there, below the place that the settings name, under whatever names. Raises UserError when some
+    are missing.
+    """
+    config = run.read_config()
+    try:
+        return _found_again(run, config, settings)
+    except UserError as error:
+        before = printable(config["settings"]["data"])
+        raise UserError(
+            f"{run.directory}: its pictures are no longer those that it was started with ({error});"
+            f" put them back, or say with --data where they are now, to go on (it was --data "
+            f"{before}); or give another --run to start afresh"
+        ) from error
+
+
+def newcomers(run: Run, dataset: Dataset, data: str) -> int:
+    """Count the readable pictures below `data` that are neither in `dataset` nor rejected."""
+    try:
+        paths = _labelled(data)
+    except UserError:
+        return 0
+    pictures = (*dataset.train, *dataset.validation, *dataset.test)
+    listed = {os.path.abspath(picture.path) for picture in pictures}
+    rejected = _rejected(run)
+    unlisted = [
+        path
+        for path in paths
+        if os.path.abspath(path) not in listed and printable(path) not in rejected
+    ]
+    known, found = {picture.digest for picture in pictures}, digests(unlisted)
+    return sum(found[path] not in known and _is_picture(path) for path in unlisted)
+
+
+def digests(paths: Iterable[str]) -> dict[str, str]:
+    """Compute path → SHA-256 of the file, "" for one that cannot be read."""
+    paths = list(dict.fromkeys(paths))
+    portions = (paths[start : start + PORTION] for start in range(0, len(paths), PORTION))
+    with ThreadPoolExecutor() as pool:
+        found = chain.from_iterable(pool.map(_digest, portion) for portion in portions)
+        return dict(zip(paths, progress(found, len(paths), "reading pictures")))
+
+
+def _digest(path: str) -> str:
+    try:
+        if not os.path.isfile(path):  # a pipe would never end
+            return ""
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def _listed(run: Run, name: str, classes: Sequence[str]) -> list[tuple[str, int]]:
+    """Read (path, index of the class) from a list of the run; of earlier ones there is no test."""
+    path = run.directory / name
+    if name == "test.txt" and not path.exists():
+        return []
+    pairs = read_list(path)
+    for _, label in pairs:
+        if not (label.isascii() and label.isdecimal() and int(label[:9]) < len(classes)):
+            raise UserError(
+                f"{path}: a label in it is '{printable(label[:40])}', but classes.txt has "
+                f"{len(classes)} lines; start another run"
+            )
+    return [(picture, int(label[:9])) for picture, label in pairs]
+
+
+def _found_again(run: Run, config: dict[str, Any], settings: Settings) -> tuple[Dataset, bool]:
+    """Do as `find_pictures`; the UserError says what is missing."""
+    if not all((run.directory / name).exists() for name in ("train.txt", "val.txt", "classes.txt")):
+        return _split_again(settings, config["data"]), True  # killed when it was about to list them
+    listed, start = listed_pictures(run), run.read_digests()
+    if listed.fingerprint() == config["data"] and _same_place(config, settings):
+        return listed, False
+    known = _mapped(listed, lambda p: Picture(p.path, p.label, start.get(p.path, "")))
+    if known.fingerprint() == config["data"]:
+        return _below(settings.data, known), True
+    try:
+        return _split_again(settings, config["data"]), True
+    except UserError:
+        gone = [picture.path for picture in listed.train + listed.validation if not picture.digest]
+        if not gone or not _same_place(config, settings):
+            raise
+    raise UserError(f"{len(gone)} cannot be read, the first is {printable(gone[0])}")
+
+
+def _split_again(settings: Settings, fingerprint: str) -> Dataset:
+    """Split the pictures anew, as at the start; UserError when others come of it."""
+    try:
+        dataset = open_dataset(settings.data, settings.seed)
+    except NoPictures as error:
+        raise UserError(f"none are in {printable(settings.data)}") from error
+    if dataset.fingerprint() != fingerprint:
+        raise UserError(f"others are in {printable(settings.data)}" + dataset.first_rejected())
+    return dataset
+
+
+def _below(data: str, known: Dataset) -> Dataset:
+    """Return `known` with the paths of the files below `data` that have its digests.
+
+    Raises UserError when one is missing that is not only for the test.
+    """
+    places: dict[str, str] = {}
+    folder = os.path.expanduser(data)
+    paths = list_files(folder)[0] if os.path.isdir(folder) else _labelled(data)
+    for path, digest in digests(paths).items():
+        places.setdefault(digest, path)
+    pictures = (*known.train, *known.validation)
+    missing = [picture.path for picture in pictures if picture.digest not in places]
+    if missing:
+        raise UserError(
+            f"{printable(data)} lacks {len(missing)} of {len(pictures)}, the first is "
+            f"{printable(missing[0])}"
+        )
+    test = tuple(picture for picture in known.test if picture.digest in places)
+    kept = replace(known, test=test)
+    return _mapped(kept, lambda p: Picture(places[p.digest], p.label, p.digest))
+
+
+def _labelled(data: str) -> list[str]:
+    try:
+        return [entry.path for entry in open_source(data).entries]
+    except NoPictures:  # whose message is for somebody who has none
+        return []
+
+
+def _mapped(dataset: Dataset, change: Callable[[Picture], Picture]) -> Dataset:
+    parts = {
+        name: tuple(map(change, getattr(dataset, name))) for name in ("train", "validation", "test")
+    }
+    return replace(dataset, **parts)
+
+
+def _same_place(config: dict[str, Any], settings: Settings) -> bool:
+    """Tell whether --data names what it named at the start, or when the run went on last."""
+    return os.path.abspath(config["settings"]["data"]) == os.path.abspath(settings.data)
+
+
+def _rejected(run: Run) -> set[str]:
+    """Read the paths in rejected.txt, as they are printed there."""
+    path = run.directory / "rejected.txt"
+    return {line.split("\t")[0] for line in read_lines(path)} if path.is_file() else set()
+
+
+def _is_picture(path: str) -> bool:
+    try:
+        with decoded(path):
+            return True
+    except ImageError:
+        return False

@@ -1,0 +1,59 @@
+"""Unequal classes and few pictures: said at the start, weighed, chosen by."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.utils.class_weight import compute_class_weight
+
+from alexnet_tf.data.dataset import Dataset, Picture
+from alexnet_tf.runs.history import best_epoch
+from alexnet_tf.runs.remarks import remarks
+from alexnet_tf.training.epoch import measured
+from alexnet_tf.training.trainer import balanced
+from tests.support.small import epochs
+
+
+def dataset(train, validation):
+    """Make a dataset of so many cats and dogs."""
+    parts = (
+        tuple(Picture("", label, "") for label in (0, 1) for _ in range(sizes[label]))
+        for sizes in (train, validation)
+    )
+    return Dataset(("cat", "dog"), *parts)
+
+
+def test_ninety_cats_and_six_dogs():
+    unequal, few = remarks(dataset((90, 6), (9, 1)))
+    assert unequal.startswith("'cat' has 90 pictures to train with and 'dog' 6, so that few of")
+    assert unequal.endswith("; --balance makes each of them count for more")
+    assert few == (
+        "10 validation pictures choose the best epoch: where 90% of them are right, it is 60% to "
+        "98% of all such pictures (95% interval); more would tell more"
+    )
+
+
+def test_enough_of_both_are_not_remarked_on():
+    assert remarks(dataset((2000, 500), (300, 100))) == []
+
+
+def test_the_weights_are_those_of_scikit_learn():
+    labels = np.repeat([0, 1, 2], [90, 6, 30])
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=labels)
+    np.testing.assert_allclose(balanced(labels), expected)
+
+
+def test_the_balanced_accuracy_is_that_of_scikit_learn():
+    random = np.random.default_rng(0)
+    labels, answers = np.repeat([0, 1, 2], [90, 6, 30]), random.integers(0, 3, 126)
+    losses = random.random(126)
+    batches = zip(np.split(losses, [50, 100]), np.split(answers == labels, [50, 100]))
+    found = measured(batches, labels)
+    assert found.balanced_accuracy == pytest.approx(balanced_accuracy_score(labels, answers))
+    assert found.loss == pytest.approx(losses.mean())
+    assert found.accuracy == pytest.approx((answers == labels).mean())
+
+
+def test_the_best_epoch_by_the_balanced_accuracy():
+    history = epochs(3)
+    history[0]["val_balanced_accuracy"] = 0.9
+    assert best_epoch(history) == 3 and best_epoch(history, "balanced") == 1

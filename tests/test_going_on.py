@@ -1,0 +1,113 @@
+"""A run started again with other free settings, on whatever checkpoints it left."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from alexnet_tf.data.images import load_image, preprocess_input
+from alexnet_tf.errors import RunError, UserError
+from alexnet_tf.model import AlexNet, load_model
+from alexnet_tf.runs.checkpoints import load_checkpoint, save_checkpoint
+from alexnet_tf.runs.history import read_history
+from alexnet_tf.runs.run import Run
+from alexnet_tf.training.loop import write_model
+from tests.support.small import LENET, heard, job, stopped, weights_of
+
+TOLD = LENET | {"learning_rate": 0.05, "log_every": 1, "keep": 1}
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory, faces):
+    """Train two epochs, left alone."""
+    run = tmp_path_factory.mktemp("two") / "run"
+    heard(job(faces, run, **TOLD, epochs=2))
+    return run
+
+
+@pytest.fixture(scope="module")
+def within(tmp_path_factory, faces):
+    """Leave a training of three epochs within its last one."""
+    run = tmp_path_factory.mktemp("within") / "run"
+    stopped(job(faces, run, **TOLD, epochs=3), "epoch 3/3  step 2/4")
+    return run
+
+
+def test_stopped_within_epoch_3_and_told_that_2_are_enough(within, two, faces, tmp_path):
+    run = shutil.copytree(within, tmp_path / "run")
+    lines = heard(job(faces, run, **TOLD, epochs=2))
+    assert weights_of(run) == weights_of(two)
+    assert len(read_history(Run(run))) == 2
+    assert "going on after epoch 2 of 2" in lines
+    # What was begun is not lost: told three again, it goes on within the third.
+    assert "going on after step 2 in epoch 3 of 3" in heard(job(faces, run, **TOLD, epochs=3))
+
+
+def test_fewer_epochs_than_are_done(within, two, faces, tmp_path):
+    run = shutil.copytree(within, tmp_path / "run")
+    heard(job(faces, run, **TOLD, epochs=3))
+    heard(job(faces, run, **TOLD, epochs=2))
+    assert [e["epoch"] for e in read_history(Run(run))] == [1, 2]
+    assert (run / "checkpoints/epoch-0003.npz").is_file()
+    assert weights_of(run) == weights_of(two)
+
+
+@pytest.fixture
+def run(two, tmp_path):
+    """Copy the run of two epochs."""
+    return shutil.copytree(two, tmp_path / "run")
+
+
+def test_checkpoints_whose_config_is_gone_say_whose_they_are(run, faces):
+    (run / "config.json").unlink()
+    with pytest.raises(UserError, match=r"epoch-\d+.npz: is of a training with other settings"):
+        job(faces, run, **TOLD | {"seed": 1}, epochs=2)
+    with pytest.raises(UserError, match="with other settings, pictures or weights, and config"):
+        job(faces, run, **TOLD | {"resize": "squash"}, epochs=2)
+    assert job(faces, run, **TOLD, epochs=3).relisted
+
+
+def test_those_of_other_pictures_are_not_taken_up(run, faces, tmp_path):
+    (run / "config.json").unlink()
+    photos = shutil.copytree(faces, tmp_path / "photos")
+    (photos / "cat.1.jpg").unlink()
+    with pytest.raises(UserError, match="with other settings, pictures or weights"):
+        job(photos, run, **TOLD, epochs=2)
+
+
+def older(run):
+    """Write the checkpoints of `run` as they were when they did not say whose they are."""
+    for path in (run / "checkpoints").iterdir():
+        save_checkpoint(path.parent, *load_checkpoint(path))
+
+
+def test_older_checkpoints_are_used_only_beside_their_config(run, faces):
+    older(run)
+    job(faces, run, **TOLD, epochs=2)
+    (run / "config.json").unlink()
+    with pytest.raises(UserError, match=r"does not say of which training it is, and config.json"):
+        job(faces, run, **TOLD, epochs=2)
+
+
+def test_a_network_with_nan_is_not_written(tmp_path):
+    model = AlexNet("lenet5", 2)
+    kernel, bias = model.get_layer("fc6").get_weights()
+    kernel[7, 5] = np.nan
+    model.get_layer("fc6").set_weights([kernel, bias])
+    with pytest.raises(RunError, match=r"fc6/kernel would hold NaN or infinite numbers"):
+        write_model(Run(tmp_path), model)
+    assert not (tmp_path / "model.keras").exists()
+
+
+def test_a_test_set_is_measured_once_at_the_end(faces, tmp_path):
+    asked = job(faces, tmp_path / "run", **LENET, epochs=1)
+    test = asked.dataset.train[::4]
+    lines = heard(replace(asked, dataset=replace(asked.dataset, test=test)))
+    (line,) = [line for line in lines if line.startswith("test: ")]
+    assert line.startswith("test: 13 pictures, never trained on nor chosen by: accuracy ")
+    model = load_model(tmp_path / "run/model.keras")
+    images = np.stack([load_image(picture.path, "lenet5") for picture in test])
+    answers = model.predict_on_batch(preprocess_input(images, "lenet5")).argmax(axis=1)
+    accuracy = np.mean(answers == [picture.label for picture in test])
+    assert f"accuracy {accuracy:.4f} (" in line

@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv$(if $(OLDEST),-oldest)
 BIN    := $(VENV)/bin
 comma  := ,
-EXTRAS := dev,litert$(if $(GPU),$(comma)gpu)
+EXTRAS := dev,litert,heic$(if $(GPU),$(comma)gpu)
 LIMITS := $(if $(OLDEST),constraints-oldest.txt,$(if $(LOCKED),constraints.txt))
 SETUP  := $(VENV)/setup-done$(if $(GPU),-gpu)$(if $(LOCKED),-locked)
 
@@ -16,9 +16,9 @@ HOST ?= localhost
 # capitals: BATCH_SIZE=64. What is left empty takes the script's own default.
 OPTIONS_OF_TRAINING := data weights variant resize train initial activation dropout width epochs \
   batch-size learning-rate schedule decay patience decay-samples weight-decay color-shift seed \
-  precision threads keep average log-every features max-lost recipe log
+  precision threads best keep average log-every features max-lost recipe log
 # Of these --option and --no-option: CROP=1, CROP=0.
-SWITCHES := lrn overlap decoupled crop
+SWITCHES := lrn overlap decoupled balance crop
 # MIRROR=0 is a setting; beside a goal that fetches files MIRROR is the place to look first.
 ifeq ($(filter weights data,$(MAKECMDGOALS)),)
   SWITCHES += mirror
@@ -35,7 +35,7 @@ train_HEEDS    := $(CAPITALS) RUN OPTIONS
 tensorboard_HEEDS := RUN PORT HOST
 test_HEEDS     := TESTS
 chaos_HEEDS    := ROUNDS SEED
-fuzz_HEEDS     := INPUTS SEED
+fuzz_HEEDS     := INPUTS SEED OF
 bench_HEEDS    := ROWS PHOTOS WEIGHTS VARIANT ROUNDS OUT
 doctor_HEEDS   := RUN
 
@@ -101,8 +101,9 @@ test: $(SETUP) ## run the tests (ALEXNET_TF_MATERIAL=DIR: with real photos; OLDE
 chaos: $(SETUP) ## kill, stop, damage and starve trainings for some minutes (ROUNDS SEED)
 	$(BIN)/python -m tests.tools.chaos $(call each,option,rounds seed)
 
-fuzz: $(SETUP) ## read 20,000 damaged files of weights (INPUTS SEED)
-	$(BIN)/python -m tests.tools.fuzz $(call each,option,inputs seed)
+fuzz: $(SETUP) ## read damaged weights, runs and data by the thousand (INPUTS SEED OF)
+	for of in $(or $(OF),weights runs data); do \
+	    $(BIN)/python -m tests.tools.fuzz --of $$of $(call each,option,inputs seed) || exit; done
 
 bench: $(SETUP) ## measure beside the usual recipes (ROWS PHOTOS WEIGHTS VARIANT ROUNDS OUT)
 	@$(BIN)/python -m benchmarks $(ROWS) $(call each,option,photos weights variant rounds out)

@@ -3,6 +3,12 @@
 
 from __future__ import annotations
 
+import signal
+
+# Ctrl-C while all this is imported ends it without a traceback, but where a shell has it ignored.
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import json
 import sys
@@ -11,12 +17,13 @@ from pathlib import Path
 from alexnet_tf import starter
 from alexnet_tf.commands import cli
 from alexnet_tf.data.images import CROPS, RESIZES
+from alexnet_tf.data.listing import left_out
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Answer, Classifier, find_pictures
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.run import STARTER_RUN, finished_run
 from alexnet_tf.runs.settings import Settings
-from alexnet_tf.system import arguments
+from alexnet_tf.system import arguments, streams
 from alexnet_tf.system.text import printable
 from alexnet_tf.variants import VARIANTS
 
@@ -50,6 +57,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     add(
         "--weights",
+        type=arguments.place,
         default=DEFAULT_SETTINGS.weights,
         metavar="FILE",
         help="1: pretrained weights with all eight layers (%(default)s)",
@@ -87,7 +95,9 @@ def main() -> int:
         if not options.runs and runs == [STARTER_RUN]:
             print(f"predict_alexnet.py: {starter.remark()}", file=sys.stderr)
     classifier = Classifier(engines, options.crops)
-    pictures = find_pictures(options.pictures)
+    pictures, rejected = find_pictures(options.pictures)
+    if rejected:
+        print(f"predict_alexnet.py: left out: {left_out(rejected)}", file=sys.stderr)
     if not pictures:
         raise UserError(f"{options.pictures[0]}: holds no pictures")
     is_single = len(options.pictures) == 1 and not Path(options.pictures[0]).is_dir()
@@ -104,8 +114,10 @@ def main() -> int:
         else:
             for line in as_lines(answer, names_only, is_single):
                 print(line, flush=True)
-    if options.mode == "1" or runs == [STARTER_RUN]:
-        keep_litert(engines[0])  # another run has had its own since the end of its training
+        if not streams.is_read():
+            break
+    for engine in engines:
+        keep_litert(engine)
     return 2 if failed else 0
 
 
@@ -116,7 +128,7 @@ def keep_litert(engine: Engine) -> None:
         print(f"keeping {path}, so that the next answer takes a second", file=sys.stderr)
         try:
             engine.write_litert()
-        except OSError as error:
+        except (OSError, UserError) as error:
             print(f"it could not be kept: {error}", file=sys.stderr)
 
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+
+# Ctrl-C while all this is imported ends it without a traceback, but where a shell has it ignored.
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 
 from alexnet_tf.commands import cli, compare, data, demo, doctor, evaluate, export, summary, weights

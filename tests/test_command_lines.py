@@ -57,7 +57,21 @@ def test_the_names_of_imagenet_are_in_output_order():
         (["train_alexnet.py", "--epochs", "0"], "should be a whole number above 0"),
         (["train_alexnet.py", "--learning-rate", "nan"], "should be a number above 0"),
         (["train_alexnet.py", "--variant", "vgg"], "invalid choice"),
-        (["alexnet_tf", "data", "nowhere"], "nowhere: no labelled pictures found. `make data`"),
+        (["train_alexnet.py", "--seed", 2**32], "at most 4,294,967,295"),
+        (["train_alexnet.py", "--threads", 2**31], "0 or above, at most 1,024"),
+        (["train_alexnet.py", "--width", "1e308"], "above 0, at most 16"),
+        (["train_alexnet.py", "--dropout", "1"], "from 0 to 1, and below 1"),
+        (["train_alexnet.py", "--epochs", "9" * 5000], "above 0, at most 2,147,483,647"),
+        (["train_alexnet.py", "--learning-rate", "1e39"], "above 0, at most 1,000,000"),
+        (["train_alexnet.py", "--weights", ""], "'' should be a path"),
+        (["predict_alexnet.py", "1", "a.jpg", "--weights", ""], "'' should be a path"),
+        (["predict_alexnet.py", "1", "a.jpg", "--weights", "/"], "/: is a folder, where a file of"),
+        (["alexnet_tf", "weights", "/"], "/: is a folder, where a file of weights is expected"),
+        (["alexnet_tf", "data", ".", "--seed", 2**32], "at most 4,294,967,295"),
+        (
+            ["alexnet_tf", "data", "nowhere"],
+            "nowhere: there is no such file or folder. `make data`",
+        ),
         (["alexnet_tf", "weights", "nowhere.npy"], "those that can be fetched are bvlc_alexnet"),
         (["alexnet_tf", "summary", "vgg"], "invalid choice"),
         (["alexnet_tf", "evaluate", "--imagenet", "val"], "val: is no folder of pictures"),
@@ -74,8 +88,8 @@ def test_a_mistake_is_one_message_and_exit_code_2(command, arguments, message):
 
 def test_missing_data_is_found_before_tensorflow_is_imported(command, random_weights, tmp_path):
     result = command("train_alexnet.py", "--weights", random_weights, code=2)
-    assert "data: no labelled pictures found" in result.stderr
-    assert "data: no labelled pictures found" in (tmp_path / "train_alexnet.log").read_text()
+    assert "data: there is no such file or folder" in result.stderr
+    assert "data: there is no such file or folder" in (tmp_path / "train_alexnet.log").read_text()
 
 
 def test_data_lists_and_counts(command, faces, tmp_path):
@@ -88,12 +102,13 @@ def test_data_lists_and_counts(command, faces, tmp_path):
         "cat          26           4",
         "dog          26           4",
         "all          52           8",
-        "left out: 2, named with the reason in rejected.txt",
+        "left out: 2, named with the reason in rejected.txt: 1 × is in no folder of a class and not "
+        "named cat.N or dog.N; 1 × is text, no picture",
     ]
     assert len((tmp_path / "data/train.txt").read_text().splitlines()) == 52
     assert (tmp_path / "data/rejected.txt").read_text().splitlines() == [
         "photos/broken.jpg\tis in no folder of a class and not named cat.N or dog.N",
-        "photos/cat.99.jpg\tis not a JPEG, PNG, BMP, GIF, WEBP picture",
+        "photos/cat.99.jpg\tis text, no picture",
     ]
     assert "delete that file to list the pictures anew" in command("alexnet_tf", "data").stdout
 

@@ -198,7 +198,9 @@ def test_photos_arrive_and_are_listed(here, site, faces, monkeypatch, capsys):
         "cat           4           1",
         "dog           4           1",
         "all           8           2",
-        "left out: 6, named with the reason in rejected.txt",
+        "left out: 6, named with the reason in rejected.txt: 2 × is put there by a system or a "
+        "program; 2 × is in no folder of a class and not named cat.N or dog.N; 2 × is empty, no "
+        "picture",
     ]
     rejected = (here / "data/rejected.txt").read_text().splitlines()
     assert sorted(os.path.basename(line.split("\t")[0]) for line in rejected) == [

@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from alexnet_tf.errors import RunError, UserError
-from alexnet_tf.system import signals
+from alexnet_tf.system import signals, streams
 from alexnet_tf.system.disk import NoRoom, is_full
+from alexnet_tf.system.files import check_replaceable
+from alexnet_tf.system.log import LOG
 from alexnet_tf.system.text import printable_lines
 
-LOG = logging.getLogger("alexnet_tf")
-LOG.setLevel(logging.INFO)
-LOG.propagate = False
-LOG.addHandler(logging.NullHandler())
+REMEDIES = {
+    errno.EROFS: "name a place that can be written to",
+    errno.EACCES: "name a place that you may use, or ask its owner",
+    errno.EPERM: "name a place that you may use, or ask its owner",
+    errno.ENOTDIR: "a file is where a folder should be; name another place",
+    errno.EMFILE: "allow more open files (`ulimit -n 1024`)",
+}
+EXHAUSTED = (
+    "the memory was not enough ({}); end other programs, allow more (`ulimit -v unlimited`), or "
+    "ask for less at once: a smaller --batch-size, fewer --threads"
+)
+# As TensorFlow, dynamic libraries and Python say that there is none.
+NO_MORE = (
+    "OOM when allocating", "failed to map segment", "annot allocate memory", "start new thread",
+)  # fmt: skip
+
+# To the user, where no log is open.
+WARNINGS = logging.StreamHandler()
+WARNINGS.setLevel(logging.WARNING)
 
 
 def run(main: Callable[[], int | None], name: str) -> None:
@@ -27,23 +46,64 @@ def run(main: Callable[[], int | None], name: str) -> None:
     traceback: their message, on standard error and in the log where one is open, is a sentence for
     a person.
     """
-    sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does by itself
+    streams.settle()
+    _settle_keras()
+    WARNINGS.stream = sys.stderr
+    WARNINGS.setFormatter(_Printable(f"{name}: %(message)s"))
+    LOG.addHandler(WARNINGS)
     try:
         with signals.listening():
             code = main()
+        sys.stdout.flush()
     except UserError as error:
         code = _report(name, error, 2)
-    except (RunError, OSError) as error:
+    except RunError as error:
         code = _report(name, error, 1)
+    except OSError as error:
+        code = _report(name, _sentence(error), 1)
     except signals.Stopped as stop:
         code = _report(name, stop, stop.code)
+    except Exception as error:
+        if not _is_exhausted(error):
+            raise
+        code = _report(name, EXHAUSTED.format(_gist(error)), 1)
     sys.exit(code)
 
 
+def _settle_keras() -> None:
+    """Have Keras compute as here is expected, whatever a user's settings for other programs say."""
+    for name in [name for name in os.environ if name.startswith("KERAS_")]:
+        del os.environ[name]
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ["KERAS_HOME"] = os.devnull  # where there is no keras.json
+
+
 def _report(name: str, message: object, code: int) -> int:
+    LOG.removeHandler(WARNINGS)
     print(f"{name}: {printable_lines(message)}", file=sys.stderr)
     LOG.error("%s", message)
     return code
+
+
+def _sentence(error: OSError) -> str:
+    """Put what the system refused into words, with the path and what to do."""
+    if not (error.filename and error.strerror):
+        return error.strerror or str(error)
+    remedy = REMEDIES.get(error.errno)
+    return f"{error.filename}: {error.strerror}" + (f"; {remedy}" if remedy else "")
+
+
+def _gist(error: Exception) -> str:
+    """Return what an error says, without the places in TensorFlow that it names."""
+    return re.sub(r"\{\{.*?\}\} ?| on /job.*", "", str(error).strip().split("\n")[0])
+
+
+def _is_exhausted(error: Exception) -> bool:
+    """Tell whether `error` says that there was no more memory, or no more threads."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"MemoryError", "ResourceExhaustedError"}) or (
+        isinstance(error, ImportError | RuntimeError) and any(map(str(error).count, NO_MORE))
+    )
 
 
 class _LogFile(logging.FileHandler):
@@ -54,7 +114,23 @@ class _LogFile(logging.FileHandler):
         if not is_full(error):
             return super().handleError(record)
         LOG.removeHandler(self)
-        raise NoRoom(Path(self.baseFilename), len(self.format(record))) from error
+        raise NoRoom(Path(self.baseFilename), len(self.format(record)), error.errno) from error
+
+
+class _Screen(logging.StreamHandler):
+    """Standard output, which may be closed while the work goes on: the log file has it all."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
+
+
+def check_system() -> None:
+    """Raise UserError on Windows, where nobody has ever trained."""
+    if sys.platform == "win32":
+        raise UserError(
+            "training runs on Linux, on macOS and, on Windows, in WSL (`wsl --install`); what was "
+            "trained there answers here too"
+        )
 
 
 def add_places(parser: argparse.ArgumentParser) -> None:
@@ -78,11 +154,14 @@ def add_places(parser: argparse.ArgumentParser) -> None:
 def open_log(path: str | Path) -> logging.Logger:
     """Open a log that goes to standard output and, with times, to the end of the file `path`."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
+    if not str(path).startswith("/dev/"):  # where /dev/stdout is a link
+        check_replaceable(Path(path))
     file = _LogFile(path, encoding="utf-8")
     file.setFormatter(_Printable("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
-    screen = logging.StreamHandler(sys.stdout)
+    screen = _Screen(sys.stdout)
     screen.setFormatter(_Printable())
     screen.addFilter(lambda record: record.levelno < logging.ERROR)  # standard error has those
+    LOG.removeHandler(WARNINGS)
     for handler in (file, screen):
         LOG.addHandler(handler)
     return LOG

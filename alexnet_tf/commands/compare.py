@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import shlex
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from alexnet_tf.runs.history import Outcome, read_outcome
 from alexnet_tf.runs.recipes import RECIPES
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
-from alexnet_tf.system import signals
+from alexnet_tf.system import children, signals
 from alexnet_tf.variants import VARIANTS
 
 HELP = "train several variants alike, and put what came of each into a table and a picture"
@@ -108,7 +107,8 @@ def train_by_script(options: Mapping[str, object]) -> int:
         raise UserError(f"this trains in the project's folder, where {SCRIPT} is")
     words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
     print(f"\n$ python {SCRIPT} {shlex.join(words)}", flush=True)
-    with subprocess.Popen([sys.executable, SCRIPT, *words], start_new_session=True) as process:
+    command = children.python(SCRIPT.absolute(), *words)
+    with subprocess.Popen(**command, start_new_session=True) as process:
         try:
             return process.wait()
         except signals.Stopped:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 from alexnet_tf import starter
 from alexnet_tf.data.drawings import draw_faces
-from alexnet_tf.errors import UserError
+from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.runs.settings import Settings
+from alexnet_tf.system import children
 
 HELP = "the whole job on drawings, without any download"
 EPOCHS = 8
+TRAIN, PREDICT = Path("train_alexnet.py"), Path("predict_alexnet.py")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +33,7 @@ def demo(folder: Path) -> None:
 
     Uses the pretrained weights where they are in their place, the starter's convolutions otherwise.
     """
-    if not Path("train_alexnet.py").is_file():
+    if not TRAIN.is_file():
         raise UserError("run the demo in the project's folder, where train_alexnet.py is")
     photos, run = folder / "photos", folder / "run"
     print(f"Drawing 200 cats and 200 dogs into {photos}/")
@@ -53,12 +54,12 @@ def demo(folder: Path) -> None:
         "log": folder / "train_alexnet.log",
     }
     _type("-m", "alexnet_tf", "data", photos, "--out", folder)
-    _type("train_alexnet.py", *(word for name in told for word in (f"--{name}", told[name])))
-    _type("predict_alexnet.py", "2", photos / "cat.0.jpg", "--run", run)
+    _type(TRAIN, *(word for name in told for word in (f"--{name}", told[name])))
+    _type(PREDICT, "2", photos / "cat.0.jpg", "--run", run)
     several = [photos / f"{name}.{number}.jpg" for number in (1, 2) for name in ("cat", "dog")]
-    _type("predict_alexnet.py", "2", *several, "--top", "2", "--run", run)
+    _type(PREDICT, "2", *several, "--top", "2", "--run", run)
     if pretrained:
-        _type("predict_alexnet.py", "1", photos / "cat.0.jpg")
+        _type(PREDICT, "1", photos / "cat.0.jpg")
     print(f"""
 Made in {folder}/: photos/ (the drawings), train.txt and val.txt (the split), features/ (pool5 of
 every picture), train_alexnet.log, and run/ with checkpoints/, tensorboard/, history.csv and
@@ -73,4 +74,8 @@ def _type(*arguments: object) -> None:
     """Show a command and run it, as if a user had typed it."""
     words = [str(argument) for argument in arguments]
     print(f"\n$ python {shlex.join(words)}", flush=True)
-    subprocess.run([sys.executable, *words], check=True)
+    if arguments[0] in (TRAIN, PREDICT):
+        words[0] = str(arguments[0].absolute())
+    result = subprocess.run(**children.python(*words))
+    if result.returncode:
+        raise RunError(f"that ended with {result.returncode}, so the demo ends here")

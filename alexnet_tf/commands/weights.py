@@ -8,6 +8,7 @@ from pathlib import Path
 from alexnet_tf.commands import cli
 from alexnet_tf.errors import UserError
 from alexnet_tf.starter import weights_path
+from alexnet_tf.system import arguments
 from alexnet_tf.weights.loading import read_weights_file
 from alexnet_tf.weights.published import PRETRAINED, WEIGHTS_FOLDER
 
@@ -18,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "name",
         nargs="?",
+        type=arguments.place,
         default=next(iter(PRETRAINED)),
         metavar="NAME",
         help=f"{', '.join(PRETRAINED)}, which go to {WEIGHTS_FOLDER}/, or any other file, which is"

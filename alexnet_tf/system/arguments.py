@@ -1,50 +1,111 @@
-"""Kinds of numbers on a command line, as argparse's `type`: ArgumentTypeError for others."""
+"""Kinds of numbers on a command line, as argparse's `type`: ArgumentTypeError for others.
+
+Each has an upper bound too, for what is beyond it breaks NumPy, TensorFlow or the machine later on.
+"""
 
 from __future__ import annotations
 
 import argparse
 import math
 
+from alexnet_tf.system.text import printable
 
-def positive(text: str) -> int:
-    """Read a whole number above 0."""
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"'{text}' should be a whole number above 0")
-    return int(text)
+# What counters of 32 and of 64 bits hold.
+MOST, MOST_BYTES = 2**31 - 1, 2**63 - 1
+# NumPy and Keras take seeds of 32 bits.
+MOST_SEED = 2**32 - 1
+# TensorFlow starts as many threads as it is told, and is ended where the system gives no more.
+MOST_THREADS = 1024
+# Far beyond any learning rate or deviation that is of use, and far within what float32 holds.
+MOST_REAL = 1e6
+# Sixteen times as wide, AlexNet takes 60 GB.
+MOST_WIDTH = 16
 
 
-def natural(text: str) -> int:
-    """Read a whole number, 0 or above."""
-    return 0 if text == "0" else positive(text)
+def positive(text: str, most: int = MOST) -> int:
+    """Read a whole number above 0, at most `most`."""
+    return _whole(text, 1, most, "above 0")
 
 
-def positive_real(text: str) -> float:
-    """Read a number above 0."""
-    number = _number(text)
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"'{text}' should be a number above 0")
+def natural(text: str, most: int = MOST) -> int:
+    """Read a whole number, 0 or above, at most `most`."""
+    return _whole(text, 0, most, "of 0 or above")
+
+
+def place(text: str) -> str:
+    """Read a path, which is not empty: that would mean the working directory."""
+    if not text:
+        raise _error(text, "a path")
+    return text
+
+
+def count_of_bytes(text: str) -> int:
+    """Read a number of bytes above 0."""
+    return positive(text, MOST_BYTES)
+
+
+def seed(text: str) -> int:
+    """Read the seed of random numbers: a whole number of 32 bits."""
+    return natural(text, MOST_SEED)
+
+
+def threads(text: str) -> int:
+    """Read a number of threads; 0 means all."""
+    return natural(text, MOST_THREADS)
+
+
+def positive_real(text: str, most: float = MOST_REAL) -> float:
+    """Read a number above 0, at most `most`."""
+    number = _real(text)
+    if not 0 < number <= most:
+        raise _error(text, f"a number above 0, at most {most:,.0f}")
     return number
 
 
 def real(text: str) -> float:
     """Read a number, 0 or above."""
-    number = _number(text)
-    if not 0 <= number < math.inf:
-        raise argparse.ArgumentTypeError(f"'{text}' should be a number, 0 or above")
+    number = _real(text)
+    if not 0 <= number <= MOST_REAL:
+        raise _error(text, f"a number, 0 or above, at most {MOST_REAL:,.0f}")
     return number
+
+
+def width(text: str) -> float:
+    """Read what numbers of filters and units are multiplied by."""
+    return positive_real(text, MOST_WIDTH)
 
 
 def share(text: str) -> float:
     """Read a number from 0 to 1."""
-    number = _number(text)
+    number = _real(text)
     if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"'{text}' should be a number from 0 to 1")
+        raise _error(text, "a number from 0 to 1")
     return number
 
 
-def _number(text: str) -> float:
+def part(text: str) -> float:
+    """Read a share that is less than the whole: a number from 0 to below 1."""
+    number = _real(text)
+    if not 0 <= number < 1:
+        raise _error(text, "a number from 0 to 1, and below 1")
+    return number
+
+
+def _whole(text: str, least: int, most: int, words: str) -> int:
+    # Beyond 20 digits it is too large in any case, and Python refuses to read a few thousand.
+    number = int(text[:20]) if text.isascii() and text.isdigit() else -1
+    if not least <= number <= most or len(text) > 20:
+        raise _error(text, f"a whole number {words}, at most {most:,}")
+    return number
+
+
+def _real(text: str) -> float:
     """Read any number; NaN where there is none."""
     try:
         return float(text)
     except ValueError:
         return math.nan
+
+
+def _error(text: str, wanted: str) -> argparse.ArgumentTypeError:
+    return argparse.ArgumentTypeError(f"'{printable(text[:40])}' should be {wanted}")

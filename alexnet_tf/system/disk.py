@@ -9,18 +9,26 @@ from contextlib import contextmanager
 from pathlib import Path
 
 MEGABYTE = 1e6
+# A full disk, a user's share of it, a file of the largest size that there may be.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class NoRoom(OSError):
-    """A disk that is full: a failed run, not bad input. The message says how much is needed."""
+    """A disk that is full, or a file larger than one may be: a failed run, not bad input.
 
-    def __init__(self, path: Path, needed: int):
-        free = megabytes(free_room(path))
+    The message says how much is needed.
+    """
+
+    def __init__(self, path: Path, needed: int, number: int = errno.ENOSPC):
+        where, remedy = f"on the disk, where {megabytes(free_room(path))} are free", "Make room"
+        if number == errno.EFBIG:
+            where = "in one file, which is more than a file may have here"
+            remedy = "Raise that (`ulimit -f unlimited`), or name a disk that takes larger files"
         super().__init__(
-            f"{path}: needs {megabytes(needed)} on the disk, where {free} are free; what was "
-            "finished before is good. Make room, and the same command goes on from there"
+            f"{path}: needs {megabytes(needed)} {where}; what was finished before is good. "
+            f"{remedy}, and the same command goes on from there"
         )
-        self.errno = errno.ENOSPC
+        self.errno = number
 
 
 @contextmanager
@@ -31,12 +39,12 @@ def room_for(path: Path, size: int) -> Iterator[None]:
     except OSError as error:
         if not is_full(error) or isinstance(error, NoRoom):
             raise
-        raise NoRoom(path, size) from error
+        raise NoRoom(path, size, error.errno) from error
 
 
 def is_full(error: Exception) -> bool:
-    """Tell whether `error` says that a disk, or its user's share of it, is full."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    """Tell whether `error` says that a disk, or its user's share of it, or a file is full."""
+    return isinstance(error, OSError) and error.errno in FULL
 
 
 def free_room(path: Path) -> int:

@@ -21,7 +21,13 @@ from urllib.request import Request, urlopen
 from alexnet_tf import __version__
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.disk import MEGABYTE, free_room, is_full, megabytes
-from alexnet_tf.system.files import move_into_place, read_json, write_json
+from alexnet_tf.system.files import (
+    check_replaceable,
+    itself,
+    move_into_place,
+    read_json,
+    write_json,
+)
 from alexnet_tf.system.progress import progress
 from alexnet_tf.system.text import printable
 
@@ -97,6 +103,7 @@ def download(target: Path, sources: Iterable[str], check: Callable[[Path], objec
     kept beside `target`, under a hidden name, and the next call goes on from there as long as the
     source has the same file. Raises DownloadError when no source is good.
     """
+    check_replaceable(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     part, reasons = _Part(target), []
     for source in sources:
@@ -150,7 +157,8 @@ class _Part:
     def begin(self, origin: dict[str, Any]) -> None:
         """Start from nothing with the file that the note `origin` is about."""
         # Emptied before the note changes: a kill in between must not lend old bytes a new origin.
-        self.path.write_bytes(b"")
+        self.path.unlink(missing_ok=True)  # it may be a link
+        self.path.touch()
         self._note.unlink(missing_ok=True)
         if origin:
             write_json(self._note, origin)
@@ -165,7 +173,7 @@ class _Part:
             weigh=len,
             unit=MEGABYTE,
         )
-        with open(self.path, "ab") as file:
+        with open(self.path, "ab", opener=itself) as file:
             for chunk in bar:
                 file.write(chunk)
         if whole not in (None, self.size()):

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.disk import room_for
+from alexnet_tf.system.log import warn_once
+
+# The most bytes that a file of text may have, and one of JSON, which takes twenty times as much in
+# memory.
+MOST_TEXT, MOST_JSON = 1 << 28, 1 << 24
+# What `replacing` calls the new content of STEM.SUFFIX in the meantime; the number is a process's.
+TEMPORARY = re.compile(r"\.(?P<stem>.+)\.\d+\.tmp(?P<suffix>(\.[^.]+)?)")
+# What a disk answers that cannot sync a file or a folder.
+UNABLE = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF}
 
 
 @contextmanager
@@ -20,12 +33,14 @@ def replacing(path: str | Path, size: int) -> Iterator[Path]:
 
     The temporary path lies beside `path` and has its suffix. `path` changes only once the whole new
     content, of about `size` bytes, is on the disk; after an exception it is as it was before.
-    Raises NoRoom when the disk gets full.
+    Raises UserError where it is no regular file, and NoRoom when the disk gets full.
     """
     path = Path(path)
+    check_replaceable(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     with room_for(path, size):
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)  # a link there would be written through
         try:
             yield temporary
             move_into_place(temporary, path)
@@ -33,27 +48,78 @@ def replacing(path: str | Path, size: int) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def remove_leftovers(directory: Path) -> None:
-    """Delete what processes that were killed left of `replacing` below `directory`."""
-    for temporary in directory.rglob(".*.tmp*"):
-        temporary.unlink()
+def check_replaceable(path: Path) -> None:
+    """Raise UserError unless at `path` is nothing yet, or a regular file, which may be replaced."""
+    if path.is_symlink():
+        raise UserError(
+            f"{path}: is a link, and no link is written through or replaced; name the file itself, "
+            "or remove the link"
+        )
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "a device, a pipe or the like"
+        raise UserError(f"{path}: is {kind}, where a file is to be written; name another place")
+
+
+def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
+    """Delete what processes that were killed left in `folder` of `replacing` files called `names`.
+
+    Those are patterns as in `fnmatch`: "epoch-*.npz". Folders and links are nobody's leftovers.
+    """
+    for path in folder.glob(".*.tmp*"):
+        match = TEMPORARY.fullmatch(path.name)
+        whole = match and match["stem"] + match["suffix"]
+        if whole and any(fnmatchcase(whole, name) for name in names) and is_regular(path):
+            path.unlink()
+
+
+def is_regular(path: Path) -> bool:
+    """Tell whether there is a file at `path` itself: no link, folder or device."""
+    return path.is_file() and not path.is_symlink()
 
 
 def move_into_place(temporary: Path, path: Path) -> None:
     """Give the file `temporary` the name `path`, in the same folder, once it is on the disk."""
+    check_replaceable(path)
     with open(temporary, "rb") as file:
-        os.fsync(file.fileno())
+        sync(file.fileno(), path.parent)
     os.replace(temporary, path)
     sync_directory(path.parent)
 
 
 def sync_directory(directory: Path) -> None:
     """Make the directory's entries (names just made or replaced) survive a power cut."""
-    handle = os.open(directory, os.O_RDONLY)
+    if not hasattr(os, "O_DIRECTORY"):  # Windows opens no folder
+        return
     try:
-        os.fsync(handle)
+        handle = os.open(directory, os.O_RDONLY)
+    except PermissionError:  # it may be written to, but not listed
+        return
+    try:
+        sync(handle, directory)
     finally:
         os.close(handle)
+
+
+def sync(handle: int, folder: Path) -> None:
+    """Wait until what is open as `handle`, in `folder`, is on the disk.
+
+    Some disks (FUSE, network shares) do not know of that: then a power cut may cost what was
+    written last, and no more.
+    """
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in UNABLE:
+            raise
+        warn_once(
+            f"{folder}: its disk cannot be told to write at once ({error.strerror}), so a power cut"
+            " may cost what was written last"
+        )
+
+
+def itself(path: str, flags: int) -> int:
+    """Open what is at `path` itself, as the `opener` of `open`: no link is followed."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 @contextmanager
@@ -85,9 +151,46 @@ def write_json(path: str | Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2) + "\n")
 
 
-def read_json(path: str | Path) -> Any:
-    """Read the JSON in the file `path`; UserError when it cannot be read or is none."""
+def read_bytes(path: str | Path, most: int = MOST_TEXT) -> bytes:
+    """Read a regular file of at most so many bytes; UserError, naming it, for another.
+
+    A file from a stranger may be a pipe, which would never end, or a device.
+    """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        with open(path, "rb", opener=_without_waiting) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ValueError("it is no regular file")
+            if status.st_size > most:
+                raise ValueError(f"it has more than {most:,} bytes")
+            return file.read(most)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
+
+
+def read_text(path: str | Path, most: int = MOST_TEXT) -> str:
+    """Read a file of UTF-8 as `read_bytes` does."""
+    try:
+        return read_bytes(path, most).decode("utf-8")
+    except ValueError as error:
+        raise UserError(f"{path}: cannot be read ({error})") from error
+
+
+def read_json(path: str | Path) -> Any:
+    """Read the JSON in the file `path`; UserError when it cannot be read or is none.
+
+    NaN and infinity, which JSON does not have, are refused.
+    """
+    try:
+        return json.loads(read_text(path, MOST_JSON), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from error
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file at once, even a FIFO that nobody writes to."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -8,7 +8,19 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import BinaryIO
+
+from alexnet_tf.system.disk import megabytes
+from alexnet_tf.system.log import warn_once
+
+try:
+    import resource
+except ImportError:  # on Windows
+    resource = None
+
+# What a training of AlexNet was seen to reserve, on two processors; more take more.
+SPACE = 4_000_000_000
 
 
 def import_tensorflow(threads: int = 0) -> None:
@@ -19,6 +31,7 @@ def import_tensorflow(threads: int = 0) -> None:
     that look alike to it. Whoever sets that variable hears it all. An operation may use as many
     `threads` of the processor, or, with 0, all.
     """
+    _warn_of_small_space()
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         _import_tensorflow(threads)
         return
@@ -31,7 +44,21 @@ def import_tensorflow(threads: int = 0) -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
+def _warn_of_small_space() -> None:
+    """Warn where TensorFlow may end the process for want of addresses, which it does silently."""
+    most = resource.getrlimit(resource.RLIMIT_AS)[0] if resource else -1
+    if 0 <= most < SPACE:
+        warn_once(
+            f"only {megabytes(most)} of addresses are allowed (`ulimit -v`); TensorFlow takes some "
+            f"{megabytes(SPACE)} and may end without a word, but for `ulimit -v unlimited`"
+        )
+
+
 def _import_tensorflow(threads: int) -> None:
+    try:
+        tempfile.gettempdir()  # as TensorFlow asks, though it writes nothing there
+    except FileNotFoundError:
+        tempfile.tempdir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else os.getcwd()
     # Its million objects stay: to look again and again for what of them is gone takes a sixth of
     # the time.
     gc.disable()
@@ -46,16 +73,30 @@ def _import_tensorflow(threads: int) -> None:
 @contextmanager
 def no_remarks() -> Iterator[None]:
     """Run a block whose output to standard error is shown only if it ends in an exception."""
-    sys.stderr.flush()
+    try:
+        remarks = _scratch()
+    except OSError:  # no folder takes a temporary file: then they are heard
+        yield
+        return
+    if sys.stderr:
+        sys.stderr.flush()
     stderr = os.dup(2)
-    with tempfile.TemporaryFile() as remarks:
+    with remarks:
         os.dup2(remarks.fileno(), 2)
         try:
             yield
         except BaseException:
             remarks.seek(0)
-            os.write(stderr, remarks.read())
+            with suppress(OSError):  # nobody reads it
+                os.write(stderr, remarks.read())
             raise
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+def _scratch() -> BinaryIO:
+    """Open a file that is gone once it is closed: in memory, where the system can."""
+    if hasattr(os, "memfd_create"):
+        return open(os.memfd_create("remarks"), "w+b")
+    return tempfile.TemporaryFile()

@@ -9,8 +9,10 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# SIGHUP comes when the terminal closes, unless `nohup` has it ignored.
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# SIGHUP comes when the terminal closes, unless `nohup` has it ignored. Windows has none.
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 _asked: signal.Signals | None = None
 _postponed = False

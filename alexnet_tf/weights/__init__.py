@@ -20,11 +20,12 @@ class Content(NamedTuple):
 
     `layers` are as `Weights`, but of any floats, and nobody has checked them yet. `order` is what
     the file says that the network does between conv1 and conv2, of "norm" and "pool"; None if it
-    says nothing.
+    says nothing. `slopes` are those of prelu, in the order of the layers.
     """
 
     layers: dict[str, Any]
     order: tuple[str, ...] | None = None
+    slopes: tuple[Any, ...] = ()
 
 
 def fingerprint(weights: Weights) -> str:

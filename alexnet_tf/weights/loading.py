@@ -22,12 +22,13 @@ class WeightsFile:
     """The `layers` in a file, which is called `path` in messages.
 
     `order` is what the file says that the network does between conv1 and conv2, of "norm" and
-    "pool"; None if it says nothing.
+    "pool"; None if it says nothing. `slopes` are those of prelu, in the order of the layers.
     """
 
     path: str | Path
     layers: Weights
     order: tuple[str, ...] | None = None
+    slopes: tuple[np.ndarray, ...] = ()
 
     def recognized(self) -> Recognized:
         """Recognize whose weights these are."""
@@ -84,16 +85,18 @@ def read_weights(path: str | Path) -> Weights:
     return read_weights_file(path).layers
 
 
-def read_weights_file(path: str | Path) -> WeightsFile:
+def read_weights_file(path: str | Path, with_slopes: bool = False) -> WeightsFile:
     """Read the weights in the file `path`, in whichever format its suffix says.
 
     ``.npy`` in the layout of bvlc_alexnet.npy, Caffe's ``.caffemodel``, torchvision's ``.pth``, our
     own ``.npz`` (see `alexnet_tf.weights.formats.npz`) and Keras's ``.weights.h5`` and ``.keras``.
     The same weights give the same arrays from each; most are read-only views of the mapped file.
-    Raises BadFile for anything else, and before anything in the file could run. "starter" is the
-    file that is part of this program.
+    Raises BadFile for anything else, and before anything in the file could run. Slopes of prelu are
+    refused too, unless they are asked for. "starter" is the file that is part of this program.
     """
     file = weights_path(path)
+    if file.is_dir():
+        raise BadFile(f"{file}: is a folder, where a file of weights is expected")
     if not file.is_file():
         raise BadFile(
             f"{file}: there is no such file of weights; `make weights` fetches one, and --weights "
@@ -102,13 +105,20 @@ def read_weights_file(path: str | Path) -> WeightsFile:
     if file.suffix not in READERS:
         raise BadFile(f"{file}: weights are read from {', '.join(READERS)} files")
     try:
-        layers, order = READERS[file.suffix](file)
+        layers, order, slopes = READERS[file.suffix](file)
+        if slopes and not with_slopes:
+            raise BadFile(
+                "has slopes of prelu, which are not taken over; start from a network with another "
+                "activation"
+            )
         layers = {name: _kernel_and_bias(name, value) for name, value in layers.items()}
     except BadFile as error:
         raise BadFile(f"{file}: {printable(error)}") from None
+    except MemoryError:  # which says nothing against the file
+        raise
     except Exception as error:  # broken content can raise nearly anything
         raise BadFile(f"{file}: is damaged or not a file of weights ({error!r})") from error
-    return WeightsFile(path, layers, order)
+    return WeightsFile(path, layers, order, slopes)
 
 
 def _kernel_and_bias(name: str, value: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -24,7 +24,7 @@ LAYERS = {
     "dense_1": "fc7",
     "dense_2": "fc8",
 }
-SLOPES = "p_re_lu"  # of the first layer that has any
+SLOPES = ("p_re_lu", *(f"p_re_lu_{number}" for number in range(1, 7)))  # of prelu1 … prelu7
 
 
 def read_h5(path: Path) -> Content:
@@ -45,19 +45,19 @@ def _read(content: memoryview) -> Content:
     import h5py  # Keras brings it; the other formats do without
 
     with h5py.File(_File(content), "r") as file:
-        if f"layers/{SLOPES}" in file:
-            raise BadFile(
-                "has slopes of prelu, which are not taken over; start from a network with another "
-                "activation"
-            )
         layers = {
             name: [_array(content, file[f"layers/{group}/vars/{number}"]) for number in (0, 1)]
             for group, name in LAYERS.items()
             if f"layers/{group}" in file
         }
+        slopes = tuple(
+            _array(content, file[f"layers/{group}/vars/0"])
+            for group in SLOPES
+            if f"layers/{group}" in file
+        )
     if not layers:
         raise BadFile("has none of the layers that an AlexNet of alexnet_tf has")
-    return Content(layers)
+    return Content(layers, slopes=slopes)
 
 
 def _array(content: memoryview, dataset) -> np.ndarray:

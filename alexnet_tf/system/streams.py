@@ -1,0 +1,61 @@
+"""Standard output and error: closed, full, or read by somebody who has gone, as `head` does."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+
+# What is answered to output that nobody reads: by a pipe, and by a terminal that was closed.
+UNREAD = {errno.EPIPE, errno.EIO}
+NAMES = ("stdin", "stdout", "stderr")
+
+_unread: set[int] = set()
+
+
+def settle() -> None:
+    """Make standard output and error safe to write to; what is beyond UTF-8 is shown as escapes.
+
+    What nobody reads is dropped, and the work goes on. A full disk under standard output is an
+    OSError, once.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # Else the next file that is opened gets the number, and TensorFlow's remarks in it.
+            os.open(os.devnull, os.O_RDWR)
+    for number in (1, 2):
+        name = NAMES[number]
+        stream, own = getattr(sys, name), getattr(sys, f"__{name}__")
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif stream is own and sys.platform != "win32":
+            setattr(sys, name, _text(number, stream.encoding))
+        else:
+            stream.reconfigure(errors="backslashreplace")
+
+
+def is_read() -> bool:
+    """Tell whether somebody reads standard output, as far as is known yet."""
+    return 1 not in _unread
+
+
+def _text(number: int, encoding: str) -> io.TextIOWrapper:
+    raw = io.BufferedWriter(_Output(number, "w", closefd=False))
+    return io.TextIOWrapper(raw, encoding, "backslashreplace", line_buffering=True)
+
+
+class _Output(io.FileIO):
+    def write(self, data) -> int | None:
+        try:
+            return super().write(data)
+        except OSError as error:
+            _unread.add(self.fileno())
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+            if error.errno in UNREAD or self.fileno() == 2:
+                return len(data)
+            raise OSError(error.errno, error.strerror, "standard output") from error

@@ -46,6 +46,9 @@ class LocalResponseNormalization(keras.layers.Layer):
             return root * ops.sqrt(root)
         return ops.power(scale, -self.beta)
 
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
     def get_config(self) -> dict:
         own = {"radius": self.radius, "alpha": self.alpha, "beta": self.beta, "bias": self.bias}
         return {**super().get_config(), **own}

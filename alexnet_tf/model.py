@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from keras import initializers, layers
 
-from alexnet_tf.errors import UserError
+from alexnet_tf.errors import BadFile, UserError
 from alexnet_tf.layers import GroupedConv2D, LocalResponseNormalization
 from alexnet_tf.variants import CONV_LAYERS, FC_LAYERS, KERAS, Variant, get_variant
 from alexnet_tf.weights import Weights
+from alexnet_tf.weights.formats.mapped import map_members
 from alexnet_tf.weights.loading import open_weights
+
+# The classes of all that an AlexNet is made of.
+LAYERS = (
+    *("InputLayer", "ZeroPadding2D", "GroupedConv2D", "PReLU", "LocalResponseNormalization"),
+    *("MaxPooling2D", "Flatten", "Dense", "Dropout", "Softmax"),
+)
 
 
 def AlexNet(
@@ -42,6 +52,7 @@ def AlexNet(
     >>> AlexNet().count_params()
     60965224
     """
+    _check_keras()
     variant = get_variant(variant)
     if isinstance(weights, str | Path):
         weights = open_weights(weights, variant, classes if include_top else None)
@@ -55,6 +66,21 @@ def AlexNet(
     model = keras.Model(inputs, outputs, name=name)
     load_layers(model, weights or {})
     return model
+
+
+def _check_keras() -> None:
+    """Raise UserError where Keras was told, for other networks, what does not fit AlexNet."""
+    for name, found, needed in (
+        ("backend", keras.config.backend(), "tensorflow"),
+        ("image_data_format", keras.config.image_data_format(), "channels_last"),
+        ("floatx", keras.config.floatx(), "float32"),
+        ("type of variables", keras.config.dtype_policy().variable_dtype, "float32"),
+    ):
+        if found != needed:
+            raise UserError(
+                f"Keras's {name} is {found}, and AlexNet needs {needed}; see keras.config, "
+                "$KERAS_BACKEND and ~/.keras/keras.json"
+            )
 
 
 def part(model: keras.Model, first: str, after: str) -> keras.Model:
@@ -83,15 +109,71 @@ def load_layers(model: keras.Model, weights: Weights) -> None:
         layer.bias.assign(bias)
 
 
+def load_slopes(model: keras.Model, slopes: Sequence[np.ndarray]) -> None:
+    """Set the slopes of an AlexNet with prelu, in the order of its layers: one array for each.
+
+    Raises BadFile, without a path, where they are not of its shapes; a network without prelu has
+    none.
+    """
+    variables = [layer.alpha for layer in model.layers if isinstance(layer, layers.PReLU)]
+    expected, found = ([tuple(each.shape) for each in part] for part in (variables, slopes))
+    if found != expected:
+        raise BadFile(f"its slopes of prelu have the shapes {found}, and should have {expected}")
+    for variable, slope in zip(variables, slopes):
+        if not np.isfinite(slope).all():
+            raise BadFile("its slopes of prelu hold NaN or infinite values")
+        variable.assign(slope)
+
+
 def load_model(path: str | Path) -> keras.Model:
     """Open the network in a ``model.keras`` file, as `AlexNet` returns it; UserError if it is none.
 
-    Keras's safe mode stays on: a file that brings code of its own is refused.
+    Keras's safe mode stays on: a file that brings code of its own is refused. So is one with other
+    layers than an AlexNet has, or of larger ones than it has weights for.
     """
     try:
+        _check_layers(map_members(Path(path)))
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # a broken file can raise nearly anything
         raise UserError(f"{path}: is not a model that can be opened ({error})") from error
+
+
+def _check_layers(members: Mapping[str, memoryview]) -> None:
+    """Raise ValueError for what no `AlexNet` saves, before any weight is made.
+
+    `members` are those of the zip that a ``.keras`` is. Its layers have to follow one another.
+    """
+    weights, before, shape = 0, None, None
+    for entry in json.loads(bytes(members["config.json"]))["config"]["layers"]:
+        if entry["class_name"] not in LAYERS:
+            raise ValueError(f"an AlexNet has no layer of the class {entry['class_name']}")
+        alone = {name: entry[name] for name in entry if name != "build_config"}  # makes no weights
+        layer = keras.saving.deserialize_keras_object(alone, safe_mode=True)
+        if before:
+            ((node,),) = (each["args"] for each in entry["inbound_nodes"])
+            if node["config"]["keras_history"][0] != before:
+                raise ValueError(f"its layer {layer.name} does not follow {before}")
+            weights += _count_weights(layer, shape)
+            shape = layer.compute_output_shape(shape)
+        else:
+            shape = layer.batch_shape
+        before = layer.name
+    if 4 * weights > len(members["model.weights.h5"]):
+        raise ValueError(f"its layers need {weights:,} weights, which it has not")
+
+
+def _count_weights(layer: keras.Layer, shape: Sequence[int | None]) -> int:
+    """Return how many weights and biases `layer` has for inputs of `shape`."""
+    channels = shape[-1]
+    if isinstance(layer, layers.Dense):
+        return (channels + 1) * layer.units
+    if isinstance(layer, layers.Conv2D):
+        inputs = math.prod(layer.kernel_size) * channels // layer.groups
+        return (inputs + 1) * layer.filters
+    if isinstance(layer, layers.PReLU):
+        shared = layer.shared_axes or ()
+        return math.prod(side for axis, side in enumerate(shape) if axis and axis not in shared)
+    return 0
 
 
 @contextmanager

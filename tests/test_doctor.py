@@ -15,6 +15,7 @@ from alexnet_tf.reports import doctor
 from alexnet_tf.runs.run import Run
 from alexnet_tf.variants import FC_LAYERS, VARIANTS
 from tests.support import reference
+from tests.support.runs import write_run
 
 
 def test_the_golden_numbers_are_the_formulas():
@@ -118,7 +119,12 @@ def change_config(run, **changes):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "config.json: cannot be read"), ("[]", "is damaged, or not the config.json of a run")],
+    [
+        ("{", "config.json: cannot be read"),
+        ("[" * 100_000, "config.json: cannot be read"),
+        ('{"settings": NaN}', "config.json: cannot be read"),
+        ("[]", "is damaged, or not the config.json of a run"),
+    ],
 )
 def test_a_config_that_is_none_is_named(run, monkeypatch, content, message):
     replace(run / "config.json", content)
@@ -129,9 +135,9 @@ def test_a_config_that_is_none_is_named(run, monkeypatch, content, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"classes": ["cat", 1]}, "should be a list of names"),
+        ({"classes": ["cat", 1]}, "its classes should be two names or more"),
         ({"classes": ["cat", "cow"]}, "are not those of classes.txt"),
-        ({"settings": {"variant": "x"}}, "there is no variant 'x'"),
+        ({"settings": {"variant": "x"}}, "--variant: "),
     ],
 )
 def test_a_config_that_does_not_fit_is_named(run, monkeypatch, changes, message):
@@ -176,12 +182,14 @@ def test_a_leak_across_the_split_is_named(run, monkeypatch):
 def test_classes_out_of_balance_are_named(run, monkeypatch):
     lines = (run / "train.txt").read_text().splitlines(keepends=True)
     replace(run / "train.txt", "".join(lines[:28]))
-    assert "'cat' has 26 pictures and 'dog' 2" in findings(monkeypatch, "balance")[0][1]
+    assert (
+        "'cat' has 26 pictures to train with and 'dog' 2" in findings(monkeypatch, "balance")[0][1]
+    )
 
 
 def test_a_label_without_a_class_is_named(run, monkeypatch):
     replace(run / "classes.txt", "cat\n")
-    assert "a label in its lists is '1'" in findings(monkeypatch, "balance")[0][1]
+    assert "train.txt: a label in it is '1'" in findings(monkeypatch, "balance")[0][1]
 
 
 def test_damaged_checkpoints_are_named(run, monkeypatch):
@@ -200,9 +208,32 @@ def test_missing_checkpoints_are_named(run, monkeypatch):
 
 def test_a_spoiled_model_is_named(run, monkeypatch):
     replace(run / "model.keras", b"x")
-    assert "is not a model that can be opened" in findings(monkeypatch, "model")[0][1]
+    assert "is damaged or not a file of weights" in findings(monkeypatch, "model")[0][1]
 
 
 def test_a_missing_model_is_named(run, monkeypatch):
     (run / "model.keras").unlink()
     assert "model.keras: is not there; `make train" in findings(monkeypatch, "model")[0][1]
+
+
+STRANGE_FILES = {
+    "a list that is a pipe": ("train.txt", os.mkfifo),
+    "a table of digests that is a folder": ("pictures.sha256", os.mkdir),
+    "no classes": ("classes.txt", lambda path: path.write_text("")),
+    "a table of digests without digests": ("pictures.sha256", lambda path: path.write_text("x")),
+    "a history of words": ("history.csv", lambda path: path.write_text("epoch\nmany\n")),
+    "a model of no bytes": ("model.keras", lambda path: path.write_text("")),
+}
+
+
+@pytest.mark.parametrize("kind", STRANGE_FILES)
+def test_a_strangers_run_never_ends_the_doctor(tmp_path, monkeypatch, kind):
+    """Every check has its line, well or not, whatever the files are."""
+    run = write_run(tmp_path / "run")
+    name, make = STRANGE_FILES[kind]
+    (run.directory / name).unlink(missing_ok=True)
+    make(run.directory / name)
+    monkeypatch.setattr(doctor, "INSTALLATION", ())
+    found = list(doctor.examine(run))
+    assert [finding.name for finding in found] == [check.__name__ for check in doctor.RUN]
+    assert not any("could not be looked at" in finding.text for finding in found)

@@ -5,9 +5,13 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from alexnet_tf.inference.evaluate import Evaluation, wilson_interval
+from alexnet_tf.inference.engine import Engine
+from alexnet_tf.inference.evaluate import Evaluation, evaluate_runs
 from alexnet_tf.reports.evaluation import evaluation_json, evaluation_text
+from alexnet_tf.runs.history import wilson_interval
+from tests.support.runs import write_run
 
 
 @pytest.fixture
@@ -18,13 +22,15 @@ def run(trained_run, tmp_path):
 
 
 @pytest.fixture
-def reversed_run(run):
-    """The same network, but the names of its two outputs are exchanged."""
-    other = shutil.copytree(run, run.with_name("reversed"), copy_function=os.link)
-    config = json.loads((run / "config.json").read_text())
-    (other / "config.json").unlink()
-    (other / "config.json").write_text(json.dumps(config | {"classes": ["dog", "cat"]}))
-    return other
+def opposites(tmp_path):
+    """Two runs of the same weights; the names of their two outputs are exchanged."""
+    runs = [
+        write_run(tmp_path / "one", ("cat", "dog")),
+        write_run(tmp_path / "reversed", ("dog", "cat")),
+    ]
+    for run in runs:
+        Engine.of_run(run).write_litert()
+    return runs
 
 
 @pytest.fixture
@@ -118,7 +124,7 @@ def test_a_run_is_as_right_about_its_validation_list_as_in_training(command, run
 
 def test_any_labelled_pictures_will_do_and_unreadable_ones_are_left_out(command, run, labelled):
     result = command("alexnet_tf", "evaluate", "run", "--data", "labelled", "--json", code=2)
-    assert result.stderr.startswith("alexnet_tf: left out: labelled/cat/broken.jpg: is not a JPEG")
+    assert result.stderr.startswith("alexnet_tf: left out: labelled/cat/broken.jpg: is text, no")
     answer = json.loads(result.stdout)
     assert (answer["pictures"], answer["failed"]) == (6, 1)
     assert [sum(counts) for counts in answer["confusion"]] == [5, 1]
@@ -132,16 +138,44 @@ def test_who_evaluates_on_pictures_of_the_training_is_told(command, run):
     assert "run was trained on 52 of these pictures" in out and out.startswith("60 pictures")
 
 
-def test_runs_are_averaged_class_by_class(command, run, reversed_run, labelled):
+def test_copies_of_training_pictures_are_known_by_their_bytes(command, run, faces, tmp_path):
+    """Under other names, in another folder; the originals are not even there any more."""
+    (tmp_path / "photos").unlink()
+    first = (run / "train.txt").read_text().splitlines()[0].split(" ")[0]
+    for name, source in (("cat/seen", first.removeprefix("photos/")), ("dog/unseen", None)):
+        copy = tmp_path / "copies" / f"{name}.jpg"
+        copy.parent.mkdir(parents=True)
+        if source:
+            shutil.copy(faces / source, copy)
+        else:
+            Image.effect_noise((300, 300), 50).convert("RGB").save(copy)
+    command_line = ("alexnet_tf", "evaluate", "run", "--data", "copies")
+    assert "run was trained on 1 of these pictures" in command(*command_line).stdout
+
+
+def test_a_run_of_an_earlier_version_compares_with_the_pictures_where_they_are(tmp_path, faces):
+    """It kept no digests. Of those that are gone nobody knows."""
+    run = write_run(tmp_path / "run")
+    shutil.copytree(faces, tmp_path / "photos")
+    lines = [f"{tmp_path}/photos/cat.{number}.jpg 0\n" for number in range(5)]
+    (run.directory / "train.txt").write_text("".join(lines))
+    for number in (3, 4):
+        (tmp_path / f"photos/cat.{number}.jpg").unlink()
+    result = evaluate_runs([run], str(faces))
+    assert (result.trained_on, result.untraced) == ((3,), (2,))
+    assert "2 pictures that " in evaluation_text(result)
+
+
+def test_runs_are_averaged_class_by_class(command, opposites, labelled):
     """What one is right about the other is not: p and 1 - p."""
     (labelled / "cat/broken.jpg").unlink()
     answer = json.loads(
-        command("alexnet_tf", "evaluate", "run", "reversed", "--data", "labelled", "--json").stdout
+        command("alexnet_tf", "evaluate", "one", "reversed", "--data", "labelled", "--json").stdout
     )
     first, second = (entry["accuracy"] for entry in answer["runs"])
     assert first + second == pytest.approx(1)
     assert answer["gain"]["over_mean"] == pytest.approx(answer["accuracy"] - 0.5)
-    both = ("--run", "run", "--run", "reversed")
+    both = ("--run", "one", "--run", "reversed")
     result = command("predict_alexnet.py", "2", "labelled/cat/cat.0.jpg", "--json", *both)
     top = json.loads(result.stdout)["top"]
     assert [entry["probability"] for entry in top] == pytest.approx([0.5, 0.5])
@@ -153,22 +187,23 @@ def test_a_class_that_the_run_does_not_know_is_named(command, run, labelled):
     assert "labelled: has the class 'fox', which run was not trained on" in result.stderr
 
 
-def test_runs_validated_with_different_pictures_are_named(command, run, reversed_run):
-    (reversed_run / "val.txt").unlink()
-    (reversed_run / "val.txt").write_text("photos/cat.0.jpg 1\n")
-    result = command("alexnet_tf", "evaluate", "run", "reversed", code=2)
-    assert "reversed: was validated with other pictures than run; say with --data" in result.stderr
+def test_runs_validated_with_different_pictures_are_named(command, opposites, labelled):
+    for run, name in zip(opposites, ("cat.0", "cat.1")):
+        index = run.read_config()["classes"].index("cat")
+        (run.directory / "val.txt").write_text(f"labelled/cat/{name}.jpg {index}\n")
+    result = command("alexnet_tf", "evaluate", "one", "reversed", code=2)
+    assert "reversed: was validated with other pictures than one; say with --data" in result.stderr
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("alexnet_tf", "evaluate", "run", "reversed"),
-        ("predict_alexnet.py", "2", "a.jpg", "--run", "run", "--run", "reversed"),
+        ("alexnet_tf", "evaluate", "one", "other"),
+        ("predict_alexnet.py", "2", "a.jpg", "--run", "one", "--run", "other"),
     ],
 )
-def test_runs_of_different_classes_are_named(command, run, reversed_run, arguments):
-    config = json.loads((reversed_run / "config.json").read_text())
-    (reversed_run / "config.json").write_text(json.dumps(config | {"classes": ["cat", "fox"]}))
+def test_runs_of_different_classes_are_named(command, tmp_path, arguments):
+    write_run(tmp_path / "one")
+    write_run(tmp_path / "other", ("cat", "fox"))
     message = command(*arguments, code=2).stderr
-    assert "has other classes than run/model.keras, for only one of them knows 'dog'" in message
+    assert "has other classes than one/model.keras, for only one of them knows 'dog'" in message

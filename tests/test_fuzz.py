@@ -38,6 +38,22 @@ def test_damaged_files_are_errors_or_arrays():
     assert result.stdout.startswith("600 inputs")
 
 
+def test_a_run_with_a_damaged_file_is_refused_or_read():
+    """`make fuzz` reads 2,000."""
+    script = [sys.executable, "-m", "tests.tools.fuzz", "--of", "runs", "--inputs", "90"]
+    result = subprocess.run(script, capture_output=True, text=True, cwd=ROOT)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.startswith("90 inputs")
+
+
+def test_damaged_data_is_refused_or_understood_the_same_twice():
+    """Pictures, lists, tars and odd folders; `make fuzz` reads 10,000."""
+    script = [sys.executable, "-m", "tests.tools.fuzz", "--of", "data", "--inputs", "260"]
+    result = subprocess.run(script, capture_output=True, text=True, cwd=ROOT)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.startswith("260 inputs")
+
+
 def assert_bounded(path, content):
     path.write_bytes(content)
     assert read(path) in GOOD

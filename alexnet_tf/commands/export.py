@@ -6,9 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from alexnet_tf.exports.litert import write_litert
+from alexnet_tf.errors import UserError
+from alexnet_tf.exports.litert import is_litert
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.run import finished_run
+from alexnet_tf.system.files import check_replaceable
 from alexnet_tf.system.quiet import import_tensorflow
 
 HELP = "write a run's network for other programs"
@@ -38,6 +40,10 @@ def run(options: argparse.Namespace) -> None:
     run = finished_run(options.run)
     default = run.litert_path.with_suffix(".int8.tflite") if options.int8 else run.litert_path
     path = Path(options.out) if options.out else default
-    import_tensorflow()
-    write_litert(Engine.of_run(run).open_keras(), path, options.int8)
+    check_replaceable(path)
+    if options.out and path.is_file() and path.stat().st_size and not is_litert(path):
+        raise UserError(
+            f"{path}: is there already and no LiteRT file; give --out another name, or delete it"
+        )
+    Engine.of_run(run).write_litert(path, options.int8)
     print(f"{path}: {path.stat().st_size / 1e6:.0f} MB")

@@ -8,8 +8,7 @@ from __future__ import annotations
 import io
 import os
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from logging import Logger
@@ -17,22 +16,30 @@ from pathlib import Path
 
 import numpy as np
 
-from alexnet_tf.errors import UserError
+from alexnet_tf.errors import BadFile, UserError
+from alexnet_tf.exports.schema import check_file
+from alexnet_tf.system import children
 from alexnet_tf.system.files import replacing
 from alexnet_tf.system.quiet import no_remarks
+
+# What stands at the end of a file, behind what interpreters read: what it was made from.
+MARK = b"\nalexnet_tf made this from %s\n"
+MARK_BYTES = len(MARK % (b"0" * 64))
 
 
 class LiteModel:
     """The network in a ``.tflite`` file, asked like a Keras model.
 
-    Raises UserError for a damaged file.
+    Raises UserError for a damaged file, and for one of another network than those with so many
+    `classes`, where that is given.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, classes: int | None = None):
         from ai_edge_litert.interpreter import Interpreter
 
-        self._path = path
-        with self._opening():
+        self._path, self._classes = path, classes
+        with self._asking():
+            check_file(path)
             self._interpreter = Interpreter(str(path), num_threads=os.cpu_count())
             self._input = self._interpreter.get_input_details()[0]["index"]
             self._output = self._interpreter.get_output_details()[0]["index"]
@@ -40,23 +47,26 @@ class LiteModel:
 
     def predict_on_batch(self, inputs: np.ndarray) -> np.ndarray:
         """Return the probabilities, float32 (n, classes), for inputs float32 (n, 227, 227, 3)."""
-        if len(inputs) != self._pictures:  # to make ready for another number takes time
-            with self._opening():
+        with self._asking():
+            if len(inputs) != self._pictures:  # to make ready for another number takes time
                 self._interpreter.resize_tensor_input(self._input, inputs.shape)
                 self._interpreter.allocate_tensors()
-            self._pictures = len(inputs)
-        self._interpreter.set_tensor(self._input, inputs)
-        self._interpreter.invoke()
-        return self._interpreter.get_tensor(self._output)
+                self._pictures = len(inputs)
+            self._interpreter.set_tensor(self._input, inputs)
+            self._interpreter.invoke()
+            outputs = self._interpreter.get_tensor(self._output)
+            if outputs.shape != (len(inputs), self._classes or outputs.shape[-1]):
+                raise BadFile(f"its outputs have the shape {outputs.shape}")
+        return outputs
 
     @contextmanager
-    def _opening(self) -> Iterator[None]:
+    def _asking(self) -> Iterator[None]:
         try:
             with no_remarks():
                 yield
-        except (ValueError, RuntimeError) as error:
+        except (ValueError, RuntimeError, IndexError, MemoryError, BadFile) as error:
             raise UserError(
-                f"{self._path}: is damaged, or of an older version of this program; delete it, and "
+                f"{self._path}: is damaged, or not of this network ({error}); delete it, and "
                 "TensorFlow answers"
             ) from error
 
@@ -66,19 +76,40 @@ def is_installed() -> bool:
     return find_spec("ai_edge_litert") is not None
 
 
-def is_current(path: Path, source: Path) -> bool:
-    """Tell whether `path` can be asked in place of `source`, from which it was made."""
-    if not (is_installed() and path.is_file() and source.is_file()):
+def is_litert(path: Path) -> bool:
+    """Tell whether the file `path` begins as one of LiteRT."""
+    with open(path, "rb") as file:
+        return file.read(8)[4:] == b"TFL3"
+
+
+def is_current(path: Path, made_from: str) -> bool:
+    """Tell whether the file `path` can be asked, and says that it was made from just that.
+
+    `made_from` is a fingerprint, 64 digits in hex; dates, which copying changes, do not count.
+    """
+    if not (is_installed() and path.is_file()):
         return False
-    return path.stat().st_mtime >= source.stat().st_mtime
+    with open(path, "rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - MARK_BYTES))
+        return file.read() == MARK % made_from.encode()
 
 
-def write_litert(model, path: Path, int8: bool = False) -> None:
+def write_litert(model, path: Path, made_from: Callable[[], str], int8: bool = False) -> None:
     """Write the Keras `model` as a ``.tflite``: float32, or with int8 weights, a quarter as large.
 
     It takes any number of inputs at once. Writing it takes some seconds and, for a moment, 1.8 GB
-    of memory.
+    of memory. `made_from` fingerprints what the model was opened from, and is asked when the rest
+    is done: what it raises leaves `path` as it was.
     """
+    content = _convert(model, int8)
+    with replacing(path, len(content)) as temporary:
+        temporary.write_bytes(content)
+        check_file(temporary)
+        with open(temporary, "ab") as file:
+            file.write(MARK % made_from().encode())
+
+
+def _convert(model, int8: bool) -> bytes:
     import tensorflow as tf
 
     # Not from_keras_model, which first writes the network to the disk and reads it again.
@@ -95,9 +126,7 @@ def write_litert(model, path: Path, int8: bool = False) -> None:
     if int8:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     with no_remarks(), redirect_stdout(io.StringIO()):
-        content = converter.convert()
-    with replacing(path, len(content)) as temporary:
-        temporary.write_bytes(content)
+        return converter.convert()
 
 
 @contextmanager
@@ -107,9 +136,10 @@ def exporting_apart(run: Path, log: Logger) -> Iterator[None]:
     The memory that this takes is gone when the process ends, which imports TensorFlow during the
     block. A failure is a warning, for without the file everything works, only slower.
     """
-    command = [sys.executable, "-m", "alexnet_tf", "export", str(run), "--format", "litert"]
+    words = ("export", run.absolute(), "--format", "litert", "--wait")
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    with subprocess.Popen([*command, "--wait"], text=True, **pipes) as process:
+    command = children.python("-m", "alexnet_tf", *words)
+    with subprocess.Popen(**command, text=True, **pipes) as process:
         try:
             yield
             _, errors = process.communicate("\n")

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from alexnet_tf.data.imagenet import imagenet_classes
+from alexnet_tf.errors import BadFile, UserError
 from alexnet_tf.exports import litert
 from alexnet_tf.runs.run import Run
+from alexnet_tf.runs.settings import Settings
+from alexnet_tf.runs.signature import check_signature
+from alexnet_tf.system.fingerprints import file_fingerprint
 from alexnet_tf.system.processor import native_precision
 from alexnet_tf.system.quiet import import_tensorflow
-from alexnet_tf.variants import get_variant
-from alexnet_tf.weights import Weights
-from alexnet_tf.weights.loading import open_weights
+from alexnet_tf.variants import Variant, get_variant
+from alexnet_tf.weights.loading import WeightsFile, read_weights_file
 
 # The most inputs that a network is asked about at once.
 BATCH = 64
 # Up to as many inputs in all, LiteRT has answered sooner than TensorFlow, whose import takes
 # seconds, but which then is faster.
 MOST_FOR_LITE = 2000
+# For each weight in a file, and beside all of them: the format with the largest is a Caffe model of
+# float64, and whoever keeps more in a file of weights keeps something else.
+MOST_BYTES, MOST_BESIDE = 16, 1 << 26
 # Without LiteRT: up to as many, a Keras model has answered before it is made fast.
 MOST_AS_IT_IS = 250
 
@@ -30,24 +38,22 @@ class Engine:
     """A finished network, which is opened when the first picture asks.
 
     `variant` and `resize` say what it wants of a picture, as in `alexnet_tf.data.images`, and
-    `classes` name its outputs, in their order. It was read from the file `source`; `litert_path` is
-    where the same network is, or should be, as a LiteRT file: that answers at once, while importing
-    TensorFlow, which answers thousands faster, takes seconds.
+    `classes` name its outputs, in their order. Its weights are in the file `source`; `litert_path`
+    is where the same network is, or should be, as a LiteRT file: that answers at once, while
+    importing TensorFlow, which answers thousands faster, takes seconds.
     """
 
     def __init__(
         self,
-        variant: str,
+        network: Variant,
         resize: str,
         classes: Sequence[str],
         source: Path,
         litert_path: Path,
-        weights: Weights | Path | None = None,
     ):
-        """Take `weights`, or a file of them, for a new AlexNet; without, `source` is a model."""
-        self.variant, self.resize, self.classes = variant, resize, tuple(classes)
+        self.network, self.variant = network, network.name
+        self.resize, self.classes = resize, tuple(classes)
         self.source, self.litert_path = source, litert_path
-        self._weights = weights
         self._asked_keras = False
 
     @classmethod
@@ -57,28 +63,23 @@ class Engine:
         Raises BadFile for unusable ones; those that a LiteRT file was made from were checked then.
         """
         path, classes = Path(weights), [names for _, names in imagenet_classes()]
-        litert_path = path.with_name(f"{path.name}.{variant}.tflite")
-        checked = path
-        if not litert.is_current(litert_path, path):
-            checked = open_weights(path, get_variant(variant), len(classes))
-        return cls(variant, resize, classes, path, litert_path, checked)
+        litert_path = Path(f"{path}.{variant}.tflite")
+        engine = cls(get_variant(variant), resize, classes, path, litert_path)
+        if not engine._has_litert:
+            _ = engine.weights
+        return engine
 
     @classmethod
     def of_run(cls, run: Run) -> Engine:
         """Open a finished run, which knows its own classes, in pictures resized as they were then.
 
-        Raises UserError when its config.json is unreadable.
+        Raises UserError when its config.json is unreadable, or of another network than its model.
         """
         config = run.read_config()
-        return cls(
-            config["settings"]["variant"],
-            config["settings"]["resize"],
-            config["classes"],
-            run.model_path,
-            run.litert_path,
-            # The starter has weights in place of a model.
-            None if run.model_path.suffix == ".keras" else run.model_path,
-        )
+        check_signature(run, config)
+        settings, classes = Settings(**config["settings"]), config["classes"]
+        network = settings.chosen_variant()
+        return cls(network, settings.resize, classes, run.model_path, run.litert_path)
 
     def probabilities(self, inputs: np.ndarray, among: int) -> np.ndarray:
         """Return the probabilities, float32 (n, classes), for inputs float32 (n, 227, 227, 3).
@@ -86,7 +87,7 @@ class Engine:
         n is at most `BATCH`, and `among` says how many will be asked for in all: up to
         `MOST_FOR_LITE` are answered in float32 by LiteRT, where it can; more by `FastModel`.
         """
-        if among <= MOST_FOR_LITE and litert.is_current(self.litert_path, self.source):
+        if among <= MOST_FOR_LITE and self._has_litert:
             model = self._lite_model
         elif among <= MOST_AS_IT_IS:
             model = self._keras_model
@@ -94,31 +95,81 @@ class Engine:
             model = self._fast_model
         return model.predict_on_batch(inputs)
 
-    def open_keras(self):
-        """Return the network as a new Keras model: inputs of `variant` → (n, classes)."""
-        from alexnet_tf.model import AlexNet, load_model
+    @cached_property
+    def weights(self) -> WeightsFile:
+        """The network's weights; BadFile unless all layers are there, of the right shapes."""
+        if self.source.is_file():
+            _ = self._opened  # of what is read now, or of what was there before
+        file = read_weights_file(self.source, with_slopes=True)
+        return replace(file, layers=file.check(self.network, len(self.classes)))
 
-        if self._weights is None:
-            return load_model(self.source)
-        return AlexNet(self.variant, len(self.classes), self._weights)
+    def open_keras(self):
+        """Return the network as a new Keras model: inputs of `variant` → (n, classes).
+
+        It is built here, and only its weights are taken from the file: what a stranger's file says
+        of layers is neither believed nor run.
+        """
+        weights = self.weights  # before TensorFlow is imported, for they may be refused
+        import_tensorflow()
+        from alexnet_tf.model import AlexNet, load_slopes
+
+        model = AlexNet(self.network, len(self.classes), weights.layers)
+        try:
+            load_slopes(model, weights.slopes)
+        except BadFile as error:
+            raise BadFile(f"{self.source}: {error}") from error
+        return model
 
     def lacks_litert(self) -> bool:
         """Tell whether TensorFlow answered for want of a LiteRT file, which could be read here."""
-        is_current = litert.is_current(self.litert_path, self.source)
-        return self._asked_keras and litert.is_installed() and not is_current
+        return self._asked_keras and litert.is_installed() and not self._has_litert
 
-    def write_litert(self) -> None:
-        """Write the LiteRT file. Raises OSError where the folder takes none."""
-        litert.write_litert(self._keras_model, self.litert_path)
+    def write_litert(self, path: Path | None = None, int8: bool = False) -> None:
+        """Write the LiteRT file, to where it is looked for unless `path` is given.
+
+        Raises OSError where the folder takes none, and UserError when the weights were replaced in
+        the meantime.
+        """
+        litert.write_litert(self._keras_model, path or self.litert_path, self._unchanged, int8)
+
+    def _unchanged(self) -> str:
+        """Return the fingerprint of what was opened; UserError if that is no longer there."""
+        if self._fingerprint() != self._opened:
+            raise UserError(
+                f"{self.source}: was replaced while its LiteRT file was being made; nothing was "
+                "written, do it again"
+            )
+        return self._opened
+
+    def _fingerprint(self) -> str:
+        """Fingerprint the weights, and the network that is built of them.
+
+        Raises BadFile for a file that is far too large, before it is read.
+        """
+        most = MOST_BYTES * self.network.parameters(len(self.classes)) + MOST_BESIDE
+        if self.source.stat().st_size > most:
+            raise BadFile(
+                f"{self.source}: is larger than weights of this network are, which take {most:,} "
+                "bytes at most"
+            )
+        made_of = file_fingerprint(self.source), self.network, len(self.classes)
+        return hashlib.sha256(repr(made_of).encode()).hexdigest()
+
+    @cached_property
+    def _opened(self) -> str:
+        return self._fingerprint()
+
+    @cached_property
+    def _has_litert(self) -> bool:
+        return self.source.is_file() and litert.is_current(self.litert_path, self._opened)
 
     @cached_property
     def _lite_model(self) -> litert.LiteModel:
-        return litert.LiteModel(self.litert_path)
+        return litert.LiteModel(self.litert_path, len(self.classes))
 
     @cached_property
     def _keras_model(self):
         self._asked_keras = True
-        import_tensorflow()
         return self.open_keras()
 
     @cached_property

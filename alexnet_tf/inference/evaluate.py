@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +9,14 @@ from typing import Any
 import numpy as np
 
 from alexnet_tf.data.images import ImageError
-from alexnet_tf.data.sources import Source, open_source, read_list
+from alexnet_tf.data.listing import is_junk
+from alexnet_tf.data.lists import read_list
+from alexnet_tf.data.sources import Source, open_source
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
+from alexnet_tf.runs.history import wilson_interval
+from alexnet_tf.runs.pictures import digests
 from alexnet_tf.runs.run import Run
 from alexnet_tf.system.progress import progress
 
@@ -25,8 +27,9 @@ class Evaluation:
 
     `labels` (pictures,) are the indices of their classes; `answers` (runs, pictures) are what each
     run takes them for and `averaged` (pictures,) what all runs do, averaged in probability.
-    `trained_on` says for each run how many of the pictures it was trained on; `failed` were
-    unreadable.
+    `trained_on` says for each run how many of the pictures it was trained on, known by their bytes,
+    and `untraced` how many of its training pictures are no longer there to compare with; `failed`
+    were unreadable.
     """
 
     runs: tuple[str, ...]
@@ -36,6 +39,7 @@ class Evaluation:
     averaged: np.ndarray
     trained_on: tuple[int, ...]
     failed: tuple[ImageError, ...] = ()
+    untraced: tuple[int, ...] = ()
 
     def accuracy(self, answers: np.ndarray) -> dict[str, Any]:
         """Return the share of right `answers`, and its interval for all such pictures, with 95%."""
@@ -100,7 +104,7 @@ def evaluate_runs(runs: Sequence[Run], data: str | None = None, crops: int = 1) 
                 f"its classes are in {runs[0].directory / 'classes.txt'}"
             )
     files, labels, answers, averaged = [], [], [], []
-    failed = [ImageError(*rejected) for rejected in source.rejected]
+    failed = [ImageError(*each) for each in source.rejected if not is_junk(each)]
     found = classifier.probabilities([entry.path for entry in source.entries])
     found = progress(found, len(source.entries), "evaluating")
     for entry, probabilities in zip(source.entries, found):
@@ -113,23 +117,18 @@ def evaluate_runs(runs: Sequence[Run], data: str | None = None, crops: int = 1) 
             averaged.append(probabilities.mean(axis=0).argmax())
     if not files:
         raise UserError(f"{failed[0]}; nor can any other of the pictures be read")
+    found = list(digests(files).values())
+    trained_on, untraced = zip(*(_trained_on(run, found) for run in runs))
     return Evaluation(
         tuple(str(run.directory) for run in runs),
         classifier.classes,
         np.array(labels),
         np.array(answers).T,
         np.array(averaged),
-        tuple(_trained_on(run, files) for run in runs),
+        trained_on,
         tuple(failed),
+        untraced,
     )
-
-
-def wilson_interval(hits: int, total: int) -> tuple[float, float]:
-    """Return the 95% interval of a share of which `hits` in `total` were seen (Wilson 1927)."""
-    z = 1.959964  # the normal distribution's quantile of 0.975
-    centre = (hits + z**2 / 2) / (total + z**2)
-    half = z / (total + z**2) * math.sqrt(hits * (total - hits) / total + z**2 / 4)
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def _validation_list(runs: Sequence[Run]) -> Source:
@@ -144,9 +143,16 @@ def _validation_list(runs: Sequence[Run]) -> Source:
     return first
 
 
-def _trained_on(run: Run, files: Sequence[str]) -> int:
-    """Count those of `files` that are in the run's training list, if it has one."""
+def _trained_on(run: Run, found: Sequence[str]) -> tuple[int, int]:
+    """Count the digests `found` of pictures that the run was trained on, if it has a list of them.
+
+    And those in the list whose digest nobody knows: of a run of an earlier version, which kept
+    none, if the picture itself is gone.
+    """
     path = run.directory / "train.txt"
-    pictures = read_list(path) if path.is_file() else []
-    trained = {os.path.abspath(picture) for picture, _ in pictures}
-    return sum(os.path.abspath(file) in trained for file in files)
+    pictures = [picture for picture, _ in read_list(path)] if path.is_file() else []
+    known = run.read_digests()
+    known |= digests(picture for picture in pictures if picture not in known)
+    trained = [known[picture] for picture in pictures]
+    counted = {*trained} - {""}
+    return sum(digest in counted for digest in found), trained.count("")

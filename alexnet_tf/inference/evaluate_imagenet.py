@@ -10,7 +10,7 @@ import numpy as np
 
 from alexnet_tf.data.imagenet import imagenet_classes
 from alexnet_tf.data.images import ImageError
-from alexnet_tf.data.sources import read_list
+from alexnet_tf.data.lists import read_list
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Classifier, find_pictures
 from alexnet_tf.inference.evaluate import wilson_interval
@@ -51,7 +51,7 @@ def imagenet_pictures(
     named after, or else that its name begins with, as in ``n01440764_10026.JPEG``. Raises UserError
     when there is no picture, or none of this tells the class of one.
     """
-    pictures = find_pictures([str(folder)]) if Path(folder).is_dir() else []
+    pictures, _ = find_pictures([str(folder)]) if Path(folder).is_dir() else ([], [])
     if not pictures:
         raise UserError(f"{folder}: is no folder of pictures")
     indices = {wnid: index for index, (wnid, _) in enumerate(imagenet_classes())}

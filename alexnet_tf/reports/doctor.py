@@ -5,7 +5,6 @@ A check is a function that returns what it found, or raises UserError: what is w
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import shutil
 from collections import Counter
@@ -16,11 +15,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from alexnet_tf.data.dataset import Dataset, Picture
-from alexnet_tf.data.images import ImageError, read_content
-from alexnet_tf.data.sources import read_lines, read_list
+from alexnet_tf.data.dataset import Dataset
 from alexnet_tf.errors import UserError
-from alexnet_tf.runs.checkpoints import BrokenCheckpoint, load_checkpoint
+from alexnet_tf.inference.engine import Engine
+from alexnet_tf.runs.checkpoints import (
+    BrokenCheckpoint,
+    Expected,
+    identity,
+    list_checkpoints,
+    load_checkpoint,
+)
+from alexnet_tf.runs.pictures import listed_pictures
+from alexnet_tf.runs.remarks import imbalance
 from alexnet_tf.runs.run import STARTER_RUN, Run, starting_weights
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system.processor import processor_flags
@@ -37,8 +43,6 @@ FEATURES = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_
 # Four checkpoints of 440 MB, the fourth while it is written, model.keras of 230 MB, and 37 kB of
 # features for each of 25,000 pictures.
 ROOM = 3 << 30
-# A class this many times as large as another is most of what training sees.
-IMBALANCE = 10
 
 
 @dataclass(frozen=True)
@@ -62,25 +66,14 @@ class RunFiles:
         return self.run.read_config()
 
     @cached_property
+    def settings(self) -> Settings:
+        """Return what the run was told."""
+        return Settings(**self.config["settings"])
+
+    @cached_property
     def dataset(self) -> Dataset:
         """List the pictures that the run was told; the digest of one that cannot be read is ""."""
-        classes = [name for name in read_lines(self.run.directory / "classes.txt") if name]
-        parts = [
-            tuple(
-                Picture(path, self._index(label, classes), _digest(path))
-                for path, label in read_list(self.run.directory / name)
-            )
-            for name in ("train.txt", "val.txt")
-        ]
-        return Dataset(tuple(classes), *parts)
-
-    def _index(self, label: str, classes: list[str]) -> int:
-        if not label.isdecimal() or int(label[:9]) >= len(classes):
-            raise UserError(
-                f"{self.run.directory}: a label in its lists is '{label}', but classes.txt has "
-                f"{len(classes)} lines; start another run"
-            )
-        return int(label)
+        return listed_pictures(self.run)
 
 
 def examine(run: Run | None) -> Iterator[Finding]:
@@ -99,7 +92,10 @@ def _finding(check: Callable[..., str], *arguments) -> Finding:
     try:
         return Finding(check.__name__, True, check(*arguments))
     except UserError as error:
-        return Finding(check.__name__, False, " ".join(str(error).split()))
+        text = str(error)
+    except Exception as error:  # a stranger's files, and the other checks still tell something
+        text = f"could not be looked at ({error!r}); are these the files of a run?"
+    return Finding(check.__name__, False, " ".join(text.split()))
 
 
 def versions() -> str:
@@ -179,19 +175,15 @@ def starter() -> str:
 
 def config(files: RunFiles) -> str:
     """Read a variant, settings and classes in config.json."""
-    found, path = files.config, files.run.config_path
-    get_variant(found["settings"]["variant"])
-    classes = found["classes"]
-    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
-        raise UserError(f"{path}: its classes should be a list of names; start another run")
+    classes, path = files.config["classes"], files.run.config_path
     if classes != list(files.dataset.classes):
         raise UserError(f"{path}: its classes are not those of classes.txt; put both back")
-    return f"{found['settings']['variant']}, {len(classes)} classes"
+    return f"{files.settings.variant}, {len(classes)} classes"
 
 
 def pretrained(files: RunFiles) -> str:
     """Compare the weights with those that the run began with."""
-    settings = Settings(**files.config["settings"])
+    settings = files.settings
     found = starting_weights(settings, settings.chosen_variant())
     if fingerprint(found) != files.config["weights"]:
         raise UserError(
@@ -234,25 +226,25 @@ def duplicates(files: RunFiles) -> str:
 
 def balance(files: RunFiles) -> str:
     """Count the pictures of each class that there are to train with."""
+    unequal = imbalance(files.dataset)
+    if unequal:
+        raise UserError(unequal)
     counts = Counter(picture.label for picture in files.dataset.train)
-    sizes = {name: counts[index] for index, name in enumerate(files.dataset.classes)}
-    few, many = (choose(sizes, key=sizes.__getitem__) for choose in (min, max))
-    if sizes[many] > IMBALANCE * sizes[few]:
-        raise UserError(
-            f"'{many}' has {sizes[many]} pictures and '{few}' {sizes[few]}, so that few of the "
-            "second will be recognized; add some, or leave some of the first out"
-        )
-    return f"{sizes[few]} to {sizes[many]} pictures of a class"
+    sizes = [counts[index] for index in range(len(files.dataset.classes))]
+    return f"{min(sizes, default=0)} to {max(sizes, default=0)} pictures of a class"
 
 
 def checkpoints(files: RunFiles) -> str:
-    """Read every checkpoint from end to end, which compares its checksums."""
-    paths = sorted(files.run.checkpoints_folder.glob("epoch-*.npz"))
+    """Read every checkpoint from end to end, and compare it with what the run was told."""
+    paths = list_checkpoints(files.run.checkpoints_folder)
     if not paths:
         raise UserError(f"there are none; `make train RUN={files.run.directory}` makes some")
+    settings, classes = files.settings, files.config["classes"]
+    whose = identity(settings, classes, files.config["data"], files.config["weights"])
+    expected = Expected.of(settings, len(classes), len(files.dataset.train), whose)
     for path in paths:
         try:
-            load_checkpoint(path)
+            load_checkpoint(path, expected)
         except BrokenCheckpoint as error:
             raise UserError(
                 f"{error}; `make train RUN={files.run.directory}` sets it aside and goes on after "
@@ -262,22 +254,15 @@ def checkpoints(files: RunFiles) -> str:
 
 
 def model(files: RunFiles) -> str:
-    """Open model.keras and compare it with the classes."""
+    """Read model.keras and compare it with config.json."""
     path = files.run.model_path
     if not path.is_file():
         raise UserError(
             f"{path}: is not there; `make train RUN={files.run.directory}` ends with it"
         )
-    import_tensorflow()
-    from alexnet_tf.model import load_model
-
-    outputs = load_model(path).output_shape[-1]
-    if outputs != len(files.config["classes"]):
-        raise UserError(
-            f"{path}: has {outputs} outputs for {len(files.config['classes'])} classes; delete it, "
-            f"and `make train RUN={files.run.directory}` writes it anew"
-        )
-    return f"{path} opens, {outputs} outputs"
+    engine = Engine.of_run(files.run)
+    _ = engine.weights
+    return f"{path} opens, {len(engine.classes)} outputs"
 
 
 def _name(layers: Weights, path: str) -> str:
@@ -285,13 +270,6 @@ def _name(layers: Weights, path: str) -> str:
     if Path(path).is_dir():
         return recognize(layers).name
     return replace(read_weights_file(path), layers=layers).recognized().name
-
-
-def _digest(path: str) -> str:
-    try:
-        return hashlib.sha256(read_content(path)).hexdigest()
-    except ImageError:
-        return ""
 
 
 INSTALLATION = (versions, processor, disk, network, starter)

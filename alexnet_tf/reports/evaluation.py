@@ -78,6 +78,12 @@ def _remarks(evaluation: Evaluation) -> Iterator[str]:
     if len(evaluation.runs) > 1:
         best, mean = (100 * gain for gain in evaluation.gain().values())
         yield f"averaging: {best:+.1f} points on the best run, {mean:+.1f} on their mean"
+    for run, pictures in zip(evaluation.runs, evaluation.untraced):
+        if pictures:
+            yield (
+                f"{pictures} pictures that {printable(run)} was trained on are no longer where they"
+                " were, so that nobody knows whether they are among these"
+            )
     for run, pictures in zip(evaluation.runs, evaluation.trained_on):
         if pictures:
             yield (

@@ -1,4 +1,4 @@
-"""Damages small files of weights, of every format, at random and reads them.
+"""Damages small files at random and reads them: weights of every format, a run, or data.
 
 Each is read in a child process with little memory to spare and little time; what comes back must be
 arrays no larger than the file can account for, or BadFile, and not for want of memory.
@@ -20,6 +20,7 @@ import time
 import zipfile
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from alexnet_tf.weights import Weights
 from alexnet_tf.weights.loading import read_weights
 from tests.support.caffe import random_weights, write_caffemodel
 from tests.support.formats import write_h5, write_npy, write_npz, write_pth
+from tests.support.runs import write_keras
 
 # pool5 is 1 × 1 × 2: whole networks of 5 kB.
 TINY = replace(VARIANTS["bvlc"], image_size=67, filters=(2,) * 5, groups=(1,) * 5, fc_units=(3, 3))
@@ -38,8 +40,14 @@ MEMORY = 64 << 20
 # Bytes of arrays for each byte of a file: a float32 for each byte of a float8, would there be one,
 # in each of sixteen arrays.
 LARGEST_GROWTH = 16 * 4
+# What can be damaged, and the module that makes samples and mutants of it and reads them.
+SUBJECTS = {
+    "weights": "tests.tools.fuzz",
+    "runs": "tests.tools.fuzz_runs",
+    "data": "tests.tools.fuzz_data",
+}
 # How an input may end.
-GOOD = ("arrays", "BadFile")
+GOOD, INPUTS = ("arrays", "BadFile"), 20_000
 
 INTERESTING = (
     # Numbers at the ends of their ranges, as bytes, as varints and as text.
@@ -98,27 +106,18 @@ def write_int8(path: Path, weights: Weights) -> None:
     np.savez(path, **parts)
 
 
-def write_keras(path: Path, weights: Weights) -> None:
-    """Write what Keras's `save` does, as far as it is read."""
-    inner = path.with_suffix(".weights.h5")
-    write_h5(inner, weights)
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("config.json", "{}")
-        archive.write(inner, "model.weights.h5")
-
-
 def mutant(originals: dict[str, bytes], seed: int, number: int) -> tuple[str, bytes]:
     """Make name and content of the input `number` of the series `seed`."""
     chance = random.Random(f"{seed} {number}")
     name = sorted(originals)[number % len(originals)]
     content = originals[name]
     if content.startswith(b"PK") and chance.random() < 0.7:
-        return name, _damaged_inside(content, chance)
+        return name, damaged_inside(content, chance)
     other = originals[chance.choice(sorted(originals))]
-    return name, _damaged(content, other, chance)
+    return name, damaged(content, other, chance)
 
 
-def _damaged_inside(zipped: bytes, chance: random.Random) -> bytes:
+def damaged_inside(zipped: bytes, chance: random.Random) -> bytes:
     """Damage members of a zip under right checksums: what is behind the checksums is reached."""
     file = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(zipped)) as before, zipfile.ZipFile(file, "w") as after:
@@ -127,12 +126,13 @@ def _damaged_inside(zipped: bytes, chance: random.Random) -> bytes:
         for name in names:
             content = before.read(name)
             if name in victims:
-                content = _damaged(content, before.read(chance.choice(names)), chance)
+                content = damaged(content, before.read(chance.choice(names)), chance)
             after.writestr(name, content)
     return file.getvalue()
 
 
-def _damaged(content: bytes, other: bytes, chance: random.Random) -> bytes:
+def damaged(content: bytes, other: bytes, chance: random.Random) -> bytes:
+    """Change some bytes, or put in some, of `other` too, or leave some out."""
     changed = bytearray(content)
     for _ in range(chance.choice((1, 1, 1, 2, 3, 8))):
         # Headers are at the beginnings, tables of contents at the ends.
@@ -163,6 +163,7 @@ def _damaged(content: bytes, other: bytes, chance: random.Random) -> bytes:
 class Report:
     """How the inputs ended, by format; what should not have been, and the extremes."""
 
+    good: tuple[str, ...] = GOOD
     outcomes: Counter = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     slowest: tuple[float, str] = (0, "")
@@ -170,11 +171,11 @@ class Report:
     peak: int = 0
 
     def add(self, number: int, name: str, size: int, outcome: str, seconds: float, peak: int):
-        self.outcomes[outcome if outcome in GOOD else "failed"] += 1
+        self.outcomes[outcome if outcome in self.good else "failed"] += 1
         self.slowest = max(self.slowest, (seconds, f"{number}, {name}"))
         self.largest = max(self.largest, (size, f"{number}, {name}"))
         self.peak = max(self.peak, peak)
-        if outcome not in GOOD:
+        if outcome not in self.good:
             self.failures.append(f"input {number}, {name}: {outcome}")
 
     def summary(self) -> str:
@@ -191,15 +192,16 @@ class Report:
         )
 
 
-def fuzz(count: int, seed: int, folder: Path, start: int = 0) -> Report:
+def fuzz(count: int, seed: int, folder: Path, start: int = 0, of: str = "weights") -> Report:
     """Read `count` damaged files, of which the same `seed` makes the same ones, in `folder`."""
-    originals, report, number = samples(folder), Report(), start
+    subject = import_module(SUBJECTS[of])
+    originals, report, number = subject.samples(folder), Report(subject.GOOD), start
     while number < start + count:
         read, write = os.pipe()
         child = os.fork()
         if not child:
             os.close(read)
-            _read_all(originals, seed, range(number, start + count), folder, write)
+            _read_all(subject, originals, seed, range(number, start + count), folder, write)
         os.close(write)
         with os.fdopen(read) as lines:
             for line in lines:
@@ -207,31 +209,35 @@ def fuzz(count: int, seed: int, folder: Path, start: int = 0) -> Report:
                 number += 1
         status = os.waitpid(child, 0)[1]
         if status:
-            name, content = mutant(originals, seed, number)
+            name, content = subject.mutant(originals, seed, number)
             outcome = f"killed the reader (wait status {status})"
             report.add(number, name, len(content), outcome, SECONDS, 0)
             number += 1
     return report
 
 
-def _read_all(originals, seed: int, numbers: range, folder: Path, pipe: int) -> None:
+def _read_all(subject, originals, seed: int, numbers: range, folder: Path, pipe: int) -> None:
     """Write a line to `pipe` for each input, in the child, which SIGALRM or a crash ends."""
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
+    resource.setrlimit(resource.RLIMIT_AS, (used + subject.MEMORY, used + subject.MEMORY))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for number in numbers:
-        name, content = mutant(originals, seed, number)
-        path = folder / name
-        path.write_bytes(content)
+        name, content = subject.mutant(originals, seed, number)
         signal.alarm(SECONDS)
         begun = time.monotonic()
-        outcome = read(path)
+        outcome = subject.trial(folder, originals, name, content)
         seconds = time.monotonic() - begun
         signal.alarm(0)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         line = json.dumps([number, name, len(content), outcome, seconds, peak])
         os.write(pipe, line.encode() + b"\n")
     os._exit(0)
+
+
+def trial(folder: Path, originals: dict[str, bytes], name: str, content: bytes) -> str:
+    """Tell how reading a file of that name and content ends, as `read` does."""
+    (folder / name).write_bytes(content)
+    return read(folder / name)
 
 
 def read(path: Path) -> str:
@@ -255,12 +261,14 @@ def read(path: Path) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--inputs", type=int, default=20_000, metavar="N", help="how many")
+    parser.add_argument("--of", default="weights", choices=SUBJECTS, help="what to damage")
+    parser.add_argument("--inputs", type=int, metavar="N", help="how many (20,000; 2,000 runs)")
     parser.add_argument("--start", type=int, default=0, metavar="N", help="number of the first")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the series")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        report = fuzz(options.inputs, options.seed, Path(folder), options.start)
+        count = options.inputs or import_module(SUBJECTS[options.of]).INPUTS
+        report = fuzz(count, options.seed, Path(folder), options.start, options.of)
     print(report.summary())
     return 1 if report.failures else 0
 

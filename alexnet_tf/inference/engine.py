@@ -15,7 +15,7 @@ from alexnet_tf.system.processor import native_precision
 from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.variants import get_variant
 from alexnet_tf.weights import Weights
-from alexnet_tf.weights.loading import open_weights
+from alexnet_tf.weights.loading import find_weights, open_weights
 
 # The most inputs that a network is asked about at once.
 BATCH = 64
@@ -51,13 +51,21 @@ class Engine:
         self._asked_keras = False
 
     @classmethod
-    def of_imagenet(cls, weights: str | Path, variant: str, resize: str = "short") -> Engine:
-        """Open pretrained weights, which know ImageNet's thousand classes.
+    def of_imagenet(
+        cls,
+        weights: str | Path,
+        variant: str,
+        resize: str = "short",
+        classes: Sequence[str] | None = None,
+    ) -> Engine:
+        """Open pretrained weights, which know `classes`: ImageNet's thousand, unless told others.
 
         Raises BadFile for unusable ones; those that a LiteRT file was made from were checked then.
         """
-        path, classes = Path(weights), [names for _, names in imagenet_classes()]
-        litert_path = path.with_name(f"{path.name}.{variant}.tflite")
+        path = find_weights(weights)
+        number = f".{len(classes)}" if classes else ""  # so that a file of others is not taken
+        litert_path = path.with_name(f"{path.name}.{variant}{number}.tflite")
+        classes = classes or [names for _, names in imagenet_classes()]
         checked = path
         if not litert.is_current(litert_path, path):
             checked = open_weights(path, get_variant(variant), len(classes))

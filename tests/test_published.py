@@ -157,12 +157,14 @@ def test_a_file_at_hand_is_put_where_its_format_belongs(here, bvlc_onnx, monkeyp
     assert os.listdir("weights") == ["bvlcalexnet-12.onnx"]
 
 
-def test_a_mirror_may_have_any_of_the_formats(here, bvlc_onnx, monkeypatch):
+def test_a_mirror_is_asked_for_every_format_before_any_publisher(
+    here, bvlc_onnx, site, monkeypatch
+):
     (here / "mirror").mkdir()
     shutil.copy(bvlc_onnx, here / "mirror/bvlcalexnet-12.onnx")
-    published_at(monkeypatch)
+    published_at(monkeypatch, npy=(site.url,))
     assert verb(monkeypatch, "weights", "--mirror", "mirror") == 0
-    assert os.listdir("weights") == ["bvlcalexnet-12.onnx"]
+    assert os.listdir("weights") == ["bvlcalexnet-12.onnx"] and site.asked == []
 
 
 def test_weights_of_another_training_are_not_the_published_ones(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
@@ -127,14 +127,13 @@ def fetch_bvlc(mirror: str | None = None, places: Sequence[str] = ()) -> Path:
     UserError when a file is there that is another, and DownloadError when no format can be had.
     """
     files = [PRETRAINED[name] for name in BVLC_FILES]
-    present = [file for file in files if (WEIGHTS_FOLDER / file.name).is_file()]
+    for file in files:
+        if (WEIGHTS_FOLDER / file.name).is_file():
+            return file.fetch(WEIGHTS_FOLDER)  # which checks it
     reasons = []
-    for file in present[:1] or files:
-        asked = [place for place in places if _suits(place, file)]
-        if places and not asked and not present:
-            continue
+    for file, asked in _rounds(files, mirror, places):
         try:
-            path = file.fetch(WEIGHTS_FOLDER, mirror, asked)
+            path = file.fetch(WEIGHTS_FOLDER, places=asked)
         except DownloadError as error:
             reasons.append(str(error.__cause__))
             continue
@@ -143,6 +142,18 @@ def fetch_bvlc(mirror: str | None = None, places: Sequence[str] = ()) -> Path:
         return path
     lines = (f"  {url}\n    as {WEIGHTS_FOLDER / file.name}" for file in files for url in file.urls)
     raise DownloadError("\n".join([*reasons, BY_HAND.format(lines="\n".join(lines))]))
+
+
+def _rounds(
+    files: Sequence[Published], mirror: str | None, places: Sequence[str]
+) -> Iterator[tuple[Published, Sequence[str]]]:
+    """Yield each file and whom to ask for it: the mirror for every format, then the others."""
+    if mirror:
+        yield from ((file, [f"{mirror}/"]) for file in files)
+    for file in files:
+        asked = [place for place in places if _suits(place, file)] if places else file.urls
+        if asked:
+            yield file, asked
 
 
 def _suits(place: str, file: Published) -> bool:

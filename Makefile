@@ -29,7 +29,7 @@ CAPITALS := $(call capitals,$(OPTIONS_OF_TRAINING) $(SWITCHES))
 
 # The variables that each target heeds.
 ALL_HEED       := PYTHON GPU LOCKED OLDEST VENV BIN
-weights_HEEDS  := WEIGHTS FROM MIRROR
+weights_HEEDS  := WEIGHTS TO FROM MIRROR
 data_HEEDS     := DATA SEED FROM MIRROR
 train_HEEDS    := $(CAPITALS) RUN OPTIONS
 tensorboard_HEEDS := RUN PORT HOST
@@ -82,8 +82,9 @@ $(SETUP): pyproject.toml $(LIMITS)
 demo: $(SETUP) ## the whole job on drawn cats and dogs, without any download
 	@$(BIN)/python -m alexnet_tf demo
 
-weights: $(SETUP) ## fetch and check the pretrained weights (WEIGHTS=NAME FROM MIRROR)
-	@$(BIN)/python -m alexnet_tf weights $(if $(WEIGHTS),$(call quoted,WEIGHTS)) $(PLACES)
+weights: $(SETUP) ## fetch and check the pretrained weights (WEIGHTS=NAME TO=FILE FROM MIRROR)
+	@$(BIN)/python -m alexnet_tf weights $(if $(WEIGHTS),$(call quoted,WEIGHTS)) \
+	  $(call option,to,TO) $(PLACES)
 
 data: $(SETUP) ## fetch, list and split the photos (DATA=FOLDER_OR_ZIP SEED FROM MIRROR)
 	@$(BIN)/python -m alexnet_tf data $(if $(DATA),$(call quoted,DATA)) $(call option,seed,SEED) $(PLACES)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from alexnet_tf import starter
 from alexnet_tf.commands import cli
+from alexnet_tf.data.imagenet import read_classes
 from alexnet_tf.data.images import CROPS, RESIZES
 from alexnet_tf.data.listing import left_out
 from alexnet_tf.errors import UserError
@@ -63,6 +64,12 @@ def parse_arguments() -> argparse.Namespace:
         help="1: pretrained weights with all eight layers (%(default)s)",
     )
     add(
+        "--classes",
+        metavar="FILE",
+        help="1: the names of other classes than ImageNet's, a line each, in the order of the"
+        " weights' outputs",
+    )
+    add(
         "--variant",
         default=DEFAULT_SETTINGS.variant,
         choices=VARIANTS,
@@ -88,7 +95,8 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     options = parse_arguments()
     if options.mode == "1":
-        engines = [Engine.of_imagenet(options.weights, options.variant, options.resize)]
+        classes = read_classes(options.classes) if options.classes else None
+        engines = [Engine.of_imagenet(options.weights, options.variant, options.resize, classes)]
     else:
         runs = [finished_run(directory) for directory in options.runs or [None]]
         engines = [Engine.of_run(run) for run in runs]

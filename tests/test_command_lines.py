@@ -102,8 +102,8 @@ def test_data_lists_and_counts(command, faces, tmp_path):
         "cat          26           4",
         "dog          26           4",
         "all          52           8",
-        "left out: 2, named with the reason in rejected.txt: 1 × is in no folder of a class and not "
-        "named cat.N or dog.N; 1 × is text, no picture",
+        "left out: 2, named with the reason in rejected.txt: 1 × is in no folder of a class and"
+        " not named cat.N or dog.N; 1 × is text, no picture",
     ]
     assert len((tmp_path / "data/train.txt").read_text().splitlines()) == 52
     assert (tmp_path / "data/rejected.txt").read_text().splitlines() == [

@@ -14,7 +14,11 @@ from alexnet_tf.inference import golden
 from alexnet_tf.reports import doctor
 from alexnet_tf.runs.run import Run
 from alexnet_tf.variants import FC_LAYERS, VARIANTS
+from alexnet_tf.weights.recognize import BVLC_CONV1
 from tests.support import reference
+from tests.support.caffe import random_weights as draw_weights
+from tests.support.formats import signed, write_npz
+from tests.support.places import ROOT
 from tests.support.runs import write_run
 
 
@@ -51,6 +55,18 @@ def test_all_is_well_where_there_are_weights(command, tmp_path, random_weights):
     lines = command("alexnet_tf", "doctor").stdout.splitlines()
     assert all(line.startswith("ok ") for line in lines)
     assert lines[-1] == "ok     weights: weights/random.npy: unknown weights"
+
+
+def test_weights_with_known_answers_are_named_whatever_they_are_called(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights").mkdir()
+    weights = draw_weights(VARIANTS["starter"], classes=3)
+    write_npz(tmp_path / "bvlc.npz", signed(weights, BVLC_CONV1))
+    (tmp_path / "bvlc.npz").rename(tmp_path / "weights/BVLC")
+    shutil.copy(ROOT / "weights/README.md", tmp_path / "weights")
+    (tmp_path / "weights/BVLC.bvlc.tflite").write_bytes(b"\x1c\0\0\0TFL3")
+    found = doctor.weights()
+    assert found.startswith("weights/BVLC: BVLC AlexNet; docs/weights.md has pictures to try")
 
 
 def test_a_package_that_is_too_old_is_named(monkeypatch):

@@ -11,10 +11,19 @@ from alexnet_tf.inference.evaluate_imagenet import (
     ImageNetEvaluation,
     evaluate_imagenet,
     imagenet_pictures,
+    published_figure,
 )
 from alexnet_tf.reports.evaluation import imagenet_text
 from alexnet_tf.variants import VARIANTS
+from alexnet_tf.weights.recognize import (
+    BVLC_CONV1,
+    CAFFENET_CONV1,
+    TORCHVISION_COLUMNS,
+    TORCHVISION_CONV1,
+    TORCHVISION_KERNELS,
+)
 from tests.support import reference
+from tests.support.formats import signed, write_npy, write_npz
 
 WNIDS = [wnid for wnid, _ in imagenet_classes()]
 
@@ -109,11 +118,34 @@ def test_nothing_but_unreadable_pictures_is_a_mistake():
         evaluate_imagenet(Oracle(), ["broken"], [1])
 
 
-def test_the_table_has_the_published_numbers_beside_ours():
-    lines = imagenet_text(ImageNetEvaluation(50_000, {1: 28_550, 5: 40_100})).splitlines()
+@pytest.fixture
+def bvlc_conv1(tmp_path):
+    """A file that is known as BVLC AlexNet by its first numbers, and has no more."""
+    write_npy(tmp_path / "bvlc.npy", signed({}, BVLC_CONV1))
+    return tmp_path / "bvlc.npy"
+
+
+def test_the_table_has_the_published_numbers_of_these_weights_beside_ours(bvlc_conv1):
+    figure = published_figure(bvlc_conv1)
+    result = ImageNetEvaluation(50_000, {1: 28_550, 5: 40_100}, published=figure)
+    lines = imagenet_text(result).splitlines()
     assert lines[1].split() == ["top-1", "57.1%", "56.7%", "–", "57.5%", "57.1%"]
     assert lines[2].split() == ["top-5", "80.2%", "79.8%", "–", "80.5%", "80.2%"]
-    assert "--resize caffe" in lines[3]
+    assert "published is BVLC AlexNet" in lines[3] and "--resize caffe" in lines[3]
+
+
+def test_each_network_has_its_own_published_numbers(tmp_path):
+    write_npy(tmp_path / "caffenet.npy", signed({}, CAFFENET_CONV1))
+    figure = published_figure(tmp_path / "caffenet.npy")
+    assert (figure.name, figure.accuracy) == ("CaffeNet", {1: 0.574, 5: 0.804})
+    torchvision = {
+        name: (np.zeros(shape, np.float32), np.zeros(shape[-1], np.float32))
+        for name, shape in TORCHVISION_KERNELS.items()
+    }
+    torchvision["conv1"][0][0, TORCHVISION_COLUMNS, 0, 0] = TORCHVISION_CONV1
+    write_npz(tmp_path / "torchvision.npz", torchvision)
+    figure = published_figure(tmp_path / "torchvision.npz")
+    assert figure.accuracy == {1: 0.56522, 5: 0.79066} and "--resize short" in figure.options
 
 
 @pytest.fixture
@@ -131,6 +163,7 @@ def evaluate(command, small_weights):
 def test_evaluate_prints_how_it_looked_and_a_table(evaluate, by_class):
     result = evaluate(by_class)
     assert result.stdout.startswith("cifar96, --resize caffe, --crops 1\n") and result.stderr == ""
+    assert result.stdout.endswith("on 3 pictures; nothing is published of these weights\n")
 
 
 def test_evaluate_prints_json_and_names_what_it_left_out(evaluate, by_class):
@@ -139,7 +172,7 @@ def test_evaluate_prints_json_and_names_what_it_left_out(evaluate, by_class):
     result = evaluate(by_class, "--json", "--crops", 10, code=2)
     answer = json.loads(result.stdout)
     assert (answer["pictures"], answer["failed"]) == (3, 1)
-    assert answer["top5"]["published"] == 0.802 and len(answer["top1"]["interval95"]) == 2
+    assert answer["top5"]["published"] is None and len(answer["top1"]["interval95"]) == 2
     assert "left out: " in result.stderr and "broken.jpg" in result.stderr
 
 

@@ -193,6 +193,37 @@ def test_bvlc_reproduces_the_published_activations(material):
         assert error <= 1e-4 * np.abs(expected).max(), name
 
 
+# Of a stage's largest value: the numbers were printed to some places.
+CAFFENET_TOLERANCE = 1e-5
+CAFFENET_STAGES = {
+    "conv1": "relu1",
+    "pool1": "pool1",
+    "norm1": "norm1",
+    "conv2": "relu2",
+    "pool2": "pool2",
+    "norm2": "norm2",
+}
+
+
+def test_caffenet_reproduces_the_published_activations(material):
+    """The real CaffeNet on Caffe's cat: from the picture to norm2, and from conv5 to pool5.
+
+    The file has no kernels of conv3 to conv5.
+    """
+    golden = np.load(material / "weights/caffenet_golden.npz")
+    model = AlexNet("caffenet", include_top=False)
+    for name in ("conv1", "conv2"):
+        model.get_layer(name).set_weights([golden[f"{name}_kernel"], golden[f"{name}_bias"]])
+    first = keras.Model(model.input, [model.get_layer(name).output for name in CAFFENET_STAGES])
+    last = keras.Model(model.get_layer("conv5").output, model.output)
+    outputs = dict(zip(CAFFENET_STAGES.values(), first(golden["image_bgr_centered"][None])))
+    outputs["pool5"] = last(golden["relu5"][None])
+    for name, output in outputs.items():
+        error = np.abs(np.asarray(output)[0] - golden[name]).max() / golden[name].max()
+        print(f"{name}: {error:.1e}")
+        assert error <= CAFFENET_TOLERANCE, name
+
+
 def test_a_model_that_brings_code_is_refused(tmp_path, monkeypatch):
     """Keras's safe mode: a Lambda layer is a function, which its file holds as bytecode."""
     monkeypatch.chdir(tmp_path)

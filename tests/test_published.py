@@ -17,10 +17,15 @@ from alexnet_tf.commands import cli, data
 from alexnet_tf.data.cifar import CIFAR10
 from alexnet_tf.data.sources import PHOTOS
 from alexnet_tf.errors import UserError
+from alexnet_tf.runs.run import starting_weights
+from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system.download import DownloadError, Published
-from alexnet_tf.weights.loading import read_weights
-from alexnet_tf.weights.published import PRETRAINED
+from alexnet_tf.variants import VARIANTS
+from alexnet_tf.weights import fingerprint
+from alexnet_tf.weights.loading import BVLC_FILES, open_weights, read_weights
+from alexnet_tf.weights.published import PRETRAINED, PublishedWeights
 from alexnet_tf.weights.recognize import BVLC_CONV1
+from tests.support.formats import write_onnx
 from tests.support.site import CONTENT, Site, nobody
 
 
@@ -71,6 +76,7 @@ def test_every_published_file_has_urls_and_a_checksum(file):
     assert set(file.checksum) <= set("0123456789abcdef")
     assert (
         file.checksum in file.name
+        or isinstance(file, PublishedWeights)  # known by its numbers too
         or len(file.checksum) == {"sha1": 40, "sha256": 64}[file.algorithm]
     )
 
@@ -102,10 +108,63 @@ def test_weights_arrive_are_checked_and_listed(here, site, bvlc_weights, monkeyp
         "weights/bvlc_alexnet.npy: BVLC AlexNet",
         "conv1  11 × 11 × 3 × 96",
     ]
-    assert "warning: bvlc_alexnet.npy has the right layers, but its SHA256 is" in first.err
+    assert "warning: bvlc_alexnet.npy has the right layers and the right conv1" in first.err
     assert os.listdir("weights") == ["bvlc_alexnet.npy"]
     assert verb(monkeypatch, "weights") == 0
     assert capsys.readouterr().out == first.out
+
+
+@pytest.fixture
+def bvlc_onnx(tmp_path, bvlc_weights):
+    """The same as ONNX's model zoo has them."""
+    write_onnx(tmp_path / "bvlc.onnx", read_weights(bvlc_weights))
+    return tmp_path / "bvlc.onnx"
+
+
+def published_at(monkeypatch, **urls):
+    """Let the files of BVLC AlexNet be published at these URLs, by format, and nowhere else."""
+    for name in BVLC_FILES:
+        file = replace(PRETRAINED[name], urls=tuple(urls.get(name.rpartition(".")[2], ())))
+        monkeypatch.setitem(PRETRAINED, name, file)
+
+
+def test_a_third_place_is_asked_when_two_are_dead(here, site, bvlc_weights, monkeypatch, capsys):
+    site.content, site.faults = bvlc_weights.read_bytes(), [{"status": 404}]
+    published_at(monkeypatch, npy=(nobody(), f"{site.url}?gone", f"{site.url}?alive"))
+    assert verb(monkeypatch, "weights") == 0
+    asked = [line for line in capsys.readouterr().err.splitlines() if ": from " in line]
+    assert len(asked) == 3 and asked[-1] == f"bvlc_alexnet.npy: from {site.url}?alive"
+    assert os.listdir("weights") == ["bvlc_alexnet.npy"]
+
+
+def test_an_onnx_arrives_in_place_of_the_npy_and_is_the_default_from_then_on(
+    here, site, bvlc_weights, bvlc_onnx, monkeypatch, capsys
+):
+    site.content = bvlc_onnx.read_bytes()
+    site.bad = {"cut": 1000, "length": 5000}
+    published_at(monkeypatch, npy=(f"{site.url}?bad",), onnx=(site.url,))
+    assert verb(monkeypatch, "weights") == 0
+    assert "weights/bvlcalexnet-12.onnx: BVLC AlexNet" in capsys.readouterr().out
+    assert os.listdir("weights") == ["bvlcalexnet-12.onnx"]  # and nothing that began to arrive
+    default = starting_weights(Settings(), VARIANTS["bvlc"])
+    assert fingerprint(default) == fingerprint(open_weights(bvlc_weights, VARIANTS["bvlc"]))
+    asked = len(site.asked)
+    assert verb(monkeypatch, "weights") == 0 and len(site.asked) == asked
+
+
+def test_a_file_at_hand_is_put_where_its_format_belongs(here, bvlc_onnx, monkeypatch):
+    assert verb(monkeypatch, "weights", "--from", bvlc_onnx) == 0
+    assert os.listdir("weights") == ["bvlcalexnet-12.onnx"]
+
+
+def test_a_mirror_is_asked_for_every_format_before_any_publisher(
+    here, bvlc_onnx, site, monkeypatch
+):
+    (here / "mirror").mkdir()
+    shutil.copy(bvlc_onnx, here / "mirror/bvlcalexnet-12.onnx")
+    published_at(monkeypatch, npy=(site.url,))
+    assert verb(monkeypatch, "weights", "--mirror", "mirror") == 0
+    assert os.listdir("weights") == ["bvlcalexnet-12.onnx"] and site.asked == []
 
 
 def test_weights_of_another_training_are_not_the_published_ones(
@@ -141,15 +200,15 @@ def test_weights_that_nobody_has_are_a_failed_run(here, site, monkeypatch, capsy
     assert f"{site.url}: answered 404 Not Found\n" in message
     assert "Connection refused" in message
     assert f"{site.url}?other: is damaged or not a file of weights" in message
-    assert "from\n  http://www.cs.toronto.edu/~guerzhoy/tf_alexnet/bvlc_alexnet.npy" in message
-    assert "save it as weights/bvlc_alexnet.npy" in message
+    assert "~guerzhoy/tf_alexnet/bvlc_alexnet.npy\n    as weights/bvlc_alexnet.npy\n" in message
+    assert "    as weights/bvlcalexnet-12.onnx\n" in message
     assert os.listdir("weights") == []
 
 
 def test_a_damaged_file_with_a_known_checksum_is_refused(here, site, monkeypatch, capsys):
     name = "bvlc_reference_caffenet.caffemodel"
     assert verb(monkeypatch, "weights", name, "--from", site.url) == 1
-    assert "not 4c8d77deb20ea792f84eb5e6d0a11ca0a8660a46" in capsys.readouterr().err
+    assert "not 472d4a06035497b180636d8a82667129" in capsys.readouterr().err
 
 
 def test_a_damaged_file_that_is_there_is_to_be_deleted(here, monkeypatch, capsys):

@@ -7,6 +7,7 @@ import pickle
 import tracemalloc
 import zipfile
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,9 +16,20 @@ from alexnet_tf.errors import BadFile
 from alexnet_tf.model import AlexNet, load_layers
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights.loading import WeightsFile, open_weights, read_weights, read_weights_file
-from alexnet_tf.weights.recognize import BVLC_CONV1, TORCHVISION_KERNELS, recognize
+from alexnet_tf.weights.recognize import BVLC_CONV1, CAFFENET_CONV1, TORCHVISION_KERNELS, recognize
 from tests.support.caffe import field, random_weights, varint, write_caffemodel
-from tests.support.formats import plain, tensor, write_npy, write_npz, write_pth
+from tests.support.formats import (
+    plain,
+    signed,
+    tensor,
+    upper_halves,
+    write_npy,
+    write_npy_of_dicts,
+    write_npz,
+    write_onnx,
+    write_pth,
+    write_safetensors,
+)
 
 BVLC, CAFFENET = VARIANTS["bvlc"], VARIANTS["caffenet"]
 SMALL = replace(BVLC, fc_units=(5, 5))  # a head of kilobytes
@@ -52,10 +64,15 @@ def assert_same(found, expected):
 
 
 FORMATS = {
+    "dicts.npy": write_npy_of_dicts,
+    "a.onnx": write_onnx,
+    "a.safetensors": write_safetensors,
+    "oldest.pth": partial(write_pth, zipped=False, pairs=True, first_version=True, cuda=True),
+    "checkpoint.pth.tar": partial(write_pth, checkpoint=True, prefix="module."),
     "a.npy": write_npy,
     "a.npz": write_npz,
     "a.pth": write_pth,
-    "old.pth": lambda path, weights: write_pth(path, weights, zipped=False),
+    "old.pth": partial(write_pth, zipped=False),
     "a.caffemodel": write_caffemodel,
 }
 KERAS_FORMATS = {"a.keras": write_keras, "a.weights.h5": write_keras}
@@ -227,10 +244,11 @@ def test_a_pth_that_would_run_a_command_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.pth", {"readme": b""}, "that torch.save did not write"),
+        ("a.pth", {"readme": b""}, "is a zip of something else: torch.save writes data.pkl"),
         ("a.npz", {"weight.npy": npy_header(())}, "has a member 'weight.npy'"),
         ("a.npz", {"conv1/bias.npy": npy_header((1,)) + bytes(4)}, "lacks the kernel of conv1"),
-        ("a.keras", {"config.json": b"{}"}, "lacks model.weights.h5"),
+        ("a.pth", {"data.pkl": b""}, "that torch.save did not write"),
+        ("a.keras", {"config.json": b"{}"}, "Keras 3 model.weights.h5"),
     ],
 )
 def test_a_zip_of_something_else_is_an_error(tmp_path, name, content, message):
@@ -250,9 +268,7 @@ def test_a_compressed_npz_says_how_to_write_it(tmp_path, convolutions):
 @pytest.fixture
 def bvlc_npy(tmp_path, convolutions):
     """Random convolutions, but for the numbers by which BVLC's are known."""
-    kernel = convolutions["conv1"][0].copy()
-    kernel.flat[: len(BVLC_CONV1)] = BVLC_CONV1
-    write_npy(tmp_path / "a.npy", convolutions | {"conv1": (kernel, convolutions["conv1"][1])})
+    write_npy(tmp_path / "a.npy", signed(convolutions, BVLC_CONV1))
     return tmp_path / "a.npy"
 
 
@@ -272,11 +288,47 @@ def test_the_real_bvlc_conv1_is_known(material, convolutions):
     assert recognize(weights) == ("BVLC AlexNet", ("bvlc",))
 
 
-def test_caffenet_is_known_by_the_order_of_its_layers(tmp_path, convolutions):
-    write_caffemodel(tmp_path / "a.caffemodel", convolutions, CAFFENET)
-    found = read_weights_file(tmp_path / "a.caffemodel")
+def test_caffenet_is_known_by_its_first_numbers(tmp_path, convolutions):
+    """In a .npy nothing else says that it pools before it normalizes."""
+    write_npy(tmp_path / "a.npy", signed(convolutions, CAFFENET_CONV1))
+    found = read_weights_file(tmp_path / "a.npy")
     assert found.recognized() == ("CaffeNet", ("caffenet",))
     with pytest.raises(BadFile, match=r"holds CaffeNet.*not bvlc; give --variant caffenet"):
+        found.check(BVLC)
+
+
+def test_the_real_caffenet_conv1_is_known(material, convolutions):
+    golden = np.load(material / "weights/caffenet_golden.npz")
+    weights = convolutions | {"conv1": (golden["conv1_kernel"], golden["conv1_bias"])}
+    assert recognize(weights) == ("CaffeNet", ("caffenet",))
+
+
+@pytest.mark.parametrize(
+    ("signature", "name"), [(BVLC_CONV1, "BVLC AlexNet"), (CAFFENET_CONV1, "CaffeNet")]
+)
+def test_weights_made_for_pictures_in_rgb_are_turned_around(
+    command, tmp_path, convolutions, signature, name
+):
+    expected = signed(convolutions, signature)
+    kernel, bias = expected["conv1"]
+    write_npy(tmp_path / "rgb.npy", expected | {"conv1": (kernel[:, :, ::-1], bias)})
+    assert_same(read_weights(tmp_path / "rgb.npy"), expected)
+    lines = command("alexnet_tf", "weights", "rgb.npy").stdout.splitlines()
+    assert lines[0] == f"rgb.npy: {name} in RGB order, turned into BGR"
+
+
+@pytest.mark.parametrize("signature", [BVLC_CONV1, CAFFENET_CONV1])
+def test_the_published_weights_are_known_in_numbers_of_16_bits_too(signature, convolutions):
+    kernel, bias = upper_halves(signed(convolutions, signature))["conv1"]
+    assert recognize({"conv1": (kernel, bias)}).variants
+    assert recognize({"conv1": (kernel.astype("f2"), bias)}).variants
+
+
+def test_a_network_in_caffenets_order_is_known_by_it(tmp_path, convolutions):
+    write_caffemodel(tmp_path / "a.caffemodel", convolutions, CAFFENET)
+    found = read_weights_file(tmp_path / "a.caffemodel")
+    assert found.recognized() == ("weights in CaffeNet's order", ("caffenet",))
+    with pytest.raises(BadFile, match=r"in CaffeNet's order.*not bvlc; give --variant caffenet"):
         found.check(BVLC)
 
 
@@ -303,12 +355,12 @@ def test_torchvision_is_known_by_its_shapes():
         name: (np.broadcast_to(np.float32(0), shape), np.zeros(shape[-1:], np.float32))
         for name, shape in TORCHVISION_KERNELS.items()
     }
-    assert recognize(weights) == ("torchvision AlexNet", ("owt",))
-    with pytest.raises(BadFile, match=r"a\.pth: holds torchvision AlexNet.*give --variant owt"):
+    assert recognize(weights) == ("weights in torchvision AlexNet's shapes", ("owt",))
+    with pytest.raises(BadFile, match=r"a\.pth: holds weights in torchvision.*give --variant owt"):
         WeightsFile("a.pth", weights).check(BVLC)
 
 
 def test_the_verb_says_what_was_recognized(command, tmp_path, convolutions):
     write_caffemodel(tmp_path / "a.caffemodel", convolutions, CAFFENET)
     lines = command("alexnet_tf", "weights", "a.caffemodel").stdout.splitlines()
-    assert lines[:2] == ["a.caffemodel: CaffeNet", "conv1  11 × 11 × 3 × 96"]
+    assert lines[:2] == ["a.caffemodel: weights in CaffeNet's order", "conv1  11 × 11 × 3 × 96"]

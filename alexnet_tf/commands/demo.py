@@ -12,6 +12,7 @@ from alexnet_tf.data.drawings import draw_faces
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system import children
+from alexnet_tf.weights.loading import find_weights
 
 HELP = "the whole job on drawings, without any download"
 EPOCHS = 8
@@ -39,7 +40,7 @@ def demo(folder: Path) -> None:
     print(f"Drawing 200 cats and 200 dogs into {photos}/")
     draw_faces(photos)
     weights, variant = Settings().weights, Settings().variant
-    pretrained = Path(weights).is_file()
+    pretrained = find_weights(weights).is_file()
     if not pretrained:
         print(f"There is no {weights}, so the convolutions are those of the starter, which comes")
         print("with the program and was trained on photos of cats and dogs.")

@@ -14,6 +14,7 @@ from alexnet_tf.inference.evaluate_imagenet import (
     ImageNetEvaluation,
     evaluate_imagenet,
     imagenet_pictures,
+    published_figure,
 )
 from alexnet_tf.reports.evaluation import (
     evaluation_json,
@@ -70,8 +71,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--resize",
         default="caffe",
         choices=RESIZES,
-        help="with --imagenet: from a photo to a square, as train_alexnet.py explains it; the"
-        " published numbers were measured with caffe (%(default)s); a run remembers its own",
+        help="with --imagenet: from a photo to a square, as train_alexnet.py explains it;"
+        " Caffe's published numbers were measured with caffe, torchvision's with short"
+        " (%(default)s); a run remembers its own",
     )
     parser.add_argument(
         "--crops",
@@ -107,4 +109,5 @@ def _of_imagenet(options: argparse.Namespace) -> ImageNetEvaluation:
     engine = Engine.of_imagenet(options.weights, options.variant, options.resize)
     if not options.json:
         print(f"{options.variant}, --resize {options.resize}, --crops {options.crops}")
-    return evaluate_imagenet(Classifier([engine], options.crops), pictures, labels)
+    classifier = Classifier([engine], options.crops)
+    return evaluate_imagenet(classifier, pictures, labels, published_figure(options.weights))

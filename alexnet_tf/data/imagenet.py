@@ -1,12 +1,15 @@
-"""The 1,000 classes of ILSVRC-2012, in the order of the network's outputs."""
+"""The 1,000 classes of ILSVRC-2012, in the order of the network's outputs, and lists of others."""
 
 from __future__ import annotations
 
 import csv
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
+
+from alexnet_tf.errors import UserError
 
 
 @cache
@@ -15,6 +18,25 @@ def imagenet_classes() -> tuple[tuple[str, str], ...]:
     text = files("alexnet_tf.data").joinpath("imagenet_classes.tsv").read_text(encoding="utf-8")
     lines = csv.DictReader(text.splitlines(), delimiter="\t")
     return tuple((line["wnid"], line["names"]) for line in lines)
+
+
+def read_classes(path: str | Path) -> list[str]:
+    """Read the names of other classes, a line each, in the order of a network's outputs.
+
+    Each line may end with its number, from 0 on, as in categories_places365.txt. Raises UserError
+    when the file cannot be read as text or has no line.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as a list of classes ({error})") from error
+    names = [line.strip() for line in lines if line.strip()]
+    if not names:
+        raise UserError(f"{path}: is empty; it should have the name of a class in each line")
+    parts = [name.rpartition(" ") for name in names]
+    if all(number == str(index) for index, (_, _, number) in enumerate(parts)):
+        names = [name for name, _, _ in parts]
+    return names
 
 
 def decode_predictions(preds: np.ndarray, top: int = 5) -> list[list[tuple[str, str, float]]]:

@@ -20,7 +20,7 @@ from alexnet_tf.system.fingerprints import file_fingerprint
 from alexnet_tf.system.processor import native_precision
 from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.variants import Variant, get_variant
-from alexnet_tf.weights.loading import WeightsFile, read_weights_file
+from alexnet_tf.weights.loading import WeightsFile, find_weights, read_weights_file
 
 # The most inputs that a network is asked about at once.
 BATCH = 64
@@ -57,12 +57,19 @@ class Engine:
         self._asked_keras = False
 
     @classmethod
-    def of_imagenet(cls, weights: str | Path, variant: str, resize: str = "short") -> Engine:
-        """Open pretrained weights, which know ImageNet's thousand classes.
+    def of_imagenet(
+        cls,
+        weights: str | Path,
+        variant: str,
+        resize: str = "short",
+        classes: Sequence[str] | None = None,
+    ) -> Engine:
+        """Open pretrained weights, which know `classes`: ImageNet's thousand, unless told others.
 
         Raises BadFile for unusable ones; those that a LiteRT file was made from were checked then.
         """
-        path, classes = Path(weights), [names for _, names in imagenet_classes()]
+        path = find_weights(weights)
+        classes = classes or [names for _, names in imagenet_classes()]
         litert_path = Path(f"{path}.{variant}.tflite")
         engine = cls(get_variant(variant), resize, classes, path, litert_path)
         if not engine._has_litert:

@@ -15,10 +15,33 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Classifier, find_pictures
 from alexnet_tf.inference.evaluate import wilson_interval
 from alexnet_tf.system.progress import progress
+from alexnet_tf.weights.loading import read_weights_file
+from alexnet_tf.weights.recognize import BVLC, CAFFENET, TORCHVISION
 
-# Caffe's models/bvlc_alexnet/readme.md: top-1 and top-5 on the 50,000 validation pictures, squashed
-# to 256 × 256, of which the network saw the centre.
-PUBLISHED = {1: 0.571, 5: 0.802}
+TOPS = (1, 5)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What was published of a network: its top-1 and top-5 accuracy on all 50,000 validation
+    pictures, and the options that look at them in the same way."""
+
+    name: str
+    accuracy: dict[int, float]
+    options: str
+
+
+PUBLISHED = {
+    figure.name: figure
+    for figure in (
+        # The readme.md of Caffe's models/bvlc_alexnet and bvlc_reference_caffenet: squashed to
+        # 256 × 256, the centre.
+        Figure(BVLC, {1: 0.571, 5: 0.802}, "--resize caffe --crops 1"),
+        Figure(CAFFENET, {1: 0.574, 5: 0.804}, "--resize caffe --crops 1"),
+        # torchvision/models/alexnet.py, AlexNet_Weights: the short side 256, the centre.
+        Figure(TORCHVISION, {1: 0.56522, 5: 0.79066}, "--resize short --crops 1"),
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -26,11 +49,13 @@ class ImageNetEvaluation:
     """How often ImageNet's pictures were recognized, in numbers; `alexnet_tf.reports` words them.
 
     `hits[k]` of `pictures` have their class among the k likeliest; `failed` were unreadable.
+    `published` is what others measured of these weights, if they are known.
     """
 
     pictures: int
     hits: dict[int, int]
     failed: tuple[ImageError, ...] = ()
+    published: Figure | None = None
 
     def accuracy(self, top: int) -> float:
         """Return the share of pictures whose class is among the `top` likeliest."""
@@ -62,10 +87,20 @@ def imagenet_pictures(
     return pictures, [_listed_index(Path(p), listed, labels, indices) for p in pictures]
 
 
+def published_figure(weights: str | Path) -> Figure | None:
+    """Return what was published of the weights in the file `weights`; None of unknown ones."""
+    return PUBLISHED.get(read_weights_file(weights).recognized().name)
+
+
 def evaluate_imagenet(
-    classifier: Classifier, pictures: Sequence[str], labels: Sequence[int]
+    classifier: Classifier,
+    pictures: Sequence[str],
+    labels: Sequence[int],
+    published: Figure | None = None,
 ) -> ImageNetEvaluation:
     """Count the top-1 and top-5 hits of `classifier` on `pictures`, whose classes are `labels`.
+
+    `published` is what to compare them with.
 
     Pictures that cannot be read are left out of all numbers; UserError when that leaves none.
     """
@@ -79,8 +114,8 @@ def evaluate_imagenet(
             ranks.append(int(np.flatnonzero(order == label)[0]))
     if not ranks:
         raise UserError(f"{failed[0]}; nor can any other of the pictures be read")
-    hits = {top: sum(rank < top for rank in ranks) for top in PUBLISHED}
-    return ImageNetEvaluation(len(ranks), hits, tuple(failed))
+    hits = {top: sum(rank < top for rank in ranks) for top in TOPS}
+    return ImageNetEvaluation(len(ranks), hits, tuple(failed), published)
 
 
 def _index_by_name(picture: Path, indices: dict[str, int]) -> int:

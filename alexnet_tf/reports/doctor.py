@@ -33,16 +33,18 @@ from alexnet_tf.system.processor import processor_flags
 from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.variants import get_variant
 from alexnet_tf.weights import Weights, fingerprint
-from alexnet_tf.weights.formats import READERS
+from alexnet_tf.weights.formats import choose_reader
 from alexnet_tf.weights.loading import open_weights, read_weights_file
 from alexnet_tf.weights.published import WEIGHTS_FOLDER
-from alexnet_tf.weights.recognize import recognize
+from alexnet_tf.weights.recognize import BVLC, CAFFENET, TORCHVISION, recognize
 
 # What /proc/cpuinfo calls them; TensorFlow's kernels choose among them when they are first called.
 FEATURES = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16")
 # Four checkpoints of 440 MB, the fourth while it is written, model.keras of 230 MB, and 37 kB of
 # features for each of 25,000 pictures.
 ROOM = 3 << 30
+# The networks of whose answers others have published some.
+KNOWN = (BVLC, CAFFENET, TORCHVISION)
 
 
 @dataclass(frozen=True)
@@ -160,10 +162,14 @@ def disk() -> str:
 
 def weights() -> str:
     """Recognize every file of weights in weights/."""
-    paths = [path for path in sorted(WEIGHTS_FOLDER.glob("*")) if path.suffix in READERS]
+    paths = [path for path in sorted(WEIGHTS_FOLDER.glob("[!.]*")) if _holds_weights(path)]
     if not paths:
         raise UserError(f"there are none in {WEIGHTS_FOLDER}/; `make weights` fetches some")
-    return ", ".join(f"{path}: {read_weights_file(path).recognized().name}" for path in paths)
+    files = [read_weights_file(path) for path in paths]
+    found = ", ".join(f"{file.path}: {file.described()}" for file in files)
+    if any("fc8" in file.layers and file.recognized().name in KNOWN for file in files):
+        found += "; docs/weights.md has pictures to try all eight layers on, with the right answers"
+    return found
 
 
 def starter() -> str:
@@ -270,6 +276,14 @@ def _name(layers: Weights, path: str) -> str:
     if Path(path).is_dir():
         return recognize(layers).name
     return replace(read_weights_file(path), layers=layers).recognized().name
+
+
+def _holds_weights(path: Path) -> bool:
+    """Tell whether `path` looks like a file of weights; a damaged one may."""
+    try:
+        return path.is_file() and choose_reader(path) is not None
+    except Exception:  # broken content can raise nearly anything
+        return True
 
 
 INSTALLATION = (versions, processor, disk, network, starter)

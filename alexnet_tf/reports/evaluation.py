@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from alexnet_tf.inference.evaluate import Evaluation
-from alexnet_tf.inference.evaluate_imagenet import PUBLISHED, ImageNetEvaluation
+from alexnet_tf.inference.evaluate_imagenet import TOPS, ImageNetEvaluation
 from alexnet_tf.system.text import align, printable
 
 # A confusion matrix of more classes fits no terminal; then the most frequent confusions are shown.
@@ -38,27 +38,31 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def imagenet_text(evaluation: ImageNetEvaluation) -> str:
-    """Lay out top-1 and top-5 as a table, with the published numbers beside ours."""
-    table = [("", "accuracy", "95% interval", "published")]
-    for top, published in PUBLISHED.items():
+    """Lay out top-1 and top-5 as a table, with the published numbers, if any, beside ours."""
+    figure = evaluation.published
+    table = [("", "accuracy", "95% interval", *(["published"] if figure else []))]
+    for top in TOPS:
         accuracy, interval = evaluation.accuracy(top), _interval(*evaluation.interval(top))
-        table.append((f"top-{top}", f"{accuracy:.1%}", interval, f"{published:.1%}"))
+        published = [f"{figure.accuracy[top]:.1%}"] if figure else []
+        table.append((f"top-{top}", f"{accuracy:.1%}", interval, *published))
     remark = (
-        f"on {evaluation.pictures} pictures; published is BVLC AlexNet on all 50,000, measured "
-        "with --resize caffe --crops 1"
+        f"published is {figure.name} on all 50,000, measured with {figure.options}"
+        if figure
+        else "nothing is published of these weights"
     )
-    return "\n".join([*align(table), remark])
+    return "\n".join([*align(table), f"on {evaluation.pictures} pictures; {remark}"])
 
 
 def imagenet_json(evaluation: ImageNetEvaluation) -> dict[str, Any]:
     """Put the same into a dict."""
+    figure = evaluation.published
     tops = {
         f"top{top}": {
             "accuracy": evaluation.accuracy(top),
             "interval95": evaluation.interval(top),
-            "published": published,
+            "published": figure and figure.accuracy[top],
         }
-        for top, published in PUBLISHED.items()
+        for top in TOPS
     }
     return {"pictures": evaluation.pictures, "failed": len(evaluation.failed), **tops}
 

@@ -70,9 +70,10 @@ class Settings:
     )
     weights: str = _network(
         "weights/bvlc_alexnet.npy",
-        "what to start from: pretrained weights (.npy, .caffemodel, .pth, .npz, .keras or"
-        " .weights.h5) or starter, of which conv1 to conv5 are taken; the directory of a finished"
-        " run, of which all layers are taken; or none, and all layers start at random",
+        "what to start from: pretrained weights (a file of Caffe, ONNX, PyTorch, safetensors or"
+        " this program; in place of the default whichever format `make weights` fetched) or"
+        " starter, of which conv1 to conv5 are taken; the directory of a finished run, of which all"
+        " layers are taken; or none, and all layers start at random",
         "FILE",
         arguments.place,
     )

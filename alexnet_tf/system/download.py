@@ -127,6 +127,11 @@ def download(target: Path, sources: Iterable[str], check: Callable[[Path], objec
     raise DownloadError(_explain(target, part, reasons))
 
 
+def forget(target: Path) -> None:
+    """Delete what has arrived of `target`, if anything: `download` begins anew."""
+    _Part(target).forget()
+
+
 class _Part:
     """What has arrived of a file, and a note of the file that it is the beginning of.
 

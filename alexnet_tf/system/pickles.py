@@ -19,18 +19,32 @@ REFUSED = (
     pickle.ADDITEMS,
     pickle.FROZENSET,
 )
+# NumPy's own limit; the product of many more takes a while.
+MOST_DIMENSIONS = 64
 # Orders of the bytes of a number, as numpy spells them; a single byte has none.
 ORDERS = ("<", ">", "=", "|")
 
 
 class Named(dict):
-    """In place of a dict or an OrderedDict: its keys are text, and nothing else."""
+    """In place of a dict or an OrderedDict: its keys are text or small whole numbers."""
 
-    def __init__(self):
-        """Of no arguments, as pickles make it."""
+    def __init__(self, pairs: list | None = None):
+        """Take the pairs out of a list, as Python 2's OrderedDict writes it: [[name, value], …].
+
+        Out of it, so that a list that a pickle hands over a thousand times is walked through once.
+        """
+        if pairs is None:
+            return
+        if not isinstance(pairs, list):
+            raise BadFile("is damaged: what should be a list of pairs is none")
+        pairs.reverse()
+        while pairs:
+            name, value = pairs.pop()
+            self[name] = value
 
     def __setitem__(self, name, value):
-        super().__setitem__(text(name), value)
+        is_number = isinstance(name, int) and -(1 << 63) <= name < 1 << 63
+        super().__setitem__(name if is_number else text(name), value)
 
 
 class RestrictedUnpickler(pickle._Unpickler):
@@ -95,9 +109,11 @@ def text(name: Any) -> str:
 
 
 def whole_numbers(values: Any) -> tuple[int, ...]:
-    """Return `values` itself; BadFile unless it is a tuple of whole numbers, of 0 to 2^63."""
-    if not isinstance(values, tuple) or not all(
-        isinstance(value, int) and 0 <= value < 1 << 63 for value in values
+    """Return `values` itself; BadFile unless it is a tuple of few whole numbers, of 0 to 2^63."""
+    if (
+        not isinstance(values, tuple)
+        or len(values) > MOST_DIMENSIONS
+        or not all(isinstance(value, int) and 0 <= value < 1 << 63 for value in values)
     ):
         raise BadFile("is damaged: a size in it is no whole number")
     return values

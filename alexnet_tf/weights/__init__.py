@@ -28,6 +28,21 @@ class Content(NamedTuple):
     slopes: tuple[Any, ...] = ()
 
 
+# The steps between conv1 and conv2, as files name them.
+STEPS = ("norm", "pool")
+
+
+def order_text(order: tuple[str, ...]) -> str:
+    """Write the order of `Content` as a file keeps it: "norm pool"."""
+    return " ".join(order)
+
+
+def order_of(text: object) -> tuple[str, ...] | None:
+    """Read what `order_text` wrote; None of anything else."""
+    steps = tuple(text[:20].split(" ")) if isinstance(text, str) else ()
+    return steps if steps and set(steps) <= set(STEPS) else None
+
+
 def fingerprint(weights: Weights) -> str:
     """Return the SHA-256 of the layers' values, in AlexNet's order: the same for every format."""
     digest = hashlib.sha256()

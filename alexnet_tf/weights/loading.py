@@ -13,8 +13,12 @@ from alexnet_tf.starter import WEIGHTS_PATH, weights_path
 from alexnet_tf.system.text import printable
 from alexnet_tf.variants import CONV_LAYERS, FC_LAYERS, Variant
 from alexnet_tf.weights import Weights
-from alexnet_tf.weights.formats import READERS
-from alexnet_tf.weights.recognize import Recognized, recognize
+from alexnet_tf.weights.formats import SUFFIXES, choose_reader
+from alexnet_tf.weights.recognize import Recognized, in_bgr, recognize
+
+WEIGHTS_FOLDER = Path("weights")
+# BVLC AlexNet in the formats that it is published in, as `make weights` asks for them.
+BVLC_FILES = ("bvlc_alexnet.npy", "bvlcalexnet-12.onnx", "bvlc_alexnet.caffemodel")
 
 
 @dataclass(frozen=True)
@@ -22,17 +26,24 @@ class WeightsFile:
     """The `layers` in a file, which is called `path` in messages.
 
     `order` is what the file says that the network does between conv1 and conv2, of "norm" and
-    "pool"; None if it says nothing. `slopes` are those of prelu, in the order of the layers.
+    "pool"; None if it says nothing. `slopes` are those of prelu, in the order of the layers. Where
+    `was_rgb`, conv1 was made for pictures in RGB, and its channels have been turned around.
     """
 
     path: str | Path
     layers: Weights
     order: tuple[str, ...] | None = None
     slopes: tuple[np.ndarray, ...] = ()
+    was_rgb: bool = False
 
     def recognized(self) -> Recognized:
         """Recognize whose weights these are."""
         return recognize(self.layers, self.order, weights_path(self.path) == WEIGHTS_PATH)
+
+    def described(self) -> str:
+        """Say whose weights these are, and what was done about them."""
+        remark = " in RGB order, turned into BGR" if self.was_rgb else ""
+        return self.recognized().name + remark
 
     def check(self, variant: Variant, classes: int | None = None) -> Weights:
         """Return the layers that `variant` asks for: conv1 … conv5 and, if the number of `classes`
@@ -64,12 +75,31 @@ class WeightsFile:
             ("kernel", "bias"), (shape, shape[-1:]), self.layers[name]
         ):
             if found.shape != expected:
+                remark = ""
+                if name == "fc8" and found.shape[:-1] == expected[:-1]:
+                    remark = (
+                        f": it knows {found.shape[-1]} classes; `predict_alexnet.py 1` takes their "
+                        "names by --classes FILE, a name a line"
+                    )
                 raise BadFile(
                     f"{self.path}: the {part} of {name} should have the shape {expected}, but has "
-                    f"{found.shape}"
+                    f"{found.shape}{remark}"
                 )
             if not np.isfinite(found).all():
                 raise BadFile(f"{self.path}: the {part} of {name} holds NaN or infinite values")
+
+
+def find_weights(name: str | Path) -> Path:
+    """Return the path of the file of weights that `name` means.
+
+    "starter" is the file that is part of this program. In place of weights/bvlc_alexnet.npy, which
+    is the default, another of `BVLC_FILES` will do where that is missing.
+    """
+    path = weights_path(name)
+    if path == WEIGHTS_FOLDER / BVLC_FILES[0]:
+        beside = (path.with_name(each) for each in BVLC_FILES)
+        return next((each for each in beside if each.is_file()), path)
+    return path
 
 
 def open_weights(path: str | Path, variant: Variant, classes: int | None = None) -> Weights:
@@ -86,15 +116,16 @@ def read_weights(path: str | Path) -> Weights:
 
 
 def read_weights_file(path: str | Path, with_slopes: bool = False) -> WeightsFile:
-    """Read the weights in the file `path`, in whichever format its suffix says.
+    """Read the weights in the file `path`, in whichever format its content shows.
 
-    ``.npy`` in the layout of bvlc_alexnet.npy, Caffe's ``.caffemodel``, torchvision's ``.pth``, our
-    own ``.npz`` (see `alexnet_tf.weights.formats.npz`) and Keras's ``.weights.h5`` and ``.keras``.
-    The same weights give the same arrays from each; most are read-only views of the mapped file.
-    Raises BadFile for anything else, and before anything in the file could run. Slopes of prelu are
-    refused too, unless they are asked for. "starter" is the file that is part of this program.
+    ``.npy`` in the layout of bvlc_alexnet.npy, Caffe's ``.caffemodel``, ``.onnx``, torchvision's
+    ``.pth`` and ``.safetensors``, our own ``.npz`` (see `alexnet_tf.weights.formats.npz`) and
+    Keras's ``.weights.h5`` and ``.keras``, whatever the file is called. The same weights give the
+    same arrays from each; most are read-only views of the mapped file. Raises BadFile for anything
+    else, and before anything in the file could run. Slopes of prelu are refused too, unless they
+    are asked for. See `find_weights` for names that are no paths.
     """
-    file = weights_path(path)
+    file = find_weights(path)
     if file.is_dir():
         raise BadFile(f"{file}: is a folder, where a file of weights is expected")
     if not file.is_file():
@@ -102,10 +133,14 @@ def read_weights_file(path: str | Path, with_slopes: bool = False) -> WeightsFil
             f"{file}: there is no such file of weights; `make weights` fetches one, and --weights "
             "starter --variant starter needs none"
         )
-    if file.suffix not in READERS:
-        raise BadFile(f"{file}: weights are read from {', '.join(READERS)} files")
     try:
-        layers, order, slopes = READERS[file.suffix](file)
+        reader = choose_reader(file)
+        if not reader:
+            raise BadFile(
+                "is damaged or not a file of weights; those that are read are usually called "
+                f"{', '.join(SUFFIXES)}"
+            )
+        layers, order, slopes = reader(file)
         if slopes and not with_slopes:
             raise BadFile(
                 "has slopes of prelu, which are not taken over; start from a network with another "
@@ -118,7 +153,9 @@ def read_weights_file(path: str | Path, with_slopes: bool = False) -> WeightsFil
         raise
     except Exception as error:  # broken content can raise nearly anything
         raise BadFile(f"{file}: is damaged or not a file of weights ({error!r})") from error
-    return WeightsFile(path, layers, order, slopes)
+    layers, was_rgb = in_bgr(layers)
+    path = path if file == weights_path(path) else file
+    return WeightsFile(path, layers, order, slopes, was_rgb)
 
 
 def _kernel_and_bias(name: str, value: Any) -> tuple[np.ndarray, np.ndarray]:

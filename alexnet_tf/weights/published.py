@@ -3,69 +3,104 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 from alexnet_tf.errors import UserError
-from alexnet_tf.system.download import Published
+from alexnet_tf.system.download import DownloadError, Published, forget
 from alexnet_tf.variants import get_variant
-from alexnet_tf.weights.loading import read_weights_file
-from alexnet_tf.weights.recognize import BVLC
-
-WEIGHTS_FOLDER = Path("weights")
+from alexnet_tf.weights.loading import BVLC_FILES, WEIGHTS_FOLDER, read_weights_file
+from alexnet_tf.weights.recognize import BVLC, CAFFENET
 
 
 @dataclass(frozen=True)
 class PublishedWeights(Published):
-    """Weights of a `variant` whose checksum is hearsay: a difference is only worth a warning.
+    """Weights that are known by their numbers: a different checksum is only worth a warning.
 
-    What decides is whether the file holds the layers of that variant and BVLC's conv1.
+    What decides is whether the file holds the layers of `variant` and is recognized as `content`.
     """
 
     variant: str
+    content: str
 
     def check(self, path: Path) -> None:
         """Raise UserError unless conv1 … conv5, and fc6 … fc8 if there, have the right shapes, and
         conv1 the published values."""
         found = read_weights_file(path)
         found.check(get_variant(self.variant), classes=1000 if "fc8" in found.layers else None)
-        if found.recognized().name != BVLC:
-            raise UserError(f"{path}: has the right layers, but its conv1 is not that of {BVLC}")
+        if found.described() != self.content:
+            raise UserError(
+                f"{path}: has the right layers, but its conv1 is not that of {self.content}"
+            )
         difference = self.difference(path)
         if difference:
             print(
-                f"warning: {self.name} has the right layers, but its {difference}, which is said, "
-                "without proof, to be the published file's",
+                f"warning: {self.name} has the right layers and the right conv1, but its "
+                f"{difference} as the published file's",
                 file=sys.stderr,
             )
 
 
+# The addresses are from public sources that name a date; none could be tried when they were written
+# down. First a mirror, then the publisher, then others.
+OPENVINO = "https://storage.openvinotoolkit.org/repositories/open_model_zoo/public/2022.1"
 CAFFE_ZOO = "http://dl.caffe.berkeleyvision.org"
+ONNX_ZOO = (
+    "https://huggingface.co/onnxmodelzoo/legacy_models/resolve/main/validated/vision/classification"
+)
 
 PRETRAINED = {
     file.name: file
     for file in (
         PublishedWeights(
             "bvlc_alexnet.npy",
-            ("http://www.cs.toronto.edu/~guerzhoy/tf_alexnet/bvlc_alexnet.npy",),
+            (
+                "https://www.cs.toronto.edu/~guerzhoy/tf_alexnet/bvlc_alexnet.npy",
+                "https://ndownloader.figshare.com/files/14299136",
+            ),
             "sha256",
+            # Seen in an independent reproduction too.
             "1294ef51496c52f2e4879ee3b5e1da22c35d61f3240937491b4469403d5428cc",
             variant="bvlc",
+            content=BVLC,
+        ),
+        # Of the files of ONNX's model zoo only the beginnings of the checksums are known.
+        PublishedWeights(
+            "bvlcalexnet-12.onnx",
+            (f"{ONNX_ZOO}/alexnet/model/bvlcalexnet-12.onnx",),
+            "sha256",
+            "6b0da951",  # 243,863,787 bytes
+            variant="bvlc",
+            content=BVLC,
         ),
         Published(
             "bvlc_alexnet.caffemodel",
             (
+                f"{OPENVINO}/alexnet/bvlc_alexnet.caffemodel",
                 f"{CAFFE_ZOO}/bvlc_alexnet.caffemodel",
                 "https://nvidia.box.com/shared/static/5j264j7mky11q8emy4q14w3r8hl5v6zh.caffemodel",
             ),
-            "sha1",
-            "9116a64c0fbe4459d18f4bb6b56d647b63920377",
+            "sha256",
+            "4bff209a9837298157915ef50a4831a59636a6ca1a6b8ebacd990c3a5f3053e0",
         ),
         Published(
             "bvlc_reference_caffenet.caffemodel",
-            (f"{CAFFE_ZOO}/bvlc_reference_caffenet.caffemodel",),
-            "sha1",
-            "4c8d77deb20ea792f84eb5e6d0a11ca0a8660a46",
+            (
+                f"{OPENVINO}/caffenet/bvlc_reference_caffenet.caffemodel",
+                f"{CAFFE_ZOO}/bvlc_reference_caffenet.caffemodel",
+            ),
+            "sha256",
+            "472d4a06035497b180636d8a82667129960371375bd10fcb6df5c6c7631f25e0",
+        ),
+        PublishedWeights(
+            "caffenet-12.onnx",
+            (f"{ONNX_ZOO}/caffenet/model/caffenet-12.onnx",),
+            "sha256",
+            "ea563e5c",
+            variant="caffenet",
+            content=CAFFENET,
         ),
         # torchvision puts the beginning of the SHA-256 into the name.
         Published(
@@ -76,3 +111,56 @@ PRETRAINED = {
         ),
     )
 }
+
+
+BY_HAND = """\
+By hand: download one of these with a browser, save it
+{lines}
+and type the same command again; or name a place that has one, by
+--from PATH_OR_URL or --mirror DIR_OR_URL (FROM=… or MIRROR=… with make)."""
+
+
+def fetch_bvlc(mirror: str | None = None, places: Sequence[str] = ()) -> Path:
+    """Return the path of BVLC AlexNet in weights/, in the format that is there or arrives first.
+
+    `places`, of which folders are asked for each format, are instead of the publishers. Raises
+    UserError when a file is there that is another, and DownloadError when no format can be had.
+    """
+    files = [PRETRAINED[name] for name in BVLC_FILES]
+    for file in files:
+        if (WEIGHTS_FOLDER / file.name).is_file():
+            return file.fetch(WEIGHTS_FOLDER)  # which checks it
+    reasons = []
+    for file, asked in _rounds(files, mirror, places):
+        try:
+            path = file.fetch(WEIGHTS_FOLDER, places=asked)
+        except DownloadError as error:
+            reasons.append(str(error.__cause__))
+            continue
+        for other in files:
+            forget(WEIGHTS_FOLDER / other.name)  # what began to arrive of it is not needed now
+        return path
+    lines = (f"  {url}\n    as {WEIGHTS_FOLDER / file.name}" for file in files for url in file.urls)
+    raise DownloadError("\n".join([*reasons, BY_HAND.format(lines="\n".join(lines))]))
+
+
+def _rounds(
+    files: Sequence[Published], mirror: str | None, places: Sequence[str]
+) -> Iterator[tuple[Published, Sequence[str]]]:
+    """Yield each file and whom to ask for it: the mirror for every format, then the others."""
+    if mirror:
+        yield from ((file, [f"{mirror}/"]) for file in files)
+    for file in files:
+        asked = [place for place in places if _suits(place, file)] if places else file.urls
+        if asked:
+            yield file, asked
+
+
+def _suits(place: str, file: Published) -> bool:
+    """Tell whether to ask `place` for `file`: a folder for every format, a file for that which its
+    suffix says or else for the first."""
+    if place.endswith("/") or Path(place).is_dir():
+        return True
+    suffix = PurePosixPath(urlsplit(place).path).suffix.lower()
+    suffixes = [Path(name).suffix for name in BVLC_FILES]
+    return Path(file.name).suffix == (suffix if suffix in suffixes else suffixes[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import zipfile
 
@@ -9,12 +10,20 @@ import h5py
 import numpy as np
 
 from alexnet_tf.weights.formats.hdf5 import LAYERS as GROUPS
-from alexnet_tf.weights.formats.pytorch import LAYERS, MAGIC_NUMBER
+from alexnet_tf.weights.formats.pytorch import MAGIC_NUMBER
+from alexnet_tf.weights.formats.torchvision import LAYERS
+from tests.support.caffe import field
 
 
 def write_npy(path, weights):
     """Write the layout of bvlc_alexnet.npy."""
     np.save(path, np.array({name: list(pair) for name, pair in weights.items()}, object))
+
+
+def write_npy_of_dicts(path, weights):
+    """Write what newer versions of caffe-tensorflow do."""
+    layers = {name: {"weights": kernel, "biases": bias} for name, (kernel, bias) in weights.items()}
+    np.save(path, np.array(layers, object))
 
 
 def write_npz(path, weights):
@@ -23,8 +32,16 @@ def write_npz(path, weights):
     np.savez(path, **kernels, **{f"{name}/bias": bias for name, (_, bias) in weights.items()})
 
 
-def write_pth(path, weights, zipped=True):
-    """Write what torch.save does of a state dict, but for the pickle's memo."""
+def signed(weights, first_numbers):
+    """Return `weights` with a conv1 that begins with these numbers."""
+    kernel, bias = weights.get("conv1") or (np.zeros((11, 11, 3, 96), "f4"), np.zeros(96, "f4"))
+    kernel = kernel.copy()
+    kernel.flat[: len(first_numbers)] = first_numbers
+    return weights | {"conv1": (kernel, bias)}
+
+
+def torch_arrays(weights):
+    """Return arrays by torchvision's names, in PyTorch's layout."""
     arrays = {}
     for place in (place for place in LAYERS if LAYERS[place] in weights):
         name = LAYERS[place]
@@ -32,10 +49,50 @@ def write_pth(path, weights, zipped=True):
         if name == "fc6":
             places = kernel.reshape(-1, weights["conv5"][0].shape[-1], kernel.shape[-1])
             kernel = places.transpose(1, 0, 2).reshape(kernel.shape)
-        arrays[f"{place}.weight"] = kernel.transpose(3, 2, 0, 1) if kernel.ndim == 4 else kernel.T
-        arrays[f"{place}.bias"] = bias
-    entries = [plain(name) + tensor(str(i), arrays[name].shape) for i, name in enumerate(arrays)]
-    state = b"\x80\x02ccollections\nOrderedDict\n)R(" + b"".join(entries) + b"u."
+        kernel = kernel.transpose(3, 2, 0, 1) if kernel.ndim == 4 else kernel.T
+        arrays[f"{place}.weight"], arrays[f"{place}.bias"] = np.ascontiguousarray(kernel), bias
+    return arrays
+
+
+# By the type of NumPy, of whose numbers PyTorch's bfloat16 has the upper half.
+STORAGES = {"<f4": "FloatStorage", "<f2": "HalfStorage", "<u2": "BFloat16Storage"}
+
+
+def write_pth(
+    path,
+    weights,
+    zipped=True,
+    prefix="",
+    dtype="<f4",
+    cuda=False,
+    pairs=False,
+    first_version=False,
+    checkpoint=False,
+):
+    """Write what torch.save does of a state dict, but for the pickle's memo.
+
+    With a `prefix` before its names, in numbers of `dtype`, from a GPU, as Python 2's OrderedDict,
+    with the first version's function, as one entry of the dict of a checkpoint.
+    """
+    arrays = {name: as_type(array, dtype) for name, array in torch_arrays(weights).items()}
+    storage = b"ctorch" + b".cuda" * cuda + f"\n{STORAGES[dtype]}\n".encode()
+    names = [f"{prefix}{name}" for name in arrays]
+    tensors = [
+        tensor(str(key), array.shape, storage=storage, first_version=first_version)
+        for key, array in enumerate(arrays.values())
+    ]
+    ordered = b"ccollections\nOrderedDict\n"
+    if pairs:
+        entries = (b"](" + plain(name) + each + b"e" for name, each in zip(names, tensors))
+        state = ordered + b"](" + b"".join(entries) + b"e\x85R"
+    else:
+        entries = (plain(name) + each for name, each in zip(names, tensors))
+        state = ordered + b")R(" + b"".join(entries) + b"u"
+    if checkpoint:
+        optimizer = {"state": {0: {"step": 7}, 1: {}}, "param_groups": [{"lr": 0.1, "params": [0]}]}
+        state = b"}(" + plain("epoch") + plain(90) + plain("state_dict") + state
+        state += plain("optimizer") + plain(optimizer) + b"u"
+    state = b"\x80\x02" + state + b"."
     if zipped:
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("alexnet/data.pkl", state)
@@ -48,14 +105,35 @@ def write_pth(path, weights, zipped=True):
         path.write_bytes(b"".join([*start, state, pickle.dumps(keys, 2), *numbers]))
 
 
-def tensor(key, shape, strides=None):
-    """Return the opcodes of torch._utils._rebuild_tensor_v2 over the storage `key`."""
+def as_type(array, dtype):
+    """Return `array` in `dtype`; for "<u2" the upper halves of its numbers, which is bfloat16."""
+    if dtype == "<u2":
+        return (np.ascontiguousarray(array, "<f4").view("<u4") >> 16).astype(dtype)
+    return array.astype(dtype)
+
+
+def upper_halves(weights):
+    """Return `weights` as bfloat16 keeps them, in float32."""
+    return {
+        name: tuple((as_type(each, "<u2").astype("<u4") << 16).view("<f4") for each in pair)
+        for name, pair in weights.items()
+    }
+
+
+def tensor(key, shape, strides=None, storage=b"ctorch\nFloatStorage\n", first_version=False):
+    """Return the opcodes of torch._utils._rebuild_tensor_v2 over the storage `key`.
+
+    The first version's function knows no gradients.
+    """
     if strides is None:
         strides = tuple(int(np.prod(shape[axis + 1 :])) for axis in range(len(shape)))
-    storage = b"(" + plain("storage") + b"ctorch\nFloatStorage\n"
-    storage += plain(key) + plain("cpu") + plain(int(np.prod(shape))) + b"tQ"
-    view = plain(0) + plain(shape) + plain(strides) + plain(False)
-    return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + view + b"NtR"
+    storage = b"(" + plain("storage") + storage
+    storage += plain(key) + plain("cpu") + plain(int(np.prod(shape)))
+    view = plain(0) + plain(shape) + plain(strides)
+    if first_version:
+        return b"ctorch._utils\n_rebuild_tensor\n(" + storage + b"NtQ" + view + b"tR"
+    view += plain(False) + b"N"
+    return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"tQ" + view + b"tR"
 
 
 def plain(value):
@@ -70,3 +148,77 @@ def write_h5(path, weights):
             variables = file.create_group(f"layers/{group}/vars")
             for number, array in enumerate(weights[name]):
                 variables.create_dataset(str(number), data=array)
+
+
+# ONNX's types of numbers, and the fields of a TensorProto that are for them.
+ONNX_TYPES = {"<f4": (1, 4), "<f2": (10, None), "<f8": (11, 10), "<u2": (16, None)}
+
+
+def write_onnx(
+    path, weights, dtype="<f4", raw=True, constants=False, transposed=True, steps=("LRN", "MaxPool")
+):
+    """Write a ModelProto with a node for each layer, and `steps` after conv1.
+
+    Its numbers are raw or not, in initializers or in Constants before the nodes; the kernels of the
+    head have their outputs first where `transposed`.
+    """
+    nodes, tensors = [], {}
+    for name, array in torch_arrays(weights).items():
+        place, _, part = name.rpartition(".")
+        layer = LAYERS[place]
+        if part == "weight" and array.ndim == 2 and not transposed:
+            array = np.ascontiguousarray(array.T)
+        tensors[f"{layer}_{part}"] = onnx_tensor(f"{layer}_{part}", array, dtype, raw)
+    last = "data"
+    for layer in LAYERS.values():
+        if layer not in weights:
+            continue
+        inputs = [last, f"{layer}_weight", f"{layer}_bias"]
+        is_conv = layer.startswith("conv")
+        attribute = field(1, b"transB") + field(3, int(transposed)) + field(20, 2)
+        nodes.append(
+            onnx_node("Conv" if is_conv else "Gemm", inputs, layer, [] if is_conv else [attribute])
+        )
+        last = layer
+        for step in ("Relu", *(steps if layer == "conv1" else ())):
+            nodes.append(onnx_node(step, [last], f"{layer}_{step}"))
+            last = f"{layer}_{step}"
+    stored = [field(5, each) for each in tensors.values()]
+    if constants:
+        values = {name: field(1, b"value") + field(5, each) for name, each in tensors.items()}
+        made = [onnx_node("Constant", [], name, [value]) for name, value in values.items()]
+        stored, nodes = [], [*made, *nodes]
+    graph = b"".join([*(field(1, node) for node in nodes), field(2, b"alexnet"), *stored])
+    path.write_bytes(field(1, 8) + field(2, b"tests") + field(7, graph) + field(8, field(2, 13)))
+
+
+def onnx_node(operator, inputs, output, attributes=()):
+    """Return a NodeProto."""
+    records = [field(1, name.encode()) for name in inputs] + [field(2, output.encode())]
+    records += [field(4, operator.encode()), *(field(5, each) for each in attributes)]
+    return b"".join(records)
+
+
+def onnx_tensor(name, array, dtype="<f4", raw=True):
+    """Return a TensorProto."""
+    number, typed = ONNX_TYPES[dtype]
+    shape = b"".join(field(1, size) for size in array.shape)
+    numbers = field(9 if raw else typed, as_type(array, dtype).tobytes())
+    return shape + field(2, number) + field(8, name.encode()) + numbers
+
+
+def write_safetensors(path, weights, dtype="F32", names=lambda name: name):
+    """Write the header and the numbers by hand; its package, too, reads them."""
+    header, data = {"__metadata__": {"format": "pt"}}, b""
+    for name, array in torch_arrays(weights).items():
+        numbers = as_type(array, {"F32": "<f4", "F16": "<f2", "F64": "<f8", "BF16": "<u2"}[dtype])
+        offsets = [len(data), len(data) + numbers.nbytes]
+        header[names(name)] = {"dtype": dtype, "shape": array.shape, "data_offsets": offsets}
+        data += numbers.tobytes()
+    path.write_bytes(safetensors(header, data))
+
+
+def safetensors(header, data=b""):
+    """Return the content of a .safetensors; `header` is what JSON has, or text."""
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + data

@@ -30,7 +30,15 @@ from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights import Weights
 from alexnet_tf.weights.loading import read_weights
 from tests.support.caffe import random_weights, write_caffemodel
-from tests.support.formats import write_h5, write_npy, write_npz, write_pth
+from tests.support.formats import (
+    write_h5,
+    write_npy,
+    write_npy_of_dicts,
+    write_npz,
+    write_onnx,
+    write_pth,
+    write_safetensors,
+)
 from tests.support.runs import write_keras
 
 # pool5 is 1 × 1 × 2: whole networks of 5 kB.
@@ -57,6 +65,8 @@ INTERESTING = (
     *(b"\x80\x80\x80\x80\x80\x80\x80\x01", b"1099511627776", b"-1"),
     # What a pickle understands.
     *(bytes([code]) for code in b"02.Qbsu(aehjKMRNt\x85\x86\x87\x8a\x8c\x93\x94\x95"),
+    # What a header of JSON does.
+    *(b'"', b"{", b"[", b"]}", b'"F64"', b'"BF16"', b"[0,4]", b"1e9", b"-0", b"," * 2),
     *(b"c__builtin__\neval\n", b"r\xff\xff\xff\x7f", b"K\x40", b"\x8a\x06\0\0\0\0\0\1"),
 )
 
@@ -71,6 +81,18 @@ def samples(folder: Path) -> dict[str, bytes]:
         "int8.npz": lambda path: write_int8(path, weights),
         "a.pth": lambda path: write_pth(path, weights),
         "old.pth": lambda path: write_pth(path, weights, zipped=False),
+        "checkpoint.pth": lambda path: write_pth(path, weights, checkpoint=True, prefix="module."),
+        "oldest.pth": lambda path: write_pth(
+            path, weights, zipped=False, pairs=True, first_version=True, cuda=True
+        ),
+        "bfloat16.pth": lambda path: write_pth(path, weights, dtype="<u2"),
+        "dicts.npy": lambda path: write_npy_of_dicts(path, weights),
+        "a.onnx": lambda path: write_onnx(path, weights),
+        "typed.onnx": lambda path: write_onnx(path, weights, raw=False, transposed=False),
+        "constants.onnx": lambda path: write_onnx(path, weights, dtype="<f2", constants=True),
+        "bfloat16.onnx": lambda path: write_onnx(path, weights, dtype="<u2"),
+        "a.safetensors": lambda path: write_safetensors(path, weights),
+        "bfloat16.safetensors": lambda path: write_safetensors(path, weights, dtype="BF16"),
         "a.caffemodel": lambda path: write_caffemodel(path, weights, TINY),
         "v1.caffemodel": lambda path: write_caffemodel(path, weights, TINY, v1=True, legacy=True),
         "unpacked.caffemodel": lambda path: write_caffemodel(
@@ -192,10 +214,16 @@ class Report:
         )
 
 
-def fuzz(count: int, seed: int, folder: Path, start: int = 0, of: str = "weights") -> Report:
-    """Read `count` damaged files, of which the same `seed` makes the same ones, in `folder`."""
+def fuzz(
+    count: int, seed: int, folder: Path, start: int = 0, of: str = "weights", only: str = ""
+) -> Report:
+    """Read `count` damaged files, of which the same `seed` makes the same ones, in `folder`.
+
+    They are damaged samples whose names contain `only`.
+    """
     subject = import_module(SUBJECTS[of])
-    originals, report, number = subject.samples(folder), Report(subject.GOOD), start
+    originals = {name: each for name, each in subject.samples(folder).items() if only in name}
+    report, number = Report(subject.GOOD), start
     while number < start + count:
         read, write = os.pipe()
         child = os.fork()
@@ -265,10 +293,11 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, metavar="N", help="how many (20,000; 2,000 runs)")
     parser.add_argument("--start", type=int, default=0, metavar="N", help="number of the first")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the series")
+    parser.add_argument("--only", default="", metavar="TEXT", help="in the names of the samples")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         count = options.inputs or import_module(SUBJECTS[options.of]).INPUTS
-        report = fuzz(count, options.seed, Path(folder), options.start, options.of)
+        report = fuzz(count, options.seed, Path(folder), options.start, options.of, options.only)
     print(report.summary())
     return 1 if report.failures else 0
 

@@ -17,7 +17,7 @@ from alexnet_tf.variants import FC_LAYERS
 from alexnet_tf.weights import Content
 from alexnet_tf.weights.formats.channels_first import to_channels_last
 from alexnet_tf.weights.formats.mapped import map_file
-from alexnet_tf.weights.formats.protobuf import fields, varints
+from alexnet_tf.weights.formats.protobuf import concatenated, fields, numbers, varints
 
 # NetParameter's field → the fields `name` and `blobs` of the message in it.
 LAYERS = {
@@ -82,18 +82,12 @@ def _array(blob: memoryview) -> np.ndarray:
         elif field in legacy:
             legacy[field] = value
         elif field in (DATA, DOUBLE_DATA):
-            parts.append(_numbers(value, "<f4" if field == DATA else "<f8"))
+            parts.append(numbers(value, "<f4" if field == DATA else "<f8"))
     shape = tuple(legacy.values()) if shape is None else shape
-    data = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    data = concatenated(parts)
     if math.prod(shape) != data.size:
         raise BadFile(f"is damaged: a blob of shape {shape} holds {data.size} numbers")
     return data.reshape(shape)
-
-
-def _numbers(value: memoryview | np.ndarray, dtype: str) -> np.ndarray:
-    if isinstance(value, np.ndarray):  # a run of records with one number each
-        return np.ascontiguousarray(value).view(dtype)[:, 0]
-    return np.frombuffer(value, dtype)
 
 
 def _dimensions(shape: memoryview) -> tuple[int, ...]:

@@ -19,11 +19,29 @@ def to_channels_last(layers: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dic
     """
     weights = {name: (_transposed(kernel), bias) for name, (kernel, bias) in layers.items()}
     if "fc6" in layers:
-        if "conv5" not in layers:
-            raise BadFile("has fc6 without conv5, whose number of channels fc6 depends on")
         kernel, bias = layers["fc6"]
-        weights["fc6"] = (_place_by_place(kernel, layers["conv5"][0].shape[0]), bias)
+        weights["fc6"] = (_place_by_place(kernel, _conv5(layers).shape[0]), bias)
     return weights
+
+
+def to_channels_first(weights: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict:
+    """Turn layers back, of which `to_channels_last` makes the same."""
+    layers = {
+        name: (kernel.T if kernel.ndim == 2 else kernel.transpose(3, 2, 0, 1), bias)
+        for name, (kernel, bias) in weights.items()
+    }
+    if "fc6" in weights:
+        kernel, bias = weights["fc6"]
+        channels = _conv5(weights).shape[-1]
+        places = kernel.reshape(-1, channels, kernel.shape[-1]).transpose(2, 1, 0)
+        layers["fc6"] = (places.reshape(kernel.shape[::-1]), bias)
+    return layers
+
+
+def _conv5(layers: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    if "conv5" not in layers:
+        raise BadFile("has fc6 without conv5, whose number of channels fc6 depends on")
+    return layers["conv5"][0]
 
 
 def _transposed(kernel: np.ndarray) -> np.ndarray:

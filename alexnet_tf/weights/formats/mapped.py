@@ -23,6 +23,12 @@ def map_file(path: Path) -> mmap.mmap:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
+def member_names(path: Path) -> list[str]:
+    """List the names of the members of the zip `path`."""
+    with open_zip(path, MOST_MEMBERS) as archive:
+        return archive.namelist()
+
+
 def map_members(path: Path) -> dict[str, memoryview]:
     """Map the members of the zip `path` by name, whole (CRC-32) and not compressed, or BadFile."""
     content = memoryview(map_file(path))

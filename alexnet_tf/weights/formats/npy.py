@@ -1,4 +1,7 @@
-"""The layout of ``bvlc_alexnet.npy``: a 0-d object array, a pickled dict name → [kernel, bias]."""
+"""The layout of ``bvlc_alexnet.npy``: a 0-d object array, a pickled dict name → [kernel, bias].
+
+Newer versions of caffe-tensorflow write name → {"weights": kernel, "biases": bias}.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from alexnet_tf.system.pickles import ARRAYS, PickledArray, RestrictedUnpickler
 from alexnet_tf.weights import Content
 from alexnet_tf.weights.formats.mapped import map_file
 
+PARTS = ("weights", "biases")
 FLOATS = ("f2", "f4", "f8")
 
 
@@ -44,6 +48,8 @@ def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
 
 def _arrays(value):
     """Return [kernel, bias], or whatever else there is, for `read_weights_file` to name."""
+    if isinstance(value, dict) and set(value) == set(PARTS):
+        value = [value[part] for part in PARTS]
     if not isinstance(value, list | tuple):
         return value
     return [part.array(FLOATS) if isinstance(part, PickledArray) else part for part in value]

@@ -1,5 +1,7 @@
 """Our own ``.npz``: members LAYER/kernel and LAYER/bias, and LAYER/scale where they are int8.
 
+A member `order`, the text of it as bytes, may say what the network does between conv1 and conv2.
+
 Whole numbers of 8 bits and a scale for each output are weights in a quarter of the bytes.
 """
 
@@ -12,10 +14,11 @@ import numpy as np
 
 from alexnet_tf.errors import BadFile
 from alexnet_tf.system.files import replacing
-from alexnet_tf.weights import Content, Weights
+from alexnet_tf.weights import Content, Weights, order_of, order_text
 from alexnet_tf.weights.formats.mapped import map_members
 from alexnet_tf.weights.formats.npy import read_header
 
+ORDER = "order"
 PARTS = ("kernel", "bias", "scale")
 # Of int8: -127 to 127, so that both signs reach as far.
 LARGEST_INT8 = 127
@@ -24,15 +27,28 @@ LARGEST_INT8 = 127
 def read_npz(path: Path) -> Content:
     """Read what `numpy.savez` wrote. A kernel of int8 is multiplied by the scale of its output."""
     layers: dict[str, dict[str, np.ndarray]] = {}
+    order = None
     for member, content in map_members(path).items():
         name, _, part = member.removesuffix(".npy").partition("/")
+        if name == ORDER and not part:
+            order = order_of(str(bytes(_array(content)), "latin-1"))
+            continue
         if part not in PARTS:
             raise BadFile(
                 f"has a member '{member}'; weights are LAYER/kernel, LAYER/bias and, for int8 "
                 "kernels, LAYER/scale"
             )
         layers.setdefault(name, {})[part] = _array(content)
-    return Content({name: _kernel_and_bias(name, parts) for name, parts in layers.items()})
+    return Content({name: _kernel_and_bias(name, parts) for name, parts in layers.items()}, order)
+
+
+def write_npz(weights: Weights, order: tuple[str, ...] | None, path: Path) -> None:
+    """Write `weights`, as they are, as a file that `read_npz` reads."""
+    arrays = {f"{name}/kernel": kernel for name, (kernel, _) in weights.items()}
+    arrays |= {f"{name}/bias": bias for name, (_, bias) in weights.items()}
+    if order:
+        arrays[ORDER] = np.frombuffer(order_text(order).encode(), np.uint8)
+    _save(arrays, path)
 
 
 def write_int8(weights: Weights, path: Path) -> None:
@@ -41,8 +57,7 @@ def write_int8(weights: Weights, path: Path) -> None:
     for name, (kernel, bias) in weights.items():
         arrays[f"{name}/kernel"], arrays[f"{name}/scale"] = quantize(kernel)
         arrays[f"{name}/bias"] = bias
-    with replacing(path, sum(array.nbytes for array in arrays.values())) as temporary:
-        np.savez(temporary, **arrays)
+    _save(arrays, path)
 
 
 def quantize(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -53,6 +68,11 @@ def quantize(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     largest = np.abs(kernel).max(axis=tuple(range(kernel.ndim - 1)))
     scale = np.where(largest > 0, largest / LARGEST_INT8, 1).astype(np.float32)
     return np.rint(kernel / scale).astype(np.int8), scale
+
+
+def _save(arrays: dict[str, np.ndarray], path: Path) -> None:
+    with replacing(path, sum(array.nbytes for array in arrays.values())) as temporary:
+        np.savez(temporary, **arrays)
 
 
 def _array(content: memoryview) -> np.ndarray:

@@ -40,6 +40,18 @@ def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview | np.nda
         yield tag >> 3, value
 
 
+def numbers(value: memoryview | np.ndarray, dtype: str | np.dtype) -> np.ndarray:
+    """Return the numbers of a packed field, or of a run of records with one number each."""
+    if isinstance(value, np.ndarray):
+        return np.ascontiguousarray(value).view(dtype)[:, 0]
+    return np.frombuffer(value, dtype)
+
+
+def concatenated(parts: list[np.ndarray]) -> np.ndarray:
+    """Return the numbers of all records of a field: a view, where there is only one."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
 def varints(packed: memoryview) -> Iterator[int]:
     """Yield the numbers of a packed field."""
     place = 0

@@ -1,49 +1,54 @@
-"""torchvision's AlexNet: a ``.pth`` of `torch.save`, read without PyTorch.
+"""PyTorch's ``.pth``, ``.pt`` and ``.pth.tar``: what `torch.save` wrote, read without PyTorch.
 
 Both formats are read: the zip of PyTorch 1.6 and later (``data.pkl`` and ``data/KEY``), and the one
-before it, pickles followed by the numbers.
+before it, pickles followed by the numbers, as far back as Python 2.
 """
 
 from __future__ import annotations
 
-import collections
 import io
 import math
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from alexnet_tf.errors import BadFile
-from alexnet_tf.system.pickles import Named, RestrictedUnpickler, text, whole_numbers
+from alexnet_tf.system.pickles import ARRAYS, Named, RestrictedUnpickler, text, whole_numbers
 from alexnet_tf.weights import Content
-from alexnet_tf.weights.formats.channels_first import to_channels_last
+from alexnet_tf.weights.formats.floats import BFLOAT16, as_floats
 from alexnet_tf.weights.formats.mapped import map_file, map_members
+from alexnet_tf.weights.formats.torchvision import layer_and_part, read_layers
 
-# torchvision/models/alexnet.py: places in the two nn.Sequential. A bias follows each weight.
-LAYERS = {
-    "features.0": "conv1",
-    "features.3": "conv2",
-    "features.6": "conv3",
-    "features.8": "conv4",
-    "features.10": "conv5",
-    "classifier.1": "fc6",
-    "classifier.4": "fc7",
-    "classifier.6": "fc8",
-}
-PARTS = ("weight", "bias")
 # torch/serialization.py: the first of the older format's pickles.
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
+# The numbers of a storage, by its name in torch and in torch.cuda. Those that are no floats are in
+# checkpoints beside the layers.
+STORAGES = {
+    "FloatStorage": np.dtype("<f4"),
+    "HalfStorage": np.dtype("<f2"),
+    "DoubleStorage": np.dtype("<f8"),
+    "BFloat16Storage": BFLOAT16,
+    "LongStorage": np.dtype("<i8"),
+    "IntStorage": np.dtype("<i4"),
+    "ShortStorage": np.dtype("<i2"),
+    "CharStorage": np.dtype("i1"),
+    "ByteStorage": np.dtype("u1"),
+    "BoolStorage": np.dtype("?"),
+}
 
 
 class _Storage(NamedTuple):
-    """A one-dimensional array in the file: the persistent id of a pickle names one."""
+    """A one-dimensional array in the file: the persistent id of a pickle names one.
+
+    It has `size` numbers. A view of another begins at its number `start`.
+    """
 
     key: str
     dtype: np.dtype
     size: int
+    start: int = 0
 
 
 class _Tensor(NamedTuple):
@@ -56,35 +61,57 @@ class _Tensor(NamedTuple):
 
 
 def read_pytorch(path: Path) -> Content:
-    """Read the state dict of torchvision's AlexNet, whole or only some of its layers."""
-    read = _read_zip if zipfile.is_zipfile(path) else _read_pickles
-    tensors, storages = read(path)
-    layers: dict[str, dict[str, np.ndarray]] = collections.defaultdict(dict)
-    for name, tensor in tensors.items():
-        place, _, part = name.rpartition(".")
-        if place not in LAYERS or part not in PARTS or not isinstance(tensor, _Tensor):
-            raise BadFile(
-                f"has an entry '{name}'; torchvision's AlexNet has "
-                f"{', '.join(LAYERS)}, a weight and a bias in each"
-            )
-        layers[LAYERS[place]][part] = _array(tensor, storages)
-    for name, parts in layers.items():
-        if len(parts) < len(PARTS):
-            raise BadFile(f"lacks the weight or the bias of {name}")
-    pairs = {name: (parts["weight"], parts["bias"]) for name, parts in layers.items()}
-    return Content(to_channels_last(pairs))
+    """Read the layers of torchvision's AlexNet, whole or only some of them."""
+    return Content(read_layers(read_tensors(path)))
 
 
-def _read_zip(path: Path) -> tuple[Mapping, dict[str, memoryview]]:
+def read_tensors(path: Path) -> dict[str, np.ndarray]:
+    """Read the tensors by their names: a state dict, or the one in the dict of a checkpoint."""
+    with open(path, "rb") as file:
+        read = _read_zip if file.read(2) == b"PK" else _read_pickles
+    content, storages = read(path)
+    arrays = {}
+    for name, tensor in _state_dict(content).items():
+        if not isinstance(tensor, _Tensor):
+            raise BadFile(f"has an entry '{name}' among its tensors that is none")
+        arrays[str(name)] = _array(tensor, storages)
+    return arrays
+
+
+def _state_dict(content: Any) -> dict:
+    """Find the dict of AlexNet's layers in `content`; without one, the first that has tensors."""
+    found = _dicts_of_tensors(content)
+    if not found:
+        raise BadFile("holds no state dict; write one by torch.save(model.state_dict(), FILE)")
+    return next((each for each in found if any(map(_is_layer, each))), found[0])
+
+
+def _dicts_of_tensors(content: Any) -> list[dict]:
+    """List the dicts that have tensors, outer ones first, each once: they can hold each other."""
+    waiting, seen, found = [content], set(), []
+    for each in waiting:  # which grows
+        if isinstance(each, Named) and id(each) not in seen:
+            seen.add(id(each))
+            if any(isinstance(value, _Tensor) for value in each.values()):
+                found.append(each)
+            waiting += [value for value in each.values() if isinstance(value, Named)]
+    return found
+
+
+def _is_layer(name: str | int) -> bool:
+    return isinstance(name, str) and layer_and_part(name) is not None
+
+
+def _read_zip(path: Path) -> tuple[Any, dict[str, memoryview]]:
     members = {name.partition("/")[2]: content for name, content in map_members(path).items()}
     if "data.pkl" not in members:
-        raise BadFile("is a zip that torch.save did not write: it lacks data.pkl")
-    tensors = RestrictedUnpickler(io.BytesIO(members["data.pkl"]), _ALLOWED, _storage).load()
-    return tensors, {name.removeprefix("data/"): content for name, content in members.items()}
+        raise BadFile("is a zip that torch.save did not write: it lacks data.pkl in a folder")
+    content = RestrictedUnpickler(io.BytesIO(members["data.pkl"]), _ALLOWED, _storage).load()
+    return content, {name.removeprefix("data/"): content for name, content in members.items()}
 
 
-def _read_pickles(path: Path) -> tuple[Mapping, dict[str, memoryview]]:
-    file, sizes, content = map_file(path), {}, {}
+def _read_pickles(path: Path) -> tuple[Any, dict[str, memoryview]]:
+    file, sizes, storages = map_file(path), {}, {}
 
     def storage(identity: tuple) -> _Storage:
         found = _storage(identity)
@@ -96,25 +123,29 @@ def _read_pickles(path: Path) -> tuple[Mapping, dict[str, memoryview]]:
 
     if load() != MAGIC_NUMBER:
         raise BadFile("is neither a zip nor pickles that torch.save wrote")
-    _protocol, _system, tensors, keys = (load() for _ in range(4))
+    _protocol, _system, content, keys = (load() for _ in range(4))
     for key in map(text, keys):
         start = file.tell() + 8  # after the number of its elements, an int64
-        content[key] = memoryview(file)[start : start + sizes[key]]
+        storages[key] = memoryview(file)[start : start + sizes[key]]
         file.seek(start + sizes[key])
-    return tensors, content
+    return content, storages
 
 
 def _storage(identity: tuple) -> _Storage:
     """Stand in for torch's persistent_load."""
-    kind, dtype, key, _device, size, *_view = identity
+    kind, dtype, key, _device, size, *view = identity
     if text(kind) != "storage" or not isinstance(dtype, np.dtype):
         raise BadFile("is damaged: it refers to something that is no storage of numbers")
     whole_numbers((size,))
-    return _Storage(text(key), dtype, size)
+    start = 0
+    if view and view[0] is not None:  # (its own key, where it begins, its size)
+        _, start, _ = view[0]
+        whole_numbers((start,))
+    return _Storage(text(key), dtype, size, start)
 
 
 def _rebuild_tensor(storage, offset, shape, strides, *_gradient) -> _Tensor:
-    """Stand in for torch._utils._rebuild_tensor_v2."""
+    """Stand in for torch._utils._rebuild_tensor and _rebuild_tensor_v2."""
     whole_numbers((offset,))
     return _Tensor(storage, offset, whole_numbers(shape), whole_numbers(strides))
 
@@ -124,23 +155,31 @@ def _rebuild_parameter(tensor: _Tensor, *_gradient) -> _Tensor:
     return tensor
 
 
+def _scalar(_dtype, _content) -> None:
+    """Stand in for NumPy's numbers: an accuracy, in a checkpoint."""
+
+
 _ALLOWED = {
     ("collections", "OrderedDict"): Named,
+    ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
     ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
-    ("torch", "FloatStorage"): np.dtype("<f4"),
-    ("torch", "HalfStorage"): np.dtype("<f2"),
+    ("numpy.core.multiarray", "scalar"): _scalar,
+    ("numpy", "dtype"): ARRAYS["numpy", "dtype"],
+    ("_codecs", "encode"): ARRAYS["_codecs", "encode"],
+    **{(m, name): dtype for m in ("torch", "torch.cuda") for name, dtype in STORAGES.items()},
 }
 
 
 def _array(tensor: _Tensor, storages: Mapping[str, memoryview]) -> np.ndarray:
     """Return a view of the file; numpy refuses one that would reach beyond its storage."""
-    dtype = tensor.storage.dtype
-    numbers = np.frombuffer(storages[tensor.storage.key], dtype)
+    storage = tensor.storage
+    numbers = np.frombuffer(storages[storage.key], storage.dtype)
     # A stride of 0 would make any number of elements out of one.
     if math.prod(tensor.shape) > numbers.size:
         raise BadFile(
             f"is damaged: a tensor of shape {tensor.shape} in a storage of {numbers.size} numbers"
         )
-    strides = [stride * dtype.itemsize for stride in tensor.strides]
-    return np.ndarray(tensor.shape, dtype, numbers, tensor.offset * dtype.itemsize, strides)
+    size, offset = storage.dtype.itemsize, storage.start + tensor.offset
+    strides = [stride * size for stride in tensor.strides]
+    return as_floats(np.ndarray(tensor.shape, storage.dtype, numbers, offset * size, strides))

@@ -1,0 +1,98 @@
+"""Hugging Face's ``.safetensors``: a header of JSON, and then the numbers of all tensors.
+
+The format is that of github.com/huggingface/safetensors, README.md; the names are torchvision's.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from alexnet_tf.errors import BadFile
+from alexnet_tf.system.files import replacing
+from alexnet_tf.system.pickles import whole_numbers
+from alexnet_tf.weights import Content, Weights, order_of, order_text
+from alexnet_tf.weights.formats.floats import BFLOAT16, as_floats
+from alexnet_tf.weights.formats.mapped import map_file
+from alexnet_tf.weights.formats.torchvision import read_layers, write_layers
+
+TYPES = {"F16": np.dtype("<f2"), "BF16": BFLOAT16, "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+# The format allows 100 MB; AlexNet's has 16 entries of a hundred bytes, and Python makes a hundred
+# bytes of some that JSON needs two for.
+LONGEST_HEADER = 1 << 18
+METADATA = "__metadata__"
+# Our own, among the metadata: what the network does between conv1 and conv2.
+ORDER = "alexnet_tf.order"
+
+
+def read_safetensors(path: Path) -> Content:
+    """Read the layers of torchvision's AlexNet, whole or only some of them."""
+    file = memoryview(map_file(path))
+    size = int.from_bytes(file[:8], "little")
+    if size > len(file) - 8:
+        raise BadFile(f"is damaged or cut short: its header should have {size} bytes")
+    if size > LONGEST_HEADER:
+        raise BadFile(f"its header has {size} bytes, where AlexNet's has some thousand")
+    header = json.loads(bytes(file[8 : 8 + size]), object_pairs_hook=_object)
+    if not isinstance(header, dict):
+        raise BadFile("is damaged: its header is no object")
+    metadata = header.pop(METADATA, {})
+    data = file[8 + size :]
+    _check_ranges([_range(name, entry, len(data)) for name, entry in header.items()])
+    layers = read_layers({name: _array(name, entry, data) for name, entry in header.items()})
+    return Content(layers, order_of(metadata.get(ORDER) if isinstance(metadata, dict) else None))
+
+
+def write_safetensors(weights: Weights, order: tuple[str, ...] | None, path: Path) -> None:
+    """Write `weights`, float32, as a file that `read_safetensors` and PyTorch's users read."""
+    arrays, header, end = write_layers(weights), {}, 0
+    if order:
+        header[METADATA] = {ORDER: order_text(order)}
+    for name, array in arrays.items():
+        start, end = end, end + array.nbytes
+        header[name] = {"dtype": "F32", "shape": array.shape, "data_offsets": [start, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)  # so that the numbers are aligned
+    with replacing(path, end) as temporary, open(temporary, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for array in arrays.values():
+            file.write(np.ascontiguousarray(array, "<f4").data)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a dict of what JSON says; a name may not be there twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise BadFile("is damaged: a name is twice in its header")
+    return found
+
+
+def _range(name: str, entry: Any, size: int) -> tuple[int, int]:
+    """Return where the numbers of a tensor begin and end, among `size` bytes."""
+    start, end = whole_numbers(tuple(entry["data_offsets"]))
+    if not start <= end <= size:
+        raise BadFile(f"is damaged or cut short: '{name}' lies at {start} to {end} of {size} bytes")
+    return start, end
+
+
+def _check_ranges(ranges: list[tuple[int, int]]) -> None:
+    for (_, end), (start, _) in pairwise(sorted(ranges)):
+        if start < end:
+            raise BadFile("is damaged: its tensors overlap")
+
+
+def _array(name: str, entry: dict[str, Any], data: memoryview) -> np.ndarray:
+    """Return a view of the file, or new memory for bfloat16."""
+    start, end = entry["data_offsets"]
+    shape = whole_numbers(tuple(entry["shape"]))
+    if entry["dtype"] not in TYPES:
+        raise BadFile(f"'{name}' is of type {entry['dtype']}; {', '.join(TYPES)} are read")
+    dtype = TYPES[entry["dtype"]]
+    if math.prod(shape) * dtype.itemsize != end - start:
+        raise BadFile(f"is damaged: '{name}' of shape {shape} has {end - start} bytes")
+    return as_floats(np.frombuffer(data[start:end], dtype)).reshape(shape)

@@ -1,0 +1,65 @@
+"""torchvision's names for AlexNet's layers, in files of PyTorch and of safetensors."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Mapping
+
+import numpy as np
+
+from alexnet_tf.errors import BadFile
+from alexnet_tf.weights import Weights
+from alexnet_tf.weights.formats.channels_first import to_channels_first, to_channels_last
+
+# torchvision/models/alexnet.py: places in the two nn.Sequential. A bias follows each weight.
+LAYERS = {
+    "features.0": "conv1",
+    "features.3": "conv2",
+    "features.6": "conv3",
+    "features.8": "conv4",
+    "features.10": "conv5",
+    "classifier.1": "fc6",
+    "classifier.4": "fc7",
+    "classifier.6": "fc8",
+}
+PARTS = ("weight", "bias")
+
+
+def layer_and_part(name: str) -> tuple[str, str] | None:
+    """Return ("conv1", "weight") of "features.0.weight"; None of a name that is no layer's.
+
+    nn.DataParallel puts "module." into names: before all of one, or within.
+    """
+    place, _, part = ".".join(word for word in name.split(".") if word != "module").rpartition(".")
+    return (LAYERS[place], part) if place in LAYERS and part in PARTS else None
+
+
+def read_layers(arrays: Mapping[str, np.ndarray]) -> dict:
+    """Turn arrays by torchvision's names into layers, whole AlexNet or only some of it."""
+    layers: dict[str, dict[str, np.ndarray]] = collections.defaultdict(dict)
+    for name, array in arrays.items():
+        found = layer_and_part(name)
+        if not found:
+            raise BadFile(
+                f"has an entry '{name}'; torchvision's AlexNet has "
+                f"{', '.join(LAYERS)}, a weight and a bias in each"
+            )
+        layer, part = found
+        if part in layers[layer]:
+            raise BadFile(f"has two entries for the {part} of {layer}, the second is '{name}'")
+        layers[layer][part] = array
+    for layer, parts in layers.items():
+        if len(parts) < len(PARTS):
+            raise BadFile(f"lacks the weight or the bias of {layer}")
+    return to_channels_last({name: tuple(map(parts.get, PARTS)) for name, parts in layers.items()})
+
+
+def write_layers(weights: Weights) -> dict[str, np.ndarray]:
+    """Turn layers into arrays by torchvision's names, of which `read_layers` makes the same."""
+    layers = to_channels_first(weights)
+    return {
+        f"{place}.{part}": array
+        for place, name in LAYERS.items()
+        if name in layers
+        for part, array in zip(PARTS, layers[name])
+    }

@@ -134,6 +134,8 @@ def load_model(path: str | Path) -> keras.Model:
     try:
         _check_layers(map_members(Path(path)))
         return keras.models.load_model(path, compile=False, safe_mode=True)
+    except MemoryError:  # which says nothing against the file
+        raise
     except Exception as error:  # a broken file can raise nearly anything
         raise UserError(f"{path}: is not a model that can be opened ({error})") from error
 

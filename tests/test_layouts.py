@@ -105,6 +105,13 @@ def test_classes_that_hold_the_same_folders_are_no_classes(here, folders):
         open_dataset("x")
 
 
+def test_parts_within_classes_are_no_classes(here):
+    for name in ("aster", "tulip"):
+        classes(here / "x" / name, "train", "test")
+    with pytest.raises(UserError, match=r"aster and x/tulip: have the parts test and train inside"):
+        open_dataset("x")
+
+
 def test_parts_without_classes_are_no_classes(here, command):
     for part in ("train", "test"):
         picture(here / "x" / part / "1.png")

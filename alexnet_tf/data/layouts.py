@@ -122,6 +122,11 @@ def _check_classes(tree: _Tree, root: Path) -> None:
     same = len(folders) > 1 and len(inside[0]) > 1 and all(each == inside[0] for each in inside)
     if same and not any(map(tree.has_pictures, folders)):
         classes = " and ".join(map(printable, sorted(inside[0])[:3]))
+        if all(map(part_named, inside[0])):
+            raise NoClasses(
+                f"{names}: have the parts {classes} inside; put it the other way around, a folder "
+                "for each part and the folders of classes in it"
+            )
         raise NoClasses(
             f"{names}: hold the same folders, {classes}, so they look like parts of a dataset, not "
             "like classes; call them train, val and test, with the classes inside, or name the one "

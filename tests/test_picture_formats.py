@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from alexnet_tf.data.dataset import open_dataset
 from alexnet_tf.data.decoding import MAX_PIXELS, decoded
 from alexnet_tf.data.images import ImageError, load_image
 from alexnet_tf.data.memory import Room
+from tests.support.memory import peak_of
 from tests.support.pictures import classes
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)
@@ -218,25 +220,18 @@ def test_what_is_larger_than_all_the_room_is_decoded_alone(tmp_path, monkeypatch
     assert_red_then_blue(load_image(tmp_path / "a.png"))
 
 
-def test_many_hostile_pictures_at_once_stay_within_the_budget(tmp_path):
+def test_many_hostile_pictures_at_once_stay_within_the_budget(tmp_path, monkeypatch):
     """Each has 100 bytes and takes 144 MB; without a budget four threads take 576 MB."""
     content = io.BytesIO()
     Image.new("RGB", (3000, 3000)).save(content, "WEBP", lossless=True, method=0)
     (tmp_path / "bomb.webp").write_bytes(content.getvalue())
 
     def peak(budget):
-        code = (
-            "import resource; from concurrent.futures import ThreadPoolExecutor\n"
-            "from alexnet_tf.data import decoding, images, memory\n"
-            f"decoding.ROOM = memory.Room({budget} << 20)\n"
-            f"paths = 4 * [{str(tmp_path / 'bomb.webp')!r}]\n"
-            "list(ThreadPoolExecutor(4).map(images.load_image, paths))\n"
-            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-        )
-        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        return int(result.stdout) >> 10
+        monkeypatch.setattr("alexnet_tf.data.decoding.ROOM", Room(budget << 20))
+        with ThreadPoolExecutor(4) as threads:
+            return peak_of(lambda: list(threads.map(load_image, 4 * [tmp_path / "bomb.webp"])))
 
-    assert peak(4000) - peak(220) > 200
+    assert peak(4000) - peak(220) > 200 << 20
 
 
 def test_the_library_works_where_somebody_has_lifted_pillows_limit(faces):

@@ -99,7 +99,7 @@ class Settings:
     head: str | None = _network(
         None,
         "what those of fc6 and fc7 that are trained start from: pretrained, as the weights have"
-        " them, or random (pretrained where the weights have both)",
+        " them, or random (pretrained where the weights have both and are not the starter)",
         choices=HEADS,
     )
     head_rate: float | None = _network(

@@ -11,7 +11,8 @@ from alexnet_tf.runs.checkpoints import Expected, identity, list_checkpoints, re
 from alexnet_tf.runs.pictures import find_pictures, newcomers
 from alexnet_tf.runs.remarks import remarks
 from alexnet_tf.runs.run import Run, finished_run, starting_weights
-from alexnet_tf.runs.settings import NO_WEIGHTS, PRETRAINED, Settings
+from alexnet_tf.runs.settings import NO_WEIGHTS, PRETRAINED, RANDOM, Settings
+from alexnet_tf.starter import is_starter
 from alexnet_tf.system.files import write_json, write_text
 from alexnet_tf.system.processor import native_precision
 from alexnet_tf.system.text import printable
@@ -95,10 +96,13 @@ def prepare(settings: Settings, directory: str | Path) -> Job:
 
 
 def _with_head(settings: Settings) -> Settings:
-    """Return the settings of a new run with the --head that nobody has typed."""
+    """Return the settings of a new run with the --head that nobody has typed.
+
+    What a network of two classes has learned above its convolutions is no start for others.
+    """
     if settings.head or settings.weights == NO_WEIGHTS:
         return settings
-    return replace(settings, head=PRETRAINED)
+    return replace(settings, head=RANDOM if is_starter(settings.weights) else PRETRAINED)
 
 
 def _of_head(settings: Settings, weights: Weights) -> list[str]:

@@ -29,10 +29,12 @@ class Standardization:
         return cls(np.zeros(values), np.float32(1))
 
     @classmethod
-    def fit(cls, inputs: np.ndarray) -> Standardization:
-        """Return the one by which these, float32 (pictures, values), have mean 0, deviation 1."""
-        center = inputs.mean(axis=0, dtype=np.float64)
-        return cls(center, np.float32(1 / (np.sqrt(np.mean((inputs - center) ** 2)) or 1.0)))
+    def fit(cls, inputs: np.ndarray, length: float | None = None) -> Standardization:
+        """Return the one by which these, float32 (pictures, values), have mean 0, deviation 1; or,
+        as vectors, the `length` in the square mean."""
+        center, values = inputs.mean(axis=0, dtype=np.float64), inputs.shape[1]
+        deviation = np.sqrt(np.mean((inputs - center) ** 2)) or 1.0
+        return cls(center, np.float32((length or np.sqrt(values)) / np.sqrt(values) / deviation))
 
     def apply(self, inputs):
         """Standardize inputs, an array or a tensor (pictures, values)."""

@@ -86,9 +86,18 @@ def _check_keras() -> None:
 def part(model: keras.Model, first: str, after: str) -> keras.Model:
     """Return the layers of an AlexNet from `first` to those before `after`, shared with it.
 
-    Both are one of conv1 … conv5, fc6, before which pool5 is flat: (batch, 9216), and prob.
+    Both are one of conv1 … fc8 and prob. What enters fc6 is flat: (batch, 9216). A dropout belongs
+    to the layer that it is before.
     """
     return keras.Model(_entering(model, first), _entering(model, after))
+
+
+def place_of(model: keras.Model, layer: str) -> int:
+    """Return the place of `layer` among those of the model, or that of a dropout before it."""
+    place = [each.name for each in model.layers].index(layer)
+    while isinstance(model.layers[place - 1], layers.Dropout):
+        place -= 1
+    return place
 
 
 def read_layers(model: keras.Model) -> Weights:
@@ -290,7 +299,7 @@ def _slope(number: int):
 
 
 def _entering(model: keras.Model, layer: str):
-    """Return the tensor that enters `layer`."""
+    """Return the tensor that enters `layer`, or the dropout before it."""
     if layer == "conv1":
         return model.input
-    return model.get_layer("flatten").output if layer == "fc6" else model.get_layer(layer).input
+    return model.layers[place_of(model, layer) - 1].output

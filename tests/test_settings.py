@@ -123,6 +123,8 @@ def test_what_is_trained_and_what_is_kept_of_the_rest():
     assert layers(train="all") == ("conv1", "conv1")
     assert layers(train="from:conv4") == ("conv4", "conv4")
     assert layers(train="from:fc8") == ("fc8", "fc6")
+    assert layers(train="from:fc8", head="random") == ("fc8", "fc8")
+    assert layers(train="from:conv4", head="pretrained") == ("conv4", "conv4")
     assert layers(train="from:conv4", crop=True) == ("conv4", "conv1")
     assert layers(color_shift=0.1) == ("fc6", "conv1")
 
@@ -133,14 +135,6 @@ def test_what_is_trained_and_what_is_kept_of_the_rest():
         ({"weights": "none"}, "leaves the layers below fc6 without weights; give --train all"),
         ({"variant": "lenet5", "train": "from:conv4"}, "the variant lenet5 has no conv4"),
         ({"width": 0.001}, "a width of 0.001 leaves a layer of bvlc without a filter"),
-        (
-            {"train": "from:fc7", "variant": "starter", "weights": "starter"},
-            "--train from:fc7: fc6 would stay random, for starter gives only conv1, conv2",
-        ),
-        (
-            {"train": "from:fc8", "variant": "starter", "weights": "starter"},
-            "give --train head, or the directory of a finished run as --weights",
-        ),
         ({"crop": True, "resize": "squash"}, "--crop has nothing to cut from after --resize sq"),
     ],
 )

@@ -120,13 +120,14 @@ class FeatureStore:
         mirror: bool = False,
         precision: str = "float32",
     ) -> FeatureStore:
-        """Describe a store of the inputs of `layer`, float16, flat for fc6; of both views, the
+        """Describe a store of the inputs of `layer`, float16, flat from fc6 on; of both views, the
         picture and its mirror image, if `mirror`.
 
         `weights` hold at least the layers below, computed in `precision`.
         """
-        shape, views = variant.shape_before(layer), 1 + mirror
-        below = {name: weights[name] for name in variant.conv_layers if name < layer}
+        fc_kernels, views = variant.fc_kernels(1), 1 + mirror
+        layers = (*variant.conv_layers, *fc_kernels)
+        below = {name: weights[name] for name in layers if name < layer}
         recipe = {
             "weights": fingerprint(below),
             "variant": {k: v for k, v in asdict(variant).items() if k not in WITHOUT_EFFECT},
@@ -136,7 +137,7 @@ class FeatureStore:
             "precision": precision,
             "batch": BATCH,
         }
-        shape = (math.prod(shape),) if layer == "fc6" else shape
+        shape = fc_kernels[layer][:1] if layer in fc_kernels else variant.shape_before(layer)
         return cls(directory, recipe, variant, resize, layer, "<f2", shape, views)
 
     def open(self) -> FeatureStore:

@@ -28,6 +28,7 @@ from alexnet_tf.runs.history import History, checked_history
 from alexnet_tf.runs.settings import DEFAULTS, FOUND_BY_CONTENT, FREE_SETTINGS, Settings
 from alexnet_tf.system.files import replacing
 from alexnet_tf.system.zips import open_zip
+from alexnet_tf.variants import FC_LAYERS
 from alexnet_tf.weights.formats.npy import read_header
 
 NAME = re.compile(r"epoch-(\d{4,9})(\.unfinished)?\.npz")
@@ -241,6 +242,12 @@ def _moment(path: Path) -> tuple[int, bool] | None:
 def _shapes(settings: Settings, classes: int) -> dict[str, tuple[int, ...]]:
     """Return the shapes of the state of a `Trainer` by name: its layers, its momenta."""
     variant, first = settings.chosen_variant(), settings.first_trained()
+    head = settings.first_of_head()
+    # The layer that each dropout is before; that of the same number, or the next.
+    dropouts = {}
+    if variant.dropout and "drop" in variant.head:
+        after = FC_LAYERS if variant.head[0] == "drop" else FC_LAYERS[1:]
+        dropouts = dict(zip(FC_LAYERS[:2], after))
     shapes: dict[str, tuple[int, ...]] = {}
     for layer, kernel in (variant.conv_kernels() | variant.fc_kernels(classes)).items():
         is_conv, number = layer.startswith("conv"), layer[-1]
@@ -252,9 +259,9 @@ def _shapes(settings: Settings, classes: int) -> dict[str, tuple[int, ...]]:
                 f"optimizer/{name.replace('/', '_')}_momentum": trained[name] for name in trained
             }
             shapes |= trained | momenta
-        elif not is_conv:  # a head goes along whole, for its dropout
+        elif layer >= head:  # a head goes along whole, for its dropout
             shapes |= trained
-        if number in "67" and not is_conv and "drop" in variant.head and variant.dropout:
+        if layer in dropouts and dropouts[layer] >= head:
             shapes[f"drop{number}/seed_generator_state"] = (2,)
     return shapes | {"optimizer/iteration": (), "optimizer/learning_rate": ()}
 

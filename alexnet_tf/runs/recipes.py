@@ -11,7 +11,7 @@ from alexnet_tf.runs.settings import NO_WEIGHTS
 
 
 def head() -> dict[str, Any]:
-    """Train fc6, fc7 and fc8 on frozen ImageNet convolutions.
+    """Train fc6, fc7 and fc8 on frozen ImageNet convolutions; fc6 and fc7 as the file has them.
 
     ``python train_alexnet.py --data PICTURES --weights FILE --variant caffenet``: 28 to 30 s for
     1,020 photos of cats and dogs on 2 cores of an AMD EPYC with AVX512-BF16; the accuracy on 180

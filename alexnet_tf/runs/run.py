@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from alexnet_tf import starter
-from alexnet_tf.errors import UserError
+from alexnet_tf.errors import BadFile, UserError
 from alexnet_tf.runs.settings import (
     DEFAULTS,
     FOUND_BY_CONTENT,
     FREE_SETTINGS,
     NO_WEIGHTS,
+    PRETRAINED,
+    RANDOM,
     Settings,
 )
 from alexnet_tf.system.files import read_json, read_text, remove_leftovers
 from alexnet_tf.system.text import is_printable, printable
 from alexnet_tf.variants import Variant
 from alexnet_tf.weights import Weights
-from alexnet_tf.weights.loading import open_weights
+from alexnet_tf.weights.loading import open_weights, read_weights_file
 
 DEFAULT_RUN = Path("train_alexnet")
 # The settings that say what a network computes from its weights.
@@ -161,12 +164,17 @@ def finished_run(directory: str | Path | None) -> Run:
 
 
 def starting_weights(settings: Settings, variant: Variant) -> Weights:
-    """Read what a training starts from: no weights, the convolutions in a file, or all layers of a
-    finished run. UserError when they are not of the network that the settings ask for."""
+    """Read what a training starts from: no weights, those in a file but for fc8, or all of a
+    finished run. UserError when they are not of the network that the settings ask for.
+
+    Of the layers of the head those below the trained ones are taken, and with --head pretrained
+    fc6 and fc7 where there are both. An earlier version, which knew no --head, took none of a file.
+    """
     if settings.weights == NO_WEIGHTS:
         return {}
+    first = settings.first_trained()
     if not Path(settings.weights).is_dir():
-        return open_weights(settings.weights, variant)
+        return _of_file(settings, variant, first)
     before = finished_run(settings.weights)
     config = before.read_config()
     different = differences(config["settings"], asdict(settings), NETWORK_SETTINGS)
@@ -174,7 +182,26 @@ def starting_weights(settings: Settings, variant: Variant) -> Weights:
         raise UserError(
             f"{before.directory}: is another network: {different}; give the same settings"
         )
-    return open_weights(before.model_path, variant, len(config["classes"]))
+    weights = open_weights(before.model_path, variant, len(config["classes"]))
+    if settings.head != RANDOM:
+        return weights
+    return {name: weights[name] for name in weights if name < max(first, "fc6")}
+
+
+def _of_file(settings: Settings, variant: Variant, first: str) -> Weights:
+    """Read what a training takes of a file of weights; see `starting_weights`."""
+    file = read_weights_file(settings.weights)
+    weights = file.check(variant)
+    if not settings.head:
+        return weights
+    # As `fc_kernels` has them for whatever classes.
+    hidden = {name: shape for name, shape in variant.fc_kernels(1).items() if name != "fc8"}
+    frozen = {name: hidden[name] for name in hidden if name < first and name in file.layers}
+    weights |= file.take(frozen)
+    if settings.head == PRETRAINED:
+        with suppress(BadFile):  # they start at random
+            weights |= file.take({name: hidden[name] for name in hidden if name >= first})
+    return weights
 
 
 def differences(before: dict[str, Any], now: dict[str, Any], names: Iterable[str]) -> str:

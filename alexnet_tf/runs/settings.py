@@ -28,6 +28,9 @@ from alexnet_tf.variants import (
 NO_WEIGHTS = "none"
 SCHEDULES = ("constant", "plateau", "exponential")
 BALANCED = "balanced"
+RANDOM, PRETRAINED = HEADS = ("random", "pretrained")
+# Caffe's models/finetune_flickr_style: fc8, which is new, learns at ten times the others' rate.
+HEAD_RATE = 0.1
 
 
 def _option(
@@ -72,8 +75,8 @@ class Settings:
         "weights/bvlc_alexnet.npy",
         "what to start from: pretrained weights (a file of Caffe, ONNX, PyTorch, safetensors or"
         " this program; in place of the default whichever format `make weights` fetched) or"
-        " starter, of which conv1 to conv5 are taken; the directory of a finished run, of which all"
-        " layers are taken; or none, and all layers start at random",
+        " starter, of which all layers but fc8 are taken; the directory of a finished run, of which"
+        " fc8 is taken too; or none, and all layers start at random",
         "FILE",
         arguments.place,
     )
@@ -93,6 +96,19 @@ class Settings:
         choices=("head", "all", *(f"from:{name}" for name in (*CONV_LAYERS, *FC_LAYERS))),
     )
 
+    head: str | None = _network(
+        None,
+        "what those of fc6 and fc7 that are trained start from: pretrained, as the weights have"
+        " them, or random (pretrained where the weights have both and are not the starter)",
+        choices=HEADS,
+    )
+    head_rate: float | None = _network(
+        None,
+        "what the learning rate is multiplied by, with --head pretrained, for all layers below fc8"
+        f" that the weights gave ({HEAD_RATE} where fc8 is new; 1 where it is a run's)",
+        "X",
+        arguments.positive_real,
+    )
     initial: str | None = _network(
         None,
         "what layers without weights start from: Gaussians of 0.01 and biases of 1 in the layers"
@@ -246,6 +262,14 @@ class Settings:
             raise UserError(f"--train {self.train}: the variant {self.variant} has no {layer}")
         return layer
 
+    def first_of_head(self) -> str:
+        """Return the layer whose inputs are standardized: fc6, or the lowest that is trained where
+        that is above.
+
+        Runs of earlier versions, which know no `head`, have it at fc6 always.
+        """
+        return max("fc6", self.first_trained()) if self.head else "fc6"
+
     def first_computed(self) -> str:
         """Return the layer whose inputs are kept on the disk for every picture.
 
@@ -253,7 +277,11 @@ class Settings:
         """
         if self.crop or self.color_shift:  # a picture is another in every epoch
             return "conv1"
-        return min(self.first_trained(), "fc6")
+        return self.first_kept()
+
+    def first_kept(self) -> str:
+        """Return the lowest layer in a checkpoint: the first of those trained, or of the head."""
+        return min(self.first_trained(), self.first_of_head())
 
     def check_values(self) -> None:
         """Refuse values that no command line would take: UserError, naming the setting."""
@@ -271,6 +299,10 @@ class Settings:
                 f"--weights {NO_WEIGHTS} leaves the layers below {first} without weights; give "
                 "--train all, or weights"
             )
+        if self.weights == NO_WEIGHTS and (self.head == PRETRAINED or self.head_rate):
+            raise UserError(f"--weights {NO_WEIGHTS} has no layers for --head and --head-rate")
+        if self.head == RANDOM and self.head_rate:
+            raise UserError(f"--head-rate goes with --head {PRETRAINED}, not with {RANDOM}")
         if self.crop and self.resize == "squash":
             raise UserError(
                 "--crop has nothing to cut from after --resize squash; give short or caffe"

@@ -98,9 +98,12 @@ def frozen_layers(job: Job, layer: str) -> Callable[[np.ndarray], np.ndarray] | 
     """
     if layer == "conv1":
         return None
-    weights = {name: job.weights[name] for name in job.variant.conv_layers if name in job.weights}
+    weights = {name: pair for name, pair in job.weights.items() if name < max(layer, "fc6")}
     model = AlexNet(
-        job.variant, weights=weights, include_top=False, precision=job.settings.precision
+        job.variant,
+        weights=weights,
+        include_top=layer > "fc6",
+        precision=job.settings.precision,
     )
     frozen = model if layer == "fc6" else part(model, "conv1", layer)
     forward = tf.function(lambda inputs: tf.cast(frozen(inputs, training=False), tf.float32))

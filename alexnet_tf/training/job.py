@@ -11,7 +11,8 @@ from alexnet_tf.runs.checkpoints import Expected, identity, list_checkpoints, re
 from alexnet_tf.runs.pictures import find_pictures, newcomers
 from alexnet_tf.runs.remarks import remarks
 from alexnet_tf.runs.run import Run, finished_run, starting_weights
-from alexnet_tf.runs.settings import Settings
+from alexnet_tf.runs.settings import NO_WEIGHTS, PRETRAINED, RANDOM, Settings
+from alexnet_tf.starter import is_starter
 from alexnet_tf.system.files import write_json, write_text
 from alexnet_tf.system.processor import native_precision
 from alexnet_tf.system.text import printable
@@ -23,7 +24,7 @@ from alexnet_tf.weights import Weights, fingerprint
 class Job:
     """A training that may begin or go on: its run, settings, network and pictures.
 
-    `weights` are those that it starts from: of conv1 … conv5, of all layers, or none. `relisted`
+    `weights` are those that it starts from: of some layers, of all, or of none. `relisted`
     says that the lists in the run are to be written, for they are not there or were of another
     place; `remarks` are sentences to be said before it begins.
     """
@@ -48,7 +49,7 @@ class Job:
         """Return the bytes that checkpoints, model.keras and model.tflite take at most."""
         settings, classes = self.settings, len(self.dataset.classes)
         layers = self.variant.conv_kernels() | self.variant.fc_kernels(classes)
-        first = min(settings.first_trained(), "fc6")
+        first = settings.first_kept()
         trained = count_parameters({name: layers[name] for name in layers if name >= first})
         # Those kept, the best and the one that is being written have weights and momenta.
         checkpoints = min(max(settings.keep, settings.average) + 2, settings.epochs)
@@ -63,14 +64,19 @@ def prepare(settings: Settings, directory: str | Path) -> Job:
     run = Run(directory)
     run.check_folder()
     started = run.config_path.is_file()
+    before = run.read_config()["settings"] if started else {"precision": native_precision()}
     if settings.precision == "auto":
-        before = run.read_config()["settings"]["precision"] if started else native_precision()
-        settings = replace(settings, precision=before)
+        settings = replace(settings, precision=before["precision"])
     if started:
+        settings = replace(settings, head=settings.head or before["head"])
         run.check_settings(settings)
     settings.check()
     variant = settings.chosen_variant()
-    weights = starting_weights(settings, variant)
+    asked = settings if started else _with_head(settings)
+    weights = starting_weights(asked, variant)
+    said = _of_head(asked, weights)
+    if "fc6" in weights:  # else there is nothing in which --head pretrained would differ
+        settings = asked
     if weights and not settings.initial:
         variant = replace(variant, initial=KERAS)  # the variant's own is for inputs as they are
     if not started:
@@ -81,12 +87,35 @@ def prepare(settings: Settings, directory: str | Path) -> Job:
         _check_weights(run, settings, weights)
     if "fc8" in weights:
         _check_classes(finished_run(settings.weights), dataset)
-    job = Job(run, settings, variant, dataset, weights, relisted, tuple(remarks(dataset)))
+    job = Job(run, settings, variant, dataset, weights, relisted, (*remarks(dataset), *said))
     if started:
         new = newcomers(run, dataset, settings.data)
         return replace(job, remarks=(*job.remarks, *_of_newcomers(job, new)))
     _check_checkpoints(job)
     return job
+
+
+def _with_head(settings: Settings) -> Settings:
+    """Return the settings of a new run with the --head that nobody has typed.
+
+    What a network of two classes has learned above its convolutions is no start for others.
+    """
+    if settings.head or settings.weights == NO_WEIGHTS:
+        return settings
+    return replace(settings, head=RANDOM if is_starter(settings.weights) else PRETRAINED)
+
+
+def _of_head(settings: Settings, weights: Weights) -> list[str]:
+    """Say which layers start at random though they were to be pretrained."""
+    first = settings.first_trained()
+    missing = [name for name in ("fc6", "fc7") if name >= first and name not in weights]
+    if settings.head != PRETRAINED or not missing:
+        return []
+    verb = "start" if len(missing) == 2 else "starts"
+    return [
+        f"{' and '.join(missing)} {verb} at random, for {settings.weights} has none for "
+        f"--variant {settings.variant}"
+    ]
 
 
 def _check_frozen(settings: Settings, variant: Variant, weights: Weights) -> None:
@@ -97,8 +126,8 @@ def _check_frozen(settings: Settings, variant: Variant, weights: Weights) -> Non
     if missing:
         raise UserError(
             f"--train {settings.train}: {missing[0]} would stay random, for {settings.weights} "
-            f"gives only {', '.join(weights)}; give --train head, or the directory of a finished "
-            "run as --weights, of which all layers are taken"
+            f"gives only {', '.join(weights)}; give --train head, or weights that have "
+            f"{missing[0]}, such as the directory of a finished run"
         )
 
 
@@ -141,7 +170,7 @@ def _check_classes(before: Run, dataset: Dataset) -> None:
         raise UserError(
             f"{before.directory}: was trained on {', '.join(map(printable, classes))}, not on "
             f"{', '.join(map(printable, dataset.classes))}; start from its file "
-            f"{before.model_path.name} to take only its convolutions"
+            f"{before.model_path.name}, of which all but fc8 is taken"
         )
 
 

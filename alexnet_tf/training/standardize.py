@@ -1,7 +1,8 @@
-"""pool5 as a head can learn from it: standardized, and the standardization moved into fc6.
+"""What a head can learn from: its inputs standardized, and that moved into its first layer.
 
 pool5 of pretrained convolutions is positive and reaches several hundred, on which a fresh head
-explodes or learns nothing.
+explodes or learns nothing. What a pretrained fc6 or fc7 gives is standardized likewise, so that a
+rate is as good for whatever file it is from.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Standardization:
-    """(pool5 − `center`) × `scale`: less the mean of each value, divided by the deviation of all.
+    """(inputs − `center`) × `scale`: less the mean of each value, divided by the deviation of all.
 
-    `center` is float64 (values,), `scale` float32. In float64 it is taken out of a given fc6; in
+    `center` is float64 (values,), `scale` float32. In float64 it is taken out of a given layer; in
     float32 it is applied and folded into one, as the network computes.
     """
 
@@ -24,24 +25,26 @@ class Standardization:
 
     @classmethod
     def none(cls, values: int) -> Standardization:
-        """Return one that leaves pool5, so many `values`, as it is."""
+        """Return one that leaves inputs of so many `values` as they are."""
         return cls(np.zeros(values), np.float32(1))
 
     @classmethod
-    def fit(cls, pool5: np.ndarray) -> Standardization:
-        """Return the one by which pool5, float32 (pictures, values), has mean 0 and deviation 1."""
-        center = pool5.mean(axis=0, dtype=np.float64)
-        return cls(center, np.float32(1 / (np.sqrt(np.mean((pool5 - center) ** 2)) or 1.0)))
+    def fit(cls, inputs: np.ndarray, length: float | None = None) -> Standardization:
+        """Return the one by which these, float32 (pictures, values), have mean 0, deviation 1; or,
+        as vectors, the `length` in the square mean."""
+        center, values = inputs.mean(axis=0, dtype=np.float64), inputs.shape[1]
+        deviation = np.sqrt(np.mean((inputs - center) ** 2)) or 1.0
+        return cls(center, np.float32((length or np.sqrt(values)) / np.sqrt(values) / deviation))
 
-    def apply(self, pool5):
-        """Standardize pool5, an array or a tensor (pictures, values)."""
-        return (pool5 - self.center.astype(np.float32)) * self.scale
+    def apply(self, inputs):
+        """Standardize inputs, an array or a tensor (pictures, values)."""
+        return (inputs - self.center.astype(np.float32)) * self.scale
 
     def folded_into(self, kernel: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the fc6 that makes of pool5 what this one makes of it standardized."""
+        """Return the layer that makes of inputs what this one makes of them standardized."""
         kernel = kernel * self.scale
         return kernel, bias - self.center.astype(np.float32) @ kernel
 
     def taken_out_of(self, kernel: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the fc6 that makes of standardized pool5 what this one makes of it as it is."""
+        """Return the layer that makes of them standardized what this one makes of inputs."""
         return kernel / self.scale, bias + self.center @ kernel

@@ -14,7 +14,8 @@ from alexnet_tf.data.augment import Augmentation, color_components
 from alexnet_tf.data.examples import Examples
 from alexnet_tf.data.features import FeatureStore
 from alexnet_tf.data.images import preprocess_input
-from alexnet_tf.model import AlexNet, part, read_layers
+from alexnet_tf.model import AlexNet, part, place_of, read_layers
+from alexnet_tf.runs.settings import HEAD_RATE, Settings
 from alexnet_tf.system import signals
 from alexnet_tf.system.progress import progress
 from alexnet_tf.training.epoch import Epoch, Measured, Result, means, measured
@@ -25,15 +26,19 @@ from alexnet_tf.training.standardize import Standardization
 MOMENTUM = 0.9  # Krizhevsky 2012, section 5
 # Examples that are looked at together where nothing is learned from them.
 CHUNK = 128
-# So many training pictures, spread over the list, tell how large pool5 is.
+# Of what enters a lone fc8. A deviation of 1 for each of 4096 values makes it 64, and at the usual
+# rate of 0.01 the loss then jumps about: docs/accuracy.md.
+LENGTH = 4.0
+# So many training pictures, spread over the list, tell how large the inputs of the head are.
 SAMPLE = 1024
 
 
 class Trainer:
     """Trains layers by stochastic gradient descent with momentum on the cross-entropy.
 
-    Above pretrained convolutions the head sees pool5 standardized; `network` moves that into fc6.
-    From scratch, pool5 is left as it is. Call `prepare` before anything else.
+    Above pretrained layers the head sees its inputs standardized; `network` moves that into its
+    first layer. From scratch, they are left as they are. The head begins at fc6, or at the lowest
+    layer that is trained where that is above. Call `prepare` before anything else.
     """
 
     def __init__(self, job: Job, store: FeatureStore, seen: FeatureStore, log: Logger):
@@ -48,13 +53,14 @@ class Trainer:
             precision=job.settings.precision,
             seed=job.settings.seed,
         )
-        self.layers = _from_layer(self.model, job.settings.first_trained())
-        is_head = store.layer == "fc6"
-        self.convolutions = None if is_head else part(self.model, store.layer, "fc6")
-        self.head = part(self.model, "fc6", "prob")
+        self.layers = _layers(self.model, job.settings)
+        first = job.settings.first_of_head()
+        self.below = None if store.layer == first else part(self.model, store.layer, first)
+        self.head = part(self.model, first, "prob")
         self.variables = [v for layer in self.layers for v in layer.trainable_variables]
         # The seeds of dropout, and layers that stay as they are above others that do not.
         self.others = [v for layer in self.layers for v in layer.non_trainable_variables]
+        self.rates = _rates(job, self.layers)
         self.optimizer = self._optimizer()
         self.class_weights = None
         if job.settings.balance:
@@ -66,8 +72,8 @@ class Trainer:
         self._update = tf.function(self._apply, jit_compile=True)
 
     def prepare(self) -> Trainer:
-        """Look at the training pictures, how large their pool5 is and how their colours vary;
-        return the trainer itself, ready for its first step."""
+        """Look at the training pictures, how large the head's inputs are and how their colours
+        vary; return the trainer itself, ready for its first step."""
         self.standardization = self._standardize()
         self._view = self._prepare_view()
         return self
@@ -150,9 +156,9 @@ class Trainer:
         return f"after step {steps} in epoch {epoch + 1}" if steps else f"after epoch {epoch}"
 
     def network(self) -> keras.Model:
-        """Return the whole network as it predicts, in float32, for pool5 as it is."""
-        weights = read_layers(self.model)
-        weights["fc6"] = self.standardization.folded_into(*weights["fc6"])
+        """Return the whole network as it predicts, in float32, with nothing standardized."""
+        weights, first = read_layers(self.model), self.settings.first_of_head()
+        weights[first] = self.standardization.folded_into(*weights[first])
         network = AlexNet(self.job.variant, self.head.output.shape[-1], weights)
         for layer in self.model.layers:
             if isinstance(layer, keras.layers.PReLU):
@@ -184,16 +190,17 @@ class Trainer:
         return optimizer
 
     def _standardize(self) -> Standardization:
-        """Return what the head sees pool5 through; one that the weights came with is made to
-        compute the same from that."""
+        """Return what the head sees its inputs through; a first layer that the weights came with
+        is made to compute the same from that."""
         if not self.job.weights:
             return Standardization.none(self.head.input.shape[1])
         batches = self.plain_batches(self.training, _chunks(self.training.sample(SAMPLE)))
-        pool5 = np.concatenate([self._pool5(values, False).numpy() for values, _ in batches])
-        standardization = Standardization.fit(pool5)
-        if "fc6" in self.job.weights:
-            fc6 = self.model.get_layer("fc6")
-            fc6.set_weights(standardization.taken_out_of(*fc6.get_weights()))
+        inputs = np.concatenate([self._entering_head(values).numpy() for values, _ in batches])
+        first = self.settings.first_of_head()
+        standardization = Standardization.fit(inputs, LENGTH if first == "fc8" else None)
+        if first in self.job.weights:
+            layer = self.model.get_layer(first)
+            layer.set_weights(standardization.taken_out_of(*layer.get_weights()))
         return standardization
 
     def _prepare_view(self) -> Callable[[int, np.ndarray, int], np.ndarray] | None:
@@ -263,6 +270,11 @@ class Trainer:
                 gradient + decay * variable if variable.name == "kernel" else gradient
                 for gradient, variable in zip(gradients, self.variables)
             ]
+        # With a constant momentum that is another learning rate.
+        gradients = [
+            gradient if rate == 1 else rate * gradient
+            for gradient, rate in zip(gradients, self.rates)
+        ]
         self.optimizer.apply(gradients, self.variables)
 
     def _validate(self, values: tf.Tensor, labels: tf.Tensor) -> Result:
@@ -270,16 +282,16 @@ class Trainer:
 
     def _losses_and_hits(self, values: tf.Tensor, labels: tf.Tensor, training: bool) -> Result:
         """Return cross-entropies (batch,) and whether the likeliest class is right (batch,)."""
-        pool5 = self.standardization.apply(self._pool5(values, training))
-        logits = self.head(pool5, training=training)
+        inputs = self.standardization.apply(self._entering_head(values))
+        logits = self.head(inputs, training=training)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
         return losses, tf.argmax(logits, axis=1) == labels
 
-    def _pool5(self, values: tf.Tensor, training: bool) -> tf.Tensor:
-        """Return what enters the head, float32 (batch, 9216)."""
-        if self.convolutions:
-            values = tf.cast(values, self.convolutions.input.dtype)
-            values = self.convolutions(values, training=training)
+    def _entering_head(self, values: tf.Tensor) -> tf.Tensor:
+        """Return what enters the head, float32 (batch, 9216) for fc6."""
+        if self.below:
+            values = tf.cast(values, self.below.input.dtype)
+            values = self.below(values, training=False)  # a dropout here is between frozen layers
         return tf.cast(values, tf.float32)
 
 
@@ -297,12 +309,26 @@ def _chunks(numbers: np.ndarray) -> list[np.ndarray]:
     return np.array_split(numbers, -(-len(numbers) // CHUNK))
 
 
-def _from_layer(model: keras.Model, first: str) -> list[keras.layers.Layer]:
-    """Return the layers that training changes or depends on: from `first` on, in order.
+def _layers(model: keras.Model, settings: Settings) -> list[keras.layers.Layer]:
+    """Return the layers that training changes or depends on, in order.
 
-    Those before are set not to be trained, and the rest of the head goes along for its dropout.
+    Those below the trained ones are set not to be trained; of them the head's go along for their
+    dropout.
     """
-    names = [layer.name for layer in model.layers]
-    for layer in model.layers[: names.index(first)]:
+    for layer in model.layers[: place_of(model, settings.first_trained())]:
         layer.trainable = False
-    return model.layers[min(names.index(first), names.index("flatten")) :]
+    return model.layers[place_of(model, settings.first_kept()) :]
+
+
+def _rates(job: Job, layers: Sequence[keras.layers.Layer]) -> list[float]:
+    """Return what the learning rate is multiplied by, for each trainable variable of `layers`.
+
+    That is 1 but for layers below fc8 that the weights came with, where fc6 or fc7 is one of them.
+    """
+    rate = job.settings.head_rate or (1.0 if "fc8" in job.weights else HEAD_RATE)
+    given = {layer.name for layer in layers if layer.trainable} & set(job.weights) - {"fc8"}
+    if not given & {"fc6", "fc7"}:
+        given = set()
+    return [
+        rate if layer.name in given else 1.0 for layer in layers for _ in layer.trainable_variables
+    ]

@@ -59,7 +59,10 @@ class WeightsFile:
                 f"not {variant.name}; give --variant {known.variants[0]} "
                 f"(VARIANT={known.variants[0]} with make), or other weights"
             )
-        kernels = variant.conv_kernels() | (variant.fc_kernels(classes) if classes else {})
+        return self.take(variant.conv_kernels() | (variant.fc_kernels(classes) if classes else {}))
+
+    def take(self, kernels: dict[str, tuple[int, ...]]) -> Weights:
+        """Return the layers that have these shapes of kernels; BadFile as `check`."""
         for name, shape in kernels.items():
             self._check_layer(name, shape)
         return {name: self.layers[name] for name in kernels}

@@ -14,13 +14,13 @@ from alexnet_tf.data.decoding import MAX_BYTES, MAX_PIXELS, decoded
 from alexnet_tf.data.images import ImageError, load_image
 from alexnet_tf.data.kinds import FORMATS
 from tests.support.memory import peak_of
+from tests.support.pictures import skip_without
 
 pytestmark = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 
 
 def encoded(name, size=(12, 8), **options):
-    if name == "HEIF":
-        pytest.importorskip("pillow_heif").register_heif_opener()
+    skip_without(name)
     content = io.BytesIO()
     Image.effect_noise(size, 50).convert("RGB").save(content, name, **options)
     return content.getvalue()

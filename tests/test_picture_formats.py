@@ -11,14 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from PIL import Image, features
+from PIL import Image
 
 from alexnet_tf.data.dataset import open_dataset
 from alexnet_tf.data.decoding import MAX_PIXELS, decoded
 from alexnet_tf.data.images import ImageError, load_image
 from alexnet_tf.data.memory import Room
 from tests.support.memory import peak_of
-from tests.support.pictures import classes
+from tests.support.pictures import classes, skip_without
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)
 
@@ -51,10 +51,8 @@ def assert_red_then_blue(image):
     ],
 )
 def test_these_formats_are_read_too(tmp_path, name, mode, options):
-    if name.endswith("avif") and not features.check("avif"):
-        pytest.skip("this Pillow has no AVIF")
-    if name.endswith("heic"):
-        pytest.importorskip("pillow_heif").register_heif_opener()
+    if name.endswith((".avif", ".heic")):
+        skip_without(options.get("format", "AVIF"))
     mode = "RGB" if options.get("compression") == "jpeg" else mode
     two_colors(mode).save(tmp_path / name, **options)
     assert_red_then_blue(load_image(tmp_path / name))
@@ -62,7 +60,7 @@ def test_these_formats_are_read_too(tmp_path, name, mode, options):
 
 def test_a_photo_of_a_telephone_is_upright_in_heic(tmp_path):
     """HEIC keeps the turn by itself, and repeats it in its EXIF: once is enough."""
-    pytest.importorskip("pillow_heif").register_heif_opener()
+    skip_without("HEIF")
     turned = two_colors().transpose(Image.Transpose.ROTATE_90)
     turned.info["exif"] = exif(ORIENTATION)
     turned.save(tmp_path / "a.heic", quality=95)

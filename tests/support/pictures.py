@@ -5,9 +5,19 @@ from __future__ import annotations
 from itertools import count
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 NUMBERS = count()
+
+
+def skip_without(format: str) -> None:
+    """Skip the test where pictures of that format cannot be written."""
+    if format == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    Image.init()
+    if format not in Image.SAVE:
+        pytest.skip(f"this Pillow has no {format}")
 
 
 def picture(path: Path, format: str = "PNG", **options: object) -> Path:

@@ -14,7 +14,8 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Standardization:
-    """(inputs − `center`) × `scale`: less the mean of each value, divided by the deviation of all.
+    """(inputs − `center`) × `scale`: less the mean of each value, divided by the deviation of all,
+    or a multiple of it.
 
     `center` is float64 (values,), `scale` float32. In float64 it is taken out of a given layer; in
     float32 it is applied and folded into one, as the network computes.
@@ -29,12 +30,11 @@ class Standardization:
         return cls(np.zeros(values), np.float32(1))
 
     @classmethod
-    def fit(cls, inputs: np.ndarray, length: float | None = None) -> Standardization:
-        """Return the one by which these, float32 (pictures, values), have mean 0, deviation 1; or,
-        as vectors, the `length` in the square mean."""
-        center, values = inputs.mean(axis=0, dtype=np.float64), inputs.shape[1]
-        deviation = np.sqrt(np.mean((inputs - center) ** 2)) or 1.0
-        return cls(center, np.float32((length or np.sqrt(values)) / np.sqrt(values) / deviation))
+    def fit(cls, inputs: np.ndarray, deviation: float = 1.0) -> Standardization:
+        """Return the one that gives these, float32 (pictures, values), mean 0 and `deviation`."""
+        center = inputs.mean(axis=0, dtype=np.float64)
+        found = np.sqrt(np.mean((inputs - center) ** 2)) or 1.0
+        return cls(center, np.float32(deviation / found))
 
     def apply(self, inputs):
         """Standardize inputs, an array or a tensor (pictures, values)."""

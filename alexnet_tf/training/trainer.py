@@ -26,9 +26,8 @@ from alexnet_tf.training.standardize import Standardization
 MOMENTUM = 0.9  # Krizhevsky 2012, section 5
 # Examples that are looked at together where nothing is learned from them.
 CHUNK = 128
-# Of what enters a lone fc8. A deviation of 1 for each of 4096 values makes it 64, and at the usual
-# rate of 0.01 the loss then jumps about: docs/accuracy.md.
-LENGTH = 4.0
+# Of what enters a lone fc8. With 1 the loss jumps about at the usual rate: docs/accuracy.md.
+DEVIATION = 0.25
 # So many training pictures, spread over the list, tell how large the inputs of the head are.
 SAMPLE = 1024
 
@@ -197,7 +196,7 @@ class Trainer:
         batches = self.plain_batches(self.training, _chunks(self.training.sample(SAMPLE)))
         inputs = np.concatenate([self._entering_head(values).numpy() for values, _ in batches])
         first = self.settings.first_of_head()
-        standardization = Standardization.fit(inputs, LENGTH if first == "fc8" else None)
+        standardization = Standardization.fit(inputs, DEVIATION if first == "fc8" else 1.0)
         if first in self.job.weights:
             layer = self.model.get_layer(first)
             layer.set_weights(standardization.taken_out_of(*layer.get_weights()))

@@ -81,7 +81,8 @@ def reference_components(pictures):
         for line in picture.tolist()
         for pixel in line
     ]
-    values, vectors = np.linalg.eig(np.cov(np.array(pixels).T, bias=True))
+    found = np.linalg.eig(np.cov(np.array(pixels).T, bias=True))
+    values, vectors = (part.real for part in found)  # NumPy 2.5 has complex ones always
     return {float(value): value * vectors[:, index] for index, value in enumerate(values)}
 
 

@@ -66,8 +66,9 @@ class Settings:
 
     data: str = _data(
         "data",
-        "pictures: a folder of cat.N.jpg and dog.N.jpg, a folder with a folder for each class, a"
-        " zip of either, or train.txt and val.txt (lines 'path label') or the folder of both",
+        "pictures: a folder with a folder for each class, or of cat.N.jpg and dog.N.jpg, or such"
+        " folders in train/, val/ and test/; a zip or .tar.gz of any of these; or lists, train.txt"
+        " and val.txt (lines 'path label'), or a CSV file",
         "PATH",
         arguments.place,
     )

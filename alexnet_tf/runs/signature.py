@@ -7,7 +7,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from alexnet_tf.data.lists import read_lines
 from alexnet_tf.errors import BadFile
 from alexnet_tf.runs.run import NETWORK_SETTINGS, Run
 from alexnet_tf.system.zips import TooManyEntries, open_zip
@@ -34,6 +33,8 @@ def check_signature(run: Run, config: dict[str, Any]) -> None:
     """
     said, expected = _read(run.model_path), _statement(config)
     if said is None:
+        from alexnet_tf.data.lists import read_lines  # which an answer from cold seldom needs
+
         names = run.directory / "classes.txt"
         if names.is_file() and [name for name in read_lines(names) if name] != config["classes"]:
             raise BadFile(

@@ -13,7 +13,6 @@ from alexnet_tf.starter import WEIGHTS_PATH, weights_path
 from alexnet_tf.system.text import printable
 from alexnet_tf.variants import CONV_LAYERS, FC_LAYERS, Variant
 from alexnet_tf.weights import Weights
-from alexnet_tf.weights.formats import SUFFIXES, choose_reader
 from alexnet_tf.weights.recognize import Recognized, in_bgr, recognize
 
 WEIGHTS_FOLDER = Path("weights")
@@ -128,6 +127,9 @@ def read_weights_file(path: str | Path, with_slopes: bool = False) -> WeightsFil
     else, and before anything in the file could run. Slopes of prelu are refused too, unless they
     are asked for. See `find_weights` for names that are no paths.
     """
+    # Only here: an answer by LiteRT reads no weights, and these take a tenth of its time.
+    from alexnet_tf.weights.formats import SUFFIXES, choose_reader
+
     file = find_weights(path)
     if file.is_dir():
         raise BadFile(f"{file}: is a folder, where a file of weights is expected")

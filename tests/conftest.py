@@ -13,6 +13,7 @@ import pytest
 from alexnet_tf.data.drawings import draw_faces
 from benchmarks.material import write_random_convolutions
 from tests.support.places import MATERIAL, ROOT
+from tests.support.site import Site
 
 # A shell starts what is in the background, and nohup everything, with these ignored; the programs
 # under test would inherit that.
@@ -82,3 +83,10 @@ def trained_run(tmp_path_factory, faces, random_weights) -> Path:
         check=True,
     )  # fmt: skip
     return folder / "run"
+
+
+@pytest.fixture
+def site():
+    """Serve files on the loopback, as a publisher does."""
+    with Site() as site:
+        yield site

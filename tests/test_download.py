@@ -13,13 +13,7 @@ import pytest
 from alexnet_tf.errors import UserError
 from alexnet_tf.system import download as module
 from alexnet_tf.system.download import DownloadError, download
-from tests.support.site import CONTENT, OTHER, Site, nobody
-
-
-@pytest.fixture
-def site():
-    with Site() as site:
-        yield site
+from tests.support.site import CONTENT, OTHER, nobody
 
 
 @pytest.fixture(autouse=True)

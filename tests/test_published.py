@@ -26,13 +26,7 @@ from alexnet_tf.weights.loading import BVLC_FILES, open_weights, read_weights
 from alexnet_tf.weights.published import PRETRAINED, PublishedWeights
 from alexnet_tf.weights.recognize import BVLC_CONV1
 from tests.support.formats import write_onnx
-from tests.support.site import CONTENT, Site, nobody
-
-
-@pytest.fixture
-def site():
-    with Site() as site:
-        yield site
+from tests.support.site import CONTENT, nobody
 
 
 @pytest.fixture(autouse=True)

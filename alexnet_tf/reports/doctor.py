@@ -20,11 +20,10 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.checkpoints import (
     BrokenCheckpoint,
-    Expected,
-    identity,
     list_checkpoints,
     load_checkpoint,
 )
+from alexnet_tf.runs.expected import Expected, identity
 from alexnet_tf.runs.pictures import listed_pictures
 from alexnet_tf.runs.remarks import imbalance
 from alexnet_tf.runs.run import STARTER_RUN, Run, starting_weights

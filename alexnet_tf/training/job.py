@@ -7,7 +7,8 @@ from pathlib import Path
 
 from alexnet_tf.data.dataset import Dataset, open_dataset, write_lists
 from alexnet_tf.errors import UserError
-from alexnet_tf.runs.checkpoints import Expected, identity, list_checkpoints, read_identity
+from alexnet_tf.runs.checkpoints import list_checkpoints, read_identity
+from alexnet_tf.runs.expected import Expected, identity
 from alexnet_tf.runs.pictures import find_pictures, newcomers
 from alexnet_tf.runs.remarks import remarks
 from alexnet_tf.runs.run import Run, finished_run, starting_weights

@@ -19,7 +19,8 @@ from alexnet_tf.data.sources import open_source
 from alexnet_tf.errors import UserError
 from alexnet_tf.exports.litert import LiteModel
 from alexnet_tf.reports import doctor
-from alexnet_tf.runs.checkpoints import Expected, identity, save_checkpoint
+from alexnet_tf.runs.checkpoints import save_checkpoint
+from alexnet_tf.runs.expected import Expected, identity
 from alexnet_tf.runs.history import COLUMNS, read_history
 from alexnet_tf.runs.run import Run, finished_run
 from alexnet_tf.system import children

@@ -1,4 +1,4 @@
-"""The two layers that Keras lacks. Importing this module lets Keras open a saved AlexNet."""
+"""The layers that Keras lacks. Importing this module lets Keras open a saved AlexNet."""
 
 from __future__ import annotations
 
@@ -68,3 +68,66 @@ class GroupedConv2D(keras.layers.Conv2D):
         parts = zip(ops.split(inputs, self.groups, -1), ops.split(kernel, self.groups, -1))
         convolve = super().convolution_op
         return ops.concatenate([convolve(*part) for part in parts], axis=-1)
+
+
+@keras.saving.register_keras_serializable("alexnet_tf")
+class WithMirrorImage(keras.layers.Layer):
+    """Pictures, and after all of them their mirror images: (n, side, side, c) → (2 n, …)."""
+
+    def call(self, inputs):
+        return ops.concatenate([inputs, ops.flip(inputs, axis=2)], axis=0)
+
+    def compute_output_shape(self, input_shape):
+        return (None, *input_shape[1:])
+
+
+@keras.saving.register_keras_serializable("alexnet_tf")
+class Windows(keras.layers.Layer):
+    """All windows of a map of maxima, each as pool5 is of a picture of the network's own size.
+
+    The map has at every place the maximum that pooling would take there: a window is `side` times
+    `side` of those, `stride` apart. (n, rows, columns, c) → (n × windows, side × side × c): those
+    of a picture follow one another, row after row.
+    """
+
+    def __init__(self, side: int, stride: int, **kwargs):
+        super().__init__(**kwargs)
+        self.side, self.stride = side, stride
+
+    def call(self, inputs):
+        reach = (self.side - 1) * self.stride + 1
+        tops, lefts = (range(inputs.shape[axis] - reach + 1) for axis in (1, 2))
+        windows = [
+            inputs[:, top : top + reach : self.stride, left : left + reach : self.stride]
+            for top in tops
+            for left in lefts
+        ]
+        values = self.side**2 * inputs.shape[-1]
+        return ops.reshape(ops.stack(windows, axis=1), (-1, values))
+
+    def compute_output_shape(self, input_shape):
+        return (None, self.side**2 * input_shape[-1])
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "side": self.side, "stride": self.stride}
+
+
+@keras.saving.register_keras_serializable("alexnet_tf")
+class MeanOfViews(keras.layers.Layer):
+    """The mean over all that was seen of a picture: its `windows`, and those of its mirror image if
+    `mirrored`, in the order of the layers above. (n × views, classes) → (n, classes).
+    """
+
+    def __init__(self, windows: int, mirrored: bool, **kwargs):
+        super().__init__(**kwargs)
+        self.windows, self.mirrored = windows, mirrored
+
+    def call(self, inputs):
+        views = (1 + self.mirrored, -1, self.windows, inputs.shape[-1])
+        return ops.mean(ops.reshape(inputs, views), axis=(0, 2))
+
+    def compute_output_shape(self, input_shape):
+        return (None, input_shape[-1])
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "windows": self.windows, "mirrored": self.mirrored}

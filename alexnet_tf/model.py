@@ -15,7 +15,13 @@ import numpy as np
 from keras import initializers, layers
 
 from alexnet_tf.errors import BadFile, UserError
-from alexnet_tf.layers import GroupedConv2D, LocalResponseNormalization
+from alexnet_tf.layers import (
+    GroupedConv2D,
+    LocalResponseNormalization,
+    MeanOfViews,
+    Windows,
+    WithMirrorImage,
+)
 from alexnet_tf.variants import CONV_LAYERS, FC_LAYERS, KERAS, Variant, get_variant
 from alexnet_tf.weights import Weights
 from alexnet_tf.weights.formats.mapped import map_members
@@ -25,6 +31,7 @@ from alexnet_tf.weights.loading import open_weights
 LAYERS = (
     *("InputLayer", "ZeroPadding2D", "GroupedConv2D", "PReLU", "LocalResponseNormalization"),
     *("MaxPooling2D", "Flatten", "Dense", "Dropout", "Softmax"),
+    *("WithMirrorImage", "Windows", "MeanOfViews"),
 )
 
 
@@ -43,6 +50,10 @@ def AlexNet(
     32 pixels. Output: the probabilities (batch, classes) of the layer ``prob``; the layer ``fc8``
     gives the logits. With ``include_top=False`` the output is ``pool5`` (batch, 6, 6, 256).
 
+    A variant with a `scale` takes larger pictures, whole: (batch, 288, 288, 3), for example. Then
+    ``pool5`` has a maximum at every place, (batch, 14, 14, 256), ``windows`` reads the 16 of 6 × 6
+    from it, fc6 … prob see each of them, and the output is the layer ``mean`` of what they say.
+
     `variant` is one of `alexnet_tf.variants`, or its name. `weights` is a file that `read_weights`
     reads, which must hold every layer of the model; or what `open_weights` returned. Layers that it
     lacks start at random as the variant does. `seed` fixes the random kernels and the dropout. With
@@ -57,10 +68,13 @@ def AlexNet(
     if isinstance(weights, str | Path):
         weights = open_weights(weights, variant, classes if include_top else None)
     start = _Start(variant, frozenset(weights or ()), seed)
-    side, channels = variant.image_size, len(variant.channels)
+    side, channels = variant.picture_size, len(variant.channels)
     inputs = keras.Input((side, side, channels), name="data")
     with _computing_in(precision):
-        outputs = _convolutions(inputs, variant, start)
+        seen = inputs
+        if include_top and variant.mirrored and variant.scale:
+            seen = WithMirrorImage(name="mirror")(inputs)
+        outputs = _convolutions(seen, variant, start)
         if include_top:
             outputs = _classifier(outputs, variant, classes, start)
     model = keras.Model(inputs, outputs, name=name)
@@ -246,17 +260,25 @@ def _convolutions(x, variant: Variant, start: _Start):
         if not _inside(variant):
             x = _slope(number)(x)
         for step in variant.after_conv[index]:
-            x = _AFTER_CONV[step](variant, f"{step}{number}")(x)
+            is_last = name == variant.conv_layers[-1]
+            make = _maxima if is_last and step == "pool" and variant.scale else _AFTER_CONV[step]
+            x = make(variant, f"{step}{number}")(x)
     return x
 
 
 def _classifier(x, variant: Variant, classes: int, start: _Start):
-    x = layers.Flatten(name="flatten")(x)
+    if variant.scale:
+        x = Windows(variant.pool5_shape[0], variant.pool_stride, name="windows")(x)
+    else:
+        x = layers.Flatten(name="flatten")(x)
     for number in (6, 7):
         for step in variant.head:
             x = _HEAD[step](x, variant, number, start)
     x = layers.Dense(classes, name="fc8", dtype="float32", **start.of("fc8"))(x)
-    return layers.Softmax(name="prob", dtype="float32")(x)
+    x = layers.Softmax(name="prob", dtype="float32")(x)
+    if variant.scale:
+        x = MeanOfViews(variant.windows, variant.mirrored, name="mean", dtype="float32")(x)
+    return x
 
 
 def _norm(variant: Variant, name: str):
@@ -269,6 +291,11 @@ def _pool(variant: Variant, name: str):
     return layers.MaxPooling2D(
         variant.pool_size, variant.pool_stride, variant.pool_padding, name=name
     )
+
+
+def _maxima(variant: Variant, name: str):
+    """Make the last pooling with a window at every place, of which each view reads its own."""
+    return layers.MaxPooling2D(variant.pool_size, 1, name=name)
 
 
 def _dense(x, variant: Variant, number: int, start: _Start):

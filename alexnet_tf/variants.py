@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 
 from alexnet_tf.errors import UserError
@@ -13,6 +13,9 @@ FC_LAYERS = ("fc6", "fc7", "fc8")
 
 # What `change` can activate layers by, in Keras's words. Krizhevsky 2012 has only the first.
 ACTIVATIONS = ("relu", "leaky_relu", "prelu", "softplus", "tanh", "sigmoid")
+
+# The fields of a variant that are about windows.
+WINDOWS = ("scale", "mirrored")
 
 # Of 0–255, in RGB: the channel means of Caffe's ilsvrc_2012_mean.npy.
 IMAGENET_MEAN = (122.679, 116.669, 104.007)
@@ -92,6 +95,35 @@ class Variant:
     fc_units: tuple[int, int] = (4096, 4096)
     dropout: float = 0.5
     initial: Initial | None = CAFFE
+    # Side of a larger picture, in pixels, which the convolutions see whole, and of which the head
+    # sees windows as large as pool5; None: the picture is the input. With `mirrored` the windows of
+    # its mirror image too. An answer is the mean over all of them.
+    scale: int | None = None
+    mirrored: bool = False
+
+    def __repr__(self) -> str:
+        """Name all fields, but those of windows only where there are any: files of answers are
+        known by this text, and those of earlier versions have none."""
+        left_out = () if self.scale else WINDOWS
+        told = [each.name for each in fields(self) if each.name not in left_out]
+        return f"Variant({', '.join(f'{name}={getattr(self, name)!r}' for name in told)})"
+
+    @property
+    def picture_size(self) -> int:
+        """Side of the square picture that the network takes, in pixels."""
+        return self.scale or self.image_size
+
+    @property
+    def looks(self) -> int:
+        """How many looks at a picture an answer is the mean of."""
+        return self.windows * (1 + self.mirrored)
+
+    def window(self, number: int) -> tuple[slice, slice]:
+        """Return rows and columns, in the maxima, of the window of that number."""
+        side, stride = self.pool5_shape[0], self.pool_stride
+        reach = (side - 1) * stride + 1
+        top, left = divmod(number, self.maxima_shape[1] - reach + 1)
+        return slice(top, top + reach, stride), slice(left, left + reach, stride)
 
     @property
     def conv_layers(self) -> tuple[str, ...]:
@@ -101,22 +133,45 @@ class Variant:
     @property
     def pool5_shape(self) -> tuple[int, int, int]:
         """Height, width and channels of what fc6 sees: pool5, or the last pooling there is."""
-        return self.shape_before("fc6")
+        return self.shape_before("fc6", self.image_size)
 
-    def shape_before(self, layer: str) -> tuple[int, int, int]:
-        """Return height, width and channels of what enters `layer`, of conv1 … conv5 and fc6."""
-        side, channels = self.image_size, len(self.channels)
+    @property
+    def maxima_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the maxima that windows are read from."""
+        last = len(self.filters) - 1
+        side = self._side_of_conv(last, self.shape_before(self.conv_layers[last])[0])
+        side -= self.pool_size - 1
+        return (side, side, self.filters[-1])
+
+    @property
+    def windows(self) -> int:
+        """How many windows of a picture there are; 1 without a `scale`."""
+        if not self.scale:
+            return 1
+        reach = (self.pool5_shape[0] - 1) * self.pool_stride + 1
+        return (self.maxima_shape[0] - reach + 1) ** 2
+
+    def shape_before(self, layer: str, picture_size: int | None = None) -> tuple[int, int, int]:
+        """Return height, width and channels of what enters `layer`, of conv1 … conv5 and fc6.
+
+        Of a picture of so many pixels, or of the network's own; before fc6 of the last pooling.
+        """
+        side, channels = picture_size or self.picture_size, len(self.channels)
         for index, name in enumerate(self.conv_layers):
             if name == layer:
                 break
-            if index == 0:
-                side += sum(self.border)
-            kernel, stride = self.kernel_sizes[index], self.strides[index]
-            side = _side_after(side, kernel, stride, self.paddings[index])
+            side = self._side_of_conv(index, side)
             if "pool" in self.after_conv[index]:
                 side = _side_after(side, self.pool_size, self.pool_stride, self.pool_padding)
             channels = self.filters[index]
         return (side, side, channels)
+
+    def _side_of_conv(self, index: int, side: int) -> int:
+        """Return the side of what the convolution at `index` makes of one of `side`."""
+        if index == 0:
+            side += sum(self.border)
+        kernel, stride = self.kernel_sizes[index], self.strides[index]
+        return _side_after(side, kernel, stride, self.paddings[index])
 
     def conv_kernels(self) -> dict[str, tuple[int, ...]]:
         """Return the kernel shapes (height, width, in / groups, out) of conv1 … conv5, by name."""
@@ -296,13 +351,17 @@ def change(
     overlap: bool | None = None,
     dropout: float | None = None,
     width: float = 1.0,
+    units: int | None = None,
+    scale: int | None = None,
+    mirrored: bool = False,
 ) -> Variant:
     """Return `variant` with what is given changed, as ablations in papers and tutorials ask.
 
     `initial` is one of `INITIALS` and `activation` one of `ACTIVATIONS`; `lrn` says whether conv1
     and conv2 are followed by local response normalization, `overlap` whether pooling windows are
-    larger than their stride; `width` multiplies the numbers of filters and units. Raises UserError
-    for a width that leaves a layer without any.
+    larger than their stride; `width` multiplies the numbers of filters and units, and `units`
+    replaces those of fc6 and of fc7; with a `scale` there are windows, `mirrored` or not. Raises
+    UserError for a width that leaves a layer without any.
     """
     if initial:
         variant = replace(variant, initial=INITIALS[initial])
@@ -318,11 +377,15 @@ def change(
     if width != 1:
         # Even numbers, for a convolution of two groups halves its inputs and its outputs.
         filters = tuple(2 * round(width * number / 2) for number in variant.filters)
-        units = tuple(round(width * number) for number in variant.fc_units)
-        if not all((*filters, *units)):
+        fc_units = tuple(round(width * number) for number in variant.fc_units)
+        if not all((*filters, *fc_units)):
             name = variant.name
             raise UserError(f"a width of {width:g} leaves a layer of {name} without a filter")
-        variant = replace(variant, filters=filters, fc_units=units)
+        variant = replace(variant, filters=filters, fc_units=fc_units)
+    if units:
+        variant = replace(variant, fc_units=(units, units))
+    if scale:
+        variant = replace(variant, scale=scale, mirrored=mirrored)
     return variant
 
 

@@ -14,7 +14,8 @@ from alexnet_tf.data.features import FeatureStore
 class Examples:
     """What an open `store` holds of n labelled `pictures`.
 
-    Example number i is picture i modulo n, in the view i divided by n.
+    Example number i is picture i modulo n. Divided by n, i is the number of a look at it: of its
+    windows one after the other, 1 without a scale, and after all of them those of its mirror image.
     """
 
     def __init__(self, pictures: Sequence[Picture], store: FeatureStore):
@@ -35,23 +36,30 @@ class Examples:
         view: Callable[[np.ndarray, int], np.ndarray] | None = None,
         first: int = 0,
     ) -> tf.data.Dataset:
-        """Read (values (n, …), labels int64 (n,)) for each chunk of numbers, from `first` on.
+        """Read (values (n, …), windows (n,), labels (n,), int64 both) for each chunk of numbers,
+        from `first` on.
 
         The values are those in the store or, with a `view`, what it makes of those and the number
-        of the chunk: float32 pictures. They are made while the step before is under way.
+        of the chunk: float32 pictures. They are made while the step before is under way. They are
+        those of the windows, where the store tells them apart, and of all of them where it does
+        not.
         """
+        store = self.store
 
         def read():
             for chunk, numbers in enumerate(chunks[first:], first):
-                views, indices = np.divmod(numbers, len(self))
-                values = self.store.read(self.slots[indices], views)
-                yield view(values, chunk) if view else values, self.labels[indices]
+                looks, indices = np.divmod(numbers, len(self))
+                views, windows = np.divmod(looks, store.variant.windows)
+                apart = windows if store.has_windows else None
+                values = store.read(self.slots[indices], views, apart)
+                yield view(values, chunk) if view else values, windows, self.labels[indices]
 
-        shape = (None, None, None, 3) if view else (None, *self.store.shape)
-        signature = (
-            tf.TensorSpec(shape, tf.float32 if view else self.store.dtype),
-            tf.TensorSpec((None,), tf.int64),
-        )
+        shape = (None, None, None, 3) if view else (None, *store.shape)
+        if store.has_windows:
+            shape = (None, None)
+        numbers = tf.TensorSpec((None,), tf.int64)
+        dtype = tf.float32 if view else store.dtype_read
+        signature = (tf.TensorSpec(shape, dtype), numbers, numbers)
         batches = tf.data.Dataset.from_generator(read, output_signature=signature).prefetch(2)
         # There is nothing to tune; and at its end it would wait for the tuner, which may just have
         # gone to sleep for seconds.

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from alexnet_tf.data.bytefloat import decode, encode
 from alexnet_tf.data.images import ImageError, load_batches
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.system import signals
@@ -92,6 +93,8 @@ class FeatureStore:
     ):
         self.variant, self.resize, self.layer = variant, resize, layer
         self.dtype, self.shape, self.views = np.dtype(dtype), shape, views
+        self._is_coded = self.dtype == np.uint8 and layer != "conv1"
+        self.dtype_read = np.dtype(np.float16) if self._is_coded else self.dtype
         self._recipe = recipe
         key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
         self.directory = Path(directory) / key
@@ -105,8 +108,8 @@ class FeatureStore:
         cls, directory: str | Path, variant: Variant, resize: str, side: int
     ) -> FeatureStore:
         """Describe a store of conv1's inputs before preprocessing: uint8 RGB (side, side, 3)."""
-        recipe = {"side": side, "resized": variant.resized, "resize": resize}
-        square = replace(variant, image_size=side)
+        recipe = {"side": side, "resized": variant.scale or variant.resized, "resize": resize}
+        square = replace(variant, image_size=side, scale=variant.scale and side)
         return cls(directory, recipe, square, resize, "conv1", "u1", (side, side, 3))
 
     @classmethod
@@ -123,22 +126,31 @@ class FeatureStore:
         """Describe a store of the inputs of `layer`, float16, flat from fc6 on; of both views, the
         picture and its mirror image, if `mirror`.
 
+        For fc6 of a variant with a `scale` it has the maxima that all windows are read from, coded
+        in a byte each where relu leaves none below 0; for fc7 and fc8 the inputs of each window.
         `weights` hold at least the layers below, computed in `precision`.
         """
         fc_kernels, views = variant.fc_kernels(1), 1 + mirror
         layers = (*variant.conv_layers, *fc_kernels)
         below = {name: weights[name] for name in layers if name < layer}
+        without_effect = (*WITHOUT_EFFECT, "mirrored", *(() if variant.scale else ("scale",)))
         recipe = {
             "weights": fingerprint(below),
-            "variant": {k: v for k, v in asdict(variant).items() if k not in WITHOUT_EFFECT},
+            "variant": {k: v for k, v in asdict(variant).items() if k not in without_effect},
             "layer": layer,
             "resize": resize,
             "views": ["original", "mirror"][:views],
             "precision": precision,
             "batch": BATCH,
         }
-        shape = fc_kernels[layer][:1] if layer in fc_kernels else variant.shape_before(layer)
-        return cls(directory, recipe, variant, resize, layer, "<f2", shape, views)
+        shape, dtype = variant.shape_before(layer), "<f2"
+        if layer in fc_kernels:
+            shape = fc_kernels[layer][:1]
+        if layer in fc_kernels and variant.scale:
+            shape = variant.maxima_shape if layer == "fc6" else (variant.windows, *shape)
+        if layer == "fc6" and variant.scale and variant.activation == "relu":
+            dtype = recipe["dtype"] = "u1"
+        return cls(directory, recipe, variant, resize, layer, dtype, shape, views)
 
     def open(self) -> FeatureStore:
         """Make the folder if it is missing, map the values in it, and return the store itself.
@@ -165,9 +177,34 @@ class FeatureStore:
         """Find the places of `pictures` in the store, int64 (n,); KeyError for one it lacks."""
         return np.array([self._slots[picture.digest] for picture in pictures], np.int64)
 
-    def read(self, slots: np.ndarray, views: np.ndarray | int = 0) -> np.ndarray:
-        """Read the values (n, …) of the pictures at `slots`, as seen in `views` (1: mirrored)."""
-        return self._values[slots, views]
+    @property
+    def has_windows(self) -> bool:
+        """Whether `read` reads single windows: those of fc6 and above are told apart here."""
+        return self.variant.scale is not None and self.layer >= "fc6"
+
+    def read(
+        self, slots: np.ndarray, views: np.ndarray | int = 0, windows: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Read the values (n, …) of the pictures at `slots`, as seen in `views` (1: mirrored).
+
+        With `windows`, a number for each, only that window of it, flat. A store of pictures, which
+        has one view, mirrors them itself.
+        """
+        if self.layer == "conv1":
+            pictures = self._values[slots, 0]
+            mirrored = np.broadcast_to(views, slots.shape) == 1
+            pictures[mirrored] = pictures[mirrored, :, ::-1]
+            return pictures
+        if windows is None:
+            values = self._values[slots, views]
+        elif self.layer > "fc6":
+            values = self._values[slots, views, windows]
+        else:
+            rows_and_columns = map(self.variant.window, windows)
+            found = zip(slots, views, rows_and_columns)
+            values = np.stack([self._values[slot, view][place] for slot, view, place in found])
+            values = values.reshape(len(slots), -1)
+        return decode(values) if self._is_coded else values
 
     def fill(self, pictures: Sequence[Picture], forward: Forward | None = None) -> dict[str, str]:
         """Compute what the store lacks of `pictures`; return path → reason of those that cannot be
@@ -271,7 +308,7 @@ class FeatureStore:
 
     def _compute(self, inputs: dict[int, np.ndarray], forward: Forward | None) -> np.ndarray:
         """Compute the values of a batch, (64, views, …), from the `inputs` by place in it."""
-        size = self.variant.image_size
+        size = self.variant.picture_size
         batch = np.zeros((BATCH, size, size, 3), np.float32 if forward else np.uint8)
         for place, picture in inputs.items():
             batch[place] = picture
@@ -279,13 +316,14 @@ class FeatureStore:
             return batch[:, None]
         views = [batch, batch[:, :, ::-1]][: self.views]
         values = np.stack([forward(view).reshape(BATCH, *self.shape) for view in views], axis=1)
-        limit = np.finfo(self.dtype).max
+        limit = np.finfo(np.float16).max
         if not np.abs(values).max() <= limit:  # so written, NaN is caught too
             raise UserError(
                 f"these weights give values above {limit:.0f} or NaN below {self.layer}: they do "
                 f"not fit the variant '{self.variant.name}' or its preprocessing"
             )
-        return values.astype(self.dtype)
+        values = values.astype(np.float16)
+        return encode(values) if self._is_coded else values
 
     def _write(self, number: int, digests: dict[int, str], values: np.ndarray) -> None:
         """Write a batch: its values first, then the index record that makes it count."""

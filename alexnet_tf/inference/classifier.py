@@ -12,7 +12,8 @@ from alexnet_tf.data.images import ImageError, load_batches
 from alexnet_tf.data.kinds import is_meant_as_picture
 from alexnet_tf.data.listing import Rejected, list_files
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference.engine import BATCH, Engine
+from alexnet_tf.inference.engine import Engine
+from alexnet_tf.variants import Variant
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class Classifier:
         self.engines, self.crops = tuple(engines), crops
         self.classes = engines[0].classes
         for engine in engines:
+            if crops > 1 and engine.variant.scale:
+                raise UserError(
+                    f"--crops {crops}: {engine.source} looks at {engine.variant.looks} windows of a"
+                    " picture already; leave --crops out"
+                )
             for name in sorted(set(engine.classes) ^ set(self.classes)):
                 raise UserError(
                     f"{engine.source}: has other classes than {engines[0].source}, for only one "
@@ -54,7 +60,7 @@ class Classifier:
 
         For a file that is no readable picture it is an ImageError.
         """
-        size = BATCH // self.crops
+        size = min(engine.batch for engine in self.engines) // self.crops
         batches = [files[start : start + size] for start in range(0, len(files), size)]
         among = len(files) * self.crops * len(self.engines)
         ways = {(engine.variant, engine.resize) for engine in self.engines}
@@ -68,7 +74,7 @@ class Classifier:
             for error in errors:
                 yield error or next(outputs)
 
-    def _forward(self, inputs: dict[tuple[str, str], np.ndarray], among: int) -> np.ndarray:
+    def _forward(self, inputs: dict[tuple[Variant, str], np.ndarray], among: int) -> np.ndarray:
         """Ask all: (variant, resize) → (n, crops, 227, 227, 3) → (n, engines, classes)."""
         answers = []
         for engine in self.engines:

@@ -22,7 +22,7 @@ from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.variants import Variant, get_variant
 from alexnet_tf.weights.loading import WeightsFile, find_weights, read_weights_file
 
-# The most inputs that a network is asked about at once.
+# The most that convolutions see at once, of inputs or their mirror images.
 BATCH = 64
 # Up to as many inputs in all, LiteRT has answered sooner than TensorFlow, whose import takes
 # seconds, but which then is faster.
@@ -45,14 +45,13 @@ class Engine:
 
     def __init__(
         self,
-        network: Variant,
+        variant: Variant,
         resize: str,
         classes: Sequence[str],
         source: Path,
         litert_path: Path,
     ):
-        self.network, self.variant = network, network.name
-        self.resize, self.classes = resize, tuple(classes)
+        self.variant, self.resize, self.classes = variant, resize, tuple(classes)
         self.source, self.litert_path = source, litert_path
         self._asked_keras = False
 
@@ -85,13 +84,18 @@ class Engine:
         config = run.read_config()
         check_signature(run, config)
         settings, classes = Settings(**config["settings"]), config["classes"]
-        network = settings.chosen_variant()
-        return cls(network, settings.resize, classes, run.model_path, run.litert_path)
+        variant = settings.chosen_variant()
+        return cls(variant, settings.resize, classes, run.model_path, run.litert_path)
+
+    @property
+    def batch(self) -> int:
+        """The most inputs that it may be asked about at once."""
+        return BATCH // (1 + self.variant.mirrored)
 
     def probabilities(self, inputs: np.ndarray, among: int) -> np.ndarray:
         """Return the probabilities, float32 (n, classes), for inputs float32 (n, 227, 227, 3).
 
-        n is at most `BATCH`, and `among` says how many will be asked for in all: up to
+        n is at most `batch`, and `among` says how many will be asked for in all: up to
         `MOST_FOR_LITE` are answered in float32 by LiteRT, where it can; more by `FastModel`.
         """
         if among <= MOST_FOR_LITE and self._has_litert:
@@ -108,7 +112,7 @@ class Engine:
         if self.source.is_file():
             _ = self._opened  # of what is read now, or of what was there before
         file = read_weights_file(self.source, with_slopes=True)
-        return replace(file, layers=file.check(self.network, len(self.classes)))
+        return replace(file, layers=file.check(self.variant, len(self.classes)))
 
     def open_keras(self):
         """Return the network as a new Keras model: inputs of `variant` → (n, classes).
@@ -120,7 +124,7 @@ class Engine:
         import_tensorflow()
         from alexnet_tf.model import AlexNet, load_slopes
 
-        model = AlexNet(self.network, len(self.classes), weights.layers)
+        model = AlexNet(self.variant, len(self.classes), weights.layers)
         try:
             load_slopes(model, weights.slopes)
         except BadFile as error:
@@ -153,13 +157,13 @@ class Engine:
 
         Raises BadFile for a file that is far too large, before it is read.
         """
-        most = MOST_BYTES * self.network.parameters(len(self.classes)) + MOST_BESIDE
+        most = MOST_BYTES * self.variant.parameters(len(self.classes)) + MOST_BESIDE
         if self.source.stat().st_size > most:
             raise BadFile(
                 f"{self.source}: is larger than weights of this network are, which take {most:,} "
                 "bytes at most"
             )
-        made_of = file_fingerprint(self.source), self.network, len(self.classes)
+        made_of = file_fingerprint(self.source), self.variant, len(self.classes)
         return hashlib.sha256(repr(made_of).encode()).hexdigest()
 
     @cached_property
@@ -184,4 +188,4 @@ class Engine:
         model = self._keras_model  # before the next line, for it imports TensorFlow quietly
         from alexnet_tf.inference.fast import FastModel
 
-        return FastModel(model, native_precision(), BATCH)
+        return FastModel(model, native_precision(), self.batch)

@@ -102,7 +102,8 @@ def _shapes(settings: Settings, classes: int) -> dict[str, tuple[int, ...]]:
             momenta = {
                 f"optimizer/{name.replace('/', '_')}_momentum": trained[name] for name in trained
             }
-            shapes |= trained | momenta
+            averages = {f"ema/{name}": trained[name] for name in trained} if settings.ema else {}
+            shapes |= trained | momenta | averages
         elif layer >= head:  # a head goes along whole, for its dropout
             shapes |= trained
         if layer in dropouts and dropouts[layer] >= head:

@@ -11,7 +11,7 @@ from typing import Any
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.run import Run
-from alexnet_tf.runs.settings import BALANCED
+from alexnet_tf.runs.settings import BALANCED, LOSS
 from alexnet_tf.system.files import read_text, write_text
 from alexnet_tf.variants import get_variant
 
@@ -77,10 +77,12 @@ def checked_history(epochs: Any) -> History:
 
 def best_epoch(history: History, by: str = "accuracy") -> int:
     """Return the number (from 1) of the epoch of the highest validation accuracy, and of the lowest
-    loss among equals; `by` is a choice of --best.
+    loss among equals; or of the lowest loss. `by` is a choice of --best.
 
     Raises UserError for the balanced accuracy of an epoch that an earlier version trained.
     """
+    if by == LOSS:
+        return int(min(history, key=lambda epoch: epoch["val_loss"])["epoch"])
     name = "val_balanced_accuracy" if by == BALANCED else "val_accuracy"
     without = [epoch["epoch"] for epoch in history if name not in epoch]
     if without:

@@ -27,7 +27,7 @@ from alexnet_tf.weights.loading import open_weights, read_weights_file
 
 DEFAULT_RUN = Path("train_alexnet")
 # The settings that say what a network computes from its weights.
-NETWORK_SETTINGS = ("variant", "activation", "lrn", "overlap", "width")
+NETWORK_SETTINGS = ("variant", "activation", "lrn", "overlap", "width", "units")
 # What config.json has, by type.
 CONFIG_TYPES = {"settings": dict, "classes": list, "data": str, "weights": str}
 LISTS = ("train.txt", "val.txt", "test.txt", "classes.txt", "rejected.txt")

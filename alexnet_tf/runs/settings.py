@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Collection
-from dataclasses import Field, asdict, dataclass, field, fields
+from dataclasses import Field, asdict, dataclass, field, fields, replace
 from functools import partial
 from typing import Any
 
@@ -27,8 +27,12 @@ from alexnet_tf.variants import (
 # In place of a file of weights: none, all layers start at random.
 NO_WEIGHTS = "none"
 SCHEDULES = ("constant", "plateau", "exponential")
-BALANCED = "balanced"
+LOSS, BALANCED = "loss", "balanced"
 RANDOM, PRETRAINED = HEADS = ("random", "pretrained")
+# What a --scale of 0 stands for on pretrained convolutions, by the network's own size.
+SCALES = {224: 288, 227: 288}
+# Units in fc6 and in fc7 that a new head on those has, unless its variant has fewer.
+NEW_UNITS = 1024
 # Caffe's models/finetune_flickr_style: fc8, which is new, learns at ten times the others' rate.
 HEAD_RATE = 0.1
 
@@ -90,6 +94,16 @@ class Settings:
         " 256 × 256, as Caffe did, and cut out the centre; or squash it to the input's size",
         choices=RESIZES,
     )
+    scale: int | None = _data(
+        None,
+        "show the network the whole picture, so many pixels wide and high, of which its head sees"
+        " windows as large as its own input: one of them at a time in training, and in answers all"
+        " of them, with those of the mirror image where --mirror is; 256, 288 and 320 are of use."
+        " 227, or whatever the network's own size is: no windows. 0: 288 on pretrained convolutions"
+        " of 224 or 227 pixels, without --crop; else no windows",
+        "PIXELS",
+        arguments.scale,
+    )
     train: str = _network(
         "head",
         "the layers to train: head (fc6, fc7, fc8), all, or from:LAYER on; what is below stays as"
@@ -136,6 +150,13 @@ class Settings:
     width: float = _network(
         1.0, "multiplies the numbers of filters and units", "X", arguments.width
     )
+    units: int | None = _network(
+        None,
+        "units in fc6 and in fc7 (the variant's: 4096); 0: at most"
+        f" {NEW_UNITS} where fc6 starts at random on pretrained convolutions",
+        "N",
+        arguments.units,
+    )
 
     epochs: int = _optimization(
         10,
@@ -159,6 +180,12 @@ class Settings:
         " improved for --patience epochs; exponential: whenever --decay-samples pictures were seen",
         choices=SCHEDULES,
     )
+    warm_up: float = _optimization(
+        0.0,
+        "epochs over which the learning rate grows to its full size",
+        "X",
+        arguments.real,
+    )
     decay: float = _optimization(
         0.1, "what --schedule multiplies the learning rate by", "X", arguments.share
     )
@@ -173,6 +200,21 @@ class Settings:
     )
     decoupled: bool = _optimization(False, "weight decay beside the momentum, not through it")
 
+    ema: float = _optimization(
+        0.0,
+        "the network that is measured and kept has a moving mean of the weights, over about the"
+        " last X epochs; 0: the weights themselves",
+        "X",
+        arguments.real,
+    )
+    stop_early: int = _optimization(
+        0,
+        "end once the validation loss has not been lower for N epochs; 0: never",
+        "N",
+        arguments.natural,
+        free=True,
+    )
+
     balance: bool = _optimization(
         False,
         "pictures of rare classes count for more: pictures / (classes × pictures of the class)"
@@ -180,9 +222,10 @@ class Settings:
     )
     best: str = _optimization(
         "accuracy",
-        "what the best epoch is best in: the validation accuracy; or the mean of the accuracies of"
-        " each class, which a rare class weighs in as much as a frequent one",
-        choices=("accuracy", BALANCED),
+        "what the best epoch is best in: the validation accuracy; the validation loss, which luck"
+        " has less part in; or the mean of the accuracies of each class, which a rare class weighs"
+        " in as much as a frequent one",
+        choices=("accuracy", LOSS, BALANCED),
         free=True,
     )
 
@@ -211,6 +254,13 @@ class Settings:
     )
     threads: int = _optimization(
         0, "processor threads that an operation may use; 0: all", "N", arguments.threads
+    )
+
+    calibrate: bool = _optimization(
+        False,
+        "make the finished network as sure of its answers as they are right: divide its logits by"
+        " the temperature at which the validation loss is lowest",
+        free=True,
     )
 
     keep: int = _files(
@@ -246,15 +296,27 @@ class Settings:
 
     def chosen_variant(self) -> Variant:
         """Return the variant, with what the settings change about it; UserError as `change`."""
+        variant = get_variant(self.variant)
         return change(
-            get_variant(self.variant),
+            variant,
             self.initial,
             self.activation,
             self.lrn,
             self.overlap,
             self.dropout,
             self.width,
+            self.units,
+            None if self.scale == variant.image_size else self.scale,
+            self.mirror,
         )
+
+    def with_scale(self) -> Settings:
+        """Return the settings with the --scale that 0 stands for."""
+        if self.scale != 0:
+            return self
+        own = get_variant(self.variant).image_size
+        has_windows = self.weights != NO_WEIGHTS and not self.crop
+        return replace(self, scale=SCALES.get(own, own) if has_windows else own)
 
     def first_trained(self) -> str:
         """Return the lowest layer that is trained; UserError when the variant lacks it."""
@@ -304,9 +366,28 @@ class Settings:
             raise UserError(f"--weights {NO_WEIGHTS} has no layers for --head and --head-rate")
         if self.head == RANDOM and self.head_rate:
             raise UserError(f"--head-rate goes with --head {PRETRAINED}, not with {RANDOM}")
+        self._check_scale()
         if self.crop and self.resize == "squash":
             raise UserError(
                 "--crop has nothing to cut from after --resize squash; give short or caffe"
+            )
+
+    def _check_scale(self) -> None:
+        """Refuse windows where there can be none: UserError."""
+        variant = get_variant(self.variant)
+        if not self.scale or self.scale == variant.image_size:
+            return
+        asked, own = f"--scale {self.scale}", variant.image_size
+        if self.scale < own:
+            raise UserError(f"{asked}: {variant.name} sees {own} pixels, and windows need more")
+        if variant.pool_padding != "valid":
+            raise UserError(
+                f"{asked}: the last pooling of {variant.name} has a border, and so no "
+                f"windows; give --scale {own}"
+            )
+        if self.crop:
+            raise UserError(
+                f"{asked}: its windows are crops; leave --crop out, or give --scale {own}"
             )
 
     @classmethod

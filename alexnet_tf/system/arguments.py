@@ -20,6 +20,10 @@ MOST_THREADS = 1024
 MOST_REAL = 1e6
 # Sixteen times as wide, AlexNet takes 60 GB.
 MOST_WIDTH = 16
+# More pixels on a side have thousands of windows.
+MOST_SCALE = 1024
+# Sixteen times AlexNet's.
+MOST_UNITS = 1 << 16
 
 
 def positive(text: str, most: int = MOST) -> int:
@@ -68,6 +72,16 @@ def real(text: str) -> float:
     if not 0 <= number <= MOST_REAL:
         raise _error(text, f"a number, 0 or above, at most {MOST_REAL:,.0f}")
     return number
+
+
+def scale(text: str) -> int:
+    """Read the side of a picture in pixels, or 0."""
+    return natural(text, MOST_SCALE)
+
+
+def units(text: str) -> int:
+    """Read how many units a layer has, or 0."""
+    return natural(text, MOST_UNITS)
 
 
 def width(text: str) -> float:

@@ -64,7 +64,7 @@ def feature_store(job: Job) -> FeatureStore:
     """Return the store, not yet opened, of the inputs of the lowest layer that is not frozen."""
     settings, variant, layer = job.settings, job.variant, job.settings.first_computed()
     if layer == "conv1":
-        side = variant.resized if settings.crop else variant.image_size
+        side = variant.resized if settings.crop else variant.picture_size
         return FeatureStore.of_pictures(settings.features, variant, settings.resize, side)
     return FeatureStore.of_layer(
         settings.features,
@@ -86,7 +86,7 @@ def validation_store(job: Job) -> FeatureStore:
     settings, variant = job.settings, job.variant
     if not settings.crop:
         return feature_store(job)
-    side = variant.image_size
+    side = variant.picture_size
     return FeatureStore.of_pictures(settings.features, variant, settings.resize, side)
 
 
@@ -100,7 +100,7 @@ def frozen_layers(job: Job, layer: str) -> Callable[[np.ndarray], np.ndarray] | 
         return None
     weights = {name: pair for name, pair in job.weights.items() if name < max(layer, "fc6")}
     model = AlexNet(
-        job.variant,
+        replace(job.variant, mirrored=False),
         weights=weights,
         include_top=layer > "fc6",
         precision=job.settings.precision,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from alexnet_tf.runs.expected import Expected, identity
 from alexnet_tf.runs.pictures import find_pictures, newcomers
 from alexnet_tf.runs.remarks import remarks
 from alexnet_tf.runs.run import Run, finished_run, starting_weights
-from alexnet_tf.runs.settings import NO_WEIGHTS, PRETRAINED, RANDOM, Settings
+from alexnet_tf.runs.settings import NEW_UNITS, NO_WEIGHTS, PRETRAINED, RANDOM, Settings
 from alexnet_tf.starter import is_starter
 from alexnet_tf.system.files import write_json, write_text
 from alexnet_tf.system.processor import native_precision
@@ -52,25 +53,29 @@ class Job:
         layers = self.variant.conv_kernels() | self.variant.fc_kernels(classes)
         first = settings.first_kept()
         trained = count_parameters({name: layers[name] for name in layers if name >= first})
-        # Those kept, the best and the one that is being written have weights and momenta.
-        checkpoints = min(max(settings.keep, settings.average) + 2, settings.epochs)
-        return 4 * (checkpoints * 2 * trained + 2 * self.variant.parameters(classes))
+        # Those kept, the best and the one that is being written have weights and momenta, and
+        # moving means.
+        checkpoints, arrays = min(max(settings.keep, settings.average) + 2, settings.epochs), 2
+        if settings.ema:
+            arrays += 1
+        return 4 * (checkpoints * arrays * trained + 2 * self.variant.parameters(classes))
 
 
-def prepare(settings: Settings, directory: str | Path) -> Job:
+def prepare(settings: Settings, directory: str | Path, typed: Collection[str] | None = None) -> Job:
     """Check every setting and file of a training, which starts or goes on in `directory`.
 
-    Needs no TensorFlow, whose import takes seconds. Raises UserError for whatever is wrong.
+    A training that goes on does so as it was told at its start, but for the names in `typed`: those
+    settings have to be the same, or free to change. None: all of them. Needs no TensorFlow, whose
+    import takes seconds. Raises UserError for whatever is wrong.
     """
     run = Run(directory)
     run.check_folder()
     started = run.config_path.is_file()
-    before = run.read_config()["settings"] if started else {"precision": native_precision()}
-    if settings.precision == "auto":
-        settings = replace(settings, precision=before["precision"])
     if started:
-        settings = replace(settings, head=settings.head or before["head"])
+        settings = _going_on(settings, run, typed)
         run.check_settings(settings)
+    else:
+        settings = _starting(settings)
     settings.check()
     variant = settings.chosen_variant()
     asked = settings if started else _with_head(settings)
@@ -78,6 +83,9 @@ def prepare(settings: Settings, directory: str | Path) -> Job:
     said = _of_head(asked, weights)
     if "fc6" in weights:  # else there is nothing in which --head pretrained would differ
         settings = asked
+    if settings.units == 0:
+        settings = replace(settings, units=_new_units(settings, variant, weights))
+        variant = settings.chosen_variant()
     if weights and not settings.initial:
         variant = replace(variant, initial=KERAS)  # the variant's own is for inputs as they are
     if not started:
@@ -94,6 +102,36 @@ def prepare(settings: Settings, directory: str | Path) -> Job:
         return replace(job, remarks=(*job.remarks, *_of_newcomers(job, new)))
     _check_checkpoints(job)
     return job
+
+
+def _going_on(settings: Settings, run: Run, typed: Collection[str] | None) -> Settings:
+    """Return the settings of a run that was started before, and those that are told it now."""
+    before = run.read_config()["settings"]
+    if typed is None:
+        own = {"head": settings.head or before["head"]}
+        if settings.precision == "auto":
+            own["precision"] = before["precision"]
+        return replace(settings, **own)
+    told = {name: value for name, value in asdict(settings).items() if name in typed}
+    if told.get("precision") == "auto":
+        del told["precision"]
+    return Settings(**before | told).with_scale()
+
+
+def _starting(settings: Settings) -> Settings:
+    """Return the settings of a new run, with what `auto` and 0 stand for here."""
+    if settings.precision == "auto":
+        settings = replace(settings, precision=native_precision())
+    if settings.units == 0 and Path(settings.weights).is_dir():
+        before = finished_run(settings.weights).read_config()["settings"]
+        settings = replace(settings, units=before["units"])
+    return settings.with_scale()
+
+
+def _new_units(settings: Settings, variant: Variant, weights: Weights) -> int | None:
+    """Return what --units 0 stands for; None: what the variant has."""
+    is_new = weights and "fc6" not in weights and settings.first_of_head() == "fc6"
+    return NEW_UNITS if is_new and min(variant.fc_units) > NEW_UNITS else None
 
 
 def _with_head(settings: Settings) -> Settings:

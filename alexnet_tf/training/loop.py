@@ -24,6 +24,7 @@ from alexnet_tf.runs.checkpoints import (
 )
 from alexnet_tf.runs.history import History, best_epoch, wilson_interval, write_history
 from alexnet_tf.runs.run import Run
+from alexnet_tf.runs.settings import LOSS
 from alexnet_tf.runs.signature import sign_model
 from alexnet_tf.system import signals
 from alexnet_tf.system.files import replacing
@@ -56,6 +57,7 @@ def train(job: Job, log: Logger) -> None:
             loop.run_epochs()
             with exporting_apart(job.run.directory, log):
                 trainer = loop.choose_weights()
+                finish(trainer, log)
                 write_model(job.run, trainer.network())
                 measure_test(trainer, log)
         except signals.Stopped:
@@ -81,6 +83,23 @@ def write_model(run: Run, model: keras.Model) -> None:
     with replacing(run.model_path, 4 * model.count_params()) as temporary:
         model.save(temporary)
         sign_model(temporary, run.read_config())
+
+
+def finish(trainer: Trainer, log: Logger) -> None:
+    """Calibrate the network, where asked, and log how good it is as it will answer."""
+    settings, variant = trainer.settings, trainer.job.variant
+    if settings.calibrate:
+        before, after = trainer.calibrate()
+        log.info(
+            f"calibrated: temperature {trainer.temperature:.2f}, expected calibration error "
+            f"{before:.4f} before, {after:.4f} after"
+        )
+    if settings.calibrate or variant.scale:
+        found, looks = trainer.measure(trainer.validation, "validation"), variant.looks
+        log.info(
+            f"as it answers, by {looks} {'looks' if looks > 1 else 'look'} at a picture: "
+            f"val_accuracy {found.accuracy:.4f}, val_loss {found.loss:.4f}"
+        )
 
 
 def measure_test(trainer: Trainer, log: Logger) -> None:
@@ -115,13 +134,24 @@ class Loop:
         with signals.postponed(), ThreadPoolExecutor(1) as beside:
             # It lacks an epoch when a kill came right after its checkpoint.
             kept = beside.submit(write_history, run, [*self.history])
-            for _ in range(len(self.history), epochs):
+            while len(self.history) < epochs and not self._is_enough():
                 self.history.append(self._next_epoch(kept))
                 self.log.info(epoch_line(self.history[-1], epochs))
                 kept.result()
                 state, history = self.trainer.state(), [*self.history]
                 kept = beside.submit(self._keep, state, history, tensorboard)
             kept.result()
+
+    def _is_enough(self) -> bool:
+        """Tell, and log, whether the validation loss has been no lower for --stop-early epochs."""
+        most, done = self.job.settings.stop_early, len(self.history)
+        if (
+            not most
+            or done - best_epoch(self.history or [{"epoch": 0, "val_loss": 0.0}], LOSS) < most
+        ):
+            return False
+        self.log.info(f"that is enough: no lower val_loss for {most} epochs (--stop-early)")
+        return True
 
     def choose_weights(self) -> Trainer:
         """Return the trainer as it was after the best epoch, or with the mean of the last ones."""

@@ -7,18 +7,22 @@ from collections.abc import Sequence
 from alexnet_tf.runs.settings import Settings
 
 
-def learning_rate(settings: Settings, accuracies: Sequence[float], samples: int) -> float:
-    """Return the rate of the step after `samples` pictures, in the epoch after `accuracies`.
+def learning_rate(
+    settings: Settings, accuracies: Sequence[float], samples: int, pictures: int = 0
+) -> float:
+    """Return the rate of the step after `samples`, where an epoch has so many `pictures`.
 
-    Those are the validation accuracies of the epochs so far. It follows from these alone, so that a
-    training that goes on does so at the rate at which it stopped.
+    It is in the epoch after those with these validation `accuracies`. It follows from these alone,
+    so that a training that goes on does so at the rate at which it stopped.
     """
     times = {
         "constant": 0,
         "plateau": _plateaus(accuracies, settings.patience),
         "exponential": samples // settings.decay_samples,
     }[settings.schedule]
-    return settings.learning_rate * settings.decay**times
+    rate = settings.learning_rate * settings.decay**times
+    warm = settings.warm_up * pictures
+    return rate * min(1.0, (samples + settings.batch_size) / warm) if warm else rate
 
 
 def _plateaus(accuracies: Sequence[float], patience: int) -> int:

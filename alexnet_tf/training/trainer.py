@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from logging import Logger
 
@@ -15,13 +18,20 @@ from alexnet_tf.data.examples import Examples
 from alexnet_tf.data.features import FeatureStore
 from alexnet_tf.data.images import preprocess_input
 from alexnet_tf.model import AlexNet, part, place_of, read_layers
+from alexnet_tf.runs.calibration import (
+    calibration_error,
+    fit_temperature,
+    mean_probabilities,
+)
 from alexnet_tf.runs.settings import HEAD_RATE, Settings
 from alexnet_tf.system import signals
 from alexnet_tf.system.progress import progress
+from alexnet_tf.training.averages import Averages
 from alexnet_tf.training.epoch import Epoch, Measured, Result, means, measured
 from alexnet_tf.training.job import Job
 from alexnet_tf.training.schedules import learning_rate
 from alexnet_tf.training.standardize import Standardization
+from alexnet_tf.variants import Variant
 
 MOMENTUM = 0.9  # Krizhevsky 2012, section 5
 # Examples that are looked at together where nothing is learned from them.
@@ -45,8 +55,10 @@ class Trainer:
         self.job, self.settings, self.store, self.log = job, job.settings, store, log
         self.training = Examples(job.dataset.train, store)
         self.validation = Examples(job.dataset.validation, seen)
+        # Mirror images are other examples here, not rows of the same batch.
+        self.variant = replace(job.variant, mirrored=False)
         self.model = AlexNet(
-            job.variant,
+            self.variant,
             len(job.dataset.classes),
             job.weights,
             precision=job.settings.precision,
@@ -59,15 +71,18 @@ class Trainer:
         self.variables = [v for layer in self.layers for v in layer.trainable_variables]
         # The seeds of dropout, and layers that stay as they are above others that do not.
         self.others = [v for layer in self.layers for v in layer.non_trainable_variables]
+        self.averages = Averages(self.variables) if job.settings.ema else None
         self.rates = _rates(job, self.layers)
         self.optimizer = self._optimizer()
         self.class_weights = None
         if job.settings.balance:
             self.class_weights = tf.constant(balanced(self.training.labels), tf.float32)
         self._begun = Epoch()
+        # What `calibrate` found that logits have to be divided by.
+        self.temperature = 1.0
         # On a CPU oneDNN's layers are faster than XLA's, but not an update in many small steps.
         self._train_step = tf.function(self._step)
-        self._validation_step = tf.function(self._validate)
+        self._logits = tf.function(self._logits_of_all)
         self._update = tf.function(self._apply, jit_compile=True)
 
     def prepare(self) -> Trainer:
@@ -90,7 +105,7 @@ class Trainer:
         """
         with self._begun.timed():
             self._steps(history, check)
-            measured = self.measure(self.validation, "validation")
+            measured = self.measure(self.validation, "validation", thorough=False)
         loss, accuracy = means(self._begun.results)
         seconds, self._begun = self._begun.seconds, Epoch()
         return {
@@ -109,7 +124,7 @@ class Trainer:
         epoch, examples = len(history), len(self.training)
         random = np.random.default_rng([self.settings.seed, epoch])
         order = random.permutation(examples)
-        order += examples * random.integers(0, self.store.views, examples)
+        order += examples * random.integers(0, self.store.views * self.variant.windows, examples)
         steps = -(-examples // self.settings.batch_size)
         view = partial(self._view, epoch) if self._view else None
         batches = self.training.batches(np.array_split(order, steps), view, self._begun.steps)
@@ -117,8 +132,13 @@ class Trainer:
         title = f"epoch {epoch + 1}/{self.settings.epochs}"
         for batch in progress(batches, steps, title, done=self._begun.steps):
             seen = epoch * examples + self._begun.steps * examples // steps
-            self.optimizer.learning_rate.assign(learning_rate(self.settings, accuracies, seen))
+            self.optimizer.learning_rate.assign(
+                learning_rate(self.settings, accuracies, seen, examples)
+            )
             self._begun.add(self._train_step(*batch))
+            if self.averages:
+                made = epoch * steps + self._begun.steps
+                self.averages.add(made, self.settings.ema * steps)
             every = self.settings.log_every
             if every and self._begun.steps % every == 0:
                 loss, accuracy = means(self._begun.results[-every:])
@@ -128,11 +148,47 @@ class Trainer:
                 )
             check()
 
-    def measure(self, examples: Examples, what: str) -> Measured:
-        """Return how good the network is at all `examples`, as prediction sees them."""
-        chunks = _chunks(np.arange(len(examples)))
-        batches = progress(self.plain_batches(examples, chunks), len(chunks), what)
-        return measured((self._validation_step(*batch) for batch in batches), examples.labels)
+    def measure(self, examples: Examples, what: str, thorough: bool = True) -> Measured:
+        """Return how good the network is at all `examples`, as prediction sees them.
+
+        If not `thorough`, of all windows it sees those in the corners, and no mirror image.
+        """
+        seen = self._seen(examples, what, thorough)
+        return measured((_judged(logits, labels) for logits, labels in seen), examples.labels)
+
+    def calibrate(self) -> tuple[float, float]:
+        """Set the temperature at which validation pictures have the lowest loss; return their
+        calibration error before and after."""
+        seen = list(self._seen(self.validation, "calibration", thorough=True, most=SAMPLE))
+        logits = np.concatenate([logits for logits, _ in seen], axis=1)
+        labels = np.concatenate([labels for _, labels in seen])
+        self.temperature = fit_temperature(logits, labels)
+        before, after = (mean_probabilities(logits, each) for each in (1.0, self.temperature))
+        return calibration_error(before, labels), calibration_error(after, labels)
+
+    def _seen(
+        self, examples: Examples, what: str, thorough: bool, most: int | None = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield logits (looks, n, classes) and labels (n,) of all `examples`, n after n; or of a
+        sample of at most so many."""
+        looks = _looks(self.job.variant, examples.store.has_windows, thorough)
+        numbers = examples.sample(most) if most else np.arange(len(examples))
+        chunks = _chunks(numbers, max(1, CHUNK // len(looks)))
+        batches = self.plain_batches(
+            examples,
+            [np.concatenate([chunk + look * len(examples) for look in looks]) for chunk in chunks],
+        )
+        with self._averaged():
+            for chunk, batch in zip(chunks, progress(batches, len(chunks), what)):
+                logits = self._logits(batch[0]).numpy() / np.float32(self.temperature)
+                # Of a picture's windows, if several came of one row, one follows the other.
+                logits = logits.reshape(len(looks), len(chunk), -1, logits.shape[-1])
+                logits = np.moveaxis(logits, 2, 1).reshape(-1, len(chunk), logits.shape[-1])
+                yield logits, examples.labels[chunk]
+
+    def _averaged(self):
+        """Return a context in which the variables have the values of the network that is kept."""
+        return self.averages.in_place() if self.averages else nullcontext()
 
     def state(self) -> dict[str, np.ndarray]:
         """Return everything that the next step and the figures of its epoch depend on, by name.
@@ -141,12 +197,15 @@ class Trainer:
         far.
         """
         state = {name: variable.numpy() for name, variable in self._all_variables().items()}
-        return state | self._begun.state()
+        averages = self.averages.state() if self.averages else {}
+        return state | averages | self._begun.state()
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Go back to what `state` returned."""
         for name, variable in self._all_variables().items():
             variable.assign(state[name])
+        if self.averages:
+            self.averages.restore(state)
         self._begun = Epoch.restored(state)
 
     def place(self, epoch: int) -> str:
@@ -156,26 +215,29 @@ class Trainer:
 
     def network(self) -> keras.Model:
         """Return the whole network as it predicts, in float32, with nothing standardized."""
-        weights, first = read_layers(self.model), self.settings.first_of_head()
-        weights[first] = self.standardization.folded_into(*weights[first])
-        network = AlexNet(self.job.variant, self.head.output.shape[-1], weights)
-        for layer in self.model.layers:
-            if isinstance(layer, keras.layers.PReLU):
-                network.get_layer(layer.name).set_weights(layer.get_weights())
+        first = self.settings.first_of_head()
+        with self._averaged():
+            weights = read_layers(self.model)
+            weights[first] = self.standardization.folded_into(*weights[first])
+            weights["fc8"] = tuple(each / np.float32(self.temperature) for each in weights["fc8"])
+            network = AlexNet(self.job.variant, self.head.output.shape[-1], weights)
+            for layer in self.model.layers:
+                if isinstance(layer, keras.layers.PReLU):
+                    network.get_layer(layer.name).set_weights(layer.get_weights())
         return network
 
     def plain_batches(self, examples: Examples, chunks: Sequence[np.ndarray]) -> tf.data.Dataset:
         """Return batches of those examples, a batch for each of `chunks`, as prediction sees them.
 
-        They are (inputs of the lowest layer that is not frozen, labels).
+        They are (inputs of the lowest layer that is not frozen, windows, labels).
         """
         if examples.store.layer != "conv1":
             return examples.batches(chunks)
-        cut = Augmentation(self.job.variant.image_size)
+        cut = Augmentation(self.variant.picture_size)
         random = np.random.default_rng()  # which has nothing to decide
 
         def view(pictures: np.ndarray, number: int) -> np.ndarray:
-            return preprocess_input(cut(pictures, random), self.job.variant)
+            return preprocess_input(cut(pictures, random), self.variant)
 
         return examples.batches(chunks, view)
 
@@ -193,8 +255,10 @@ class Trainer:
         is made to compute the same from that."""
         if not self.job.weights:
             return Standardization.none(self.head.input.shape[1])
-        batches = self.plain_batches(self.training, _chunks(self.training.sample(SAMPLE)))
-        inputs = np.concatenate([self._entering_head(values).numpy() for values, _ in batches])
+        sample, windows = self.training.sample(SAMPLE), self.variant.windows
+        sample = sample + len(self.training) * (np.arange(len(sample)) % windows)
+        batches = self.plain_batches(self.training, _chunks(sample))
+        inputs = np.concatenate([self._entering_head(*batch[:2]).numpy() for batch in batches])
         first = self.settings.first_of_head()
         standardization = Standardization.fit(inputs, DEVIATION if first == "fc8" else 1.0)
         if first in self.job.weights:
@@ -212,9 +276,9 @@ class Trainer:
         if settings.color_shift:
             chunks = _chunks(np.arange(len(self.training)))
             batches = progress(self.training.batches(chunks), len(chunks), "colours")
-            components = color_components(values.numpy() for values, _ in batches)
+            components = color_components(values.numpy() for values, *_ in batches)
         augment = Augmentation(
-            variant.image_size, settings.crop, settings.mirror, settings.color_shift, components
+            variant.picture_size, settings.crop, settings.mirror, settings.color_shift, components
         )
 
         def view(epoch: int, pictures: np.ndarray, number: int) -> np.ndarray:
@@ -235,7 +299,7 @@ class Trainer:
         }
         return layers | optimizer
 
-    def _step(self, values: tf.Tensor, labels: tf.Tensor) -> Result:
+    def _step(self, values: tf.Tensor, windows: tf.Tensor, labels: tf.Tensor) -> Result:
         """Change the weights by what a batch teaches; return its losses and hits before that."""
         # The gradients of weights already cast to what their layers compute in are never written in
         # float32, which takes a tenth of the time of a step and 200 MB.
@@ -248,7 +312,10 @@ class Trainer:
             for variable, weight in zip(self.variables, weights):
                 tape.watch(weight)
                 scope.add_update((variable, weight))
-            losses, hits = self._losses_and_hits(values, labels, training=True)
+            inputs = self.standardization.apply(self._entering_head(values, windows))
+            logits = self.head(inputs, training=True)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            hits = tf.argmax(logits, axis=1) == labels
             weighted = losses
             if self.class_weights is not None:
                 weighted = losses * tf.gather(self.class_weights, labels)
@@ -276,22 +343,48 @@ class Trainer:
         ]
         self.optimizer.apply(gradients, self.variables)
 
-    def _validate(self, values: tf.Tensor, labels: tf.Tensor) -> Result:
-        return self._losses_and_hits(values, labels, training=False)
+    def _logits_of_all(self, values: tf.Tensor) -> tf.Tensor:
+        """Return the logits of a batch, of each picture's windows one after the other."""
+        return self.head(self.standardization.apply(self._entering_head(values)), training=False)
 
-    def _losses_and_hits(self, values: tf.Tensor, labels: tf.Tensor, training: bool) -> Result:
-        """Return cross-entropies (batch,) and whether the likeliest class is right (batch,)."""
-        inputs = self.standardization.apply(self._entering_head(values))
-        logits = self.head(inputs, training=training)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-        return losses, tf.argmax(logits, axis=1) == labels
+    def _entering_head(self, values: tf.Tensor, windows: tf.Tensor | None = None) -> tf.Tensor:
+        """Return what enters the head, float32 (batch, 9216) for fc6.
 
-    def _entering_head(self, values: tf.Tensor) -> tf.Tensor:
-        """Return what enters the head, float32 (batch, 9216) for fc6."""
+        Where the store does not tell windows apart, that is of the one in `windows`, a number for
+        each picture, or without them of all: (batch × windows, 9216).
+        """
+        count = tf.shape(values, tf.int64)[0]
         if self.below:
             values = tf.cast(values, self.below.input.dtype)
             values = self.below(values, training=False)  # a dropout here is between frozen layers
+        if windows is not None and self.variant.scale and not self.store.has_windows:
+            values = tf.gather(values, tf.range(count) * self.variant.windows + windows)
         return tf.cast(values, tf.float32)
+
+
+def _looks(variant: Variant, are_apart: bool, thorough: bool) -> list[int]:
+    """Return the numbers of the looks at a picture that an answer is the mean of.
+
+    Where windows are not told apart, one look has all of them.
+    """
+    views, windows, count = range(1 + variant.mirrored), range(variant.windows), variant.windows
+    if not thorough:
+        side = math.isqrt(count)
+        views, windows = range(1), sorted({0, side - 1, count - side, count - 1})
+    if not are_apart:
+        windows = range(1)
+    return [view * count + window for view in views for window in windows]
+
+
+def _judged(logits: np.ndarray, labels: np.ndarray) -> Result:
+    """Return cross-entropies (n,), and whether the likeliest class is right (n,), of logits (looks,
+    n, classes)."""
+    if len(logits) == 1:
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits[0]).numpy()
+        return losses, logits[0].argmax(axis=1) == labels
+    probabilities = mean_probabilities(logits)
+    right = np.maximum(probabilities[np.arange(len(labels)), labels], np.finfo(np.float32).tiny)
+    return -np.log(right).astype(np.float32), probabilities.argmax(axis=1) == labels
 
 
 def balanced(labels: np.ndarray) -> np.ndarray:
@@ -303,9 +396,9 @@ def balanced(labels: np.ndarray) -> np.ndarray:
     return len(labels) / (len(counts) * counts)
 
 
-def _chunks(numbers: np.ndarray) -> list[np.ndarray]:
-    """Split the numbers, in order, into equal parts of at most `CHUNK`."""
-    return np.array_split(numbers, -(-len(numbers) // CHUNK))
+def _chunks(numbers: np.ndarray, most: int = CHUNK) -> list[np.ndarray]:
+    """Split the numbers, in order, into equal parts of so many at most."""
+    return np.array_split(numbers, -(-len(numbers) // most))
 
 
 def _layers(model: keras.Model, settings: Settings) -> list[keras.layers.Layer]:

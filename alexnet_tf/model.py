@@ -50,7 +50,7 @@ def AlexNet(
     32 pixels. Output: the probabilities (batch, classes) of the layer ``prob``; the layer ``fc8``
     gives the logits. With ``include_top=False`` the output is ``pool5`` (batch, 6, 6, 256).
 
-    A variant with a `scale` takes larger pictures, whole: (batch, 288, 288, 3), for example. Then
+    A variant that is `scaled` takes larger pictures, whole: (batch, 288, 288, 3), for example. Then
     ``pool5`` has a maximum at every place, (batch, 14, 14, 256), ``windows`` reads the 16 of 6 × 6
     from it, fc6 … prob see each of them, and the output is the layer ``mean`` of what they say.
 
@@ -72,7 +72,7 @@ def AlexNet(
     inputs = keras.Input((side, side, channels), name="data")
     with _computing_in(precision):
         seen = inputs
-        if include_top and variant.mirrored and variant.scale:
+        if include_top and variant.mirrored and variant.scaled:
             seen = WithMirrorImage(name="mirror")(inputs)
         outputs = _convolutions(seen, variant, start)
         if include_top:
@@ -261,13 +261,13 @@ def _convolutions(x, variant: Variant, start: _Start):
             x = _slope(number)(x)
         for step in variant.after_conv[index]:
             is_last = name == variant.conv_layers[-1]
-            make = _maxima if is_last and step == "pool" and variant.scale else _AFTER_CONV[step]
+            make = _maxima if is_last and step == "pool" and variant.scaled else _AFTER_CONV[step]
             x = make(variant, f"{step}{number}")(x)
     return x
 
 
 def _classifier(x, variant: Variant, classes: int, start: _Start):
-    if variant.scale:
+    if variant.scaled:
         x = Windows(variant.pool5_shape[0], variant.pool_stride, name="windows")(x)
     else:
         x = layers.Flatten(name="flatten")(x)
@@ -276,7 +276,7 @@ def _classifier(x, variant: Variant, classes: int, start: _Start):
             x = _HEAD[step](x, variant, number, start)
     x = layers.Dense(classes, name="fc8", dtype="float32", **start.of("fc8"))(x)
     x = layers.Softmax(name="prob", dtype="float32")(x)
-    if variant.scale:
+    if variant.scaled:
         x = MeanOfViews(variant.windows, variant.mirrored, name="mean", dtype="float32")(x)
     return x
 

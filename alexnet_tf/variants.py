@@ -15,7 +15,7 @@ FC_LAYERS = ("fc6", "fc7", "fc8")
 ACTIVATIONS = ("relu", "leaky_relu", "prelu", "softplus", "tanh", "sigmoid")
 
 # The fields of a variant that are about windows.
-WINDOWS = ("scale", "mirrored")
+WINDOWS = ("scaled", "mirrored")
 
 # Of 0–255, in RGB: the channel means of Caffe's ilsvrc_2012_mean.npy.
 IMAGENET_MEAN = (122.679, 116.669, 104.007)
@@ -98,20 +98,20 @@ class Variant:
     # Side of a larger picture, in pixels, which the convolutions see whole, and of which the head
     # sees windows as large as pool5; None: the picture is the input. With `mirrored` the windows of
     # its mirror image too. An answer is the mean over all of them.
-    scale: int | None = None
+    scaled: int | None = None
     mirrored: bool = False
 
     def __repr__(self) -> str:
         """Name all fields, but those of windows only where there are any: files of answers are
         known by this text, and those of earlier versions have none."""
-        left_out = () if self.scale else WINDOWS
+        left_out = () if self.scaled else WINDOWS
         told = [each.name for each in fields(self) if each.name not in left_out]
         return f"Variant({', '.join(f'{name}={getattr(self, name)!r}' for name in told)})"
 
     @property
     def picture_size(self) -> int:
         """Side of the square picture that the network takes, in pixels."""
-        return self.scale or self.image_size
+        return self.scaled or self.image_size
 
     @property
     def looks(self) -> int:
@@ -145,8 +145,8 @@ class Variant:
 
     @property
     def windows(self) -> int:
-        """How many windows of a picture there are; 1 without a `scale`."""
-        if not self.scale:
+        """How many windows of a picture there are; 1 unless it is `scaled`."""
+        if not self.scaled:
             return 1
         reach = (self.pool5_shape[0] - 1) * self.pool_stride + 1
         return (self.maxima_shape[0] - reach + 1) ** 2
@@ -385,7 +385,7 @@ def change(
     if units:
         variant = replace(variant, fc_units=(units, units))
     if scale:
-        variant = replace(variant, scale=scale, mirrored=mirrored)
+        variant = replace(variant, scaled=scale, mirrored=mirrored)
     return variant
 
 

@@ -108,8 +108,8 @@ class FeatureStore:
         cls, directory: str | Path, variant: Variant, resize: str, side: int
     ) -> FeatureStore:
         """Describe a store of conv1's inputs before preprocessing: uint8 RGB (side, side, 3)."""
-        recipe = {"side": side, "resized": variant.scale or variant.resized, "resize": resize}
-        square = replace(variant, image_size=side, scale=variant.scale and side)
+        recipe = {"side": side, "resized": variant.scaled or variant.resized, "resize": resize}
+        square = replace(variant, image_size=side, scaled=variant.scaled and side)
         return cls(directory, recipe, square, resize, "conv1", "u1", (side, side, 3))
 
     @classmethod
@@ -126,14 +126,14 @@ class FeatureStore:
         """Describe a store of the inputs of `layer`, float16, flat from fc6 on; of both views, the
         picture and its mirror image, if `mirror`.
 
-        For fc6 of a variant with a `scale` it has the maxima that all windows are read from, coded
+        For fc6 of a variant that is `scaled` it has the maxima that all windows are read from, coded
         in a byte each where relu leaves none below 0; for fc7 and fc8 the inputs of each window.
         `weights` hold at least the layers below, computed in `precision`.
         """
         fc_kernels, views = variant.fc_kernels(1), 1 + mirror
         layers = (*variant.conv_layers, *fc_kernels)
         below = {name: weights[name] for name in layers if name < layer}
-        without_effect = (*WITHOUT_EFFECT, "mirrored", *(() if variant.scale else ("scale",)))
+        without_effect = (*WITHOUT_EFFECT, "mirrored", *(() if variant.scaled else ("scaled",)))
         recipe = {
             "weights": fingerprint(below),
             "variant": {k: v for k, v in asdict(variant).items() if k not in without_effect},
@@ -146,9 +146,9 @@ class FeatureStore:
         shape, dtype = variant.shape_before(layer), "<f2"
         if layer in fc_kernels:
             shape = fc_kernels[layer][:1]
-        if layer in fc_kernels and variant.scale:
+        if layer in fc_kernels and variant.scaled:
             shape = variant.maxima_shape if layer == "fc6" else (variant.windows, *shape)
-        if layer == "fc6" and variant.scale and variant.activation == "relu":
+        if layer == "fc6" and variant.scaled and variant.activation == "relu":
             dtype = recipe["dtype"] = "u1"
         return cls(directory, recipe, variant, resize, layer, dtype, shape, views)
 
@@ -180,7 +180,7 @@ class FeatureStore:
     @property
     def has_windows(self) -> bool:
         """Whether `read` reads single windows: those of fc6 and above are told apart here."""
-        return self.variant.scale is not None and self.layer >= "fc6"
+        return self.variant.scaled is not None and self.layer >= "fc6"
 
     def read(
         self, slots: np.ndarray, views: np.ndarray | int = 0, windows: np.ndarray | None = None

@@ -49,14 +49,14 @@ def load_crops(
     """Load `crops` (one of `CROPS`) views of the picture in `path`: uint8 RGB (crops, 227, 227, 3).
 
     Of ten the second five are the mirror images of the first. With a `digest`, a file that has
-    another SHA-256 is an ImageError too. A variant with a `scale` has one, of so many pixels: the
+    another SHA-256 is an ImageError too. Of a variant that is `scaled` there is one, of so many pixels: the
     whole picture, or of `short` the central square. Otherwise as `load_image`.
     """
     if resize not in RESIZES or crops not in CROPS:
         raise ValueError(f"resize should be one of {RESIZES} and crops one of {CROPS}")
     variant = get_variant(variant)
-    if variant.scale:  # of which the network takes windows itself
-        variant = replace(variant, image_size=variant.scale, resized=variant.scale)
+    if variant.scaled:  # of which the network takes windows itself
+        variant = replace(variant, image_size=variant.scaled, resized=variant.scaled)
     with decoded(path, 2 * variant.resized) as (picture, content):
         if digest and hashlib.sha256(content).hexdigest() != digest:
             raise ImageError(path, "has changed since it was listed")

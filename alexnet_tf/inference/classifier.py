@@ -36,7 +36,7 @@ class Classifier:
         self.engines, self.crops = tuple(engines), crops
         self.classes = engines[0].classes
         for engine in engines:
-            if crops > 1 and engine.variant.scale:
+            if crops > 1 and engine.variant.scaled:
                 raise UserError(
                     f"--crops {crops}: {engine.source} looks at {engine.variant.looks} windows of a"
                     " picture already; leave --crops out"

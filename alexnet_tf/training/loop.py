@@ -94,7 +94,7 @@ def finish(trainer: Trainer, log: Logger) -> None:
             f"calibrated: temperature {trainer.temperature:.2f}, expected calibration error "
             f"{before:.4f} before, {after:.4f} after"
         )
-    if settings.calibrate or variant.scale:
+    if settings.calibrate or variant.scaled:
         found, looks = trainer.measure(trainer.validation, "validation"), variant.looks
         log.info(
             f"as it answers, by {looks} {'looks' if looks > 1 else 'look'} at a picture: "

@@ -357,7 +357,7 @@ class Trainer:
         if self.below:
             values = tf.cast(values, self.below.input.dtype)
             values = self.below(values, training=False)  # a dropout here is between frozen layers
-        if windows is not None and self.variant.scale and not self.store.has_windows:
+        if windows is not None and self.variant.scaled and not self.store.has_windows:
             values = tf.gather(values, tf.range(count) * self.variant.windows + windows)
         return tf.cast(values, tf.float32)
 

@@ -28,10 +28,10 @@ def parse_arguments() -> tuple[argparse.Namespace, set[str]]:
     recipe.add_argument(
         "--recipe",
         choices=RECIPES,
-        help="defaults of all settings for a whole way to train: a head on frozen convolutions (what"
-        " is taken, and shown below, but with --weights none); or"
-        " all layers from scratch: as Krizhevsky 2012, as suits small pictures, as the starter that"
-        " comes with the program, or as PaddlePaddle's tutorial on CIFAR-10",
+        help="defaults of all settings for a whole way to train: a head on frozen convolutions,"
+        " which is taken, and shown below, but with --weights none; or all layers from scratch: as"
+        " Krizhevsky 2012, as suits small pictures, as the starter that comes with the program, or"
+        " as PaddlePaddle's tutorial on CIFAR-10",
     )
     typed = argparse.ArgumentParser(add_help=False, argument_default=None)
     Settings.add_arguments(typed, defaults=False)

@@ -36,30 +36,29 @@ class Examples:
         view: Callable[[np.ndarray, int], np.ndarray] | None = None,
         first: int = 0,
     ) -> tf.data.Dataset:
-        """Read (values (n, …), windows (n,), labels (n,), int64 both) for each chunk of numbers,
-        from `first` on.
+        """Read (values (n, …), labels int64 (n,)) for each chunk of numbers, from `first` on.
 
         The values are those in the store or, with a `view`, what it makes of those and the number
-        of the chunk: float32 pictures. They are made while the step before is under way. They are
-        those of the windows, where the store tells them apart, and of all of them where it does
-        not.
+        of the chunk: float32 pictures. They are made while the step before is under way. Where all
+        windows are in them, the numbers of those that are asked for come third: int64 (n,).
         """
-        store = self.store
+        store, variant = self.store, self.store.variant
+        is_whole = bool(variant.scaled) and not store.has_windows
 
         def read():
             for chunk, numbers in enumerate(chunks[first:], first):
                 looks, indices = np.divmod(numbers, len(self))
-                views, windows = np.divmod(looks, store.variant.windows)
+                views, windows = np.divmod(looks, variant.windows)
                 apart = windows if store.has_windows else None
                 values = store.read(self.slots[indices], views, apart)
-                yield view(values, chunk) if view else values, windows, self.labels[indices]
+                values = view(values, chunk) if view else values
+                yield values, self.labels[indices], *([windows] if is_whole else ())
 
         shape = (None, None, None, 3) if view else (None, *store.shape)
         if store.has_windows:
             shape = (None, None)
-        numbers = tf.TensorSpec((None,), tf.int64)
-        dtype = tf.float32 if view else store.dtype_read
-        signature = (tf.TensorSpec(shape, dtype), numbers, numbers)
+        values = tf.TensorSpec(shape, tf.float32 if view else store.dtype_read)
+        signature = (values, *[tf.TensorSpec((None,), tf.int64)] * (1 + is_whole))
         batches = tf.data.Dataset.from_generator(read, output_signature=signature).prefetch(2)
         # There is nothing to tune; and at its end it would wait for the tuner, which may just have
         # gone to sleep for seconds.

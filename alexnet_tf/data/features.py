@@ -126,8 +126,8 @@ class FeatureStore:
         """Describe a store of the inputs of `layer`, float16, flat from fc6 on; of both views, the
         picture and its mirror image, if `mirror`.
 
-        For fc6 of a variant that is `scaled` it has the maxima that all windows are read from, coded
-        in a byte each where relu leaves none below 0; for fc7 and fc8 the inputs of each window.
+        For fc6 of a variant that is `scaled` it has the maxima that all windows are read from, a
+        byte each where relu leaves none below 0; for fc7 and fc8 the inputs of each window.
         `weights` hold at least the layers below, computed in `precision`.
         """
         fc_kernels, views = variant.fc_kernels(1), 1 + mirror

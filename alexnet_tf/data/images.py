@@ -49,8 +49,8 @@ def load_crops(
     """Load `crops` (one of `CROPS`) views of the picture in `path`: uint8 RGB (crops, 227, 227, 3).
 
     Of ten the second five are the mirror images of the first. With a `digest`, a file that has
-    another SHA-256 is an ImageError too. Of a variant that is `scaled` there is one, of so many pixels: the
-    whole picture, or of `short` the central square. Otherwise as `load_image`.
+    another SHA-256 is an ImageError too. Of a variant that is `scaled` there is one, of so many
+    pixels: the whole picture, or of `short` the central square. Otherwise as `load_image`.
     """
     if resize not in RESIZES or crops not in CROPS:
         raise ValueError(f"resize should be one of {RESIZES} and crops one of {CROPS}")

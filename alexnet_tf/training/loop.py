@@ -144,11 +144,10 @@ class Loop:
 
     def _is_enough(self) -> bool:
         """Tell, and log, whether the validation loss has been no lower for --stop-early epochs."""
-        most, done = self.job.settings.stop_early, len(self.history)
-        if (
-            not most
-            or done - best_epoch(self.history or [{"epoch": 0, "val_loss": 0.0}], LOSS) < most
-        ):
+        most = self.job.settings.stop_early
+        if not (most and self.history):
+            return False
+        if len(self.history) - best_epoch(self.history, LOSS) < most:
             return False
         self.log.info(f"that is enough: no lower val_loss for {most} epochs (--stop-early)")
         return True

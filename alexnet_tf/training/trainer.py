@@ -132,9 +132,8 @@ class Trainer:
         title = f"epoch {epoch + 1}/{self.settings.epochs}"
         for batch in progress(batches, steps, title, done=self._begun.steps):
             seen = epoch * examples + self._begun.steps * examples // steps
-            self.optimizer.learning_rate.assign(
-                learning_rate(self.settings, accuracies, seen, examples)
-            )
+            rate = learning_rate(self.settings, accuracies, seen, examples)
+            self.optimizer.learning_rate.assign(rate)
             self._begun.add(self._train_step(*batch))
             if self.averages:
                 made = epoch * steps + self._begun.steps
@@ -229,7 +228,7 @@ class Trainer:
     def plain_batches(self, examples: Examples, chunks: Sequence[np.ndarray]) -> tf.data.Dataset:
         """Return batches of those examples, a batch for each of `chunks`, as prediction sees them.
 
-        They are (inputs of the lowest layer that is not frozen, windows, labels).
+        They are (inputs of the lowest layer that is not frozen, labels).
         """
         if examples.store.layer != "conv1":
             return examples.batches(chunks)
@@ -258,7 +257,9 @@ class Trainer:
         sample, windows = self.training.sample(SAMPLE), self.variant.windows
         sample = sample + len(self.training) * (np.arange(len(sample)) % windows)
         batches = self.plain_batches(self.training, _chunks(sample))
-        inputs = np.concatenate([self._entering_head(*batch[:2]).numpy() for batch in batches])
+        inputs = np.concatenate(
+            [self._entering_head(values, *windows).numpy() for values, _, *windows in batches]
+        )
         first = self.settings.first_of_head()
         standardization = Standardization.fit(inputs, DEVIATION if first == "fc8" else 1.0)
         if first in self.job.weights:
@@ -299,7 +300,9 @@ class Trainer:
         }
         return layers | optimizer
 
-    def _step(self, values: tf.Tensor, windows: tf.Tensor, labels: tf.Tensor) -> Result:
+    def _step(
+        self, values: tf.Tensor, labels: tf.Tensor, windows: tf.Tensor | None = None
+    ) -> Result:
         """Change the weights by what a batch teaches; return its losses and hits before that."""
         # The gradients of weights already cast to what their layers compute in are never written in
         # float32, which takes a tenth of the time of a step and 200 MB.
@@ -350,14 +353,14 @@ class Trainer:
     def _entering_head(self, values: tf.Tensor, windows: tf.Tensor | None = None) -> tf.Tensor:
         """Return what enters the head, float32 (batch, 9216) for fc6.
 
-        Where the store does not tell windows apart, that is of the one in `windows`, a number for
-        each picture, or without them of all: (batch × windows, 9216).
+        Of values that all windows are in, that is of the one in `windows`, a number for each
+        picture, or without these of all: (batch × windows, 9216).
         """
         count = tf.shape(values, tf.int64)[0]
         if self.below:
             values = tf.cast(values, self.below.input.dtype)
             values = self.below(values, training=False)  # a dropout here is between frozen layers
-        if windows is not None and self.variant.scaled and not self.store.has_windows:
+        if windows is not None:
             values = tf.gather(values, tf.range(count) * self.variant.windows + windows)
         return tf.cast(values, tf.float32)
 

@@ -14,11 +14,12 @@ HOST ?= localhost
 
 # Options of train_alexnet.py; `python train_alexnet.py --help` explains each. As variables they have
 # capitals: BATCH_SIZE=64. What is left empty takes the script's own default.
-OPTIONS_OF_TRAINING := data weights variant resize train head head-rate initial activation dropout \
-  width epochs batch-size learning-rate schedule decay patience decay-samples weight-decay \
-  color-shift seed precision threads best keep average log-every features max-lost recipe log
+OPTIONS_OF_TRAINING := data weights variant resize scale train head head-rate initial activation \
+  dropout width units epochs batch-size learning-rate schedule warm-up decay patience decay-samples \
+  weight-decay ema stop-early color-shift seed precision threads best keep average log-every features \
+  max-lost recipe log
 # Of these --option and --no-option: CROP=1, CROP=0.
-SWITCHES := lrn overlap decoupled balance crop
+SWITCHES := lrn overlap decoupled balance crop calibrate
 # MIRROR=0 is a setting; beside a goal that fetches files MIRROR is the place to look first.
 ifeq ($(filter weights data,$(MAKECMDGOALS)),)
   SWITCHES += mirror

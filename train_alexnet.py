@@ -18,23 +18,21 @@ from alexnet_tf.runs.settings import NO_WEIGHTS, Settings
 from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.training.job import prepare
 
+HEAD = next(iter(RECIPES))
 
-def parse_arguments() -> tuple[argparse.Namespace, set[str]]:
-    """Parse the command line: recipe, run, log, and every setting but those left to the variant.
 
-    Second come the names of the settings that were typed, those of a typed recipe among them.
-    """
+def parse_arguments() -> argparse.Namespace:
+    """Parse the command line: recipe, run, log, and every setting but those left to the variant."""
     recipe = argparse.ArgumentParser(add_help=False)
     recipe.add_argument(
         "--recipe",
+        default=HEAD,
         choices=RECIPES,
         help="defaults of all settings for a whole way to train: a head on frozen convolutions,"
-        " which is taken, and shown below, but with --weights none; or all layers from scratch: as"
-        " Krizhevsky 2012, as suits small pictures, as the starter that comes with the program, or"
-        " as PaddlePaddle's tutorial on CIFAR-10",
+        " unless --weights are none; or all layers from scratch: as Krizhevsky 2012, as suits small"
+        " pictures, as the starter that comes with the program, or as PaddlePaddle's tutorial on"
+        " CIFAR-10",
     )
-    typed = argparse.ArgumentParser(add_help=False, argument_default=None)
-    Settings.add_arguments(typed, defaults=False)
     parser = argparse.ArgumentParser(
         description=(__doc__ or "")  # none with `python -OO`
         + " Started again, it goes on where it stopped."
@@ -52,24 +50,29 @@ def parse_arguments() -> tuple[argparse.Namespace, set[str]]:
         "--log", default="train_alexnet.log", metavar="FILE", help="file to append messages to"
     )
     Settings.add_arguments(parser)
-    name = recipe.parse_known_args()[0].recipe
-    told = {each for each, value in vars(typed.parse_known_args()[0]).items() if value is not None}
-    told |= set(RECIPES.get(name, ()))
-    if not name and typed.parse_known_args()[0].weights != NO_WEIGHTS:
-        name = next(iter(RECIPES))
+    told = parse_typed()
+    name = told.get("recipe", None if told.get("weights") == NO_WEIGHTS else HEAD)
     parser.set_defaults(**RECIPES.get(name, {}))
-    return parser.parse_args(), told
+    return parser.parse_args()
+
+
+def parse_typed() -> dict[str, object]:
+    """Parse of recipe and settings those that were typed."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--recipe")
+    Settings.add_arguments(parser, defaults=False)
+    options = vars(parser.parse_known_args()[0])
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def main() -> None:
     """Train as the command line says."""
-    options, typed = parse_arguments()
-    options = vars(options)
+    options, typed = vars(parse_arguments()), parse_typed()
     del options["recipe"]  # its settings are in the others
     run, log_file = options.pop("run"), options.pop("log")
     cli.check_system()
     log = cli.open_log(log_file)
-    job = prepare(Settings(**options), run, typed)
+    job = prepare(Settings(**options), run, {*typed, *RECIPES.get(typed.get("recipe"), ())})
     log.info("training in %s\n%s", run, job.dataset.summary())
 
     import_tensorflow(job.settings.threads)  # only now, for it takes seconds

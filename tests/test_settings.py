@@ -30,7 +30,8 @@ def parse(monkeypatch):
 
 
 def test_the_default_is_a_head(parse):
-    assert parse("") == parse("--recipe head") == Settings()
+    assert parse("") == parse("--recipe head") == Settings(**RECIPES["head"])
+    assert parse("--weights none --train all") == Settings(weights="none", train="all")
 
 
 def test_the_help_leaves_to_the_variant_what_is_its_own(parse, capsys):

@@ -23,8 +23,30 @@ HEAD = next(iter(RECIPES))
 
 def parse_arguments() -> argparse.Namespace:
     """Parse the command line: recipe, run, log, and every setting but those left to the variant."""
-    recipe = argparse.ArgumentParser(add_help=False)
-    recipe.add_argument(
+    parser = _parser()
+    told = parse_typed()
+    name = told.get("recipe", None if told.get("weights") == NO_WEIGHTS else HEAD)
+    parser.set_defaults(**RECIPES.get(name, {}))
+    return parser.parse_args()
+
+
+def parse_typed() -> dict[str, object]:
+    """Parse of the command line what was typed."""
+    parser = _parser(defaults=False)
+    parser.set_defaults(recipe=None, run=None, log=None)
+    options = vars(parser.parse_known_args()[0])
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _parser(defaults: bool = True) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "")  # none with `python -OO`
+        + " Started again, it goes on where it stopped."
+        " `make tensorboard` shows it.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        add_help=defaults,
+    )
+    parser.add_argument(
         "--recipe",
         default=HEAD,
         choices=RECIPES,
@@ -32,13 +54,6 @@ def parse_arguments() -> argparse.Namespace:
         " unless --weights are none; or all layers from scratch: as Krizhevsky 2012, as suits small"
         " pictures, as the starter that comes with the program, or as PaddlePaddle's tutorial on"
         " CIFAR-10",
-    )
-    parser = argparse.ArgumentParser(
-        description=(__doc__ or "")  # none with `python -OO`
-        + " Started again, it goes on where it stopped."
-        " `make tensorboard` shows it.",
-        parents=[recipe],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
         "--run",
@@ -49,20 +64,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--log", default="train_alexnet.log", metavar="FILE", help="file to append messages to"
     )
-    Settings.add_arguments(parser)
-    told = parse_typed()
-    name = told.get("recipe", None if told.get("weights") == NO_WEIGHTS else HEAD)
-    parser.set_defaults(**RECIPES.get(name, {}))
-    return parser.parse_args()
-
-
-def parse_typed() -> dict[str, object]:
-    """Parse of recipe and settings those that were typed."""
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--recipe")
-    Settings.add_arguments(parser, defaults=False)
-    options = vars(parser.parse_known_args()[0])
-    return {name: value for name, value in options.items() if value is not None}
+    Settings.add_arguments(parser, defaults=defaults)
+    return parser
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from alexnet_tf.model import load_layers
 from alexnet_tf.variants import VARIANTS, Variant
 from alexnet_tf.weights import Weights
 from alexnet_tf.weights.loading import open_weights
-from benchmarks.usual import BATCH, LEARNING_RATE, MEAN, MOMENTUM, SEED
+from benchmarks.usual import BATCH, LEARNING_RATE, MEAN, MOMENTUM, SEED, say
 
 
 def plain_convolutions(variant: Variant, weights: Weights) -> keras.Model:
@@ -49,8 +49,8 @@ def _normalize(x):
     return tf.nn.local_response_normalization(x, depth_radius=2, bias=1, alpha=2e-5, beta=0.75)
 
 
-def train(lists: Path, weights: Path, variant: Variant, epochs: int) -> float:
-    """Train for `epochs`, save the model, return the best validation accuracy."""
+def train(lists: Path, weights: Path, variant: Variant, epochs: int, until: float) -> float:
+    """Train for `epochs`, or until that accuracy, save the model, return the best validation accuracy."""
     keras.utils.set_random_seed(SEED)
     convolutions = plain_convolutions(variant, open_weights(weights, variant))
     convolutions.trainable = False
@@ -72,10 +72,23 @@ def train(lists: Path, weights: Path, variant: Variant, epochs: int) -> float:
         _pictures(lists / "train.txt", training=True),
         validation_data=_pictures(lists / "val.txt", training=False),
         epochs=epochs,
+        callbacks=[_Until(until)],
         verbose=0,
     )
     model.save(lists / "usual.keras")
     return max(history.history["val_accuracy"])
+
+
+class _Until(keras.callbacks.Callback):
+    """Says what each epoch came to, and ends the training at an accuracy."""
+
+    def __init__(self, accuracy: float):
+        super().__init__()
+        self._accuracy = accuracy
+
+    def on_epoch_end(self, epoch, logs=None):
+        say(epoch + 1, logs["val_accuracy"])
+        self.model.stop_training = logs["val_accuracy"] >= self._accuracy
 
 
 def _pictures(list_file: Path, training: bool) -> tf.data.Dataset:
@@ -109,8 +122,10 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--variant", required=True)
     parser.add_argument("--epochs", type=int, required=True)
+    parser.add_argument("--until", type=float, default=2.0)
     options = parser.parse_args()
-    print(train(options.lists, options.weights, VARIANTS[options.variant], options.epochs))
+    variant = VARIANTS[options.variant]
+    print(train(options.lists, options.weights, variant, options.epochs, options.until))
 
 
 if __name__ == "__main__":

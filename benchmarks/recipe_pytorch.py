@@ -20,7 +20,7 @@ from alexnet_tf.data.lists import read_list
 from alexnet_tf.variants import CONV_LAYERS, VARIANTS, Variant
 from alexnet_tf.weights import Weights
 from alexnet_tf.weights.loading import open_weights
-from benchmarks.usual import BATCH, LEARNING_RATE, MEAN, MOMENTUM, SEED
+from benchmarks.usual import BATCH, LEARNING_RATE, MEAN, MOMENTUM, SEED, say
 
 
 def plain_convolutions(variant: Variant, weights: Weights) -> nn.Sequential:
@@ -53,8 +53,8 @@ def _after_conv(variant: Variant) -> list[nn.Module]:
     return [steps[step] for step in variant.after_conv[0]]
 
 
-def train(lists: Path, weights: Path, variant: Variant, epochs: int, layout) -> float:
-    """Train for `epochs`, save the model, return the best validation accuracy."""
+def train(lists: Path, weights: Path, variant: Variant, epochs: int, layout, until: float) -> float:
+    """Train for `epochs`, or until that accuracy, save the model, return the best validation accuracy."""
     torch.manual_seed(SEED)
     features = plain_convolutions(variant, open_weights(weights, variant))
     features = features.to(memory_format=layout)
@@ -68,7 +68,7 @@ def train(lists: Path, weights: Path, variant: Variant, epochs: int, layout) -> 
     training = _loader(lists / "train.txt", training=True)
     validation = _loader(lists / "val.txt", training=False)
     accuracies = []
-    for _ in range(epochs):
+    for epoch in range(epochs):
         head.train()
         for pictures, labels in training:
             with torch.no_grad():
@@ -78,6 +78,9 @@ def train(lists: Path, weights: Path, variant: Variant, epochs: int, layout) -> 
             loss.backward()
             optimizer.step()
         accuracies.append(_accuracy(features, head.eval(), validation, layout))
+        say(epoch + 1, accuracies[-1])
+        if accuracies[-1] >= until:
+            break
     torch.save({"features": features.state_dict(), "head": head.state_dict()}, lists / "usual.pt")
     return max(accuracies)
 
@@ -128,11 +131,12 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--variant", required=True)
     parser.add_argument("--epochs", type=int, required=True)
+    parser.add_argument("--until", type=float, default=2.0)
     parser.add_argument("--channels-last", action="store_true")
     options = parser.parse_args()
     layout = torch.channels_last if options.channels_last else torch.contiguous_format
     variant = VARIANTS[options.variant]
-    print(train(options.lists, options.weights, variant, options.epochs, layout))
+    print(train(options.lists, options.weights, variant, options.epochs, layout, options.until))
 
 
 if __name__ == "__main__":

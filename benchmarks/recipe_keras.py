@@ -50,7 +50,7 @@ def _normalize(x):
 
 
 def train(lists: Path, weights: Path, variant: Variant, epochs: int, until: float) -> float:
-    """Train for `epochs`, or until that accuracy, save the model, return the best validation accuracy."""
+    """Train for `epochs`, or until that accuracy; save the model, return the best accuracy."""
     keras.utils.set_random_seed(SEED)
     convolutions = plain_convolutions(variant, open_weights(weights, variant))
     convolutions.trainable = False

@@ -54,7 +54,7 @@ def _after_conv(variant: Variant) -> list[nn.Module]:
 
 
 def train(lists: Path, weights: Path, variant: Variant, epochs: int, layout, until: float) -> float:
-    """Train for `epochs`, or until that accuracy, save the model, return the best validation accuracy."""
+    """Train for `epochs`, or until that accuracy; save the model, return the best accuracy."""
     torch.manual_seed(SEED)
     features = plain_convolutions(variant, open_weights(weights, variant))
     features = features.to(memory_format=layout)

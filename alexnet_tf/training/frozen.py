@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.data.dataset import Picture
+from alexnet_tf.data.features import BATCH as FEATURE_BATCH
 from alexnet_tf.data.features import FeatureStore
 from alexnet_tf.errors import UserError
 from alexnet_tf.model import AlexNet, part
@@ -50,6 +51,9 @@ def fill(job: Job, store: FeatureStore, pictures: Sequence[Picture], log: Logger
     log.info("%s: %s has %d of %d", what, store.directory, made, len(pictures))
     if not missing:
         return {}
+    size = store.size(len(missing))
+    each = store.size(FEATURE_BATCH) / FEATURE_BATCH
+    log.info(f"{what}: {size / 1e6:,.0f} MB on the disk, {each / 1e3:,.0f} KB a picture")
     start = time.monotonic()
     lost = store.fill(missing, frozen_layers(job, store.layer))
     seconds = time.monotonic() - start

@@ -200,6 +200,13 @@ class Settings:
     )
     decoupled: bool = _optimization(False, "weight decay beside the momentum, not through it")
 
+    clip: float = _optimization(
+        0.0,
+        "shorten the gradient, all layers together, to this length where it is longer, so that no"
+        " step is so large that the loss becomes NaN; 0: never",
+        "X",
+        arguments.real,
+    )
     ema: float = _optimization(
         0.0,
         "the network that is measured and kept has a moving mean of the weights, over about the"

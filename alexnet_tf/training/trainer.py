@@ -331,8 +331,11 @@ class Trainer:
         return losses, hits
 
     def _apply(self, gradients: list[tf.Tensor]) -> None:
-        """Let the optimizer make a step, with weight decay through the momentum where asked."""
+        """Let the optimizer make a step, of clipped gradients, with weight decay through the
+        momentum, where asked."""
         gradients = [tf.cast(gradient, tf.float32) for gradient in gradients]
+        if self.settings.clip:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip)
         decay = self.settings.weight_decay
         if decay and not self.settings.decoupled:
             gradients = [

@@ -272,7 +272,8 @@ class Settings:
 
     keep: int = _files(
         2,
-        "checkpoints to keep, beside the best one; each takes about 440 MB for a head",
+        "checkpoints to keep, beside the best one; each takes about 126 MB for a new"
+        " head, 440 MB for one of 4096 units",
         "N",
         arguments.positive,
         free=True,

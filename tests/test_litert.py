@@ -23,6 +23,7 @@ from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights.loading import read_weights
 from tests.support.caffe import random_weights
 from tests.support.formats import write_npy
+from tests.support.pictures import seen_by
 from tests.support.places import ROOT
 from tests.support.runs import write_keras, write_model, write_run
 
@@ -34,18 +35,15 @@ def pictures(faces):
     return [str(faces / f"{name}.{number}.jpg") for name in ("cat", "dog") for number in range(4)]
 
 
-def inputs(pictures):
-    return alexnet_tf.preprocess_input(np.stack([alexnet_tf.load_image(p) for p in pictures]))
-
-
 def test_training_ends_with_a_litert_file_equal_to_the_model(trained_run, pictures):
-    lite = LiteModel(trained_run / "model.tflite").predict_on_batch(inputs(pictures))
-    keras = alexnet_tf.load_model(trained_run / "model.keras").predict_on_batch(inputs(pictures))
+    seen = seen_by(trained_run, pictures)
+    lite = LiteModel(trained_run / "model.tflite").predict_on_batch(seen)
+    keras = alexnet_tf.load_model(trained_run / "model.keras").predict_on_batch(seen)
     assert np.abs(lite - keras).max() < 1e-4
 
 
 def test_it_takes_any_number_of_pictures_at_once(trained_run, pictures):
-    lite, several = LiteModel(trained_run / "model.tflite"), inputs(pictures)
+    lite, several = LiteModel(trained_run / "model.tflite"), seen_by(trained_run, pictures)
     one_by_one = np.concatenate([lite.predict_on_batch(picture[None]) for picture in several])
     for size in (len(several), 3, 1):
         assert np.abs(lite.predict_on_batch(several[:size]) - one_by_one[:size]).max() < 1e-6
@@ -236,11 +234,12 @@ def test_int8_is_a_quarter_as_large_and_nearly_as_good(trained_run, command, pic
     result = command(
         "alexnet_tf", "export", trained_run, "--format", "litert", "--int8", "--out", "small.tflite"
     )
-    assert result.stdout.startswith("small.tflite: 5")
+    assert result.stdout.startswith("small.tflite: 1")
     assert result.stderr == ""
     small, whole = tmp_path / "small.tflite", trained_run / "model.tflite"
     assert small.stat().st_size < 0.27 * whole.stat().st_size
-    first, second = (LiteModel(path).predict_on_batch(inputs(pictures)) for path in (small, whole))
+    seen = seen_by(trained_run, pictures)
+    first, second = (LiteModel(path).predict_on_batch(seen) for path in (small, whole))
     assert np.abs(first - second).max() < 0.1
 
 

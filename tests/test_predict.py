@@ -13,6 +13,7 @@ from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.inference.fast import FastModel
 from alexnet_tf.runs.run import Run
+from tests.support.pictures import seen_by
 
 
 def engine(variant="bvlc", resize="caffe", classes=("a", "b"), order=(0, 1)):
@@ -79,8 +80,7 @@ def test_a_run_remembers_how_its_pictures_were_resized(tmp_path, settings, resiz
 def test_the_fast_model_answers_as_the_model(trained_run, faces, precision, tolerance):
     """In bfloat16 one picture in sixty may be further off: these convolutions are random."""
     model = alexnet_tf.load_model(trained_run / "model.keras")
-    pictures = np.stack([alexnet_tf.load_image(path) for path in sorted(faces.iterdir())])
-    inputs = preprocess_input(pictures)
+    inputs = seen_by(trained_run, sorted(faces.iterdir()))
     exact = model.predict_on_batch(inputs)
     fast = FastModel(model, precision, 64).predict_on_batch(inputs)
     differences = np.abs(fast - exact).max(axis=1)

@@ -12,8 +12,8 @@ from alexnet_tf.data.images import ImageError, load_batches
 from alexnet_tf.data.kinds import is_meant_as_picture
 from alexnet_tf.data.listing import Rejected, list_files
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference.engine import Engine
-from alexnet_tf.variants import Variant
+from alexnet_tf.inference.engine import BATCH, Engine
+from alexnet_tf.variants import Variant, get_variant
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,11 @@ class Classifier:
         self.engines, self.crops = tuple(engines), crops
         self.classes = engines[0].classes
         for engine in engines:
-            if crops > 1 and engine.variant.scaled:
+            looks = get_variant(engine.variant).looks
+            if min(crops, looks) > 1:
                 raise UserError(
-                    f"--crops {crops}: {engine.source} looks at {engine.variant.looks} windows of a"
-                    " picture already; leave --crops out"
+                    f"--crops {crops}: {engine.source} looks at {looks} windows of a picture "
+                    "already; leave --crops out"
                 )
             for name in sorted(set(engine.classes) ^ set(self.classes)):
                 raise UserError(
@@ -60,7 +61,8 @@ class Classifier:
 
         For a file that is no readable picture it is an ImageError.
         """
-        size = min(engine.batch for engine in self.engines) // self.crops
+        views = max(1 + get_variant(engine.variant).mirrored for engine in self.engines)
+        size = BATCH // max(views, self.crops)
         batches = [files[start : start + size] for start in range(0, len(files), size)]
         among = len(files) * self.crops * len(self.engines)
         ways = {(engine.variant, engine.resize) for engine in self.engines}

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
+
+from alexnet_tf.data.images import load_image, preprocess_input
+from alexnet_tf.inference.engine import Engine
+from alexnet_tf.runs.run import Run
 
 NUMBERS = count()
 
@@ -35,3 +41,10 @@ def classes(root: Path, *names: str, count: int = 4) -> Path:
         for number in range(count):
             picture(root / name / f"{number}.png")
     return root
+
+
+def seen_by(run: Path, files: Iterable[Path | str]) -> np.ndarray:
+    """Return the inputs that the network of a finished run takes for those pictures."""
+    engine = Engine.of_run(Run(run))
+    pictures = [load_image(file, engine.variant, engine.resize) for file in files]
+    return preprocess_input(np.stack(pictures), engine.variant)

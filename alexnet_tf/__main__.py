@@ -10,7 +10,18 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) == signal.default_
 
 import argparse
 
-from alexnet_tf.commands import cli, compare, data, demo, doctor, evaluate, export, summary, weights
+from alexnet_tf.commands import (
+    cli,
+    compare,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    features,
+    summary,
+    weights,
+)
 
 VERBS = {
     "data": data,
@@ -18,6 +29,7 @@ VERBS = {
     "summary": summary,
     "evaluate": evaluate,
     "compare": compare,
+    "features": features,
     "export": export,
     "doctor": doctor,
     "demo": demo,

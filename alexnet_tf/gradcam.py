@@ -8,6 +8,7 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from alexnet_tf.errors import UserError
+from alexnet_tf.model import mean_of_views
 
 # The most inputs whose maps are in memory at once.
 BATCH = 64
@@ -67,11 +68,8 @@ def _heat(
     maps = first(inputs, training=False)
     with tf.GradientTape() as tape:
         tape.watch(maps)
-        logits = rest(maps, training=False)
-        # A network may see mirror images, behind the pictures themselves, and several windows of
-        # each: (mirrored or not, pictures, windows, classes).
-        views = tf.reshape(logits, (len(maps) // count, count, -1, logits.shape[-1]))
-        scores = tf.gather(tf.reduce_mean(views, axis=(0, 2)), classes, batch_dims=1)
+        logits = mean_of_views(rest(maps, training=False), maps, count)
+        scores = tf.gather(logits, classes, batch_dims=1)
     gradients = tape.gradient(scores, maps)[:count]
     weights = tf.reduce_mean(gradients, axis=(1, 2), keepdims=True)
     heat = tf.nn.relu(tf.reduce_sum(weights * maps[:count], axis=-1)).numpy()

@@ -165,7 +165,7 @@ class FeatureStore:
         """Find the places of `pictures` in the store, int64 (n,); KeyError for one it lacks."""
         return np.array([self._slots[picture.digest] for picture in pictures], np.int64)
 
-    def read(self, slots: np.ndarray, views: np.ndarray | int = 0) -> np.ndarray:
+    def read(self, slots: np.ndarray | slice, views: np.ndarray | int = 0) -> np.ndarray:
         """Read the values (n, …) of the pictures at `slots`, as seen in `views` (1: mirrored)."""
         return self._values[slots, views]
 
@@ -201,7 +201,7 @@ class FeatureStore:
                 raise
             raise RunError(
                 f"{self.directory}: cannot be written to ({error.strerror}), and lacks some of what"
-                " this training needs; name another folder with --features"
+                " is needed; name another folder (--features of a training)"
             ) from error
 
     def _fill(self, pictures: Sequence[Picture], forward: Forward | None) -> dict[str, str]:

@@ -50,12 +50,17 @@ def convolutions(model: keras.Model) -> list[str]:
     return [each.name for each in model.layers if isinstance(each, keras.layers.Conv2D)]
 
 
-def _split(model: keras.Model, layer: str | None) -> tuple[keras.Model, keras.Model]:
-    """Return two networks: from the inputs to `layer`, and on from there to the logits."""
+def check_convolution(model: keras.Model, layer: str) -> str:
+    """Return `layer`; UserError, naming those there are, unless it is a convolution."""
     names = convolutions(model)
-    layer = layer or names[-1]
     if layer not in names:
         raise UserError(f"'{layer}' is no convolution of this network; it has {', '.join(names)}")
+    return layer
+
+
+def _split(model: keras.Model, layer: str | None) -> tuple[keras.Model, keras.Model]:
+    """Return two networks: from the inputs to `layer`, and on from there to the logits."""
+    layer = check_convolution(model, layer or convolutions(model)[-1])
     maps = model.get_layer(layer).output
     return keras.Model(model.input, maps), keras.Model(maps, model.get_layer("fc8").output)
 

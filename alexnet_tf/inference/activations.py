@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+
+import numpy as np
 
 from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.decoding import read_content
 from alexnet_tf.data.features import WITHOUT_EFFECT, FeatureStore
-from alexnet_tf.data.images import ImageError
+from alexnet_tf.data.images import ImageError, load_batches
 from alexnet_tf.data.kinds import is_meant_as_picture
 from alexnet_tf.data.listing import Rejected
 from alexnet_tf.data.sources import NoPictures, open_source
 from alexnet_tf.inference.classifier import find_pictures
-from alexnet_tf.inference.engine import FEATURES, Engine
+from alexnet_tf.inference.engine import BATCH, FEATURES, Engine
 from alexnet_tf.runs.pictures import digests
 from alexnet_tf.system.text import is_printable
 from alexnet_tf.weights import fingerprint
@@ -101,3 +103,14 @@ def compute(engine: Engine, store: FeatureStore, pictures: Sequence[Picture]) ->
     (layer,) = (layer for layer in FEATURES if FEATURES[layer] == store.layer)
     failed = store.fill(pictures, engine.layer(layer))
     return [ImageError(path, reason) for path, reason in failed.items()]
+
+
+def outputs(engine: Engine, layer: str, files: Sequence[str]) -> Iterator[np.ndarray | ImageError]:
+    """Yield for each file, in order, the outputs of `layer`, float32 (units,), or an error."""
+    forward = engine.layer(layer)
+    batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
+    for pictures in load_batches(batches, engine.variant, engine.resize):
+        inputs = [each for each in pictures if not isinstance(each, ImageError)]
+        found = iter(forward(np.concatenate(inputs)) if inputs else ())
+        for each in pictures:
+            yield each if isinstance(each, ImageError) else next(found)

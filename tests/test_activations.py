@@ -2,7 +2,6 @@
 
 import csv
 import sys
-from argparse import Namespace
 
 import keras
 import numpy as np
@@ -17,6 +16,7 @@ from alexnet_tf.exports import tables
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.model import mean_of_views
 from tests.support.runs import THIN, write_run
+from tests.support.verbs import run_verb
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +33,8 @@ def photos(tmp_path_factory):
     return folder
 
 
-def options(run, out, *pictures, layer="fc7"):
-    """What the command line is told."""
-    pictures = [str(picture) for picture in pictures]
-    return Namespace(run=run.directory, weights=None, layer=layer, out=out, pictures=pictures)
+def write_features(run, out, photos, layer="fc7"):
+    return run_verb(features, photos, "--run", run.directory, "--layer", layer, "--out", out)
 
 
 def outputs(run, layer, files):
@@ -66,7 +64,7 @@ def read(path):
 
 @pytest.mark.parametrize("layer", ["pool5", "fc6", "fc7"])
 def test_they_are_what_keras_computes(run, photos, tmp_path, layer):
-    assert features.run(options(run, tmp_path / "a.npy", photos, layer=layer)) == 0
+    assert write_features(run, tmp_path / "a.npy", photos, layer=layer) == 0
 
     found, names = read(tmp_path / "a.npy")
     assert names == [str(path) for path in sorted(photos.iterdir())]
@@ -78,9 +76,9 @@ def test_they_are_what_keras_computes(run, photos, tmp_path, layer):
 def test_every_format_has_the_same_numbers_and_names(run, photos, tmp_path, monkeypatch, suffix):
     monkeypatch.setattr(tables, "BLOCK", 33)
     out = tmp_path / f"b{suffix}"
-    features.run(options(run, tmp_path / "a.npy", photos))
+    write_features(run, tmp_path / "a.npy", photos)
 
-    features.run(options(run, out, photos))
+    write_features(run, out, photos)
 
     (numbers, names), (expected, expected_names) = read(out), read(tmp_path / "a.npy")
     np.testing.assert_array_equal(numbers, expected)
@@ -105,10 +103,10 @@ def test_a_killed_command_goes_on(run, photos, tmp_path, monkeypatch):
     compute_layer = Engine.layer
     monkeypatch.setattr(Engine, "layer", layer)
     with pytest.raises(KeyboardInterrupt):
-        features.run(options(run, tmp_path / "a.npy", photos))
+        write_features(run, tmp_path / "a.npy", photos)
     assert not (tmp_path / "a.npy").exists()
 
-    features.run(options(run, tmp_path / "a.npy", photos))
+    write_features(run, tmp_path / "a.npy", photos)
 
     assert len(asked) == 3 and len(read(tmp_path / "a.npy")[0]) == 80
     assert not (tmp_path / ".a.npy.partial").exists()

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from alexnet_tf.system.files import replacing
+from alexnet_tf.system.progress import progress
 
 # The fewest pictures that codes are trained on, and the most.
 FEWEST, MOST = 100, 10_000
@@ -91,7 +92,8 @@ def train_encoder(values: np.ndarray, bits: int) -> Encoder:
         ]
     )
     model.compile("adam", "mse")
-    model.fit(inputs, inputs, BATCH, EPOCHS, verbose=0)
+    for _ in progress(range(EPOCHS), EPOCHS, "codes"):
+        model.fit(inputs, inputs, BATCH, verbose=0)
     (kernel, bias), code = (model.get_layer(name).get_weights() for name in ("hidden", "code"))
     kernel = pca.components_.T @ kernel / deviation
     return Encoder([(kernel, bias - pca.mean_ @ kernel), code])

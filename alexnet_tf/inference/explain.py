@@ -85,7 +85,7 @@ class Explainer:
         """Compute how much the class's logit falls where a part of the picture is covered.
 
         float32 (h, w), for the places of the explanation's heat (Zeiler 2014, section 4.2). Covered
-        is a square, by the mean colour of the training; below 0 it hid what spoke against the class.
+        is a square, by the mean colour of the training; below 0 it spoke against the class.
         """
         (inputs,) = self._inputs(explanation.picture[None])
         logits = self._logits.predict_on_batch
@@ -113,10 +113,10 @@ class Explainer:
         from alexnet_tf.gradcam import check_convolution, convolutions
 
         names = [check_convolution(self._model, layer)] if layer else convolutions(self._model)
-        inner = keras.Model(self._model.input, [self._model.get_layer(n).output for n in names])
-        inputs = self._inputs(picture[None])
+        outputs = {name: self._model.get_layer(name).output for name in names}
+        inner = keras.Model(self._model.input, outputs)
         strongest = {}
-        for name, maps in zip(names, inner.predict_on_batch(inputs)):
+        for name, maps in inner.predict_on_batch(self._inputs(picture[None])).items():
             maps = np.moveaxis(maps[0], -1, 0)
             numbers = np.argsort(-maps.mean(axis=(1, 2)), kind="stable")[:top]
             strongest[name] = numbers, maps[numbers]

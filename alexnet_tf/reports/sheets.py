@@ -29,10 +29,10 @@ Tile = tuple[Image.Image, Sequence[str]]
 def filters_mosaic(filters: np.ndarray, halves: int) -> Image.Image:
     """Draw `filters` (n, height, width, 3) of 0 to 1, those of each of the `halves` together."""
     groups = [_mosaic(each) for each in np.array_split(filters, halves)]
-    height = sum(group.height + GAP for group in groups) - GAP
+    height = sum(group.height + 2 * GAP for group in groups) - 2 * GAP
     sheet = Image.new("RGB", (groups[0].width, height), PAPER)
     for number, group in enumerate(groups):
-        sheet.paste(group, (0, number * (group.height + GAP)))
+        sheet.paste(group, (0, number * (group.height + 2 * GAP)))
     return sheet
 
 

@@ -10,7 +10,20 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) == signal.default_
 
 import argparse
 
-from alexnet_tf.commands import cli, compare, data, demo, doctor, evaluate, export, summary, weights
+from alexnet_tf.commands import (
+    cli,
+    compare,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    explain,
+    export,
+    features,
+    similar,
+    summary,
+    weights,
+)
 
 VERBS = {
     "data": data,
@@ -18,6 +31,9 @@ VERBS = {
     "summary": summary,
     "evaluate": evaluate,
     "compare": compare,
+    "explain": explain,
+    "features": features,
+    "similar": similar,
     "export": export,
     "doctor": doctor,
     "demo": demo,

@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import initializers, layers
+from keras import initializers, layers, ops
 
 from alexnet_tf.errors import BadFile, UserError
 from alexnet_tf.layers import (
@@ -104,6 +104,17 @@ def part(model: keras.Model, first: str, after: str) -> keras.Model:
     to the layer that it is before.
     """
     return keras.Model(_entering(model, first), _entering(model, after))
+
+
+def mean_of_views(outputs, maps, count: int):
+    """Average what a network makes of `count` pictures over all its views of each.
+
+    It may see mirror images, which stand behind the pictures themselves, and after the convolutions
+    several windows of each. `outputs` (views, …) are those of any layer, and `maps` those of a
+    convolution for the same pictures. Returns (count, …).
+    """
+    shape = (maps.shape[0] // count, count, -1, *outputs.shape[1:])
+    return ops.mean(ops.reshape(outputs, shape), axis=(0, 2))
 
 
 def place_of(model: keras.Model, layer: str) -> int:

@@ -183,7 +183,10 @@ class FeatureStore:
         return self.variant.scaled is not None and self.layer >= "fc6"
 
     def read(
-        self, slots: np.ndarray, views: np.ndarray | int = 0, windows: np.ndarray | None = None
+        self,
+        slots: np.ndarray | slice,
+        views: np.ndarray | int = 0,
+        windows: np.ndarray | None = None,
     ) -> np.ndarray:
         """Read the values (n, …) of the pictures at `slots`, as seen in `views` (1: mirrored).
 
@@ -238,7 +241,7 @@ class FeatureStore:
                 raise
             raise RunError(
                 f"{self.directory}: cannot be written to ({error.strerror}), and lacks some of what"
-                " this training needs; name another folder with --features"
+                " is needed; name another folder (--features of a training)"
             ) from error
 
     def _fill(self, pictures: Sequence[Picture], forward: Forward | None) -> dict[str, str]:

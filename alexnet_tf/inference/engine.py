@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,8 @@ MOST_FOR_LITE = 2000
 # For each weight in a file, and beside all of them: the format with the largest is a Caffe model of
 # float64, and whoever keeps more in a file of weights keeps something else.
 MOST_BYTES, MOST_BESIDE = 16, 1 << 26
+# The layers whose outputs are features, each with the one that they enter.
+FEATURES = {"pool5": "fc6", "fc6": "fc7", "fc7": "fc8"}
 # Without LiteRT: up to as many, a Keras model has answered before it is made fast.
 MOST_AS_IT_IS = 250
 
@@ -38,9 +40,9 @@ class Engine:
     """A finished network, which is opened when the first picture asks.
 
     `variant` and `resize` say what it wants of a picture, as in `alexnet_tf.data.images`, and
-    `classes` name its outputs, in their order. Its weights are in the file `source`; `litert_path`
-    is where the same network is, or should be, as a LiteRT file: that answers at once, while
-    importing TensorFlow, which answers thousands faster, takes seconds.
+    `classes` name its outputs, in their order; convolutions alone have none. Its weights are in the
+    file `source`; `litert_path` is where the same network is, or should be, as a LiteRT file: that
+    answers at once, while importing TensorFlow, which answers thousands faster, takes seconds.
     """
 
     def __init__(
@@ -76,6 +78,21 @@ class Engine:
         return engine
 
     @classmethod
+    def of_weights(cls, weights: str | Path, variant: str, resize: str = "short") -> Engine:
+        """Open pretrained weights to look into, of whatever classes, or of convolutions alone.
+
+        Raises BadFile for unusable ones.
+        """
+        path = find_weights(weights)
+        layers = read_weights_file(path).layers
+        count = len(layers["fc8"][1]) if "fc8" in layers else 0
+        names = [names for _, names in imagenet_classes()]
+        classes = names if count == len(names) else [str(number) for number in range(count)]
+        engine = cls(get_variant(variant), resize, classes, path, Path(f"{path}.{variant}.tflite"))
+        _ = engine.weights
+        return engine
+
+    @classmethod
     def of_run(cls, run: Run) -> Engine:
         """Open a finished run, which knows its own classes, in pictures resized as they were then.
 
@@ -106,16 +123,39 @@ class Engine:
             model = self._fast_model
         return model.predict_on_batch(inputs)
 
+    def layer(self, name: str) -> Callable[[np.ndarray], np.ndarray]:
+        """Return what computes the outputs of a layer, one of `FEATURES`, as fast as features are.
+
+        It maps inputs, at most `BATCH`, to float32 (n, units): pool5 flat, and means where the
+        network sees several views of a picture. Raises UserError where it has no such layer.
+        """
+        self.check_layer(name)
+        model = self._keras_model  # before the next lines, for it imports TensorFlow quietly
+        from alexnet_tf.inference.fast import FastModel
+        from alexnet_tf.model import part
+
+        first = part(model, "conv1", FEATURES[name]) if self.classes else model
+        fast = FastModel(first, native_precision(), BATCH)
+        return lambda inputs: fast.predict_on_batch(inputs).reshape(len(inputs), -1)
+
+    def check_layer(self, name: str) -> None:
+        """Raise UserError unless the network has the layer `name`, one of `FEATURES`."""
+        if name != "pool5" and not self.classes:
+            raise UserError(
+                f"{self.source}: holds convolutions alone, so there is no {name}; ask for pool5, or"
+                " name a finished run with --run"
+            )
+
     @cached_property
     def weights(self) -> WeightsFile:
         """The network's weights; BadFile unless all layers are there, of the right shapes."""
         if self.source.is_file():
             _ = self._opened  # of what is read now, or of what was there before
         file = read_weights_file(self.source, with_slopes=True)
-        return replace(file, layers=file.check(self.variant, len(self.classes)))
+        return replace(file, layers=file.check(self.variant, len(self.classes) or None))
 
     def open_keras(self):
-        """Return the network as a new Keras model: inputs of `variant` → (n, classes).
+        """Return the network as a new Keras model: inputs of `variant` → (n, classes), or pool5.
 
         It is built here, and only its weights are taken from the file: what a stranger's file says
         of layers is neither believed nor run.
@@ -124,7 +164,9 @@ class Engine:
         import_tensorflow()
         from alexnet_tf.model import AlexNet, load_slopes
 
-        model = AlexNet(self.variant, len(self.classes), weights.layers)
+        model = AlexNet(
+            self.variant, len(self.classes), weights.layers, include_top=bool(self.classes)
+        )
         try:
             load_slopes(model, weights.slopes)
         except BadFile as error:

@@ -6,9 +6,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from alexnet_tf.model import mean_of_views
+
 
 class FastModel:
-    """The network of the Keras `model`, asked like it, at most `batch` inputs at a time.
+    """The network of the Keras `model`, or a part from its input on, asked like it, at most `batch`
+    inputs at a time.
 
     The layers before the head are copies that compute in `precision`; the head is the model's own,
     in float32, for there the time goes into reading weights. In bfloat16 the probabilities
@@ -16,17 +19,26 @@ class FastModel:
     """
 
     def __init__(self, model: keras.Model, precision: str, batch: int):
-        self._network = _computing_in(precision, model)
+        maps = next(each.output for each in model.layers if isinstance(each, keras.layers.Conv2D))
+        both = keras.Model(model.input, [maps, model.output])
+        self._network = _computing_in(precision, both)
         # Not compiled as a whole: oneDNN's convolutions are faster than XLA's on a CPU.
-        self._forward = tf.function(lambda inputs: self._network(inputs, training=False))
+        self._forward = tf.function(self._of_pictures)
         self._batch = batch
 
     def predict_on_batch(self, inputs: np.ndarray) -> np.ndarray:
-        """Return the probabilities, float32 (n, classes), for inputs float32 (n, 227, 227, 3)."""
+        """Return the outputs, float32 (n, classes), for inputs float32 (n, 227, 227, 3).
+
+        Those of a part are (n, …), means over the views that the network has of each picture.
+        """
         # Every other length would be traced anew.
         padded = np.zeros((self._batch, *inputs.shape[1:]), np.float32)
         padded[: len(inputs)] = inputs
         return self._forward(padded).numpy()[: len(inputs)]
+
+    def _of_pictures(self, inputs: tf.Tensor) -> tf.Tensor:
+        maps, outputs = self._network(inputs, training=False)
+        return mean_of_views(tf.cast(outputs, tf.float32), maps, self._batch)
 
 
 def _computing_in(precision: str, model: keras.Model) -> keras.Model:

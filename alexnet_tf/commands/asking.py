@@ -1,0 +1,64 @@
+"""What explain, features and similar share: the network that is asked, and what was left out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+
+from alexnet_tf import starter
+from alexnet_tf.data.images import RESIZES, ImageError
+from alexnet_tf.data.listing import Rejected, left_out
+from alexnet_tf.inference.engine import Engine
+from alexnet_tf.runs.run import STARTER_RUN, finished_run
+from alexnet_tf.runs.settings import Settings
+from alexnet_tf.variants import VARIANTS
+
+DEFAULT_SETTINGS = Settings()
+
+
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which network is asked."""
+    network = parser.add_mutually_exclusive_group()
+    network.add_argument(
+        "--run",
+        metavar="DIR",
+        help="the run to ask (the latest finished one, or else the starter)",
+    )
+    network.add_argument(
+        "--weights", metavar="FILE", help="pretrained weights to ask instead of a run"
+    )
+    parser.add_argument(
+        "--variant",
+        default=DEFAULT_SETTINGS.variant,
+        choices=VARIANTS,
+        help="with --weights: the AlexNet that they were trained for (%(default)s)",
+    )
+    parser.add_argument(
+        "--resize",
+        default=DEFAULT_SETTINGS.resize,
+        choices=RESIZES,
+        help="with --weights: from a photo to a square, as train_alexnet.py explains it"
+        " (%(default)s); a run remembers its own",
+    )
+
+
+def open_network(options: argparse.Namespace) -> Engine:
+    """Open the network that the options of `add_network` name."""
+    if options.weights:
+        return Engine.of_weights(options.weights, options.variant, options.resize)
+    run = finished_run(options.run)
+    if run is STARTER_RUN and not options.run:
+        print(f"alexnet_tf: {starter.remark()}", file=sys.stderr)
+    return Engine.of_run(run)
+
+
+def say_left_out(rejected: Sequence[Rejected], failed: Iterable[ImageError]) -> int:
+    """Say what is left out; return the exit code: 2 where that is a picture."""
+    if rejected:
+        print(f"alexnet_tf: left out: {left_out(rejected)}", file=sys.stderr)
+    code = 0
+    for error in failed:
+        print(f"alexnet_tf: left out: {error}", file=sys.stderr)
+        code = 2
+    return code

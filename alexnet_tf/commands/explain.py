@@ -1,0 +1,122 @@
+"""``python -m alexnet_tf explain``: where in a picture a network sees what it answers."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+
+from alexnet_tf.commands import asking
+from alexnet_tf.data.images import ImageError
+from alexnet_tf.errors import UserError
+from alexnet_tf.inference.classifier import find_pictures
+from alexnet_tf.inference.explain import Explainer, Explanation
+from alexnet_tf.reports.sheets import channels_sheet, filters_mosaic, write_picture
+from alexnet_tf.system.progress import progress
+from alexnet_tf.system.text import printable
+
+HELP = "where in a picture a network sees what it answers (Grad-CAM), and its filters"
+# The most characters of a name that are kept in the name of a file.
+MOST_OF_NAME = 40
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("pictures", nargs="*", metavar="PICTURE", help="a picture, or a folder of pictures")
+    add("--class", dest="label", metavar="NAME", help="show where this one is seen (the likeliest)")
+    add("--layer", metavar="NAME", help="the convolution that is looked at (the last one)")
+    add(
+        "--layers",
+        action="store_true",
+        help="the strongest channels of each convolution, or of --layer, on the picture",
+    )
+    add("--filters", action="store_true", help="conv1's filters, as in the paper's figure 3")
+    add(
+        "--occlusion",
+        action="store_true",
+        help="check Grad-CAM: how much the answer suffers where the picture is covered; takes"
+        " seconds for each",
+    )
+    add(
+        "--out",
+        type=Path,
+        default=Path("explained"),
+        metavar="DIR",
+        help="where pictures (.png) and their numbers (.npy) go (%(default)s)",
+    )
+    asking.add_network(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write and name the pictures; return 2 if one could not be explained."""
+    if not options.pictures and not options.filters:
+        raise UserError("name a picture to explain, or ask for --filters")
+    pictures, rejected = find_pictures(options.pictures)
+    if options.pictures and not pictures:
+        raise UserError(f"{options.pictures[0]}: holds no pictures")
+    explainer = Explainer(asking.open_network(options))
+    if options.filters:
+        filters, halves = explainer.filters(), _halves(explainer)
+        _write(options.out / "filters.png", filters_mosaic(filters, halves), filters)
+    found = explainer.explain(pictures, options.label, options.layer) if pictures else ()
+    failed = []
+    for explanation in progress(found, len(pictures), "explaining"):
+        if isinstance(explanation, ImageError):
+            failed.append(explanation)
+        else:
+            _show(explainer, explanation, options)
+    return asking.say_left_out(rejected, failed)
+
+
+def _halves(explainer: Explainer) -> int:
+    """Return into how many groups conv2 divides conv1's filters."""
+    return (*explainer.engine.variant.groups, 1)[1]
+
+
+def _show(explainer: Explainer, explanation: Explanation, options: argparse.Namespace) -> None:
+    """Write all that is asked for of one picture."""
+    seen = hashlib.sha256(explanation.picture).hexdigest()[:8]
+    start = f"{_plain(Path(explanation.file).stem)}-{seen}"
+    of_class = f"{start}-{_plain(explanation.label)}"
+    print(
+        printable(explanation.file), printable(explanation.label),
+        f"{explanation.probability:.4f}", sep="\t",
+    )  # fmt: skip
+    _write(options.out / f"{of_class}.png", explanation.figure(), explanation.heat)
+    if options.occlusion:
+        fall = explainer.occlusion(explanation)
+        figure = explanation.figure(np.maximum(fall, 0) / max(fall.max(), 1e-9))
+        _write(options.out / f"{of_class}-occlusion.png", figure, fall)
+        print(
+            f"  agrees with Grad-CAM: {_agreement(explanation.heat, fall):.2f} (rank correlation)"
+        )
+    if options.layers:
+        channels = explainer.channels(explanation.picture, options.layer)
+        sheet = channels_sheet(explanation.picture, channels)
+        _write(options.out / f"{start}-channels.png", sheet)
+
+
+def _write(path: Path, picture, numbers: np.ndarray | None = None) -> None:
+    """Write a picture and, beside it, the numbers that it shows; name it."""
+    beside = {}
+    if numbers is not None:
+        np.save(array := io.BytesIO(), numbers)
+        beside[".npy"] = array.getvalue()
+    write_picture(path, picture, beside)
+    print(f"  {path}")
+
+
+def _plain(name: str) -> str:
+    """Return what of `name` may stand in the name of a file on any system."""
+    return re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII)[:MOST_OF_NAME].strip(".-") or "_"
+
+
+def _agreement(one: np.ndarray, other: np.ndarray) -> float:
+    """Compute Spearman's rank correlation of two maps: 1 where both have the same order."""
+    from scipy.stats import spearmanr  # takes a second to import
+
+    return float(spearmanr(one.ravel(), other.ravel()).statistic)

@@ -1,0 +1,83 @@
+"""``python -m alexnet_tf features``: what a layer makes of pictures, for other programs."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from alexnet_tf.commands import asking
+from alexnet_tf.data.dataset import Picture
+from alexnet_tf.data.features import FeatureStore, is_feature_store
+from alexnet_tf.data.images import ImageError
+from alexnet_tf.errors import UserError
+from alexnet_tf.exports.tables import Table, check_table_path, write_table
+from alexnet_tf.inference.activations import activation_store, compute, list_pictures
+from alexnet_tf.inference.engine import FEATURES, Engine
+from alexnet_tf.system.disk import shortages
+from alexnet_tf.system.log import LOG
+
+HELP = "write what a layer makes of each picture: .npy, .npz, .csv or .parquet"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "pictures",
+        nargs="+",
+        metavar="PICTURES",
+        help="pictures, folders of them, or what train_alexnet.py takes as data",
+    )
+    parser.add_argument("--layer", default="fc7", choices=FEATURES, help="(%(default)s)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="where they go; .npy, .npz, .csv or .parquet. Killed, the same command goes on",
+    )
+    asking.add_network(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the file; return 2 if a picture had to be left out."""
+    check_table_path(options.out)
+    partial = options.out.with_name(f".{options.out.name}.partial")
+    if partial.exists() and any(partial.iterdir()) and not is_feature_store(partial):
+        raise UserError(f"{partial}: is not from this program; move it away")
+    engine = asking.open_network(options)
+    engine.check_layer(options.layer)
+    pictures, failed, rejected = list_pictures(options.pictures)
+    store = activation_store(engine, partial, options.layer, "<f4")
+    if pictures:
+        failed += _compute(engine, store.open(), pictures, options.out)
+    code = asking.say_left_out(rejected, failed)
+    readable = [picture for picture in pictures if picture in store]
+    if not readable:
+        raise UserError(f"{options.pictures[0]}: holds no picture that can be read")
+    _write(store, readable, options)
+    shutil.rmtree(partial)
+    return code
+
+
+def _compute(
+    engine: Engine, store: FeatureStore, pictures: Sequence[Picture], out: Path
+) -> list[ImageError]:
+    """Fill the store; return those of `pictures` that cannot be read."""
+    missing = store.missing(pictures)
+    needs = {store.directory: store.size(len(missing)), out: store.size(len(pictures))}
+    for shortage in shortages(needs):
+        LOG.warning(shortage)
+    return compute(engine, store, missing)
+
+
+def _write(store: FeatureStore, pictures: Sequence[Picture], options: argparse.Namespace) -> None:
+    """Write the file of what the store holds of `pictures`, and say so."""
+    names, slots, (units,) = (
+        [picture.path for picture in pictures],
+        store.slots(pictures),
+        store.shape,
+    )
+    table = Table(options.layer, units, names, lambda part: store.read(slots[part]))
+    write_table(options.out, table)
+    print(f"{options.out}: {options.layer} of {len(names)} pictures, {units} numbers each")

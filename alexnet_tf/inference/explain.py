@@ -1,0 +1,195 @@
+"""What a network looks at: Grad-CAM, occlusion, its strongest channels and its filters.
+
+engine = Engine.of_run(finished_run("runs/mine"))
+explainer = Explainer(engine)
+(explanation,) = explainer.explain(["cat.jpg"])
+explanation.heat      # float32 (13, 13), 0 to 1
+explanation.figure()  # a picture
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+
+import numpy as np
+from PIL import Image
+
+from alexnet_tf.data.images import ImageError, load_batches, preprocess_input
+from alexnet_tf.errors import UserError
+from alexnet_tf.inference.engine import BATCH, Engine
+
+# How much larger than the network sees it a picture is drawn.
+ENLARGED = 2
+# Side of what covers a part of the picture, beside the picture's.
+COVERED = 1 / 5
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Where a network sees a class in a picture.
+
+    `picture` is what the network sees of the `file`, uint8 RGB (227, 227, 3). `number` is the
+    class's, `label` its name. `heat`, float32 (h, w) of 0 to 1, has a value for each place of a
+    convolution.
+    """
+
+    file: str
+    picture: np.ndarray
+    number: int
+    label: str
+    probability: float
+    heat: np.ndarray
+
+    def figure(self, heat: np.ndarray | None = None) -> Image.Image:
+        """Draw the heat, or another of any size, over the picture."""
+        from alexnet_tf.gradcam import overlay
+
+        height, width, _ = self.picture.shape
+        large = Image.fromarray(self.picture).resize((ENLARGED * width, ENLARGED * height))
+        return Image.fromarray(overlay(np.asarray(large), self.heat if heat is None else heat))
+
+
+class Explainer:
+    """The network of `engine`, opened to be looked into."""
+
+    def __init__(self, engine: Engine):
+        self.engine = engine
+
+    def explain(
+        self, files: Sequence[str], label: str | None = None, layer: str | None = None
+    ) -> Iterator[Explanation | ImageError]:
+        """Explain by Grad-CAM each picture in `files`, in order, or yield why it cannot be read.
+
+        Asked is where the class `label` is seen, or else the likeliest, in `layer`, the last
+        convolution unless named. Raises UserError for a class or a layer that is not there, and
+        for a network without classes.
+        """
+        wanted = self._class_number(label)
+        batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
+        loaded = load_batches(batches, self.engine.variant, self.engine.resize, preprocess=False)
+        for names, pictures in zip(batches, loaded):
+            readable = [each[0] for each in pictures if not isinstance(each, ImageError)]
+            found = iter(self._explain(np.stack(readable), wanted, layer) if readable else ())
+            for name, each in zip(names, pictures):
+                if isinstance(each, ImageError):
+                    yield each
+                else:
+                    number, probability, heat = next(found)
+                    label = self.engine.classes[number]
+                    yield Explanation(name, each[0], number, label, probability, heat)
+
+    def occlusion(self, explanation: Explanation) -> np.ndarray:
+        """Compute how much the class's logit falls where a part of the picture is covered.
+
+        float32 (h, w), for the places of the explanation's heat (Zeiler 2014, section 4.2). Covered
+        is a square, by the mean colour of the training; below 0 it spoke against the class.
+        """
+        (inputs,) = self._inputs(explanation.picture[None])
+        logits = self._logits.predict_on_batch
+        whole = logits(inputs[None])[0, explanation.number]
+        places = _squares(explanation.heat.shape, inputs.shape)
+        found = []
+        for start in range(0, len(places), BATCH):
+            part = places[start : start + BATCH]
+            covered = np.repeat(inputs[None], len(part), axis=0)
+            for each, place in zip(covered, part):
+                each[place] = 0
+            found.append(whole - logits(covered)[:, explanation.number])
+        return np.concatenate(found).reshape(explanation.heat.shape)
+
+    def channels(
+        self, picture: np.ndarray, layer: str | None = None, top: int = 8
+    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Find the `top` channels of each convolution, or of `layer`, with the largest means.
+
+        `picture` is that of an explanation. Returns, by layer, the numbers of the channels (top,)
+        and their maps, float32 (top, h, w), the strongest first. UserError for another layer.
+        """
+        import keras
+
+        from alexnet_tf.gradcam import check_convolution, convolutions
+
+        names = [check_convolution(self._model, layer)] if layer else convolutions(self._model)
+        outputs = {name: self._model.get_layer(name).output for name in names}
+        inner = keras.Model(self._model.input, outputs)
+        strongest = {}
+        for name, maps in inner.predict_on_batch(self._inputs(picture[None])).items():
+            maps = np.moveaxis(maps[0], -1, 0)
+            numbers = np.argsort(-maps.mean(axis=(1, 2)), kind="stable")[:top]
+            strongest[name] = numbers, maps[numbers]
+        return strongest
+
+    def filters(self) -> np.ndarray:
+        """Return conv1's kernels as pictures: RGB, float32 (n, height, width, 3) of 0 to 1.
+
+        A weight of 0 is 0.5 in each (Krizhevsky 2012, figure 3).
+        """
+        kernel = np.moveaxis(self.engine.weights.layers["conv1"][0], -1, 0)
+        rgb = kernel[..., [self.engine.variant.channels.index(each) for each in "RGB"]]
+        most = np.abs(rgb).max(axis=(1, 2, 3), keepdims=True)
+        return 0.5 + np.divide(rgb, 2 * most, out=np.zeros_like(rgb), where=most > 0)
+
+    def _explain(
+        self, pictures: np.ndarray, wanted: int | None, layer: str | None
+    ) -> Iterator[tuple[int, float, np.ndarray]]:
+        """Return class, probability and heat of each picture, uint8 (n, 227, 227, 3)."""
+        model = self._model  # before the next line, for it imports TensorFlow quietly
+        from alexnet_tf.gradcam import grad_cam
+
+        inputs = self._inputs(pictures)
+        probabilities = model.predict_on_batch(inputs)
+        numbers = probabilities.argmax(axis=1) if wanted is None else np.full(len(inputs), wanted)
+        chosen = np.take_along_axis(probabilities, numbers[:, None], axis=1)[:, 0]
+        return zip(numbers.tolist(), chosen.tolist(), grad_cam(model, inputs, numbers, layer))
+
+    def _inputs(self, pictures: np.ndarray) -> np.ndarray:
+        return preprocess_input(pictures, self.engine.variant)
+
+    def _class_number(self, label: str | None) -> int | None:
+        """Find a class by its name, or by one of ImageNet's several for it."""
+        classes = self.engine.classes
+        if not classes:
+            raise UserError(
+                f"{self.engine.source}: holds convolutions alone, which know no class; name a "
+                "finished run with --run, or ask for --filters"
+            )
+        if label is None:
+            return None
+        if label in classes:
+            return classes.index(label)
+        known = {name: i for i, names in enumerate(classes) for name in names.split(", ")}
+        if label in known:
+            return known[label]
+        near = get_close_matches(label, known, n=5) or list(known)[:5]
+        raise UserError(
+            f"there is no class '{label}' in {self.engine.source}, but {', '.join(near)}"
+        )
+
+    @cached_property
+    def _model(self):
+        return self.engine.open_keras()
+
+    @cached_property
+    def _logits(self):
+        model = self._model
+        from alexnet_tf.inference.fast import FastModel
+        from alexnet_tf.model import part
+
+        return FastModel(part(model, "conv1", "prob"), "float32", BATCH)
+
+
+def _squares(places: tuple[int, ...], shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
+    """Find what is covered, rows and columns, around each of h × w places in an input."""
+    half = max(1, round(COVERED * shape[0] / 2))
+    lines, columns = (
+        [slice(max(0, centre - half), centre + half) for centre in _centres(count, side)]
+        for count, side in zip(places, shape)
+    )
+    return [(line, column) for line in lines for column in columns]
+
+
+def _centres(count: int, side: int) -> list[int]:
+    return [round((place + 0.5) * side / count) for place in range(count)]

@@ -1,0 +1,13 @@
+"""A verb of `python -m alexnet_tf` as a user types it, in this process."""
+
+from __future__ import annotations
+
+import argparse
+from types import ModuleType
+
+
+def run_verb(verb: ModuleType, *words: object) -> int | None:
+    """Run a module of `alexnet_tf.commands` with the words of a command line; return its code."""
+    parser = argparse.ArgumentParser()
+    verb.add_arguments(parser)
+    return verb.run(parser.parse_args([str(word) for word in words]))

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "gradcam": {"model", "weights", "variants", "layers", "errors"},
     "runs": {"data", "weights", "variants", "starter", "system", "errors"},
     "training": ASKS,
-    "inference": ASKS,
+    "inference": {*ASKS, "layers"},
     "reports": {*ASKS, "inference"},
     "commands": {*ASKS, "inference", "reports", "training", "layers"},
     "__main__": {"commands"},

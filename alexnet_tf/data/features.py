@@ -319,13 +319,13 @@ class FeatureStore:
             return batch[:, None]
         views = [batch, batch[:, :, ::-1]][: self.views]
         values = np.stack([forward(view).reshape(BATCH, *self.shape) for view in views], axis=1)
-        limit = np.finfo(np.float16).max
+        limit = np.finfo(self.dtype_read).max
         if not np.abs(values).max() <= limit:  # so written, NaN is caught too
             raise UserError(
                 f"these weights give values above {limit:.0f} or NaN below {self.layer}: they do "
                 f"not fit the variant '{self.variant.name}' or its preprocessing"
             )
-        values = values.astype(np.float16)
+        values = values.astype(self.dtype_read)
         return encode(values) if self._is_coded else values
 
     def _write(self, number: int, digests: dict[int, str], values: np.ndarray) -> None:

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from alexnet_tf.layers import MeanOfViews
 from alexnet_tf.model import mean_of_views
 
 
@@ -22,6 +23,8 @@ class FastModel:
         maps = next(each.output for each in model.layers if isinstance(each, keras.layers.Conv2D))
         both = keras.Model(model.input, [maps, model.output])
         self._network = _computing_in(precision, both)
+        # The network whole has averaged its views itself.
+        self._is_averaged = isinstance(model.layers[-1], MeanOfViews)
         # Not compiled as a whole: oneDNN's convolutions are faster than XLA's on a CPU.
         self._forward = tf.function(self._of_pictures)
         self._batch = batch
@@ -38,7 +41,8 @@ class FastModel:
 
     def _of_pictures(self, inputs: tf.Tensor) -> tf.Tensor:
         maps, outputs = self._network(inputs, training=False)
-        return mean_of_views(tf.cast(outputs, tf.float32), maps, self._batch)
+        outputs = tf.cast(outputs, tf.float32)
+        return outputs if self._is_averaged else mean_of_views(outputs, maps, self._batch)
 
 
 def _computing_in(precision: str, model: keras.Model) -> keras.Model:

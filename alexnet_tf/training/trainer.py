@@ -84,13 +84,15 @@ class Trainer:
         follows those in `history`.
 
         It has the values of `runs.history.COLUMNS`: means over the pictures as they were seen, the
-        last learning rate, and the seconds that all this took. After each step it lets `check`
+        last learning rate, and the seconds that all this took. `answers` are then the probabilities
+        for the validation pictures, float32 (n, classes). After each step it lets `check`
         raise whatever should end it: `state` is then that in the middle of the epoch, and the next
         call, here or wherever that state is restored, goes on with the step that follows.
         """
         with self._begun.timed():
             self._steps(history, check)
             measured = self.measure(self.validation, "validation")
+        self.answers = measured.probabilities
         loss, accuracy = means(self._begun.results)
         seconds, self._begun = self._begun.seconds, Epoch()
         return {
@@ -248,7 +250,7 @@ class Trainer:
             for variable, weight in zip(self.variables, weights):
                 tape.watch(weight)
                 scope.add_update((variable, weight))
-            losses, hits = self._losses_and_hits(values, labels, training=True)
+            losses, hits, _ = self._losses_hits_logits(values, labels, training=True)
             weighted = losses
             if self.class_weights is not None:
                 weighted = losses * tf.gather(self.class_weights, labels)
@@ -276,15 +278,20 @@ class Trainer:
         ]
         self.optimizer.apply(gradients, self.variables)
 
-    def _validate(self, values: tf.Tensor, labels: tf.Tensor) -> Result:
-        return self._losses_and_hits(values, labels, training=False)
+    def _validate(self, values: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Return losses, hits and probabilities (batch, classes)."""
+        losses, hits, logits = self._losses_hits_logits(values, labels, training=False)
+        return losses, hits, tf.nn.softmax(logits)
 
-    def _losses_and_hits(self, values: tf.Tensor, labels: tf.Tensor, training: bool) -> Result:
-        """Return cross-entropies (batch,) and whether the likeliest class is right (batch,)."""
+    def _losses_hits_logits(
+        self, values: tf.Tensor, labels: tf.Tensor, training: bool
+    ) -> tuple[tf.Tensor, ...]:
+        """Return cross-entropies (batch,), whether the likeliest class is right (batch,), and the
+        logits (batch, classes)."""
         inputs = self.standardization.apply(self._entering_head(values))
         logits = self.head(inputs, training=training)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-        return losses, tf.argmax(logits, axis=1) == labels
+        return losses, tf.argmax(logits, axis=1) == labels, logits
 
     def _entering_head(self, values: tf.Tensor) -> tf.Tensor:
         """Return what enters the head, float32 (batch, 9216) for fc6."""

@@ -10,7 +10,18 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) == signal.default_
 
 import argparse
 
-from alexnet_tf.commands import cli, compare, data, demo, doctor, evaluate, export, summary, weights
+from alexnet_tf.commands import (
+    cli,
+    compare,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    summary,
+    tensorboard,
+    weights,
+)
 
 VERBS = {
     "data": data,
@@ -19,6 +30,7 @@ VERBS = {
     "evaluate": evaluate,
     "compare": compare,
     "export": export,
+    "tensorboard": tensorboard,
     "doctor": doctor,
     "demo": demo,
 }

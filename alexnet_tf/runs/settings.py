@@ -29,6 +29,7 @@ NO_WEIGHTS = "none"
 SCHEDULES = ("constant", "plateau", "exponential")
 BALANCED = "balanced"
 RANDOM, PRETRAINED = HEADS = ("random", "pretrained")
+LIGHT, FULL, OFF = TENSORBOARD = ("light", "full", "off")
 # Caffe's models/finetune_flickr_style: fc8, which is new, learns at ten times the others' rate.
 HEAD_RATE = 0.1
 
@@ -228,6 +229,13 @@ class Settings:
         free=True,
     )
     log_every: int = _files(0, "a line in the log every N steps", "N", arguments.natural, free=True)
+    tensorboard: str = _files(
+        LIGHT,
+        "what TensorBoard shows: light, of the first 31 epochs each, then of ever fewer all; full,"
+        " more of every epoch; or off",
+        choices=TENSORBOARD,
+        free=True,
+    )
     features: str = _files(
         "data/features",
         "where the frozen layers' output for every picture is kept, for all runs",

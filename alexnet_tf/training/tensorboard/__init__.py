@@ -1,0 +1,179 @@
+"""What TensorBoard shows of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from alexnet_tf.runs.history import History, best_epoch
+from alexnet_tf.runs.settings import FULL, OFF
+from alexnet_tf.training.epoch import Measured
+from alexnet_tf.training.job import Job
+from alexnet_tf.training.tensorboard import pictures, summaries
+from alexnet_tf.training.tensorboard.answers import Answers
+from alexnet_tf.training.tensorboard.events import Events
+from alexnet_tf.training.tensorboard.projector import write_projector
+from alexnet_tf.training.trainer import Trainer
+
+# What the curves are called, and where the history has them.
+TRAINING = {name: name for name in ("accuracy", "loss", "learning_rate", "seconds")}
+VALIDATION = {name: f"val_{name}" for name in ("accuracy", "loss", "balanced_accuracy")}
+
+
+class Most(NamedTuple):
+    """How much is shown: mistakes of an epoch, pictures with Grad-CAM, classes with a curve of
+    precision and recall, weights in a histogram; and whether each epoch has more than its scalars.
+    """
+
+    mistakes: int
+    explained: int
+    curves: int
+    weights: int
+    every_epoch: bool
+
+
+LIGHT, ALL = Most(18, 12, 20, 1 << 14, False), Most(96, 48, 1000, 1 << 20, True)
+
+
+class TensorBoardLog:
+    """The events of a run: of training and validation by epoch, and of the run as a whole.
+
+    They survive a kill. What there is to show of an epoch is written before its checkpoint, and
+    shown after that. With --tensorboard off nothing new is written.
+    """
+
+    def __init__(self, job: Job, model: keras.Model, history: History):
+        """Show the epochs of `history` and no others, and of `model` what does not change."""
+        self.job, self.settings = job, job.settings
+        self.is_off = self.settings.tensorboard == OFF
+        self.most = ALL if self.settings.tensorboard == FULL else LIGHT
+        self.names = summaries.short_names(job.dataset.classes)
+        self.folder = job.run.tensorboard_folder
+        self.whole, self.training, self.validation = (
+            Events(self.folder / name) for name in ("", "train", "validation")
+        )
+        if not self.is_off:
+            self._write_whole(model)
+            self._write_missing(history)
+        self.whole.show([0])
+        self.show(len(history))
+
+    def write(
+        self, epoch: Mapping[str, float], state: Mapping[str, np.ndarray], answers: np.ndarray
+    ) -> None:
+        """Write what there is to show of a finished epoch; NoRoom when the disk is full.
+
+        `state` is that of the trainer after it, `answers` the probabilities for the validation
+        pictures, float32 (n, classes).
+        """
+        if self.is_off:
+            return
+        number = int(epoch["epoch"])
+        training, validation = _scalars(epoch)
+        if self.most.every_epoch or _is_chosen(number):
+            training += self._of_weights(state)
+            validation += self._of_answers(self._answers(answers))
+        self.training.write(number, *training)
+        self.validation.write(number, *validation)
+
+    def show(self, epochs: int) -> None:
+        """Let TensorBoard see what was written of so many epochs; NoRoom when the disk is full."""
+        for events in (self.training, self.validation):
+            events.show(range(1, epochs + 1))
+
+    def finish(
+        self, trainer: Trainer, network: keras.Model, history: History, test: Measured | None
+    ) -> None:
+        """Show the finished `network`: its figures, where it looks, its fc7."""
+        if self.is_off:
+            return
+        found = trainer.measure(trainer.validation, "validation")
+        best = best_epoch(history, self.settings.best)
+        epoch = len(history) if self.settings.average else best
+        figures = {"total_seconds": sum(epoch["seconds"] for epoch in history), "best_epoch": best}
+        for prefix, measured in (("", found), ("test_", test)):
+            if measured:
+                figures |= {f"{prefix}{name}": getattr(measured, name) for name in VALIDATION}
+        answers = self._answers(found.probabilities)
+        self.whole.write(
+            epoch,
+            *summaries.scalars(figures, {name: name for name in figures}),
+            *self._explained(answers, network),
+            summaries.finished(),
+        )
+        write_projector(self.folder, trainer, network, answers.answered)
+        self.whole.show([0, epoch])
+
+    def _write_whole(self, model: keras.Model) -> None:
+        """Write what the run was told, and of the network what no epoch changes."""
+        frozen = []
+        if self.settings.first_kept() > "conv1":
+            frozen.append(self._filters(model.get_layer("conv1").kernel.numpy()))
+        self.whole.write(0, *summaries.settings(self.job), summaries.graph(model), *frozen)
+
+    def _write_missing(self, history: History) -> None:
+        """Write the scalars of epochs of which nothing is there: of an earlier version's run, or
+        trained with --tensorboard off."""
+        for epoch in history:
+            number = int(epoch["epoch"])
+            for events, scalars in zip((self.training, self.validation), _scalars(epoch)):
+                if number not in events:
+                    events.write(number, *scalars)
+
+    def _of_weights(self, state: Mapping[str, np.ndarray]) -> list:
+        """Return the distribution of all weights that are trained, and conv1's filters if it is."""
+        weights = {
+            name: array
+            for name, array in state.items()
+            if array.dtype.kind == "f" and not name.startswith(("optimizer/", "epoch/"))
+        }
+        filters = [self._filters(weights["conv1/kernel"])] if "conv1/kernel" in weights else []
+        return [*summaries.histograms(weights, self.most.weights), *filters]
+
+    def _of_answers(self, answers: Answers) -> list:
+        """Return curves of precision and recall, the confusion matrix and a page of mistakes."""
+        curves = summaries.precision_recall(
+            answers.probabilities, answers.labels, self.names, self.most.curves
+        )
+        matrix = pictures.confusion_matrix(answers.confusion(), self.names)
+        mistakes = answers.page(answers.mistakes(self.most.mistakes))
+        return [
+            *curves,
+            summaries.image("confusion", matrix, "PNG"),
+            summaries.image("mistakes", mistakes),
+        ]
+
+    def _explained(self, answers: Answers, network: keras.Model) -> list:
+        """Return a page of mistakes and one of right answers, with Grad-CAM."""
+        half = self.most.explained // 2
+        chosen = {"mistakes": answers.mistakes(half), "right": answers.right(half)}
+        variant, resize = self.job.variant, self.settings.resize
+        return [
+            summaries.image(
+                f"grad_cam/{name}", answers.explained(numbers, network, variant, resize)
+            )
+            for name, numbers in chosen.items()
+        ]
+
+    def _filters(self, kernel: np.ndarray):
+        picture = pictures.filters(kernel, self.job.variant.channels)
+        return summaries.image("conv1", picture, "PNG")
+
+    def _answers(self, probabilities: np.ndarray) -> Answers:
+        return Answers(probabilities, self.job.dataset.validation, self.names)
+
+
+def _scalars(epoch: Mapping[str, float]) -> tuple[list, list]:
+    """Return the scalars of training and of validation."""
+    return summaries.scalars(epoch, TRAINING), summaries.scalars(epoch, VALIDATION)
+
+
+def _is_chosen(epoch: int) -> bool:
+    """Tell whether an epoch has more than its scalars: the first 31, then 16 for each doubling.
+
+    So a run stays small, however many epochs it has.
+    """
+    return epoch % 2 ** max(0, epoch.bit_length() - 5) == 0

@@ -29,7 +29,7 @@ NO_WEIGHTS = "none"
 SCHEDULES = ("constant", "plateau", "exponential")
 BALANCED = "balanced"
 RANDOM, PRETRAINED = HEADS = ("random", "pretrained")
-LIGHT, FULL, OFF = TENSORBOARD = ("light", "full", "off")
+LIGHT, FULL, _ = TENSORBOARD = ("light", "full", "off")
 # Caffe's models/finetune_flickr_style: fc8, which is new, learns at ten times the others' rate.
 HEAD_RATE = 0.1
 
@@ -231,8 +231,8 @@ class Settings:
     log_every: int = _files(0, "a line in the log every N steps", "N", arguments.natural, free=True)
     tensorboard: str = _files(
         LIGHT,
-        "what TensorBoard shows: light, of the first 31 epochs each, then of ever fewer all; full,"
-        " more of every epoch; or off",
+        "what is written for TensorBoard: light, which takes less than 50 MB however many epochs"
+        " there are; full, more of every epoch; or off, nothing",
         choices=TENSORBOARD,
         free=True,
     )

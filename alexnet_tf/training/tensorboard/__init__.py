@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
+from tensorboard.compat.proto.summary_pb2 import Summary
 
 from alexnet_tf.runs.history import History, best_epoch
-from alexnet_tf.runs.settings import FULL, OFF
+from alexnet_tf.runs.settings import FULL, LIGHT
 from alexnet_tf.training.epoch import Measured
 from alexnet_tf.training.job import Job
 from alexnet_tf.training.tensorboard import pictures, summaries
@@ -21,6 +22,7 @@ from alexnet_tf.training.trainer import Trainer
 # What the curves are called, and where the history has them.
 TRAINING = {name: name for name in ("accuracy", "loss", "learning_rate", "seconds")}
 VALIDATION = {name: f"val_{name}" for name in ("accuracy", "loss", "balanced_accuracy")}
+IN_ORDER = "Lines are true classes, columns answers, in the order of classes.txt."
 
 
 class Most(NamedTuple):
@@ -35,7 +37,7 @@ class Most(NamedTuple):
     every_epoch: bool
 
 
-LIGHT, ALL = Most(18, 12, 20, 1 << 14, False), Most(96, 48, 1000, 1 << 20, True)
+MOST = {LIGHT: Most(18, 10, 20, 1 << 14, False), FULL: Most(96, 48, 1000, 1 << 20, True)}
 
 
 class TensorBoardLog:
@@ -48,17 +50,15 @@ class TensorBoardLog:
     def __init__(self, job: Job, model: keras.Model, history: History):
         """Show the epochs of `history` and no others, and of `model` what does not change."""
         self.job, self.settings = job, job.settings
-        self.is_off = self.settings.tensorboard == OFF
-        self.most = ALL if self.settings.tensorboard == FULL else LIGHT
+        self.most = MOST.get(self.settings.tensorboard)
         self.names = summaries.short_names(job.dataset.classes)
         self.folder = job.run.tensorboard_folder
         self.whole, self.training, self.validation = (
             Events(self.folder / name) for name in ("", "train", "validation")
         )
-        if not self.is_off:
+        if self.most:
             self._write_whole(model)
             self._write_missing(history)
-        self.whole.show([0])
         self.show(len(history))
 
     def write(
@@ -69,11 +69,11 @@ class TensorBoardLog:
         `state` is that of the trainer after it, `answers` the probabilities for the validation
         pictures, float32 (n, classes).
         """
-        if self.is_off:
+        if not self.most:
             return
         number = int(epoch["epoch"])
         training, validation = _scalars(epoch)
-        if self.most.every_epoch or _is_chosen(number):
+        if self.most.every_epoch or _is_chosen(number) or number == self.settings.epochs:
             training += self._of_weights(state)
             validation += self._of_answers(self._answers(answers))
         self.training.write(number, *training)
@@ -88,12 +88,12 @@ class TensorBoardLog:
         self, trainer: Trainer, network: keras.Model, history: History, test: Measured | None
     ) -> None:
         """Show the finished `network`: its figures, where it looks, its fc7."""
-        if self.is_off:
+        if not self.most:
             return
         found = trainer.measure(trainer.validation, "validation")
         best = best_epoch(history, self.settings.best)
         epoch = len(history) if self.settings.average else best
-        figures = {"total_seconds": sum(epoch["seconds"] for epoch in history), "best_epoch": best}
+        figures = {"total_seconds": sum(each["seconds"] for each in history), "best_epoch": best}
         for prefix, measured in (("", found), ("test_", test)):
             if measured:
                 figures |= {f"{prefix}{name}": getattr(measured, name) for name in VALIDATION}
@@ -101,7 +101,7 @@ class TensorBoardLog:
         self.whole.write(
             epoch,
             *summaries.scalars(figures, {name: name for name in figures}),
-            *self._explained(answers, network),
+            self._explained(answers, network),
             summaries.finished(),
         )
         write_projector(self.folder, trainer, network, answers.answered)
@@ -109,10 +109,11 @@ class TensorBoardLog:
 
     def _write_whole(self, model: keras.Model) -> None:
         """Write what the run was told, and of the network what no epoch changes."""
-        frozen = []
+        frozen: list[Summary] = []
         if self.settings.first_kept() > "conv1":
             frozen.append(self._filters(model.get_layer("conv1").kernel.numpy()))
         self.whole.write(0, *summaries.settings(self.job), summaries.graph(model), *frozen)
+        self.whole.show([0])
 
     def _write_missing(self, history: History) -> None:
         """Write the scalars of epochs of which nothing is there: of an earlier version's run, or
@@ -123,7 +124,7 @@ class TensorBoardLog:
                 if number not in events:
                     events.write(number, *scalars)
 
-    def _of_weights(self, state: Mapping[str, np.ndarray]) -> list:
+    def _of_weights(self, state: Mapping[str, np.ndarray]) -> list[Summary]:
         """Return the distribution of all weights that are trained, and conv1's filters if it is."""
         weights = {
             name: array
@@ -133,7 +134,7 @@ class TensorBoardLog:
         filters = [self._filters(weights["conv1/kernel"])] if "conv1/kernel" in weights else []
         return [*summaries.histograms(weights, self.most.weights), *filters]
 
-    def _of_answers(self, answers: Answers) -> list:
+    def _of_answers(self, answers: Answers) -> list[Summary]:
         """Return curves of precision and recall, the confusion matrix and a page of mistakes."""
         curves = summaries.precision_recall(
             answers.probabilities, answers.labels, self.names, self.most.curves
@@ -142,23 +143,18 @@ class TensorBoardLog:
         mistakes = answers.page(answers.mistakes(self.most.mistakes))
         return [
             *curves,
-            summaries.image("confusion", matrix, "PNG"),
+            summaries.image("confusion", matrix, "PNG", IN_ORDER),
             summaries.image("mistakes", mistakes),
         ]
 
-    def _explained(self, answers: Answers, network: keras.Model) -> list:
-        """Return a page of mistakes and one of right answers, with Grad-CAM."""
+    def _explained(self, answers: Answers, network: keras.Model) -> Summary:
+        """Return a page of mistakes, and then right answers, with Grad-CAM."""
         half = self.most.explained // 2
-        chosen = {"mistakes": answers.mistakes(half), "right": answers.right(half)}
-        variant, resize = self.job.variant, self.settings.resize
-        return [
-            summaries.image(
-                f"grad_cam/{name}", answers.explained(numbers, network, variant, resize)
-            )
-            for name, numbers in chosen.items()
-        ]
+        numbers = [*answers.mistakes(half), *answers.right(half)]
+        page = answers.explained(numbers, network, self.job.variant, self.settings.resize)
+        return summaries.image("grad_cam", page)
 
-    def _filters(self, kernel: np.ndarray):
+    def _filters(self, kernel: np.ndarray) -> Summary:
         picture = pictures.filters(kernel, self.job.variant.channels)
         return summaries.image("conv1", picture, "PNG")
 
@@ -166,7 +162,7 @@ class TensorBoardLog:
         return Answers(probabilities, self.job.dataset.validation, self.names)
 
 
-def _scalars(epoch: Mapping[str, float]) -> tuple[list, list]:
+def _scalars(epoch: Mapping[str, float]) -> tuple[list[Summary], list[Summary]]:
     """Return the scalars of training and of validation."""
     return summaries.scalars(epoch, TRAINING), summaries.scalars(epoch, VALIDATION)
 

@@ -7,6 +7,8 @@ leaves of that file, the next start makes it what it should be.
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +17,7 @@ import tensorflow as tf
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 
-from alexnet_tf.system.disk import NoRoom, room_for
+from alexnet_tf.system.disk import room_for
 from alexnet_tf.system.files import is_regular, remove_leftovers, replacing
 
 # TensorBoard reads whatever has "tfevents" in its name, the last of a folder last.
@@ -43,7 +45,7 @@ class Events:
             event.wall_time, event.step = time.time(), number
         size = sum(event.ByteSize() for event in content)
         with replacing(self._part_path(number), size) as temporary:
-            _write(temporary, content, size)
+            _write(temporary, content)
 
     def show(self, numbers: Sequence[int]) -> None:
         """Let TensorBoard see the parts of these numbers, in this order, and nothing else.
@@ -74,11 +76,11 @@ class Events:
         return self.folder / f"part-{number:04}.events"
 
 
-def _write(path: Path, content: Sequence[Event], size: int) -> None:
-    """Write events to a file as TensorFlow frames its records; NoRoom when the disk gets full."""
+def _write(path: Path, content: Sequence[Event]) -> None:
+    """Write events to a file as TensorFlow frames its records; OSError when the disk gets full."""
     try:
         with tf.io.TFRecordWriter(str(path)) as file:
             for event in content:
                 file.write(event.SerializeToString())
     except tf.errors.ResourceExhaustedError as error:
-        raise NoRoom(path, size) from error
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error

@@ -19,8 +19,8 @@ LIGHT, DARK = np.array([[0xFF, 0xFF, 0xFF], [0x0B, 0x4F, 0x8A]], float)
 # Pixels: the height of letters and of a line, what is left between pictures. So wide TensorBoard
 # shows a picture as it is; of a wider one nobody could read the letters.
 TEXT, LINE, GAP, WIDTH = 11, 14, 6, 350
-# Cells of a confusion matrix have numbers for up to so many classes; its sides, pixels at most.
-NUMBERED, MATRIX, MARGIN = 10, 240, 100
+# The most classes that a confusion matrix names; its side and what is left of it for names, pixels.
+NAMED, MATRIX, MARGIN = 10, 240, 100
 FILTER = 22  # pixels: the side of a filter of conv1
 
 
@@ -80,24 +80,26 @@ def fitting(text: str, width: int, font: ImageFont.FreeTypeFont) -> str:
 def confusion_matrix(counts: np.ndarray, names: Sequence[str]) -> Image.Image:
     """Draw counts of pictures, int (true classes, answered classes), as shares of each true class.
 
-    For up to `NUMBERED` classes with names and numbers; otherwise a square for each cell.
+    For up to `NAMED` classes with names and numbers; otherwise a square for each cell.
     """
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     colors = (LIGHT + shares[..., None] * (DARK - LIGHT)).astype(np.uint8)
     cell = max(1, MATRIX // len(names))
     matrix = Image.fromarray(colors.repeat(cell, axis=0).repeat(cell, axis=1))
-    if len(names) > NUMBERED:
+    if len(names) > NAMED:
         return matrix
     page = Image.new("RGB", (WIDTH, matrix.height + 2 * LINE + GAP), PAPER)
     page.paste(matrix, (MARGIN, 2 * LINE + GAP))
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(TEXT)
     draw.text((GAP, LINE), "truth", INK, font)
     draw.text((MARGIN, 0), "answer", INK, font)
+    numbered = any(font.getlength(name) > cell - 2 for name in names)
     for row, name in enumerate(names):
         along = MARGIN + (row + 0.5) * cell
-        draw.text((along, LINE), fitting(name, cell - 2, font), INK, font, anchor="ma")
+        draw.text((along, LINE), str(row) if numbered else name, INK, font, anchor="ma")
         down = 2 * LINE + GAP + (row + 0.5) * cell
-        draw.text((GAP, down), fitting(name, MARGIN - 2 * GAP, font), INK, font, anchor="lm")
+        name = fitting(f"{row} {name}" if numbered else name, MARGIN - 2 * GAP, font)
+        draw.text((GAP, down), name, INK, font, anchor="lm")
         for column, count in enumerate(counts[row]):
             place = MARGIN + (column + 0.5) * cell, down
             ink = PAPER if shares[row, column] > 0.5 else INK

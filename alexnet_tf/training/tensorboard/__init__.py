@@ -11,6 +11,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 
 from alexnet_tf.runs.history import History, best_epoch
 from alexnet_tf.runs.settings import FULL, LIGHT
+from alexnet_tf.system.files import remove_leftovers
 from alexnet_tf.training.epoch import Measured
 from alexnet_tf.training.job import Job
 from alexnet_tf.training.tensorboard import pictures, summaries
@@ -37,7 +38,7 @@ class Most(NamedTuple):
     every_epoch: bool
 
 
-MOST = {LIGHT: Most(18, 10, 20, 1 << 14, False), FULL: Most(96, 48, 1000, 1 << 20, True)}
+MOST = {LIGHT: Most(15, 10, 10, 1 << 14, False), FULL: Most(96, 48, 1000, 1 << 20, True)}
 
 
 class TensorBoardLog:
@@ -53,6 +54,7 @@ class TensorBoardLog:
         self.most = MOST.get(self.settings.tensorboard)
         self.names = summaries.short_names(job.dataset.classes)
         self.folder = job.run.tensorboard_folder
+        remove_leftovers(self.folder, ["fc7.*", "projector_config.pbtxt"])
         self.whole, self.training, self.validation = (
             Events(self.folder / name) for name in ("", "train", "validation")
         )
@@ -168,8 +170,8 @@ def _scalars(epoch: Mapping[str, float]) -> tuple[list[Summary], list[Summary]]:
 
 
 def _is_chosen(epoch: int) -> bool:
-    """Tell whether an epoch has more than its scalars: the first 31, then 16 for each doubling.
+    """Tell whether an epoch has more than its scalars: the first 31, then 8 for each doubling.
 
     So a run stays small, however many epochs it has.
     """
-    return epoch % 2 ** max(0, epoch.bit_length() - 5) == 0
+    return epoch < 32 or epoch % 2 ** (epoch.bit_length() - 4) == 0

@@ -110,8 +110,8 @@ def confusion_matrix(counts: np.ndarray, names: Sequence[str]) -> Image.Image:
 def filters(kernel: np.ndarray, channels: str) -> Image.Image:
     """Draw the filters of conv1, (height, width, 3, n) for inputs in the order `channels`.
 
-    As in figure 3 of Krizhevsky 2012, 12 in a line: the upper half was one GPU's. Each has
-    the contrast that it can have.
+    Figure 3 of Krizhevsky 2012, 12 in a line: the upper half was one GPU's. Each has all the
+    contrast that it can have.
     """
     values = kernel[:, :, [channels.index(color) for color in "RGB"]]
     low, high = values.min(axis=(0, 1, 2)), values.max(axis=(0, 1, 2))

@@ -16,8 +16,8 @@ HOST ?= localhost
 # capitals: BATCH_SIZE=64. What is left empty takes the script's own default.
 OPTIONS_OF_TRAINING := data weights variant resize scale train head head-rate initial activation \
   dropout width units epochs batch-size learning-rate schedule warm-up decay patience decay-samples \
-  weight-decay clip ema stop-early color-shift seed precision threads best keep average log-every features \
-  max-lost recipe log
+  weight-decay clip ema stop-early color-shift seed precision threads best keep average log-every \
+  tensorboard features max-lost recipe log
 # Of these --option and --no-option: CROP=1, CROP=0.
 SWITCHES := lrn overlap decoupled balance crop calibrate
 # MIRROR=0 is a setting; beside a goal that fetches files MIRROR is the place to look first.
@@ -94,8 +94,8 @@ train: $(SETUP) ## train, or go on training (DATA RUN WEIGHTS VARIANT EPOCHS …
 	@$(BIN)/python train_alexnet.py $(call option,run,RUN) \
 	  $(call each,option,$(OPTIONS_OF_TRAINING)) $(call each,switch,$(SWITCHES)) $(OPTIONS)
 
-tensorboard: $(SETUP) ## show the curves of RUN on http://localhost:9090 (PORT HOST)
-	@$(BIN)/tensorboard --logdir $(call quoted,RUN) $(call each,option,host port)
+tensorboard: $(SETUP) ## show RUN, or all runs below it, on http://localhost:9090 (PORT HOST)
+	@$(BIN)/python -m alexnet_tf tensorboard $(call quoted,RUN) $(call each,option,host port)
 
 test: $(SETUP) ## run the tests (ALEXNET_TF_MATERIAL=DIR: with real photos; OLDEST=1: old packages)
 	$(BIN)/python -m pytest $(TESTS)

@@ -22,6 +22,7 @@ from alexnet_tf.commands import (
     features,
     similar,
     summary,
+    tensorboard,
     weights,
 )
 
@@ -35,6 +36,7 @@ VERBS = {
     "features": features,
     "similar": similar,
     "export": export,
+    "tensorboard": tensorboard,
     "doctor": doctor,
     "demo": demo,
 }

@@ -16,7 +16,6 @@ from alexnet_tf.data.dataset import Dataset, Picture, write_lists
 from alexnet_tf.data.drawings import draw_faces
 from alexnet_tf.data.features import BATCH, FeatureStore
 from alexnet_tf.runs.checkpoints import load_latest, save_checkpoint
-from alexnet_tf.runs.run import Run
 from alexnet_tf.system.disk import NoRoom, shortages
 from alexnet_tf.system.files import replacing
 from alexnet_tf.variants import VARIANTS
@@ -65,11 +64,17 @@ def write_log(folder, weights):
                 handler.close()
 
 
-def write_curves(folder, weights):
-    from alexnet_tf.training.tensorboard import TensorBoardLog
+def write_events(folder, weights, size=150_000):
+    from alexnet_tf.training.tensorboard.events import Events
+    from alexnet_tf.training.tensorboard.summaries import text
 
-    epoch = dict.fromkeys(("loss", "accuracy", "val_loss", "val_accuracy"), 1.0)
-    TensorBoardLog(Run(folder / "run"), [epoch | {"epoch": number} for number in range(500)])
+    events = Events(folder / "run")
+    events.write(1, text("settings", ["x" * size]))
+    events.show([1])
+
+
+def show_events(folder, weights):
+    write_events(folder, weights, 90_000)
 
 
 def write_model(folder, weights):
@@ -93,7 +98,8 @@ def write_checkpoint(folder, weights):
     [
         (write_features, "2.4 MB"),
         (write_log, "220 bytes"),
-        (write_curves, "1,000 bytes"),
+        (write_events, "0.2 MB"),
+        (show_events, "90,113 bytes"),
         (write_model, "0.4 MB"),
         (write_split, "0.2 MB"),
         (write_checkpoint, "0.2 MB"),

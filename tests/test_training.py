@@ -140,7 +140,7 @@ def test_the_room_that_a_run_needs_is_what_it_takes(trained_run, monkeypatch):
 INSIDE_MAKE = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "OLDEST", "TESTS")
 
 
-def test_tensorboard_serves_accuracy_and_loss(trained_run):
+def test_tensorboard_serves_accuracy_and_loss_without_complaints(trained_run):
     """`make tensorboard` on port 9090, unless something else is there already."""
     with socket.socket() as probe:
         try:
@@ -155,7 +155,8 @@ def test_tensorboard_serves_accuracy_and_loss(trained_run):
         ["make", *installed, "tensorboard", f"RUN={trained_run}", *choice],
         cwd=ROOT,
         env={name: value for name, value in os.environ.items() if name not in INSIDE_MAKE},
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
         start_new_session=True,
     )
     try:
@@ -164,7 +165,8 @@ def test_tensorboard_serves_accuracy_and_loss(trained_run):
                 assert len(scalars(port, run, tag)) == 3
     finally:
         os.killpg(server.pid, signal.SIGTERM)
-        server.wait()
+        _, said = server.communicate()
+    assert "TensorBoard" in said and "cuda" not in said.lower() and "0000 " not in said
 
 
 def scalars(port, run, tag):

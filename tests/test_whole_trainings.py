@@ -170,7 +170,7 @@ def test_fine_tuning_begins_with_what_the_finished_run_computes(whole, faces, tm
     inputs = preprocess_input(images, asked.variant)
     labels = [picture.label for picture in pictures]
     probabilities = model.predict_on_batch(inputs)
-    loss, accuracy, _ = ours.measure(ours.validation, "validation")
+    loss, accuracy, *_ = ours.measure(ours.validation, "validation")
     assert accuracy == np.mean(probabilities.argmax(axis=1) == labels)
     # Stored features are in float16.
     right = probabilities[range(len(pictures)), labels]

@@ -33,6 +33,7 @@ RANDOM, PRETRAINED = HEADS = ("random", "pretrained")
 SCALES = {224: 288, 227: 288}
 # Units in fc6 and in fc7 that a new head on those has, unless its variant has fewer.
 NEW_UNITS = 1024
+LIGHT, FULL, _ = TENSORBOARD = ("light", "full", "off")
 # Caffe's models/finetune_flickr_style: fc8, which is new, learns at ten times the others' rate.
 HEAD_RATE = 0.1
 
@@ -286,6 +287,13 @@ class Settings:
         free=True,
     )
     log_every: int = _files(0, "a line in the log every N steps", "N", arguments.natural, free=True)
+    tensorboard: str = _files(
+        LIGHT,
+        "what is written for TensorBoard: light, which takes less than 50 MB however many epochs"
+        " there are; full, more of every epoch; or off, nothing",
+        choices=TENSORBOARD,
+        free=True,
+    )
     features: str = _files(
         "data/features",
         "where the frozen layers' output for every picture is kept, for all runs",

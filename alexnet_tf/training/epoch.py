@@ -61,15 +61,17 @@ def means(results: Iterable[Result]) -> tuple[float, float]:
 
 
 class Measured(NamedTuple):
-    """How good a network is at pictures: mean loss, share of hits, mean of the classes' shares."""
+    """How good a network is at n pictures: mean loss, share of hits, mean of the classes' shares;
+    and what it answers, float32 (n, classes)."""
 
     loss: float
     accuracy: float
     balanced_accuracy: float
+    probabilities: np.ndarray
 
 
-def measured(results: Iterable[Result], labels: np.ndarray) -> Measured:
-    """Put the results for pictures of `labels`, all in the same order, into numbers."""
-    losses, hits = (np.concatenate(parts) for parts in zip(*results))
+def measured(results: Iterable[tuple], labels: np.ndarray) -> Measured:
+    """Put losses, hits and probabilities of batches, all of pictures of `labels`, into numbers."""
+    losses, hits, probabilities = (np.concatenate(parts) for parts in zip(*results))
     shares = [np.mean(hits[labels == label]) for label in np.unique(labels)]
-    return Measured(*means([(losses, hits)]), float(np.mean(shares)))
+    return Measured(*means([(losses, hits)]), float(np.mean(shares)), probabilities)

@@ -29,6 +29,7 @@ from alexnet_tf.runs.signature import sign_model
 from alexnet_tf.system import signals
 from alexnet_tf.system.files import replacing
 from alexnet_tf.system.locks import locked
+from alexnet_tf.training.epoch import Measured
 from alexnet_tf.training.frozen import fill, with_features
 from alexnet_tf.training.job import Job, write_config
 from alexnet_tf.training.tensorboard import TensorBoardLog
@@ -57,9 +58,11 @@ def train(job: Job, log: Logger) -> None:
             loop.run_epochs()
             with exporting_apart(job.run.directory, log):
                 trainer = loop.choose_weights()
-                finish(trainer, log)
-                write_model(job.run, trainer.network())
-                measure_test(trainer, log)
+                found = finish(trainer, log)
+                network = trainer.network()
+                write_model(job.run, network)
+                test = measure_test(trainer, log)
+                loop.tensorboard.finish(trainer, network, loop.history, found, test)
         except signals.Stopped:
             log.info("the same command goes on from there")
             raise
@@ -85,8 +88,8 @@ def write_model(run: Run, model: keras.Model) -> None:
         sign_model(temporary, run.read_config())
 
 
-def finish(trainer: Trainer, log: Logger) -> None:
-    """Calibrate the network, where asked, and log how good it is as it will answer."""
+def finish(trainer: Trainer, log: Logger) -> Measured:
+    """Calibrate the network, where asked; return, and log, how good it is as it will answer."""
     settings, variant = trainer.settings, trainer.job.variant
     if settings.calibrate:
         before, after = trainer.calibrate()
@@ -94,21 +97,22 @@ def finish(trainer: Trainer, log: Logger) -> None:
             f"calibrated: temperature {trainer.temperature:.2f}, expected calibration error "
             f"{before:.4f} before, {after:.4f} after"
         )
+    found, looks = trainer.measure(trainer.validation, "validation"), variant.looks
     if settings.calibrate or variant.scaled:
-        found, looks = trainer.measure(trainer.validation, "validation"), variant.looks
         log.info(
             f"as it answers, by {looks} {'looks' if looks > 1 else 'look'} at a picture: "
             f"val_accuracy {found.accuracy:.4f}, val_loss {found.loss:.4f}"
         )
+    return found
 
 
-def measure_test(trainer: Trainer, log: Logger) -> None:
-    """Measure the finished network, once, by the pictures that are kept for that."""
+def measure_test(trainer: Trainer, log: Logger) -> Measured | None:
+    """Measure the finished network, once, by the pictures that are kept for that, if any are."""
     job, store = trainer.job, trainer.validation.store
     lost = fill(job, store, job.dataset.test, log) if job.dataset.test else {}
     pictures = [picture for picture in job.dataset.test if picture.path not in lost]
     if not pictures:
-        return
+        return None
     found = trainer.measure(Examples(pictures, store), "test")
     low, high = wilson_interval(found.accuracy * len(pictures), len(pictures))
     log.info(
@@ -116,6 +120,7 @@ def measure_test(trainer: Trainer, log: Logger) -> None:
         f"{found.accuracy:.4f} ({low:.4f} to {high:.4f} of all such pictures, 95% interval), "
         f"balanced {found.balanced_accuracy:.4f}, loss {found.loss:.4f}"
     )
+    return found
 
 
 class Loop:
@@ -126,11 +131,11 @@ class Loop:
         self.expected = job.expected()
         # A longer training may have left later checkpoints, which wait for the next one.
         self.trainer, self.history = self._restored(job.settings.epochs, "going on")
+        self.tensorboard = TensorBoardLog(job, self.trainer.model, self.history)
 
     def run_epochs(self) -> None:
         """Train until all epochs are done; while one trains, the one before it is written."""
         run, epochs = self.job.run, self.job.settings.epochs
-        tensorboard = TensorBoardLog(run, self.history)
         with signals.postponed(), ThreadPoolExecutor(1) as beside:
             # It lacks an epoch when a kill came right after its checkpoint.
             kept = beside.submit(write_history, run, [*self.history])
@@ -139,7 +144,7 @@ class Loop:
                 self.log.info(epoch_line(self.history[-1], epochs))
                 kept.result()
                 state, history = self.trainer.state(), [*self.history]
-                kept = beside.submit(self._keep, state, history, tensorboard)
+                kept = beside.submit(self._keep, state, history, self.trainer.answers)
             kept.result()
 
     def _is_enough(self) -> bool:
@@ -217,19 +222,18 @@ class Loop:
             raise _diverged("the loss", epoch)
         return epoch
 
-    def _keep(
-        self, state: dict[str, np.ndarray], history: History, tensorboard: TensorBoardLog
-    ) -> None:
-        """Write the checkpoint of the last epoch in `history`, and its place in the curves."""
+    def _keep(self, state: dict[str, np.ndarray], history: History, answers: np.ndarray) -> None:
+        """Write the checkpoint of the last epoch in `history`, and what TensorBoard shows of it."""
         folder, settings = self.job.run.checkpoints_folder, self.job.settings
         infinite = not_finite(state)
         if infinite:  # activations can hide it from the loss
             raise _diverged(infinite, history[-1])
+        self.tensorboard.write(history[-1], state, answers)
         save_checkpoint(folder, state, history, identity=self.expected.identity)
         best = best_epoch(history, settings.best)
         prune_checkpoints(folder, max(settings.keep, settings.average), best, len(history))
         write_history(self.job.run, history)
-        tensorboard.write(history[-1])
+        self.tensorboard.show(len(history))
 
     def _say(self, what: str, trainer: Trainer, history: History) -> None:
         """Log where the training stands: '`what` after epoch 3 of 10'."""

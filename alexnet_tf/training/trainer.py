@@ -99,13 +99,15 @@ class Trainer:
         follows those in `history`.
 
         It has the values of `runs.history.COLUMNS`: means over the pictures as they were seen, the
-        last learning rate, and the seconds that all this took. After each step it lets `check`
+        last learning rate, and the seconds that all this took. `answers` are then the probabilities
+        for the validation pictures, float32 (n, classes). After each step it lets `check`
         raise whatever should end it: `state` is then that in the middle of the epoch, and the next
         call, here or wherever that state is restored, goes on with the step that follows.
         """
         with self._begun.timed():
             self._steps(history, check)
             measured = self.measure(self.validation, "validation", thorough=False)
+        self.answers = measured.probabilities
         loss, accuracy = means(self._begun.results)
         seconds, self._begun = self._begun.seconds, Epoch()
         return {
@@ -170,18 +172,18 @@ class Trainer:
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield logits (looks, n, classes) and labels (n,) of all `examples`, n after n; or of a
         sample of at most so many."""
-        looks = _looks(self.job.variant, examples.store.has_windows, thorough)
+        views = looks(self.job.variant, examples.store.has_windows, thorough)
         numbers = examples.sample(most) if most else np.arange(len(examples))
-        chunks = _chunks(numbers, max(1, CHUNK // len(looks)))
+        chunks = _chunks(numbers, max(1, CHUNK // len(views)))
         batches = self.plain_batches(
             examples,
-            [np.concatenate([chunk + look * len(examples) for look in looks]) for chunk in chunks],
+            [np.concatenate([chunk + look * len(examples) for look in views]) for chunk in chunks],
         )
         with self._averaged():
             for chunk, batch in zip(chunks, progress(batches, len(chunks), what)):
                 logits = self._logits(batch[0]).numpy() / np.float32(self.temperature)
                 # Of a picture's windows, if several came of one row, one follows the other.
-                logits = logits.reshape(len(looks), len(chunk), -1, logits.shape[-1])
+                logits = logits.reshape(len(views), len(chunk), -1, logits.shape[-1])
                 logits = np.moveaxis(logits, 2, 1).reshape(-1, len(chunk), logits.shape[-1])
                 yield logits, examples.labels[chunk]
 
@@ -368,7 +370,7 @@ class Trainer:
         return tf.cast(values, tf.float32)
 
 
-def _looks(variant: Variant, are_apart: bool, thorough: bool) -> list[int]:
+def looks(variant: Variant, are_apart: bool, thorough: bool) -> list[int]:
     """Return the numbers of the looks at a picture that an answer is the mean of.
 
     Where windows are not told apart, one look has all of them.
@@ -382,15 +384,16 @@ def _looks(variant: Variant, are_apart: bool, thorough: bool) -> list[int]:
     return [view * count + window for view in views for window in windows]
 
 
-def _judged(logits: np.ndarray, labels: np.ndarray) -> Result:
-    """Return cross-entropies (n,), and whether the likeliest class is right (n,), of logits (looks,
-    n, classes)."""
+def _judged(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return cross-entropies (n,), whether the likeliest class is right (n,), and probabilities
+    (n, classes), of logits (looks, n, classes)."""
+    probabilities = mean_probabilities(logits)
     if len(logits) == 1:
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits[0]).numpy()
-        return losses, logits[0].argmax(axis=1) == labels
-    probabilities = mean_probabilities(logits)
+        return losses, logits[0].argmax(axis=1) == labels, probabilities.astype(np.float32)
     right = np.maximum(probabilities[np.arange(len(labels)), labels], np.finfo(np.float32).tiny)
-    return -np.log(right).astype(np.float32), probabilities.argmax(axis=1) == labels
+    hits = probabilities.argmax(axis=1) == labels
+    return -np.log(right).astype(np.float32), hits, probabilities.astype(np.float32)
 
 
 def balanced(labels: np.ndarray) -> np.ndarray:

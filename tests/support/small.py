@@ -34,6 +34,7 @@ def job(photos: Path, directory: Path, **settings: object) -> Job:
     told = {
         "data": str(photos), "features": str(directory.parent / "features"), "weights": "none",
         "train": "all", "epochs": 3, "batch_size": 16, "precision": "float32",
+        "tensorboard": "off",
     }  # fmt: skip
     return prepare(Settings(**told | settings), directory)
 

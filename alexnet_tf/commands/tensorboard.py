@@ -1,0 +1,47 @@
+"""``python -m alexnet_tf tensorboard``: TensorBoard, as it suits runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from types import ModuleType
+
+from alexnet_tf.runs.run import DEFAULT_RUN
+from alexnet_tf.system import arguments
+
+HELP = "show a run, or all runs below a folder, in TensorBoard"
+# TensorBoard shows ten of a kind unless told otherwise, drawn at random.
+SAMPLES = "images=200,text=20,pr_curves=200,histograms=200"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "run",
+        nargs="?",
+        default=str(DEFAULT_RUN),
+        metavar="RUN",
+        help=f"a run, or a folder of runs ({DEFAULT_RUN})",
+    )
+    parser.add_argument(
+        "--port",
+        default=9090,
+        type=arguments.natural,
+        metavar="N",
+        help="where it is served (9090)",
+    )
+    parser.add_argument(
+        "--host", default="localhost", metavar="NAME", help="by which name (localhost)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    # With a module of this name TensorBoard does without TensorFlow, of which it reads no more than
+    # the version, and whose import takes seconds and complains of absent GPUs.
+    sys.modules["tensorboard.compat.notf"] = ModuleType("notf")
+    from tensorboard import program
+
+    server = program.TensorBoard()
+    told = {"logdir": options.run, "port": options.port, "host": options.host}
+    told["samples_per_plugin"] = SAMPLES
+    server.configure(["", *(f"--{name}={value}" for name, value in told.items())])
+    return 1 if server.main() else 0

@@ -1,0 +1,181 @@
+"""What TensorBoard shows of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from tensorboard.compat.proto.summary_pb2 import Summary
+
+from alexnet_tf.runs.history import History, best_epoch
+from alexnet_tf.runs.settings import FULL, LIGHT
+from alexnet_tf.system.files import remove_leftovers
+from alexnet_tf.training.epoch import Measured
+from alexnet_tf.training.job import Job
+from alexnet_tf.training.tensorboard import pictures, summaries
+from alexnet_tf.training.tensorboard.answers import Answers
+from alexnet_tf.training.tensorboard.events import Events
+from alexnet_tf.training.tensorboard.projector import write_projector
+from alexnet_tf.training.trainer import Trainer
+
+# What the curves are called, and where the history has them.
+TRAINING = {name: name for name in ("accuracy", "loss", "learning_rate", "seconds")}
+VALIDATION = {name: f"val_{name}" for name in ("accuracy", "loss", "balanced_accuracy")}
+IN_ORDER = "Lines are true classes, columns answers, in the order of classes.txt."
+
+
+class Most(NamedTuple):
+    """How much is shown: mistakes of an epoch, pictures with Grad-CAM, classes with a curve of
+    precision and recall, weights in a histogram; and whether each epoch has more than its scalars.
+    """
+
+    mistakes: int
+    explained: int
+    curves: int
+    weights: int
+    every_epoch: bool
+
+
+MOST = {LIGHT: Most(15, 10, 10, 1 << 14, False), FULL: Most(96, 48, 1000, 1 << 20, True)}
+
+
+class TensorBoardLog:
+    """The events of a run: of training and validation by epoch, and of the run as a whole.
+
+    They survive a kill. What there is to show of an epoch is written before its checkpoint, and
+    shown after that. With --tensorboard off nothing new is written.
+    """
+
+    def __init__(self, job: Job, model: keras.Model, history: History):
+        """Show the epochs of `history` and no others, and of `model` what does not change."""
+        self.job, self.settings = job, job.settings
+        self.most = MOST.get(self.settings.tensorboard)
+        self.names = summaries.short_names(job.dataset.classes)
+        self.folder = job.run.tensorboard_folder
+        remove_leftovers(self.folder, ["fc7.*", "projector_config.pbtxt"])
+        self.whole, self.training, self.validation = (
+            Events(self.folder / name) for name in ("", "train", "validation")
+        )
+        if self.most:
+            self._write_whole(model)
+            self._write_missing(history)
+        self.show(len(history))
+
+    def write(
+        self, epoch: Mapping[str, float], state: Mapping[str, np.ndarray], answers: np.ndarray
+    ) -> None:
+        """Write what there is to show of a finished epoch; NoRoom when the disk is full.
+
+        `state` is that of the trainer after it, `answers` the probabilities for the validation
+        pictures, float32 (n, classes).
+        """
+        if not self.most:
+            return
+        number = int(epoch["epoch"])
+        training, validation = _scalars(epoch)
+        if self.most.every_epoch or _is_chosen(number) or number == self.settings.epochs:
+            training += self._of_weights(state)
+            validation += self._of_answers(self._answers(answers))
+        self.training.write(number, *training)
+        self.validation.write(number, *validation)
+
+    def show(self, epochs: int) -> None:
+        """Let TensorBoard see what was written of so many epochs; NoRoom when the disk is full."""
+        for events in (self.training, self.validation):
+            events.show(range(1, epochs + 1))
+
+    def finish(
+        self,
+        trainer: Trainer,
+        network: keras.Model,
+        history: History,
+        found: Measured,
+        test: Measured | None,
+    ) -> None:
+        """Show the finished `network`: what validation `found`, where it looks, its fc7."""
+        if not self.most:
+            return
+        best = best_epoch(history, self.settings.best)
+        epoch = len(history) if self.settings.average else best
+        figures = {"total_seconds": sum(each["seconds"] for each in history), "best_epoch": best}
+        for prefix, measured in (("", found), ("test_", test)):
+            if measured:
+                figures |= {f"{prefix}{name}": getattr(measured, name) for name in VALIDATION}
+        answers = self._answers(found.probabilities)
+        self.whole.write(
+            epoch,
+            *summaries.scalars(figures, {name: name for name in figures}),
+            self._explained(answers, network),
+            summaries.finished(),
+        )
+        write_projector(self.folder, trainer, network, answers.answered)
+        self.whole.show([0, epoch])
+
+    def _write_whole(self, model: keras.Model) -> None:
+        """Write what the run was told, and of the network what no epoch changes."""
+        frozen: list[Summary] = []
+        if self.settings.first_kept() > "conv1":
+            frozen.append(self._filters(model.get_layer("conv1").kernel.numpy()))
+        self.whole.write(0, *summaries.settings(self.job), summaries.graph(model), *frozen)
+        self.whole.show([0])
+
+    def _write_missing(self, history: History) -> None:
+        """Write the scalars of epochs of which nothing is there: of an earlier version's run, or
+        trained with --tensorboard off."""
+        for epoch in history:
+            number = int(epoch["epoch"])
+            for events, scalars in zip((self.training, self.validation), _scalars(epoch)):
+                if number not in events:
+                    events.write(number, *scalars)
+
+    def _of_weights(self, state: Mapping[str, np.ndarray]) -> list[Summary]:
+        """Return the distribution of all weights that are trained, and conv1's filters if it is."""
+        weights = {
+            name: array
+            for name, array in state.items()
+            if array.dtype.kind == "f" and not name.startswith(("optimizer/", "epoch/"))
+        }
+        filters = [self._filters(weights["conv1/kernel"])] if "conv1/kernel" in weights else []
+        return [*summaries.histograms(weights, self.most.weights), *filters]
+
+    def _of_answers(self, answers: Answers) -> list[Summary]:
+        """Return curves of precision and recall, the confusion matrix and a page of mistakes."""
+        curves = summaries.precision_recall(
+            answers.probabilities, answers.labels, self.names, self.most.curves
+        )
+        matrix = pictures.confusion_matrix(answers.confusion(), self.names)
+        mistakes = answers.page(answers.mistakes(self.most.mistakes))
+        return [
+            *curves,
+            summaries.image("confusion", matrix, "PNG", IN_ORDER),
+            summaries.image("mistakes", mistakes),
+        ]
+
+    def _explained(self, answers: Answers, network: keras.Model) -> Summary:
+        """Return a page of mistakes, and then right answers, with Grad-CAM."""
+        half = self.most.explained // 2
+        numbers = [*answers.mistakes(half), *answers.right(half)]
+        page = answers.explained(numbers, network, self.job.variant, self.settings.resize)
+        return summaries.image("grad_cam", page)
+
+    def _filters(self, kernel: np.ndarray) -> Summary:
+        picture = pictures.filters(kernel, self.job.variant.channels)
+        return summaries.image("conv1", picture, "PNG")
+
+    def _answers(self, probabilities: np.ndarray) -> Answers:
+        return Answers(probabilities, self.job.dataset.validation, self.names)
+
+
+def _scalars(epoch: Mapping[str, float]) -> tuple[list[Summary], list[Summary]]:
+    """Return the scalars of training and of validation."""
+    return summaries.scalars(epoch, TRAINING), summaries.scalars(epoch, VALIDATION)
+
+
+def _is_chosen(epoch: int) -> bool:
+    """Tell whether an epoch has more than its scalars: the first 31, then 8 for each doubling.
+
+    So a run stays small, however many epochs it has.
+    """
+    return epoch < 32 or epoch % 2 ** (epoch.bit_length() - 4) == 0

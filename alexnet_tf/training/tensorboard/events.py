@@ -1,0 +1,86 @@
+"""Events for TensorBoard that are shown once what they tell of is kept, and each once.
+
+The events of an epoch are a part, a file that is whole or absent and that TensorBoard does not
+know. What it reads is one file, of the parts that are shown, one after the other. Whatever a kill
+leaves of that file, the next start makes it what it should be.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import tensorflow as tf
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+
+from alexnet_tf.system.disk import room_for
+from alexnet_tf.system.files import is_regular, remove_leftovers, replacing
+
+# TensorBoard reads whatever has "tfevents" in its name, the last of a folder last.
+SHOWN = "events.out.tfevents."
+
+
+class Events:
+    """The events in `folder`, one of those that TensorBoard calls runs: its parts, by number."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        remove_leftovers(folder, ["part-*.events", "all.events"])
+
+    def __contains__(self, number: int) -> bool:
+        return is_regular(self._part_path(number))
+
+    def write(self, number: int, *events: Summary | Event) -> None:
+        """Write part `number`, whole or not at all, in place of an earlier one; show nothing yet.
+
+        The number is the step of each summary. Raises NoRoom when the disk is full.
+        """
+        content = [Event(file_version="brain.Event:2")]
+        content += [Event(summary=e) if isinstance(e, Summary) else e for e in events]
+        for event in content:
+            event.wall_time, event.step = time.time(), number
+        size = sum(event.ByteSize() for event in content)
+        with replacing(self._part_path(number), size) as temporary:
+            _write(temporary, content)
+
+    def show(self, numbers: Sequence[int]) -> None:
+        """Let TensorBoard see the parts of these numbers, in this order, and nothing else.
+
+        Where it has seen no others before, it sees the same file grow.
+        """
+        content = b"".join(self._part_path(each).read_bytes() for each in numbers if each in self)
+        shown = sorted(self.folder.glob(f"{SHOWN}*"))
+        last = shown[-1] if shown and is_regular(shown[-1]) else None
+        before = last.read_bytes() if last else b""
+        if before and content.startswith(before):
+            with room_for(last, len(content)), open(last, "ab") as file:
+                file.write(content[len(before) :])
+            shown.remove(last)
+        elif content:
+            self._show_anew(content)
+        for path in shown:
+            path.unlink()
+
+    def _show_anew(self, content: bytes) -> None:
+        """Write a file for TensorBoard, whole, that comes after all others."""
+        path = self.folder / "all.events"
+        with replacing(path, len(content)) as temporary:
+            temporary.write_bytes(content)
+        path.rename(self.folder / f"{SHOWN}{time.time_ns()}")
+
+    def _part_path(self, number: int) -> Path:
+        return self.folder / f"part-{number:04}.events"
+
+
+def _write(path: Path, content: Sequence[Event]) -> None:
+    """Write events to a file as TensorFlow frames its records; OSError when the disk gets full."""
+    try:
+        with tf.io.TFRecordWriter(str(path)) as file:
+            for event in content:
+                file.write(event.SerializeToString())
+    except tf.errors.ResourceExhaustedError as error:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error

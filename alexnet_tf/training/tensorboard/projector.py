@@ -1,0 +1,93 @@
+"""What TensorBoard's projector shows: fc7 of validation pictures, with thumbnails and labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from google.protobuf.text_format import MessageToString
+from PIL import Image
+from tensorboard.plugins import projector
+
+from alexnet_tf.data.dataset import Picture
+from alexnet_tf.model import part
+from alexnet_tf.system.files import replacing, write_text
+from alexnet_tf.system.text import printable
+from alexnet_tf.training.tensorboard.pictures import EMPTY, thumbnails
+from alexnet_tf.training.trainer import CHUNK, Trainer, looks
+
+# The most pictures, and the side of each in pixels.
+MOST, SIDE = 1000, 48
+
+
+def write_projector(
+    folder: Path, trainer: Trainer, network: keras.Model, answers: np.ndarray
+) -> None:
+    """Write what the projector shows of the finished `network` into the `folder` of a run.
+
+    `answers` are the numbers of the classes that it answered, for all validation pictures.
+    """
+    numbers = trainer.validation.sample(MOST)
+    pictures = [trainer.job.dataset.validation[number] for number in numbers]
+    values = fc7_of(trainer, network, numbers)
+    with replacing(folder / "fc7.bytes", values.nbytes) as temporary:
+        values.tofile(temporary)
+    write_text(folder / "fc7.tsv", _labels(pictures, answers[numbers], trainer.job.dataset.classes))
+    sprite = _sprite(pictures)
+    with replacing(folder / "fc7.jpg", sprite.width * sprite.height) as temporary:
+        sprite.save(temporary, quality=85)
+    config = projector.ProjectorConfig()
+    config.embeddings.add(
+        tensor_name="fc7",
+        tensor_path="fc7.bytes",
+        tensor_shape=values.shape,
+        metadata_path="fc7.tsv",
+        sprite=projector.SpriteMetadata(image_path="fc7.jpg", single_image_dim=(SIDE, SIDE)),
+    )
+    write_text(folder / "projector_config.pbtxt", MessageToString(config))
+
+
+def fc7_of(trainer: Trainer, network: keras.Model, numbers: np.ndarray) -> np.ndarray:
+    """Compute what enters fc8, float32 (n, 4096), for validation pictures with these numbers.
+
+    It is the mean over the windows in the corners, or over all where they are not told apart.
+    """
+    examples, store = trainer.validation, trainer.validation.store
+    views = looks(trainer.job.variant, store.has_windows, thorough=False)
+    chunks = np.array_split(numbers, -(-len(numbers) * len(views) // CHUNK))
+    seen = [np.concatenate([chunk + view * len(examples) for view in views]) for chunk in chunks]
+    above = part(network, store.layer, "fc8") if store.layer != "fc8" else None
+    found = []
+    for chunk, (values, *_) in zip(chunks, trainer.plain_batches(examples, seen)):
+        if above:
+            values = above(tf.cast(values, tf.float32), training=False)
+        # Mirror images come behind the pictures; of each its windows follow one another.
+        mirrored = 1 + (store.layer == "conv1" and trainer.job.variant.mirrored)
+        shape = (len(views) * mirrored, len(chunk), -1, values.shape[-1])
+        found.append(tf.reduce_mean(tf.reshape(values, shape), axis=(0, 2)).numpy())
+    return np.concatenate(found).astype(np.float32)
+
+
+def _labels(pictures: Sequence[Picture], answers: np.ndarray, classes: Sequence[str]) -> str:
+    """Make a table of what each picture is, what was answered, and its path."""
+    lines = ["class\tanswer\tright\tpath"]
+    for picture, answer in zip(pictures, answers):
+        right = "yes" if answer == picture.label else "no"
+        cells = classes[picture.label], classes[answer], right, picture.path
+        lines.append("\t".join(map(printable, cells)))
+    return "\n".join(lines) + "\n"
+
+
+def _sprite(pictures: Sequence[Picture]) -> Image.Image:
+    """Put the thumbnails of pictures into one, a square, as the projector expects; grey is what
+    cannot be read any more."""
+    columns = math.ceil(math.sqrt(len(pictures)))
+    page = Image.new("RGB", (columns * SIDE, columns * SIDE), EMPTY)
+    for number, thumbnail in enumerate(thumbnails([each.path for each in pictures], SIDE)):
+        if thumbnail:
+            page.paste(thumbnail, (number % columns * SIDE, number // columns * SIDE))
+    return page

@@ -38,7 +38,7 @@ class Most(NamedTuple):
     every_epoch: bool
 
 
-MOST = {LIGHT: Most(15, 10, 10, 1 << 14, False), FULL: Most(96, 48, 1000, 1 << 20, True)}
+MOST = {LIGHT: Most(15, 8, 10, 1 << 14, False), FULL: Most(96, 48, 1000, 1 << 20, True)}
 
 
 class TensorBoardLog:

@@ -7,7 +7,10 @@ import pytest
 from tests.support.places import ROOT
 
 PACKAGE = ROOT / "alexnet_tf"
-ASKS = {"runs", "data", "model", "weights", "variants", "exports", "system", "starter", "errors"}
+ASKS = {
+    "runs", "data", "gradcam", "model", "weights", "variants", "exports", "system", "starter",
+    "errors",
+}  # fmt: skip
 MAY_IMPORT = {
     "errors": set(),
     "layers": set(),
@@ -18,6 +21,7 @@ MAY_IMPORT = {
     "weights": {"system", "variants", "starter", "errors"},
     "data": {"weights", "variants", "system", "errors"},
     "model": {"weights", "variants", "layers", "errors"},
+    "gradcam": {"model", "weights", "variants", "layers", "errors"},
     "runs": {"data", "weights", "variants", "starter", "system", "errors"},
     "training": ASKS,
     "inference": ASKS,

@@ -14,7 +14,7 @@ HOST ?= localhost
 
 # Options of train_alexnet.py; `python train_alexnet.py --help` explains each. As variables they have
 # capitals: BATCH_SIZE=64. What is left empty takes the script's own default.
-OPTIONS_OF_TRAINING := data weights variant resize train head head-rate initial activation dropout \
+OPTIONS_OF_TRAINING := data leave-out weights variant resize train head head-rate initial activation dropout \
   width epochs batch-size learning-rate schedule decay patience decay-samples weight-decay \
   color-shift seed precision threads best keep average log-every features max-lost recipe log
 # Of these --option and --no-option: CROP=1, CROP=0.

@@ -90,6 +90,13 @@ class Settings:
         " 256 × 256, as Caffe did, and cut out the centre; or squash it to the input's size",
         choices=RESIZES,
     )
+    leave_out: str | None = _data(
+        None,
+        "a list of pictures, or a table, that are left out: suspects.csv of a run, less the lines of"
+        " those that are labelled rightly",
+        "FILE",
+        arguments.place,
+    )
     train: str = _network(
         "head",
         "the layers to train: head (fc6, fc7, fc8), all, or from:LAYER on; what is below stays as"
@@ -342,7 +349,7 @@ FREE_SETTINGS = tuple(each.name for each in fields(Settings) if each.metadata["f
 # What `asdict` makes of settings that nobody has set.
 DEFAULTS = asdict(Settings())
 # Not these paths count, but the digests of what is there.
-FOUND_BY_CONTENT = ("data", "weights")
+FOUND_BY_CONTENT = ("data", "weights", "leave_out")
 
 
 def _reason_against(setting: Field, value: Any) -> str:

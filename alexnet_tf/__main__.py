@@ -10,13 +10,25 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) == signal.default_
 
 import argparse
 
-from alexnet_tf.commands import cli, compare, data, demo, doctor, evaluate, export, summary, weights
+from alexnet_tf.commands import (
+    cli,
+    compare,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    report,
+    summary,
+    weights,
+)
 
 VERBS = {
     "data": data,
     "weights": weights,
     "summary": summary,
     "evaluate": evaluate,
+    "report": report,
     "compare": compare,
     "export": export,
     "doctor": doctor,

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from alexnet_tf.runs.run import finished_run
+from alexnet_tf.system.quiet import import_tensorflow
 
 HELP = "write a page about a run, or about several side by side"
 # Where a page about several goes, for it is of none of them.
@@ -29,10 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the page and print where it is."""
+    runs = [finished_run(directory) for directory in options.runs]
+    import_tensorflow()
     from alexnet_tf.reports.comparison_report import write_comparison_report
     from alexnet_tf.reports.run_report import write_report
 
-    runs = [finished_run(directory) for directory in options.runs]
     if len(runs) == 1:
         print(write_report(runs[0], options.out))
     else:

@@ -90,7 +90,7 @@ def _look(path: str) -> np.ndarray | None:
 
 
 def _likeness(one: np.ndarray, other: np.ndarray) -> float:
-    """Correlate each cut with the whole other picture, with the same cut, and with mirror images."""
+    """Correlate cuts with the whole other picture, with the same cut, and with mirror images."""
     mirrored = other.reshape(-1, SIDE, SIDE)[:, :, ::-1].reshape(other.shape)
     return max(
         float(max((one[0] @ each.T).max(), (one @ each[0]).max(), (one * each).sum(axis=1).max()))

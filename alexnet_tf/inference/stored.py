@@ -45,16 +45,13 @@ def stored_answers(model, store: FeatureStore, pictures: Sequence[Picture]) -> n
     the store has what enters one of its layers."""
     from alexnet_tf.model import part  # which imports TensorFlow
 
-    is_pictures = store.layer == "conv1"
     head = part(model, store.layer, "prob")
-    logits = np.concatenate(
-        [
-            head.predict_on_batch(
-                preprocess_input(values, store.variant) if is_pictures else values.astype(np.float32)
-            )
-            for values in _portions(store, pictures)
-        ]
-    )
+    found = []
+    for values in _portions(store, pictures):
+        if store.layer == "conv1":
+            values = preprocess_input(values, store.variant)
+        found.append(head.predict_on_batch(values.astype(np.float32)))
+    logits = np.concatenate(found)
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 

@@ -55,11 +55,12 @@ def find_suspects(answers: Answers) -> list[Suspect]:
 
     The surest come first.
     """
-    found = [
-        Suspect(answers.pictures[index], int(answers.guesses[index]), float(answers.sureness[index]))
-        for index in answers.mistakes()
+    pictures, guesses, sureness = answers.pictures, answers.guesses, answers.sureness
+    return [
+        Suspect(pictures[number], int(guesses[number]), float(sureness[number]))
+        for number in answers.mistakes()
+        if sureness[number] >= SURE
     ]
-    return [suspect for suspect in found if suspect.probability >= SURE]
 
 
 def unseen_answers(

@@ -55,7 +55,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of the confusion matrix: its pictures of one class, taken for one, and some of them."""
+    """A cell of the confusion matrix: so many pictures of a class, taken for one; some of them."""
 
     label: int
     guess: int

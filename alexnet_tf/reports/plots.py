@@ -18,8 +18,8 @@ if TYPE_CHECKING:  # it comes with an extra
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito 2008: colours that colour-blind people tell apart too. Dashes tell the lines apart in
-# print.
+# Okabe and Ito 2008: colours that colour-blind people tell apart too. Dashes tell the lines apart
+# in print.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 DASHES = ("-", "--", ":", "-.")
 INK, GRID, PAPER = "#222222", "#e4e4e4", "#ffffff"

@@ -67,6 +67,6 @@ def _thumbnail(path: str) -> str | None:
 def _address(picture: Image.Image) -> str:
     share = min(1.0, SIDE / max(picture.size))
     size = [max(1, round(share * side)) for side in picture.size]
-    content = io.BytesIO()
-    picture.resize(size, Image.Resampling.BILINEAR).save(content, "JPEG", quality=QUALITY, optimize=True)
+    small, content = picture.resize(size, Image.Resampling.BILINEAR), io.BytesIO()
+    small.save(content, "JPEG", quality=QUALITY, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode()

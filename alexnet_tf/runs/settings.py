@@ -92,8 +92,8 @@ class Settings:
     )
     leave_out: str | None = _data(
         None,
-        "a list of pictures, or a table, that are left out: suspects.csv of a run, less the lines of"
-        " those that are labelled rightly",
+        "a list or table of pictures that are left out, such as the suspects.csv of a run; delete"
+        " the lines of those that are labelled rightly",
         "FILE",
         arguments.place,
     )

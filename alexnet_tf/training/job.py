@@ -178,8 +178,8 @@ def _of_listed(job: Job) -> list[str]:
     if not count:
         return []
     return [
-        f"{count} of the pictures that {leave_out} names now are in {job.run.directory} since it was"
-        " started, and stay; to leave them out, give another --run"
+        f"{count} of the pictures that {leave_out} names are in {job.run.directory} since it was "
+        "started, and stay there; to leave them out, give another --run"
     ]
 
 

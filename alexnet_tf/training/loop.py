@@ -63,7 +63,7 @@ def train(job: Job, log: Logger, watch: Stopwatch | None = None) -> None:
                 trainer = loop.choose_weights()
                 write_model(job.run, trainer.network())
                 measure_test(trainer, log)
-            watch.lap("model")
+            watch.lap("finished model")
         except signals.Stopped:
             log.info("the same command goes on from there")
             raise

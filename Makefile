@@ -18,7 +18,7 @@ OPTIONS_OF_TRAINING := data leave-out weights variant resize train head head-rat
   width epochs batch-size learning-rate schedule decay patience decay-samples weight-decay \
   color-shift seed precision threads best keep average log-every features max-lost recipe log
 # Of these --option and --no-option: CROP=1, CROP=0.
-SWITCHES := lrn overlap decoupled balance crop
+SWITCHES := lrn overlap decoupled balance crop report
 # MIRROR=0 is a setting; beside a goal that fetches files MIRROR is the place to look first.
 ifeq ($(filter weights data,$(MAKECMDGOALS)),)
   SWITCHES += mirror

@@ -65,13 +65,15 @@ def main() -> None:
     watch.lap("checking pictures and weights")
 
     import_tensorflow(job.settings.threads)  # only now, for it takes seconds
-    from alexnet_tf.reports.run_report import leave_report
     from alexnet_tf.training.loop import train
 
     watch.lap("starting TensorFlow")
     train(job, log, watch)
     add_seconds(job.run, watch.seconds)
-    leave_report(job.run, log)
+    if job.settings.report:
+        from alexnet_tf.reports.run_report import leave_report
+
+        leave_report(job.run, log)
     log.info("try it: python predict_alexnet.py 2 PICTURE --run %s", run)
 
 

@@ -68,7 +68,7 @@ def write_comparison_report(runs: Sequence[Run], path: Path) -> Path:
         ],
         verdict=verdict,
         drawings=[
-            plots.svg(what, HALF, plots.plot_histories, histories, what)
+            plots.svg(what, HALF, plots.plot_histories, histories, what, bool(histories))
             for what in ("accuracy", "loss")
         ],
     )

@@ -47,11 +47,15 @@ def draw_curves(histories: Mapping[str, History]) -> Figure:
     return figure
 
 
-def plot_histories(axis: Axes, histories: Mapping[str, History], what: str) -> None:
-    """Plot `what`, accuracy or loss, of several trainings in validation."""
+def plot_histories(
+    axis: Axes, histories: Mapping[str, History], what: str, named: bool = False
+) -> None:
+    """Plot `what`, accuracy or loss, of several trainings in validation, with a legend or not."""
     for number, (name, history) in enumerate(histories.items()):
         _line(axis, history, f"val_{what}", number, _short(name))
     _by_epoch(axis, f"{what} in validation")
+    if named:
+        axis.legend(fontsize="small")
 
 
 def plot_history(axis: Axes, history: History, what: str, best: int | None) -> None:

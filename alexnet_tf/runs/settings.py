@@ -235,6 +235,7 @@ class Settings:
         free=True,
     )
     log_every: int = _files(0, "a line in the log every N steps", "N", arguments.natural, free=True)
+    report: bool = _files(True, "end with report.html, a page about the run", free=True)
     features: str = _files(
         "data/features",
         "where the frozen layers' output for every picture is kept, for all runs",

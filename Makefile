@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv$(if $(OLDEST),-oldest)
 BIN    := $(VENV)/bin
 comma  := ,
-EXTRAS := dev,litert,heic,parquet$(if $(GPU),$(comma)gpu)
+EXTRAS := dev,litert,heic,parquet,report$(if $(GPU),$(comma)gpu)
 LIMITS := $(if $(OLDEST),constraints-oldest.txt,$(if $(LOCKED),constraints.txt))
 SETUP  := $(VENV)/setup-done$(if $(GPU),-gpu)$(if $(LOCKED),-locked)
 
@@ -14,12 +14,12 @@ HOST ?= localhost
 
 # Options of train_alexnet.py; `python train_alexnet.py --help` explains each. As variables they have
 # capitals: BATCH_SIZE=64. What is left empty takes the script's own default.
-OPTIONS_OF_TRAINING := data weights variant resize scale train head head-rate initial activation \
-  dropout width units epochs batch-size learning-rate schedule warm-up decay patience decay-samples \
+OPTIONS_OF_TRAINING := data leave-out weights variant resize scale train head head-rate initial \
+  activation dropout width units epochs batch-size learning-rate schedule warm-up decay patience decay-samples \
   weight-decay clip ema stop-early color-shift seed precision threads best keep average log-every \
   tensorboard features max-lost recipe log
 # Of these --option and --no-option: CROP=1, CROP=0.
-SWITCHES := lrn overlap decoupled balance crop calibrate
+SWITCHES := lrn overlap decoupled balance crop calibrate report
 # MIRROR=0 is a setting; beside a goal that fetches files MIRROR is the place to look first.
 ifeq ($(filter weights data,$(MAKECMDGOALS)),)
   SWITCHES += mirror

@@ -14,8 +14,10 @@ import argparse
 from alexnet_tf.commands import cli
 from alexnet_tf.runs.recipes import RECIPES
 from alexnet_tf.runs.run import DEFAULT_RUN
+from alexnet_tf.runs.seconds import add_seconds
 from alexnet_tf.runs.settings import NO_WEIGHTS, Settings
 from alexnet_tf.system.quiet import import_tensorflow
+from alexnet_tf.system.stopwatch import Stopwatch
 from alexnet_tf.training.job import prepare
 
 HEAD = next(iter(RECIPES))
@@ -74,14 +76,21 @@ def main() -> None:
     del options["recipe"]  # its settings are in the others
     run, log_file = options.pop("run"), options.pop("log")
     cli.check_system()
-    log = cli.open_log(log_file)
+    log, watch = cli.open_log(log_file), Stopwatch()
     job = prepare(Settings(**options), run, {*typed, *RECIPES.get(typed.get("recipe"), ())})
     log.info("training in %s\n%s", run, job.dataset.summary())
+    watch.lap("checking pictures and weights")
 
     import_tensorflow(job.settings.threads)  # only now, for it takes seconds
     from alexnet_tf.training.loop import train
 
-    train(job, log)
+    watch.lap("starting TensorFlow")
+    train(job, log, watch)
+    add_seconds(job.run, watch.seconds)
+    if job.settings.report:
+        from alexnet_tf.reports.run_report import leave_report
+
+        leave_report(job.run, log)
     log.info("try it: python predict_alexnet.py 2 PICTURE --run %s", run)
 
 

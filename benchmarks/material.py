@@ -76,9 +76,13 @@ def write_random_convolutions(path: Path, variant: str | Variant = "bvlc", seed:
 
 
 def train(place: Place, data: Path, folder: Path, *options: object) -> Ended:
-    """Train on `data` by the command that a user types; features, run and log go into `folder`."""
+    """Train on `data` by the command that a user types; features, run and log go into `folder`.
+
+    Without a report: the usual recipes leave none.
+    """
     return run_python(
         "train_alexnet.py",
+        "--no-report",
         *("--data", data, "--weights", place.weights, "--variant", place.variant),
         *("--run", folder / "run", "--features", folder / "features"),
         *("--log", folder / "train_alexnet.log"),

@@ -12,6 +12,7 @@ import pytest
 
 from alexnet_tf.data.drawings import draw_faces
 from benchmarks.material import write_random_convolutions
+from tests.support.browser import browsing, chromium
 from tests.support.places import MATERIAL, ROOT
 from tests.support.site import Site
 
@@ -21,11 +22,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-def pytest_report_header() -> str:
-    """Say whether the tests that need real photos and weights are among these."""
-    if MATERIAL:
-        return f"real photos and weights: {MATERIAL}"
-    return "real photos and weights: none (set ALEXNET_TF_MATERIAL), tests that need them left out"
+def pytest_report_header() -> list[str]:
+    """Say whether the tests that need real photos and weights, or a browser, are among these."""
+    left_out = "tests that need {} left out"
+    material = MATERIAL or f"none (set ALEXNET_TF_MATERIAL), {left_out.format('them')}"
+    browser = chromium() or f"none (apt-get install chromium), {left_out.format('it')}"
+    return [f"real photos and weights: {material}", f"browser: {browser}"]
 
 
 @pytest.fixture(scope="session")
@@ -90,3 +92,22 @@ def site():
     """Serve files on the loopback, as a publisher does."""
     with Site() as site:
         yield site
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Start Chromium for the tests of one file: while it runs, this thread's event loop does."""
+    with browsing() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser):
+    """Open an empty page of 1280 × 800 pixels; what its scripts or style fail at fails the test."""
+    errors = []
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: message.type == "error" and errors.append(message.text))
+    yield page
+    page.close()
+    assert errors == []

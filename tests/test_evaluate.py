@@ -65,8 +65,8 @@ def test_precision_recall_and_confusions_are_counted():
     result = evaluation()
     assert result.accuracy(result.averaged)["accuracy"] == 0.75
     assert result.by_class() == [
-        {"class": "a", "pictures": 3, "precision": 1.0, "recall": 2 / 3},
-        {"class": "b", "pictures": 1, "precision": 0.5, "recall": 1.0},
+        {"class": "a", "pictures": 3, "precision": 1.0, "recall": 2 / 3, "f1": 0.8},
+        {"class": "b", "pictures": 1, "precision": 0.5, "recall": 1.0, "f1": 2 / 3},
     ]
     assert result.confusion().tolist() == [[2, 1], [0, 1]]
 
@@ -76,9 +76,9 @@ def test_the_tables_say_it_to_a_person():
         "4 pictures  accuracy   95% interval",
         "run0           75.0%  30.1% – 95.4%",
         "",
-        "class  pictures  precision  recall",
-        "a             3     100.0%   66.7%",
-        "b             1      50.0%  100.0%",
+        "class  pictures  precision  recall     F1",
+        "a             3     100.0%   66.7%  80.0%",
+        "b             1      50.0%  100.0%  66.7%",
         "",
         "rows: what it is; columns: what it was taken for",
         "   a  b",
@@ -91,7 +91,7 @@ def test_a_class_without_pictures_or_answers_has_no_share():
     result = evaluation("abc", labels="aab", answers=("aac",), averaged="aac")
     shares = [(each["precision"], each["recall"]) for each in result.by_class()]
     assert shares == [(1, 1), (None, 0), (0, None)]
-    assert "b             1          –    0.0%" in evaluation_text(result).splitlines()
+    assert "b             1          –    0.0%    0.0%" in evaluation_text(result).splitlines()
 
 
 def test_the_gain_of_averaging_is_shown():

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from alexnet_tf.data.archive import DEFAULT_LIMITS, Limits
 from alexnet_tf.data.decoding import ImageError, decoded
+from alexnet_tf.data.digests import PORTION, listed_contents
 from alexnet_tf.data.entries import TEST, TRAIN, VALIDATION, Entry
 from alexnet_tf.data.listing import left_out
 from alexnet_tf.data.sources import open_source
@@ -20,8 +21,6 @@ from alexnet_tf.system.progress import progress
 from alexnet_tf.system.text import align, printable
 
 VALIDATION_SHARE = 0.15
-# How many pictures at a time are handed to the threads that check them.
-PORTION = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +103,21 @@ class Dataset:
         )
 
 
-def open_dataset(source: str | Path, seed: int = 0, limits: Limits = DEFAULT_LIMITS) -> Dataset:
+def open_dataset(
+    source: str | Path,
+    seed: int = 0,
+    limits: Limits = DEFAULT_LIMITS,
+    leave_out: str | Path | None = None,
+) -> Dataset:
     """Check and split the labelled pictures that `source` names, as `open_source` takes it.
 
     Unless folders or lists say otherwise, 15% of each class are kept for validation, the same ones
     every time for the same files and `seed`, wherever they lie. Byte-identical pictures stay on one
-    side. Files that are no readable picture are in `rejected`. Raises UserError when there is only
+    side. Files that are no readable picture are in `rejected`, and so are those that the list or
+    table `leave_out` names; what is held out is chosen before. Raises UserError when there is only
     one class, or a class without two different pictures.
     """
+    unwanted = listed_contents(leave_out) if leave_out else set()
     found = open_source(source, limits)
     digests, rejected = _inspect([entry.path for entry in found.entries])
     entries = [entry for entry in found.entries if entry.path in digests]
@@ -125,7 +131,9 @@ def open_dataset(source: str | Path, seed: int = 0, limits: Limits = DEFAULT_LIM
     parts: dict[str, list[Picture]] = {TRAIN: [], VALIDATION: [], TEST: []}
     for entry in entries:
         picture = Picture(entry.path, found.classes.index(entry.label), digests[entry.path])
-        if len(labels[picture.digest]) > 1:
+        if unwanted & {picture.digest, picture.path}:
+            rejected.append((picture.path, f"is named in {leave_out}"))
+        elif len(labels[picture.digest]) > 1:
             names = " and ".join(sorted(labels[picture.digest]))
             rejected.append((picture.path, f"the same picture is labelled {names}"))
         elif picture.digest not in held_out:

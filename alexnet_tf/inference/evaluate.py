@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from alexnet_tf.data.digests import digests
 from alexnet_tf.data.images import ImageError
 from alexnet_tf.data.listing import is_junk
 from alexnet_tf.data.lists import read_list
@@ -16,7 +17,6 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.history import wilson_interval
-from alexnet_tf.runs.pictures import digests
 from alexnet_tf.runs.run import Run
 from alexnet_tf.system.progress import progress
 
@@ -53,11 +53,11 @@ class Evaluation:
         return {"over_best": together - max(alone), "over_mean": together - float(np.mean(alone))}
 
     def by_class(self) -> list[dict[str, Any]]:
-        """Return the pictures, precision and recall of each class: None where there is no share."""
+        """Return the pictures, precision, recall and F1 of each class: None where there is none."""
         from sklearn.metrics import precision_recall_fscore_support  # takes a second to import
 
         indices = range(len(self.classes))
-        precision, recall, _, pictures = precision_recall_fscore_support(
+        precision, recall, f1, pictures = precision_recall_fscore_support(
             self.labels, self.averaged, labels=indices, zero_division=np.nan
         )
         return [
@@ -66,6 +66,7 @@ class Evaluation:
                 "pictures": int(pictures[index]),
                 "precision": None if np.isnan(precision[index]) else float(precision[index]),
                 "recall": float(recall[index]) if pictures[index] else None,
+                "f1": None if np.isnan(f1[index]) else float(f1[index]),
             }
             for index in indices
         ]

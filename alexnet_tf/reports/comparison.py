@@ -7,9 +7,12 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from alexnet_tf.reports.curves import draw_curves
+from alexnet_tf.errors import UserError
+from alexnet_tf.reports.html import check_installed
+from alexnet_tf.reports.plots import draw_curves, write_png
 from alexnet_tf.runs.history import Outcome
 from alexnet_tf.system.files import replacing, write_text
+from alexnet_tf.system.log import warn_once
 from alexnet_tf.system.text import markdown
 
 COLUMNS = ("variant", "accuracy", "best (epoch)", "loss", "seconds per epoch", "parameters")
@@ -30,12 +33,17 @@ PICTURE_BYTES = 100_000
 
 
 def write_comparison(outcomes: Sequence[Outcome], directory: Path) -> None:
-    """Write table.md, table.csv and curves.png."""
+    """Write table.md, table.csv and, where matplotlib is installed, curves.png."""
     write_text(directory / "table.md", comparison_table(outcomes))
     write_text(directory / "table.csv", _csv(outcomes))
-    picture = draw_curves({outcome.variant: outcome.history for outcome in outcomes})
+    try:
+        check_installed()
+    except UserError as error:
+        warn_once(f"{directory / 'curves.png'} is not drawn: {error}")
+        return
+    figure = draw_curves({outcome.variant: outcome.history for outcome in outcomes})
     with replacing(directory / "curves.png", PICTURE_BYTES) as temporary:
-        picture.save(temporary)
+        write_png(figure, temporary)
 
 
 def comparison_table(outcomes: Sequence[Outcome]) -> str:

@@ -97,7 +97,7 @@ def _remarks(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _classes(evaluation: Evaluation) -> list[str]:
-    table = [("class", "pictures", "precision", "recall")]
+    table = [("class", "pictures", "precision", "recall", "F1")]
     for each in evaluation.by_class():
         name, pictures, *shares = each.values()
         shares = ("–" if share is None else f"{share:.1%}" for share in shares)

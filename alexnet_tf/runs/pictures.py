@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import Any
 
-from alexnet_tf.data.dataset import PORTION, Dataset, Picture, open_dataset
+from alexnet_tf.data.dataset import Dataset, Picture, open_dataset
 from alexnet_tf.data.decoding import ImageError, decoded
+from alexnet_tf.data.digests import digests
 from alexnet_tf.data.entries import NoPictures
 from alexnet_tf.data.listing import list_files
 from alexnet_tf.data.lists import read_lines, read_list
@@ -19,7 +17,6 @@ from alexnet_tf.data.sources import open_source
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
-from alexnet_tf.system.progress import progress
 from alexnet_tf.system.text import printable
 
 
@@ -28,9 +25,22 @@ def listed_pictures(run: Run) -> Dataset:
 
     Raises UserError for lists that are damaged or missing.
     """
+    return _dataset(run, {})
+
+
+def started_pictures(run: Run) -> Dataset:
+    """Read the lists of `run` likewise, with the digests that the pictures had at its start.
+
+    Only where those are not known, in a run of an earlier version, files are read.
+    """
+    return _dataset(run, run.read_digests())
+
+
+def _dataset(run: Run, known: dict[str, str]) -> Dataset:
     classes = [name for name in read_lines(run.directory / "classes.txt") if name]
     parts = [_listed(run, name, classes) for name in ("train.txt", "val.txt", "test.txt")]
-    found = digests(path for part in parts for path, _ in part)
+    paths = [path for part in parts for path, _ in part]
+    found = known | digests(path for path in paths if path not in known)
     return Dataset(
         tuple(classes),
         *(tuple(Picture(path, label, found[path]) for path, label in part) for part in parts[:2]),
@@ -75,25 +85,6 @@ def newcomers(run: Run, dataset: Dataset, data: str) -> int:
     return sum(found[path] not in known and _is_picture(path) for path in unlisted)
 
 
-def digests(paths: Iterable[str]) -> dict[str, str]:
-    """Compute path → SHA-256 of the file, "" for one that cannot be read."""
-    paths = list(dict.fromkeys(paths))
-    portions = (paths[start : start + PORTION] for start in range(0, len(paths), PORTION))
-    with ThreadPoolExecutor() as pool:
-        found = chain.from_iterable(pool.map(_digest, portion) for portion in portions)
-        return dict(zip(paths, progress(found, len(paths), "reading pictures")))
-
-
-def _digest(path: str) -> str:
-    try:
-        if not os.path.isfile(path):  # a pipe would never end
-            return ""
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return ""
-
-
 def _listed(run: Run, name: str, classes: Sequence[str]) -> list[tuple[str, int]]:
     """Read (path, index of the class) from a list of the run; of earlier ones there is no test."""
     path = run.directory / name
@@ -131,7 +122,7 @@ def _found_again(run: Run, config: dict[str, Any], settings: Settings) -> tuple[
 def _split_again(settings: Settings, fingerprint: str) -> Dataset:
     """Split the pictures anew, as at the start; UserError when others come of it."""
     try:
-        dataset = open_dataset(settings.data, settings.seed)
+        dataset = open_dataset(settings.data, settings.seed, leave_out=settings.leave_out)
     except NoPictures as error:
         raise UserError(f"none are in {printable(settings.data)}") from error
     if dataset.fingerprint() != fingerprint:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alexnet_tf import starter
+from alexnet_tf.data.digests import DIGESTS, read_digests
 from alexnet_tf.errors import BadFile, UserError
 from alexnet_tf.runs.settings import (
     DEFAULTS,
@@ -19,7 +20,7 @@ from alexnet_tf.runs.settings import (
     RANDOM,
     Settings,
 )
-from alexnet_tf.system.files import read_json, read_text, remove_leftovers
+from alexnet_tf.system.files import read_json, remove_leftovers
 from alexnet_tf.system.text import is_printable, printable
 from alexnet_tf.variants import Variant
 from alexnet_tf.weights import Weights
@@ -44,8 +45,11 @@ class Run:
         self.tensorboard_folder = self.directory / "tensorboard"
         self.model_path = self.directory / model
         self.litert_path = self.directory / "model.tflite"
-        # "SHA-256  path" of each listed picture, as `sha256sum --check` reads it.
-        self.digests_path = self.directory / "pictures.sha256"
+        self.digests_path = self.directory / DIGESTS
+        self.report_path = self.directory / "report.html"
+        # Pictures that are probably labelled wrongly.
+        self.suspects_path = self.directory / "suspects.csv"
+        self.seconds_path = self.directory / "seconds.json"
 
     def read_config(self) -> dict[str, Any]:
         """Return settings, classes, fingerprints and versions; UserError for a damaged config.json.
@@ -76,10 +80,7 @@ class Run:
 
         {} for a run of an earlier version; UserError for a damaged file.
         """
-        if not self.digests_path.is_file():
-            return {}
-        lines = read_text(self.digests_path).splitlines()
-        return {path: digest for digest, _, path in (line.partition("  ") for line in lines)}
+        return read_digests(self.digests_path)
 
     def check_folder(self) -> None:
         """Refuse a folder that no run made: UserError, before anything in it is touched.
@@ -114,8 +115,7 @@ class Run:
 
     def remove_leftovers(self) -> None:
         """Delete what a process that was killed left of a file that it was writing."""
-        files = (self.config_path, self.history_path, self.digests_path, self.model_path)
-        names = [*LISTS, *(path.name for path in (*files, self.litert_path))]
+        names = [*LISTS, *(path.name for path in vars(self).values() if path != self.directory)]
         remove_leftovers(self.directory, names)
         remove_leftovers(self.checkpoints_folder, ["epoch-*.npz"])
 

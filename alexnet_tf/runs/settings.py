@@ -105,6 +105,13 @@ class Settings:
         "PIXELS",
         arguments.scale,
     )
+    leave_out: str | None = _data(
+        None,
+        "a list or table of pictures that are left out, such as the suspects.csv of a run; delete"
+        " the lines of those that are labelled rightly",
+        "FILE",
+        arguments.place,
+    )
     train: str = _network(
         "head",
         "the layers to train: head (fc6, fc7, fc8), all, or from:LAYER on; what is below stays as"
@@ -294,6 +301,7 @@ class Settings:
         choices=TENSORBOARD,
         free=True,
     )
+    report: bool = _files(True, "end with report.html, a page about the run", free=True)
     features: str = _files(
         "data/features",
         "where the frozen layers' output for every picture is kept, for all runs",
@@ -439,7 +447,7 @@ FREE_SETTINGS = tuple(each.name for each in fields(Settings) if each.metadata["f
 # What `asdict` makes of settings that nobody has set.
 DEFAULTS = asdict(Settings())
 # Not these paths count, but the digests of what is there.
-FOUND_BY_CONTENT = ("data", "weights")
+FOUND_BY_CONTENT = ("data", "weights", "leave_out")
 
 
 def _reason_against(setting: Field, value: Any) -> str:

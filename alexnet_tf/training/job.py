@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from alexnet_tf.data.dataset import Dataset, open_dataset, write_lists
+from alexnet_tf.data.digests import listed_contents
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.checkpoints import list_checkpoints, read_identity
 from alexnet_tf.runs.expected import Expected, identity
@@ -90,7 +91,8 @@ def prepare(settings: Settings, directory: str | Path, typed: Collection[str] | 
         variant = replace(variant, initial=KERAS)  # the variant's own is for inputs as they are
     if not started:
         _check_frozen(settings, variant, weights)
-        dataset, relisted = open_dataset(settings.data, settings.seed), True
+        dataset = open_dataset(settings.data, settings.seed, leave_out=settings.leave_out)
+        relisted = True
     else:
         dataset, relisted = find_pictures(run, settings)
         _check_weights(run, settings, weights)
@@ -99,7 +101,7 @@ def prepare(settings: Settings, directory: str | Path, typed: Collection[str] | 
     job = Job(run, settings, variant, dataset, weights, relisted, (*remarks(dataset), *said))
     if started:
         new = newcomers(run, dataset, settings.data)
-        return replace(job, remarks=(*job.remarks, *_of_newcomers(job, new)))
+        return replace(job, remarks=(*job.remarks, *_of_newcomers(job, new), *_of_listed(job)))
     _check_checkpoints(job)
     return job
 
@@ -108,7 +110,7 @@ def _going_on(settings: Settings, run: Run, typed: Collection[str] | None) -> Se
     """Return the settings of a run that was started before, and those that are told it now."""
     before = run.read_config()["settings"]
     if typed is None:
-        own = {"head": settings.head or before["head"]}
+        own = {name: getattr(settings, name) or before[name] for name in ("head", "leave_out")}
         if settings.precision == "auto":
             own["precision"] = before["precision"]
         return replace(settings, **own)
@@ -199,6 +201,22 @@ def _of_newcomers(job: Job, count: int) -> list[str]:
         f"{count} {verb} new in {job.settings.data} since {job.run.directory} was started, and left"
         f" out; to train on all, give another --run (and --weights {job.run.directory} to begin "
         "where this one ended)"
+    ]
+
+
+def _of_listed(job: Job) -> list[str]:
+    """Say which pictures are trained on although they are in the list of those to leave out."""
+    leave_out, dataset = job.settings.leave_out, job.dataset
+    unwanted = listed_contents(leave_out) if leave_out and Path(leave_out).is_file() else set()
+    count = sum(
+        bool(unwanted & {picture.digest, picture.path})
+        for picture in (*dataset.train, *dataset.validation)
+    )
+    if not count:
+        return []
+    return [
+        f"{count} of the pictures that {leave_out} names are in {job.run.directory} since it was "
+        "started, and stay there; to leave them out, give another --run"
     ]
 
 

@@ -29,6 +29,7 @@ from alexnet_tf.runs.signature import sign_model
 from alexnet_tf.system import signals
 from alexnet_tf.system.files import replacing
 from alexnet_tf.system.locks import locked
+from alexnet_tf.system.stopwatch import Stopwatch
 from alexnet_tf.training.epoch import Measured
 from alexnet_tf.training.frozen import fill, with_features
 from alexnet_tf.training.job import Job, write_config
@@ -36,14 +37,16 @@ from alexnet_tf.training.tensorboard import TensorBoardLog
 from alexnet_tf.training.trainer import Trainer
 
 
-def train(job: Job, log: Logger) -> None:
+def train(job: Job, log: Logger, watch: Stopwatch | None = None) -> None:
     """Train, or go on training, until `job.settings.epochs` epochs are done; leave model.keras.
 
     The weights after an epoch depend on the job alone, for every order and random number follows
     from its seed and the epoch: a training that was killed ends as one that was not, bit for bit.
     Asked to stop, it raises Stopped and leaves a checkpoint of the very step. Raises UserError
-    while another process trains in the same directory, and NoRoom when a disk is full.
+    while another process trains in the same directory, and NoRoom when a disk is full. `watch`
+    counts the seconds of features, epochs and the finished model.
     """
+    watch = watch or Stopwatch()
     with locked(job.run.directory):
         job.run.check_folder()
         job.run.remove_leftovers()
@@ -53,9 +56,11 @@ def train(job: Job, log: Logger) -> None:
         tf.config.experimental.enable_op_determinism()
         try:
             job, *stores = with_features(job, log)
+            watch.lap("features")
             write_config(job, versions())
             loop = Loop(job, stores, log)
             loop.run_epochs()
+            watch.lap("epochs")
             with exporting_apart(job.run.directory, log):
                 trainer = loop.choose_weights()
                 found = finish(trainer, log)
@@ -63,6 +68,7 @@ def train(job: Job, log: Logger) -> None:
                 write_model(job.run, network)
                 test = measure_test(trainer, log)
                 loop.tensorboard.finish(trainer, network, loop.history, found, test)
+            watch.lap("finished model")
         except signals.Stopped:
             log.info("the same command goes on from there")
             raise

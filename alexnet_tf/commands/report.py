@@ -1,0 +1,41 @@
+"""``python -m alexnet_tf report``: a page about a run, or about several side by side."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from alexnet_tf.runs.run import finished_run
+from alexnet_tf.system.quiet import import_tensorflow
+
+HELP = "write a page about a run, or about several side by side"
+# Where a page about several goes, for it is of none of them.
+SEVERAL = Path("report.html")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help="a finished run, asked about in the folder where it was trained; several are compared",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help=f"where the page goes (RUN/report.html; {SEVERAL} for several)",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write the page and print where it is."""
+    runs = [finished_run(directory) for directory in options.runs]
+    import_tensorflow()
+    from alexnet_tf.reports.comparison_report import write_comparison_report
+    from alexnet_tf.reports.run_report import write_report
+
+    if len(runs) == 1:
+        print(write_report(runs[0], options.out))
+    else:
+        print(write_comparison_report(runs, options.out or SEVERAL))

@@ -1,0 +1,151 @@
+"""Pictures on a page: which are shown of a run, each with what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from alexnet_tf.data.dataset import Picture
+from alexnet_tf.inference.duplicates import Duplicate
+from alexnet_tf.inference.review import Review
+from alexnet_tf.inference.suspects import Suspect
+from alexnet_tf.reports.html import shown
+from alexnet_tf.reports.thumbnails import heat_maps, thumbnails
+
+# How many are shown: five kilobytes each, seven as text.
+MISTAKES, LEAST_SURE, SUSPECTS, DUPLICATES = 24, 12, 24, 12
+# Of each cell of the confusion matrix, of each class, and of all of these together.
+OF_A_CELL, OF_CELLS, OF_A_CLASS, OF_CLASSES = 12, 150, 16, 120
+# Of a larger matrix the most frequent confusions are shown.
+MATRIX, CONFUSIONS = 20, 30
+
+
+@dataclass(frozen=True)
+class Card:
+    """A picture to be shown: its small image, what it is labelled, what it is taken for.
+
+    `seen` is the image with the places that speak for the `guess`. Both are "" of a picture that
+    cannot be read any more.
+    """
+
+    path: str
+    image: str
+    label: str
+    guess: str = ""
+    sureness: float = 0.0
+    seen: str = ""
+
+    @property
+    def alternative(self) -> str:
+        """The text for those who do not see the picture."""
+        label, guess = shown(self.label), shown(self.guess)
+        return f"labelled {label}" + (f", taken for {guess}" if guess else "")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two near duplicates; `across` if one is trained on and one validated with."""
+
+    first: Card
+    second: Card
+    across: bool
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the confusion matrix: so many pictures of a class, taken for one; some of them."""
+
+    label: int
+    guess: int
+    count: int
+    cards: list[Card]
+
+
+class Album:
+    """The cards of a page about a run."""
+
+    def __init__(self, found: Review):
+        self.found, self.classes, self.answers = found, found.dataset.classes, found.answers
+        mistakes = self.answers.mistakes()[:MISTAKES]
+        unsure = [n for n in self.answers.least_sure() if n not in {*mistakes}][:LEAST_SURE]
+        cells, samples = _cells(found), _samples(found)
+        pairs = across_first(found)[:DUPLICATES]
+        suspects = found.suspects[:SUSPECTS]
+        explained = [self.answers.pictures[number] for number in (*mistakes, *unsure)]
+        self._images = thumbnails(
+            picture.path
+            for pictures in (
+                explained,
+                (self.answers.pictures[number] for cell in cells for number in cell[2]),
+                (suspect.picture for suspect in suspects),
+                (picture for pair, _ in pairs for picture in (pair.first, pair.second)),
+                (picture for _, chosen in samples for picture in chosen),
+            )
+            for picture in pictures
+        )
+        guesses = [int(self.answers.guesses[number]) for number in (*mistakes, *unsure)]
+        paths = [picture.path for picture in explained]
+        self._seen = heat_maps(found.engine, found.network, paths, guesses)
+
+        self.mistakes = [self._answer(number, self._seen) for number in mistakes]
+        self.least_sure = [self._answer(number, self._seen) for number in unsure]
+        self.cells = [
+            Cell(*place, count, [self._answer(number) for number in numbers])
+            for place, count, numbers in cells
+        ]
+        self.suspects = [self._suspect(suspect) for suspect in suspects]
+        self.pairs = [
+            Pair(self._card(pair.first), self._card(pair.second), across) for pair, across in pairs
+        ]
+        self.samples = [(name, [self._card(each) for each in chosen]) for name, chosen in samples]
+
+    def _card(self, picture: Picture, *said: object) -> Card:
+        image = self._images.get(picture.path, "")
+        return Card(picture.path, image, self.classes[picture.label], *said)
+
+    def _answer(self, number: int, seen: dict[str, str] | None = None) -> Card:
+        picture, guess = self.answers.pictures[number], self.answers.guesses[number]
+        sureness = float(self.answers.sureness[number])
+        return self._card(
+            picture, self.classes[guess], sureness, (seen or {}).get(picture.path, "")
+        )
+
+    def _suspect(self, suspect: Suspect) -> Card:
+        return self._card(suspect.picture, self.classes[suspect.suggested], suspect.probability)
+
+
+def across_first(found: Review) -> list[tuple[Duplicate, bool]]:
+    """Return (pair, whether one is trained on and one validated with), those that are first."""
+    validated = {picture.digest for picture in found.dataset.validation}
+    pairs = [
+        (pair, (pair.first.digest in validated) != (pair.second.digest in validated))
+        for pair in found.duplicates or ()
+    ]
+    return sorted(pairs, key=lambda pair: not pair[1])
+
+
+def _cells(found: Review) -> list[tuple[tuple[int, int], int, Sequence[int]]]:
+    """Choose cells of the confusion matrix: (class, guess), how many pictures, which are shown."""
+    matrix = found.answers.evaluation("").confusion()
+    places = [divmod(int(place), len(matrix)) for place in np.argsort(-matrix, axis=None)]
+    cells = [place for place in places if matrix[place]]
+    if len(matrix) > MATRIX:
+        cells = [(label, guess) for label, guess in cells if label != guess][:CONFUSIONS]
+    cells = cells[:OF_CELLS]
+    each = max(1, min(OF_A_CELL, OF_CELLS // max(1, len(cells))))
+    return [(cell, int(matrix[cell]), found.answers.cell(*cell)[:each]) for cell in cells]
+
+
+def _samples(found: Review) -> list[tuple[str, list[Picture]]]:
+    """Choose training pictures of each class at random, the same ones every time."""
+    random = np.random.default_rng(found.settings.seed)
+    classes = found.dataset.classes[:OF_CLASSES]
+    each = max(1, min(OF_A_CLASS, OF_CLASSES // len(classes)))
+    chosen = []
+    for label, name in enumerate(classes):
+        pictures = [picture for picture in found.dataset.train if picture.label == label]
+        order = random.permutation(len(pictures))[:each]
+        chosen.append((name, [pictures[index] for index in order]))
+    return chosen

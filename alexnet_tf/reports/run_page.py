@@ -1,0 +1,81 @@
+"""What the page about a run shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alexnet_tf.errors import UserError
+from alexnet_tf.inference.answers import Answers
+from alexnet_tf.inference.reliability import curves, reliability
+from alexnet_tf.inference.review import Review, counts
+from alexnet_tf.inference.suspects import SURE
+from alexnet_tf.reports import plots
+from alexnet_tf.reports.cards import MATRIX, Album, across_first
+from alexnet_tf.runs.command import training_command
+from alexnet_tf.runs.seconds import read_seconds
+from alexnet_tf.system.log import LOG
+
+# So many classes are in a table.
+MOST_CLASSES = 200
+# Inches of a plot: two in a row, three in a row, a matrix.
+HALF, THIRD, SQUARE = (5.2, 3.8), (4.2, 3.5), (5.2, 5.2)
+
+
+def run_page(found: Review) -> dict[str, Any]:
+    """Return what the template run.html is filled with."""
+    evaluation, album = found.answers.evaluation(""), Album(found)
+    classes, seconds = counts(found), _seconds(found)
+    return {
+        "found": found,
+        "album": album,
+        "title": str(found.run.directory),
+        "command": training_command(found.settings, found.run.directory),
+        "names": found.dataset.classes,
+        "accuracy": _accuracy(found.answers),
+        "test": found.test and _accuracy(found.test),
+        "by_class": evaluation.by_class()[:MOST_CLASSES],
+        "matrix": evaluation.confusion().tolist() if len(classes) <= MATRIX else None,
+        "linked": {(cell.label, cell.guess) for cell in album.cells},
+        "wrong": len(found.answers.mistakes()),
+        "threshold": SURE,
+        "across": sum(across for _, across in across_first(found)),
+        "counts": classes[:MOST_CLASSES],
+        "largest": max(train for _, train, _, _ in classes),
+        "seconds": seconds,
+        "longest": max(seconds.values(), default=0) or 1,
+        **_plots(found),
+    }
+
+
+def _plots(found: Review) -> dict[str, Any]:
+    sure, two = reliability(found.answers), curves(found.answers)
+    drawn: dict[str, Any] = {"sure": sure, "two": two, "learned": {}, "heat": None}
+    if found.history:
+        told = found.history, found.best
+        drawn["learned"] = {
+            "accuracy": plots.svg("a", HALF, plots.plot_history, told[0], "accuracy", told[1]),
+            "loss": plots.svg("b", HALF, plots.plot_history, told[0], "loss", told[1]),
+        }
+    drawn["reliability"] = plots.svg("c", THIRD, plots.plot_reliability, sure)
+    if two:
+        drawn["roc"] = plots.svg("d", THIRD, plots.plot_roc, two)
+        drawn["precision"] = plots.svg("e", THIRD, plots.plot_precision, two)
+    if len(found.dataset.classes) > MATRIX:
+        matrix = found.answers.evaluation("").confusion()
+        drawn["heat"] = plots.svg("f", SQUARE, plots.plot_confusion, matrix)
+    return drawn
+
+
+def _accuracy(answers: Answers) -> dict[str, Any]:
+    evaluation = answers.evaluation("")
+    return {"pictures": len(answers.pictures), **evaluation.accuracy(evaluation.averaged)}
+
+
+def _seconds(found: Review) -> dict[str, float]:
+    """Return the seconds of the training, by what took them; of an older run those of epochs."""
+    try:
+        seconds = read_seconds(found.run)
+    except UserError as error:
+        LOG.warning("warning: %s", error)
+        seconds = {}
+    return seconds or {"epochs": sum(epoch["seconds"] for epoch in found.history)}

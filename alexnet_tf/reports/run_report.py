@@ -1,0 +1,64 @@
+"""RUN/report.html: a finished run on a page; and RUN/suspects.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+from logging import Logger
+from pathlib import Path
+
+from alexnet_tf.errors import UserError
+from alexnet_tf.inference.review import Review, review
+from alexnet_tf.reports import html
+from alexnet_tf.reports.run_page import run_page
+from alexnet_tf.runs.run import Run
+from alexnet_tf.system.files import read_text, write_text
+
+SUSPECTS_COLUMNS = ("path", "label", "suggested", "probability")
+
+
+def leave_report(run: Run, log: Logger) -> None:
+    """Write report and suspects of a run that has just ended; what fails is a warning.
+
+    For the run is finished without them.
+    """
+    try:
+        write_report(run)
+        log.info("%s: what to look at", run.report_path)
+    except Exception as error:
+        log.warning("warning: there is no report of %s (%s)", run.directory, error)
+
+
+def write_report(run: Run, path: Path | None = None) -> Path:
+    """Write the report of a finished run to `path`, or into the run; and its suspects.csv.
+
+    Returns the path. Raises UserError for a run that cannot be asked, and without the packages that
+    are needed.
+    """
+    path = path or run.report_path
+    html.check_installed()
+    html.check_ours(path)
+    _check_suspects(run)
+    found = review(run)
+    html.write_page(path, "run.html", **run_page(found))
+    write_text(run.suspects_path, suspects_csv(found))
+    return path
+
+
+def suspects_csv(found: Review) -> str:
+    """Return the pictures that are probably labelled wrongly as a table, the surest first."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(SUSPECTS_COLUMNS)
+    classes = found.dataset.classes
+    for each in found.suspects:
+        names = classes[each.picture.label], classes[each.suggested]
+        table.writerow([each.picture.path, *names, f"{each.probability:.4f}"])
+    return text.getvalue()
+
+
+def _check_suspects(run: Run) -> None:
+    """Raise UserError for a suspects.csv that is somebody's own."""
+    path = run.suspects_path
+    if path.is_file() and not read_text(path).startswith(",".join(SUSPECTS_COLUMNS)):
+        raise UserError(f"{path}: is no list of this program, and is not written over; move it")

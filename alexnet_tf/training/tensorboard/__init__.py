@@ -135,7 +135,7 @@ class TensorBoardLog:
         weights = {
             name: array
             for name, array in state.items()
-            if array.dtype.kind == "f" and not name.startswith(("optimizer/", "epoch/"))
+            if array.dtype.kind == "f" and not name.startswith(("optimizer/", "epoch/", "ema/"))
         }
         filters = [self._filters(weights["conv1/kernel"])] if "conv1/kernel" in weights else []
         return [*summaries.histograms(weights, self.most.weights), *filters]

@@ -49,6 +49,12 @@ def test_a_class_of_two_pictures_is_answered_about_too():
     assert np.allclose(answers.probabilities.sum(axis=1), 1, atol=1e-5)
 
 
+def test_so_do_a_few_pictures_of_each_class():
+    pictures, vectors = blobs(2, set())
+    answers = unseen_answers(("a", "b"), pictures[:6], vectors[:6])
+    assert (answers.guesses == answers.labels).all()
+
+
 @pytest.fixture
 def photos(faces, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -12,12 +12,13 @@ import pytest
 from PIL import Image
 
 from alexnet_tf.errors import UserError
+from alexnet_tf.inference.review import review
 from alexnet_tf.reports import html
 from alexnet_tf.reports.comparison_report import write_comparison_report
 from alexnet_tf.reports.run_report import leave_report, write_report
 from alexnet_tf.runs.run import Run
 from tests.support.runs import write_run
-from tests.support.small import Listener, job, train
+from tests.support.small import CIFAR, LENET, Listener, job, train
 
 NAMES = ("cat", "dog")
 ODD = ('<script>alert("1")</script>', "\u202egpj.\u05d0'\"&", "x" * 4000)
@@ -235,3 +236,16 @@ def test_runs_side_by_side_are_compared_on_the_pictures_that_both_have(odd, tmp_
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto(path.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("settings", [CIFAR, LENET | {"average": 2}])
+def test_a_run_of_all_layers_is_asked_from_the_pictures_that_it_kept(settings, faces, tmp_path):
+    train(job(faces, tmp_path / "run", **settings))
+    found = review(Run(tmp_path / "run"))
+    best = found.history[found.best - 1]["val_accuracy"] if found.best else None
+    assert found.best is None or found.answers.accuracy()["accuracy"] == best
+    assert (found.best is None) == ("average" in settings)
+    assert found.duplicates is not None and found.suspected == len(found.dataset.validation)
+    page = strictly_parsed(write_report(found.run))
+    text = words(page.find(".//section[@id='training']"))
+    assert ("mean weights of the last 2 epochs" in text) == ("average" in settings)

@@ -63,8 +63,8 @@ def demo(folder: Path) -> None:
         _type(PREDICT, "1", photos / "cat.0.jpg")
     print(f"""
 Made in {folder}/: photos/ (the drawings), train.txt and val.txt (the split), features/ (pool5 of
-every picture), train_alexnet.log, and run/ with checkpoints/, tensorboard/, history.csv and
-model.keras, the trained network. Next:
+every picture), train_alexnet.log, and run/ with checkpoints/, tensorboard/, history.csv,
+model.keras, the trained network, and report.html, a page about it. Next:
   make tensorboard RUN={run}   look at the curves on http://localhost:9090
   make weights                      pretrained weights, for real photos and for ImageNet's classes
   make data                         25,000 photos of cats and dogs

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -41,10 +42,15 @@ class Answers:
         """The probabilities of `guesses`, float32 (pictures,)."""
         return self.probabilities.max(axis=1)
 
-    def evaluation(self, run: str) -> Evaluation:
-        """Return what they come to, as of the run of that name."""
-        guesses = self.guesses
-        return Evaluation((run,), self.classes, self.labels, guesses[None], guesses, (0,))
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """What they come to, by class and all together."""
+        nobody = np.empty((0, len(self.pictures)), np.int64)
+        return Evaluation((), self.classes, self.labels, nobody, self.guesses, ())
+
+    def accuracy(self) -> dict[str, Any]:
+        """Return the share that is right, and its 95% interval for all such pictures."""
+        return self.evaluation.accuracy(self.guesses)
 
     def mistakes(self) -> np.ndarray:
         """Return the numbers of the pictures that are taken for others, the surest first."""

@@ -73,8 +73,8 @@ def review(run: Run, thoroughly: bool = True) -> Review:
         )
     test, lost = ask(engine, network, store, dataset.test) if dataset.test else (None, 0)
     unseen, duplicates = answers, None
-    if thoroughly and store:
-        pictures = [each for each in (*dataset.train, *dataset.validation) if each in store]
+    pictures = (*dataset.train, *dataset.validation)
+    if thoroughly and store and not store.missing(pictures):
         found = vectors(store, pictures)
         duplicates = find_duplicates(pictures, found)
         # Where the convolutions were trained they have learned the labels of the others.

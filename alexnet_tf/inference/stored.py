@@ -81,10 +81,11 @@ def vectors(store: FeatureStore, pictures: Sequence[Picture]) -> np.ndarray:
     It is the mean over all places of a layer, and over the picture and its mirror image; of whole
     pictures it is a small one.
     """
-    found = np.zeros((len(pictures), 0), np.float32)
-    for view in range(store.views):
-        means = [_means(values, store) for values in _portions(store, pictures, view)]
-        found = np.concatenate(means) + (found if found.size else 0)
+    views = [
+        np.concatenate([_means(values, store) for values in _portions(store, pictures, view)])
+        for view in range(store.views)
+    ]
+    found = np.mean(views, axis=0)
     found -= found.mean(axis=0)
     return found / (found.std() or 1)
 

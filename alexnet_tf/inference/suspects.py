@@ -41,7 +41,8 @@ def unseen_probabilities(vectors: np.ndarray, labels: np.ndarray, seed: int = 0)
 
     found = np.zeros((len(labels), labels.max() + 1), np.float32)
     strength = STRENGTH / vectors.shape[1]
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    parts = min(FOLDS, np.bincount(labels).max())
+    folds = StratifiedKFold(parts, shuffle=True, random_state=seed)
     # Small matrices: threads would wait for each other longer than they compute.
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of classes with fewer pictures than parts

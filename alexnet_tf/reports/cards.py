@@ -10,7 +10,6 @@ import numpy as np
 from alexnet_tf.data.dataset import Picture
 from alexnet_tf.inference.duplicates import Duplicate
 from alexnet_tf.inference.review import Review
-from alexnet_tf.inference.suspects import Suspect
 from alexnet_tf.reports.html import shown
 from alexnet_tf.reports.thumbnails import heat_maps, thumbnails
 
@@ -67,53 +66,53 @@ class Album:
     """The cards of a page about a run."""
 
     def __init__(self, found: Review):
-        self.found, self.classes, self.answers = found, found.dataset.classes, found.answers
-        mistakes = self.answers.mistakes()[:MISTAKES]
-        unsure = [n for n in self.answers.least_sure() if n not in {*mistakes}][:LEAST_SURE]
+        self._classes, self._answers = found.dataset.classes, found.answers
+        mistakes = found.answers.mistakes()[:MISTAKES]
+        unsure = [n for n in found.answers.least_sure() if n not in {*mistakes}][:LEAST_SURE]
+        suspects, pairs = found.suspects[:SUSPECTS], across_first(found)[:DUPLICATES]
         cells, samples = _cells(found), _samples(found)
-        pairs = across_first(found)[:DUPLICATES]
-        suspects = found.suspects[:SUSPECTS]
-        explained = [self.answers.pictures[number] for number in (*mistakes, *unsure)]
+        self._seen = self._explained(found, [*mistakes, *unsure])
         self._images = thumbnails(
-            picture.path
-            for pictures in (
-                explained,
-                (self.answers.pictures[number] for cell in cells for number in cell[2]),
-                (suspect.picture for suspect in suspects),
-                (picture for pair, _ in pairs for picture in (pair.first, pair.second)),
-                (picture for _, chosen in samples for picture in chosen),
-            )
-            for picture in pictures
+            [
+                *(self._picture(number).path for number in (*mistakes, *unsure)),
+                *(self._picture(number).path for *_, numbers in cells for number in numbers),
+                *(suspect.picture.path for suspect in suspects),
+                *(picture.path for pair, _ in pairs for picture in (pair.first, pair.second)),
+                *(picture.path for _, pictures in samples for picture in pictures),
+            ]
         )
-        guesses = [int(self.answers.guesses[number]) for number in (*mistakes, *unsure)]
-        paths = [picture.path for picture in explained]
-        self._seen = heat_maps(found.engine, found.network, paths, guesses)
-
-        self.mistakes = [self._answer(number, self._seen) for number in mistakes]
-        self.least_sure = [self._answer(number, self._seen) for number in unsure]
+        self.mistakes = [self._answer(number, explained=True) for number in mistakes]
+        self.least_sure = [self._answer(number, explained=True) for number in unsure]
         self.cells = [
             Cell(*place, count, [self._answer(number) for number in numbers])
             for place, count, numbers in cells
         ]
-        self.suspects = [self._suspect(suspect) for suspect in suspects]
+        self.suspects = [
+            self._card(each.picture, self._classes[each.suggested], each.probability)
+            for each in suspects
+        ]
         self.pairs = [
             Pair(self._card(pair.first), self._card(pair.second), across) for pair, across in pairs
         ]
-        self.samples = [(name, [self._card(each) for each in chosen]) for name, chosen in samples]
+        self.samples = [(name, [self._card(each) for each in those]) for name, those in samples]
+
+    def _explained(self, found: Review, numbers: Sequence[int]) -> dict[str, str]:
+        paths = [self._picture(number).path for number in numbers]
+        guesses = [int(self._answers.guesses[number]) for number in numbers]
+        return heat_maps(found.engine, found.network, paths, guesses)
+
+    def _picture(self, number: int) -> Picture:
+        return self._answers.pictures[number]
+
+    def _answer(self, number: int, explained: bool = False) -> Card:
+        picture, guess = self._picture(number), self._answers.guesses[number]
+        sureness = float(self._answers.sureness[number])
+        seen = self._seen.get(picture.path, "") if explained else ""
+        return self._card(picture, self._classes[guess], sureness, seen)
 
     def _card(self, picture: Picture, *said: object) -> Card:
         image = self._images.get(picture.path, "")
-        return Card(picture.path, image, self.classes[picture.label], *said)
-
-    def _answer(self, number: int, seen: dict[str, str] | None = None) -> Card:
-        picture, guess = self.answers.pictures[number], self.answers.guesses[number]
-        sureness = float(self.answers.sureness[number])
-        return self._card(
-            picture, self.classes[guess], sureness, (seen or {}).get(picture.path, "")
-        )
-
-    def _suspect(self, suspect: Suspect) -> Card:
-        return self._card(suspect.picture, self.classes[suspect.suggested], suspect.probability)
+        return Card(picture.path, image, self._classes[picture.label], *said)
 
 
 def across_first(found: Review) -> list[tuple[Duplicate, bool]]:
@@ -128,7 +127,7 @@ def across_first(found: Review) -> list[tuple[Duplicate, bool]]:
 
 def _cells(found: Review) -> list[tuple[tuple[int, int], int, Sequence[int]]]:
     """Choose cells of the confusion matrix: (class, guess), how many pictures, which are shown."""
-    matrix = found.answers.evaluation("").confusion()
+    matrix = found.answers.evaluation.confusion()
     places = [divmod(int(place), len(matrix)) for place in np.argsort(-matrix, axis=None)]
     cells = [place for place in places if matrix[place]]
     if len(matrix) > MATRIX:

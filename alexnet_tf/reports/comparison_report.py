@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 from alexnet_tf.inference.answers import Answers
 from alexnet_tf.inference.paired import Paired, paired
@@ -33,11 +32,6 @@ class Side:
     best: int | None
     parameters: int
     answers: Answers
-
-    def accuracy(self) -> dict[str, Any]:
-        """Return its accuracy on its validation pictures, and the 95% interval."""
-        evaluation = self.answers.evaluation(self.name)
-        return evaluation.accuracy(evaluation.averaged)
 
     def calibration_error(self) -> float:
         """Return how far its sureness is from its accuracy."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference.answers import Answers
 from alexnet_tf.inference.reliability import curves, reliability
 from alexnet_tf.inference.review import Review, counts
 from alexnet_tf.inference.suspects import SURE
@@ -23,7 +22,7 @@ HALF, THIRD, SQUARE = (5.2, 3.8), (4.2, 3.5), (5.2, 5.2)
 
 def run_page(found: Review) -> dict[str, Any]:
     """Return what the template run.html is filled with."""
-    evaluation, album = found.answers.evaluation(""), Album(found)
+    answers, album = found.answers, Album(found)
     classes, seconds = counts(found), _seconds(found)
     return {
         "found": found,
@@ -31,12 +30,12 @@ def run_page(found: Review) -> dict[str, Any]:
         "title": str(found.run.directory),
         "command": training_command(found.settings, found.run.directory),
         "names": found.dataset.classes,
-        "accuracy": _accuracy(found.answers),
-        "test": found.test and _accuracy(found.test),
-        "by_class": evaluation.by_class()[:MOST_CLASSES],
-        "matrix": evaluation.confusion().tolist() if len(classes) <= MATRIX else None,
+        "accuracy": answers.accuracy(),
+        "test": found.test and found.test.accuracy(),
+        "by_class": answers.evaluation.by_class()[:MOST_CLASSES],
+        "matrix": answers.evaluation.confusion().tolist() if len(classes) <= MATRIX else None,
         "linked": {(cell.label, cell.guess) for cell in album.cells},
-        "wrong": len(found.answers.mistakes()),
+        "wrong": len(answers.mistakes()),
         "threshold": SURE,
         "across": sum(across for _, across in across_first(found)),
         "counts": classes[:MOST_CLASSES],
@@ -61,14 +60,9 @@ def _plots(found: Review) -> dict[str, Any]:
         drawn["roc"] = plots.svg("d", THIRD, plots.plot_roc, two)
         drawn["precision"] = plots.svg("e", THIRD, plots.plot_precision, two)
     if len(found.dataset.classes) > MATRIX:
-        matrix = found.answers.evaluation("").confusion()
+        matrix = found.answers.evaluation.confusion()
         drawn["heat"] = plots.svg("f", SQUARE, plots.plot_confusion, matrix)
     return drawn
-
-
-def _accuracy(answers: Answers) -> dict[str, Any]:
-    evaluation = answers.evaluation("")
-    return {"pictures": len(answers.pictures), **evaluation.accuracy(evaluation.averaged)}
 
 
 def _seconds(found: Review) -> dict[str, float]:

@@ -89,11 +89,9 @@ def _show(explainer: Explainer, explanation: Explanation, options: argparse.Name
     _write(options.out / f"{of_class}.png", explanation.figure(), explanation.heat)
     if options.occlusion:
         fall = explainer.occlusion(explanation)
-        figure = explanation.figure(np.maximum(fall, 0) / max(fall.max(), 1e-9))
-        _write(options.out / f"{of_class}-occlusion.png", figure, fall)
-        print(
-            f"  agrees with Grad-CAM: {_agreement(explanation.heat, fall):.2f} (rank correlation)"
-        )
+        shown = np.maximum(fall, 0) / max(fall.max(), np.finfo(np.float32).tiny)
+        _write(options.out / f"{of_class}-occlusion.png", explanation.figure(shown), fall)
+        print(f"  correlation with Grad-CAM: {_correlation(explanation.heat, shown):.2f}")
     if options.layers:
         channels = explainer.channels(explanation.picture, options.layer)
         sheet = channels_sheet(explanation.picture, channels)
@@ -115,8 +113,6 @@ def _plain(name: str) -> str:
     return re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII)[:MOST_OF_NAME].strip(".-") or "_"
 
 
-def _agreement(one: np.ndarray, other: np.ndarray) -> float:
-    """Compute Spearman's rank correlation of two maps: 1 where both have the same order."""
-    from scipy.stats import spearmanr  # takes a second to import
-
-    return float(spearmanr(one.ravel(), other.ravel()).statistic)
+def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Compute Pearson's correlation of two maps; 0 where one is the same everywhere."""
+    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1]) if one.std() * other.std() else 0.0

@@ -97,12 +97,16 @@ def _write_array(file: BinaryIO, table: Table) -> None:
 
 def _write_csv(path: Path, table: Table) -> None:
     with open(path, "w", encoding="utf-8", newline="") as file:
-        lines = csv.writer(file)
-        lines.writerow(["name", *(f"{table.layer}_{unit}" for unit in range(table.units))])
+        cells = csv.writer(file, lineterminator="")
+        cells.writerow(["name", *(f"{table.layer}_{unit}" for unit in range(table.units))])
+        # Nine digits are what tells one float32 from every other.
+        rest_of_line = ",%.9g" * table.units
         for names, values in table.blocks():
             for name, numbers in zip(names, values.tolist()):
-                # Nine digits are what tells one float32 from every other.
-                lines.writerow([name, *map("{:.9g}".format, numbers)])
+                file.write("\n")
+                cells.writerow([name])
+                file.write(rest_of_line % tuple(numbers))
+        file.write("\n")
 
 
 def _write_parquet(path: Path, table: Table) -> None:

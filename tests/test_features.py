@@ -185,5 +185,5 @@ def test_a_store_that_lacks_something_and_may_not_be_written(open_store, picture
 
     store = open_store()
     monkeypatch.setattr(features, "locked", refuse)
-    with pytest.raises(RunError, match=r"cannot be written to .*name another folder \(--feat"):
+    with pytest.raises(RunError, match=r"cannot be written to .*name another folder with --feat"):
         store.fill(pictures[:3], forward)

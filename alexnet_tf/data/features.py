@@ -201,7 +201,7 @@ class FeatureStore:
                 raise
             raise RunError(
                 f"{self.directory}: cannot be written to ({error.strerror}), and lacks some of what"
-                " is needed; name another folder (--features of a training)"
+                " is needed; name another folder with --features, in a training"
             ) from error
 
     def _fill(self, pictures: Sequence[Picture], forward: Forward | None) -> dict[str, str]:

@@ -105,6 +105,7 @@ def test_a_killed_command_goes_on(run, photos, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         write_features(run, tmp_path / "a.npy", photos)
     assert not (tmp_path / "a.npy").exists()
+    (tmp_path / "a.names.txt").write_text("killed just before the numbers had their name")
 
     write_features(run, tmp_path / "a.npy", photos)
 
@@ -142,6 +143,17 @@ def test_a_file_that_is_there_is_not_written_over(faces, run, tmp_path, command)
 
     assert "a.names.txt: is there already; delete it, or give --out another name" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["a.names.txt"]
+
+
+def test_a_folder_of_somebodys_own_is_not_touched(faces, run, tmp_path):
+    mine = tmp_path / ".a.npy.partial/notes/mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+
+    with pytest.raises(UserError, match=r"\.a\.npy\.partial: is not from this program; move it"):
+        write_features(run, tmp_path / "a.npy", faces)
+
+    assert mine.read_text() == "mine"
 
 
 def test_other_suffixes_and_a_lack_of_pyarrow_are_named_before_any_work(tmp_path, monkeypatch):

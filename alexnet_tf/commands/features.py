@@ -41,10 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the file; return 2 if a picture had to be left out."""
-    check_table_path(options.out)
     partial = options.out.with_name(f".{options.out.name}.partial")
-    if partial.exists() and any(partial.iterdir()) and not is_feature_store(partial):
-        raise UserError(f"{partial}: is not from this program; move it away")
+    check_table_path(options.out, goes_on=_is_ours(partial))
     engine = asking.open_network(options)
     engine.check_layer(options.layer)
     pictures, failed, rejected = list_pictures(options.pictures)
@@ -60,6 +58,15 @@ def run(options: argparse.Namespace) -> int:
     return code
 
 
+def _is_ours(partial: Path) -> bool:
+    """Tell whether a command that was killed left `partial`; UserError if something else did."""
+    if is_feature_store(partial):
+        return True
+    if any(path.is_file() for path in partial.rglob("[!.]*")):
+        raise UserError(f"{partial}: is not from this program; move it away")
+    return False
+
+
 def _compute(
     engine: Engine, store: FeatureStore, pictures: Sequence[Picture], out: Path
 ) -> list[ImageError]:
@@ -73,11 +80,8 @@ def _compute(
 
 def _write(store: FeatureStore, pictures: Sequence[Picture], options: argparse.Namespace) -> None:
     """Write the file of what the store holds of `pictures`, and say so."""
-    names, slots, (units,) = (
-        [picture.path for picture in pictures],
-        store.slots(pictures),
-        store.shape,
-    )
+    names = [picture.path for picture in pictures]
+    slots, (units,) = store.slots(pictures), store.shape
     table = Table(options.layer, units, names, lambda part: store.read(slots[part]))
     write_table(options.out, table)
     print(f"{options.out}: {options.layer} of {len(names)} pictures, {units} numbers each")

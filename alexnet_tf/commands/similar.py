@@ -70,10 +70,17 @@ def run(options: argparse.Namespace) -> int:
     if options.out.suffix != ".png":
         raise UserError(f"{options.out}: should end with .png")
     files, rejected = find_pictures(options.pictures)
+    if options.pictures and not files:
+        raise UserError(f"{options.pictures[0]}: holds no pictures")
     engine = asking.open_network(options)
     engine.check_layer(LAYER)
     index = Index(options.index, engine, create=bool(options.data))
-    failed = _fill(index, options.data) if options.data else []
+    failed = []
+    if options.data:
+        pictures, failed, others = list_pictures(options.data)
+        rejected += others
+        failed += index.add(pictures)
+        print(f"{index.directory}: {len(index)} pictures")
     if files:
         failed += _search(index, files, options)
     return asking.say_left_out(rejected, failed)
@@ -84,14 +91,6 @@ def _bits(text: str) -> int:
     if bits % 16:
         raise argparse.ArgumentTypeError(f"{bits} should be a multiple of 16")
     return bits
-
-
-def _fill(index: Index, data: list[str]) -> list[ImageError]:
-    """Add pictures to the index; return those that cannot be read."""
-    pictures, failed, _ = list_pictures(data)
-    failed += index.add(pictures)
-    print(f"{index.directory}: {len(index)} pictures")
-    return failed
 
 
 def _search(index: Index, files: list[str], options: argparse.Namespace) -> list[ImageError]:

@@ -18,7 +18,7 @@ from typing import BinaryIO
 import numpy as np
 
 from alexnet_tf.errors import UserError
-from alexnet_tf.system.files import check_replaceable, replacing, write_text
+from alexnet_tf.system.files import check_replaceable, remove_leftovers, replacing, write_text
 
 # The most lines that are in memory at once: of fc7 those are 8 MB.
 BLOCK = 512
@@ -45,8 +45,11 @@ class Table:
             yield self.names[part], np.asarray(self.read(part), "<f4")
 
 
-def check_table_path(path: Path) -> None:
-    """Raise UserError for a name of no known format, or of a file that is there already."""
+def check_table_path(path: Path, goes_on: bool = False) -> None:
+    """Raise UserError for a name of no known format, or of a file that is there already.
+
+    Names may be there where a command `goes_on` that was killed: it wrote them first.
+    """
     if path.suffix not in WRITERS:
         raise UserError(f"{path}: should end with {', '.join(WRITERS)}, which says the format")
     if path.suffix == ".parquet" and not find_spec("pyarrow"):
@@ -54,7 +57,7 @@ def check_table_path(path: Path) -> None:
             f"{path}: Parquet needs pyarrow: pip install pyarrow, or give --out the name of a .npy,"
             " .npz or .csv"
         )
-    for each in (path, names_path(path)) if path.suffix == ".npy" else (path,):
+    for each in (path,) if path.suffix != ".npy" or goes_on else (path, names_path(path)):
         check_replaceable(each)
         if each.exists():
             raise UserError(f"{each}: is there already; delete it, or give --out another name")
@@ -67,6 +70,7 @@ def names_path(path: Path) -> Path:
 
 def write_table(path: Path, table: Table) -> None:
     """Write the file `path` in the format of its suffix, whole or not at all."""
+    remove_leftovers(path.parent, [path.name])
     size = len(table.names) * table.units * (NUMBER if path.suffix == ".csv" else 4)
     with replacing(path, size) as temporary:
         WRITERS[path.suffix](temporary, table)

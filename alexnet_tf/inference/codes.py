@@ -15,6 +15,7 @@ import numpy as np
 
 from alexnet_tf.system.files import replacing
 from alexnet_tf.system.progress import progress
+from alexnet_tf.system.quiet import import_tensorflow
 
 # The fewest pictures that codes are trained on, and the most.
 FEWEST, MOST = 100, 10_000
@@ -23,7 +24,7 @@ SHORTLIST = 50
 RECALL_AT = 10
 # Directions of the largest variance that the autoencoder sees, units between those and the code,
 # and the deviation of the noise before tanh, which drives outputs away from 0: of 7,000 photos of
-# cats and dogs these found the most of the nearest.
+# cats and dogs these found the most of the nearest, of those that were tried.
 DIRECTIONS, HIDDEN, NOISE = 256, 512, 1.0
 EPOCHS, BATCH = 30, 256
 # How many bits two pairs of bytes differ in, by their exclusive or.
@@ -72,6 +73,7 @@ class Codes:
 
 def train_encoder(values: np.ndarray, bits: int) -> Encoder:
     """Train an autoencoder on fc7, float32 (n, units); return its first half."""
+    import_tensorflow()
     import keras
     from sklearn.decomposition import PCA
 
@@ -153,5 +155,5 @@ def read_codes(path: Path, key: str) -> Codes | None:
             layers = [(file[f"kernel{n}"], file[f"bias{n}"]) for n in range(2)]
             recalls = [Recall(*file[name].tolist()) for name in ("trained", "random")]
             return Codes(Encoder(layers), file["packed"], *recalls)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

@@ -78,8 +78,8 @@ class Explainer:
                     yield each
                 else:
                     number, probability, heat = next(found)
-                    label = self.engine.classes[number]
-                    yield Explanation(name, each[0], number, label, probability, heat)
+                    seen = self.engine.classes[number]
+                    yield Explanation(name, each[0], number, seen, probability, heat)
 
     def occlusion(self, explanation: Explanation) -> np.ndarray:
         """Compute how much the class's logit falls where a part of the picture is covered.

@@ -27,6 +27,8 @@ from alexnet_tf.system.text import markdown
 from benchmarks.process import run_python
 
 COPIED = 40
+# No side has more: a photo is copied as large as it is.
+MOST_PIXELS = 1 << 16
 
 
 def cut(left: float, top: float, right: float, bottom: float) -> Callable:
@@ -105,7 +107,7 @@ def copied(picture: Picture, folder: Path) -> list[tuple[str, Picture]]:
     """Write a copy of a picture in each way; return (way, copy)."""
     folder.mkdir(parents=True, exist_ok=True)
     made = []
-    with decoded(picture.path) as (original, _):
+    with decoded(picture.path, least=MOST_PIXELS) as (original, _):
         for number, (way, (change, quality)) in enumerate(WAYS.items()):
             path = folder / f"{Path(picture.path).stem}.{number}.jpg"
             change(original).save(path, quality=quality)

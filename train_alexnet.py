@@ -27,8 +27,8 @@ def parse_arguments() -> argparse.Namespace:
     """Parse the command line: recipe, run, log, and every setting but those left to the variant."""
     parser = _parser()
     told = parse_typed()
-    name = told.get("recipe", None if told.get("weights") == NO_WEIGHTS else HEAD)
-    parser.set_defaults(**RECIPES.get(name, {}))
+    name = told.get("recipe", "classical" if told.get("weights") == NO_WEIGHTS else HEAD)
+    parser.set_defaults(**RECIPES[name])
     return parser.parse_args()
 
 
@@ -52,10 +52,10 @@ def _parser(defaults: bool = True) -> argparse.ArgumentParser:
         "--recipe",
         default=HEAD,
         choices=RECIPES,
-        help="defaults of all settings for a whole way to train: a head on frozen convolutions,"
-        " unless --weights are none; or all layers from scratch: as Krizhevsky 2012, as suits small"
-        " pictures, as the starter that comes with the program, or as PaddlePaddle's tutorial on"
-        " CIFAR-10",
+        help="defaults of all settings for a whole way to train: a head on frozen convolutions, or"
+        " that as before there were windows (taken where --weights are none); or all layers from"
+        " scratch: as Krizhevsky 2012, as suits small pictures, as the starter that comes with the"
+        " program, or as PaddlePaddle's tutorial on CIFAR-10",
     )
     parser.add_argument(
         "--run",

@@ -10,15 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from alexnet_tf.data.dataset import open_dataset, write_lists
 from alexnet_tf.system.text import markdown
-from benchmarks.convolutions import channels_last_is_faster
+from benchmarks.jobs import run_usual
 from benchmarks.material import train
-from benchmarks.process import run_python
 from benchmarks.row import Comparison, Figures, Place, Row, Side
 
 GOALS = (0.95, 0.96)
@@ -39,20 +39,8 @@ def _ours(place: Place) -> Figures:
     return _figures(zip(seconds, (float(accuracy) for _, accuracy in epochs)))
 
 
-def _keras(place: Place) -> Figures:
-    return _usual(place, "benchmarks.recipe_keras")
-
-
-def _pytorch(place: Place) -> Figures:
-    options = ["--channels-last"] if channels_last_is_faster(place) else []
-    return _usual(place, "benchmarks.recipe_pytorch", *options)
-
-
-def _usual(place: Place, recipe: str, *options: str) -> Figures:
-    ended = run_python(
-        *("-m", recipe, place.folder, "--weights", place.weights, "--variant", place.variant),
-        *("--epochs", place.scaled(MOST_EPOCHS), "--until", max(GOALS), *options),
-    )
+def _usual(place: Place, library: str) -> Figures:
+    ended = run_usual(place, library, MOST_EPOCHS, "--until", max(GOALS))
     return _figures((float(time), float(right)) for time, right in USUAL.findall(ended.output))
 
 
@@ -84,9 +72,9 @@ def _shown(seconds: float) -> str:
 
 
 def _row() -> Row:
-    sides: dict[str, Side] = {"ours": _ours, "Keras": _keras}
+    sides: dict[str, Side] = {"ours": _ours, "Keras": partial(_usual, library="keras")}
     if find_spec("torch"):
-        sides["PyTorch"] = _pytorch
+        sides["PyTorch"] = partial(_usual, library="pytorch")
     return Row(
         "accuracy",
         f"photos → a network that is right in {GOALS[0]:.0%}",

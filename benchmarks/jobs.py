@@ -13,7 +13,7 @@ from alexnet_tf.system.processor import native_precision
 from alexnet_tf.system.text import markdown
 from benchmarks.convolutions import channels_last_is_faster
 from benchmarks.material import train, write_photos
-from benchmarks.process import run_python
+from benchmarks.process import Ended, run_python
 from benchmarks.row import Comparison, Figures, Place, Row, Side
 
 EPOCHS = 10
@@ -29,21 +29,20 @@ def _ours(place: Place, precision: str) -> Figures:
     return {"seconds": ended.seconds, "accuracy": accuracy}
 
 
-def _keras(place: Place) -> Figures:
-    return _usual(place, "benchmarks.recipe_keras")
-
-
-def _pytorch(place: Place) -> Figures:
-    options = ["--channels-last"] if channels_last_is_faster(place) else []
-    return _usual(place, "benchmarks.recipe_pytorch", *options)
-
-
-def _usual(place: Place, recipe: str, *options: str) -> Figures:
-    ended = run_python(
-        *("-m", recipe, place.folder, "--weights", place.weights, "--variant", place.variant),
-        *("--epochs", place.scaled(EPOCHS), *options),
-    )
+def _usual(place: Place, library: str) -> Figures:
+    ended = run_usual(place, library, EPOCHS)
     return {"seconds": ended.seconds, "accuracy": float(ended.output.split()[-1])}
+
+
+def run_usual(place: Place, library: str, epochs: int, *options: object) -> Ended:
+    """Run the usual recipe, written for `library`, on the lists in the folder of the row."""
+    if library == "pytorch" and channels_last_is_faster(place):
+        options = *options, "--channels-last"
+    return run_python(
+        *("-m", f"benchmarks.recipe_{library}", place.folder),
+        *("--weights", place.weights, "--variant", place.variant),
+        *("--epochs", place.scaled(epochs), *options),
+    )
 
 
 def _row(pictures: int, sides: dict[str, Side], targets: dict[str, str]) -> Row:
@@ -72,9 +71,12 @@ def _details(medians: dict[str, Figures]) -> str:
 
 
 def _rows() -> tuple[Row, Row]:
-    sides: dict[str, Side] = {"ours": partial(_ours, precision="auto"), "Keras": _keras}
+    sides: dict[str, Side] = {
+        "ours": partial(_ours, precision="auto"),
+        "Keras": partial(_usual, library="keras"),
+    }
     if find_spec("torch"):
-        sides["PyTorch"] = _pytorch
+        sides["PyTorch"] = partial(_usual, library="pytorch")
     slower = {}
     if native_precision() != "float32":
         slower["ours, float32"] = partial(_ours, precision="float32")

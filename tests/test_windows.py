@@ -193,6 +193,13 @@ def test_logits_that_are_too_sure_are_divided_by_how_much():
     assert calibration_error(mean_probabilities(logits[None]), labels) < 0.01
 
 
+def test_a_network_that_is_right_about_a_few_is_not_made_sure_of_all():
+    logits = np.array([[[2.0, 0.0], [0.0, 2.0]] * 4])
+    labels = np.array([0, 1] * 4)
+    sureness = mean_probabilities(logits, fit_temperature(logits, labels)).max(axis=1)
+    assert sureness == pytest.approx(0.9, abs=0.005)  # 9 of 10, after 8 of 8
+
+
 @pytest.mark.parametrize(
     ("told", "words"),
     [
@@ -213,5 +220,8 @@ def test_what_is_not_typed_again_is_as_it_was_told_at_the_start(faces, given, tm
     before = Run(tmp_path / "run").read_config()["settings"]
     assert (again.scale, again.ema, again.variant) == (144, 1.0, "starter")
     assert again == Settings(**before | {"epochs": 2})
+    recipe = {"scale": 0, "units": 0, "precision": "auto"}  # typed, it stands for the start's
+    again = prepare(Settings(**recipe), tmp_path / "run", typed=recipe).settings
+    assert again == Settings(**before)
     with pytest.raises(UserError, match="scale was 144, now 160"):
         prepare(Settings(scale=160), tmp_path / "run", typed={"scale"})

@@ -12,7 +12,7 @@ from alexnet_tf.data.images import ImageError, load_batches
 from alexnet_tf.data.kinds import is_meant_as_picture
 from alexnet_tf.data.listing import Rejected, list_files
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference.engine import BATCH, Engine
+from alexnet_tf.inference.engine import Engine, most_at_once
 from alexnet_tf.variants import Variant, get_variant
 
 
@@ -61,8 +61,8 @@ class Classifier:
 
         For a file that is no readable picture it is an ImageError.
         """
-        views = max(1 + get_variant(engine.variant).mirrored for engine in self.engines)
-        size = BATCH // max(views, self.crops)
+        most = min(most_at_once(get_variant(engine.variant)) for engine in self.engines)
+        size = most // self.crops
         batches = [files[start : start + size] for start in range(0, len(files), size)]
         among = len(files) * self.crops * len(self.engines)
         ways = {(engine.variant, engine.resize) for engine in self.engines}

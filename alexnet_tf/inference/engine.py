@@ -36,6 +36,11 @@ FEATURES = {"pool5": "fc6", "fc6": "fc7", "fc7": "fc8"}
 MOST_AS_IT_IS = 250
 
 
+def most_at_once(variant: Variant) -> int:
+    """Return how many inputs a network of that variant may be asked about at once."""
+    return BATCH // (1 + variant.mirrored)
+
+
 class Engine:
     """A finished network, which is opened when the first picture asks.
 
@@ -104,16 +109,11 @@ class Engine:
         variant = settings.chosen_variant()
         return cls(variant, settings.resize, classes, run.model_path, run.litert_path)
 
-    @property
-    def batch(self) -> int:
-        """The most inputs that it may be asked about at once."""
-        return BATCH // (1 + self.variant.mirrored)
-
     def probabilities(self, inputs: np.ndarray, among: int) -> np.ndarray:
         """Return the probabilities, float32 (n, classes), for inputs float32 (n, 227, 227, 3).
 
-        n is at most `batch`, and `among` says how many will be asked for in all: up to
-        `MOST_FOR_LITE` are answered in float32 by LiteRT, where it can; more by `FastModel`.
+        n is at most what `most_at_once` says, and `among` says how many will be asked for in all:
+        up to `MOST_FOR_LITE` are answered in float32 by LiteRT, where it can; more by `FastModel`.
         """
         if among <= MOST_FOR_LITE and self._has_litert:
             model = self._lite_model
@@ -230,4 +230,4 @@ class Engine:
         model = self._keras_model  # before the next line, for it imports TensorFlow quietly
         from alexnet_tf.inference.fast import FastModel
 
-        return FastModel(model, native_precision(), self.batch)
+        return FastModel(model, native_precision(), most_at_once(self.variant))

@@ -22,6 +22,9 @@ from alexnet_tf.system.text import printable
 from alexnet_tf.variants import FC_LAYERS, KERAS, Variant, count_parameters
 from alexnet_tf.weights import Weights, fingerprint
 
+# What becomes something else at the start of a run, and is that whenever it goes on.
+AUTO = {"precision": "auto", "scale": 0, "units": 0, "head": None, "leave_out": None}
+
 
 @dataclass(frozen=True)
 class Job:
@@ -108,16 +111,11 @@ def prepare(settings: Settings, directory: str | Path, typed: Collection[str] | 
 
 def _going_on(settings: Settings, run: Run, typed: Collection[str] | None) -> Settings:
     """Return the settings of a run that was started before, and those that are told it now."""
-    before = run.read_config()["settings"]
-    if typed is None:
-        own = {name: getattr(settings, name) or before[name] for name in ("head", "leave_out")}
-        if settings.precision == "auto":
-            own["precision"] = before["precision"]
-        return replace(settings, **own)
-    told = {name: value for name, value in asdict(settings).items() if name in typed}
-    if told.get("precision") == "auto":
-        del told["precision"]
-    return Settings(**before | told).with_scale()
+    before, now = run.read_config()["settings"], asdict(settings)
+    own = [name for name, value in AUTO.items() if now[name] == value]
+    if typed is not None:
+        own += [name for name in now if name not in typed]
+    return Settings(**now | {name: before[name] for name in own})
 
 
 def _starting(settings: Settings) -> Settings:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -29,9 +28,9 @@ from alexnet_tf.system.progress import progress
 from alexnet_tf.training.averages import Averages
 from alexnet_tf.training.epoch import Epoch, Measured, Result, means, measured
 from alexnet_tf.training.job import Job
+from alexnet_tf.training.looks import judged, looks
 from alexnet_tf.training.schedules import learning_rate
 from alexnet_tf.training.standardize import Standardization
-from alexnet_tf.variants import Variant
 
 MOMENTUM = 0.9  # Krizhevsky 2012, section 5
 # Examples that are looked at together where nothing is learned from them.
@@ -155,7 +154,7 @@ class Trainer:
         If not `thorough`, of all windows it sees those in the corners, and no mirror image.
         """
         seen = self._seen(examples, what, thorough)
-        return measured((_judged(logits, labels) for logits, labels in seen), examples.labels)
+        return measured((judged(logits, labels) for logits, labels in seen), examples.labels)
 
     def calibrate(self) -> tuple[float, float]:
         """Set the temperature at which validation pictures have the lowest loss; return their
@@ -368,32 +367,6 @@ class Trainer:
         if windows is not None:
             values = tf.gather(values, tf.range(count) * self.variant.windows + windows)
         return tf.cast(values, tf.float32)
-
-
-def looks(variant: Variant, are_apart: bool, thorough: bool) -> list[int]:
-    """Return the numbers of the looks at a picture that an answer is the mean of.
-
-    Where windows are not told apart, one look has all of them.
-    """
-    views, windows, count = range(1 + variant.mirrored), range(variant.windows), variant.windows
-    if not thorough:
-        side = math.isqrt(count)
-        views, windows = range(1), sorted({0, side - 1, count - side, count - 1})
-    if not are_apart:
-        windows = range(1)
-    return [view * count + window for view in views for window in windows]
-
-
-def _judged(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return cross-entropies (n,), whether the likeliest class is right (n,), and probabilities
-    (n, classes), of logits (looks, n, classes)."""
-    probabilities = mean_probabilities(logits)
-    if len(logits) == 1:
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits[0]).numpy()
-        return losses, logits[0].argmax(axis=1) == labels, probabilities.astype(np.float32)
-    right = np.maximum(probabilities[np.arange(len(labels)), labels], np.finfo(np.float32).tiny)
-    hits = probabilities.argmax(axis=1) == labels
-    return -np.log(right).astype(np.float32), hits, probabilities.astype(np.float32)
 
 
 def balanced(labels: np.ndarray) -> np.ndarray:

@@ -17,8 +17,9 @@ from alexnet_tf.data.dataset import Picture
 from alexnet_tf.model import part
 from alexnet_tf.system.files import replacing, write_text
 from alexnet_tf.system.text import printable
+from alexnet_tf.training.looks import looks
 from alexnet_tf.training.tensorboard.pictures import EMPTY, thumbnails
-from alexnet_tf.training.trainer import CHUNK, Trainer, looks
+from alexnet_tf.training.trainer import CHUNK, Trainer
 
 # The most pictures, and the side of each in pixels.
 MOST, SIDE = 1000, 48

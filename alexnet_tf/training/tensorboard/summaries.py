@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 
@@ -23,6 +22,7 @@ from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.util.tensor_util import make_tensor_proto
 
+from alexnet_tf.runs.command import training_command
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system.text import printable
 from alexnet_tf.training.job import Job
@@ -117,7 +117,8 @@ def settings(job: Job) -> Iterator[Summary]:
         name: printable(value) if isinstance(value, str) else value for name, value in told.items()
     }
     yield hparams.hparams_pb(compared, trial_id=printable(job.run.directory))
-    yield text("command", command(job).split("\n"))
+    command = training_command(job.settings, job.run.directory)
+    yield text("command", command.split("\n"))
     yield text("settings", [f"{name:16}{value}" for name, value in told.items()])
     yield text("pictures", job.dataset.summary().split("\n"))
 
@@ -125,20 +126,6 @@ def settings(job: Job) -> Iterator[Summary]:
 def finished() -> Summary:
     """Return that a run has ended well."""
     return _converted(session_end_pb(STATUS_SUCCESS))
-
-
-def command(job: Job) -> str:
-    """Spell the command that trains the same: with every setting that is not its default."""
-    lines = [["python", "train_alexnet.py", "--run", str(job.run.directory)]]
-    for each in fields(Settings):
-        value, option = getattr(job.settings, each.name), each.name.replace("_", "-")
-        if value == each.default:
-            continue
-        if isinstance(value, bool):
-            lines.append([f"--{option}" if value else f"--no-{option}"])
-        else:
-            lines.append([f"--{option}", str(value)])
-    return " \\\n  ".join(map(shlex.join, lines))
 
 
 def _converted(summary) -> Summary:

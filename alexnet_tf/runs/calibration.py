@@ -8,6 +8,8 @@ import numpy as np
 BINS = 15
 # The logarithms of the temperatures that are tried: from 1/20 to 20.
 LEAST, MOST = -3.0, 3.0
+# Their deviation before any picture is seen: heads of this program came to 1.0 to 1.3.
+USUAL = 0.5
 TINY = np.finfo(np.float64).tiny
 
 
@@ -43,17 +45,13 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """Return what logits (looks, pictures, classes) have to be divided by for the lowest loss.
 
     Guo 2017, section 4.2, but for the mean over the looks: which answer is the likeliest hardly
-    ever changes, how sure it is does. Of n pictures each is taken to be right in n + 1 of n + 2
-    cases (Platt 1999, section 2.2): a network that is right about a few is not made sure of all.
+    ever changes, how sure it is does. A few pictures move it but a little from 1, or a network that
+    is right about all of them would be made sure of everything.
     """
     from scipy.optimize import minimize_scalar  # takes a third of a second to import
 
-    doubt, classes = 1 / (len(labels) + 2), logits.shape[-1]
-
     def loss(logarithm: float) -> float:
         probabilities = mean_probabilities(logits, np.exp(logarithm))
-        right, every = log_loss(probabilities, labels), -np.log(np.maximum(probabilities, TINY))
-        wrong = (every.sum(axis=1).mean() - right) / (classes - 1)
-        return (1 - doubt) * right + doubt * wrong
+        return len(labels) * log_loss(probabilities, labels) + (logarithm / USUAL) ** 2 / 2
 
     return float(np.exp(minimize_scalar(loss, bounds=(LEAST, MOST), method="bounded").x))

@@ -3,11 +3,13 @@
 import argparse
 import runpy
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs import recipes
+from alexnet_tf.runs.command import training_command
 from alexnet_tf.runs.recipes import RECIPES
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.training.job import prepare
@@ -142,3 +144,19 @@ def test_what_is_trained_and_what_is_kept_of_the_rest():
 def test_what_does_not_go_together_is_refused(tmp_path, settings, message):
     with pytest.raises(UserError, match=message):
         prepare(Settings(**settings), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--data photos --seed 3 --scale 288 --units 1024",
+        "--recipe classical --no-mirror",
+        "--recipe paper --epochs 3 --no-crop",
+        "--weights none --train all --width 0.5",
+    ],
+)
+def test_the_command_of_a_run_says_what_was_typed(parse, line):
+    command = training_command(parse(line), Path("my run")).replace("\\\n", "")
+    program, _, told = command.partition(" --run 'my run'")
+    assert program == "python train_alexnet.py"
+    assert parse(told) == parse(line) and len(told.split()) == len(line.split())

@@ -6,21 +6,36 @@ import shlex
 from dataclasses import fields
 from pathlib import Path
 
-from alexnet_tf.runs.settings import Settings
+from alexnet_tf.runs.recipes import RECIPES
+from alexnet_tf.runs.settings import NO_WEIGHTS, Settings
 
 
 def training_command(settings: Settings, directory: Path) -> str:
-    """Spell the command of a run in `directory`, with every setting that is not its default.
+    """Spell the command of a run in `directory`, by the recipe that leaves least to be told.
 
     Each option is in a line of its own, as a shell takes it.
     """
-    lines = [["python", "train_alexnet.py", "--run", str(directory)]]
+    usual = "classical" if settings.weights == NO_WEIGHTS else next(iter(RECIPES))
+    commands = []
+    for name, recipe in RECIPES.items():
+        if any(getattr(settings, each) is None for each in recipe):  # which no option says
+            continue
+        lines = [["python", "train_alexnet.py", "--run", str(directory)]]
+        if name != usual:
+            lines.append(["--recipe", name])
+        commands.append(lines + _differences(settings, Settings(**recipe)))
+    return " \\\n  ".join(map(shlex.join, min(commands, key=len)))
+
+
+def _differences(settings: Settings, told: Settings) -> list[list[str]]:
+    """Spell the options that make of what is `told` without them these settings."""
+    lines = []
     for each in fields(Settings):
         value, option = getattr(settings, each.name), each.name.replace("_", "-")
-        if value == each.default:
+        if value == getattr(told, each.name):
             continue
         if isinstance(value, bool):
             lines.append([f"--{option}" if value else f"--no-{option}"])
         else:
             lines.append([f"--{option}", str(value)])
-    return " \\\n  ".join(map(shlex.join, lines))
+    return lines

@@ -129,9 +129,11 @@ def _starting(settings: Settings) -> Settings:
 
 
 def _new_units(settings: Settings, variant: Variant, weights: Weights) -> int | None:
-    """Return what --units 0 stands for; None: what the variant has."""
+    """Return what --units 0 stands for; None for a variant with other units in fc6 than in fc7."""
     is_new = weights and "fc6" not in weights and settings.first_of_head() == "fc6"
-    return NEW_UNITS if is_new and min(variant.fc_units) > NEW_UNITS else None
+    if is_new and min(variant.fc_units) > NEW_UNITS:
+        return NEW_UNITS
+    return variant.fc_units[0] if len({*variant.fc_units}) == 1 else None
 
 
 def _with_head(settings: Settings) -> Settings:

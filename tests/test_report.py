@@ -8,6 +8,7 @@ import re
 import shutil
 
 import html5lib
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -16,6 +17,7 @@ from alexnet_tf.inference.review import review
 from alexnet_tf.reports import html
 from alexnet_tf.reports.comparison_report import write_comparison_report
 from alexnet_tf.reports.run_report import leave_report, write_report
+from alexnet_tf.runs.answers import read_answers, write_answers
 from alexnet_tf.runs.run import Run
 from tests.support.runs import write_run
 from tests.support.small import CIFAR, LENET, Listener, job, train
@@ -87,6 +89,21 @@ def test_the_page_says_what_the_terminal_says(command, run):
     first = page.find(".//section[@id='accuracy']//tbody/tr")
     shares = [f"{said['classes'][0][name]:.1%}" for name in ("precision", "recall", "f1")]
     assert [words(td) for td in first.findall("td")] == ["cat", "4", *shares]
+
+
+def test_answers_that_were_kept_are_those_of_the_network(run):
+    kept = review(run, thoroughly=False).answers
+    for damaged in (b"", run.answers_path.read_bytes()[:-100]):
+        run.answers_path.unlink()  # linked to that of others
+        run.answers_path.write_bytes(damaged)
+        anew = review(run, thoroughly=False).answers
+        assert anew.probabilities is not kept.probabilities
+        np.testing.assert_allclose(anew.probabilities, kept.probabilities, atol=2e-5)
+    write_answers(run, np.ones_like(kept.probabilities))
+    assert (review(run, thoroughly=False).answers.probabilities == 1).all()
+    run.model_path.unlink()
+    shutil.copy(write_run(run.directory.with_name("other"), NAMES).model_path, run.model_path)
+    assert read_answers(run, *kept.probabilities.shape) is None
 
 
 def test_every_picture_has_its_text_and_nothing_is_fetched(run):

@@ -15,6 +15,7 @@ from alexnet_tf.inference.duplicates import Duplicate, find_duplicates
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.inference.stored import open_store, vectors
 from alexnet_tf.inference.suspects import Suspect, find_suspects, unseen_answers
+from alexnet_tf.runs.answers import read_answers
 from alexnet_tf.runs.history import History, best_epoch, read_history
 from alexnet_tf.runs.pictures import started_pictures
 from alexnet_tf.runs.run import Run
@@ -64,7 +65,7 @@ def review(run: Run, thoroughly: bool = True) -> Review:
     settings, engine = Settings(**config["settings"]), Engine.of_run(run)
     dataset, network = started_pictures(run), engine.open_keras()
     store = open_store(engine, settings)
-    answers, failed = ask(engine, network, store, dataset.validation)
+    answers, failed = _answers(run, engine, network, store, dataset.validation)
     if not answers.pictures:
         raise UserError(
             f"{run.directory}: none of its {len(dataset.validation)} validation pictures can be "
@@ -95,6 +96,14 @@ def review(run: Run, thoroughly: bool = True) -> Review:
         len(unseen.pictures),
         duplicates,
     )
+
+
+def _answers(run, engine, network, store, pictures) -> tuple[Answers, int]:
+    """Return what training kept of its answers about the validation `pictures`, or ask again."""
+    kept = read_answers(run, len(pictures), len(engine.classes))
+    if kept is None:
+        return ask(engine, network, store, pictures)
+    return Answers(engine.classes, tuple(pictures), kept), 0
 
 
 def counts(found: Review) -> list[tuple[str, int, int, int]]:

@@ -46,6 +46,7 @@ class Run:
         self.model_path = self.directory / model
         self.litert_path = self.directory / "model.tflite"
         self.digests_path = self.directory / DIGESTS
+        self.answers_path = self.directory / "answers.npz"
         self.report_path = self.directory / "report.html"
         # Pictures that are probably labelled wrongly.
         self.suspects_path = self.directory / "suspects.csv"

@@ -16,6 +16,7 @@ from alexnet_tf.data.examples import Examples
 from alexnet_tf.data.features import FeatureStore
 from alexnet_tf.errors import RunError
 from alexnet_tf.exports.litert import exporting_apart
+from alexnet_tf.runs.answers import write_answers
 from alexnet_tf.runs.checkpoints import (
     load_latest,
     not_finite,
@@ -66,6 +67,7 @@ def train(job: Job, log: Logger, watch: Stopwatch | None = None) -> None:
                 found = finish(trainer, log)
                 network = trainer.network()
                 write_model(job.run, network)
+                write_answers(job.run, found.probabilities)
                 test = measure_test(trainer, log)
                 loop.tensorboard.finish(trainer, network, loop.history, found, test)
             watch.lap("finished model")

@@ -16,7 +16,7 @@ HOST ?= localhost
 # capitals: BATCH_SIZE=64. What is left empty takes the script's own default.
 OPTIONS_OF_TRAINING := data leave-out weights variant resize scale train head head-rate initial \
   activation dropout width units epochs batch-size learning-rate schedule warm-up decay patience decay-samples \
-  weight-decay clip ema stop-early color-shift seed precision threads best keep average log-every \
+  fall weight-decay clip ema stop-early color-shift seed precision threads best keep average log-every \
   tensorboard features max-lost recipe log
 # Of these --option and --no-option: CROP=1, CROP=0.
 SWITCHES := lrn overlap decoupled balance crop calibrate report

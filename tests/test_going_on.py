@@ -111,3 +111,14 @@ def test_a_test_set_is_measured_once_at_the_end(faces, tmp_path):
     answers = model.predict_on_batch(preprocess_input(images, "lenet5")).argmax(axis=1)
     accuracy = np.mean(answers == [picture.label for picture in test])
     assert f"accuracy {accuracy:.4f} (" in line
+
+
+def test_a_rate_that_falls_to_nothing_does_so_over_the_epochs_of_the_start(faces, tmp_path):
+    told = LENET | {"schedule": "cosine", "learning_rate": 0.05}
+    heard(job(faces, tmp_path / "run", **told, epochs=2))
+    shorter = job(faces, tmp_path / "run", **told, epochs=1)
+    assert shorter.settings.fall == 2
+    with pytest.raises(UserError, match="after --fall 2 epochs the learning rate is 0"):
+        job(faces, tmp_path / "run", **told, epochs=3)
+    rates = [epoch["learning_rate"] for epoch in read_history(Run(tmp_path / "run"))]
+    assert rates[0] > rates[1] > 0  # of their last steps

@@ -25,3 +25,11 @@ def test_it_falls_whenever_so_many_pictures_were_seen():
     assert rates == pytest.approx([0.1, 0.1, 0.01, 0.001])
     settings = Settings(schedule="exponential", learning_rate=1.0, decay=0.5, decay_samples=100)
     assert learning_rate(settings, [0.1, 0.9], 350) == 0.125
+
+
+def test_it_falls_along_half_a_cosine_after_the_warm_up():
+    """By hand: 100 pictures an epoch, one epoch of warm-up in batches of 50, then four down."""
+    settings = Settings(schedule="cosine", fall=5, warm_up=1.0, learning_rate=0.02, batch_size=50)
+    rates = [learning_rate(settings, [], seen, 100) for seen in (0, 50, 100, 300, 400, 500, 600)]
+    falling = [0.02, 0.01, 0.02 * (1 - 0.5**0.5) / 2, 0, 0]
+    assert rates == pytest.approx([0.01, 0.02, *falling])

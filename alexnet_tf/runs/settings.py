@@ -26,7 +26,7 @@ from alexnet_tf.variants import (
 
 # In place of a file of weights: none, all layers start at random.
 NO_WEIGHTS = "none"
-SCHEDULES = ("constant", "plateau", "exponential")
+SCHEDULES = ("constant", "plateau", "exponential", "cosine")
 LOSS, BALANCED = "loss", "balanced"
 RANDOM, PRETRAINED = HEADS = ("random", "pretrained")
 # What a --scale of 0 stands for on pretrained convolutions, by the network's own size.
@@ -185,7 +185,8 @@ class Settings:
     schedule: str = _optimization(
         "constant",
         "plateau: the learning rate is multiplied by --decay when the validation accuracy has not"
-        " improved for --patience epochs; exponential: whenever --decay-samples pictures were seen",
+        " improved for --patience epochs; exponential: whenever --decay-samples pictures were seen;"
+        " cosine: it falls along half a cosine, to nothing after --fall epochs",
         choices=SCHEDULES,
     )
     warm_up: float = _optimization(
@@ -199,6 +200,9 @@ class Settings:
     )
     patience: int = _optimization(5, "see --schedule", "N", arguments.positive)
     decay_samples: int = _optimization(5_000_000, "see --schedule", "N", arguments.positive)
+    fall: int = _optimization(
+        0, "see --schedule; 0: the --epochs of the start", "N", arguments.natural
+    )
     weight_decay: float = _optimization(
         0.0,
         "share of each kernel that a step of rate 1 takes away; as in the paper's update it goes"
@@ -391,6 +395,11 @@ class Settings:
         if self.head == RANDOM and self.head_rate:
             raise UserError(f"--head-rate goes with --head {PRETRAINED}, not with {RANDOM}")
         self._check_scale()
+        if 0 < self.fall < self.epochs and self.schedule == "cosine":
+            raise UserError(
+                f"--epochs {self.epochs}: after --fall {self.fall} epochs the learning rate is 0, "
+                "and more of them change nothing; start another --run for more"
+            )
         if self.crop and self.resize == "squash":
             raise UserError(
                 "--crop has nothing to cut from after --resize squash; give short or caffe"

@@ -23,7 +23,7 @@ from alexnet_tf.variants import FC_LAYERS, KERAS, Variant, count_parameters
 from alexnet_tf.weights import Weights, fingerprint
 
 # What becomes something else at the start of a run, and is that whenever it goes on.
-AUTO = {"precision": "auto", "scale": 0, "units": 0, "head": None, "leave_out": None}
+AUTO = {"precision": "auto", "scale": 0, "units": 0, "fall": 0, "head": None, "leave_out": None}
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,8 @@ def _starting(settings: Settings) -> Settings:
     """Return the settings of a new run, with what `auto` and 0 stand for here."""
     if settings.precision == "auto":
         settings = replace(settings, precision=native_precision())
+    if settings.schedule == "cosine" and settings.fall == 0:
+        settings = replace(settings, fall=settings.epochs)
     if settings.units == 0 and Path(settings.weights).is_dir():
         before = finished_run(settings.weights).read_config()["settings"]
         settings = replace(settings, units=before["units"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from alexnet_tf.runs.settings import Settings
@@ -19,9 +20,13 @@ def learning_rate(
         "constant": 0,
         "plateau": _plateaus(accuracies, settings.patience),
         "exponential": samples // settings.decay_samples,
+        "cosine": 0,
     }[settings.schedule]
     rate = settings.learning_rate * settings.decay**times
     warm = settings.warm_up * pictures
+    if settings.schedule == "cosine":  # Loshchilov 2017, equation 5, without restarts
+        fallen = (samples - warm) / max(1, settings.fall * pictures - warm)
+        rate *= (1 + math.cos(math.pi * min(max(fallen, 0), 1))) / 2
     return rate * min(1.0, (samples + settings.batch_size) / warm) if warm else rate
 
 

@@ -26,9 +26,10 @@ MAY_IMPORT = {
     "training": ASKS,
     "inference": {*ASKS, "layers"},
     "reports": {*ASKS, "inference"},
-    "commands": {*ASKS, "inference", "reports", "training", "layers"},
-    "__main__": {"commands"},
-    "__init__": set(),
+    "api": {*ASKS, "inference", "reports", "training"},
+    "commands": {*ASKS, "inference", "reports", "training", "api", "layers"},
+    "__main__": {"commands", "system"},
+    "__init__": {"api", "data", "model", "errors"},
 }
 
 

@@ -7,7 +7,7 @@ import io
 import json
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,10 +15,13 @@ from typing import Any, BinaryIO
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.disk import room_for
 from alexnet_tf.system.files import check_replaceable, itself, read_json, sync, write_json
+from alexnet_tf.system.fingerprints import content_digest
 from alexnet_tf.system.locks import locked
 from alexnet_tf.system.text import is_printable, printable
 
 SUFFIXES = (".csv", ".jsonl")
+# The most pictures that are compared with what they were.
+SAMPLE = 64
 
 # What a line says: {"file", "label", "probability", "top"}, or {"file", "error"}.
 Record = dict[str, Any]
@@ -73,10 +76,13 @@ class Predictions:
                         "line or the file, or give --out another name"
                     ) from error
 
-    def remaining(self, pictures: Sequence[str], gone: Collection[str] = ()) -> list[str]:
+    def remaining(
+        self, pictures: Sequence[str], is_gone: Callable[[str], bool] = lambda file: False
+    ) -> list[str]:
         """Return those of `pictures` that have no line yet, in order.
 
-        Raises UserError if there is a line about another picture, but for those in `gone`.
+        Raises UserError if there is a line about another picture, unless that one `is_gone`, or if
+        what a picture holds has changed; a sample of them is looked at.
         """
         done = Counter(record["file"] for record in self.records())
         remaining = []
@@ -85,13 +91,27 @@ class Predictions:
                 done[self._name(picture)] -= 1
             else:
                 remaining.append(picture)
-        others = +done - Counter(self._name(picture) for picture in gone)
-        for other in others:
-            raise UserError(
-                f"{self.path}: has an answer about {printable(other)}, which is not among the "
-                "pictures now; name the same ones to go on, or give --out another name"
-            )
+        for other in +done:
+            if not is_gone(other):
+                raise UserError(
+                    f"{self.path}: has an answer about {printable(other)}, which is not among the "
+                    "pictures now; name the same ones to go on, or give --out another name"
+                )
+        self._check_sample(pictures, {*remaining})
         return remaining
+
+    def _check_sample(self, pictures: Sequence[str], remaining: Collection[str]) -> None:
+        """Compare what some of the answered pictures hold with what they held at the beginning."""
+        path = self._state / "sample.json"
+        if not path.exists():
+            sample = pictures[:: -(-len(pictures) // SAMPLE) or 1]
+            write_json(path, {picture: _digest(picture) for picture in sample})
+        for picture, digest in read_json(path).items():
+            if picture not in remaining and digest and _digest(picture) not in (None, digest):
+                raise UserError(
+                    f"{printable(picture)}: has changed since {self.path} was begun, whose answers "
+                    "would be about other pictures; give --out another name"
+                )
 
     def write(self, record: Record) -> None:
         """Append a line, whole or not at all."""
@@ -171,6 +191,13 @@ class Predictions:
         if not isinstance(record["file"], str) or not {"label", "error"} & set(record):
             raise ValueError(line)
         yield record
+
+
+def _digest(path: str) -> str | None:
+    try:
+        return content_digest(path) if os.path.isfile(path) else None
+    except OSError:  # then the answer is an error
+        return None
 
 
 def _row(cells: Sequence[object]) -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import csv
 import errno
-import hashlib
 import os
 import shutil
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
@@ -27,6 +27,7 @@ from alexnet_tf.system.files import (
     sync,
     sync_directory,
 )
+from alexnet_tf.system.fingerprints import content_digest
 from alexnet_tf.system.locks import locked
 from alexnet_tf.system.text import printable
 
@@ -64,7 +65,7 @@ class Sorter:
         self, directory: Path, classes: Sequence[str], by: str = "copy", unsure: float = 0
     ):
         self.directory = Path(os.path.abspath(directory))
-        self._by, self._unsure = by, unsure
+        self.by, self._unsure = by, unsure
         self._folders = folder_names([*dict.fromkeys(classes), UNSURE])
         self._steps: dict[str, Step] = {}
         self._targets: set[str] = set()
@@ -80,15 +81,25 @@ class Sorter:
                 self._undo.add(step)
             yield
 
-    def moved(self) -> list[str]:
-        """Return the absolute paths from which pictures have gone."""
-        return [step.source for step in self._steps.values() if step.by == "move"]
+    def counts(self) -> dict[str, int]:
+        """Count the pictures in each folder."""
+        return Counter(os.path.basename(os.path.dirname(path)) for path in sorted(self._targets))
+
+    def is_target(self, file: str) -> bool:
+        """Tell whether `file` is what was put here."""
+        return os.path.abspath(file) in self._targets
 
     def is_placed(self, file: str) -> bool:
-        """Tell whether `file` is in its folder already, or is what was put there."""
-        path = os.path.abspath(file)
-        step = self._steps.get(path)
-        return path in self._targets or bool(step) and _is_there(step) and _holds(path, step)
+        """Tell whether `file`, as it is, was put into its folder, and is there."""
+        step = self._steps.get(os.path.abspath(file))
+        return bool(step) and _is_there(step) and _holds(step.source, step)
+
+    def is_finished(self, file: str) -> bool:
+        """Tell whether what `file` was when it was sorted has its place, and nothing is to do."""
+        step = self._steps.get(os.path.abspath(file))
+        if not step or not os.path.lexists(step.target):
+            return False
+        return not (step.by == "move" and os.path.isfile(step.source) and _holds(step.source, step))
 
     def place(self, file: str, label: str, probability: float) -> None:
         """Put `file` into the folder of its label, unless it is there.
@@ -99,7 +110,7 @@ class Sorter:
         step = self._steps.get(source)
         is_there = bool(step) and _is_there(step)
         if not (is_there and not os.path.lexists(source)):
-            content = digest(source)
+            content = content_digest(source)
             if not (is_there and step.digest == content):
                 self._put(source, self._folder(label, probability), content)
             elif step.by == "move":  # it was stopped before the last step
@@ -115,14 +126,16 @@ class Sorter:
 
     def _put(self, source: str, folder: Path, content: str) -> None:
         for target in _free_names(folder, os.path.basename(source)):
-            step = Step(source, str(target), self._by, content)
+            step = Step(source, str(target), self.by, content)
             self._undo.add(step)
             with suppress(FileExistsError):  # since it was looked for
-                transfer(source, target, self._by)
+                transfer(source, target, self.by)
                 self._remember(step)
                 return
 
     def _remember(self, step: Step) -> None:
+        if step.by == MADE:
+            return
         self._steps[step.source] = step
         self._targets.add(step.target)
 
@@ -282,13 +295,7 @@ def _is_there(step: Step) -> bool:
 
 def _holds(path: str, step: Step) -> bool:
     """Tell whether the file `path` holds what was put at the target of a step."""
-    return digest(path) == step.digest
-
-
-def digest(path: str) -> str:
-    """Return the SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return content_digest(path) == step.digest
 
 
 def _remove_empty(folder: Path) -> None:

@@ -10,152 +10,15 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) == signal.default_
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
-import json
-import sys
-from pathlib import Path
 
-from alexnet_tf import starter
-from alexnet_tf.commands import cli
-from alexnet_tf.data.imagenet import read_classes
-from alexnet_tf.data.images import CROPS, RESIZES
-from alexnet_tf.data.listing import left_out
-from alexnet_tf.errors import UserError
-from alexnet_tf.inference.classifier import Answer, Classifier, find_pictures
-from alexnet_tf.inference.engine import Engine
-from alexnet_tf.runs.run import STARTER_RUN, finished_run
-from alexnet_tf.runs.settings import Settings
-from alexnet_tf.system import arguments, streams
-from alexnet_tf.system.text import printable
-from alexnet_tf.variants import VARIANTS
-
-DEFAULT_SETTINGS = Settings()
-
-
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    add = parser.add_argument
-    add(
-        "mode",
-        choices=("1", "2"),
-        help="1: the five likeliest of ImageNet's 1,000 classes; 2: the class among those that you"
-        " trained, cat or dog for example",
-    )
-    add("pictures", nargs="+", metavar="PICTURE", help="a picture, or a folder of pictures")
-    add("--json", action="store_true", help="one JSON object per line")
-    add(
-        "--top",
-        type=arguments.positive,
-        metavar="N",
-        help="name the N likeliest classes (1: five, 2: one, unless told otherwise)",
-    )
-    add(
-        "--run",
-        dest="runs",
-        action="append",
-        metavar="DIR",
-        help="2: the run to ask (the latest finished one, or else the starter); the answers of"
-        " several are averaged",
-    )
-    add(
-        "--weights",
-        type=arguments.place,
-        default=DEFAULT_SETTINGS.weights,
-        metavar="FILE",
-        help="1: pretrained weights with all eight layers (%(default)s)",
-    )
-    add(
-        "--classes",
-        metavar="FILE",
-        help="1: the names of other classes than ImageNet's, a line each, in the order of the"
-        " weights' outputs",
-    )
-    add(
-        "--variant",
-        default=DEFAULT_SETTINGS.variant,
-        choices=VARIANTS,
-        help="1: the AlexNet that the weights were trained for (%(default)s)",
-    )
-    add(
-        "--resize",
-        default=DEFAULT_SETTINGS.resize,
-        choices=RESIZES,
-        help="1: scale the short side to 256 pixels, squash to 256 × 256 as Caffe did, or squash to"
-        " the input's size (%(default)s); a run remembers its own",
-    )
-    add(
-        "--crops",
-        type=int,
-        default=CROPS[0],
-        choices=CROPS,
-        help="10: average over corners, centre and their mirror images, as the paper (%(default)s)",
-    )
-    return parser.parse_args()
+from alexnet_tf.commands import cli, predict
 
 
 def main() -> int:
-    options = parse_arguments()
-    if options.mode == "1":
-        classes = read_classes(options.classes) if options.classes else None
-        engines = [Engine.of_imagenet(options.weights, options.variant, options.resize, classes)]
-    else:
-        runs = [finished_run(directory) for directory in options.runs or [None]]
-        engines = [Engine.of_run(run) for run in runs]
-        if not options.runs and runs == [STARTER_RUN]:
-            print(f"predict_alexnet.py: {starter.remark()}", file=sys.stderr)
-    classifier = Classifier(engines, options.crops)
-    pictures, rejected = find_pictures(options.pictures)
-    if rejected:
-        print(f"predict_alexnet.py: left out: {left_out(rejected)}", file=sys.stderr)
-    if not pictures:
-        raise UserError(f"{options.pictures[0]}: holds no pictures")
-    is_single = len(options.pictures) == 1 and not Path(options.pictures[0]).is_dir()
-    top = options.top or (5 if options.mode == "1" or options.json else 1)
-    names_only = options.mode == "2" and top == 1
-
-    failed = False
-    for answer in classifier.classify(pictures, top):
-        if answer.error:
-            failed = True
-            print(f"predict_alexnet.py: {answer.error}", file=sys.stderr)
-        if options.json:
-            print(json.dumps(as_json(answer)), flush=True)
-        else:
-            for line in as_lines(answer, names_only, is_single):
-                print(line, flush=True)
-        if not streams.is_read():
-            break
-    for engine in engines:
-        keep_litert(engine)
-    return 2 if failed else 0
-
-
-def keep_litert(engine: Engine) -> None:
-    """Write the LiteRT file that an answer lacked; no folder that takes none spoils the answers."""
-    if engine.lacks_litert():
-        path = engine.litert_path
-        print(f"keeping {path}, so that the next answer takes a second", file=sys.stderr)
-        try:
-            engine.write_litert()
-        except (OSError, UserError) as error:
-            print(f"it could not be kept: {error}", file=sys.stderr)
-
-
-def as_json(answer: Answer) -> dict:
-    """Put an answer, or why there is none, into the dict of a JSON line."""
-    if answer.error:
-        return {"file": answer.file, "error": str(answer.error)}
-    label, probability = answer.top[0]
-    top = [{"label": label, "probability": probability} for label, probability in answer.top]
-    return {"file": answer.file, "label": label, "probability": probability, "top": top}
-
-
-def as_lines(answer: Answer, names_only: bool, is_single: bool) -> list[str]:
-    """Write a line for each class: a single picture's with spaces, others' with file and tabs."""
-    top = [(printable(label), f"{p:.4f}") for label, p in answer.top]
-    fields = [line[:1] if names_only else line for line in top]
-    if is_single:
-        return [" ".join(line) for line in fields]
-    return ["\t".join((printable(answer.file), *line)) for line in fields]
+    """Answer as the command line asks."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    predict.add_arguments(parser, mode_needed=True)
+    return predict.run(parser.parse_args())
 
 
 if __name__ == "__main__":

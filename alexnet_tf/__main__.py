@@ -1,61 +1,67 @@
-"""``python -m alexnet_tf VERB``: what is not training or prediction."""
+"""``alexnet-tf VERB``, or ``python -m alexnet_tf VERB``."""
 
 from __future__ import annotations
 
 import signal
+import sys
 
 # Ctrl-C while all this is imported ends it without a traceback, but where a shell has it ignored.
-if __name__ == "__main__" and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+if __name__ == "__main__" or sys.argv[0].endswith("alexnet-tf"):
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
+from collections.abc import Sequence
+from importlib import import_module
 
-from alexnet_tf.commands import (
-    cli,
-    compare,
-    data,
-    demo,
-    doctor,
-    evaluate,
-    explain,
-    export,
-    features,
-    report,
-    similar,
-    summary,
-    tensorboard,
-    weights,
+from alexnet_tf import __version__
+from alexnet_tf.commands import cli
+from alexnet_tf.system import program
+
+# A module of `alexnet_tf.commands` for each.
+VERBS = (
+    "train",
+    "predict",
+    "data",
+    "weights",
+    "summary",
+    "evaluate",
+    "report",
+    "compare",
+    "explain",
+    "features",
+    "similar",
+    "export",
+    "tensorboard",
+    "doctor",
+    "demo",
 )
-
-VERBS = {
-    "data": data,
-    "weights": weights,
-    "summary": summary,
-    "evaluate": evaluate,
-    "report": report,
-    "compare": compare,
-    "explain": explain,
-    "features": features,
-    "similar": similar,
-    "export": export,
-    "tensorboard": tensorboard,
-    "doctor": doctor,
-    "demo": demo,
-}
-
-
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m alexnet_tf", description=__doc__)
-    parsers = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for name, verb in VERBS.items():
-        verb.add_arguments(parsers.add_parser(name, help=verb.HELP))
-    return parser.parse_args()
 
 
 def main() -> int | None:
-    options = parse_arguments()
-    return VERBS[options.verb].run(options)
+    """Run the verb that the command line names; the modules of others are not imported."""
+    words = sys.argv[1:]
+    parser = argparse.ArgumentParser(
+        prog=program.command("").strip(), description="AlexNet transfer learning that works."
+    )
+    parser.add_argument("--version", action="version", version=f"alexnet_tf {__version__}")
+    parsers = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs = {name: import_module(f"alexnet_tf.commands.{name}") for name in _asked(words)}
+    for name, verb in verbs.items():
+        verb.add_arguments(parsers.add_parser(name, help=verb.HELP))
+    options = parser.parse_args(words)
+    return verbs[options.verb].run(options)
+
+
+def _asked(words: Sequence[str]) -> Sequence[str]:
+    """Return the verb that the `words` begin with, or all."""
+    return words[:1] if words and words[0] in VERBS else VERBS
+
+
+def start() -> None:
+    """Be the program that pip installs as alexnet-tf."""
+    cli.run(main, program.name())
 
 
 if __name__ == "__main__":
-    cli.run(main, "alexnet_tf")
+    start()

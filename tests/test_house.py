@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "inference": {*ASKS, "layers"},
     "reports": {*ASKS, "inference"},
     "commands": {*ASKS, "inference", "reports", "training", "layers"},
-    "__main__": {"commands"},
+    "__main__": {"commands", "system"},
     "__init__": set(),
 }
 

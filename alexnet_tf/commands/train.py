@@ -1,0 +1,85 @@
+"""``python -m alexnet_tf train``, or train_alexnet.py: train a network, or go on training it."""
+
+from __future__ import annotations
+
+import argparse
+
+from alexnet_tf.commands import cli
+from alexnet_tf.runs.recipes import RECIPES
+from alexnet_tf.runs.run import DEFAULT_RUN
+from alexnet_tf.runs.seconds import add_seconds
+from alexnet_tf.runs.settings import DEFAULTS, NO_WEIGHTS, Settings
+from alexnet_tf.system.program import command
+from alexnet_tf.system.quiet import import_tensorflow
+from alexnet_tf.system.stopwatch import Stopwatch
+from alexnet_tf.training.job import prepare
+
+HELP = "train a network to tell your own pictures apart, or go on training it"
+DESCRIPTION = (
+    "Train AlexNet to tell your own pictures apart: a new head on pretrained layers, or all layers."
+    " Started again, it goes on where it stopped."
+)
+HEAD = next(iter(RECIPES))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add recipe, run, log and every setting, with the defaults of the recipe that is typed."""
+    parser.description = f"{DESCRIPTION} `{command('tensorboard')}` shows it."
+    parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
+    _add_options(parser)
+    told = _typed(parser.prog)
+    name = told.get("recipe", "classical" if told.get("weights") == NO_WEIGHTS else HEAD)
+    parser.set_defaults(**RECIPES[name], typed={*told, *RECIPES.get(told.get("recipe"), ())})
+
+
+def _typed(prog: str) -> dict[str, object]:
+    """Parse of the command line what was typed."""
+    parser = argparse.ArgumentParser(prog=prog, add_help=False)
+    _add_options(parser, defaults=False)
+    parser.set_defaults(recipe=None, run=None, log=None)
+    options = vars(parser.parse_known_args()[0])
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _add_options(parser: argparse.ArgumentParser, defaults: bool = True) -> None:
+    parser.add_argument(
+        "--recipe",
+        default=HEAD,
+        choices=RECIPES,
+        help="defaults of all settings for a whole way to train: a head on frozen convolutions, or"
+        " that as before there were windows (taken where --weights are none); or all layers from"
+        " scratch: as Krizhevsky 2012, as suits small pictures, as the starter that comes with the"
+        " program, or as PaddlePaddle's tutorial on CIFAR-10",
+    )
+    parser.add_argument(
+        "--run",
+        default=str(DEFAULT_RUN),
+        metavar="DIR",
+        help="where checkpoints, curves and the finished model.keras go",
+    )
+    parser.add_argument(
+        "--log", default="train_alexnet.log", metavar="FILE", help="file to append messages to"
+    )
+    Settings.add_arguments(parser, defaults=defaults)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train as the command line says."""
+    settings = {name: value for name, value in vars(options).items() if name in DEFAULTS}
+    cli.check_system()
+    log, watch = cli.open_log(options.log), Stopwatch()
+    job = prepare(Settings(**settings), options.run, options.typed)
+    log.info("training in %s\n%s", options.run, job.dataset.summary())
+    watch.lap("checking pictures and weights")
+
+    import_tensorflow(job.settings.threads)  # only now, for it takes seconds
+    from alexnet_tf.training.loop import train
+
+    watch.lap("starting TensorFlow")
+    train(job, log, watch)
+    add_seconds(job.run, watch.seconds)
+    if job.settings.report:
+        from alexnet_tf.reports.run_report import leave_report
+
+        leave_report(job.run, log)
+    log.info("try it: %s 2 PICTURE --run %s", command("predict"), options.run)

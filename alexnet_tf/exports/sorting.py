@@ -39,7 +39,13 @@ MADE = "folder"
 # Bytes that a name has at most, on the disks that people have; and one that is shown in a window.
 MOST_NAME, MOST_FOLDER = 255, 100
 # Windows keeps these for itself.
-RESERVED = {"con", "prn", "aux", "nul", *(f"{kind}{n}" for kind in ("com", "lpt") for n in range(10))}
+RESERVED = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"{kind}{n}" for kind in ("com", "lpt") for n in range(10)),
+}
 # What a disk answers that has no hard links, or where the other name is on another one.
 UNLINKABLE = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 

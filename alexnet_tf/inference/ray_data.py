@@ -70,7 +70,7 @@ def _connect(address: str) -> None:
 
     handlers = {number: signal.getsignal(number) for number in signals.SIGNALS}
     try:
-        ray.init(address, logging_level="ERROR", log_to_driver=True, include_dashboard=False)
+        ray.init(address, logging_level="ERROR", log_to_driver=False, include_dashboard=False)
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)

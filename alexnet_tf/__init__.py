@@ -1,6 +1,8 @@
 """AlexNet transfer learning that works: Caffe's network and weights, in Keras.
 
 >>> import alexnet_tf
+>>> run = alexnet_tf.train("photos", run="runs/mine", epochs=5)
+>>> run.predict("cat.jpg").label
 >>> model = alexnet_tf.AlexNet(weights="weights/bvlc_alexnet.npy")
 >>> pictures = alexnet_tf.preprocess_input(alexnet_tf.load_image("cat.jpg")[None])
 >>> alexnet_tf.decode_predictions(model.predict(pictures))
@@ -12,24 +14,54 @@ import importlib
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from alexnet_tf.api.finished import FinishedRun, load_run
+    from alexnet_tf.api.train import train
+    from alexnet_tf.data.imagenet import decode_predictions
+    from alexnet_tf.data.images import load_image, preprocess_input
+    from alexnet_tf.errors import RunError, UserError
+    from alexnet_tf.model import AlexNet, load_model
 
 __version__ = "0.1.0"
 
 # Imported when first used: TensorFlow takes seconds, and `--help` should not.
 _HOMES = {
+    "train": "api.train",
+    "load_run": "api.finished",
+    "FinishedRun": "api.finished",
+    "UserError": "errors",
+    "RunError": "errors",
     "AlexNet": "model",
     "load_model": "model",
     "load_image": "data.images",
     "preprocess_input": "data.images",
     "decode_predictions": "data.imagenet",
 }
-__all__ = ["__version__", *_HOMES]
+__all__ = [
+    "AlexNet",
+    "FinishedRun",
+    "RunError",
+    "UserError",
+    "__version__",
+    "decode_predictions",
+    "load_image",
+    "load_model",
+    "load_run",
+    "preprocess_input",
+    "train",
+]
 
 
 def __getattr__(name: str):
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 class _KerasFinder:

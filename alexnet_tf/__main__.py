@@ -6,9 +6,9 @@ import signal
 import sys
 
 # Ctrl-C while all this is imported ends it without a traceback, but where a shell has it ignored.
-if (__name__ == "__main__" or sys.argv[0].endswith("alexnet-tf")) and signal.getsignal(
-    signal.SIGINT
-) == signal.default_int_handler:
+if signal.getsignal(signal.SIGINT) == signal.default_int_handler and (
+    __name__ == "__main__" or sys.argv[0].endswith("alexnet-tf")
+):
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse

@@ -26,9 +26,10 @@ MAY_IMPORT = {
     "training": ASKS,
     "inference": {*ASKS, "layers"},
     "reports": {*ASKS, "inference"},
-    "commands": {*ASKS, "inference", "reports", "training", "layers"},
+    "api": {*ASKS, "inference", "reports", "training"},
+    "commands": {*ASKS, "inference", "reports", "training", "api", "layers"},
     "__main__": {"commands", "system"},
-    "__init__": set(),
+    "__init__": {"api", "data", "model", "errors"},
 }
 
 

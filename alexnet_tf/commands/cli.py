@@ -124,15 +124,6 @@ class _Screen(logging.StreamHandler):
         pass
 
 
-def check_system() -> None:
-    """Raise UserError on Windows, where nobody has ever trained."""
-    if sys.platform == "win32":
-        raise UserError(
-            "training runs on Linux, on macOS and, on Windows, in WSL (`wsl --install`); what was "
-            "trained there answers here too"
-        )
-
-
 def add_places(parser: argparse.ArgumentParser) -> None:
     """Add the options of whatever fetches a file."""
     parser.add_argument(

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import argparse
 
+from alexnet_tf.api.whole import train_whole
 from alexnet_tf.commands import cli
-from alexnet_tf.runs.recipes import RECIPES
+from alexnet_tf.runs.recipes import RECIPES, usual
 from alexnet_tf.runs.run import DEFAULT_RUN
-from alexnet_tf.runs.seconds import add_seconds
-from alexnet_tf.runs.settings import DEFAULTS, NO_WEIGHTS, Settings
+from alexnet_tf.runs.settings import DEFAULTS, Settings
 from alexnet_tf.system.program import command
-from alexnet_tf.system.quiet import import_tensorflow
-from alexnet_tf.system.stopwatch import Stopwatch
-from alexnet_tf.training.job import prepare
 
 HELP = "train a network to tell your own pictures apart, or go on training it"
 DESCRIPTION = (
     "Train AlexNet to tell your own pictures apart: a new head on pretrained layers, or all layers."
     " Started again, it goes on where it stopped."
 )
-HEAD = next(iter(RECIPES))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,8 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     _add_options(parser)
     told = _typed(parser.prog)
-    name = told.get("recipe", "classical" if told.get("weights") == NO_WEIGHTS else HEAD)
-    parser.set_defaults(**RECIPES[name], typed={*told, *RECIPES.get(told.get("recipe"), ())})
+    recipe = told.get("recipe")
+    typed = {*told, *RECIPES.get(recipe, ())}
+    parser.set_defaults(**RECIPES[recipe or usual(told.get("weights"))], typed=typed)
 
 
 def _typed(prog: str) -> dict[str, object]:
@@ -44,7 +41,7 @@ def _typed(prog: str) -> dict[str, object]:
 def _add_options(parser: argparse.ArgumentParser, defaults: bool = True) -> None:
     parser.add_argument(
         "--recipe",
-        default=HEAD,
+        default=usual(None),
         choices=RECIPES,
         help="defaults of all settings for a whole way to train: a head on frozen convolutions, or"
         " that as before there were windows (taken where --weights are none); or all layers from"
@@ -66,20 +63,6 @@ def _add_options(parser: argparse.ArgumentParser, defaults: bool = True) -> None
 def run(options: argparse.Namespace) -> None:
     """Train as the command line says."""
     settings = {name: value for name, value in vars(options).items() if name in DEFAULTS}
-    cli.check_system()
-    log, watch = cli.open_log(options.log), Stopwatch()
-    job = prepare(Settings(**settings), options.run, options.typed)
-    log.info("training in %s\n%s", options.run, job.dataset.summary())
-    watch.lap("checking pictures and weights")
-
-    import_tensorflow(job.settings.threads)  # only now, for it takes seconds
-    from alexnet_tf.training.loop import train
-
-    watch.lap("starting TensorFlow")
-    train(job, log, watch)
-    add_seconds(job.run, watch.seconds)
-    if job.settings.report:
-        from alexnet_tf.reports.run_report import leave_report
-
-        leave_report(job.run, log)
+    log = cli.open_log(options.log)
+    train_whole(Settings(**settings), options.run, options.typed, log)
     log.info("try it: %s 2 PICTURE --run %s", command("predict"), options.run)

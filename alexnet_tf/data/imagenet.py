@@ -42,11 +42,15 @@ def read_classes(path: str | Path) -> list[str]:
 def decode_predictions(preds: np.ndarray, top: int = 5) -> list[list[tuple[str, str, float]]]:
     """Name the `top` classes of each picture as (WordNet id, names, probability), the best first.
 
-    `preds` are probabilities (batch, 1000); ValueError for another shape.
+    `preds` are probabilities (batch, 1000); ValueError for others, such as those of a run.
     """
     preds = np.asarray(preds)
     if preds.ndim != 2 or preds.shape[1] != len(imagenet_classes()):
-        raise ValueError(f"expected probabilities of shape (batch, 1000), got {preds.shape}")
+        raise ValueError(
+            f"expected probabilities of shape (batch, 1000), got {preds.shape}, which is no answer "
+            "about ImageNet's classes; of a run's own tells "
+            "alexnet_tf.load_run(DIRECTORY).predict(PICTURE)"
+        )
     best = np.argsort(-preds, axis=1, kind="stable")[:, :top]
     return [
         [(*imagenet_classes()[index], float(probabilities[index])) for index in indices]

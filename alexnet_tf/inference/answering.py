@@ -19,9 +19,8 @@ def as_json(answer: Answer) -> dict[str, Any]:
     """Put an answer, or why there is none, into the dict of a JSON line."""
     if answer.error:
         return {"file": answer.file, "error": str(answer.error)}
-    label, probability = answer.top[0]
     top = [{"label": label, "probability": probability} for label, probability in answer.top]
-    return {"file": answer.file, "label": label, "probability": probability, "top": top}
+    return {"file": answer.file, **top[0], "top": top}
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,29 @@ from alexnet_tf.variants import Variant, get_variant
 
 @dataclass(frozen=True)
 class Answer:
-    """The likeliest classes of a picture and their probabilities, top first, or an error."""
+    """The likeliest classes of a picture and their probabilities, top first, or an error.
+
+    `label` and `probability`, those of the likeliest, raise that error.
+    """
 
     file: str
     top: tuple[tuple[str, float], ...] = ()
     error: ImageError | None = None
+
+    @property
+    def label(self) -> str:
+        """The likeliest class."""
+        return self._likeliest()[0]
+
+    @property
+    def probability(self) -> float:
+        """Its probability, 0 to 1."""
+        return self._likeliest()[1]
+
+    def _likeliest(self) -> tuple[str, float]:
+        if self.error:
+            raise self.error
+        return self.top[0]
 
 
 class Classifier:
@@ -57,9 +75,9 @@ class Classifier:
         """
         for file, result in zip(files, self.probabilities(files, among)):
             if isinstance(result, ImageError):
-                yield Answer(file, error=result)
+                yield Answer(str(file), error=result)
             else:
-                yield Answer(file, self._top(result.mean(axis=0), top))
+                yield Answer(str(file), self._top(result.mean(axis=0), top))
 
     def probabilities(
         self, files: Sequence[str], among: int | None = None

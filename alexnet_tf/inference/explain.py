@@ -79,7 +79,7 @@ class Explainer:
                 else:
                     number, probability, heat = next(found)
                     seen = self.engine.classes[number]
-                    yield Explanation(name, each[0], number, seen, probability, heat)
+                    yield Explanation(str(name), each[0], number, seen, probability, heat)
 
     def occlusion(self, explanation: Explanation) -> np.ndarray:
         """Compute how much the class's logit falls where a part of the picture is covered.

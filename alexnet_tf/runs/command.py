@@ -6,8 +6,9 @@ import shlex
 from dataclasses import fields
 from pathlib import Path
 
-from alexnet_tf.runs.recipes import RECIPES
-from alexnet_tf.runs.settings import NO_WEIGHTS, Settings
+from alexnet_tf.runs.recipes import RECIPES, usual
+from alexnet_tf.runs.settings import Settings
+from alexnet_tf.system.program import command
 
 
 def training_command(settings: Settings, directory: Path) -> str:
@@ -15,13 +16,12 @@ def training_command(settings: Settings, directory: Path) -> str:
 
     Each option is in a line of its own, as a shell takes it.
     """
-    usual = "classical" if settings.weights == NO_WEIGHTS else next(iter(RECIPES))
     commands = []
     for name, recipe in RECIPES.items():
         if any(getattr(settings, each) is None for each in recipe):  # which no option says
             continue
-        lines = [["python", "train_alexnet.py", "--run", str(directory)]]
-        if name != usual:
+        lines = [[*command("train").split(), "--run", str(directory)]]
+        if name != usual(settings.weights):
             lines.append(["--recipe", name])
         commands.append(lines + _differences(settings, Settings(**recipe)))
     return " \\\n  ".join(map(shlex.join, min(commands, key=len)))

@@ -127,3 +127,9 @@ def paddle() -> dict[str, Any]:
 RECIPES = {
     recipe.__name__: recipe() for recipe in (head, classical, paper, scratch, starter, paddle)
 }
+
+
+def usual(weights: str | None) -> str:
+    """Return the recipe of a training from those weights, None being the default's, that is told
+    no other."""
+    return "classical" if weights == NO_WEIGHTS else next(iter(RECIPES))

@@ -1,14 +1,59 @@
-"""A progress bar for people at a terminal, and nothing at all in a log file."""
+"""A progress bar for people at a terminal or in a notebook, and nothing at all in a log file."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 Item = TypeVar("Item")
 WIDTH = 30
+
+Show = Callable[[str], None]
+_in_cell: ContextVar[Show | None] = ContextVar("_in_cell", default=None)
+
+
+@contextmanager
+def one_bar() -> Iterator[Show]:
+    """Run a block whose bars, in a notebook, take turns in one line below the cell.
+
+    Yields what shows a text in their place; elsewhere it shows nothing.
+    """
+    show = _line_of_cell() if _is_notebook() else None
+    token = _in_cell.set(show)
+    try:
+        yield show or (lambda text: None)
+    finally:
+        _in_cell.reset(token)
+
+
+def _is_notebook() -> bool:
+    """Tell whether this runs in Jupyter, in which standard error is no terminal."""
+    ipython = sys.modules.get("IPython")
+    return hasattr(ipython and ipython.get_ipython(), "kernel")
+
+
+def _line_of_cell() -> Show:
+    """Return what shows a text below the cell, in place of what it showed before."""
+    from IPython.display import display
+
+    shown = []
+
+    def show(text: str) -> None:
+        data = {"text/plain": text}
+        if shown:
+            shown[0].update(data, raw=True)
+        else:
+            shown.append(display(data, raw=True, display_id=True))
+
+    return show
+
+
+def _show_at_terminal(text: str) -> None:
+    print(f"\r{text}", end="", file=sys.stderr)
 
 
 def progress(
@@ -19,12 +64,15 @@ def progress(
     weigh: Callable[[Item], int] = lambda item: 1,
     unit: float = 1,
 ) -> Iterator[Item]:
-    """Yield the `items`, while a bar on standard error shows how much of `total` is done.
+    """Yield the `items`, while a bar shows how much of `total` is done: at a terminal, on standard
+    error, and in a notebook inside of `one_bar`.
 
     Each counts for `weigh(item)` of it, beside what was `done` before; `total` may be infinite. The
     numbers shown are multiples of `unit`.
     """
-    if not sys.stderr.isatty():
+    is_terminal = sys.stderr.isatty()
+    show = _show_at_terminal if is_terminal else _in_cell.get()
+    if not show:
         yield from items
         return
     before, start = done, time.monotonic()
@@ -40,7 +88,7 @@ def progress(
                 filled = int(WIDTH * done / total)
                 bar = "#" * filled + "-" * (WIDTH - filled)
                 count = f"{done / unit:.0f}/{total / unit:.0f}"
-                text = f"\r{what} [{bar}] {count} {left:4.0f} s left "
-                print(text, end="", file=sys.stderr)
+                show(f"{what} [{bar}] {count} {left:4.0f} s left ")
     finally:
-        print("\r\033[K", end="", file=sys.stderr, flush=True)
+        if is_terminal:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)

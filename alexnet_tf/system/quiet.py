@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
+from alexnet_tf.errors import UserError
 from alexnet_tf.system.disk import megabytes
 from alexnet_tf.system.log import warn_once
 
@@ -65,8 +66,14 @@ def _import_tensorflow(threads: int) -> None:
     import tensorflow as tf
 
     gc.enable()
-    if threads:  # it cannot be said once TensorFlow is at work
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
+    if threads:
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+        except RuntimeError as error:
+            raise UserError(
+                f"--threads {threads}: TensorFlow is at work in this process already, and keeps "
+                "the threads that it has; say so first of all in a new process"
+            ) from error
     tf.config.list_logical_devices()
 
 

@@ -1,12 +1,14 @@
 """Signals that ask a program to end: it ends at once, or when what it is doing is finished.
 
-A library is not asked: only inside `listening`, which the command lines open, are signals ours.
+Only inside `listening` are signals ours. The command lines listen to all; the library, while it
+trains in the main thread, to Ctrl-C.
 """
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 # SIGHUP comes when the terminal closes, unless `nohup` has it ignored. Windows has none.
@@ -31,20 +33,23 @@ class Stopped(BaseException):
 
 
 @contextmanager
-def listening() -> Iterator[None]:
-    """Run a block in which the first signal raises Stopped, and a second ends the program at once.
+def listening(
+    numbers: Sequence[signal.Signals] = SIGNALS, again: Callable | signal.Handlers = signal.SIG_DFL
+) -> Iterator[None]:
+    """Run a block in which the first of these signals raises Stopped, and a second has the handler
+    `again`, which ends the program at once unless it is told otherwise.
 
     Signals that are ignored stay so. Needs the main thread, which gets the exception.
     """
     global _asked
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    listened = [number for number in SIGNALS if before[number] != signal.SIG_IGN]
+    before = {number: signal.getsignal(number) for number in numbers}
+    listened = [number for number in numbers if before[number] != signal.SIG_IGN]
 
     def receive(number: int, frame: object) -> None:
         global _asked
         _asked = signal.Signals(number)
         for each in listened:
-            signal.signal(each, signal.SIG_DFL)
+            signal.signal(each, again)
         if not _postponed:
             check()
 
@@ -62,6 +67,9 @@ def listening() -> Iterator[None]:
 def postponed() -> Iterator[None]:
     """Run a block in which Stopped comes only where `check` is called, and at its end."""
     global _postponed
+    if not _in_main_thread():
+        yield
+        return
     _postponed = True
     try:
         yield
@@ -71,6 +79,10 @@ def postponed() -> Iterator[None]:
 
 
 def check() -> None:
-    """Raise Stopped if the program was asked to end."""
-    if _asked:
+    """Raise Stopped if the program was asked to end, which only its main thread hears."""
+    if _asked and _in_main_thread():
         raise Stopped(_asked)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

@@ -1,0 +1,1 @@
+"""What programs in Python use: train, open and ask runs."""

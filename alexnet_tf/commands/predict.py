@@ -5,19 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 
 from alexnet_tf import starter
+from alexnet_tf.commands import many
 from alexnet_tf.data.imagenet import read_classes
 from alexnet_tf.data.images import CROPS, RESIZES
-from alexnet_tf.data.listing import left_out
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference.classifier import Answer, Classifier, find_pictures
+from alexnet_tf.inference.answering import as_json
+from alexnet_tf.inference.classifier import Answer, Classifier
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.run import STARTER_RUN, finished_run
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system import arguments, program, streams
+from alexnet_tf.system.progress import progress
 from alexnet_tf.system.text import printable
 from alexnet_tf.variants import VARIANTS
 
@@ -44,7 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser, mode_needed: bool = False) ->
         "1: the five likeliest of ImageNet's 1,000 classes; 2: the class among those that you"
         " trained, cat or dog for example"
     )
-    pictures = "a picture, or a folder of pictures"
+    pictures = (
+        "a picture, a folder of them, a quoted pattern ('photos/**/*.jpg'), a list of them (.txt,"
+        " .csv), or - for a list on standard input"
+    )
     if mode_needed:
         add("mode", choices=MODES, help=ways)
         add("pictures", nargs="+", metavar="PICTURE", help=pictures)
@@ -105,43 +109,66 @@ def add_arguments(parser: argparse.ArgumentParser, mode_needed: bool = False) ->
         choices=CROPS,
         help="10: average over corners, centre and their mirror images, as the paper (%(default)s)",
     )
+    many.add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print an answer for each picture; return 2 if one could not be read."""
+    """Print, write or sort by the answer for each picture; return 2 if one could not be read."""
+    many.check(options)
+    if options.undo:
+        return many.undo(options)
+    classifier = Classifier(_open_engines(options), options.crops)
+    goes_into_json = options.json or (options.out and options.out.suffix == ".jsonl")
+    top = options.top or (5 if options.mode == IMAGENET or goes_into_json else 1)
+    if options.watch:
+        with many.opened(options, classifier, top, None) as answering:
+            print(f"{program.name()}: watching; Ctrl-C ends it", file=sys.stderr)
+            return _show(answering.watch(options.pictures[0]), options, top)
+    selection = many.choose(options)
+    with many.opened(options, classifier, top, selection.total) as answering:
+        remaining = answering.remaining(selection.pictures)
+        answers = answering.answers(remaining)
+        if options.out:
+            count = len(selection.pictures)
+            answers = progress(answers, count, "answering", count - len(remaining))
+        is_single = len(options.pictures) == 1 and options.pictures == selection.pictures
+        code = _show(answers, options, top, is_single)
+        code = max(code, many.say_what_is_done(answering))
+    for engine in classifier.engines:
+        keep_litert(engine)
+    return code
+
+
+def _open_engines(options: argparse.Namespace) -> list[Engine]:
+    """Open the networks that are asked."""
     if options.mode == IMAGENET:
         classes = read_classes(options.classes) if options.classes else None
-        engines = [Engine.of_imagenet(options.weights, options.variant, options.resize, classes)]
-    else:
-        runs = [finished_run(directory) for directory in options.runs or [None]]
-        engines = [Engine.of_run(run) for run in runs]
-        if not options.runs and runs == [STARTER_RUN]:
-            print(f"{program.name()}: {starter.remark()}", file=sys.stderr)
-    classifier = Classifier(engines, options.crops)
-    pictures, rejected = find_pictures(options.pictures)
-    if rejected:
-        print(f"{program.name()}: left out: {left_out(rejected)}", file=sys.stderr)
-    if not pictures:
-        raise UserError(f"{options.pictures[0]}: holds no pictures")
-    is_single = len(options.pictures) == 1 and not Path(options.pictures[0]).is_dir()
-    top = options.top or (5 if options.mode == IMAGENET or options.json else 1)
-    names_only = options.mode == OWN and top == 1
+        return [Engine.of_imagenet(options.weights, options.variant, options.resize, classes)]
+    runs = [finished_run(directory) for directory in options.runs or [None]]
+    engines = [Engine.of_run(run) for run in runs]
+    if not options.runs and runs == [STARTER_RUN]:
+        print(f"{program.name()}: {starter.remark()}", file=sys.stderr)
+    return engines
 
-    failed = False
-    for answer in classifier.classify(pictures, top):
+
+def _show(
+    answers: Iterable[Answer], options: argparse.Namespace, top: int, is_single: bool = False
+) -> int:
+    """Print the answers, unless they go into a file; return 2 if there was an error."""
+    names_only = options.mode == OWN and top == 1
+    code = 0
+    for answer in answers:
         if answer.error:
-            failed = True
+            code = 2
             print(f"{program.name()}: {answer.error}", file=sys.stderr)
-        if options.json:
+        if options.json and not options.out:
             print(json.dumps(as_json(answer)), flush=True)
-        else:
+        elif not options.out:
             for line in as_lines(answer, names_only, is_single):
                 print(line, flush=True)
-        if not streams.is_read():
+        if not streams.is_read() and not (options.out or options.sort_into):
             break
-    for engine in engines:
-        keep_litert(engine)
-    return 2 if failed else 0
+    return code
 
 
 def keep_litert(engine: Engine) -> None:
@@ -153,14 +180,6 @@ def keep_litert(engine: Engine) -> None:
             engine.write_litert()
         except (OSError, UserError) as error:
             print(f"it could not be kept: {error}", file=sys.stderr)
-
-
-def as_json(answer: Answer) -> dict:
-    """Put an answer, or why there is none, into the dict of a JSON line."""
-    if answer.error:
-        return {"file": answer.file, "error": str(answer.error)}
-    top = [{"label": label, "probability": probability} for label, probability in answer.top]
-    return {"file": answer.file, **top[0], "top": top}
 
 
 def as_lines(answer: Answer, names_only: bool, is_single: bool) -> list[str]:

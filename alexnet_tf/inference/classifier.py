@@ -66,23 +66,30 @@ class Classifier:
                     f"of them knows '{name}'; networks of the same classes can be averaged"
                 )
 
-    def classify(self, files: Sequence[str], top: int) -> Iterator[Answer]:
-        """Yield an answer for each file, in order, with the `top` likeliest classes."""
-        for file, result in zip(files, self.probabilities(files)):
+    def classify(
+        self, files: Sequence[str], top: int, among: int | None = None
+    ) -> Iterator[Answer]:
+        """Yield an answer for each file, in order, with the `top` likeliest classes.
+
+        Where `files` are a part of so many, `among`, the answers are those of the whole.
+        """
+        for file, result in zip(files, self.probabilities(files, among)):
             if isinstance(result, ImageError):
                 yield Answer(str(file), error=result)
             else:
                 yield Answer(str(file), self._top(result.mean(axis=0), top))
 
-    def probabilities(self, files: Sequence[str]) -> Iterator[np.ndarray | ImageError]:
+    def probabilities(
+        self, files: Sequence[str], among: int | None = None
+    ) -> Iterator[np.ndarray | ImageError]:
         """Yield for each file, in order, probabilities (engines, classes), means over its crops.
 
-        For a file that is no readable picture it is an ImageError.
+        For a file that is no readable picture it is an ImageError. `among` is as for `classify`.
         """
         most = min(most_at_once(get_variant(engine.variant)) for engine in self.engines)
         size = most // self.crops
         batches = [files[start : start + size] for start in range(0, len(files), size)]
-        among = len(files) * self.crops * len(self.engines)
+        inputs_in_all = (among or len(files)) * self.crops * len(self.engines)
         ways = {(engine.variant, engine.resize) for engine in self.engines}
         loaded = {way: load_batches(batches, *way, self.crops) for way in ways}
         for batch in zip(*loaded.values()):
@@ -90,7 +97,7 @@ class Classifier:
             errors = [_error(picture) for picture in pictures]
             readable = [picture for picture, error in zip(pictures, errors) if not error]
             inputs = dict(zip(loaded, map(np.stack, zip(*readable))))
-            outputs = iter(self._forward(inputs, among) if readable else ())
+            outputs = iter(self._forward(inputs, inputs_in_all) if readable else ())
             for error in errors:
                 yield error or next(outputs)
 

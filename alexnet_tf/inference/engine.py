@@ -173,6 +173,11 @@ class Engine:
             raise BadFile(f"{self.source}: {error}") from error
         return model
 
+    def identity(self) -> str:
+        """Return a line that no network has which answers otherwise, wherever its files are."""
+        answers_by = self._opened, self.resize, self.classes
+        return hashlib.sha256(repr(answers_by).encode()).hexdigest()
+
     def lacks_litert(self) -> bool:
         """Tell whether TensorFlow answered for want of a LiteRT file, which could be read here."""
         return self._asked_keras and litert.is_installed() and not self._has_litert

@@ -31,6 +31,12 @@ def file_fingerprint(path: Path) -> str:
         return _content_fingerprint(path)
 
 
+def content_digest(path: str | Path) -> str:
+    """Return the SHA-256 of a file, as other programs compute it."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _content_fingerprint(path: Path) -> str:
     """Digest the file in pieces, on all cores, and then their digests."""
     if not path.stat().st_size:  # no file of no bytes can be mapped

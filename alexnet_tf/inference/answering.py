@@ -1,0 +1,103 @@
+"""Many pictures answered, and each answer written and the picture sorted as it comes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from alexnet_tf.data.arrivals import arrivals
+from alexnet_tf.exports.predictions import Predictions
+from alexnet_tf.exports.sorting import Sorter
+from alexnet_tf.inference.classifier import Answer
+from alexnet_tf.system.log import LOG
+from alexnet_tf.system.text import printable
+
+
+def as_json(answer: Answer) -> dict[str, Any]:
+    """Put an answer, or why there is none, into the dict of a JSON line."""
+    if answer.error:
+        return {"file": answer.file, "error": str(answer.error)}
+    top = [{"label": label, "probability": probability} for label, probability in answer.top]
+    return {"file": answer.file, **top[0], "top": top}
+
+
+@dataclass(frozen=True)
+class Answering:
+    """What is done with pictures: `ask` answers them in order, then they are written and sorted.
+
+    Where there was an earlier call, killed at whatever moment, it is gone on with. `predictions`
+    and `sorter` should be opened.
+    """
+
+    ask: Callable[[Sequence[str]], Iterator[Answer]]
+    predictions: Predictions | None = None
+    sorter: Sorter | None = None
+
+    def remaining(self, pictures: Sequence[str]) -> list[str]:
+        """Return those of `pictures` that are to be asked about; sort what was answered already.
+
+        Raises UserError when the file of answers is about other pictures.
+        """
+        pictures = [picture for picture in pictures if not self._is_result(picture)]
+        if self.predictions:
+            self._catch_up()
+            return self.predictions.remaining(pictures, self._is_moved)
+        if self.sorter:
+            return [picture for picture in pictures if not self.sorter.is_placed(picture)]
+        return pictures
+
+    def answers(self, pictures: Sequence[str]) -> Iterator[Answer]:
+        """Yield the answer of each picture, once it is written and the picture sorted."""
+        for answer in self.ask(pictures) if pictures else ():
+            record = as_json(answer)
+            if self.predictions:
+                self.predictions.write(record)
+            if self.sorter:
+                self._place(record)
+            yield answer
+
+    def watch(self, folder: str) -> Iterator[Answer]:
+        """Yield the answers of what is in `folder` and has none, and then of what arrives."""
+        self._catch_up()
+        known = self._answered()
+        for pictures in arrivals(folder):
+            new = [picture for picture in pictures if picture not in known]
+            if known and pictures:  # whatever has one of these names from now on is new
+                known -= {*pictures}
+            yield from self.answers([picture for picture in new if not self._is_known(picture)])
+
+    def _answered(self) -> set[str]:
+        """Return the pictures that have an answer, and should still be where they were."""
+        records = self.predictions.records() if self.predictions else ()
+        moves = self.sorter and self.sorter.by == "move"
+        return {record["file"] for record in records if not (moves and "label" in record)}
+
+    def _is_known(self, picture: str) -> bool:
+        is_placed = self.sorter and not self.predictions and self.sorter.is_placed(picture)
+        return bool(is_placed) or self._is_result(picture)
+
+    def _is_result(self, picture: str) -> bool:
+        return bool(self.sorter) and self.sorter.is_target(picture)
+
+    def _is_moved(self, picture: str) -> bool:
+        return bool(self.sorter) and self.sorter.is_finished(picture)
+
+    def _catch_up(self) -> None:
+        """Sort the pictures whose answers were written when an earlier call ended."""
+        if self.predictions and self.sorter:
+            for record in self.predictions.records():
+                if not self.sorter.is_finished(record["file"]):
+                    self._place(record)
+
+    def _place(self, record: dict[str, Any]) -> None:
+        if "label" not in record:
+            return
+        try:
+            self.sorter.place(record["file"], record["label"], record["probability"])
+        except FileNotFoundError:
+            if not os.path.lexists(record["file"]):
+                LOG.warning(f"{printable(record['file'])}: was gone before it could be sorted")
+            else:
+                raise

@@ -1,0 +1,90 @@
+"""Many pictures answered on all machines of a Ray cluster, by Ray Data."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import signal
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+
+from alexnet_tf.data.images import ImageError
+from alexnet_tf.errors import RunError, UserError
+from alexnet_tf.inference.classifier import Answer, Classifier
+from alexnet_tf.system import signals
+
+# Pictures that an actor is handed at a time.
+BATCH = 256
+# The address of a cluster that is made for the occasion, on this machine alone.
+LOCAL = "local"
+
+
+def check_ray() -> None:
+    """Raise UserError unless Ray is installed."""
+    if not find_spec("ray"):
+        raise UserError("--ray needs Ray: pip install 'ray[data]', here and on all its machines")
+
+
+def classify(
+    classifier: Classifier, files: Sequence[str], top: int, among: int, address: str
+) -> Iterator[Answer]:
+    """Do as `Classifier.classify`, on the machines of the Ray cluster at `address`.
+
+    These have this program, and the network and the pictures under the same paths. Each runs one
+    actor, which uses all its cores. Raises RunError when the cluster fails.
+    """
+    import ray
+
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    for engine in classifier.engines:
+        engine.source, engine.litert_path = engine.source.absolute(), engine.litert_path.absolute()
+    try:
+        _connect(address)
+        context = ray.data.DataContext.get_current()
+        context.execution_options.preserve_order = True
+        context.enable_progress_bars = False
+        machines = [node["Resources"].get("CPU", 1) for node in ray.nodes() if node["Alive"]]
+        paths = [{"path": os.fsencode(os.path.abspath(file))} for file in files]
+        blocks = -(-len(paths) // BATCH)
+        rows = ray.data.from_items(paths, override_num_blocks=blocks).map_batches(
+            _Actor,
+            fn_constructor_args=(classifier, top, among),
+            batch_size=BATCH,
+            num_cpus=min(machines),
+            compute=ray.data.ActorPoolStrategy(size=len(machines)),
+        )
+        for file, row in zip(files, rows.iter_rows()):
+            likeliest, reason = pickle.loads(row["answer"])
+            yield Answer(file, likeliest, ImageError(file, reason) if reason else None)
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        gist = str(error).strip().rsplit("\n", 1)[-1]
+        raise RunError(f"Ray at {address}: {gist}; the same command goes on") from error
+    finally:
+        ray.shutdown()
+
+
+def _connect(address: str) -> None:
+    """Join a cluster; what signals do stays as it is."""
+    import ray
+
+    handlers = {number: signal.getsignal(number) for number in signals.SIGNALS}
+    try:
+        ray.init(address, logging_level="ERROR", log_to_driver=False, include_dashboard=False)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+class _Actor:
+    """A network in a process of Ray's, which answers batches of paths."""
+
+    def __init__(self, classifier: Classifier, top: int, among: int):
+        self._classifier, self._top, self._among = classifier, top, among
+
+    def __call__(self, batch: dict) -> dict:
+        files = [os.fsdecode(path) for path in batch["path"]]
+        answers = self._classifier.classify(files, self._top, self._among)
+        packed = ((each.top, each.error.reason if each.error else None) for each in answers)
+        return {"answer": [pickle.dumps(each) for each in packed]}

@@ -1,0 +1,130 @@
+"""The pictures that are asked about: files, folders, patterns, lists; or a part of them."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alexnet_tf.data.kinds import FORMATS, SUFFIXES, is_meant_as_picture, kind_of_file
+from alexnet_tf.data.listing import Rejected
+from alexnet_tf.data.lists import DELIMITERS, LIST_LINE, TABLES, read_lines, read_list
+from alexnet_tf.errors import UserError
+from alexnet_tf.inference.classifier import find_pictures
+
+STDIN = "-"
+# Under these names are lists, unless there is a picture in such a file.
+LISTS = (".txt", ".lst", ".list", *TABLES)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part `index` of `count`, from 1 on: a picture's name alone decides which it is in."""
+
+    index: int
+    count: int
+
+    def has(self, name: str) -> bool:
+        """Tell whether the picture `name` is in this part."""
+        digest = hashlib.sha256(os.fsencode(name)).digest()
+        return int.from_bytes(digest[:8], "big") % self.count == self.index - 1
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The pictures of a command, in order, out of `total`; and (path, reason) of what is left out.
+
+    They are fewer than `total` where a shard of them was asked for.
+    """
+
+    pictures: list[str]
+    total: int
+    rejected: list[Rejected]
+
+
+def select(names: Sequence[str], shard: Shard | None = None) -> Selection:
+    """Find the pictures that `names` mean.
+
+    Each is a picture, a folder of them, a pattern ("photos/**/*.jpg"), a list or table that names
+    them, or "-", a list on standard input, its names on a line each or ended by NUL. Whether one is
+    in a shard depends on how the list spells it, or on its place in the folder that was named: not
+    on where that lies, nor on the order. Raises UserError for a pattern that matches nothing.
+    """
+    pictures: list[str] = []
+    rejected: list[Rejected] = []
+    total = 0
+    for name in names:
+        for origin, path in _paths(name, rejected):
+            found, others = find_pictures([path])
+            rejected += others
+            total += len(found)
+            pictures += [file for file in found if not shard or shard.has(_spelled(file, origin))]
+    return Selection(pictures, total, rejected)
+
+
+def _spelled(file: str, origin: str) -> str:
+    """Spell a picture as all machines do: from the folder `origin`, or as the list has it."""
+    return os.path.relpath(file, origin) if os.path.isdir(origin) else origin
+
+
+def _paths(name: str, rejected: list[Rejected]) -> Iterator[tuple[str, str]]:
+    """Yield (how it was spelled, path) of the files and folders that `name` means."""
+    if name == STDIN:
+        yield from ((each, each) for each in _standard_input())
+    elif _is_list(name):
+        yield from _in_list(Path(name))
+    elif glob.has_magic(name) and not os.path.lexists(name):
+        yield from ((each, each) for each in _matches(name, rejected))
+    else:
+        yield name, name
+
+
+def _standard_input() -> Iterator[str]:
+    content = sys.stdin.buffer.read()
+    end = b"\0" if b"\0" in content else b"\n"
+    names = (name if end == b"\0" else name.rstrip(b"\r") for name in content.split(end))
+    return (os.fsdecode(name) for name in names if name)
+
+
+def _is_list(name: str) -> bool:
+    suffix = os.path.splitext(name)[1].lower()
+    return suffix in LISTS and os.path.isfile(name) and kind_of_file(name) not in FORMATS
+
+
+def _in_list(file: Path) -> Iterator[tuple[str, str]]:
+    """Yield each name of a list or table, and its path: from here, or else from the list."""
+    lines = [line for line in read_lines(file) if line.strip()]
+    if file.suffix.lower() in TABLES and any(mark in lines[0] for mark in DELIMITERS if lines):
+        names = [path for path, _ in read_list(file)]
+    else:
+        names = [_without_label(line, file.parent) for line in lines]
+    return ((name, _where(name, file.parent)) for name in names)
+
+
+def _without_label(line: str, folder: Path) -> str:
+    """Take the path of a line, which may have a label behind it."""
+    match = LIST_LINE.fullmatch(line)
+    if not match or line.lower().endswith(SUFFIXES) or os.path.exists(_where(line, folder)):
+        return line.strip()
+    return match[1].strip()
+
+
+def _where(name: str, folder: Path) -> str:
+    beside = os.path.join(folder, name)
+    return beside if not os.path.lexists(name) and os.path.lexists(beside) else name
+
+
+def _matches(pattern: str, rejected: list[Rejected]) -> list[str]:
+    """List the folders and pictures that a pattern matches, sorted."""
+    found = sorted(glob.glob(pattern, recursive=True))
+    if not found:
+        raise UserError(f"{pattern}: matches nothing; quote a pattern, and begin where it should")
+    if "**" in pattern:  # whose folders hold the same files again
+        found = [path for path in found if not os.path.isdir(path)]
+    taken = [path for path in found if os.path.isdir(path) or is_meant_as_picture(path)]
+    rejected += [(path, "is no picture") for path in sorted({*found} - {*taken})]
+    return taken

@@ -1,0 +1,231 @@
+"""Prediction of a folder of any size: answers in a file that goes on, lists, patterns, shards."""
+
+import csv
+import os
+import random
+import shutil
+import sys
+from io import BytesIO
+from types import SimpleNamespace
+
+import pytest
+
+from alexnet_tf.commands import predict
+from alexnet_tf.errors import UserError
+from alexnet_tf.inference.classifier import Classifier
+from alexnet_tf.inference.selection import Shard, select
+from tests.support.runs import write_run
+from tests.support.verbs import run_verb
+
+RUN = ("--run", "starter")
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch, faces):
+    """Go to a folder with 12 faces, and one that is broken, in ``photos``."""
+    monkeypatch.chdir(tmp_path)
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for kind in ("cat", "dog"):
+        for number in range(6):
+            shutil.copy(faces / f"{kind}.{number}.jpg", photos)
+    (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing more")
+    return tmp_path
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """List the files that the network is asked about."""
+    files = []
+    classify = Classifier.classify
+
+    def listening(self, pictures, *rest):
+        files.extend(pictures)
+        yield from classify(self, pictures, *rest)
+
+    monkeypatch.setattr(Classifier, "classify", listening)
+    return files
+
+
+def ask(*words, code=0, run=RUN):
+    """Type `predict` with those words, which the starter answers."""
+    assert run_verb(predict, "2", *words, *run) == code
+
+
+def printed(capsys):
+    """Return file → label as it was printed."""
+    lines = capsys.readouterr().out.splitlines()
+    return dict(line.split("\t") for line in lines if "\t" in line)
+
+
+def test_a_table_holds_what_is_printed(place, capsys):
+    ask("photos", code=2)
+    labels = printed(capsys)
+    ask("photos", "--out", "answers.csv", "--top", "2", code=2)
+
+    assert capsys.readouterr().out == "answers.csv: 13 pictures, of which 1 could not be read\n"
+    with open("answers.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["file"] for row in rows] == sorted(
+        f"photos/{name}" for name in os.listdir("photos")
+    )
+    assert {row["file"]: row["label"] for row in rows if row["label"]} == labels
+    (broken,) = (row for row in rows if row["error"])
+    assert broken["error"].startswith("photos/broken.jpg: ") and broken["probability"] == ""
+    for row in rows[1:]:
+        assert float(row["probability"]) + float(row["probability2"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_lines_of_json_are_those_of_json(place, capsys):
+    ask("photos", "--json", code=2)
+    expected = capsys.readouterr().out
+    ask("photos", "--out", "answers.jsonl", code=2)
+    assert (place / "answers.jsonl").read_text() == expected
+
+
+@pytest.mark.parametrize("name", ["answers.csv", "answers.jsonl"])
+def test_killed_at_any_byte_it_ends_with_the_same_file(place, asked, name):
+    ask("photos", "--out", name, code=2)
+    whole = (place / name).read_bytes()
+    for cut in random.Random(0).sample(range(len(whole)), 8):
+        (place / name).write_bytes(whole[:cut])
+        asked.clear()
+        ask("photos", "--out", name, code=2)
+        assert (place / name).read_bytes() == whole
+        lines = max(whole[:cut].count(b"\n") - name.endswith(".csv"), 0)
+        assert len(asked) == 13 - lines
+
+
+def test_a_finished_file_asks_nobody_and_new_pictures_are_added(place, asked):
+    ask("photos", "--out", "answers.csv", code=2)
+    before = (place / "answers.csv").read_bytes()
+    shutil.copy("photos/cat.0.jpg", "photos/another.jpg")
+    asked.clear()
+    ask("photos", "--out", "answers.csv", code=2)
+    assert asked == ["photos/another.jpg"]
+    assert (place / "answers.csv").read_bytes().startswith(before)
+
+
+def another_picture(place):
+    (place / "photos/cat.0.jpg").rename(place / "photos/other.jpg")
+
+
+def another_content(place):
+    shutil.copy(place / "photos/dog.0.jpg", place / "photos/cat.0.jpg")
+
+
+def another_maker(place):
+    shutil.rmtree(place / ".answers.csv.state")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (another_picture, r"has an answer about photos/cat\.0\.jpg, which is not among"),
+        (another_content, r"photos/cat\.0\.jpg: has changed since answers\.csv was begun"),
+        (another_maker, r"is there already, and nothing says what made it"),
+    ],
+)
+def test_a_file_about_something_else_is_refused_and_stays(place, change, sentence):
+    ask("photos", "--out", "answers.csv", code=2)
+    before = (place / "answers.csv").read_bytes()
+    change(place)
+    with pytest.raises(UserError, match=sentence):
+        ask("photos", "--out", "answers.csv")
+    assert (place / "answers.csv").read_bytes() == before
+
+
+def test_another_network_does_not_go_on(place):
+    write_run(place / "run")
+    ask("photos", "--out", "answers.csv", code=2)
+    with pytest.raises(UserError, match=r"answers\.csv: was begun with another network"):
+        ask("photos", "--out", "answers.csv", run=("--run", "run"))
+
+
+def test_other_options_are_refused_by_name(place):
+    ask("photos", "--out", "answers.csv", code=2)
+    with pytest.raises(UserError, match=r"was begun with another --top and another --shard"):
+        ask("photos", "--out", "answers.csv", "--top", "2", "--shard", "1/2")
+    with pytest.raises(UserError, match=r"answers\.txt: should end with \.csv or \.jsonl"):
+        ask("photos", "--out", "answers.txt")
+
+
+@pytest.mark.parametrize("name", ["answers.csv", "answers.jsonl"])
+def test_any_name_has_one_line_and_is_known_again(place, asked, name):
+    odd = ("new\nline.jpg", '=1+1, "quoted".jpg', "\udcff.jpg", "é\u202e中.jpg", "a\tb.jpg")
+    for each in odd:
+        shutil.copy("photos/dog.1.jpg", place / "photos" / os.fsdecode(os.fsencode(each)))
+    ask("photos", "--out", name, code=2)
+    assert len((place / name).read_bytes().splitlines()) == 18 + name.endswith(".csv")
+    asked.clear()
+    ask("photos", "--out", name, code=2)
+    assert asked == []
+
+
+def test_a_pattern_a_list_and_standard_input_mean_the_same_pictures(place, monkeypatch, capsys):
+    names = [f"photos/cat.{number}.jpg" for number in range(6)]
+    (place / "plain.txt").write_text("".join(f"{name}\n" for name in names))
+    (place / "photos/beside.lst").write_text("".join(f"cat.{n}.jpg\n" for n in range(6)))
+    (place / "labelled.txt").write_text("".join(f"{name} cat\n" for name in names))
+    (place / "table.csv").write_text("file,label\n" + "".join(f"{name},cat\n" for name in names))
+    ask("photos/cat.*.jpg")
+    expected = printed(capsys)
+    assert list(expected) == names
+    for words in ("plain.txt", "photos/beside.lst", "labelled.txt", "table.csv", "**/cat.*"):
+        ask(words)
+        assert printed(capsys) == expected
+    for end in ("\n", "\r\n", "\0"):
+        content = BytesIO("".join(name + end for name in names).encode())
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=content))
+        ask("-")
+        assert printed(capsys) == expected
+
+
+def test_a_pattern_that_matches_nothing_is_a_mistake(place):
+    with pytest.raises(UserError, match=r"photos/\*\.heic: matches nothing"):
+        ask("photos/*.heic")
+
+
+def test_a_name_that_looks_like_a_pattern_is_a_name(place, capsys):
+    shutil.copy("photos/cat.0.jpg", "[a]*.jpg")
+    ask("[a]*.jpg")
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_shards_are_disjoint_and_together_everything(place, tmp_path):
+    ask("photos", "--out", "whole.jsonl", code=2)
+    whole = (place / "whole.jsonl").read_text().splitlines()
+    parts = []
+    for index in (1, 2, 3):
+        out = f"part-{index}.jsonl"
+        run_verb(predict, "2", "photos", "--out", out, "--shard", f"{index}/3", *RUN)
+        parts.append((place / out).read_text().splitlines())
+    assert all(parts) and sorted(line for part in parts for line in part) == whole
+
+
+def test_a_picture_is_in_the_same_shard_wherever_the_folder_lies(place):
+    shutil.copytree("photos", "elsewhere/deep")
+    names = sorted(os.listdir("photos"))
+    (place / "list.txt").write_text("".join(f"{name}\n" for name in reversed(names)))
+    for index in (1, 2):
+        shard = Shard(index, 2)
+        here, there = (select([folder], shard).pictures for folder in ("photos", "elsewhere/deep"))
+        assert [os.path.basename(file) for file in here] == [os.path.basename(f) for f in there]
+        listed = select(["list.txt"], shard).pictures
+        assert listed[::-1] == [os.path.basename(file) for file in here]
+
+
+def test_more_shards_than_pictures_leave_whole_empty_files(place):
+    for index in range(1, 41):
+        run_verb(predict, "2", "photos", "--out", "a.csv", "--shard", f"{index}/40", *RUN)
+        lines = (place / "a.csv").read_text().splitlines()
+        assert lines[0] == "file,label,probability,error" and len(lines) < 6
+        (place / "a.csv").unlink()
+        shutil.rmtree(place / ".a.csv.state")
+
+
+@pytest.mark.parametrize("shard", ["0/4", "5/4", "1", "1/0", "a/b"])
+def test_a_shard_that_is_none_is_a_mistake(place, shard, capsys):
+    with pytest.raises(SystemExit):
+        ask("photos", "--shard", shard)
+    assert "should be" in capsys.readouterr().err

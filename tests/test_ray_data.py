@@ -1,0 +1,31 @@
+"""The same answers from a Ray cluster, which here is this machine."""
+
+import pytest
+
+from alexnet_tf.commands import predict
+from alexnet_tf.errors import UserError
+from alexnet_tf.inference import ray_data
+from tests.support.verbs import run_verb
+
+
+def test_ray_answers_as_the_command_does(material, tmp_path, monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.chdir(tmp_path)
+    photos = sorted((material / "data/dogs-vs-cats").glob("*.1[0-4].jpg"))
+    (tmp_path / "list.txt").write_text("".join(f"{path}\n" for path in [*photos, "missing.jpg"]))
+    words = ("2", "list.txt", "--run", "starter", "--out")
+
+    assert run_verb(predict, *words, "here.jsonl") == 2
+    assert run_verb(predict, *words, "ray.jsonl", "--ray", "local") == 2
+
+    lines = (tmp_path / "ray.jsonl").read_text()
+    assert lines == (tmp_path / "here.jsonl").read_text() and lines.count("\n") == 11
+    # It goes on, too, and there is nothing left to ask.
+    assert run_verb(predict, *words, "ray.jsonl", "--ray", "nowhere:1") == 2
+    assert (tmp_path / "ray.jsonl").read_text() == lines
+
+
+def test_without_ray_it_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_data, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"--ray needs Ray: pip install 'ray\[data\]'"):
+        run_verb(predict, "2", str(tmp_path), "--ray", "local")

@@ -1,0 +1,118 @@
+"""A folder is watched: what arrives is answered once it is whole."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from alexnet_tf.data.arrivals import PATIENCE, arrivals
+from alexnet_tf.exports.predictions import Predictions
+from alexnet_tf.exports.sorting import Sorter
+from alexnet_tf.inference import answering
+from alexnet_tf.inference.answering import Answering
+from alexnet_tf.inference.classifier import Answer
+from tests.support.places import ROOT
+
+
+@pytest.fixture
+def inbox(tmp_path, monkeypatch):
+    """Go to a folder with ``inbox``, in which nothing is yet."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "inbox").mkdir()
+    return tmp_path / "inbox"
+
+
+def aged(path, seconds=PATIENCE + 1):
+    """Have a file last written to so many seconds ago."""
+    then = time.time() - seconds
+    os.utime(path, (then, then))
+
+
+def test_a_picture_counts_once_it_is_whole(inbox, faces):
+    whole = (faces / "cat.0.jpg").read_bytes()
+    half, name = whole[: len(whole) // 2], inbox / "slow.jpg"
+    # What is done between two looks, and what the look after that finds.
+    story = [
+        (lambda: name.write_bytes(half[:100]), []),
+        (lambda: name.write_bytes(half), []),
+        (lambda: None, []),
+        (lambda: None, []),  # still, but it cannot be read, and was written to a moment ago
+        (lambda: name.write_bytes(whole), []),
+        (lambda: None, ["inbox/slow.jpg"]),
+        (lambda: None, []),
+        (lambda: shutil.copy(faces / "dog.0.jpg", inbox / "sudden.jpg.part"), []),
+        (lambda: None, []),
+        (lambda: (inbox / "sudden.jpg.part").rename(inbox / "sudden.jpg"), []),
+        (lambda: None, ["inbox/sudden.jpg"]),
+        (lambda: shutil.copy(faces / "dog.1.jpg", name), []),  # another one under the same name
+        (lambda: None, ["inbox/slow.jpg"]),
+        (lambda: (inbox / "broken.jpg").write_bytes(half), []),
+        (lambda: aged(inbox / "broken.jpg"), []),
+        (lambda: None, ["inbox/broken.jpg"]),  # nobody completes it any more
+        (lambda: (inbox / "note.txt").write_text("no picture"), []),
+        (lambda: aged(inbox / "note.txt"), []),
+        (lambda: None, []),
+    ]
+    looks = arrivals("inbox", wait=lambda seconds: None)
+    assert next(looks) == []
+    for number, (act, found) in enumerate(story):
+        act()
+        assert next(looks) == found, number
+
+
+def watched(files_of_looks, predictions, sorter):
+    """Return the files answered while a folder is watched that holds those in each look."""
+    asked = []
+
+    def ask(files):
+        asked.extend(files)
+        return (Answer(file, (("cat", 0.9),)) for file in files)
+
+    with predictions.opened(), sorter.opened(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(answering, "arrivals", lambda folder: iter(files_of_looks))
+        list(Answering(ask, predictions, sorter).watch("inbox"))
+    return asked
+
+
+@pytest.mark.parametrize("by", ["copy", "move"])
+def test_watched_again_it_answers_what_is_new(inbox, by):
+    for name in "ab":
+        (inbox / f"{name}.jpg").write_text(name)
+
+    def parts():
+        return Predictions(inbox.parent / "a.csv", {}, 1), Sorter("sorted", ["cat"], by)
+
+    assert watched([["inbox/a.jpg"], [], ["inbox/b.jpg"]], *parts()) == [
+        "inbox/a.jpg",
+        "inbox/b.jpg",
+    ]
+    there = sorted(f"inbox/{path.name}" for path in inbox.iterdir())
+    assert watched([there, []], *parts()) == []
+    # Cameras count from 1 again.
+    (inbox / "a.jpg").write_text("another")
+    looks = [there, ["inbox/a.jpg"]] if by == "copy" else [["inbox/a.jpg"]]
+    assert watched(looks, *parts()) == ["inbox/a.jpg"]
+    names = sorted(path.name for path in (inbox.parent / "sorted/cat").iterdir())
+    assert names == ["a (2).jpg", "a.jpg", "b.jpg"]
+
+
+def test_what_arrives_is_printed_until_ctrl_c(inbox, faces, trained_run):
+    words = [str(ROOT / "predict_alexnet.py"), "2", "--watch", "inbox", "--run", str(trained_run)]
+    process = subprocess.Popen(
+        [sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert "watching; Ctrl-C ends it" in process.stderr.readline()
+        shutil.copy(faces / "cat.0.jpg", inbox / "one.jpg")
+        file, label = process.stdout.readline().rstrip("\n").split("\t")
+        assert file == "inbox/one.jpg" and label in ("cat", "dog")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 130 and out == ""
+    assert err == "predict_alexnet.py: stopped by SIGINT\n"

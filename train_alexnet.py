@@ -10,6 +10,8 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) == signal.default_
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
+import os
+from typing import TYPE_CHECKING
 
 from alexnet_tf.commands import cli
 from alexnet_tf.runs.recipes import RECIPES
@@ -19,6 +21,9 @@ from alexnet_tf.runs.settings import NO_WEIGHTS, Settings
 from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.system.stopwatch import Stopwatch
 from alexnet_tf.training.job import prepare
+
+if TYPE_CHECKING:
+    from alexnet_tf.training.distribution import Workers
 
 HEAD = next(iter(RECIPES))
 
@@ -77,21 +82,41 @@ def main() -> None:
     run, log_file = options.pop("run"), options.pop("log")
     cli.check_system()
     log, watch = cli.open_log(log_file), Stopwatch()
-    job = prepare(Settings(**options), run, {*typed, *RECIPES.get(typed.get("recipe"), ())})
+    told = {*typed, *RECIPES.get(typed.get("recipe"), ())}
+    settings = Settings(**options)
+    workers = _meet(settings) if "TF_CONFIG" in os.environ else None
+    if workers:
+        job = workers.of_chief(lambda: prepare(settings, run, told))
+    else:
+        job = prepare(settings, run, told)
     log.info("training in %s\n%s", run, job.dataset.summary())
     watch.lap("checking pictures and weights")
 
-    import_tensorflow(job.settings.threads)  # only now, for it takes seconds
+    if not workers:
+        import_tensorflow(job.settings.threads)  # only now, for it takes seconds
     from alexnet_tf.training.loop import train
 
     watch.lap("starting TensorFlow")
-    train(job, log, watch)
+    train(job, log, watch, workers)
+    if workers and not workers.is_chief:
+        return
     add_seconds(job.run, watch.seconds)
     if job.settings.report:
         from alexnet_tf.reports.run_report import leave_report
 
         leave_report(job.run, log)
     log.info("try it: python predict_alexnet.py 2 PICTURE --run %s", run)
+
+
+def _meet(settings: Settings) -> Workers:
+    """Start TensorFlow as one of several workers, which tell each other what to train."""
+
+    def join() -> Workers:
+        from alexnet_tf.training.distribution import Workers
+
+        return Workers.join(settings.worker_timeout)
+
+    return import_tensorflow(settings.threads, join)
 
 
 if __name__ == "__main__":

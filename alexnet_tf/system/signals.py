@@ -5,6 +5,7 @@ A library is not asked: only inside `listening`, which the command lines open, a
 
 from __future__ import annotations
 
+import _thread
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
 
-_asked: signal.Signals | None = None
+_asked: BaseException | None = None
 _postponed = False
 
 
@@ -42,7 +43,7 @@ def listening() -> Iterator[None]:
 
     def receive(number: int, frame: object) -> None:
         global _asked
-        _asked = signal.Signals(number)
+        _asked = _asked or Stopped(signal.Signals(number))
         for each in listened:
             signal.signal(each, signal.SIG_DFL)
         if not _postponed:
@@ -73,4 +74,16 @@ def postponed() -> Iterator[None]:
 def check() -> None:
     """Raise Stopped if the program was asked to end."""
     if _asked:
-        raise Stopped(_asked)
+        raise _asked
+
+
+def is_asked() -> bool:
+    """Tell whether the program was asked to end."""
+    return _asked is not None
+
+
+def interrupt(error: BaseException) -> None:
+    """Have `error` raised in the main thread as if a signal had come; called in another one."""
+    global _asked
+    _asked = error
+    _thread.interrupt_main(signal.SIGTERM)

@@ -172,9 +172,9 @@ class FeatureStore:
                     path.touch()
         self._map()
         folders = [self.directory, *sorted(self.directory.glob(f"{PART}*"))]
-        self._parts = [
-            self._part(each) for each in folders if each != own and _is_recipe(each / RECIPE)
-        ]
+        # What is made last of a part is its index.
+        others = (each for each in folders if each != own and (each / self._index.name).is_file())
+        self._parts = [self._part(each) for each in others]
         return self
 
     def _settle(self, folder: Path) -> None:

@@ -64,5 +64,5 @@ def run(options: argparse.Namespace) -> None:
     """Train as the command line says."""
     settings = {name: value for name, value in vars(options).items() if name in DEFAULTS}
     log = cli.open_log(options.log)
-    train_whole(Settings(**settings), options.run, options.typed, log)
-    log.info("try it: %s 2 PICTURE --run %s", command("predict"), options.run)
+    if train_whole(Settings(**settings), options.run, options.typed, log):
+        log.info("try it: %s 2 PICTURE --run %s", command("predict"), options.run)

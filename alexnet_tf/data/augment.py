@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,32 +25,46 @@ class Augmentation:
     shift: float = 0.0
     components: np.ndarray | None = None
 
-    def __call__(self, pictures: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    def __call__(
+        self,
+        pictures: np.ndarray,
+        random: np.random.Generator,
+        rows: np.ndarray | None = None,
+        count: int | None = None,
+    ) -> np.ndarray:
         """Make views (n, size, size, 3) of `pictures`, uint8 RGB (n, side, side, 3).
 
-        They are uint8 or, with a `shift`, float32 that may leave 0–255.
+        They are uint8 or, with a `shift`, float32 that may leave 0–255. Pictures that are only the
+        `rows` of a batch of `count` are seen as they are among all of it.
         """
-        count, room = len(pictures), pictures.shape[1] - self.size
+        if rows is None:
+            rows, count = np.arange(len(pictures)), len(pictures)
+        room = pictures.shape[1] - self.size
         places = np.full((count, 2), room // 2)
         if self.crop:
             places = random.integers(0, room + 1, (count, 2))
         mirrored = random.random(count) < (0.5 if self.mirror else 0)
-        views = np.empty((count, self.size, self.size, 3), np.uint8)
-        for view, picture, (top, left), mirror in zip(views, pictures, places, mirrored):
+        views = np.empty((len(rows), self.size, self.size, 3), np.uint8)
+        for view, picture, (top, left), mirror in zip(
+            views, pictures, places[rows], mirrored[rows]
+        ):
             cut = picture[top : top + self.size, left : left + self.size]
             view[:] = cut[:, ::-1] if mirror else cut
         if not self.shift:
             return views
         alphas = random.normal(0, self.shift, (count, 3))
-        shifts = WHITE * alphas @ self.components
+        shifts = WHITE * alphas[rows] @ self.components
         return views + shifts[:, None, None].astype(np.float32)
 
 
-def color_components(batches: Iterable[np.ndarray]) -> np.ndarray:
+def color_components(
+    batches: Iterable[np.ndarray], joined: Callable[[np.ndarray], np.ndarray] = np.asarray
+) -> np.ndarray:
     """Compute the principal components of the colours of all pixels: float64 (3 components, RGB).
 
     Each is a unit eigenvector of the covariance matrix of red, green and blue, in 0–1, multiplied
     by its eigenvalue; the largest is last. `batches` are uint8 RGB (n, side, side, 3), read once.
+    `joined` adds the sums of what other workers have.
     """
     count, total, products = 0, np.zeros(3), np.zeros((3, 3))
     for batch in batches:
@@ -58,6 +72,8 @@ def color_components(batches: Iterable[np.ndarray]) -> np.ndarray:
         count += len(pixels)
         total += pixels.sum(axis=0)
         products += pixels.T @ pixels
+    sums = joined(np.array([count, *total, *products.ravel()]))
+    count, total, products = sums[0], sums[1:4], sums[4:].reshape(3, 3)
     mean = total / count
     values, vectors = np.linalg.eigh(products / count - np.outer(mean, mean))
     return values[:, None] * vectors.T

@@ -18,13 +18,29 @@ class Examples:
     windows one after the other, 1 without a scale, and after all of them those of its mirror image.
     """
 
-    def __init__(self, pictures: Sequence[Picture], store: FeatureStore):
+    def __init__(
+        self,
+        pictures: Sequence[Picture],
+        store: FeatureStore,
+        owners: np.ndarray | None = None,
+        worker: int = 0,
+    ):
+        """Take what the store has: of all `pictures`, or of those whose `owners`, int64 (n,), are
+        this `worker`."""
         self.store = store
-        self.slots = store.slots(pictures)
+        self.owners = np.zeros(len(pictures), np.int64) if owners is None else owners
+        self._is_own = self.owners == worker
+        self.slots = np.full(len(pictures), -1)
+        own = [picture for picture, is_own in zip(pictures, self._is_own) if is_own]
+        self.slots[self._is_own] = store.slots(own)
         self.labels = np.array([picture.label for picture in pictures], np.int64)
 
     def __len__(self) -> int:
         return len(self.slots)
+
+    def rows(self, numbers: np.ndarray) -> np.ndarray:
+        """Return which of those examples are a worker's own: their places in `numbers`."""
+        return np.flatnonzero(self._is_own[numbers % len(self)])
 
     def sample(self, number: int) -> np.ndarray:
         """Choose at most `number` pictures, spread over all; return their numbers."""
@@ -36,7 +52,8 @@ class Examples:
         view: Callable[[np.ndarray, int], np.ndarray] | None = None,
         first: int = 0,
     ) -> tf.data.Dataset:
-        """Read (values (n, …), labels int64 (n,)) for each chunk of numbers, from `first` on.
+        """Read (values (n, …), labels int64 (n,)) for each chunk of numbers, from `first` on; of
+        examples that are not a worker's own, nothing.
 
         The values are those in the store or, with a `view`, what it makes of those and the number
         of the chunk: float32 pictures. They are made while the step before is under way. Where all
@@ -47,7 +64,7 @@ class Examples:
 
         def read():
             for chunk, numbers in enumerate(chunks[first:], first):
-                looks, indices = np.divmod(numbers, len(self))
+                looks, indices = np.divmod(numbers[self.rows(numbers)], len(self))
                 views, windows = np.divmod(looks, variant.windows)
                 apart = windows if store.has_windows else None
                 values = store.read(self.slots[indices], views, apart)

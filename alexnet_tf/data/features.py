@@ -9,6 +9,7 @@ its values). A batch counts once its index record is written.
 
 from __future__ import annotations
 
+import copy
 import errno
 import hashlib
 import json
@@ -47,6 +48,9 @@ RECORD = np.dtype([("digests", "S64", (BATCH,)), ("checksum", "<u4")])
 WITHOUT_EFFECT = ("name", "head", "fc_units", "dropout", "initial")
 # What a folder is known by: a recipe with at least one of these sets of entries.
 RECIPE = "recipe.json"
+# What the parts that the workers of a training write are called, but the chief's; and how many
+# pictures one may have.
+PART, MOST = "worker-", 1 << 40
 MARKS = ({"side", "resized", "resize"}, {"weights", "variant", "layer", "views"})
 
 
@@ -95,10 +99,10 @@ class FeatureStore:
         self.dtype, self.shape, self.views = np.dtype(dtype), shape, views
         self._is_coded = self.dtype == np.uint8 and layer != "conv1"
         self.dtype_read = np.dtype(np.float16) if self._is_coded else self.dtype
-        self._recipe = recipe
+        self._recipe, self._parts = recipe, []
         key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
         self.directory = Path(directory) / key
-        self._data, self._index = self.directory / "values", self.directory / "index"
+        self._settle(self.directory)
         self._batch_size = BATCH * views * math.prod(shape) * self.dtype.itemsize
         # Records of batches that need no second look: found to be whole, or written here.
         self._sound: dict[int, bytes] = {}
@@ -152,22 +156,52 @@ class FeatureStore:
             dtype = recipe["dtype"] = "u1"
         return cls(directory, recipe, variant, resize, layer, dtype, shape, views)
 
-    def open(self) -> FeatureStore:
+    def open(self, worker: int = 0) -> FeatureStore:
         """Make the folder if it is missing, map the values in it, and return the store itself.
 
-        One that is whole is only read, for it may be where nothing can be written.
+        One that is whole is only read, for it may be where nothing can be written. Each `worker` of
+        a training writes a part of its own, and reads those of others where they are to be seen.
         """
+        own = self.directory / f"{PART}{worker}" if worker else self.directory
+        self._settle(own)
         with self._writing():
-            if not _is_recipe(self.directory / RECIPE):
-                write_json(self.directory / RECIPE, self._recipe)
+            if not _is_recipe(own / RECIPE):
+                write_json(own / RECIPE, self._recipe)
             for path in (self._data, self._index):
                 if not path.is_file():
                     path.touch()
         self._map()
+        folders = [self.directory, *sorted(self.directory.glob(f"{PART}*"))]
+        # What is made last of a part is its index.
+        others = (each for each in folders if each != own and (each / self._index.name).is_file())
+        self._parts = [self._part(each) for each in others]
         return self
 
+    def _settle(self, folder: Path) -> None:
+        """Choose the folder that is written to."""
+        self._folder, self._data, self._index = folder, folder / "values", folder / "index"
+
+    def _part(self, folder: Path) -> FeatureStore:
+        """Return what another worker has written to `folder`, mapped once it is asked for."""
+        part = copy.copy(self)
+        part._settle(folder)
+        part._sound, part._parts, part._slots = {}, [], None
+        return part
+
+    def _slot(self, digest: str) -> int | None:
+        """Find the place of a picture in the store; those in other workers' parts lie behind."""
+        if self._slots is None:
+            self._map()
+        if digest in self._slots:
+            return self._slots[digest]
+        for number, part in enumerate(self._parts, 1):
+            slot = part._slot(digest)
+            if slot is not None:
+                return number * MOST + slot
+        return None
+
     def __contains__(self, picture: Picture) -> bool:
-        return picture.digest in self._slots
+        return self._slot(picture.digest) is not None
 
     def missing(self, pictures: Sequence[Picture]) -> list[Picture]:
         """Return those of `pictures` that the store lacks."""
@@ -175,7 +209,10 @@ class FeatureStore:
 
     def slots(self, pictures: Sequence[Picture]) -> np.ndarray:
         """Find the places of `pictures` in the store, int64 (n,); KeyError for one it lacks."""
-        return np.array([self._slots[picture.digest] for picture in pictures], np.int64)
+        slots = [self._slot(picture.digest) for picture in pictures]
+        if None in slots:
+            raise KeyError(pictures[slots.index(None)].digest)
+        return np.array(slots, np.int64)
 
     @property
     def has_windows(self) -> bool:
@@ -193,6 +230,8 @@ class FeatureStore:
         With `windows`, a number for each, only that window of it, flat. A store of pictures, which
         has one view, mirrors them itself.
         """
+        if self._parts and not isinstance(slots, slice) and (slots >= MOST).any():
+            return self._read_parts(slots, views, windows)
         if self.layer == "conv1":
             pictures = self._values[slots, 0]
             mirrored = np.broadcast_to(views, slots.shape) == 1
@@ -205,9 +244,25 @@ class FeatureStore:
         else:
             rows_and_columns = map(self.variant.window, windows)
             found = zip(slots, views, rows_and_columns)
-            values = np.stack([self._values[slot, view][place] for slot, view, place in found])
-            values = values.reshape(len(slots), -1)
+            values = [self._values[slot, view][place] for slot, view, place in found]
+            values = np.stack(values) if values else self._values[:0]
+            values = values.reshape(len(slots), math.prod(self.variant.pool5_shape))
         return decode(values) if self._is_coded else values
+
+    def _read_parts(
+        self, slots: np.ndarray, views: np.ndarray | int, windows: np.ndarray | None
+    ) -> np.ndarray:
+        """Read as `read` does what lies in several parts."""
+        numbers, places = np.divmod(slots, MOST)
+        views, found = np.broadcast_to(views, slots.shape), None
+        for number in np.unique(numbers):
+            part, rows = [self, *self._parts][number], np.flatnonzero(numbers == number)
+            seen = None if windows is None else windows[rows]
+            values = part.read(places[rows], views[rows], seen)
+            if found is None:
+                found = np.empty((len(slots), *values.shape[1:]), values.dtype)
+            found[rows] = values
+        return found
 
     def fill(self, pictures: Sequence[Picture], forward: Forward | None = None) -> dict[str, str]:
         """Compute what the store lacks of `pictures`; return path → reason of those that cannot be
@@ -219,7 +274,7 @@ class FeatureStore:
         store and for values that float16 cannot hold, NoRoom when the disk is full.
         """
         failed: dict[str, str] = {}
-        with self._writing(), locked(self.directory), signals.postponed():
+        with self._writing(), locked(self._folder), signals.postponed():
             self._map()  # the process that had the lock before may have added to it
             # More than once only for pictures that have a copy: that one may be readable.
             while pictures := [p for p in pictures if p not in self and p.path not in failed]:
@@ -277,6 +332,7 @@ class FeatureStore:
         """Map the values and find every picture in them, but for the batches that are not whole."""
         records = np.fromfile(self._index, RECORD)
         count = min(len(records), self._data.stat().st_size // self._batch_size)
+        self._values = np.empty((0, self.views, *self.shape), self.dtype)
         if count:
             shape = (count * BATCH, self.views, *self.shape)
             self._values = np.memmap(self._data, self.dtype, "r", shape=shape)

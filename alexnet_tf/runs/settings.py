@@ -276,6 +276,14 @@ class Settings:
         0, "processor threads that an operation may use; 0: all", "N", arguments.threads
     )
 
+    worker_timeout: int = _optimization(
+        60,
+        "seconds that one of several machines may be silent before the others end",
+        "SECONDS",
+        arguments.positive,
+        free=True,
+    )
+
     calibrate: bool = _optimization(
         False,
         "make the finished network as sure of its answers as they are right: divide its logits by"

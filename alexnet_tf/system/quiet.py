@@ -7,9 +7,9 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.disk import megabytes
@@ -20,12 +20,14 @@ try:
 except ImportError:  # on Windows
     resource = None
 
+Started = TypeVar("Started")
 # What a training of AlexNet was seen to reserve, on two processors; more take more.
 SPACE = 4_000_000_000
 
 
-def import_tensorflow(threads: int = 0) -> None:
-    """Import TensorFlow and find its devices, keeping what it says off standard error.
+def import_tensorflow(threads: int = 0, start: Callable[[], Started] | None = None) -> Started:
+    """Import TensorFlow and find its devices, keeping what it says off standard error; return what
+    `start` returns, which may find them otherwise.
 
     It remarks on instruction sets and absent GPUs before TF_CPP_MIN_LOG_LEVEL is heeded (TensorFlow
     issue 100442), which buries the answer; and later, when several networks are asked, on functions
@@ -34,15 +36,14 @@ def import_tensorflow(threads: int = 0) -> None:
     """
     _warn_of_small_space()
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
-        _import_tensorflow(threads)
-        return
+        return _import_tensorflow(threads, start)
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     try:
         with no_remarks():
-            _import_tensorflow(threads)
+            return _import_tensorflow(threads, start)
     finally:
         del os.environ["TF_CPP_MIN_LOG_LEVEL"]  # it is read once, and is not for child processes
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def _warn_of_small_space() -> None:
@@ -55,7 +56,7 @@ def _warn_of_small_space() -> None:
         )
 
 
-def _import_tensorflow(threads: int) -> None:
+def _import_tensorflow(threads: int, start: Callable[[], Started] | None) -> Started:
     try:
         tempfile.gettempdir()  # as TensorFlow asks, though it writes nothing there
     except FileNotFoundError:
@@ -74,7 +75,7 @@ def _import_tensorflow(threads: int) -> None:
                 f"--threads {threads}: TensorFlow is at work in this process already, and keeps "
                 "the threads that it has; say so first of all in a new process"
             ) from error
-    tf.config.list_logical_devices()
+    return (start or tf.config.list_logical_devices)()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ trains in the main thread, to Ctrl-C.
 
 from __future__ import annotations
 
+import _thread
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
 
-_asked: signal.Signals | None = None
+_asked: BaseException | None = None
 _postponed = False
 
 
@@ -47,7 +48,7 @@ def listening(
 
     def receive(number: int, frame: object) -> None:
         global _asked
-        _asked = signal.Signals(number)
+        _asked = _asked or Stopped(signal.Signals(number))
         for each in listened:
             signal.signal(each, again)
         if not _postponed:
@@ -81,8 +82,20 @@ def postponed() -> Iterator[None]:
 def check() -> None:
     """Raise Stopped if the program was asked to end, which only its main thread hears."""
     if _asked and _in_main_thread():
-        raise Stopped(_asked)
+        raise _asked
 
 
 def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
+
+
+def is_asked() -> bool:
+    """Tell whether the program was asked to end."""
+    return _asked is not None
+
+
+def interrupt(error: BaseException) -> None:
+    """Have `error` raised in the main thread as if a signal had come; called in another one."""
+    global _asked
+    _asked = error
+    _thread.interrupt_main(signal.SIGTERM)

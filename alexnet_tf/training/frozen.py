@@ -19,26 +19,33 @@ from alexnet_tf.model import AlexNet, part
 from alexnet_tf.runs.checkpoints import list_checkpoints
 from alexnet_tf.system.disk import shortages
 from alexnet_tf.system.text import printable
+from alexnet_tf.training.distribution import Workers
 from alexnet_tf.training.job import Job
 
 
-def with_features(job: Job, log: Logger) -> tuple[Job, FeatureStore, FeatureStore]:
+def with_features(
+    job: Job, log: Logger, workers: Workers | None = None
+) -> tuple[Job, FeatureStore, FeatureStore]:
     """Fill the stores of what the training of `job` reads; return the job, less pictures no longer
     readable, and the stores of what it trains and what it validates with.
 
     Mostly that is one. Raises UserError when too many pictures were lost, or one that the run was
     started with.
     """
-    training, validation = feature_store(job).open(), validation_store(job)
-    parts = {training: job.dataset.train, validation.open(): job.dataset.validation}
+    workers = workers or Workers.alone()
+    training, validation = feature_store(job), validation_store(job)
+    parts = {training: job.dataset.train, validation: job.dataset.validation}
     if training.directory == validation.directory:
         validation, parts = training, {training: (*job.dataset.train, *job.dataset.validation)}
-    lost: dict[str, str] = {}
-    missing = {store: store.missing(parts[store]) for store in parts}
-    for shortage in shortages(_needs(job, missing)):
-        log.warning(shortage)
-    for store in parts:
-        lost |= fill(job, store, parts[store], log)
+
+    def fill_all() -> dict[str, str]:
+        own = {store.open(workers.index): workers.own(parts[store]) for store in parts}
+        missing = {store: store.missing(own[store]) for store in own}
+        for shortage in shortages(_needs(job, missing)):
+            log.warning(shortage)
+        return {k: v for store in own for k, v in fill(job, store, own[store], log).items()}
+
+    lost = {path: found[path] for found in workers.together(fill_all) for path in found}
     return _without(job, lost), training, validation
 
 

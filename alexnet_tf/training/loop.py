@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, nullcontext
 from logging import Logger
 
 import keras
@@ -12,7 +13,6 @@ import numpy as np
 import tensorflow as tf
 
 import alexnet_tf
-from alexnet_tf.data.examples import Examples
 from alexnet_tf.data.features import FeatureStore
 from alexnet_tf.errors import RunError
 from alexnet_tf.exports.litert import exporting_apart
@@ -31,6 +31,7 @@ from alexnet_tf.system import signals
 from alexnet_tf.system.files import replacing
 from alexnet_tf.system.locks import locked
 from alexnet_tf.system.stopwatch import Stopwatch
+from alexnet_tf.training.distribution import Workers
 from alexnet_tf.training.epoch import Measured
 from alexnet_tf.training.frozen import fill, with_features
 from alexnet_tf.training.job import Job, write_config
@@ -38,7 +39,9 @@ from alexnet_tf.training.tensorboard import TensorBoardLog
 from alexnet_tf.training.trainer import Trainer
 
 
-def train(job: Job, log: Logger, watch: Stopwatch | None = None) -> None:
+def train(
+    job: Job, log: Logger, watch: Stopwatch | None = None, workers: Workers | None = None
+) -> None:
     """Train, or go on training, until `job.settings.epochs` epochs are done; leave model.keras.
 
     The weights after an epoch depend on the job alone, for every order and random number follows
@@ -46,34 +49,46 @@ def train(job: Job, log: Logger, watch: Stopwatch | None = None) -> None:
     Asked to stop, it raises Stopped and leaves a checkpoint of the very step. Raises UserError
     while another process trains in the same directory, and NoRoom when a disk is full. `watch`
     counts the seconds of features, epochs and the finished model.
+
+    Several `workers` do so together, each with the job of the chief, which alone writes to the run.
+    Raises RunError when one of them is gone.
     """
-    watch = watch or Stopwatch()
-    with locked(job.run.directory):
-        job.run.check_folder()
-        job.run.remove_leftovers()
-        for remark in job.remarks:
-            log.warning(remark)
+    watch, workers = watch or Stopwatch(), workers or Workers.alone()
+    with ExitStack() as held, workers.watched():
+        workers.of_chief(lambda: _begin(job, log, held))
         keras.utils.set_random_seed(job.settings.seed)
         tf.config.experimental.enable_op_determinism()
         try:
-            job, *stores = with_features(job, log)
+            job, *stores = with_features(job, log, workers)
             watch.lap("features")
-            write_config(job, versions())
-            loop = Loop(job, stores, log)
+            if workers.is_chief:
+                write_config(job, versions())
+            loop = Loop(job, stores, log, workers)
             loop.run_epochs()
             watch.lap("epochs")
-            with exporting_apart(job.run.directory, log):
+            with exporting_apart(job.run.directory, log) if workers.is_chief else nullcontext():
                 trainer = loop.choose_weights()
                 found = finish(trainer, log)
-                network = trainer.network()
-                write_model(job.run, network)
-                write_answers(job.run, found.probabilities)
+                if workers.is_chief:
+                    network = trainer.network()
+                    write_model(job.run, network)
+                    write_answers(job.run, found.probabilities)
                 test = measure_test(trainer, log)
-                loop.tensorboard.finish(trainer, network, loop.history, found, test)
+                if workers.is_chief:
+                    loop.tensorboard.finish(trainer, network, loop.history, found, test)
             watch.lap("finished model")
         except signals.Stopped:
             log.info("the same command goes on from there")
             raise
+
+
+def _begin(job: Job, log: Logger, held: ExitStack) -> None:
+    """Have the run's directory for this process alone, in order."""
+    held.enter_context(locked(job.run.directory))
+    job.run.check_folder()
+    job.run.remove_leftovers()
+    for remark in job.remarks:
+        log.warning(remark)
 
 
 def versions() -> dict[str, str]:
@@ -116,12 +131,14 @@ def finish(trainer: Trainer, log: Logger) -> Measured:
 
 def measure_test(trainer: Trainer, log: Logger) -> Measured | None:
     """Measure the finished network, once, by the pictures that are kept for that, if any are."""
-    job, store = trainer.job, trainer.validation.store
-    lost = fill(job, store, job.dataset.test, log) if job.dataset.test else {}
+    job, store, workers = trainer.job, trainer.validation.store, trainer.workers
+    own = workers.own(job.dataset.test)
+    results = workers.together(lambda: fill(job, store, own, log) if own else {})
+    lost = {path for result in results for path in result}
     pictures = [picture for picture in job.dataset.test if picture.path not in lost]
     if not pictures:
         return None
-    found = trainer.measure(Examples(pictures, store), "test")
+    found = trainer.measure(trainer.examples(pictures, store), "test")
     low, high = wilson_interval(found.accuracy * len(pictures), len(pictures))
     log.info(
         f"test: {len(pictures)} pictures, never trained on nor chosen by: accuracy "
@@ -134,24 +151,26 @@ def measure_test(trainer: Trainer, log: Logger) -> Measured | None:
 class Loop:
     """The epochs of a training: a trainer with the latest state that is kept, and its history."""
 
-    def __init__(self, job: Job, stores: Sequence[FeatureStore], log: Logger):
-        self.job, self.stores, self.log = job, stores, log
+    def __init__(self, job: Job, stores: Sequence[FeatureStore], log: Logger, workers: Workers):
+        self.job, self.stores, self.log, self.workers = job, stores, log, workers
         self.expected = job.expected()
         # A longer training may have left later checkpoints, which wait for the next one.
         self.trainer, self.history = self._restored(job.settings.epochs, "going on")
-        self.tensorboard = TensorBoardLog(job, self.trainer.model, self.history)
+        if workers.is_chief:
+            self.tensorboard = TensorBoardLog(job, self.trainer.model, self.history)
 
     def run_epochs(self) -> None:
         """Train until all epochs are done; while one trains, the one before it is written."""
-        run, epochs = self.job.run, self.job.settings.epochs
+        epochs = self.job.settings.epochs
         with signals.postponed(), ThreadPoolExecutor(1) as beside:
             # It lacks an epoch when a kill came right after its checkpoint.
-            kept = beside.submit(write_history, run, [*self.history])
+            kept = beside.submit(self._write_history)
             while len(self.history) < epochs and not self._is_enough():
                 self.history.append(self._next_epoch(kept))
                 self.log.info(epoch_line(self.history[-1], epochs))
                 kept.result()
                 state, history = self.trainer.state(), [*self.history]
+                self.workers.check_equal(state)
                 kept = beside.submit(self._keep, state, history, self.trainer.answers)
             kept.result()
 
@@ -195,9 +214,13 @@ class Loop:
     def _restored(self, last: int, what: str = "") -> tuple[Trainer, History]:
         """Return a trainer with the latest state that is kept, none after epoch `last`, and its
         history; where there is one, log that `what` goes on from there."""
-        trainer, history = Trainer(self.job, *self.stores, self.log).prepare(), []
-        folder = self.job.run.checkpoints_folder
-        found = load_latest(folder, self.log, last, self.expected)
+        trainer = Trainer(self.job, *self.stores, self.log, self.workers).prepare()
+        folder, history = self.job.run.checkpoints_folder, []
+
+        def load() -> tuple[dict[str, np.ndarray], History] | None:
+            return load_latest(folder, self.log, last, self.expected)
+
+        found = self.workers.of_chief(load)
         if found:
             state, history = found
             trainer.restore(state)
@@ -215,15 +238,16 @@ class Loop:
         def check() -> None:
             if kept.done():
                 kept.result()
-            signals.check()
+            self.workers.check()
 
         try:
             epoch = self.trainer.run_epoch(self.history, check)
         except signals.Stopped:
             kept.result()
-            folder, state = self.job.run.checkpoints_folder, self.trainer.state()
-            whose = self.expected.identity
-            save_checkpoint(folder, state, self.history, unfinished=True, identity=whose)
+            if self.workers.is_chief:
+                folder, state = self.job.run.checkpoints_folder, self.trainer.state()
+                whose = self.expected.identity
+                save_checkpoint(folder, state, self.history, unfinished=True, identity=whose)
             self._say("stopped", self.trainer, self.history)
             raise
         if not np.isfinite([epoch["loss"], epoch["val_loss"]]).all():
@@ -236,12 +260,18 @@ class Loop:
         infinite = not_finite(state)
         if infinite:  # activations can hide it from the loss
             raise _diverged(infinite, history[-1])
+        if not self.workers.is_chief:
+            return
         self.tensorboard.write(history[-1], state, answers)
         save_checkpoint(folder, state, history, identity=self.expected.identity)
         best = best_epoch(history, settings.best)
         prune_checkpoints(folder, max(settings.keep, settings.average), best, len(history))
         write_history(self.job.run, history)
         self.tensorboard.show(len(history))
+
+    def _write_history(self) -> None:
+        if self.workers.is_chief:
+            write_history(self.job.run, [*self.history])
 
     def _say(self, what: str, trainer: Trainer, history: History) -> None:
         """Log where the training stands: '`what` after epoch 3 of 10'."""

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.data.augment import Augmentation, color_components
+from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.examples import Examples
 from alexnet_tf.data.features import FeatureStore
 from alexnet_tf.data.images import preprocess_input
@@ -26,6 +27,7 @@ from alexnet_tf.runs.settings import HEAD_RATE, Settings
 from alexnet_tf.system import signals
 from alexnet_tf.system.progress import progress
 from alexnet_tf.training.averages import Averages
+from alexnet_tf.training.distribution import Workers
 from alexnet_tf.training.epoch import Epoch, Measured, Result, means, measured
 from alexnet_tf.training.job import Job
 from alexnet_tf.training.looks import judged, looks
@@ -49,11 +51,19 @@ class Trainer:
     layer that is trained where that is above. Call `prepare` before anything else.
     """
 
-    def __init__(self, job: Job, store: FeatureStore, seen: FeatureStore, log: Logger):
+    def __init__(
+        self,
+        job: Job,
+        store: FeatureStore,
+        seen: FeatureStore,
+        log: Logger,
+        workers: Workers | None = None,
+    ):
         """Take what is trained on from `store`, and what is validated with from `seen`."""
         self.job, self.settings, self.store, self.log = job, job.settings, store, log
-        self.training = Examples(job.dataset.train, store)
-        self.validation = Examples(job.dataset.validation, seen)
+        self.workers = workers or Workers.alone()
+        self.training = self.examples(job.dataset.train, store)
+        self.validation = self.examples(job.dataset.validation, seen)
         # Mirror images are other examples here, not rows of the same batch.
         self.variant = replace(job.variant, mirrored=False)
         self.model = AlexNet(
@@ -80,9 +90,13 @@ class Trainer:
         # What `calibrate` found that logits have to be divided by.
         self.temperature = 1.0
         # On a CPU oneDNN's layers are faster than XLA's, but not an update in many small steps.
-        self._train_step = tf.function(self._step)
+        self._train_step = tf.function(self._step, reduce_retracing=self.workers.devices > 1)
         self._logits = tf.function(self._logits_of_all)
         self._update = tf.function(self._apply, jit_compile=True)
+
+    def examples(self, pictures: Sequence[Picture], store: FeatureStore) -> Examples:
+        """Return the pictures as examples, of which a worker has its own."""
+        return Examples(pictures, store, self.workers.owners(pictures), self.workers.index)
 
     def prepare(self) -> Trainer:
         """Look at the training pictures, how large the head's inputs are and how their colours
@@ -127,15 +141,16 @@ class Trainer:
         order = random.permutation(examples)
         order += examples * random.integers(0, self.store.views * self.variant.windows, examples)
         steps = -(-examples // self.settings.batch_size)
-        view = partial(self._view, epoch) if self._view else None
-        batches = self.training.batches(np.array_split(order, steps), view, self._begun.steps)
+        chunks, done = np.array_split(order, steps), self._begun.steps
+        view = partial(self._view, epoch, chunks) if self._view else None
+        batches = zip(chunks[done:], self.training.batches(chunks, view, done))
         accuracies = [finished["val_accuracy"] for finished in history]
         title = f"epoch {epoch + 1}/{self.settings.epochs}"
-        for batch in progress(batches, steps, title, done=self._begun.steps):
+        for chunk, batch in progress(batches, steps, title, done=done):
             seen = epoch * examples + self._begun.steps * examples // steps
             rate = learning_rate(self.settings, accuracies, seen, examples)
             self.optimizer.learning_rate.assign(rate)
-            self._begun.add(self._train_step(*batch))
+            self._begun.add(self._train_step(batch, *self._shared(chunk)))
             if self.averages:
                 made = epoch * steps + self._begun.steps
                 self.averages.add(made, self.settings.ema * steps)
@@ -154,14 +169,18 @@ class Trainer:
         If not `thorough`, of all windows it sees those in the corners, and no mirror image.
         """
         seen = self._seen(examples, what, thorough)
-        return measured((judged(logits, labels) for logits, labels in seen), examples.labels)
+        found = [np.concatenate(each) for each in zip(*(judged(*each) for each in seen))]
+        found = [self._merged(each, examples, np.arange(len(examples))) for each in found]
+        return measured([found], examples.labels)
 
     def calibrate(self) -> tuple[float, float]:
         """Set the temperature at which validation pictures have the lowest loss; return their
         calibration error before and after."""
-        seen = list(self._seen(self.validation, "calibration", thorough=True, most=SAMPLE))
-        logits = np.concatenate([logits for logits, _ in seen], axis=1)
-        labels = np.concatenate([labels for _, labels in seen])
+        seen = self._seen(self.validation, "calibration", thorough=True, most=SAMPLE)
+        logits = np.concatenate([np.swapaxes(logits, 0, 1) for logits, _ in seen])
+        numbers = self.validation.sample(SAMPLE)
+        logits = np.swapaxes(self._merged(logits, self.validation, numbers), 0, 1)
+        labels = self.validation.labels[numbers]
         self.temperature = fit_temperature(logits, labels)
         before, after = (mean_probabilities(logits, each) for each in (1.0, self.temperature))
         return calibration_error(before, labels), calibration_error(after, labels)
@@ -170,9 +189,11 @@ class Trainer:
         self, examples: Examples, what: str, thorough: bool, most: int | None = None
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield logits (looks, n, classes) and labels (n,) of all `examples`, n after n; or of a
-        sample of at most so many."""
+        sample of at most so many; of those that are this worker's own."""
         views = looks(self.job.variant, examples.store.has_windows, thorough)
+        classes = len(self.job.dataset.classes)
         numbers = examples.sample(most) if most else np.arange(len(examples))
+        numbers = numbers[examples.rows(numbers)]
         chunks = _chunks(numbers, max(1, CHUNK // len(views)))
         batches = self.plain_batches(
             examples,
@@ -182,8 +203,10 @@ class Trainer:
             for chunk, batch in zip(chunks, progress(batches, len(chunks), what)):
                 logits = self._logits(batch[0]).numpy() / np.float32(self.temperature)
                 # Of a picture's windows, if several came of one row, one follows the other.
-                logits = logits.reshape(len(views), len(chunk), -1, logits.shape[-1])
-                logits = np.moveaxis(logits, 2, 1).reshape(-1, len(chunk), logits.shape[-1])
+                windows = max(1, len(logits) // max(1, len(batch[1])))
+                logits = logits.reshape(len(views), len(chunk), windows, classes)
+                logits = np.moveaxis(logits, 2, 1)
+                logits = logits.reshape(len(views) * windows, len(chunk), classes)
                 yield logits, examples.labels[chunk]
 
     def _averaged(self):
@@ -261,6 +284,7 @@ class Trainer:
         inputs = np.concatenate(
             [self._entering_head(values, *windows).numpy() for values, _, *windows in batches]
         )
+        inputs = self._merged(inputs, self.training, sample)
         first = self.settings.first_of_head()
         standardization = Standardization.fit(inputs, DEVIATION if first == "fc8" else 1.0)
         if first in self.job.weights:
@@ -268,9 +292,9 @@ class Trainer:
             layer.set_weights(standardization.taken_out_of(*layer.get_weights()))
         return standardization
 
-    def _prepare_view(self) -> Callable[[int, np.ndarray, int], np.ndarray] | None:
-        """Return what makes inputs of (epoch, pictures, number of the batch) for training; None
-        where the store has features, which stay as they are."""
+    def _prepare_view(self) -> Callable[..., np.ndarray] | None:
+        """Return what makes inputs of (epoch, its batches, pictures, number of their batch) for
+        training; None where the store has features, which stay as they are."""
         settings, variant = self.settings, self.job.variant
         if self.store.layer != "conv1":
             return None
@@ -278,14 +302,20 @@ class Trainer:
         if settings.color_shift:
             chunks = _chunks(np.arange(len(self.training)))
             batches = progress(self.training.batches(chunks), len(chunks), "colours")
-            components = color_components(values.numpy() for values, *_ in batches)
+            components = color_components(
+                (values.numpy() for values, *_ in batches),
+                lambda sums: sum(self.workers.exchange(sums)),
+            )
         augment = Augmentation(
             variant.picture_size, settings.crop, settings.mirror, settings.color_shift, components
         )
 
-        def view(epoch: int, pictures: np.ndarray, number: int) -> np.ndarray:
-            random = np.random.default_rng([settings.seed, epoch, number])
-            return preprocess_input(augment(pictures, random), variant)
+        def view(
+            epoch: int, chunks: Sequence[np.ndarray], pictures: np.ndarray, number: int
+        ) -> np.ndarray:
+            random, chunk = np.random.default_rng([settings.seed, epoch, number]), chunks[number]
+            views = augment(pictures, random, self.training.rows(chunk), len(chunk))
+            return preprocess_input(views, variant)
 
         return view
 
@@ -301,10 +331,22 @@ class Trainer:
         }
         return layers | optimizer
 
-    def _step(
-        self, values: tf.Tensor, labels: tf.Tensor, windows: tf.Tensor | None = None
-    ) -> Result:
-        """Change the weights by what a batch teaches; return its losses and hits before that."""
+    def _shared(self, chunk: np.ndarray) -> tuple[tf.Tensor, ...]:
+        """Return which examples of a batch are this worker's own, and how many all are; nothing
+        where there is one device."""
+        if self.workers.devices == 1:
+            return ()
+        return tf.constant(self.training.rows(chunk)), tf.constant(len(chunk), tf.int64)
+
+    def _merged(self, found: np.ndarray, examples: Examples, numbers: np.ndarray) -> np.ndarray:
+        """Return what all workers have found of the examples of these numbers."""
+        return self.workers.merged(found, examples.owners[numbers])
+
+    def _step(self, batch: Sequence[tf.Tensor], *shared: tf.Tensor) -> Result:
+        """Change the weights by what a batch teaches; return its losses and hits before that.
+
+        A batch that is `shared` is that of all workers: see `_shared`.
+        """
         # The gradients of weights already cast to what their layers compute in are never written in
         # float32, which takes a tenth of the time of a step and 200 MB.
         weights = [
@@ -312,24 +354,57 @@ class Trainer:
             for layer in self.layers
             for variable in layer.trainable_variables
         ]
+        if shared:
+            found = self.workers.learn(self._learn, weights, batch, *shared)
+        else:
+            found = self._learn(weights, batch)
+        losses, hits, values, gradients = found
+        for variable, value in zip(self.others, values):
+            if value is not None:
+                variable.assign(value)
+        self._update(gradients)
+        return losses, hits
+
+    def _learn(
+        self, weights: Sequence[tf.Tensor], batch: Sequence[tf.Tensor], *shared: tf.Tensor
+    ) -> tuple:
+        """Return losses and hits of examples, new values of `others`, and the gradients.
+
+        Examples that are `shared` are some of a batch, whose mean loss their part is of.
+        """
+        values, labels, *windows = batch
         with tf.GradientTape() as tape, keras.StatelessScope() as scope:
             for variable, weight in zip(self.variables, weights):
                 tape.watch(weight)
                 scope.add_update((variable, weight))
-            inputs = self.standardization.apply(self._entering_head(values, windows))
-            logits = self.head(inputs, training=True)
+            inputs = self.standardization.apply(self._entering_head(values, *windows))
+            logits = self._dropping(inputs, *shared) if shared else self.head(inputs, training=True)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
             hits = tf.argmax(logits, axis=1) == labels
             weighted = losses
             if self.class_weights is not None:
                 weighted = losses * tf.gather(self.class_weights, labels)
-            loss = tf.reduce_mean(weighted)
-        for variable in self.others:
-            value = scope.get_current_value(variable)
-            if value is not None:
-                variable.assign(value)
-        self._update(tape.gradient(loss, weights))
-        return losses, hits
+            if shared:
+                loss = tf.reduce_sum(weighted) / tf.cast(shared[-1], tf.float32)
+            else:
+                loss = tf.reduce_mean(weighted)
+        states = [scope.get_current_value(variable) for variable in self.others]
+        return losses, hits, states, tape.gradient(loss, weights)
+
+    def _dropping(self, values: tf.Tensor, rows: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+        """Return the logits of examples in training, which are the `rows` of a batch of `size`.
+
+        Dropout is drawn for the whole batch, so that it does not depend on who has which of it.
+        """
+        for layer in self.head.layers[1:]:
+            if isinstance(layer, keras.layers.Dropout):
+                values = tf.cast(values, layer.compute_dtype)
+                ones = tf.ones((size, values.shape[1]), values.dtype)
+                kept = keras.random.dropout(ones, layer.rate, seed=layer.seed_generator)
+                values *= tf.gather(kept, rows)
+            else:
+                values = layer(values)
+        return values
 
     def _apply(self, gradients: list[tf.Tensor]) -> None:
         """Let the optimizer make a step, of clipped gradients, with weight decay through the
@@ -380,7 +455,7 @@ def balanced(labels: np.ndarray) -> np.ndarray:
 
 def _chunks(numbers: np.ndarray, most: int = CHUNK) -> list[np.ndarray]:
     """Split the numbers, in order, into equal parts of so many at most."""
-    return np.array_split(numbers, -(-len(numbers) // most))
+    return np.array_split(numbers, max(1, -(-len(numbers) // most)))
 
 
 def _layers(model: keras.Model, settings: Settings) -> list[keras.layers.Layer]:

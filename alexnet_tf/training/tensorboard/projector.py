@@ -33,6 +33,7 @@ def write_projector(
     `answers` are the numbers of the classes that it answered, for all validation pictures.
     """
     numbers = trainer.validation.sample(MOST)
+    numbers = numbers[trainer.validation.rows(numbers)]
     pictures = [trainer.job.dataset.validation[number] for number in numbers]
     values = fc7_of(trainer, network, numbers)
     with replacing(folder / "fc7.bytes", values.nbytes) as temporary:

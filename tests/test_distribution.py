@@ -1,0 +1,81 @@
+"""Several devices, or several machines, at one training give the network that one gives."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from alexnet_tf.data.drawings import draw_faces
+from alexnet_tf.runs.history import read_history
+from alexnet_tf.runs.run import Run
+from tests.support import workers
+from tests.support.small import STARTER, job, train
+from tests.support.workers import difference
+
+# Of the largest weight of a layer: what the order of a sum may change.
+ROUNDING = 1e-4
+WORDS = (
+    *("--data", "faces", "--weights", "starter", "--variant", "starter", "--train", "from:conv5"),
+    *("--dropout", 0.4, "--epochs", 3, "--batch-size", 16, "--precision", "float32"),
+    *("--no-report", "--tensorboard", "off", "--worker-timeout", 10),
+)
+# In a process of its own, for TensorFlow is told only once what its devices are.
+ON_TWO_DEVICES = """
+import sys
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from tests.test_distribution import train_all
+train_all(*sys.argv[1:])
+"""
+
+
+def train_all(faces, run):
+    """Train all layers, with dropout, in this process."""
+    train(job(Path(faces), Path(run), dropout=0.4, epochs=2, **STARTER))
+
+
+def accuracies(run):
+    return [epoch["val_accuracy"] for epoch in read_history(Run(run))]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with drawn faces and the run `one`, which one process has trained on them."""
+    folder = tmp_path_factory.mktemp("workers")
+    draw_faces(folder / "faces", per_class=30)
+    workers.train(folder, 1, *WORDS, "--run", "one")
+    return folder
+
+
+def test_two_devices_of_a_machine_give_the_network_of_one(faces, tmp_path):
+    train_all(faces, tmp_path / "one")
+    words = ("-c", ON_TWO_DEVICES, faces, tmp_path / "two")
+    subprocess.run([sys.executable, *map(str, words)], check=True)
+    assert difference(tmp_path / "one", tmp_path / "two") < ROUNDING
+    assert accuracies(tmp_path / "one") == accuracies(tmp_path / "two")
+
+
+def test_a_worker_dies_the_chief_says_so_and_one_alone_goes_on(place):
+    words = (*WORDS, "--run", "two")
+    processes = workers.start(place, 2, *words, local=True)
+    workers.wait_for(place, 1, "epoch 1/3")
+    processes[1].kill()
+    assert processes[0].wait(40) == 1
+    assert "train_alexnet.py: worker 1 (127.0.0.1:" in workers.said(place, 0)
+    assert "Traceback" not in workers.said(place, 0)
+    # Each has computed what is its own, and nothing of the other's.
+    made = [len(list(place.glob(f"features-{n}/*/{p}index"))) for n, p in ((0, ""), (1, "*/"))]
+    assert made == [1, 1]
+    workers.train(place, 1, *words)
+    assert "going on after epoch" in workers.said(place, 0)
+    assert difference(place / "one", place / "two") < ROUNDING
+    assert accuracies(place / "one") == accuracies(place / "two")
+
+
+def test_a_place_that_is_none_among_workers_is_refused(tmp_path):
+    told = {"TF_CONFIG": '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 3}}'}
+    process = workers.start_one(tmp_path, 0, told, "--data", "nowhere")
+    assert process.wait(60) == 2
+    assert "TF_CONFIG: there is no worker 3; it should be like" in workers.said(tmp_path, 0)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from alexnet_tf.data.archive import DEFAULT_LIMITS, Limits, unpack
 from alexnet_tf.data.cifar import is_cifar, unpack_cifar
-from alexnet_tf.data.decoding import URL
+from alexnet_tf.data.contents import is_remote
 from alexnet_tf.data.entries import Entry, NoPictures, Source
 from alexnet_tf.data.kinds import FORMATS, OTHER_PICTURES, kind_of_file
 from alexnet_tf.data.layouts import NoClasses, read_layout
@@ -121,7 +121,7 @@ def _open_file(path: Path, limits: Limits) -> Source:
 
 def _absent(source: str) -> str:
     """Say what is wrong with a source that is neither a file nor a folder."""
-    if URL.match(source):
+    if is_remote(source):
         return f"{source}: is an address; download what is there, and name the file or folder"
     if source.isdigit():
         return (

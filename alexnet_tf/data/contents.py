@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from alexnet_tf.data.memory import LARGE_FILE, ONE_LARGE_FILE
+from alexnet_tf.data.records import read_record, record_size, shard_of
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.text import printable
 
@@ -42,6 +43,19 @@ def is_remote(path: object) -> bool:
     return bool(URL.match(str(path)))
 
 
+def is_file_of_its_own(path: object) -> bool:
+    """Tell whether the picture `path` is a file here: not behind an address, nor in a shard."""
+    return not is_remote(path) and not shard_of(path)
+
+
+def is_on_disk(path: str) -> bool:
+    """Tell whether the file `path`, or the shard that the picture is in, is here."""
+    try:
+        return os.path.isfile(shard_of(path) or path)
+    except ValueError:
+        return False
+
+
 def at_once(paths: Iterable[str]) -> int | None:
     """Choose how many threads read `paths`; None: as many as suit files."""
     return AT_ONCE if any(map(is_remote, paths)) else None
@@ -64,24 +78,18 @@ def reading(path: str | Path) -> Iterator[bytes]:
     """
     with ONE_LARGE_FILE if _size(path) > LARGE_FILE else nullcontext():
         try:
-            content = _fetch(str(path)) if is_remote(path) else Path(path).read_bytes()
+            content = _read(path)
         except OSError as error:
             raise ImageError.unreadable(path, error) from error
         yield content
 
 
-def may_be_there(path: str) -> bool:
-    """Tell whether there is a file at `path`, without asking anybody else for it."""
-    try:
-        return is_remote(path) or os.path.isfile(path)
-    except ValueError:
-        return False
+def _read(path: str | Path) -> bytes:
+    if is_remote(path):
+        from alexnet_tf.data.remote import fetch  # whose imports take their time
 
-
-def _fetch(url: str) -> bytes:
-    from alexnet_tf.data.remote import fetch  # whose imports take their time
-
-    return fetch(url)
+        return fetch(str(path))
+    return read_record(path) if shard_of(path) else Path(path).read_bytes()
 
 
 def _size(path: str | Path) -> int:
@@ -89,11 +97,13 @@ def _size(path: str | Path) -> int:
     if is_remote(path):
         return 0
     try:
-        found = Path(path).stat()
+        found = Path(shard_of(path) or path).stat()
+        is_file = stat.S_ISREG(found.st_mode)
+        size = record_size(path) if is_file and shard_of(path) else found.st_size
     except OSError as error:
         raise ImageError.unreadable(path, error) from error
-    if not stat.S_ISREG(found.st_mode):
+    if not is_file:
         raise ImageError(path, "is no file")
-    if found.st_size > MAX_BYTES:
-        raise ImageError(path, f"has {found.st_size:,} bytes, more than {MAX_BYTES:,}")
-    return found.st_size
+    if size > MAX_BYTES:
+        raise ImageError(path, f"has {size:,} bytes, more than {MAX_BYTES:,}")
+    return size

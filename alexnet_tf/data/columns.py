@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableSequence, Sequence
+from collections.abc import Iterable, Iterator, MutableSequence, Sequence
 from dataclasses import fields
 from typing import Any, Generic, TypeVar
 
@@ -37,6 +37,9 @@ class Columns(Sequence, Generic[Row]):
 
     def __iter__(self) -> Iterator[Row]:
         return map(self._kind, *self._columns)
+
+    def __add__(self, others: Iterable[Row]) -> tuple[Row, ...]:
+        return (*self, *others)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and (*self,) == (*other,)

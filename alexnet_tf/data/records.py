@@ -15,7 +15,7 @@ from typing import BinaryIO
 from alexnet_tf.errors import BadFile
 from alexnet_tf.weights.formats.protobuf import fields
 
-RECORD = re.compile(r"(?P<shard>.+\.tfrecord)@(?P<place>[0-9]{12})/(?P<name>.*)")
+RECORD = re.compile(r"(?P<shard>.+?\.tfrecord)@(?P<place>[0-9]{12})/(?P<name>.*)")
 # A record is its length, a checksum of that, the content and a checksum of that
 # (tensorflow/core/lib/io/record_writer.h).
 LENGTH, BEFORE, AROUND = struct.Struct("<Q"), 12, 16
@@ -34,6 +34,12 @@ def shard_of(path: object) -> str | None:
     """Return the path of the shard that the picture `path` is in; None for a file of its own."""
     match = RECORD.fullmatch(str(path))
     return match["shard"] if match else None
+
+
+def name_of(path: object) -> str:
+    """Return the name that the picture `path` had as a file, be it in a shard now or not."""
+    match = RECORD.fullmatch(str(path))
+    return match["name"] if match else str(path)
 
 
 def record_size(path: object) -> int:

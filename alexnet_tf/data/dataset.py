@@ -141,7 +141,7 @@ def open_dataset(
         unwanted = dict.fromkeys(listed_contents(leave_out), f"is named in {leave_out}")
     found = open_source(source, limits)
     entries, unreadable = _inspect(found.entries)
-    found = replace(found, entries=(), rejected=(*found.rejected, *unreadable))
+    found = replace(found, entries=in_columns(), rejected=(*found.rejected, *unreadable))
     return _checked(_split(found, entries, seed, unwanted))
 
 
@@ -164,13 +164,15 @@ def write_lists(dataset: Dataset, directory: Path) -> None:
     write_lines(directory / DIGESTS, (f"{each.digest}  {each.path}\n" for each in pictures))
 
 
-def _inspect(entries: Sequence[Entry]) -> tuple[Columns[Entry], list[tuple[str, str]]]:
+def _inspect(entries: Columns[Entry]) -> tuple[Columns[Entry], list[tuple[str, str]]]:
     """Find the digests of the readable pictures, and (path, reason) of the others.
 
     Those whose digests are known were looked at before, and are again when they are used.
     """
     readable, rejected = in_columns(), []
     paths = [entry.path for entry in entries if not entry.digest]
+    if not paths:
+        return entries, rejected
     portions = (paths[start : start + PORTION] for start in range(0, len(paths), PORTION))
     with ThreadPoolExecutor(at_once(paths)) as pool:
         # All at once they would wait in the pool, a kilobyte for each.

@@ -36,7 +36,7 @@ class Source:
     of the files that are left out; `notes` say how it was understood, where that is not plain."""
 
     classes: tuple[str, ...]
-    entries: Sequence[Entry]
+    entries: Columns[Entry]
     rejected: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 

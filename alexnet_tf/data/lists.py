@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -41,8 +41,9 @@ LABELS = (
     "tag", "type", "y", "classid", "labelid", "categoryid",
 )  # fmt: skip
 PARTS = ("split", "dataset", "set", "subset", "partition", "part")
-# So many lines, and folders beside the list, are tried to find out where its pictures are.
-SAMPLE, MOST_FOLDERS = 200, 50
+# So many lines, spread over the first of them, and folders beside the list are tried to find out
+# where its pictures are.
+SAMPLE, MOST_TRIED, MOST_FOLDERS = 200, 100_000, 50
 
 
 def read_lists(*files: Path) -> Source:
@@ -54,20 +55,21 @@ def read_lists(*files: Path) -> Source:
     to validate with nothing is split.
     """
     notes: list[str] = []
-    parts = _parts(files)
-    lines = in_columns(line for file in parts for line in _labelled(file, parts[file], notes))
+    parts, said_in = _parts(files), cache(Listed)
+    lines = in_columns(
+        line
+        for file, part in parts.items()
+        for line in _labelled(file, part, said_in(file.parent), notes)
+    )
     split = VALIDATION in set(lines.column("part"))
     classes, names = _class_names(files[0], lines)
     if files[0].suffix.lower() in TABLES or not files[0].with_name(CLASSES).is_file():
         labels = zip(lines.column("label"), lines.column("part"))
         trained = {names[label] for label, part in labels if part == TRAIN}
         classes = [name for name in classes if name in trained]
-    entries = (
-        replace(
-            line, label=names[line.label], part=line.part if split or line.part == TEST else None
-        )
-        for line in lines
-    )
+    kept = {part: part if split or part == TEST else None for part in (TRAIN, VALIDATION, TEST)}
+    rows = zip(*map(lines.column, ("path", "label", "part", "digest")))
+    entries = (Entry(path, names[label], kept[part], said) for path, label, part, said in rows)
     return fitted(classes, entries, (), notes)
 
 
@@ -138,12 +140,12 @@ def _kin(path: Path) -> str:
     return WORD.sub(lambda m: "" if part_named(m[0]) else m[0], DIGITS.sub("", path.name))
 
 
-def _labelled(file: Path, part: str, notes: list[str]) -> Iterator[Entry]:
+def _labelled(file: Path, part: str, said: Listed, notes: list[str]) -> Iterator[Entry]:
     """Read the lines of a list, with the labels that stand there; the paths are where files are.
 
-    Of what is not read cheaply, the digests count that stand beside the list.
+    Of what is not read cheaply, the digests are `said`.
     """
-    finder, known = _Finder(file), Listed(file.parent)
+    finder = _Finder(file)
     rows = _read(file, finder)
     if part == TEST:
         try:
@@ -153,7 +155,7 @@ def _labelled(file: Path, part: str, notes: list[str]) -> Iterator[Entry]:
             return
     for listed, label, name in rows:
         path = finder(listed)
-        digest = "" if is_file_of_its_own(path) else known(listed)
+        digest = "" if is_file_of_its_own(path) else said(listed)
         yield Entry(path, sys.intern(label), _part(name, part), digest)
     if finder.folder != Path("."):
         notes.append(f"the paths in {printable(file)} are relative to {printable(finder.folder)}/")
@@ -167,10 +169,10 @@ def _part(name: str | None, part: str) -> str:
 def _read(file: Path, finder: _Finder) -> Iterator[tuple[str, str, str | None]]:
     """Read path, label and, where the table has such a column, the part of each line.
 
-    It is read twice: millions of lines would fill the memory.
+    Millions of lines would fill the memory: they are read as they are needed.
     """
     delimiter = _delimiter(file)
-    sample = _sample(_rows(file, delimiter))
+    sample = _sample(islice(_rows(file, delimiter), MOST_TRIED))
     if not sample:
         return
     choose = _columns_of_table if delimiter else _columns_of_list

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import subprocess
 import time
@@ -186,6 +187,13 @@ def test_a_server_that_is_gone_is_not_asked_six_times_for_everything(flaky, monk
 def test_nobody_listens():
     remote.FIRST_WAIT = 0
     assert reason("http://127.0.0.1:9/a.jpg").startswith("cannot be read: Connection refused")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1/a.jpg", "http://a:b@c/a.jpg", "https:///a.jpg", "http://"]
+)
+def test_what_is_no_address_is_said_to_be_none(url):
+    assert re.search("no valid address|no host given", reason(url))
 
 
 def test_a_server_nobody_vouches_for_is_not_believed(tmp_path, monkeypatch):

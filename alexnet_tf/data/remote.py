@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, InvalidURL
 from socket import SHUT_RDWR, socket
 from threading import Lock, Timer
 from types import ModuleType
@@ -71,7 +71,10 @@ def fetch(url: str) -> bytes:
     What may pass is tried again. Raises OSError, whose message is the reason, and FileNotFoundError
     where the server says that there is no such file.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise OSError(f"it is no valid address ({error})") from error
     get = _get if parts.scheme.lower() in HTTP else _get_by_tensorflow
     end = time.monotonic() + MOST_SECONDS
     attempts = ATTEMPTS if _failures[parts.netloc] < PATIENCE else 1
@@ -110,10 +113,10 @@ def _get(url: str, end: float) -> bytes:
         raise OSError(f"its server answers {error.code} {error.reason}") from error
     except _TooLarge:
         raise
+    except (ValueError, InvalidURL) as error:
+        raise OSError(f"it is no valid address ({error})") from error
     except (OSError, HTTPException) as error:
         raise _of_connection(error, end) from error
-    except ValueError as error:
-        raise OSError(f"it is no valid address ({error})") from error
     if time.monotonic() > end:  # what was cut looks like an end
         raise _Passing(f"it takes more than {MOST_SECONDS} seconds")
     return content

@@ -9,8 +9,9 @@ import zlib
 import pytest
 from PIL import Image
 
+from alexnet_tf.data.contents import MAX_BYTES, MAX_PIXELS
 from alexnet_tf.data.dataset import open_dataset
-from alexnet_tf.data.decoding import MAX_BYTES, MAX_PIXELS, decoded
+from alexnet_tf.data.decoding import decoded
 from alexnet_tf.data.images import ImageError, load_image
 from alexnet_tf.data.kinds import FORMATS
 from tests.support.memory import peak_of

@@ -106,11 +106,6 @@ def test_what_cannot_be_read_is_called_by_its_name(tmp_path, content, kind):
         load_image(tmp_path / "a.jpg")
 
 
-def test_an_address_is_no_file():
-    with pytest.raises(ImageError, match="is an address; download the picture and name the file"):
-        load_image("https://example.org/cat.jpg")
-
-
 ORIENTATION = (0x0112, 3, 1, struct.pack(">HH", 6, 0))
 TAGS = {"ImageWidth": 0x0100, "Make": 0x010F, "XResolution": 0x011A, "DateTime": 0x0132,
         "ExifIFD": 0x8769, "GPSIFD": 0x8825, "ISO": 0x8827, "Flash": 0x9209, "UserComment": 0x9286,

@@ -7,13 +7,16 @@ from pathlib import Path
 
 from alexnet_tf.commands import cli
 from alexnet_tf.data.archive import DEFAULT_LIMITS, Limits
-from alexnet_tf.data.dataset import open_dataset, write_lists
+from alexnet_tf.data.dataset import Dataset, open_dataset, write_lists
+from alexnet_tf.data.shards import check_new, write_shards
 from alexnet_tf.data.sources import DATA_FOLDER, PHOTOS, NoPictures
 from alexnet_tf.errors import UserError
 from alexnet_tf.system import arguments
+from alexnet_tf.system.quiet import import_tensorflow
 
 # What a folder that this program has listed pictures in always has.
 ALWAYS_WRITTEN = ("classes.txt", "rejected.txt")
+SHARDS_FOLDER = DATA_FOLDER / "shards"
 LISTS = ("train.txt", "val.txt", "test.txt", "classes.txt", "rejected.txt")
 
 HELP = "list and split pictures into train.txt and val.txt, or fetch some first"
@@ -22,19 +25,26 @@ HELP = "list and split pictures into train.txt and val.txt, or fetch some first"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
-        nargs="?",
+        nargs="*",
+        action=arguments.Together,
         default=str(DATA_FOLDER),
         metavar="SOURCE",
         help="a folder with a folder for each class, or of cat.N.jpg and dog.N.jpg, also split into"
-        " train/, val/ and test/; a zip or .tar.gz of such a folder; or lists, also CSV"
-        " (%(default)s, where 25,000 photos of cats and dogs are fetched to if there are none"
-        " yet)",
+        " train/, val/ and test/; a zip or .tar.gz of such a folder; or lists, also CSV, also"
+        " several (%(default)s, where 25,000 photos of cats and dogs are fetched to if there are"
+        " none yet)",
     )
     parser.add_argument(
         "--out",
-        default=str(DATA_FOLDER),
         metavar="DIR",
-        help="where train.txt, val.txt, test.txt, classes.txt and rejected.txt go (%(default)s)",
+        help="where train.txt, val.txt, test.txt, classes.txt, rejected.txt and pictures.sha256 go"
+        f" ({DATA_FOLDER}; with --shards a new folder, {SHARDS_FOLDER})",
+    )
+    parser.add_argument(
+        "--shards",
+        type=arguments.positive,
+        metavar="N",
+        help="write the pictures themselves, too, those to train with into N files of TFRecords",
     )
     parser.add_argument("--seed", type=arguments.seed, default=0, metavar="N", help="of the split")
     for what in ("files", "bytes"):
@@ -49,23 +59,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    source, out = Path(options.source), Path(options.out)
-    limits = Limits(options.max_files, options.max_bytes)
-    listed = source in (out, out / "train.txt") and (out / "train.txt").is_file()
+    source, limits = options.source, Limits(options.max_files, options.max_bytes)
+    if options.shards:
+        folder = Path(options.out or SHARDS_FOLDER)
+        check_new(folder)
+        dataset = _open(options, limits)
+        import_tensorflow()
+        dataset = write_shards(dataset, folder, options.shards)
+        print(dataset.summary())
+        print(f"in {folder}: train with --data {folder}")
+        return
+    out = Path(options.out or DATA_FOLDER)
+    listed = Path(source) in (out, out / "train.txt") and (out / "train.txt").is_file()
     if not listed:
         _check_lists(out)
-    try:
-        dataset = open_dataset(source, options.seed, limits)
-    except NoPictures:
-        if source != DATA_FOLDER:
-            raise
-        source = PHOTOS.fetch(DATA_FOLDER, options.mirror, options.places)
-        dataset = open_dataset(source, options.seed, limits)
+    dataset = _open(options, limits)
     if not listed:
         write_lists(dataset, out)
     print(dataset.summary())
     if listed:
         print(f"as {out / 'train.txt'} has it; delete that file to list the pictures anew")
+
+
+def _open(options: argparse.Namespace, limits: Limits) -> Dataset:
+    """Open what is asked for; where that is the usual folder, photos are fetched if it has none."""
+    try:
+        return open_dataset(options.source, options.seed, limits)
+    except NoPictures:
+        if Path(options.source) != DATA_FOLDER:
+            raise
+        photos = PHOTOS.fetch(DATA_FOLDER, options.mirror, options.places)
+        return open_dataset(photos, options.seed, limits)
 
 
 def _check_lists(out: Path) -> None:

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
+
 from alexnet_tf.data.archive import DEFAULT_LIMITS, Limits
-from alexnet_tf.data.decoding import ImageError, decoded
-from alexnet_tf.data.digests import PORTION, listed_contents
-from alexnet_tf.data.entries import TEST, TRAIN, VALIDATION, Entry
+from alexnet_tf.data.columns import Columns, Digests
+from alexnet_tf.data.contents import ImageError, at_once
+from alexnet_tf.data.decoding import decoded
+from alexnet_tf.data.digests import DIGESTS, PORTION
+from alexnet_tf.data.entries import TEST, TRAIN, VALIDATION, Entry, Source, in_columns
 from alexnet_tf.data.listing import left_out
+from alexnet_tf.data.lists import listed_contents
 from alexnet_tf.data.sources import open_source
+from alexnet_tf.data.split import are_of, hold_out, labelled_twice, number_contents
 from alexnet_tf.errors import UserError
-from alexnet_tf.system.files import write_text
+from alexnet_tf.system.files import write_lines
 from alexnet_tf.system.progress import progress
 from alexnet_tf.system.text import align, printable
-
-VALIDATION_SHARE = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,14 @@ class Picture:
     digest: str
 
 
+def in_little_memory(pictures: Iterable[Picture] = ()) -> Columns[Picture]:
+    """Keep `pictures`, and what is appended to them, in columns."""
+    columns = Columns(Picture, [], array("i"), Digests())
+    for picture in pictures:
+        columns.append(picture)
+    return columns
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Labelled pictures, split; `rejected` holds (path, reason) of the files that are left out.
@@ -41,10 +55,10 @@ class Dataset:
     """
 
     classes: tuple[str, ...]
-    train: tuple[Picture, ...]
-    validation: tuple[Picture, ...]
+    train: Sequence[Picture]
+    validation: Sequence[Picture]
     rejected: tuple[tuple[str, str], ...] = ()
-    test: tuple[Picture, ...] = ()
+    test: Sequence[Picture] = ()
     notes: tuple[str, ...] = ()
 
     def fingerprint(self) -> str:
@@ -54,7 +68,12 @@ class Dataset:
         """
         digest = hashlib.sha256(repr(self.classes).encode())
         for pictures in (self.train, self.validation):
-            digest.update(repr([(p.label, p.digest) for p in pictures]).encode())
+            # Piece by piece: it is the `repr` of a list of pairs, which may be millions.
+            pairs = (repr((p.label, p.digest)) for p in pictures)
+            digest.update(b"[" + next(pairs, "").encode())
+            for pair in pairs:
+                digest.update(b", " + pair.encode())
+            digest.update(b"]")
         return digest.hexdigest()
 
     def summary(self) -> str:
@@ -94,7 +113,7 @@ class Dataset:
     def without(self, reasons: dict[str, str]) -> Dataset:
         """Reject pictures for `reasons` (path → reason); UserError when too few are left."""
         train, validation, test = (
-            tuple(picture for picture in pictures if picture.path not in reasons)
+            in_little_memory(picture for picture in pictures if picture.path not in reasons)
             for pictures in (self.train, self.validation, self.test)
         )
         rejected = (*self.rejected, *reasons.items())
@@ -117,44 +136,18 @@ def open_dataset(
     table `leave_out` names; what is held out is chosen before. Raises UserError when there is only
     one class, or a class without two different pictures.
     """
-    unwanted = listed_contents(leave_out) if leave_out else set()
+    unwanted: dict[str, str] = {}
+    if leave_out:
+        unwanted = dict.fromkeys(listed_contents(leave_out), f"is named in {leave_out}")
     found = open_source(source, limits)
-    digests, rejected = _inspect([entry.path for entry in found.entries])
-    entries = [entry for entry in found.entries if entry.path in digests]
-    to_test = [entry for entry in entries if entry.part == TEST]
-    entries = [entry for entry in entries if entry.part != TEST]
-    labels = defaultdict(set)
-    for entry in entries:
-        labels[digests[entry.path]].add(entry.label)
-    held_out = _held_out(entries, digests, seed)
-
-    parts: dict[str, list[Picture]] = {TRAIN: [], VALIDATION: [], TEST: []}
-    for entry in entries:
-        picture = Picture(entry.path, found.classes.index(entry.label), digests[entry.path])
-        if unwanted & {picture.digest, picture.path}:
-            rejected.append((picture.path, f"is named in {leave_out}"))
-        elif len(labels[picture.digest]) > 1:
-            names = " and ".join(sorted(labels[picture.digest]))
-            rejected.append((picture.path, f"the same picture is labelled {names}"))
-        elif picture.digest not in held_out:
-            parts[TRAIN].append(picture)
-        elif entry.part == TRAIN:
-            rejected.append((picture.path, "the same picture is in the validation list"))
-        else:
-            parts[VALIDATION].append(picture)
-    for entry in to_test:
-        picture = Picture(entry.path, found.classes.index(entry.label), digests[entry.path])
-        if picture.digest in labels:
-            rejected.append((picture.path, "the same picture is trained on or validated with"))
-        else:
-            parts[TEST].append(picture)
-    train, validation, test = map(tuple, parts.values())
-    rejected = (*found.rejected, *rejected)
-    return _checked(Dataset(found.classes, train, validation, rejected, test, found.notes))
+    entries, unreadable = _inspect(found.entries)
+    found = replace(found, entries=in_columns(), rejected=(*found.rejected, *unreadable))
+    return _checked(_split(found, entries, seed, unwanted))
 
 
 def write_lists(dataset: Dataset, directory: Path) -> None:
-    """Write train.txt, val.txt (``path label``), classes.txt, rejected.txt (path, tab, reason).
+    """Write train.txt, val.txt (``path label``), classes.txt, rejected.txt (path, tab, reason), and
+    `DIGESTS` of all pictures.
 
     The label is the index of the class, whose name is that line of classes.txt. There is a test.txt
     if there is a test set; one of another data set is emptied.
@@ -163,26 +156,35 @@ def write_lists(dataset: Dataset, directory: Path) -> None:
     if dataset.test or (directory / "test.txt").is_file():
         lists["test.txt"] = dataset.test
     for name, pictures in lists.items():
-        lines = (f"{picture.path} {picture.label}\n" for picture in pictures)
-        write_text(directory / name, "".join(lines))
-    write_text(directory / "classes.txt", "".join(f"{name}\n" for name in dataset.classes))
+        write_lines(directory / name, (f"{each.path} {each.label}\n" for each in pictures))
+    write_lines(directory / "classes.txt", (f"{name}\n" for name in dataset.classes))
     rejected = (f"{printable(path)}\t{printable(reason)}\n" for path, reason in dataset.rejected)
-    write_text(directory / "rejected.txt", "".join(rejected))
+    write_lines(directory / "rejected.txt", rejected)
+    pictures = chain.from_iterable(lists.values())
+    write_lines(directory / DIGESTS, (f"{each.digest}  {each.path}\n" for each in pictures))
 
 
-def _inspect(paths: list[str]) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    """Find the digests of the readable pictures, by path, and (path, reason) of the others."""
-    digests, rejected = {}, []
+def _inspect(entries: Columns[Entry]) -> tuple[Columns[Entry], list[tuple[str, str]]]:
+    """Find the digests of the readable pictures, and (path, reason) of the others.
+
+    Those whose digests are known were looked at before, and are again when they are used.
+    """
+    readable, rejected = in_columns(), []
+    paths = [entry.path for entry in entries if not entry.digest]
+    if not paths:
+        return entries, rejected
     portions = (paths[start : start + PORTION] for start in range(0, len(paths), PORTION))
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(at_once(paths)) as pool:
         # All at once they would wait in the pool, a kilobyte for each.
         results = chain.from_iterable(pool.map(_digest, portion) for portion in portions)
-        for path, result in zip(paths, progress(results, len(paths), "checking pictures")):
+        found = progress(results, len(paths), "checking pictures")
+        for entry in entries:
+            result = entry.digest or next(found)
             if isinstance(result, ImageError):
-                rejected.append((path, result.reason))
+                rejected.append((entry.path, result.reason))
             else:
-                digests[path] = result
-    return digests, rejected
+                readable.append(replace(entry, digest=result))
+    return readable, rejected
 
 
 def _digest(path: str) -> str | ImageError:
@@ -194,23 +196,41 @@ def _digest(path: str) -> str | ImageError:
         return error
 
 
-def _held_out(entries: list[Entry], digests: dict[str, str], seed: int) -> set[str]:
-    """Choose the pictures to validate with, by digest: the validation list's, or 15% a class."""
-    if any(entry.part for entry in entries):
-        return {digests[entry.path] for entry in entries if entry.part == VALIDATION}
-    from sklearn.model_selection import train_test_split  # takes a second to import
+def _split(
+    found: Source, entries: Columns[Entry], seed: int, unwanted: Mapping[str, str]
+) -> Dataset:
+    """Share the readable `entries` of a source out to the parts of the data.
 
-    classes = defaultdict(set)
-    for entry in entries:
-        classes[entry.label].add(digests[entry.path])
-    held_out: set[str] = set()
-    for same_class in classes.values():
-        if len(same_class) > 1:  # one that is alone is reported by _checked
-            share = max(1, round(VALIDATION_SHARE * len(same_class)))
-            held_out.update(
-                train_test_split(sorted(same_class), test_size=share, random_state=seed)[1]
-            )
-    return held_out
+    Left out are those that are `unwanted`: digest or path → reason.
+    """
+    numbers = {name: number for number, name in enumerate(found.classes)}
+    contents = number_contents(entries)
+    ambiguous, held_out = labelled_twice(entries, contents), hold_out(entries, contents, seed)
+    is_known = np.zeros(len(entries), bool)
+    is_known[contents[~are_of(entries, (TEST,))]] = True
+    parts = {part: in_little_memory() for part in (TRAIN, VALIDATION, TEST)}
+    rejected = list(found.rejected)
+    for entry, content in zip(entries, contents):
+        picture = Picture(entry.path, numbers[entry.label], entry.digest)
+        if entry.part == TEST:
+            if is_known[content]:
+                reason = "the same picture is trained on or validated with"
+                rejected.append((picture.path, reason))
+            else:
+                parts[TEST].append(picture)
+        elif reason := unwanted.get(picture.digest) or unwanted.get(picture.path):
+            rejected.append((picture.path, reason))
+        elif content in ambiguous:
+            names = " and ".join(sorted(ambiguous[content]))
+            rejected.append((picture.path, f"the same picture is labelled {names}"))
+        elif not held_out[content]:
+            parts[TRAIN].append(picture)
+        elif entry.part == TRAIN:
+            rejected.append((picture.path, "the same picture is in the validation list"))
+        else:
+            parts[VALIDATION].append(picture)
+    train, validation, test = parts.values()
+    return Dataset(found.classes, train, validation, tuple(rejected), test, found.notes)
 
 
 def _checked(dataset: Dataset) -> Dataset:
@@ -220,14 +240,17 @@ def _checked(dataset: Dataset) -> Dataset:
             f"only one class of pictures was found, '{dataset.classes[0]}'; a classifier needs two "
             "or more, each in a folder of its own (or as cat.N.jpg and dog.N.jpg)"
         )
-    digests = defaultdict(set)
-    for picture in (*dataset.train, *dataset.validation):
-        digests[picture.label].add(picture.digest)
+    first, enough = {}, set()
+    for picture in chain(dataset.train, dataset.validation):
+        if first.setdefault(picture.label, picture.digest) != picture.digest:
+            enough.add(picture.label)
     trained = {picture.label for picture in dataset.train}
     for label, name in enumerate(dataset.classes):
-        if len(digests[label]) < 2 or label not in trained:
+        if label not in enough or label not in trained:
+            pictures = chain(dataset.train, dataset.validation)
+            count = len({picture.digest for picture in pictures if picture.label == label})
             raise UserError(
-                f"the class '{name}' has {len(digests[label])} different readable picture(s); it "
+                f"the class '{name}' has {count} different readable picture(s); it "
                 "needs at least two, one to train with and one to validate with"
                 + dataset.first_rejected()
             )

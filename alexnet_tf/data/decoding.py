@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import io
 import logging
-import re
-import stat
 import struct
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from alexnet_tf.data.contents import MAX_PIXELS, ImageError, reading
 from alexnet_tf.data.kinds import FORMATS, OTHER_PICTURES, kind_of
-from alexnet_tf.data.memory import LARGE_FILE, ONE_LARGE_FILE, ROOM
-from alexnet_tf.errors import UserError
-from alexnet_tf.system.text import printable
+from alexnet_tf.data.memory import ROOM
 
-# The most that a picture may have: where Pillow warns; nothing above it is decoded. Of a large JPEG
-# the smaller size counts that it is decoded at, unless it is kept whole meanwhile. A file may be as
-# large as one that is not compressed at all.
-MAX_PIXELS, MAX_KEPT_WHOLE = 89_478_485, 3 * 89_478_485
-MAX_BYTES = 4 * MAX_PIXELS
+# Nothing above `MAX_PIXELS` is decoded. Of a large JPEG the smaller size counts that it is decoded
+# at, unless it is kept whole meanwhile.
+MAX_KEPT_WHOLE = 3 * MAX_PIXELS
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 # Odd EXIF blocks and palettes are common and harmless; such a picture is read all the same.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
@@ -65,35 +59,6 @@ SEEN_TEXTS = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")  # Adobe's, Im
 FRAMES, PROGRESSIVE = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}, (0xC2, 0xC6, 0xCA, 0xCE)
 SCAN = 0xDA
 
-URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
-
-
-class ImageError(UserError):
-    """A picture that cannot be read. The message names the file; `reason` does not."""
-
-    def __init__(self, path: object, reason: str):
-        self.reason = printable(reason)
-        super().__init__(f"{printable(path)}: {self.reason}")
-
-    @classmethod
-    def unreadable(cls, path: object, error: OSError) -> ImageError:
-        """Make the error of a file that the system cannot read."""
-        if URL.match(str(path)):
-            return cls(path, "is an address; download the picture and name the file")
-        if isinstance(error, FileNotFoundError):
-            return cls(path, "does not exist")
-        return cls(path, f"cannot be read: {error.strerror or error}")
-
-
-class InMemory(NamedTuple):
-    """A picture that is in no file: its `content` stands for a path, and `name` is what is said."""
-
-    name: str
-    content: bytes
-
-    def __str__(self) -> str:
-        return self.name
-
 
 @contextmanager
 def decoded(path: str | Path | InMemory, least: int = 1) -> Iterator[tuple[Image.Image, bytes]]:
@@ -104,7 +69,7 @@ def decoded(path: str | Path | InMemory, least: int = 1) -> Iterator[tuple[Image
     pictures wait for each other, so end the block soon. Raises ImageError for whatever is not a
     whole picture of one of `FORMATS`, or has more than `MAX_PIXELS`.
     """
-    with _reading(path) as content:
+    with reading(path) as content:
         with _errors_of(path):
             kind = _format(content)
             picture, size = _open(content, kind, least)
@@ -112,43 +77,6 @@ def decoded(path: str | Path | InMemory, least: int = 1) -> Iterator[tuple[Image
             with _errors_of(path):
                 upright = _decode(picture, kind)
             yield upright, content
-
-
-def read_content(path: str | Path) -> bytes:
-    """Read the bytes of the picture file `path`.
-
-    Raises ImageError if it is no file or has more than `MAX_BYTES`, before any is read.
-    """
-    with _reading(path) as content:
-        return content
-
-
-@contextmanager
-def _reading(path: str | Path | InMemory) -> Iterator[bytes]:
-    """Read the bytes of a file, and have them for as long as a block runs: large ones in turn."""
-    if isinstance(path, InMemory):
-        yield path.content
-        return
-    size = _size(path)
-    with ONE_LARGE_FILE if size > LARGE_FILE else nullcontext():
-        try:
-            content = Path(path).read_bytes()
-        except OSError as error:
-            raise ImageError.unreadable(path, error) from error
-        yield content
-
-
-def _size(path: str | Path) -> int:
-    """Find the bytes of a file; ImageError if it is none, or has too many."""
-    try:
-        found = Path(path).stat()
-    except OSError as error:
-        raise ImageError.unreadable(path, error) from error
-    if not stat.S_ISREG(found.st_mode):
-        raise ImageError(path, "is no file")
-    if found.st_size > MAX_BYTES:
-        raise ImageError(path, f"has {found.st_size:,} bytes, more than {MAX_BYTES:,}")
-    return found.st_size
 
 
 class _Unfit(Exception):

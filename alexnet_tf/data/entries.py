@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from alexnet_tf.data.columns import Columns, Digests
 from alexnet_tf.errors import UserError
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -16,13 +17,17 @@ class NoPictures(UserError):
     """A source without labelled pictures."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """A file, the name of its class, and its part of the data: None where nobody has split it."""
+    """A file, the name of its class, and its part of the data: None where nobody has split it.
+
+    `digest` is the SHA-256 that the file is said to have, "" where nobody says so.
+    """
 
     path: str
     label: str
     part: str | None = None
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -31,9 +36,17 @@ class Source:
     of the files that are left out; `notes` say how it was understood, where that is not plain."""
 
     classes: tuple[str, ...]
-    entries: tuple[Entry, ...]
+    entries: Columns[Entry]
     rejected: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def in_columns(entries: Iterable[Entry] = ()) -> Columns[Entry]:
+    """Keep `entries`, and what is appended to them, in little memory."""
+    columns = Columns(Entry, [], [], [], Digests())
+    for entry in entries:
+        columns.append(entry)
+    return columns
 
 
 def fitted(
@@ -46,15 +59,15 @@ def fitted(
 
     Their classes may be spelled in other capitals. Those of no trained class are left out.
     """
-    kept, rejected, notes = [], list(rejected), list(notes)
-    spelled = {name.casefold(): name for name in classes}
+    kept, rejected, notes = in_columns(), list(rejected), list(notes)
+    trained, spelled = set(classes), {name.casefold(): name for name in classes}
     known, extra = {part: set() for part in (VALIDATION, TEST)}, {}
     for entry in entries:
         name = entry.label
-        if name not in classes and len(spelled) == len(classes):
+        if name not in trained and len(spelled) == len(classes):
             name = spelled.get(name.casefold(), name)
-        if name in classes:
-            kept.append(replace(entry, label=name))
+        if name in trained:
+            kept.append(entry if name == entry.label else replace(entry, label=name))
             known.get(entry.part, set()).add(name)
         else:
             rejected.append((entry.path, "is of a class that has no pictures to train with"))
@@ -68,7 +81,7 @@ def fitted(
                 f"the {part} set has pictures of {_listed(sorted(extra[part]))}, which there is "
                 "nothing to train with for: they are left out"
             )
-    return Source(tuple(classes), tuple(kept), tuple(rejected), tuple(notes))
+    return Source(tuple(classes), kept, tuple(rejected), tuple(notes))
 
 
 def _listed(names: Sequence[str]) -> str:

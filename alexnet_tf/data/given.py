@@ -8,7 +8,7 @@ import os
 import numpy as np
 from PIL import Image, ImageOps
 
-from alexnet_tf.data.decoding import ImageError, InMemory
+from alexnet_tf.data.contents import ImageError, InMemory
 
 # Of Pillow's modes, those that a PNG keeps.
 KEPT_MODES = ("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA")

@@ -10,12 +10,14 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from alexnet_tf.data.decoding import ImageError, InMemory, decoded
+from alexnet_tf.data.contents import ImageError, InMemory, at_once
+from alexnet_tf.data.decoding import decoded
 from alexnet_tf.variants import Variant, get_variant
 
 # Ways from a photo to the square from which the network's input is cut. `short`: the short side
@@ -101,7 +103,8 @@ def load_batches(
     SHA-256 that the files should have, by path, where that is known. Without `preprocess` the
     pictures are what `load_crops` returns.
     """
-    digests = digests or {}
+    digests, batches = digests or {}, iter(batches)
+    first = list(islice(batches, 1))
 
     def load(path: str | Path) -> np.ndarray | ImageError:
         try:
@@ -110,9 +113,9 @@ def load_batches(
         except ImageError as error:
             return error
 
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(at_once(chain.from_iterable(first))) as pool:
         pending: deque[list[Future]] = deque()
-        for paths in batches:
+        for paths in chain(first, batches):
             pending.append([pool.submit(load, path) for path in paths])
             if len(pending) > ahead:
                 yield [future.result() for future in pending.popleft()]

@@ -2,71 +2,92 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import os
 import re
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from alexnet_tf.data.entries import TEST, TRAIN, VALIDATION, Entry, Source, fitted
+from alexnet_tf.data.columns import Columns
+from alexnet_tf.data.contents import is_file_of_its_own, is_on_disk, is_remote
+from alexnet_tf.data.digests import DIGESTS, Listed, digests, read_digests
+from alexnet_tf.data.entries import TEST, TRAIN, VALIDATION, Entry, Source, fitted, in_columns
 from alexnet_tf.data.kinds import SUFFIXES
-from alexnet_tf.data.layouts import KAGGLE_NAME, part_named
+from alexnet_tf.data.layouts import KAGGLE_NAME, WORD, part_named
 from alexnet_tf.errors import UserError
-from alexnet_tf.system.files import read_bytes
-from alexnet_tf.system.text import is_printable, printable
+from alexnet_tf.system.files import read_lines
+from alexnet_tf.system.text import printable
+
+Row = TypeVar("Row")
 
 LIST_LINE = re.compile(r"(.*\S)[ \t]+(\S+)\s*")
-NUMBER = re.compile(r"[0-9]{1,9}")
+NUMBER, DIGITS = re.compile(r"[0-9]{1,9}"), re.compile(r"[0-9]+")
+CLASSES = "classes.txt"
 DELIMITERS, TABLES = ",;\t", (".csv", ".tsv")
 # What stands beside train.txt, the preferred one first.
 BESIDE = {VALIDATION: ("val", "valid", "validation", "dev"), TEST: ("test", "testing")}
 # What columns are called, the preferred ones first, without spaces and underscores.
 PATHS = (
     "filename", "filenames", "filepath", "filepaths", "file", "path", "imagepath", "imagename",
-    "image", "images", "imageid", "img", "imgname", "imgid", "picture", "photo", "name", "id",
+    "image", "images", "imageid", "img", "imgname", "imgid", "picture", "photo", "url", "imageurl",
+    "uri", "imageuri", "link", "name", "id",
 )  # fmt: skip
 LABELS = (
     "label", "labels", "labelname", "class", "classname", "category", "breed", "species", "target",
     "tag", "type", "y", "classid", "labelid", "categoryid",
 )  # fmt: skip
 PARTS = ("split", "dataset", "set", "subset", "partition", "part")
-# So many lines, and folders beside the list, are tried to find out where its pictures are.
-SAMPLE, MOST_FOLDERS = 200, 50
-# PowerShell and Notepad write these, with a mark at the beginning.
-UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# So many lines, spread over the first of them, and folders beside the list are tried to find out
+# where its pictures are.
+SAMPLE, MOST_TRIED, MOST_FOLDERS = 200, 100_000, 50
 
 
-def read_lists(file: Path) -> Source:
-    """Read the list `file` and those beside it: val.txt and test.txt beside train.txt.
+def read_lists(*files: Path) -> Source:
+    """Read the lists `files`; of one alone those beside it, too: val.txt and test.txt of train.txt.
 
-    Paths are relative to the working directory, to the folder of the list or to a folder in that,
-    whichever has such files. Labels are names or numbers; the names of numbers are the lines of
-    classes.txt beside it. Without a list to validate with nothing is split.
+    What a part is for its name says. Paths are addresses, or relative to the working directory, to
+    the folder of the list or to a folder in that, whichever has such files. Labels are names or
+    numbers; the names of numbers are the lines of classes.txt beside the first list. Without a list
+    to validate with nothing is split.
     """
-    parts = {TRAIN: file} | _beside(file)
     notes: list[str] = []
-    lines = [line for part, path in parts.items() for line in _labelled(part, path, notes)]
-    split = VALIDATION in {part for _, _, part in lines}
-    classes, names = _class_names(file, lines)
-    entries = [
-        Entry(path, names[label], part if split or part == TEST else None)
-        for path, label, part in lines
-    ]
-    if file.suffix.lower() in TABLES or not file.with_name("classes.txt").is_file():
-        trained = {entry.label for entry in entries if entry.part in (None, TRAIN)}
+    parts, said_in = _parts(files), cache(Listed)
+    lines = in_columns(
+        line
+        for file, part in parts.items()
+        for line in _labelled(file, part, said_in(file.parent), notes)
+    )
+    split = VALIDATION in set(lines.column("part"))
+    classes, names = _class_names(files[0], lines)
+    if files[0].suffix.lower() in TABLES or not files[0].with_name(CLASSES).is_file():
+        labels = zip(lines.column("label"), lines.column("part"))
+        trained = {names[label] for label, part in labels if part == TRAIN}
         classes = [name for name in classes if name in trained]
+    kept = {part: part if split or part == TEST else None for part in (TRAIN, VALIDATION, TEST)}
+    rows = zip(*map(lines.column, ("path", "label", "part", "digest")))
+    entries = (Entry(path, names[label], kept[part], said) for path, label, part, said in rows)
     return fitted(classes, entries, (), notes)
 
 
-def find_list(folder: Path) -> Path | None:
-    """Find a table in `folder` that labels pictures in it; None when there is none."""
-    tables = [p for p in sorted(folder.glob("*")) if p.suffix.lower() in TABLES and p.is_file()]
+def find_lists(folder: Path) -> list[Path]:
+    """Find a table, or a numbered list, in `folder` that labels pictures, and those like it.
+
+    Numbers and words for parts of the data tell them apart: train-00.txt, train-01.txt, val-00.txt.
+    """
+    found = [path for path in sorted(folder.glob("*")) if _may_label(path) and path.is_file()]
     # Kaggle's sample_submission.csv has labels, too, but no true ones.
-    true = [path for path in tables if "submission" not in path.name.lower()]
+    true = [path for path in found if "submission" not in path.name.lower()]
     ordered = sorted(true, key=lambda path: part_named(path.stem) not in (TRAIN, None))
-    return next((path for path in ordered if _labels_pictures(path)), None)
+    first = next((path for path in ordered if _labels_pictures(path)), None)
+    if first is None:
+        return []
+    if not DIGITS.search(first.stem):
+        return [first]
+    return [path for path in true if DIGITS.search(path.stem) and _kin(path) == _kin(first)]
 
 
 def read_list(file: Path) -> list[tuple[str, str]]:
@@ -78,21 +99,27 @@ def read_list(file: Path) -> list[tuple[str, str]]:
     return [(path, label) for path, label, _ in _read(file, _Finder(file))]
 
 
-def read_lines(file: Path) -> list[str]:
-    """Read the lines of a UTF-8 file; UserError when it is not one, or holds control characters."""
-    try:
-        content = read_bytes(file)
-        text = content.decode("utf-16" if content.startswith(UTF16) else "utf-8-sig")
-    except ValueError as error:
-        raise UserError(f"{file}: cannot be read ({error})") from error
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    for number, line in enumerate(lines, 1):
-        if not is_printable(line.replace("\t", " ")):
-            raise UserError(f"{file}, line {number}: holds control characters; is it a text file?")
-    return lines
+def listed_contents(file: str | Path) -> set[str]:
+    """Return the SHA-256 of each picture that a list or table names, as `read_list` reads it.
+
+    They are in `DIGESTS` beside it, wherever the pictures lie now, or else computed. Of a picture
+    that is in neither place it is the path. Raises UserError when the list cannot be read.
+    """
+    paths = [path for path, _ in read_list(Path(file))]
+    known = read_digests(Path(file).with_name(DIGESTS))
+    known |= digests(path for path in paths if path not in known)
+    return {known[path] or path for path in paths}
 
 
-def _beside(file: Path) -> dict[str, Path]:
+def _parts(files: Sequence[Path]) -> dict[Path, str]:
+    """Tell which part of the data each list has, those beside a list that is alone included."""
+    if len(files) == 1:
+        return {files[0]: TRAIN} | _beside(files[0])
+    parts = {file: part_named(file.stem) or TRAIN for file in files}
+    return parts if TRAIN in parts.values() else dict.fromkeys(files, TRAIN)
+
+
+def _beside(file: Path) -> dict[Path, str]:
     """Find the lists to validate and test with beside the list `file`, unless it is one of them."""
     if any(file.stem in names for names in BESIDE.values()):
         return {}
@@ -100,23 +127,38 @@ def _beside(file: Path) -> dict[str, Path]:
         part: next((p for name in names if (p := file.with_stem(name)).is_file()), None)
         for part, names in BESIDE.items()
     }
-    return {part: path for part, path in found.items() if path}
+    return {path: part for part, path in found.items() if path}
 
 
-def _labelled(part: str, file: Path, notes: list[str]) -> list[tuple[str, str, str]]:
-    """Read (path, label, part) of a list; the paths are where the files are."""
+def _may_label(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    return suffix in TABLES or (suffix == ".txt" and bool(DIGITS.search(path.stem)))
+
+
+def _kin(path: Path) -> str:
+    """Return the name of a list without numbers and words for parts of the data."""
+    return WORD.sub(lambda m: "" if part_named(m[0]) else m[0], DIGITS.sub("", path.name))
+
+
+def _labelled(file: Path, part: str, said: Listed, notes: list[str]) -> Iterator[Entry]:
+    """Read the lines of a list, with the labels that stand there; the paths are where files are.
+
+    Of what is not read cheaply, the digests are `said`.
+    """
     finder = _Finder(file)
-    try:
-        lines = _read(file, finder)
-    except UserError:
-        if part != TEST:
-            raise
-        notes.append(f"{printable(file)} is no list of labelled pictures, and is left out")
-        return []
+    rows = _read(file, finder)
+    if part == TEST:
+        try:
+            rows = [*rows]
+        except UserError:
+            notes.append(f"{printable(file)} is no list of labelled pictures, and is left out")
+            return
+    for listed, label, name in rows:
+        path = finder(listed)
+        digest = "" if is_file_of_its_own(path) else said(listed)
+        yield Entry(path, sys.intern(label), _part(name, part), digest)
     if finder.folder != Path("."):
         notes.append(f"the paths in {printable(file)} are relative to {printable(finder.folder)}/")
-    parts = [_part(name, part) for _, _, name in lines]
-    return [(finder(path), label, own) for (path, label, _), own in zip(lines, parts)]
 
 
 def _part(name: str | None, part: str) -> str:
@@ -124,28 +166,27 @@ def _part(name: str | None, part: str) -> str:
     return part_named(name) or part if name else part
 
 
-def _read(file: Path, finder: _Finder) -> list[tuple[str, str, str | None]]:
-    """Read path, label and, where the table has such a column, the part of each line."""
-    lines = read_lines(file)
-    delimiter = _delimiter(file, lines)
-    if delimiter:
-        return _read_table(file, lines, delimiter, finder)
-    pairs = []
-    for number, line in enumerate(lines, 1):
-        match = LIST_LINE.fullmatch(line)
-        if match:
-            pairs.append((match[1], match[2], None))
-        elif line.strip():
-            raise UserError(f"{file}, line {number}: should be 'path label', but is '{line[:200]}'")
-    finder.column_of_paths([_sample([path for path, _, _ in pairs])])
-    first = pairs[0] if pairs else ("", "", None)
-    is_heading = _column(first, PATHS) == 0 and _column(first, LABELS) == 1
-    return pairs[1:] if is_heading and not finder.finds(first[0]) else pairs
+def _read(file: Path, finder: _Finder) -> Iterator[tuple[str, str, str | None]]:
+    """Read path, label and, where the table has such a column, the part of each line.
+
+    Millions of lines would fill the memory: they are read as they are needed.
+    """
+    delimiter = _delimiter(file)
+    sample = _sample(islice(_rows(file, delimiter), MOST_TRIED))
+    if not sample:
+        return
+    choose = _columns_of_table if delimiter else _columns_of_list
+    path, label, part, has_heading = choose(file, sample, finder)
+    rows = _rows(file, delimiter)
+    if has_heading:
+        next(rows)
+    for row in rows:
+        yield row[path], row[label], None if part is None else row[part]
 
 
-def _delimiter(file: Path, lines: list[str]) -> str | None:
+def _delimiter(file: Path) -> str | None:
     """Tell what separates the columns of a table; None for a list of lines ``path label``."""
-    filled = [line for line in lines if line.strip()]
+    filled = list(islice((line for line in read_lines(file) if line.strip()), SAMPLE))
     if file.suffix.lower() in TABLES:
         first = filled[0] if filled else ""
         best = max(DELIMITERS, key=first.count)
@@ -156,43 +197,75 @@ def _delimiter(file: Path, lines: list[str]) -> str | None:
     return next((d for d in DELIMITERS if filled and all(d in line for line in filled)), None)
 
 
-def _read_table(
-    file: Path, lines: list[str], delimiter: str, finder: _Finder
-) -> list[tuple[str, str, str | None]]:
-    """Read path, label and part of each line of a table, with or without a line of headings."""
-    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+def _rows(file: Path, delimiter: str | None) -> Iterator[Sequence[str]]:
+    """Read the cells of each line of a table, or path and label of each line of a list."""
+    if delimiter:
+        yield from _rows_of_table(file, delimiter)
+        return
+    for number, line in enumerate(read_lines(file), 1):
+        match = LIST_LINE.fullmatch(line)
+        if match:
+            yield match.groups()
+        elif line.strip():
+            raise UserError(f"{file}, line {number}: should be 'path label', but is '{line[:200]}'")
+
+
+def _rows_of_table(file: Path, delimiter: str) -> Iterator[Sequence[str]]:
+    reader = csv.reader(read_lines(file), delimiter=delimiter, skipinitialspace=True)
+    width = None
     try:
-        rows = [[cell.strip() for cell in row] for row in reader if any(row)]
+        for number, row in enumerate(filter(any, reader), 1):
+            width = width or len(row)
+            if len(row) != width:
+                raise UserError(
+                    f"{file}, line {number}: has {len(row)} columns, but the first has {width}"
+                )
+            yield [cell.strip() for cell in row]
     except csv.Error as error:
         raise UserError(f"{file}, line {reader.line_num}: is no table ({error})") from error
-    if not rows:
-        return []
-    width = len(rows[0])
-    for number, row in enumerate(rows, 1):
-        if len(row) != width:
-            raise UserError(
-                f"{file}, line {number}: has {len(row)} columns, but the first has {width}"
-            )
-    path = finder.column_of_paths(list(zip(*_sample(rows))))
-    path = _column(rows[0], PATHS) if path is None else path
+
+
+def _sample(rows: Iterable[Row]) -> list[Row]:
+    """Choose at least `SAMPLE` of the rows, where there are so many, spread over all."""
+    kept: list[Row] = []
+    step = 1
+    for number, row in enumerate(rows):
+        if number % step == 0:
+            kept.append(row)
+        if len(kept) > 2 * SAMPLE:
+            kept, step = kept[::2], 2 * step
+    return kept
+
+
+def _columns_of_list(
+    file: Path, sample: list[Sequence[str]], finder: _Finder
+) -> tuple[int, int, None, bool]:
+    first = sample[0]
+    finder.column_of_paths([[path for path, _ in sample]])
+    is_heading = _column(first, PATHS) == 0 and _column(first, LABELS) == 1
+    return 0, 1, None, is_heading and not finder.finds(first[0])
+
+
+def _columns_of_table(
+    file: Path, sample: list[Sequence[str]], finder: _Finder
+) -> tuple[int, int, int | None, bool]:
+    """Find the columns of path, label and part, and whether the first line is one of headings."""
+    first = sample[0]
+    path = finder.column_of_paths(list(zip(*sample)))
+    path = _column(first, PATHS) if path is None else path
     path = 0 if path is None else path
-    head = rows[0] if not finder.finds(rows[0][path]) and not _is_picture(rows[0][path]) else None
+    head = first if not finder.finds(first[path]) and not _is_picture(first[path]) else None
     label = _column(head, LABELS) if head else None
     if label in (None, path):
-        others = [column for column in range(width) if column != path]
+        others = [column for column in range(len(first)) if column != path]
         if len(others) != 1:
             raise UserError(
-                f"{file}: has the columns {', '.join(map(printable, rows[0]))}; which one is the "
+                f"{file}: has the columns {', '.join(map(printable, first))}; which one is the "
                 "label? Call it 'label', or leave two columns, path and label"
             )
         (label,) = others
     part = _column(head, PARTS) if head else None
-    rest = rows[1:] if head else rows
-    return [(row[path], row[label], None if part is None else row[part]) for row in rest]
-
-
-def _sample(rows: list[Any]) -> list[Any]:
-    return rows[:: -(-len(rows) // SAMPLE) or 1]
+    return path, label, part, bool(head)
 
 
 def _column(row: Sequence[str | None], names: Sequence[str]) -> int | None:
@@ -209,7 +282,7 @@ def _labels_pictures(table: Path) -> bool:
     """Tell whether `table` can be read, and a picture that it names is there."""
     finder = _Finder(table)
     try:
-        return any(finder.finds(path) for path, _, _ in _read(table, finder)[:SAMPLE])
+        return any(finder.finds(path) for path, _, _ in islice(_read(table, finder), SAMPLE))
     except UserError:
         return False
 
@@ -223,21 +296,26 @@ class _Finder:
     def column_of_paths(self, columns: Sequence[Sequence[str]]) -> int | None:
         """Choose the first folder that has files of these names; return the column with the most.
 
-        None, and the working directory, when no folder has any.
+        Without any, it is the column with the most addresses, and the working directory; or None.
         """
         for folder in self._folders():
             self.folder = folder
-            hits = [sum(map(self.finds, column)) for column in columns]
+            hits = [sum(next(self._ways(path), None) is not None for path in c) for c in columns]
             if any(hits):
                 return hits.index(max(hits))
         self.folder = Path(".")
-        return None
+        hits = [sum(map(is_remote, column)) for column in columns]
+        return hits.index(max(hits)) if any(hits) else None
 
     def finds(self, path: str) -> bool:
-        return next(self._ways(path), None) is not None
+        return is_remote(path) or next(self._ways(path), None) is not None
 
     def __call__(self, path: str) -> str:
         """Return where the file `path` of the list is, or should be."""
+        if is_remote(path):
+            return path
+        if not is_file_of_its_own(path):
+            return _joined(self.folder, path)
         if self.folder == Path(".") and _is_picture(path) and "\\" not in path:
             return path
         return next(self._ways(path), None) or _joined(self.folder, path)
@@ -248,7 +326,7 @@ class _Finder:
         slashes = {path: None, path.replace("\\", "/"): None}
         for name in slashes:
             ways = (_joined(self.folder, name + ending) for ending in endings)
-            yield from filter(_is_file, ways)
+            yield from filter(is_on_disk, ways)
 
     def _folders(self) -> list[Path]:
         """List where paths may begin: here, at the list, in folders beside it, the likely first."""
@@ -266,26 +344,19 @@ class _Finder:
         return list(dict.fromkeys([Path("."), parent, *inner, *filter(Path.is_dir, doubled)]))
 
 
-def _is_file(path: str) -> bool:
-    try:
-        return os.path.isfile(path)
-    except ValueError:
-        return False
-
-
 def _joined(folder: Path, path: str) -> str:
     return path if folder == Path(".") else os.path.join(folder, path)
 
 
-def _class_names(file: Path, lines: list[tuple[str, str, str]]) -> tuple[list[str], dict[str, str]]:
+def _class_names(file: Path, lines: Columns[Entry]) -> tuple[list[str], dict[str, str]]:
     """Return the classes in order, and the name of each label in the `lines` of the lists.
 
     The names are in classes.txt beside the list, if there is one: labels are their numbers, from 0
     on, or the names. Otherwise the labels are the names, unless those of the files are Kaggle's. Of
     numbers the value counts: 00 is 0.
     """
-    labels = {label for _, label, _ in lines}
-    classes = file.with_name("classes.txt")
+    labels = set(lines.column("label"))
+    classes = file.with_name(CLASSES)
     numeric = all(map(NUMBER.fullmatch, labels))
     if classes.is_file() and file.suffix.lower() not in TABLES:
         names = [name for name in read_lines(classes) if name]
@@ -299,9 +370,11 @@ def _class_names(file: Path, lines: list[tuple[str, str, str]]) -> tuple[list[st
     if numeric:
         shortest = {_value(label): label for label in sorted(labels, key=len, reverse=True)}
         of = {label: shortest[_value(label)] for label in sorted(labels, key=int)}
-    kaggle = {(of[label], _kaggle_class(path)) for path, label, _ in lines}
-    if len(kaggle) == len(set(of.values())) and {name for _, name in kaggle} == {"cat", "dog"}:
-        of = {label: dict(kaggle)[name] for label, name in of.items()}
+    if len(set(of.values())) == 2:
+        pairs = zip(lines.column("label"), lines.column("path"))
+        kaggle = {(of[label], _kaggle_class(path)) for label, path in pairs}
+        if len(kaggle) == 2 and {name for _, name in kaggle} == {"cat", "dog"}:
+            of = {label: dict(kaggle)[name] for label, name in of.items()}
     return list(dict.fromkeys(of.values())), of
 
 

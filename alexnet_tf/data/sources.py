@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import zipfile
+from glob import glob
 from pathlib import Path
 
 from alexnet_tf.data.archive import DEFAULT_LIMITS, Limits, unpack
 from alexnet_tf.data.cifar import is_cifar, unpack_cifar
-from alexnet_tf.data.decoding import URL
+from alexnet_tf.data.contents import is_remote
 from alexnet_tf.data.entries import Entry, NoPictures, Source
 from alexnet_tf.data.kinds import FORMATS, OTHER_PICTURES, kind_of_file
 from alexnet_tf.data.layouts import NoClasses, read_layout
 from alexnet_tf.data.listing import DATA_FOLDER, UNPACKED_FOLDER
-from alexnet_tf.data.lists import TABLES, find_list, read_lists
+from alexnet_tf.data.lists import TABLES, find_lists, read_lists
 from alexnet_tf.data.tars import unpack_tar
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.download import Published
@@ -64,10 +67,10 @@ def open_source(source: str | Path, limits: Limits = DEFAULT_LIMITS) -> Source:
 
     `source` is a folder of ``cat.N.jpg`` and ``dog.N.jpg``, a folder per class, or parts of the
     data with such folders (`read_layout`); a zip, ``.tar`` or ``.tar.gz`` of one; CIFAR-10's
-    ``cifar-10-python.tar.gz``; or lists or a table (`read_lists`), or the folder of them. ``data``
-    may also hold one of the zips of cats and dogs under the name that its publisher gave it. Paths
-    begin with `source` (an archive's with its unpacked folder), so they are relative when `source`
-    is. An archive beyond `limits` is a UserError.
+    ``cifar-10-python.tar.gz``; or lists or tables (`read_lists`), a pattern that they match, their
+    names, or the folder of them. ``data`` may also hold one of the zips of cats and dogs under the
+    name that its publisher gave it. Paths begin with `source` (an archive's with its unpacked
+    folder), so they are relative when `source` is. An archive beyond `limits` is a UserError.
     """
     path = _path(str(source))
     inside = ("train.txt", KAGGLE_ZIP, PHOTOS.name) if path == DATA_FOLDER else ("train.txt",)
@@ -76,6 +79,8 @@ def open_source(source: str | Path, limits: Limits = DEFAULT_LIMITS) -> Source:
         found = _open_folder(path)
     elif path.is_file():
         found = _open_file(path, limits)
+    elif lists := _several_lists(str(source)):
+        found = read_lists(*lists)
     else:
         raise NoPictures(_absent(str(source)))
     if not found.entries:
@@ -89,6 +94,17 @@ def _path(source: str) -> Path:
     return path.expanduser() if source.startswith("~") and not path.exists() else path
 
 
+def _several_lists(source: str) -> list[Path]:
+    """Find the lists that `source` stands for: a pattern, or several names, as a shell has them."""
+    try:
+        words = map(os.path.expanduser, shlex.split(source))
+    except ValueError:
+        return []
+    paths = [Path(name) for word in words for name in sorted(glob(word))]
+    are_lists = all(p.suffix.lower() in (".txt", *TABLES) and p.is_file() for p in paths)
+    return paths if are_lists else []
+
+
 def _open_folder(folder: Path) -> Source:
     """Read the folders of classes in `folder`, or, where there are none, a table of labels."""
     try:
@@ -96,9 +112,9 @@ def _open_folder(folder: Path) -> Source:
     except NoClasses as error:
         found, problem = None, error
     if problem or len(found.classes) < 2:
-        table = find_list(folder)
-        if table:
-            return read_lists(table)
+        lists = find_lists(folder)
+        if lists:
+            return read_lists(*lists)
     if problem:
         raise problem
     return found
@@ -122,7 +138,7 @@ def _open_file(path: Path, limits: Limits) -> Source:
 
 def _absent(source: str) -> str:
     """Say what is wrong with a source that is neither a file nor a folder."""
-    if URL.match(source):
+    if is_remote(source):
         return f"{source}: is an address; download what is there, and name the file or folder"
     if source.isdigit():
         return (

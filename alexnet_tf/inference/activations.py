@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from alexnet_tf.data.contents import read_content
 from alexnet_tf.data.dataset import Picture
-from alexnet_tf.data.decoding import read_content
 from alexnet_tf.data.features import WITHOUT_EFFECT, FeatureStore
 from alexnet_tf.data.images import ImageError, load_batches
 from alexnet_tf.data.kinds import is_meant_as_picture

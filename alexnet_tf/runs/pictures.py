@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import Any
 
+from alexnet_tf.data.contents import is_file_of_its_own
 from alexnet_tf.data.dataset import Dataset, Picture, open_dataset
 from alexnet_tf.data.decoding import ImageError, decoded
 from alexnet_tf.data.digests import digests
-from alexnet_tf.data.entries import NoPictures
+from alexnet_tf.data.entries import Entry, NoPictures
 from alexnet_tf.data.listing import list_files
 from alexnet_tf.data.lists import read_lines, read_list
 from alexnet_tf.data.sources import open_source
@@ -23,9 +25,11 @@ from alexnet_tf.system.text import printable
 def listed_pictures(run: Run) -> Dataset:
     """Read the lists of `run`; the digest of each picture is that of its file now, "" without one.
 
-    Raises UserError for lists that are damaged or missing.
+    Of those behind addresses and in shards it is that of the start: they are compared whenever they
+    are read, which is not for nothing. Raises UserError for lists that are damaged or missing.
     """
-    return _dataset(run, {})
+    start = run.read_digests()
+    return _dataset(run, {path: start[path] for path in start if not is_file_of_its_own(path)})
 
 
 def started_pictures(run: Run) -> Dataset:
@@ -70,7 +74,7 @@ def find_pictures(run: Run, settings: Settings) -> tuple[Dataset, bool]:
 def newcomers(run: Run, dataset: Dataset, data: str) -> int:
     """Count the readable pictures below `data` that are neither in `dataset` nor rejected."""
     try:
-        paths = _labelled(data)
+        paths = [entry.path for entry in _labelled(data)]
     except UserError:
         return 0
     pictures = (*dataset.train, *dataset.validation, *dataset.test)
@@ -135,10 +139,14 @@ def _below(data: str, known: Dataset) -> Dataset:
 
     Raises UserError when one is missing that is not only for the test.
     """
+    folder, said = os.path.expanduser(data), {}
+    paths = list_files(folder)[0] if os.path.isdir(folder) else []
+    # Files in a folder need no classes any more; addresses and shards are found by lists alone.
+    with suppress(UserError) if paths else nullcontext():
+        said = {entry.path: entry.digest for entry in _labelled(data)}
+    found = said | digests(path for path in (*paths, *said) if not said.get(path))
     places: dict[str, str] = {}
-    folder = os.path.expanduser(data)
-    paths = list_files(folder)[0] if os.path.isdir(folder) else _labelled(data)
-    for path, digest in digests(paths).items():
+    for path, digest in found.items():
         places.setdefault(digest, path)
     pictures = (*known.train, *known.validation)
     missing = [picture.path for picture in pictures if picture.digest not in places]
@@ -152,9 +160,9 @@ def _below(data: str, known: Dataset) -> Dataset:
     return _mapped(kept, lambda p: Picture(places[p.digest], p.label, p.digest))
 
 
-def _labelled(data: str) -> list[str]:
+def _labelled(data: str) -> Sequence[Entry]:
     try:
-        return [entry.path for entry in open_source(data).entries]
+        return open_source(data).entries
     except NoPictures:  # whose message is for somebody who has none
         return []
 

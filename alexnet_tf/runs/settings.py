@@ -47,12 +47,16 @@ def _option(
     kind: Callable[[str], Any] | None = None,
     choices: Collection[str] | None = None,
     free: bool = False,
+    several: bool = False,
 ) -> Any:
     """Declare a setting, with its option among those of `group`.
 
-    One that is `free` may change from one start to the next, for it changes no step.
+    One that is `free` may change from one start to the next, for it changes no step. One that is
+    `several` takes more words than one.
     """
     argument = {"help": help, "metavar": metavar, "type": kind, "choices": choices}
+    if several:
+        argument |= {"nargs": "+", "action": arguments.Together}
     argument = {name: value for name, value in argument.items() if value is not None}
     return field(default=default, metadata={"group": group, "argument": argument, "free": free})
 
@@ -73,10 +77,12 @@ class Settings:
     data: str = _data(
         "data",
         "pictures: a folder with a folder for each class, or of cat.N.jpg and dog.N.jpg, or such"
-        " folders in train/, val/ and test/; a zip or .tar.gz of any of these; or lists, train.txt"
-        " and val.txt (lines 'path label'), or a CSV file",
+        " folders in train/, val/ and test/; a zip or .tar.gz of any of these; lists, train.txt and"
+        " val.txt (lines 'path label', or addresses in place of paths), or CSV files; or shards, as"
+        " `python -m alexnet_tf data --shards` writes them",
         "PATH",
         arguments.place,
+        several=True,
     )
     weights: str = _network(
         "weights/bvlc_alexnet.npy",

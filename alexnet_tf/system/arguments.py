@@ -1,12 +1,14 @@
-"""Kinds of numbers on a command line, as argparse's `type`: ArgumentTypeError for others.
+"""Kinds of words on a command line, as argparse's `type`: ArgumentTypeError for others.
 
-Each has an upper bound too, for what is beyond it breaks NumPy, TensorFlow or the machine later on.
+Each number has an upper bound too, for what is beyond it breaks NumPy, TensorFlow or the machine
+later on.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import shlex
 
 from alexnet_tf.system.text import printable
 
@@ -24,6 +26,14 @@ MOST_WIDTH = 16
 MOST_SCALE = 1024
 # Sixteen times AlexNet's.
 MOST_UNITS = 1 << 16
+
+
+class Together(argparse.Action):
+    """Several words in one, as a shell takes them: what a pattern in place of a path becomes."""
+
+    def __call__(self, parser, namespace, values, option_string=None):  # type: ignore[no-untyped-def]
+        words = [values] if isinstance(values, str) else values
+        setattr(namespace, self.dest, shlex.join(words) if len(words) > 1 else words[0])
 
 
 def positive(text: str, most: int = MOST) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
+import io
 import json
 import os
 import re
@@ -17,10 +19,15 @@ from typing import Any
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.disk import room_for
 from alexnet_tf.system.log import warn_once
+from alexnet_tf.system.text import is_printable
 
 # The most bytes that a file of text may have, and one of JSON, which takes twenty times as much in
 # memory.
 MOST_TEXT, MOST_JSON = 1 << 28, 1 << 24
+# The most bytes of a file that is read line by line, and characters of a line in it.
+MOST_LINES, LONGEST_LINE = 1 << 33, 1 << 20
+# PowerShell and Notepad write these, with a mark at the beginning.
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # What `replacing` calls the new content of STEM.SUFFIX in the meantime; the number is a process's.
 TEMPORARY = re.compile(r"\.(?P<stem>.+)\.\d+\.tmp(?P<suffix>(\.[^.]+)?)")
 # What a disk answers that cannot sync a file or a folder.
@@ -146,6 +153,18 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_bytes(content)
 
 
+def write_lines(path: str | Path, lines: Iterable[str]) -> None:
+    """Write the file `path` line by line in UTF-8, whole or not at all; the lines have their ends.
+
+    However many they are, they need not be in memory.
+    """
+    with (
+        replacing(path, 0) as temporary,
+        open(temporary, "w", encoding="utf-8", newline="") as file,
+    ):
+        file.writelines(lines)
+
+
 def write_json(path: str | Path, content: Any) -> None:
     """Write the file `path` as JSON, whole or not at all."""
     write_text(path, json.dumps(content, indent=2) + "\n")
@@ -173,6 +192,33 @@ def read_text(path: str | Path, most: int = MOST_TEXT) -> str:
     try:
         return read_bytes(path, most).decode("utf-8")
     except ValueError as error:
+        raise UserError(f"{path}: cannot be read ({error})") from error
+
+
+def read_lines(path: str | Path) -> Iterator[str]:
+    """Read the lines of a regular file one after the other: UTF-8, or UTF-16 with a mark.
+
+    Raises UserError for another file, and for control characters in a line.
+    """
+    try:
+        with open(path, "rb", opener=_without_waiting) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ValueError("it is no regular file")
+            if status.st_size > MOST_LINES:
+                raise ValueError(f"it has more than {MOST_LINES:,} bytes")
+            encoding = "utf-16" if file.peek(2).startswith(UTF16) else "utf-8-sig"
+            text = io.TextIOWrapper(file, encoding)
+            for number, line in enumerate(iter(lambda: text.readline(LONGEST_LINE), ""), 1):
+                if len(line) == LONGEST_LINE:
+                    raise ValueError(f"line {number} has more than {LONGEST_LINE:,} characters")
+                line = line.removesuffix("\n")
+                if not is_printable(line.replace("\t", " ")):
+                    raise UserError(
+                        f"{path}, line {number}: holds control characters; is it a text file?"
+                    )
+                yield line
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
 
 

@@ -22,7 +22,8 @@ def printable_lines(text: object) -> str:
 
 def is_printable(name: object) -> bool:
     """Tell whether `name` can stand in a line of UTF-8 text as it is."""
-    return not any(_breaks_lines(c) for c in str(name))
+    text = str(name)
+    return text.isprintable() or not any(map(_breaks_lines, text))
 
 
 def align(table: Iterable[Sequence[object]]) -> list[str]:

@@ -52,7 +52,9 @@ def with_features(
 def fill(job: Job, store: FeatureStore, pictures: Sequence[Picture], log: Logger) -> dict[str, str]:
     """Fill a store with `pictures`; return path → reason of those no longer readable."""
     what = "pictures" if store.layer == "conv1" else "features"
-    pictures = sorted(pictures, key=lambda picture: picture.path)
+    # By what they hold: the last bits of a feature depend on the place in its batch, which must
+    # not depend on where the pictures are.
+    pictures = sorted(pictures, key=lambda picture: picture.digest)
     missing = store.missing(pictures)
     made = len(pictures) - len(missing)
     log.info("%s: %s has %d of %d", what, store.directory, made, len(pictures))

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from alexnet_tf.data.dataset import Dataset, open_dataset, write_lists
-from alexnet_tf.data.digests import listed_contents
+from alexnet_tf.data.lists import listed_contents
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.checkpoints import list_checkpoints, read_identity
 from alexnet_tf.runs.expected import Expected, identity
@@ -16,7 +16,7 @@ from alexnet_tf.runs.remarks import remarks
 from alexnet_tf.runs.run import Run, finished_run, starting_weights
 from alexnet_tf.runs.settings import NEW_UNITS, NO_WEIGHTS, PRETRAINED, RANDOM, Settings
 from alexnet_tf.starter import is_starter
-from alexnet_tf.system.files import write_json, write_text
+from alexnet_tf.system.files import write_json
 from alexnet_tf.system.processor import native_precision
 from alexnet_tf.system.text import printable
 from alexnet_tf.variants import FC_LAYERS, KERAS, Variant, count_parameters
@@ -262,7 +262,4 @@ def write_config(job: Job, versions: dict[str, str]) -> None:
     if config != before:
         write_json(run.config_path, config)
     if job.relisted:
-        parts = (job.dataset.train, job.dataset.validation, job.dataset.test)
-        lines = (f"{picture.digest}  {picture.path}\n" for part in parts for picture in part)
-        write_text(run.digests_path, "".join(lines))
         write_lists(job.dataset, run.directory)

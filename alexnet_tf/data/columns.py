@@ -1,0 +1,65 @@
+"""Many rows in little memory: a column for each field, where objects take four times as much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, MutableSequence, Sequence
+from dataclasses import fields
+from typing import Any, Generic, TypeVar
+
+Row = TypeVar("Row")
+
+
+class Columns(Sequence, Generic[Row]):
+    """Rows of `kind`, a dataclass whose fields are kept in the `columns`, one for each, in order.
+
+    A row is made whenever it is asked for.
+    """
+
+    def __init__(self, kind: type[Row], *columns: MutableSequence | Digests):
+        self._kind, self._columns = kind, columns
+        self._names = [field.name for field in fields(kind)]
+
+    def append(self, row: Row) -> None:
+        for name, column in zip(self._names, self._columns):
+            column.append(getattr(row, name))
+
+    def column(self, name: str) -> Sequence[Any]:
+        return self._columns[self._names.index(name)]
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    def __getitem__(self, key: int | slice) -> Row | tuple[Row, ...]:
+        if isinstance(key, slice):
+            return tuple(map(self.__getitem__, range(len(self))[key]))
+        number = range(len(self))[key]
+        return self._kind(*(column[number] for column in self._columns))
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(self._kind, *self._columns)
+
+    def __add__(self, others: Iterable[Row]) -> tuple[Row, ...]:
+        return (*self, *others)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and (*self,) == (*other,)
+
+
+class Digests(Sequence):
+    """SHA-256 in hex, or "", in 32 bytes each."""
+
+    SIZE = 32
+    _NONE = bytes(SIZE)
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+
+    def append(self, digest: str) -> None:
+        self.content += bytes.fromhex(digest) if digest else self._NONE
+
+    def __len__(self) -> int:
+        return len(self.content) // self.SIZE
+
+    def __getitem__(self, number: int) -> str:
+        content = self.content[number * self.SIZE : (number + 1) * self.SIZE]
+        return "" if content == self._NONE else content.hex()

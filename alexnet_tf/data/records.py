@@ -1,0 +1,88 @@
+"""Pictures in shards, files of TFRecords: one is read at its place, without a look at the others.
+
+Its path is SHARD.tfrecord@PLACE/NAME: the byte at which its record begins, in digits enough that
+paths sort as places do, and the name that the picture had as a file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from functools import lru_cache
+from typing import BinaryIO
+
+from alexnet_tf.errors import BadFile
+from alexnet_tf.weights.formats.protobuf import fields
+
+RECORD = re.compile(r"(?P<shard>.+?\.tfrecord)@(?P<place>[0-9]{12})/(?P<name>.*)")
+# A record is its length, a checksum of that, the content and a checksum of that
+# (tensorflow/core/lib/io/record_writer.h).
+LENGTH, BEFORE, AROUND = struct.Struct("<Q"), 12, 16
+# Names as in TensorFlow's object detection and slim, which readers of such files expect.
+ENCODED, FORMAT, NAME = "image/encoded", "image/format", "image/filename"
+LABEL, CLASS, DIGEST = "image/class/label", "image/class/text", "image/key/sha256"
+DAMAGED = "its shard is damaged there"
+
+
+def record_path(shard: object, place: int, name: str) -> str:
+    """Make the path of the picture in `shard` whose record begins at the byte `place`."""
+    return f"{shard}@{place:012}/{name.lstrip('/')}"
+
+
+def shard_of(path: object) -> str | None:
+    """Return the path of the shard that the picture `path` is in; None for a file of its own."""
+    match = RECORD.fullmatch(str(path))
+    return match["shard"] if match else None
+
+
+def name_of(path: object) -> str:
+    """Return the name that the picture `path` had as a file, be it in a shard now or not."""
+    match = RECORD.fullmatch(str(path))
+    return match["name"] if match else str(path)
+
+
+def record_size(path: object) -> int:
+    """Return the bytes of the record at `path`; OSError where there is none."""
+    shard, place = _place(path)
+    beginning = os.pread(shard.fileno(), LENGTH.size, place)
+    if len(beginning) < LENGTH.size:
+        raise OSError(DAMAGED)
+    (size,) = LENGTH.unpack(beginning)
+    if place + AROUND + size > os.fstat(shard.fileno()).st_size:
+        raise OSError(DAMAGED)
+    return size
+
+
+def read_record(path: object) -> bytes:
+    """Return the bytes of the picture in the record at `path`; OSError, with the reason, if none.
+
+    Its checksums are not looked at: the SHA-256 of a picture says more.
+    """
+    shard, place = _place(path)
+    content = os.pread(shard.fileno(), record_size(path), place + BEFORE)
+    try:
+        return _feature(memoryview(content), ENCODED.encode())
+    except (BadFile, KeyError, IndexError, TypeError, ValueError) as error:
+        raise OSError(DAMAGED) from error
+
+
+def _place(path: object) -> tuple[BinaryIO, int]:
+    match = RECORD.fullmatch(str(path))
+    return _open(match["shard"]), int(match["place"])
+
+
+@lru_cache(maxsize=64)  # so that a file is opened once, not for every picture in it
+def _open(shard: str) -> BinaryIO:
+    return open(shard, "rb")
+
+
+def _feature(example: memoryview, name: bytes) -> bytes:
+    """Return the bytes of a feature of a tf.train.Example (tensorflow/core/example/*.proto)."""
+    for _, features in fields(example):
+        for _, entry in fields(features):
+            key_and_value = dict(fields(entry))
+            if key_and_value[1] == name:
+                feature = dict(fields(key_and_value[2]))
+                return bytes(dict(fields(feature[1]))[1])
+    raise KeyError(name)

@@ -1,0 +1,69 @@
+"""Which pictures are copies, and which are held out: by their contents, for millions at once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+
+import numpy as np
+
+from alexnet_tf.data.columns import Columns, Digests
+from alexnet_tf.data.entries import TRAIN, VALIDATION, Entry
+
+VALIDATION_SHARE = 0.15
+
+
+def number_contents(entries: Columns[Entry]) -> np.ndarray:
+    """Number what `entries`, all with their digests, hold: int64 (n,), in the order of the digests.
+
+    Copies have the same number.
+    """
+    content = np.frombuffer(entries.column("digest").content, f"S{Digests.SIZE}")
+    return np.unique(content, return_inverse=True)[1]
+
+
+def are_of(entries: Columns[Entry], parts: Collection[str | None]) -> np.ndarray:
+    """Tell which of `entries` are of one of the `parts` of the data: bool (n,)."""
+    return np.fromiter((part in parts for part in entries.column("part")), bool, len(entries))
+
+
+def labelled_twice(entries: Columns[Entry], contents: np.ndarray) -> dict[int, set[str]]:
+    """Return the names of its classes for each content that is in more than one, but for tests."""
+    names, labels = entries.column("label"), _number_labels(entries)
+    used = are_of(entries, (None, TRAIN, VALIDATION))
+    lowest = np.full(len(entries), len(entries), np.int32)
+    highest = np.full(len(entries), -1, np.int32)
+    np.minimum.at(lowest, contents[used], labels[used])
+    np.maximum.at(highest, contents[used], labels[used])
+    classes = defaultdict(set)
+    for place in np.flatnonzero(used & (lowest < highest)[contents]):
+        classes[contents[place]].add(names[place])
+    return classes
+
+
+def hold_out(entries: Columns[Entry], contents: np.ndarray, seed: int) -> np.ndarray:
+    """Choose what to validate with, by the numbers of contents: bool (n,).
+
+    That is what lists say, or, without any, 15% of each class.
+    """
+    held_out = np.zeros(len(entries), bool)
+    is_whole = are_of(entries, (None,))
+    if not is_whole.any():
+        held_out[contents[are_of(entries, (VALIDATION,))]] = True
+        return held_out
+    from sklearn.model_selection import train_test_split  # takes a second to import
+
+    labels = _number_labels(entries)
+    for label in range(labels.max() + 1):
+        same_class = np.unique(contents[is_whole & (labels == label)])
+        if len(same_class) > 1:  # one that is alone is reported later on
+            share = max(1, round(VALIDATION_SHARE * len(same_class)))
+            held_out[train_test_split(same_class, test_size=share, random_state=seed)[1]] = True
+    return held_out
+
+
+def _number_labels(entries: Columns[Entry]) -> np.ndarray:
+    """Number the labels of `entries`: int32 (n,)."""
+    names = entries.column("label")
+    numbers = {name: number for number, name in enumerate(set(names))}
+    return np.fromiter(map(numbers.get, names), np.int32, len(names))

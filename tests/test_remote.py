@@ -1,0 +1,264 @@
+"""Pictures behind addresses: every one arrives, and no server can do harm."""
+
+from __future__ import annotations
+
+import re
+import ssl
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from alexnet_tf.data import remote
+from alexnet_tf.data.dataset import open_dataset, write_lists
+from alexnet_tf.data.images import ImageError, load_image
+from alexnet_tf.errors import UserError
+from tests.support.flaky import Flaky, drips, sends
+from tests.support.memory import peak_of
+from tests.support.pictures import classes, picture
+from tests.support.small import LENET, job, train, weights_of
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Wait for less long than a user would; forget which hosts have failed."""
+    monkeypatch.setattr(remote, "SILENCE", 1)
+    monkeypatch.setattr(remote, "FIRST_WAIT", 0.02)
+    monkeypatch.setattr(remote, "MOST_SECONDS", 5)
+    remote._failures.clear()
+
+
+@pytest.fixture
+def flaky(tmp_path):
+    """Serve one picture, cat.png, by a server that does as it should."""
+    picture(tmp_path / "site/cat.png")
+    with Flaky(tmp_path / "site") as site:
+        yield site
+
+
+def listed(folder: Path, url: str, into: Path) -> Path:
+    """Write lists, in two parts, of the faces in `folder` as they are called behind `url`."""
+    into.mkdir()
+    names = sorted(path.name for path in folder.glob("*.jpg"))
+    lines = [f"{url}/{name} {name[:3]}\n" for name in names]
+    (into / "part-0.txt").write_text("".join(lines[:31]))
+    (into / "part-1.txt").write_text("".join(lines[31:]))
+    return into
+
+
+def reason(url: str) -> str:
+    with pytest.raises(ImageError) as caught:
+        load_image(url)
+    return caught.value.reason
+
+
+def test_a_training_gets_every_picture_of_a_server_that_fails_and_stalls(faces, tmp_path):
+    """It is the same, to the bit, as with the folder; and goes on where the addresses change."""
+    run, local = tmp_path / "run", tmp_path / "local"
+    with Flaky(faces, fails=10, stalls=50) as site:
+        lists = listed(faces, site.url, tmp_path / "lists")
+        train(job(lists, run, epochs=1, **LENET))
+        assert len(site.asked) > 120  # twice each, and some again
+    first = job(faces, local, epochs=1, features=str(tmp_path / "others"), **LENET)
+    train(first)
+    assert weights_of(run) == weights_of(local)
+    job(lists, run, epochs=1, **LENET)  # goes on without asking: the server is gone
+
+    with Flaky(faces) as site:
+        lists = listed(faces, site.url, tmp_path / "moved")
+        second = job(lists, run, epochs=2, **LENET)
+        assert len(site.asked) == 60  # once each, to see that they are the same
+        assert second.dataset.fingerprint() == first.dataset.fingerprint()
+        assert all(each.path.startswith(site.url) for each in second.dataset.train)
+        train(second)
+        assert len(site.asked) == 60
+
+
+def test_what_cannot_be_had_is_left_out_and_named(faces, tmp_path):
+    with Flaky(faces) as site:
+        site.answers["/cat.3.jpg"] = sends(b"<html>log in first</html>")
+        site.answers["/dog.4.jpg"] = sends(status=403)
+        lists = listed(faces, site.url, tmp_path / "lists")
+        (lists / "part-2.txt").write_text(f"{site.url}/cat.99.jpg cat\n")
+        dataset = open_dataset(lists)
+        write_lists(dataset, tmp_path)
+    assert len(dataset.train) + len(dataset.validation) == 58
+    assert (tmp_path / "rejected.txt").read_text().splitlines() == [
+        f"{site.url}/cat.3.jpg\tis a web page, no picture",
+        f"{site.url}/dog.4.jpg\tcannot be read: its server answers 403 Forbidden",
+        f"{site.url}/cat.99.jpg\tdoes not exist",
+    ]
+
+
+def test_names_with_spaces_umlauts_and_questions_are_addresses_too(tmp_path):
+    names = ["a b", "käse", "100%", "a,b", "x"]
+    for name in names:
+        picture(tmp_path / "site" / f"{name}.png")
+    with Flaky(tmp_path / "site") as site:
+        for name in ("a b.png", "käse.png", "a,b.png", "100%25.png", "x.png?signature=a+b%2Fc"):
+            assert load_image(f"{site.url}/{name}").shape == (227, 227, 3)
+
+
+def test_a_table_may_have_a_column_of_addresses(tmp_path):
+    classes(tmp_path / "site", "aster", "tulip")
+    with Flaky(tmp_path / "site") as site:
+        rows = [f"{n},{site.url}/{(n // 4 and 'tulip') or 'aster'}/{n % 4}.png" for n in range(8)]
+        rows = [f"{row},{'tulip' if n > 3 else 'aster'}" for n, row in enumerate(rows)]
+        (tmp_path / "flowers.csv").write_text("\n".join(["index,url,species", *rows]))
+        dataset = open_dataset(tmp_path / "flowers.csv")
+    assert dataset.classes == ("aster", "tulip") and len(dataset.train) == 6
+
+
+REDIRECT = {"Location": "file:///etc/hostname"}
+HOSTILE = {
+    "a redirect to a file": (sends(headers=REDIRECT, status=302), "302 Found - Redirection to url"),
+    "a redirect to ftp": (
+        sends(headers={"Location": "ftp://127.0.0.1/cat.png"}, status=301),
+        "unknown url type: ftp",
+    ),
+    "a redirect to itself": (sends(headers={"Location": "/cat.png"}, status=302), "infinite loop"),
+    "an endless redirect": (
+        sends(bytes(1 << 16), REDIRECT, status=302, again=True),
+        "302 Found - Redirection to url",
+    ),
+    "a web page": (sends(b"<!doctype html><p>hello"), "is a web page, no picture"),
+    "nothing": (sends(), "is empty, no picture"),
+    "less than it says": (
+        sends(b"\x89PNG", {"Content-Length": "999"}),
+        "it breaks off 995 bytes before its end, after 6 attempts",
+    ),
+    "a length of terabytes": (
+        sends(b"\x89PNG", {"Content-Length": str(1 << 40)}),
+        "it has more than 67,108,864 bytes",
+    ),
+    "a length that is none": (sends(b"\x89PNG", {"Content-Length": "-5"}), "is text, no picture"),
+    "an endless body": (sends(bytes(1 << 16), again=True), "it has more than 67,108,864 bytes"),
+    "endless headers": (
+        lambda handler: handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + 200 * b"a: b\r\n"),
+        "got more than 100 headers",
+    ),
+    "no HTTP": (lambda handler: handler.wfile.write(b"SSH-2.0\r\n"), "SSH-2.0"),
+    "a dripping header": (drips(b"HTTP/1.1 200 OK\r\nA: "), "it takes more than 2 seconds"),
+    "a dripping body": (drips(b"HTTP/1.1 200 OK\r\n\r\n"), "it takes more than 2 seconds"),
+    "dripping chunks": (
+        drips(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        "it takes more than 2 seconds",
+    ),
+}
+
+
+@pytest.mark.parametrize("harm", HOSTILE)
+def test_a_hostile_server_costs_one_picture(flaky, monkeypatch, harm):
+    monkeypatch.setattr(remote, "MOST_SECONDS", 2)
+    flaky.answers["/cat.png"], words = HOSTILE[harm]
+    start = time.monotonic()
+    found = []
+    assert peak_of(lambda: found.append(reason(f"{flaky.url}/cat.png"))) < 160 << 20  # bytes
+    assert words in found[0]
+    assert time.monotonic() - start < 4
+
+
+def test_a_server_that_asks_for_time_gets_it(flaky):
+    late = sends(headers={"Retry-After": "1"}, status=429)
+
+    def once(handler):
+        del flaky.answers["/cat.png"]
+        late(handler)
+
+    flaky.answers["/cat.png"] = once
+    start = time.monotonic()
+    assert load_image(f"{flaky.url}/cat.png").shape == (227, 227, 3)
+    assert time.monotonic() - start > 1
+
+
+def test_a_server_that_is_gone_is_not_asked_six_times_for_everything(flaky, monkeypatch):
+    monkeypatch.setattr(remote, "PATIENCE", 2)
+    flaky.fails = 1
+    reasons = [reason(f"{flaky.url}/cat.png") for _ in range(4)]
+    assert reasons[0] == (
+        "cannot be read: its server answers 503 Service Unavailable, after 6 attempts"
+    )
+    assert len(flaky.asked) == 2 * 6 + 2
+    flaky.fails = 0
+    assert load_image(f"{flaky.url}/cat.png").shape == (227, 227, 3)
+
+
+def test_nobody_listens():
+    remote.FIRST_WAIT = 0
+    assert reason("http://127.0.0.1:9/a.jpg").startswith("cannot be read: Connection refused")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1/a.jpg", "http://a:b@c/a.jpg", "https:///a.jpg", "http://"]
+)
+def test_what_is_no_address_is_said_to_be_none(url):
+    assert re.search("no valid address|no host given", reason(url))
+
+
+def test_a_server_nobody_vouches_for_is_not_believed(tmp_path, monkeypatch):
+    """Its certificate is its own."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+         "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", str(key),
+         "-out", str(certificate)],
+        capture_output=True,
+    )  # fmt: skip
+    if made.returncode:
+        pytest.skip("needs openssl")
+    picture(tmp_path / "site/cat.png")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    site = Flaky(tmp_path / "site")
+    site.server.socket = context.wrap_socket(site.server.socket, server_side=True)
+    url = site.url.replace("http://127.0.0.1", "https://localhost") + "/cat.png"
+    with site:
+        assert "self-signed certificate" in reason(url) and not site.asked
+        trusting = ssl.create_default_context(cafile=str(certificate))
+        monkeypatch.setattr(remote, "_trusted", lambda: trusting)
+        assert load_image(url).shape == (227, 227, 3)
+
+
+def test_filesystems_of_tensorflow_are_read_and_others_explained(tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    path = picture(tmp_path / "cat.png")
+    with tf.io.gfile.GFile("ram://bucket/cat.png", "wb") as file:
+        file.write(path.read_bytes())
+    assert (load_image("ram://bucket/cat.png") == load_image(path)).all()
+    assert reason("ram://bucket/dog.png") == "does not exist"
+    assert "has no filesystem for s3://; install one (`pip install tensorflow-io`" in reason(
+        "s3://bucket/cat.png"
+    )
+    assert "without file://" in reason("file:///etc/hostname")
+
+
+@pytest.mark.parametrize(
+    "pattern", ["lists/part-*.txt", "lists/part-0.txt lists/part-1.txt", "lists"]
+)
+def test_several_lists_are_one(faces, tmp_path, monkeypatch, pattern):
+    monkeypatch.chdir(tmp_path)
+    listed(faces, str(faces), tmp_path / "lists")
+    assert open_dataset(pattern).fingerprint() == open_dataset(faces).fingerprint()
+
+
+def test_a_pattern_may_be_typed_without_quotes(faces, tmp_path, command):
+    listed(faces, str(faces), tmp_path / "lists")
+    names = ["lists/part-0.txt", "lists/part-1.txt"]
+    shown = command("alexnet_tf", "data", *names, "--out", "out").stdout
+    assert "all          52           8" in shown
+    refused = command("train_alexnet.py", "--data", *names, "--weights", "no.npy", code=2).stderr
+    assert "no.npy" in refused
+
+
+def test_lists_say_by_their_names_which_part_they_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    classes(tmp_path / "set", "aster", "tulip", count=6)
+    for part, numbers in (("train", (0, 1)), ("train", (2, 3)), ("val", (4,)), ("test", (5,))):
+        lines = [f"set/{name}/{n}.png {name}\n" for name in ("aster", "tulip") for n in numbers]
+        (tmp_path / "lists").mkdir(exist_ok=True)
+        (tmp_path / f"lists/{part}-{numbers[0]}.txt").write_text("".join(lines))
+    dataset = open_dataset("lists")
+    assert [len(p) for p in (dataset.train, dataset.validation, dataset.test)] == [8, 2, 2]
+    with pytest.raises(UserError, match="nothing has such a name"):
+        open_dataset("lists/nothing-*.txt")

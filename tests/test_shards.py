@@ -1,0 +1,183 @@
+"""A data set as a few large files: the same training, whatever it is read from."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+
+import pytest
+
+from alexnet_tf.commands import data
+from alexnet_tf.data.dataset import open_dataset
+from alexnet_tf.data.images import ImageError, load_image
+from alexnet_tf.data.shards import write_shards
+from alexnet_tf.errors import UserError
+from alexnet_tf.inference.classifier import Classifier
+from alexnet_tf.inference.engine import Engine
+from alexnet_tf.runs.run import Run
+from tests.support.pictures import classes
+from tests.support.small import LENET, job, train, weights_of
+from tests.support.verbs import run_verb
+
+FEATURES = {"image/encoded", "image/format", "image/filename", "image/class/label",
+            "image/class/text", "image/key/sha256"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shards(faces, tmp_path_factory):
+    """Write the faces into shards."""
+    folder = tmp_path_factory.mktemp("sharded") / "shards"
+    run_verb(data, faces, "--shards", 3, "--out", folder)
+    return folder
+
+
+def everything(dataset):
+    return [*dataset.train, *dataset.validation, *dataset.test]
+
+
+def test_pictures_go_into_as_many_files_as_asked_for(shards):
+    assert sorted(path.name for path in shards.iterdir()) == [
+        "classes.txt", "pictures.sha256", "rejected.txt",
+        *(f"train-0000{n}-of-00003.tfrecord" for n in range(3)),
+        "train.txt", "val.txt", "validation-00000-of-00001.tfrecord",
+    ]  # fmt: skip
+
+
+def test_a_record_is_read_at_its_place(shards, faces):
+    """And has the name that the picture had; the others may be damaged."""
+    sharded, original = open_dataset(shards), open_dataset(faces)
+    assert sharded.fingerprint() == original.fingerprint()
+    for one, other in zip(everything(sharded), everything(original)):
+        assert one.path.endswith(other.path.lstrip("/"))
+        assert (load_image(one.path) == load_image(other.path)).all()
+
+
+def test_plain_tf_data_reads_them(shards, faces):
+    import tensorflow as tf
+
+    files = sorted(map(str, shards.glob("*.tfrecord")))
+    text, number = tf.io.FixedLenFeature((), tf.string), tf.io.FixedLenFeature((), tf.int64)
+    features = {name: number if name.endswith("label") else text for name in FEATURES}
+    records = tf.data.TFRecordDataset(files).map(lambda r: tf.io.parse_single_example(r, features))
+    found = {}
+    for record in records.as_numpy_iterator():
+        name = record["image/filename"].decode()
+        found[name] = record["image/encoded"]
+        assert name.rpartition("/")[2].startswith(record["image/class/text"].decode())
+        assert record["image/class/label"] == (record["image/class/text"] == b"dog")
+        assert tf.io.decode_image(record["image/encoded"]).shape == (256, 256, 3)
+        assert record["image/format"] == b"JPEG"
+    assert found == {str(path): path.read_bytes() for path in faces.iterdir()}
+
+
+def test_a_training_from_them_is_the_same_to_the_bit(shards, faces, tmp_path):
+    """Of a head on frozen layers too, whose last bits depend on their neighbours in a batch."""
+    told = {**LENET, "train": "from:fc6", "epochs": 1}
+    from tests.support.small import convolutions
+
+    told["weights"] = convolutions(tmp_path / "weights.npy", **LENET)
+    for name, source in (("folder", faces), ("shards", shards)):
+        train(job(source, tmp_path / name, features=str(tmp_path / f"{name}.features"), **told))
+    assert weights_of(tmp_path / "folder") == weights_of(tmp_path / "shards")
+    one, other = (
+        next((tmp_path / f"{name}.features").glob("*/values")).read_bytes()
+        for name in ("folder", "shards")
+    )
+    assert one == other
+
+
+def test_a_training_goes_on_from_them_where_the_folder_is_gone(faces, shards, tmp_path):
+    photos, run = shutil.copytree(faces, tmp_path / "photos"), tmp_path / "run"
+    train(job(photos, run, epochs=1, **LENET))
+    shutil.rmtree(photos)
+    moved = shutil.copytree(shards, tmp_path / "elsewhere")
+    train(job(moved, run, epochs=2, **LENET))
+    assert f"{moved}/train-00000-of-00003.tfrecord@" in (run / "train.txt").read_text()
+
+
+def test_a_network_answers_about_a_picture_in_a_shard(shards, faces, trained_run):
+    sharded, original = open_dataset(shards), open_dataset(faces)
+    ask = Classifier([Engine.of_run(Run(trained_run))]).probabilities
+    answers = [
+        list(ask([each.path for each in dataset.validation])) for dataset in (sharded, original)
+    ]
+    assert all((one == other).all() for one, other in zip(*answers))
+
+
+def test_shards_of_shards_have_the_same_names(shards, tmp_path):
+    run_verb(data, shards, "--shards", 1, "--out", tmp_path / "one")
+    again, before = open_dataset(tmp_path / "one"), open_dataset(shards)
+    names = [
+        [each.path.partition(".tfrecord@")[2].partition("/")[2] for each in everything(dataset)]
+        for dataset in (again, before)
+    ]
+    assert names[0] == names[1] and again.fingerprint() == before.fingerprint()
+
+
+def test_parts_copies_and_what_is_left_out_stay_as_they_are(tmp_path):
+    for part, count in (("train", 6), ("val", 2), ("test", 2)):
+        classes(tmp_path / "set" / part, "aster", "tulip", count=count)
+    shutil.copy(tmp_path / "set/train/aster/0.png", tmp_path / "set/train/aster/copy.png")
+    (tmp_path / "set/train/aster/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    original = open_dataset(tmp_path / "set")
+    run_verb(data, tmp_path / "set", "--shards", 2, "--out", tmp_path / "shards")
+    sharded = open_dataset(tmp_path / "shards")
+    assert sharded.fingerprint() == original.fingerprint()
+    assert [p.digest for p in sharded.test] == [p.digest for p in original.test]
+    assert (tmp_path / "shards/rejected.txt").read_text().startswith(original.rejected[0][0])
+
+
+def test_a_picture_that_changes_meanwhile_is_left_out(tmp_path):
+    classes(tmp_path / "set", "aster", "tulip")
+    dataset = open_dataset(tmp_path / "set")
+    (tmp_path / "set/aster/0.png").write_bytes((tmp_path / "set/tulip/0.png").read_bytes())
+    found = write_shards(dataset, tmp_path / "shards", 1)
+    assert len(everything(found)) == len(everything(open_dataset(tmp_path / "shards"))) == 7
+    assert found.rejected == (
+        (str(tmp_path / "set/aster/0.png"), "has changed since it was listed"),
+    )
+
+
+def test_shards_are_whole_or_absent(shards, faces, tmp_path, monkeypatch):
+    with pytest.raises(UserError, match="is there already; delete it, or name another folder"):
+        run_verb(data, faces, "--shards", 3, "--out", shards)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    dataset = open_dataset(faces)
+    monkeypatch.setattr("alexnet_tf.data.shards._example", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_shards(dataset, tmp_path / "shards", 2)
+    assert list(tmp_path.iterdir()) == []
+
+
+DAMAGE = {
+    "cut short": lambda shard, place: shard[: place + 100],
+    "cut at a record": lambda shard, place: shard[:place],
+    "an endless record": lambda shard, place: (
+        shard[:place] + struct.pack("<Q", 1 << 60) + shard[place + 8 :]
+    ),
+    "zeros": lambda shard, place: shard[:place] + bytes(len(shard) - place),
+    "ones": lambda shard, place: shard[: place + 12] + b"\xff" * (len(shard) - place - 12),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_record_is_no_picture(shards, tmp_path, damage):
+    moved = shutil.copytree(shards, tmp_path / "shards")
+    picture = open_dataset(moved).train[0]
+    shard, _, rest = picture.path.partition("@")
+    place = int(rest[:12])
+    with open(shard, "rb") as file:
+        content = file.read()
+    with open(shard, "wb") as file:
+        file.write(DAMAGE[damage](content, place))
+    with pytest.raises(ImageError, match=r"cannot be read: its shard is damaged there|is a broken"):
+        load_image(picture.path)
+
+
+def test_a_shard_that_is_gone_is_named(shards, tmp_path):
+    path = open_dataset(shards).train[0].path.replace(str(shards), str(tmp_path))
+    with pytest.raises(ImageError, match="does not exist"):
+        load_image(path)

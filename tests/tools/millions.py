@@ -1,0 +1,64 @@
+"""Lists, splits and shares out millions of made-up pictures: python -m tests.tools.millions.
+
+Prints seconds and the peak of the memory so far, of this one process, after each step.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from alexnet_tf.data.dataset import open_dataset, write_lists
+from alexnet_tf.data.sources import open_source
+
+CLASSES, FILES, WORKERS = 1000, 20, 8
+Result = TypeVar("Result")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="where the lists go; 3 GB for ten million")
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    options = parser.parse_args()
+    lists, again = options.folder / "lists", options.folder / "again"
+    _step("writing them", lambda: _write(lists, options.rows))
+    _step("listing", lambda: len(open_source(lists).entries))
+    dataset = _step("listing, splitting", lambda: open_dataset(lists))
+    _step("writing train.txt, val.txt", lambda: write_lists(dataset, again))
+    share = _step(f"what one of {WORKERS} workers takes", lambda: dataset.train[::WORKERS])
+    before = _step("fingerprint", dataset.fingerprint)
+    print(f"{len(dataset.train):,} to train with, of which a worker takes {len(share):,}")
+    dataset = share = None
+    same = _step("listing those", lambda: open_dataset(again).fingerprint() == before)
+    assert same, "another split the second time"
+
+
+def _write(folder: Path, rows: int) -> None:
+    """Write lists of addresses that lead nowhere, and what is said of the pictures there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "pictures.sha256", "w") as digests:
+        for number in range(FILES):
+            with open(folder / f"part-{number:05}-of-{FILES:05}.txt", "w") as file:
+                for row in range(number, rows, FILES):
+                    name = f"https://pictures.example.org/{row % 4096:04}/picture-{row:010}.jpg"
+                    file.write(f"{name} class-{row // FILES % CLASSES:04}\n")
+                    digests.write(f"{hashlib.sha256(name.encode()).hexdigest()}  {name}\n")
+
+
+def _step(what: str, act: Callable[[], Result]) -> Result:
+    start = time.monotonic()
+    result = act()
+    seconds = time.monotonic() - start
+    status = Path("/proc/self/status").read_text()
+    now, peak = (int(re.search(rf"{name}:\s*(\d+) kB", status)[1]) for name in ("VmRSS", "VmHWM"))
+    print(f"| {what} | {seconds:,.0f} s | {now / 1e6:.2f} GB | {peak / 1e6:.2f} GB |", flush=True)
+    return result
+
+
+if __name__ == "__main__":
+    main()

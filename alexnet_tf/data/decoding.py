@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from alexnet_tf.data.contents import MAX_PIXELS, ImageError, reading
+from alexnet_tf.data.contents import MAX_PIXELS, ImageError, InMemory, reading
 from alexnet_tf.data.kinds import FORMATS, OTHER_PICTURES, kind_of
 from alexnet_tf.data.memory import ROOM
 

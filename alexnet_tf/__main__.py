@@ -21,6 +21,7 @@ from alexnet_tf.commands import (
     export,
     features,
     report,
+    serve,
     similar,
     summary,
     tensorboard,
@@ -39,6 +40,7 @@ VERBS = {
     "similar": similar,
     "export": export,
     "tensorboard": tensorboard,
+    "serve": serve,
     "doctor": doctor,
     "demo": demo,
 }

@@ -26,7 +26,8 @@ MAY_IMPORT = {
     "training": ASKS,
     "inference": {*ASKS, "layers"},
     "reports": {*ASKS, "inference"},
-    "commands": {*ASKS, "inference", "reports", "training", "layers"},
+    "serving": {*ASKS, "inference"},
+    "commands": {*ASKS, "inference", "reports", "serving", "training", "layers"},
     "__main__": {"commands"},
     "__init__": set(),
 }

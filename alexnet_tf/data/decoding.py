@@ -14,6 +14,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -84,8 +85,18 @@ class ImageError(UserError):
         return cls(path, f"cannot be read: {error.strerror or error}")
 
 
+class InMemory(NamedTuple):
+    """A picture that is in no file: its `content` stands for a path, and `name` is what is said."""
+
+    name: str
+    content: bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+
 @contextmanager
-def decoded(path: str | Path, least: int = 1) -> Iterator[tuple[Image.Image, bytes]]:
+def decoded(path: str | Path | InMemory, least: int = 1) -> Iterator[tuple[Image.Image, bytes]]:
     """Decode the picture in the file `path`, upright, in mode RGB; yield it and the file's bytes.
 
     A JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as no side falls below `least` pixels,
@@ -113,8 +124,11 @@ def read_content(path: str | Path) -> bytes:
 
 
 @contextmanager
-def _reading(path: str | Path) -> Iterator[bytes]:
+def _reading(path: str | Path | InMemory) -> Iterator[bytes]:
     """Read the bytes of a file, and have them for as long as a block runs: large ones in turn."""
+    if isinstance(path, InMemory):
+        yield path.content
+        return
     size = _size(path)
     with ONE_LARGE_FILE if size > LARGE_FILE else nullcontext():
         try:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from alexnet_tf.data.decoding import ImageError, decoded
+from alexnet_tf.data.decoding import ImageError, InMemory, decoded
 from alexnet_tf.variants import Variant, get_variant
 
 # Ways from a photo to the square from which the network's input is cut. `short`: the short side
@@ -40,7 +40,7 @@ def load_image(
 
 
 def load_crops(
-    path: str | Path,
+    path: str | Path | InMemory,
     variant: str | Variant = "bvlc",
     resize: str = "short",
     crops: int = 1,

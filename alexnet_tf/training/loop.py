@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from logging import Logger
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -37,14 +39,20 @@ from alexnet_tf.training.tensorboard import TensorBoardLog
 from alexnet_tf.training.trainer import Trainer
 
 
-def train(job: Job, log: Logger, watch: Stopwatch | None = None) -> None:
+def train(
+    job: Job,
+    log: Logger,
+    watch: Stopwatch | None = None,
+    exporting: Callable[[Path, Logger], AbstractContextManager[None]] = exporting_apart,
+) -> None:
     """Train, or go on training, until `job.settings.epochs` epochs are done; leave model.keras.
 
     The weights after an epoch depend on the job alone, for every order and random number follows
     from its seed and the epoch: a training that was killed ends as one that was not, bit for bit.
     Asked to stop, it raises Stopped and leaves a checkpoint of the very step. Raises UserError
     while another process trains in the same directory, and NoRoom when a disk is full. `watch`
-    counts the seconds of features, epochs and the finished model.
+    counts the seconds of features, epochs and the finished model; `exporting` runs the block that
+    leaves the model, and then exports it.
     """
     watch = watch or Stopwatch()
     with locked(job.run.directory):
@@ -61,7 +69,7 @@ def train(job: Job, log: Logger, watch: Stopwatch | None = None) -> None:
             loop = Loop(job, stores, log)
             loop.run_epochs()
             watch.lap("epochs")
-            with exporting_apart(job.run.directory, log):
+            with exporting(job.run.directory, log):
                 trainer = loop.choose_weights()
                 found = finish(trainer, log)
                 network = trainer.network()

@@ -134,7 +134,8 @@ def _body(kinds: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 _FILES = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
 _TEXTS = {"type": "array", "items": {"type": "string", "format": "byte"}, "minItems": 1}
-_CLASSES = {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 2}
+_NAME = {"type": "string", "minLength": 1, "nullable": True}
+_CLASSES = {"type": "array", "items": _NAME, "minItems": 2}
 _PICTURES = {
     kind: {"type": "object", "required": ["pictures"], "properties": {"pictures": several}}
     for kind, several in (("multipart/form-data", _FILES), ("application/json", _TEXTS))

@@ -108,23 +108,24 @@ class Lesson:
         if self._pictures.pop(number, None):
             self._path(number).unlink()
 
-    def list_pictures(self, classes: Sequence[str]) -> None:
-        """Write what is trained on: photos.csv, its classes by name."""
+    def list_pictures(self, classes: Sequence[str | None]) -> None:
+        """Write what is trained on: photos.csv, its classes by name, but for those without."""
         with open(self.folder / "photos.csv", "w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
             table.writerow(("filename", "label"))
             for number, (label, _) in self._pictures.items():
-                if label < len(classes):
+                if label < len(classes) and classes[label]:
                     table.writerow((self._path(number), classes[label]))
 
-    def begin(self, classes: Sequence[str]) -> None:
+    def begin(self, classes: Sequence[str | None]) -> None:
         """Make ready for a training; UserError for names or pictures that will not do."""
-        self.list_pictures(check_classes(classes))
+        names = check_classes([name for name in classes if name is not None])
         for label, name in enumerate(classes):
-            if sum(of == label for of, _ in self._pictures.values()) < 2:
+            if name and sum(of == label for of, _ in self._pictures.values()) < 2:
                 raise UserError(f"'{name}' has fewer than 2 pictures; 20 are a good beginning")
+        self.list_pictures(classes)
         self._trained += 1
-        self.state, self.error, self.classes = TRAINING, "", tuple(classes)
+        self.state, self.error, self.classes = TRAINING, "", tuple(names)
 
     def history(self) -> History:
         """Return the epochs so far of the latest training."""
@@ -185,7 +186,7 @@ class Lessons:
         if name not in self._tasks:
             self._tasks[name] = asyncio.create_task(self._look(name))
 
-    def train(self, name: str, classes: Sequence[str]) -> None:
+    def train(self, name: str, classes: Sequence[str | None]) -> None:
         """Begin to train on a lesson; UserError where it cannot be."""
         if self[name].state == TRAINING:
             raise UserError("it is being trained; wait until that has ended")

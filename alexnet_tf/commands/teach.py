@@ -1,7 +1,7 @@
 """``python -m alexnet_tf.commands.teach``: the process that trains for the page of ``serve``.
 
-It reads orders as lines of JSON, ``{"order": "look" or "train", "folder": …, "run": …}``, answers each
-with one, ``{"error": "", "by_user": false}``, and ends with its input.
+It reads orders as lines of JSON, ``{"order": "look" or "train", "folder": …, "run": …}``, answers
+each with one, ``{"error": "", "by_user": false}``, and ends with its input.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,13 +45,13 @@ def main() -> None:
     import_tensorflow()
     for line in sys.stdin:
         told = json.loads(line)
-        answer = _carry_out(told["order"], lambda: _job(told, weights, variant))
+        answer = _carry_out(told, weights, variant)
         print(json.dumps(answer), file=answers, flush=True)
 
 
-def _carry_out(order: str, make_job: Callable[[], Job]) -> dict[str, Any]:
+def _carry_out(told: dict[str, str], weights: str, variant: str) -> dict[str, Any]:
     try:
-        {"look": _look, "train": _train}[order](make_job())
+        {"look": _look, "train": _train}[told["order"]](_job(told, weights, variant))
     except UserError as error:
         return {"error": str(error), "by_user": True}
     except (RunError, OSError) as error:

@@ -1,4 +1,4 @@
-"""What stands before every request: whose it is, how large, how often; and what goes with answers."""
+"""What stands before every request: who asks, how much, how often; and what goes with answers."""
 
 from __future__ import annotations
 

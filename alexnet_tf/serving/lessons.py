@@ -15,6 +15,7 @@ import subprocess
 import zipfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -216,10 +217,8 @@ class Lessons:
         if not lesson or lesson.state == TRAINING:
             return
         lesson.list_pictures([str(label) for label in range(MOST_CLASSES)])
-        try:
+        with suppress(UserError, RunError):  # said when it is trained, if it still is so
             await self._teacher.do("look", lesson.folder, "none")
-        except (UserError, RunError):  # said when it is trained, if it still is so
-            pass
 
     async def _train(self, name: str, lesson: Lesson) -> None:
         try:

@@ -135,7 +135,7 @@ async function showAlike(card, button) {
   try {
     const { similar } = await (await ask("POST", "/v1/similar", form([card.file]))).json();
     const items = similar.map(({ file, distance, picture }) => make("li", {},
-      picture ? make("img", { src: picture, alt: file }) : make("div", { className: "blank", textContent: "▧" }),
+      picture ? make("img", { src: picture, alt: file }) : make("div", { className: "blank", textContent: "?" }),
       make("span", { textContent: `${file} · ${distance.toFixed(1)}` })));
     card.buttons.after(make("ul", { className: "alike" }, ...items));
     button.remove();

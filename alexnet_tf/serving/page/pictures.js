@@ -14,7 +14,7 @@ export function make(tag, properties = {}, ...children) {
 export function preview(file, alt) {
   const image = make("img", { alt, src: URL.createObjectURL(file) });
   image.addEventListener("load", () => URL.revokeObjectURL(image.src), { once: true });
-  image.addEventListener("error", () => image.replaceWith(make("div", { className: "blank", textContent: "▧" })),
+  image.addEventListener("error", () => image.replaceWith(make("div", { className: "blank", textContent: "?" })),
     { once: true });
   return image;
 }

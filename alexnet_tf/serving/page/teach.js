@@ -8,6 +8,8 @@ import { percent, say } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const LOOK_AGAIN = 300; // milliseconds
+// Pixels: the widest curve, and from one line of text to the next.
+const [MOST_WIDE, APART] = [640, 15];
 const SVG = "http://www.w3.org/2000/svg";
 
 let [can, lesson, state, sending] = [null, null, "collecting", 0];
@@ -32,7 +34,7 @@ export function teachHere(abilities, ready) {
 export function updateTeaching() {
   for (const each of classes) {
     each.name.placeholder = say("name");
-    each.count.textContent = say("count", each.pictures);
+    each.count.textContent = each.pictures ? say("count", each.pictures) : say("drop");
   }
   const isTraining = state === "training";
   byId("train").disabled = !isComplete() || sending > 0 || isTraining;
@@ -146,8 +148,8 @@ async function watch() {
     if (now.state === "failed") throw new Error(now.error);
     if (now.state === "ready") {
       const seconds = ((performance.now() - begun) / 1000).toFixed(1);
-      const best = history.reduce((one, other) => (other.val_loss < one.val_loss ? other : one));
-      [state, message] = ["ready", () => say("ready", percent(best.val_accuracy), seconds)];
+      const right = percent(best(history).val_accuracy);
+      [state, message] = ["ready", () => say("ready", right, seconds)];
       byId("try").hidden = byId("download").hidden = false;
       changed(lesson.name);
       return;
@@ -158,12 +160,17 @@ async function watch() {
   }
 }
 
-// Draw the accuracy after each round, of the pictures kept back and of those learned from.
+const best = (history) => history.reduce((one, other) => (other.val_loss < one.val_loss ? other : one));
+
+// Draw the accuracy after each round, of the pictures kept back and of those learned from; a dot is
+// on the round whose network is kept.
 function draw(history) {
-  const [width, height, left, bottom, right] = [480, 190, 44, 24, 96];
+  byId("curve").hidden = false;
+  const width = Math.min(byId("curve").clientWidth, MOST_WIDE);
+  const [height, left, bottom, right] = [190, 44, 24, 104];
   const x = (epoch) => left + ((epoch - 1) / Math.max(history.length - 1, 1)) * (width - left - right);
   const y = (share) => 10 + (1 - share) * (height - bottom - 10);
-  const svg = draw.element("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": say("kept_back") });
+  const svg = draw.element("svg", { width, height, role: "img", "aria-label": say("kept_back") });
   for (const share of [0, 0.5, 1]) {
     svg.append(draw.element("line", { class: "grid", x1: left, x2: width - right, y1: y(share), y2: y(share) }));
     svg.append(draw.element("text", { x: left - 8, y: y(share) + 4, "text-anchor": "end" }, percent(share)));
@@ -173,13 +180,14 @@ function draw(history) {
     svg.append(draw.element("polyline", { class: kind, points }));
     const last = history.at(-1);
     const other = last[name === "accuracy" ? "val_accuracy" : "accuracy"];
-    const apart = Math.abs(last[name] - other) < 0.1 ? (name === "accuracy" ? 12 : -4) : 4;
-    svg.append(draw.element("text", { x: x(last.epoch) + 10, y: y(last[name]) + apart }, say(words)));
+    const lies = last[name] === other ? (name === "accuracy" ? 1 : -1) : Math.sign(other - last[name]);
+    const aside = lies * Math.max(0, APART - Math.abs(y(last[name]) - y(other))) / 2;
+    const place = { x: x(last.epoch) + 12, y: y(last[name]) + 4 + aside };
+    svg.append(draw.element("text", { ...place, class: kind }, say(words)));
   }
-  const last = history.at(-1);
-  svg.append(draw.element("circle", { cx: x(last.epoch), cy: y(last.val_accuracy), r: 4 }));
+  const { epoch, val_accuracy } = best(history);
+  svg.append(draw.element("circle", { cx: x(epoch), cy: y(val_accuracy), r: 4.5 }));
   byId("curve").replaceChildren(svg);
-  byId("curve").hidden = false;
 }
 
 draw.element = (tag, attributes, text = "") => {

@@ -289,7 +289,7 @@ def test_an_error_of_a_picture_in_memory_names_it(tmp_path):
     from alexnet_tf.data.decoding import InMemory, decoded
 
     with (
-        pytest.raises(ImageError, match="^a.jpg: is text, no picture$"),
+        pytest.raises(ImageError, match=r"^a\.jpg: is text, no picture$"),
         decoded(InMemory("a.jpg", b"text")),
     ):
         pass

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from alexnet_tf.commands import serve
-from alexnet_tf.data.images import ImageError
+from alexnet_tf.data.decoding import ImageError, InMemory, decoded
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
@@ -286,8 +286,6 @@ def test_without_the_extra_a_sentence_says_what_to_install(monkeypatch):
 
 
 def test_an_error_of_a_picture_in_memory_names_it(tmp_path):
-    from alexnet_tf.data.decoding import InMemory, decoded
-
     with (
         pytest.raises(ImageError, match=r"^a\.jpg: is text, no picture$"),
         decoded(InMemory("a.jpg", b"text")),

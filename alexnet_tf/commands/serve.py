@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from importlib.util import find_spec
@@ -91,6 +92,7 @@ def run(options: argparse.Namespace) -> int:
             )
     import uvicorn
 
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it remarks on broken forms
     from alexnet_tf.serving.application import make_app
     from alexnet_tf.serving.protocol import Protocol
 
@@ -101,7 +103,7 @@ def run(options: argparse.Namespace) -> int:
             port=options.port,
             http=Protocol,
             ws="none",
-            log_level="warning",
+            log_level="error",
             server_header=False,
             timeout_graceful_shutdown=PATIENCE,
         )

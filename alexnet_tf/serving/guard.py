@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,6 +29,8 @@ HEADERS = {
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
     "Cache-Control": "no-store",
 }
+# As nginx counts clients who left before their request was here.
+GONE = 499
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -71,6 +74,8 @@ class Guard:
         try:
             self._check(scope)
             await self._app(scope, body.receive, send_safely)
+        except ClientDisconnect:
+            status = GONE  # and there is nobody to be told
         except HTTPException as refusal:
             headers = {**(refusal.headers or {}), "Connection": "close"}
             answer = JSONResponse({"detail": refusal.detail}, refusal.status_code, headers)
@@ -97,10 +102,7 @@ class Guard:
             raise overloaded()
         length = headers.get("content-length", "0")
         if length.isdigit() and int(length[:20]) > self._load.limits.bytes:
-            raise self._too_large()
-
-    def _too_large(self) -> HTTPException:
-        return too_large(self._load.limits.bytes)
+            raise too_large(self._load.limits.bytes)
 
 
 class _Body:

@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv$(if $(OLDEST),-oldest)
 BIN    := $(VENV)/bin
 comma  := ,
-EXTRAS := dev,litert,heic,parquet,ray,report$(if $(GPU),$(comma)gpu)
+EXTRAS := dev,litert,heic,parquet,ray,report,serve$(if $(GPU),$(comma)gpu)
 LIMITS := $(if $(OLDEST),constraints-oldest.txt,$(if $(LOCKED),constraints.txt))
 SETUP  := $(VENV)/setup-done$(if $(GPU),-gpu)$(if $(LOCKED),-locked)
 
@@ -34,6 +34,7 @@ weights_HEEDS  := WEIGHTS TO FROM MIRROR
 data_HEEDS     := DATA SEED FROM MIRROR
 train_HEEDS    := $(CAPITALS) RUN OPTIONS
 tensorboard_HEEDS := RUN PORT HOST
+serve_HEEDS    := RUN PORT HOST WEIGHTS VARIANT
 test_HEEDS     := TESTS
 chaos_HEEDS    := ROUNDS SEED
 fuzz_HEEDS     := INPUTS SEED OF
@@ -60,7 +61,7 @@ each   = $(foreach name,$(2),$(call $(1),$(name),$(call capitals,$(name))))
 # Where files are fetched from instead of their publishers, and a folder or URL that comes first.
 PLACES = $(call each,option,from mirror)
 
-.PHONY: help setup demo weights data train tensorboard test chaos fuzz bench doctor audit lock lint \
+.PHONY: help setup demo weights data train tensorboard serve test chaos fuzz bench doctor audit lock lint \
   clean
 
 help: ## list the targets
@@ -96,6 +97,11 @@ train: $(SETUP) ## train, or go on training (DATA RUN WEIGHTS VARIANT EPOCHS …
 
 tensorboard: $(SETUP) ## show RUN, or all runs below it, on http://localhost:9090 (PORT HOST)
 	@$(BIN)/python -m alexnet_tf tensorboard $(call quoted,RUN) $(call each,option,host port)
+
+serve: $(SETUP) ## ask and teach networks on http://localhost:8080 (RUN PORT HOST WEIGHTS VARIANT)
+	@$(BIN)/python -m alexnet_tf serve $(if $(filter file,$(origin RUN)),,$(call quoted,RUN)) \
+	  $(call option,host,HOST) $(if $(filter file,$(origin PORT)),,$(call option,port,PORT)) \
+	  $(call each,option,weights variant)
 
 test: $(SETUP) ## run the tests (ALEXNET_TF_MATERIAL=DIR: with real photos; OLDEST=1: old packages)
 	$(BIN)/python -m pytest $(TESTS)

@@ -34,6 +34,7 @@ VERBS = (
     "similar",
     "export",
     "tensorboard",
+    "serve",
     "doctor",
     "demo",
 )

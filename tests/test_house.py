@@ -27,7 +27,8 @@ MAY_IMPORT = {
     "inference": {*ASKS, "layers"},
     "reports": {*ASKS, "inference"},
     "api": {*ASKS, "inference", "reports", "training"},
-    "commands": {*ASKS, "inference", "reports", "training", "api", "layers"},
+    "serving": {*ASKS, "inference"},
+    "commands": {*ASKS, "inference", "reports", "serving", "training", "api", "layers"},
     "__main__": {"commands", "system"},
     "__init__": {"api", "data", "model", "errors"},
 }

@@ -66,6 +66,12 @@ def test_any_name_arrives_as_it_is(make, name):
     assert make("tensorboard", f"RUN={name}")[3] == name
 
 
+def test_the_latest_run_is_served_unless_another_is_named(make):
+    assert make("serve") == ["-m", "alexnet_tf", "serve", "--host", "localhost"]
+    words = make("serve", "RUN=runs/a b", "PORT=80", "HOST=0.0.0.0")
+    assert words[2:] == ["serve", "runs/a b", "--host", "0.0.0.0", "--port", "80"]
+
+
 def test_the_doctor_is_told_of_a_run_only_where_there_is_one(make, tmp_path):
     assert make("doctor") == ["-m", "alexnet_tf", "doctor"]
     (tmp_path / "train_alexnet").mkdir()
@@ -116,7 +122,7 @@ def test_a_python_that_is_not_there_is_named(make):
 def test_the_oldest_packages_are_the_lower_bounds_of_pyproject():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    names = ("litert", "heic", "parquet", "report")
+    names = ("litert", "heic", "parquet", "report", "serve")
     needs = [*project["dependencies"], *(need for name in names for need in extras[name])]
     lines = (ROOT / "constraints-oldest.txt").read_text().splitlines()
     oldest = [Requirement(line) for line in lines if not line.startswith("#")]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from logging import Logger
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -40,7 +41,11 @@ from alexnet_tf.training.trainer import Trainer
 
 
 def train(
-    job: Job, log: Logger, watch: Stopwatch | None = None, workers: Workers | None = None
+    job: Job,
+    log: Logger,
+    watch: Stopwatch | None = None,
+    workers: Workers | None = None,
+    exporting: Callable[[Path, Logger], AbstractContextManager[None]] = exporting_apart,
 ) -> None:
     """Train, or go on training, until `job.settings.epochs` epochs are done; leave model.keras.
 
@@ -48,7 +53,8 @@ def train(
     from its seed and the epoch: a training that was killed ends as one that was not, bit for bit.
     Asked to stop, it raises Stopped and leaves a checkpoint of the very step. Raises UserError
     while another process trains in the same directory, and NoRoom when a disk is full. `watch`
-    counts the seconds of features, epochs and the finished model.
+    counts the seconds of features, epochs and the finished model; `exporting` runs the block that
+    leaves the model, and then exports it.
 
     Several `workers` do so together, each with the job of the chief, which alone writes to the run.
     Raises RunError when one of them is gone.
@@ -66,7 +72,7 @@ def train(
             loop = Loop(job, stores, log, workers)
             loop.run_epochs()
             watch.lap("epochs")
-            with exporting_apart(job.run.directory, log) if workers.is_chief else nullcontext():
+            with exporting(job.run.directory, log) if workers.is_chief else nullcontext():
                 trainer = loop.choose_weights()
                 found = finish(trainer, log)
                 if workers.is_chief:

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-# No sandbox, for tests run as root too; and nothing that asks somebody on the network.
+# No sandbox, for tests run as root too; nothing that asks somebody on the network; and a drawn
+# camera.
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
 )  # fmt: skip
 
 

@@ -47,9 +47,8 @@ def convolutions(path: Path, **settings: object) -> str:
 
 def train(job: Job, log: logging.Logger = LOG) -> None:
     """Train as the command line does, but for model.tflite, which takes a process of its own."""
-    with pytest.MonkeyPatch.context() as patch, signals.listening():
-        patch.setattr(loop, "exporting_apart", lambda directory, log: nullcontext())
-        loop.train(job, log)
+    with signals.listening():
+        loop.train(job, log, exporting=lambda directory, log: nullcontext())
 
 
 class Listener(logging.Handler):

@@ -1,0 +1,186 @@
+"""``python -m alexnet_tf serve``: a page, and an interface over HTTP, for finished networks."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alexnet_tf import starter
+from alexnet_tf.commands import asking, teach
+from alexnet_tf.errors import UserError
+from alexnet_tf.inference.engine import Engine
+from alexnet_tf.runs.run import STARTER_RUN, finished_run
+from alexnet_tf.system import arguments
+from alexnet_tf.system.text import printable
+from alexnet_tf.variants import VARIANTS
+from alexnet_tf.weights.loading import find_weights, read_weights_file
+
+if TYPE_CHECKING:
+    from alexnet_tf.serving.application import Served
+    from alexnet_tf.serving.networks import Network
+
+HELP = "a page that says what pictures show and learns new classes, and an API over HTTP"
+PACKAGES = {"fastapi": "fastapi", "uvicorn": "uvicorn", "python_multipart": "python-multipart"}
+TOKEN = "ALEXNET_TF_TOKEN"
+IMAGENET_CLASSES = 1000
+# Seconds that a shutdown waits for what is still being answered.
+PATIENCE = 30
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "runs",
+        nargs="*",
+        metavar="RUN",
+        help="a finished run; the page lets people choose of several (the latest finished one, or"
+        " else the starter)",
+    )
+    add("--host", default="localhost", metavar="NAME", help="the address it listens at (localhost)")
+    add("--port", default=8080, type=arguments.natural, metavar="N", help="the port (8080)")
+    add(
+        "--weights",
+        default=asking.DEFAULT_SETTINGS.weights,
+        metavar="FILE",
+        help="pretrained weights: what is taught in the page begins with their convolutions, and"
+        " with all eight layers they name ImageNet's classes too (%(default)s if it is there, or"
+        " else the starter's convolutions)",
+    )
+    add(
+        "--variant",
+        default=asking.DEFAULT_SETTINGS.variant,
+        choices=VARIANTS,
+        help="the AlexNet that the weights were trained for (%(default)s)",
+    )
+    add("--index", metavar="DIR", help="show look-alikes from this index, which `similar` made")
+    add(
+        "--cors",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="let pages of this site ask, such as https://example.org (none)",
+    )
+    limits = parser.add_argument_group("limits")
+    for name, default, words in (
+        ("megabytes", 32, "megabytes in a request"),
+        ("pictures", 32, "pictures in a request"),
+        ("waiting", 128, "pictures in hand; whoever brings more is told to come again"),
+        ("rate", 100, "requests a second from one address"),
+    ):
+        limits.add_argument(
+            f"--{name}",
+            default=default,
+            type=arguments.positive,
+            metavar="N",
+            help=f"the most {words} (%(default)s)",
+        )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until a signal comes; then finish what is being answered."""
+    for module, package in PACKAGES.items():
+        if not find_spec(module):
+            raise UserError(
+                f"serving needs {package}, which is not installed: pip install alexnet_tf[serve], "
+                "or make setup"
+            )
+    import uvicorn
+
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it remarks on broken forms
+    from alexnet_tf.serving.application import make_app
+    from alexnet_tf.serving.protocol import Protocol
+
+    server = uvicorn.Server(
+        uvicorn.Config(
+            make_app(_served(options)),
+            host=options.host,
+            port=options.port,
+            http=Protocol,
+            ws="none",
+            log_level="error",
+            server_header=False,
+            timeout_graceful_shutdown=PATIENCE,
+        )
+    )
+    print(f"open http://{options.host}:{options.port}/", flush=True)
+    server.run()
+    return 0 if server.started else 1
+
+
+def _served(options: argparse.Namespace) -> Served:
+    """Open what the options name."""
+    from alexnet_tf.serving.answers import LookAlikes
+    from alexnet_tf.serving.application import Served
+    from alexnet_tf.serving.guard import LOOPBACK
+    from alexnet_tf.serving.lessons import Teacher
+    from alexnet_tf.serving.limits import Limits
+
+    weights, variant = _weights(options)
+    is_local, token = options.host in LOOPBACK, os.environ.get(TOKEN)
+    if not is_local and not token:
+        print(
+            f"alexnet_tf: without a token ({TOKEN}) nobody is taught at {options.host}, only asked",
+            file=sys.stderr,
+        )
+    networks = _networks(options.runs)
+    index = LookAlikes(options.index, networks[0].engine) if options.index else None
+    return Served(
+        networks,
+        _imagenet(weights, variant),
+        index,
+        Teacher(teach.command(weights, variant)) if is_local or token else None,
+        Limits(options.megabytes << 20, options.pictures, options.waiting, options.rate),
+        LOOPBACK if is_local else (),
+        tuple(options.cors),
+        token,
+    )
+
+
+def _weights(options: argparse.Namespace) -> tuple[str, str]:
+    """Choose the weights to teach with, and their variant."""
+    is_default = options.weights == asking.DEFAULT_SETTINGS.weights
+    if is_default and not find_weights(options.weights).is_file():
+        return starter.NAME, starter.NAME
+    return options.weights, options.variant
+
+
+def _networks(directories: list[str]) -> list[Network]:
+    """Open the runs, and ask each once, so that whoever comes first waits for nothing."""
+    from alexnet_tf.serving.networks import Network
+
+    networks: list[Network] = []
+    for directory in directories or [None]:
+        run = finished_run(directory)
+        if run is STARTER_RUN and not directory:
+            print(f"alexnet_tf: {starter.remark()}", file=sys.stderr)
+        name = printable(run.directory.absolute().name)
+        taken = sum(each.name.partition(" (")[0] == name for each in networks)
+        networks.append(Network(f"{name} ({taken + 1})" if taken else name, Engine.of_run(run)))
+    for network in networks:
+        _ask_once(network)
+    return networks
+
+
+def _imagenet(weights: str, variant: str) -> Network | None:
+    """Open the network of ImageNet's classes, where the weights are one."""
+    from alexnet_tf.serving.networks import Network
+
+    if starter.is_starter(weights):
+        return None
+    layers = read_weights_file(weights).layers
+    if "fc8" not in layers or len(layers["fc8"][1]) != IMAGENET_CLASSES:
+        return None
+    network = Network("ImageNet", Engine.of_imagenet(weights, variant))
+    _ask_once(network)
+    return network
+
+
+def _ask_once(network: Network) -> None:
+    side = network.engine.variant.picture_size
+    network.engine.probabilities(np.zeros((1, side, side, 3), np.float32), 1)

@@ -1,0 +1,1 @@
+"""Finished networks over HTTP: a page for people, and an interface for programs."""

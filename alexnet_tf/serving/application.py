@@ -1,0 +1,264 @@
+"""The application: what is answered at which address."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+import alexnet_tf
+from alexnet_tf.data.images import ImageError
+from alexnet_tf.errors import RunError, UserError
+from alexnet_tf.serving import described
+from alexnet_tf.serving.answers import LookAlikes, explanation
+from alexnet_tf.serving.guard import Guard
+from alexnet_tf.serving.lessons import MOST_CLASSES, Lessons, Teacher
+from alexnet_tf.serving.limits import Limits, Load
+from alexnet_tf.serving.metrics import Metrics
+from alexnet_tf.serving.networks import Asker, Network
+from alexnet_tf.serving.requests import json_of, pictures_of, unreadable
+
+PAGE = Path(__file__).with_name("page")
+TOP, MOST_TOP = 5, 1000
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a server has: networks, the first of which is asked unless another is named; a network
+    of ImageNet's classes; an index of look-alikes; who trains; and who may ask.
+
+    `hosts` are the names it answers as, any where there are none; `origins` the sites whose pages
+    may ask it. With a `token` lessons are for those who know that.
+    """
+
+    networks: Sequence[Network]
+    imagenet: Network | None = None
+    look_alikes: LookAlikes | None = None
+    teacher: Teacher | None = None
+    limits: Limits = field(default_factory=Limits)
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    token: str | None = None
+
+
+def make_app(served: Served) -> FastAPI:
+    """Make the ASGI application."""
+    load, metrics = Load(served.limits), Metrics()
+    asker = Asker(metrics)
+    lessons = Lessons(served.teacher) if served.teacher else None
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        if lessons:
+            lessons.close()
+        asker.close()
+
+    app = FastAPI(
+        title="alexnet_tf",
+        version=alexnet_tf.__version__,
+        description="Says what pictures show.",
+        lifespan=lifespan,
+        docs_url=None,  # its pages load scripts from elsewhere
+        redoc_url=None,
+    )
+    _add_errors(app)
+    _add_answers(app, served, load, asker, lessons)
+    _add_state(app, load, metrics)
+    if lessons:
+        _add_lessons(app, served, load, asker, lessons)
+    app.mount("/page", StaticFiles(directory=PAGE), name="page")
+    if served.origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=served.origins, allow_headers=["Authorization"]
+        )
+    app.add_middleware(
+        Guard, load=load, metrics=metrics, hosts=served.hosts, origins=served.origins
+    )
+    return app
+
+
+def _add_errors(app: FastAPI) -> None:
+    """Have what goes wrong said in a sentence."""
+
+    @app.exception_handler(UserError)
+    async def refuse(request: Request, error: UserError) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, 422)
+
+    @app.exception_handler(RunError)
+    async def fail(request: Request, error: RunError) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, 500)
+
+
+def _add_answers(
+    app: FastAPI, served: Served, load: Load, asker: Asker, lessons: Lessons | None
+) -> None:
+    networks = _by_name([*served.networks, *filter(None, [served.imagenet])])
+
+    def network_of(request: Request) -> Network:
+        """Find the network that a request names, or else the first."""
+        name = request.query_params.get("network") or served.networks[0].name
+        if lessons and name in lessons and lessons[name].network:
+            return lessons[name].network
+        if name not in networks:
+            raise HTTPException(404, f"there is no network of that name; {', '.join(networks)}")
+        return networks[name]
+
+    @app.get("/", include_in_schema=False)
+    def page() -> FileResponse:
+        return FileResponse(PAGE / "index.html")
+
+    @app.get("/v1/networks")
+    def list_networks() -> described.Networks:
+        """List the networks that can be asked, and what else this server can do."""
+        return described.Networks(
+            networks=[
+                described.Network(name=each.name, classes=list(each.engine.classes))
+                for each in served.networks
+            ],
+            imagenet=served.imagenet.name if served.imagenet else None,
+            look_alikes=bool(served.look_alikes),
+            lessons=bool(lessons),
+            needs_token=bool(served.token),
+            most_pictures=served.limits.pictures,
+            most_bytes=served.limits.bytes,
+        )
+
+    @app.post("/v1/predict", **described.WITH_PICTURES)
+    async def predict(request: Request, network: str = "", top: int = TOP) -> described.Answers:
+        """Say what pictures show: the likeliest classes of each, or why it cannot be read."""
+        if not 1 <= top <= MOST_TOP:
+            raise HTTPException(422, f"top should be 1 to {MOST_TOP}")
+        asked = network_of(request)
+        pictures = await pictures_of(request, served.limits)
+        with load.of_pictures(len(pictures)):
+            found = await asker.ask(asked, pictures)
+        answers = []
+        for picture, each in zip(pictures, found):
+            if isinstance(each, ImageError):
+                answers.append(described.Answer(file=picture.name, error=each.reason))
+            else:
+                likeliest = asked.top(each, top)
+                answers.append(described.Answer(file=picture.name, **likeliest[0], top=likeliest))
+        return described.Answers(network=asked.name, answers=answers)
+
+    @app.post("/v1/explain", response_class=Response, **described.WITH_PICTURE_FOR_PICTURE)
+    async def explain(request: Request, network: str = "", label: str = "") -> Response:
+        """Draw where a network sees a class in a picture, the likeliest unless told: a JPEG."""
+        asked = network_of(request)
+        picture = (await pictures_of(request, served.limits))[0]
+        with load.of_pictures(1):
+            drawn = await asker.run(explanation, asked.engine, picture, label or None)
+        if isinstance(drawn, ImageError):
+            raise drawn
+        return Response(drawn, media_type="image/jpeg")
+
+    if served.look_alikes:
+
+        @app.post("/v1/similar", **described.WITH_PICTURES)
+        async def similar(request: Request) -> described.LookAlikes:
+            """Find the pictures of the index that look most like a picture."""
+            picture = (await pictures_of(request, served.limits))[0]
+            with load.of_pictures(1):
+                found = await asker.run(served.look_alikes.find, picture)
+            if isinstance(found, ImageError):
+                raise found
+            return described.LookAlikes(similar=found)
+
+
+def _add_state(app: FastAPI, load: Load, metrics: Metrics) -> None:
+    @app.get("/healthz")
+    def healthz() -> described.Health:
+        """Say that the server is there."""
+        return described.Health(status="ok")
+
+    @app.get("/metrics", response_class=PlainTextResponse)
+    def show_metrics() -> PlainTextResponse:
+        """Show what the server has done, for Prometheus."""
+        return PlainTextResponse(
+            metrics.text(load.pictures), media_type="text/plain; version=0.0.4; charset=utf-8"
+        )
+
+
+def _add_lessons(app: FastAPI, served: Served, load: Load, asker: Asker, lessons: Lessons) -> None:
+    def known(request: Request, name: str = "") -> None:
+        """HTTPException unless who asks may teach, and there is the lesson of that name."""
+        told = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if served.token and not hmac.compare_digest(told.encode(), served.token.encode()):
+            raise HTTPException(401, "to teach takes the token that the server was started with")
+        if name and name not in lessons:
+            raise HTTPException(404, "there is no such lesson any more; begin a new one")
+
+    @app.post("/v1/lessons", status_code=201, responses=described.ERRORS)
+    async def begin(request: Request) -> described.Lesson:
+        """Begin a lesson: a classifier of your own."""
+        known(request)
+        name = lessons.new()
+        return described.Lesson.of(name, lessons[name])
+
+    @app.get("/v1/lessons/{name}", responses=described.ERRORS)
+    async def show(request: Request, name: str) -> described.Lesson:
+        """Show how far a lesson is."""
+        known(request, name)
+        return described.Lesson.of(name, lessons[name])
+
+    @app.delete("/v1/lessons/{name}", status_code=204, responses=described.ERRORS)
+    async def end(request: Request, name: str) -> None:
+        """Forget a lesson with all its pictures."""
+        known(request, name)
+        lessons.end(name)
+
+    @app.post("/v1/lessons/{name}/pictures", **described.WITH_PICTURES)
+    async def add(request: Request, name: str, label: int) -> described.Kept:
+        """Keep pictures for the class of that number, from 0 on; see which can be read."""
+        known(request, name)
+        if not 0 <= label < MOST_CLASSES:
+            raise HTTPException(422, f"label should be 0 to {MOST_CLASSES - 1}")
+        pictures = await pictures_of(request, served.limits)
+        kept = []
+        with load.of_pictures(len(pictures)):
+            for picture in pictures:
+                reason = await asker.decode(unreadable, picture)
+                number = (
+                    None if reason or name not in lessons else lessons[name].add(label, picture)
+                )
+                kept.append(described.KeptPicture(file=picture.name, number=number, error=reason))
+        lessons.look_soon(name)
+        return described.Kept(pictures=kept)
+
+    @app.delete("/v1/lessons/{name}/pictures/{number}", status_code=204, responses=described.ERRORS)
+    async def remove(request: Request, name: str, number: int) -> None:
+        """Forget a picture of a lesson."""
+        known(request, name)
+        lessons[name].remove(number)
+
+    @app.post("/v1/lessons/{name}/train", status_code=202, **described.WITH_CLASSES)
+    async def train(request: Request, name: str) -> described.Lesson:
+        """Begin to train on the pictures of a lesson, whose classes are named in order."""
+        known(request, name)
+        classes = (await json_of(request)).get("classes")
+        if not isinstance(classes, list):
+            raise HTTPException(422, 'the object should be {"classes": [name, name, …]}')
+        lessons.train(name, classes)
+        return described.Lesson.of(name, lessons[name])
+
+    @app.get("/v1/lessons/{name}/run.zip", response_class=Response, responses=described.ERRORS)
+    async def download(request: Request, name: str) -> FileResponse:
+        """Download what was learned, as a run."""
+        known(request, name)
+        if not lessons[name].network:
+            raise HTTPException(409, "the lesson has not been trained yet")
+        path = await asker.decode(lessons[name].write_zip)
+        return FileResponse(path, filename="run.zip", media_type="application/zip")
+
+
+def _by_name(networks: Sequence[Network]) -> Mapping[str, Network]:
+    return {each.name: each for each in networks}

@@ -1,0 +1,163 @@
+"""The interface's types, which OpenAPI describes, and the bodies that are read by hand."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from alexnet_tf.serving import lessons
+
+
+class Error(BaseModel):
+    """Why a request was refused, in a sentence."""
+
+    detail: Any
+
+
+class Class(BaseModel):
+    """A class and its probability."""
+
+    label: str
+    probability: float
+
+
+class Answer(BaseModel):
+    """What a picture shows: the likeliest classes, the best first; or why it cannot be read."""
+
+    file: str
+    label: str | None = None
+    probability: float | None = None
+    top: list[Class] = []
+    error: str | None = None
+
+
+class Answers(BaseModel):
+    """What a network says of pictures, in their order."""
+
+    network: str
+    answers: list[Answer]
+
+
+class Network(BaseModel):
+    """A network that can be asked."""
+
+    name: str
+    classes: list[str]
+
+
+class Networks(BaseModel):
+    """The networks that can be asked, and what else a server can do."""
+
+    networks: list[Network]
+    imagenet: str | None
+    look_alikes: bool
+    lessons: bool
+    needs_token: bool
+    most_pictures: int
+    most_bytes: int
+
+
+class LookAlike(BaseModel):
+    """A picture that looks alike: its name, how far its fc7 is away, a small picture (data:…)."""
+
+    file: str
+    distance: float
+    picture: str | None
+
+
+class LookAlikes(BaseModel):
+    """Pictures that look alike, the nearest first."""
+
+    similar: list[LookAlike]
+
+
+class Health(BaseModel):
+    """The state of a server."""
+
+    status: Literal["ok"]
+
+
+class KeptPicture(BaseModel):
+    """A picture of a lesson: its number, or why it cannot be read."""
+
+    file: str
+    number: int | None
+    error: str | None
+
+
+class Kept(BaseModel):
+    """What became of pictures for a lesson, in their order."""
+
+    pictures: list[KeptPicture]
+
+
+class Epoch(BaseModel):
+    """A finished epoch: mean loss and accuracy, 0 to 1, of training and of validation (val_)."""
+
+    epoch: float
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+
+
+class Lesson(BaseModel):
+    """How far a lesson is. Its network can be asked, by its name, once it is ready."""
+
+    name: str
+    state: Literal["collecting", "training", "ready", "failed"]
+    error: str
+    classes: list[str]
+    history: list[Epoch]
+
+    @classmethod
+    def of(cls, name: str, lesson: lessons.Lesson) -> Lesson:
+        """Describe a lesson."""
+        return cls(
+            name=name,
+            state=lesson.state,
+            error=lesson.error,
+            classes=list(lesson.classes),
+            history=[Epoch(**epoch) for epoch in lesson.history()],
+        )
+
+
+def _refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
+    return {code: {"model": Error} for code in codes}
+
+
+def _body(kinds: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    content = {kind: {"schema": schema} for kind, schema in kinds.items()}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+_FILES = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
+_TEXTS = {"type": "array", "items": {"type": "string", "format": "byte"}, "minItems": 1}
+_NAME = {"type": "string", "minLength": 1, "nullable": True}
+_CLASSES = {"type": "array", "items": _NAME, "minItems": 2}
+_PICTURES = {
+    kind: {"type": "object", "required": ["pictures"], "properties": {"pictures": several}}
+    for kind, several in (("multipart/form-data", _FILES), ("application/json", _TEXTS))
+}
+ERRORS = _refusals(401, 403, 404, 409, 413, 421, 422, 429, 503)
+WITH_PICTURES = {
+    "responses": ERRORS | _refusals(400, 408, 415),
+    "openapi_extra": _body(_PICTURES),
+}
+WITH_PICTURE_FOR_PICTURE = {
+    "responses": WITH_PICTURES["responses"] | {200: {"content": {"image/jpeg": {}}}},
+    "openapi_extra": WITH_PICTURES["openapi_extra"],
+}
+WITH_CLASSES = {
+    "responses": ERRORS | _refusals(400),
+    "openapi_extra": _body(
+        {
+            "application/json": {
+                "type": "object",
+                "required": ["classes"],
+                "properties": {"classes": _CLASSES},
+            }
+        }
+    ),
+}

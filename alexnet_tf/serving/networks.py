@@ -1,0 +1,136 @@
+"""The networks that a server asks, all by one thread, pictures that wait together in batches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Condition, Thread
+
+import numpy as np
+
+from alexnet_tf.data.decoding import InMemory
+from alexnet_tf.data.images import ImageError, load_crops, preprocess_input
+from alexnet_tf.inference.engine import Engine
+from alexnet_tf.serving.metrics import Metrics
+
+# The most that are asked about at once: more would answer no sooner, and keep others waiting.
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class Network:
+    """A finished network and what it is called."""
+
+    name: str
+    engine: Engine
+
+    def load(self, picture: InMemory) -> np.ndarray | ImageError:
+        """Decode a picture and make the network's input of it, float32 (height, width, 3)."""
+        try:
+            (view,) = load_crops(picture, self.engine.variant, self.engine.resize)
+        except ImageError as error:
+            return error
+        return preprocess_input(view, self.engine.variant)
+
+    def top(self, probabilities: np.ndarray, most: int) -> list[dict[str, object]]:
+        """Return the `most` likeliest classes, the best first."""
+        best = np.argsort(-probabilities, kind="stable")[:most]
+        return [
+            {"label": self.engine.classes[i], "probability": float(probabilities[i])} for i in best
+        ]
+
+
+@dataclass(frozen=True)
+class _Question:
+    """Inputs that a network is asked about; or a function that asks one itself; or the end."""
+
+    network: Network | None = None
+    inputs: np.ndarray | None = None
+    function: Callable[[], object] | None = None
+    answer: Future = field(default_factory=Future)
+
+    def goes_with(self, other: _Question) -> bool:
+        """Tell whether both can be answered at once."""
+        return self.network is not None and self.network is other.network
+
+
+class Asker:
+    """Decodes pictures on all cores, and asks networks in one thread, for they take all cores."""
+
+    def __init__(self, metrics: Metrics):
+        self._metrics = metrics
+        self._decoders = ThreadPoolExecutor(thread_name_prefix="decode")
+        self._waiting: deque[_Question] = deque()
+        self._changed = Condition()
+        self._thread = Thread(target=self._work, name="ask", daemon=True)
+        self._thread.start()
+
+    async def ask(
+        self, network: Network, pictures: Sequence[InMemory]
+    ) -> list[np.ndarray | ImageError]:
+        """Return for each picture the probabilities, float32 (classes,), or why there are none."""
+        return await asyncio.gather(*(self._ask(network, picture) for picture in pictures))
+
+    async def run(self, function: Callable, *arguments: object):
+        """Return what a function returns that asks a network itself, when it is its turn."""
+        return await self._put(_Question(function=lambda: function(*arguments)))
+
+    async def decode(self, function: Callable, *arguments: object):
+        """Return what a function returns that decodes a picture."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._decoders, function, *arguments)
+
+    def close(self) -> None:
+        """Answer what waits, and end."""
+        with self._changed:
+            self._waiting.append(_Question())
+            self._changed.notify()
+        self._thread.join()
+        self._decoders.shutdown()
+
+    async def _ask(self, network: Network, picture: InMemory) -> np.ndarray | ImageError:
+        inputs = await self.decode(network.load, picture)
+        if isinstance(inputs, ImageError):
+            self._metrics.pictures["unreadable"] += 1
+            return inputs
+        probabilities = await self._put(_Question(network, inputs))
+        self._metrics.pictures["answered"] += 1
+        return probabilities
+
+    async def _put(self, question: _Question):
+        with self._changed:
+            self._waiting.append(question)
+            self._changed.notify()
+        return await asyncio.wrap_future(question.answer)
+
+    def _work(self) -> None:
+        for batch in iter(self._next, []):
+            asked = [each for each in batch if each.answer.set_running_or_notify_cancel()]
+            if not asked:
+                continue
+            try:
+                for question, answer in zip(asked, self._answers(asked)):
+                    question.answer.set_result(answer)
+            except Exception as error:
+                for question in asked:
+                    question.answer.set_exception(error)
+
+    def _answers(self, asked: Sequence[_Question]) -> Sequence:
+        network, function = asked[0].network, asked[0].function
+        if network is None:
+            return [function()]
+        self._metrics.batches[len(asked)] += 1
+        return network.engine.probabilities(np.stack([each.inputs for each in asked]), len(asked))
+
+    def _next(self) -> list[_Question]:
+        """Wait for the next question and take those that go with it; [] at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting)
+            batch = [self._waiting.popleft()]
+            while self._waiting and len(batch) < BATCH and self._waiting[0].goes_with(batch[0]):
+                batch.append(self._waiting.popleft())
+        is_end = batch[0].network is None and batch[0].function is None
+        return [] if is_end else batch

@@ -1,0 +1,95 @@
+// What the page says, in three languages; names of classes stay as they are.
+
+const WORDS = {
+  en: {
+    language: "English", title: "What does it show?", ask: "Ask", teach: "Teach it here",
+    network: "Who answers", drop: "Drop pictures here", paste: "or paste them", pick: "Choose pictures",
+    photo: "Take a photo", looking: "looking …", where: "Where does it look?", picture: "The picture",
+    alike: "What looks like it?", imagenet: "Of ImageNet’s 1,000 classes", taught: "What I taught it",
+    intro: "Name two things or more, give some twenty pictures of each, and press Train. Your pictures "
+      + "stay on this computer.",
+    token: "Token", more: "Add a class", name: "Name of the class", hold: "Camera",
+    add: "Add pictures", drop_picture: "Remove this picture",
+    count: (n) => (n === 1 ? "1 picture" : `${n} pictures`), train: "Train", download: "Download the run",
+    forget: "Forget everything", try: "Try it", camera: "Camera", shutter: "Take it",
+    shutter_held: "Hold to take many", close: "Close", taken: (n) => (n === 1 ? "1 taken" : `${n} taken`),
+    no_camera: "There is no camera that this page may use.",
+    need: "It takes two classes or more, each with a name of its own and two pictures or more.",
+    enough: "Ready to train.", sending: (n) => `${n} pictures are on their way …`,
+    training: "It is learning …",
+    epoch: (n, right) => `It is learning: after round ${n} it is right about ${right} of the pictures kept back.`,
+    ready: (right, seconds) => `It has learned, in ${seconds} seconds, and is right about ${right} of the `
+      + "pictures kept back. Try it!",
+    validation: "kept back", own: "learned from", offline: "The server does not answer.",
+    not_kept: (file, reason) => `${file}: ${reason}`, kept_back: "accuracy, round by round",
+  },
+  de: {
+    language: "Deutsch", title: "Was ist darauf?", ask: "Fragen", teach: "Hier anlernen",
+    network: "Wer antwortet", drop: "Bilder hier ablegen", paste: "oder einfügen", pick: "Bilder wählen",
+    photo: "Foto aufnehmen", looking: "schaut …", where: "Wohin schaut es?", picture: "Das Bild",
+    alike: "Was sieht ähnlich aus?", imagenet: "Von ImageNets 1.000 Klassen", taught: "Was ich ihm beibrachte",
+    intro: "Nenne zwei Dinge oder mehr, gib von jedem etwa zwanzig Bilder und drücke Lernen. Deine Bilder "
+      + "bleiben auf diesem Rechner.",
+    token: "Token", more: "Klasse hinzufügen", name: "Name der Klasse", hold: "Kamera",
+    add: "Bilder dazu", drop_picture: "Dieses Bild entfernen",
+    count: (n) => (n === 1 ? "1 Bild" : `${n} Bilder`), train: "Lernen", download: "Lauf herunterladen",
+    forget: "Alles vergessen", try: "Ausprobieren", camera: "Kamera", shutter: "Aufnehmen",
+    shutter_held: "Halten für viele", close: "Schließen", taken: (n) => `${n} aufgenommen`,
+    no_camera: "Es gibt keine Kamera, die diese Seite benutzen darf.",
+    need: "Es braucht zwei Klassen oder mehr, jede mit eigenem Namen und mindestens zwei Bildern.",
+    enough: "Bereit zu lernen.", sending: (n) => `${n} Bilder sind unterwegs …`, training: "Es lernt …",
+    epoch: (n, right) => `Es lernt: nach Runde ${n} stimmen ${right} der zurückgehaltenen Bilder.`,
+    ready: (right, seconds) => `Es hat gelernt, in ${seconds} Sekunden; ${right} der zurückgehaltenen `
+      + "Bilder stimmen. Probier es aus!",
+    validation: "zurückgehalten", own: "gelernt", offline: "Der Server antwortet nicht.",
+    not_kept: (file, reason) => `${file}: ${reason}`, kept_back: "Genauigkeit, Runde für Runde",
+  },
+  zh: {
+    language: "中文", title: "图片里是什么？", ask: "识别", teach: "在这里教它",
+    network: "由谁回答", drop: "把图片拖到这里", paste: "或者粘贴", pick: "选择图片", photo: "拍照",
+    looking: "正在看……", where: "它在看哪里？", picture: "原图", alike: "哪些图片相似？",
+    imagenet: "在 ImageNet 的 1,000 类中", taught: "我教的",
+    intro: "写下两类或更多事物的名称，每类给二十张左右的图片，然后按“训练”。您的图片不会离开这台电脑。",
+    token: "令牌", more: "添加一类", name: "类别名称", hold: "摄像头", add: "添加图片", drop_picture: "删除这张图片", count: (n) => `${n} 张图片`, train: "训练",
+    download: "下载训练结果", forget: "全部忘记", try: "试一试", camera: "摄像头", shutter: "拍摄",
+    shutter_held: "按住连拍", close: "关闭", taken: (n) => `已拍 ${n} 张`,
+    no_camera: "没有此页面可以使用的摄像头。",
+    need: "需要两类或更多，每类要有不同的名称和至少两张图片。", enough: "可以训练了。",
+    sending: (n) => `正在上传 ${n} 张图片……`, training: "正在学习……",
+    epoch: (n, right) => `正在学习：第 ${n} 轮后，预留图片的正确率为 ${right}。`,
+    ready: (right, seconds) => `用 ${seconds} 秒学会了，预留图片的正确率为 ${right}。试一试吧！`,
+    validation: "预留的图片", own: "学习的图片", offline: "服务器没有回应。",
+    not_kept: (file, reason) => `${file}：${reason}`, kept_back: "每一轮的正确率",
+  },
+};
+
+let language = "en";
+
+// Return what is said under a key, in the language chosen.
+export function say(key, ...values) {
+  const words = WORDS[language][key];
+  return typeof words === "function" ? words(...values) : words;
+}
+
+// Return a share of 0 to 1 as people write it.
+export function percent(share) {
+  const digits = share > 0.995 || share < 0.1 ? 1 : 0;
+  return new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: digits }).format(share);
+}
+
+// Offer the languages, choose the reader's, and call `changed` whenever another is chosen.
+export function offerLanguages(select, changed) {
+  for (const [key, words] of Object.entries(WORDS)) select.append(new Option(words.language, key));
+  const known = (name) => Object.keys(WORDS).find((key) => name.toLowerCase().startsWith(key));
+  const choose = (key) => {
+    language = select.value = key;
+    document.documentElement.lang = key;
+    document.title = say("title");
+    for (const each of document.querySelectorAll("[data-words]")) each.textContent = say(each.dataset.words);
+    for (const each of document.querySelectorAll("[data-label]"))
+      each.setAttribute("aria-label", say(each.dataset.label));
+    changed();
+  };
+  select.addEventListener("change", () => choose(select.value));
+  choose(navigator.languages.map(known).find(Boolean) || "en");
+}

@@ -1,0 +1,121 @@
+"""Measure `serve`: pictures a second and seconds to an answer, for 1, 8 and 64 clients at once.
+
+Each client asks about one picture after the other. One client is one picture at a time, which the
+others stand beside. The last row has more clients than pictures may wait: what is beyond that is
+told so at once. Server and clients share the machine's cores.
+
+    python -m benchmarks.serving RUN --photos FOLDER
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import httpx
+import numpy as np
+
+from alexnet_tf.commands import cli
+from alexnet_tf.errors import RunError
+from alexnet_tf.inference.classifier import find_pictures
+from alexnet_tf.system import arguments, children
+from alexnet_tf.system.text import markdown
+from benchmarks.machine import describe_machine
+
+CLIENTS, WAITING = (1, 8, 64, 256), 128
+MOST_PHOTOS = 200
+
+
+@dataclass
+class Measured:
+    """Seconds to each answer, and to each refusal, within `seconds` in all."""
+
+    answers: list[float] = field(default_factory=list)
+    refusals: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
+    parser.add_argument("run", metavar="RUN", help="a finished run, or starter")
+    parser.add_argument("--photos", required=True, metavar="DIR", help="pictures to ask about")
+    parser.add_argument(
+        "--seconds", type=arguments.positive, default=20, metavar="N", help="for each row (20)"
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = parse_arguments()
+    paths, _ = find_pictures([options.photos])
+    photos = [Path(path).read_bytes() for path in paths[:MOST_PHOTOS]]
+    lines = [("clients", "pictures/s", "p50", "p99", "told to come again", "p99 of these")]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    told = ("--port", port, "--rate", 100_000, "--waiting", WAITING)
+    command = children.python("-m", "alexnet_tf", "serve", options.run, *told)
+    with subprocess.Popen(**command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            if not process.stdout.readline():
+                raise RunError("the server did not start; it said why above")
+            for clients in CLIENTS:
+                found = asyncio.run(measure(port, photos, clients, options.seconds))
+                lines.append((str(clients), *_cells(found)))
+        finally:
+            process.terminate()
+    print(", ".join(f"{name}: {value}" for name, value in describe_machine().items()))
+    print(markdown(lines))
+
+
+async def measure(port: int, photos: list[bytes], clients: int, seconds: float) -> Measured:
+    """Have so many clients ask for so many seconds."""
+    found, numbers = Measured(), count()
+    limits = httpx.Limits(max_connections=clients)
+    async with httpx.AsyncClient(
+        base_url=f"http://localhost:{port}", limits=limits, timeout=120
+    ) as asked:
+        while (await _try(asked, photos[0])) is None:
+            await asyncio.sleep(0.1)
+        start = time.monotonic()
+
+        async def be_client() -> None:
+            while time.monotonic() - start < seconds:
+                begun = time.monotonic()
+                code = await _try(asked, photos[next(numbers) % len(photos)])
+                taken = found.answers if code == 200 else found.refusals
+                taken.append(time.monotonic() - begun)
+                if code != 200:
+                    await asyncio.sleep(1)  # as Retry-After says
+
+        await asyncio.gather(*(be_client() for _ in range(clients)))
+        found.seconds = time.monotonic() - start
+    return found
+
+
+async def _try(asked: httpx.AsyncClient, photo: bytes) -> int | None:
+    """Ask about a picture; return the status, None where nobody listens yet."""
+    try:
+        return (await asked.post("/v1/predict", files={"pictures": photo})).status_code
+    except httpx.ConnectError:
+        return None
+
+
+def _cells(found: Measured) -> tuple[str, ...]:
+    def at(seconds: list[float], share: float) -> str:
+        return f"{1000 * np.quantile(seconds, share):.0f} ms" if seconds else "–"
+
+    rate, refused = len(found.answers) / found.seconds, len(found.refusals)
+    return (
+        f"{rate:.1f}", at(found.answers, 0.5), at(found.answers, 0.99),
+        f"{refused / max(1, refused + len(found.answers)):.0%}", at(found.refusals, 0.99),
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    cli.run(main, "bench")

@@ -1,0 +1,293 @@
+"""The interface over HTTP, as a program asks it."""
+
+import base64
+import io
+import re
+import tempfile
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from alexnet_tf.commands import serve
+from alexnet_tf.data.decoding import ImageError, InMemory, decoded
+from alexnet_tf.errors import UserError
+from alexnet_tf.inference.classifier import Classifier
+from alexnet_tf.inference.engine import Engine
+from alexnet_tf.runs.run import Run
+from tests.support.verbs import run_verb
+
+pytest.importorskip("fastapi")
+from fastapi.testclient import TestClient
+
+from alexnet_tf.serving.application import Served, make_app
+from alexnet_tf.serving.limits import Limits
+from alexnet_tf.serving.networks import Network
+
+
+@pytest.fixture(scope="module")
+def engine(trained_run):
+    return Engine.of_run(Run(trained_run))
+
+
+@pytest.fixture
+def ask(engine):
+    """Returns a client of an application, with networks `mine` and whatever else is told."""
+    opened = []
+
+    def ask(**told):
+        told = {"networks": [Network("mine", engine)]} | told
+        client = TestClient(make_app(Served(**told)), raise_server_exceptions=False)
+        opened.append(client.__enter__())
+        return client
+
+    yield ask
+    for client in opened:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="module")
+def photos(trained_run):
+    folder = trained_run.parent / "photos"
+    return [folder / f"{name}.{n}.jpg" for n in range(3) for name in ("cat", "dog")]
+
+
+def form(*paths):
+    return [("pictures", (path.name, path.read_bytes())) for path in paths]
+
+
+def noise(side):
+    """A PNG of so many pixels a side that no compression makes smaller."""
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "PNG")
+    return content.getvalue()
+
+
+def test_a_form_of_pictures_is_answered_as_the_command_line_does(ask, engine, photos):
+    said = ask().post("/v1/predict", files=form(*photos)).json()
+    expected = list(Classifier([engine]).classify([str(photo) for photo in photos], 2))
+    assert said["network"] == "mine"
+    assert [answer["file"] for answer in said["answers"]] == [photo.name for photo in photos]
+    for answer, own in zip(said["answers"], expected):
+        assert (answer["label"], answer["error"]) == (own.top[0][0], None)
+        assert answer["probability"] == pytest.approx(own.top[0][1], abs=1e-5)
+        assert [each["label"] for each in answer["top"]] == [label for label, _ in own.top]
+
+
+def test_base64_in_json_is_answered_as_a_form(ask, photos):
+    client = ask()
+    texts = [base64.b64encode(photo.read_bytes()).decode() for photo in photos[:2]]
+    texts[1] = f"data:image/jpeg;base64,{texts[1]}"
+    by_json = client.post("/v1/predict?top=1", json={"pictures": texts}).json()["answers"]
+    by_form = client.post("/v1/predict?top=1", files=form(*photos[:2])).json()["answers"]
+    assert [each["top"] for each in by_json] == [each["top"] for each in by_form]
+    assert [len(each["top"]) for each in by_json] == [1, 1]
+
+
+def test_what_is_no_picture_is_said_beside_the_answers_to_others(ask, photos, tmp_path):
+    (tmp_path / "text.jpg").write_text("no picture")
+    said = ask().post("/v1/predict", files=form(photos[0], tmp_path / "text.jpg", photos[1]))
+    answers = said.json()["answers"]
+    assert answers[1]["error"] == "is text, no picture" and answers[1]["label"] is None
+    assert answers[0]["label"] and answers[2]["label"]
+
+
+def test_several_runs_can_be_asked_by_name_and_no_other(ask, engine, photos):
+    client = ask(networks=[Network("mine", engine), Network("other", engine)])
+    told = client.get("/v1/networks").json()
+    assert [each["name"] for each in told["networks"]] == ["mine", "other"]
+    assert told["networks"][0]["classes"] == ["cat", "dog"]
+    said = client.post("/v1/predict?network=other", files=form(photos[0]))
+    assert said.json()["network"] == "other"
+    refused = client.post("/v1/predict?network=../../etc/passwd", files=form(photos[0]))
+    assert refused.status_code == 404 and "there is no network of that name" in refused.text
+
+
+def test_imagenet_is_asked_beside_the_run(ask, engine, photos):
+    client = ask(imagenet=Network("ImageNet", engine))
+    assert client.get("/v1/networks").json()["imagenet"] == "ImageNet"
+    assert client.post("/v1/predict?network=ImageNet", files=form(photos[0])).status_code == 200
+
+
+def test_a_large_picture_is_never_written_to_the_disk(ask, monkeypatch):
+    def rollover(self):
+        raise AssertionError("a picture went to the disk")
+
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", rollover)
+    content = noise(1200)
+    assert len(content) > 4_000_000
+    said = ask().post("/v1/predict", files={"pictures": ("noise.png", content)})
+    assert said.json()["answers"][0]["label"] in ("cat", "dog")
+
+
+def test_a_name_is_only_said_again(ask, photos):
+    name = "../../../etc/passwd\u202e<script>" + "x" * 4000
+    said = ask().post("/v1/predict", files={"pictures": (name, photos[0].read_bytes())}).json()
+    assert said["answers"][0]["file"].startswith("passwd\u202e<script>xx")
+    assert len(said["answers"][0]["file"]) == 200
+
+
+def test_where_it_looks_is_a_picture(ask, photos):
+    client = ask()
+    drawn = client.post("/v1/explain?label=dog", files=form(photos[0]))
+    assert drawn.headers["content-type"] == "image/jpeg"
+    assert Image.open(io.BytesIO(drawn.content)).size == (576, 576)
+    unknown = client.post("/v1/explain?label=horse", files=form(photos[0]))
+    assert unknown.status_code == 422 and "there is no class 'horse'" in unknown.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "told, code, words",
+    [
+        ({"content": b"--x", "headers": {"content-type": "multipart/form-data"}}, 400, "broken"),
+        (
+            {"content": b"--y\r\n", "headers": {"content-type": "multipart/form-data; boundary=x"}},
+            400,
+            "broken",
+        ),
+        ({"content": b"[" * 100_000, "headers": {"content-type": "application/json"}}, 400, "JSON"),
+        ({"json": [1]}, 422, "JSON object"),
+        ({"json": {"pictures": "x"}}, 422, "base64"),
+        ({"json": {"pictures": ["%"]}}, 422, "base64"),
+        ({"json": {"pictures": []}}, 422, "no picture"),
+        ({"data": {"pictures": "text"}, "files": {}}, 415, "multipart"),
+        ({"content": b"", "headers": {}}, 415, "multipart"),
+        ({"json": {"pictures": ["aaaa"]}, "params": {"top": 0}}, 422, "top"),
+        ({"json": {"pictures": ["aaaa"]}, "params": {"top": "x"}}, 422, "top"),
+    ],
+)  # fmt: skip
+def test_a_request_that_makes_no_sense_is_refused_in_a_sentence(ask, told, code, words):
+    said = ask().post("/v1/predict", **told)
+    assert (said.status_code, words in said.text) == (code, True), said.text
+
+
+def test_too_many_and_too_large_are_refused(ask, photos):
+    client = ask(limits=Limits(bytes=200_000, pictures=2))
+    assert client.post("/v1/predict", files=form(*photos[:2])).status_code == 200
+    many = client.post("/v1/predict", files=form(*photos[:3]))
+    assert (many.status_code, many.json()["detail"]) == (
+        413,
+        "a request may have 2 pictures at most",
+    )
+    large = client.post("/v1/predict", files={"pictures": ("a.png", noise(300))})
+    assert large.status_code == 413 and "200,000 bytes at most" in large.json()["detail"]
+    parts = (b"x" * 50_000 for _ in range(5))  # whose length nobody says before
+    kind = {"content-type": "application/json"}
+    assert client.post("/v1/predict", content=parts, headers=kind).status_code == 413
+
+
+def test_more_pixels_than_are_decoded_are_refused(ask):
+    content = io.BytesIO()
+    Image.new("1", (20_000, 20_000)).save(content, "PNG")
+    said = ask().post("/v1/predict", files={"pictures": ("bomb.png", content.getvalue())})
+    assert said.json()["answers"][0]["error"] == "has more than 89,478,485 pixels"
+
+
+def test_one_address_asks_only_so_often(ask, photos):
+    client = ask(limits=Limits(rate=3))
+    codes = [client.post("/v1/predict", files=form(photos[0])) for _ in range(8)]
+    refused = [each for each in codes if each.status_code == 429]
+    assert codes[0].status_code == 200 and refused
+    assert refused[0].headers["retry-after"] == "1"
+    assert client.get("/healthz").status_code == 200
+
+
+def test_whoever_comes_when_there_is_too_much_to_do_is_told_at_once(ask, engine, photos):
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Busy:
+        variant, resize, classes = engine.variant, engine.resize, engine.classes
+
+        def probabilities(self, inputs, among):
+            begun.set()
+            go_on.wait(30)
+            return np.full((len(inputs), 2), 0.5, np.float32)
+
+    client = ask(networks=[Network("busy", Busy())], limits=Limits(waiting=2))
+    answers = []
+    first = threading.Thread(
+        target=lambda: answers.append(client.post("/v1/predict", files=form(*photos[:2])))
+    )
+    first.start()
+    assert begun.wait(30)
+    refused = client.post("/v1/predict", files=form(photos[0]))
+    go_on.set()
+    first.join()
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert answers[0].status_code == 200
+    assert client.post("/v1/predict", files=form(photos[0])).status_code == 200
+
+
+def test_pages_of_other_sites_may_not_ask_unless_they_are_named(ask, photos):
+    def code(client, **headers):
+        return client.post("/v1/predict", files=form(photos[0]), headers=headers).status_code
+
+    client = ask(hosts=("localhost",), origins=("https://example.org",))
+    assert code(client, host="localhost:8080") == 200
+    assert code(client, host="evil.example:8080") == 421
+    assert code(client, host="localhost:8080", origin="http://localhost:8080") == 200
+    assert code(client, host="localhost:8080", origin="http://localhost:1") == 403
+    assert code(client, host="localhost:8080", origin="null") == 403
+    told = {"host": "localhost", "origin": "https://example.org"}
+    said = client.post("/v1/predict", files=form(photos[0]), headers=told)
+    assert said.headers["access-control-allow-origin"] == "https://example.org"
+    other = client.get("/v1/networks", headers={"host": "localhost", "origin": "https://evil.org"})
+    assert "access-control-allow-origin" not in other.headers
+
+
+def test_every_answer_tells_browsers_to_be_strict(ask):
+    client = ask()
+    for path in ("/", "/page/page.js", "/v1/networks", "/nowhere"):
+        headers = client.get(path).headers
+        assert "default-src 'none'; script-src 'self'" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_page_loads_nothing_from_elsewhere(ask):
+    client = ask()
+    page = client.get("/").text
+    for name in re.findall(r"/page/[\w.]+", page):
+        assert client.get(name).status_code == 200
+    assert "http://" not in page and "https://" not in page and "style=" not in page
+
+
+def test_prometheus_is_told_what_was_done(ask, photos, tmp_path):
+    (tmp_path / "text.jpg").write_text("no picture")
+    client = ask()
+    client.post("/v1/predict", files=form(photos[0], photos[1], tmp_path / "text.jpg"))
+    client.get("/nowhere/<script>")
+    assert client.get("/healthz").json() == {"status": "ok"}
+    text = client.get("/metrics").text
+    for line in (
+        'alexnet_requests_total{route="/v1/predict",status="200"} 1',
+        'alexnet_requests_total{route="/healthz",status="200"} 1',
+        'alexnet_pictures_total{result="answered"} 2',
+        'alexnet_pictures_total{result="unreadable"} 1',
+        "alexnet_waiting_pictures 0",
+        "alexnet_predict_seconds_count 1",
+    ):
+        assert line in text.splitlines()
+    assert "script" not in text
+
+
+def test_what_openapi_promises_is_there(ask):
+    paths = ask().get("/openapi.json").json()["paths"]
+    assert {"/v1/predict", "/v1/explain", "/v1/networks", "/healthz", "/metrics"} == {*paths}
+    kinds = paths["/v1/predict"]["post"]["requestBody"]["content"]
+    assert {*kinds} == {"multipart/form-data", "application/json"}
+
+
+def test_without_the_extra_a_sentence_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(serve, "PACKAGES", {"no_such_package": "no-such-package"})
+    with pytest.raises(UserError, match=r"pip install alexnet_tf\[serve\]"):
+        run_verb(serve)
+
+
+def test_an_error_of_a_picture_in_memory_names_it(tmp_path):
+    with (
+        pytest.raises(ImageError, match=r"^a\.jpg: is text, no picture$"),
+        decoded(InMemory("a.jpg", b"text")),
+    ):
+        pass

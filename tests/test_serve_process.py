@@ -1,0 +1,156 @@
+"""The server as a process: how it begins, ends, and lives through those who mean it ill."""
+
+from __future__ import annotations
+
+import io
+import socket
+import threading
+import time
+import zipfile
+
+import pytest
+
+from alexnet_tf.data.drawings import draw_faces
+from alexnet_tf.inference.engine import Engine
+from alexnet_tf.runs.run import Run
+
+pytest.importorskip("fastapi")
+import uvicorn
+
+from alexnet_tf.serving import protocol
+from tests.support.serving import form, serving
+
+
+@pytest.fixture(scope="module")
+def server(trained_run, tmp_path_factory):
+    """A server of the trained run, which teaches with the starter's convolutions."""
+    with serving(tmp_path_factory.mktemp("served"), trained_run) as server:
+        yield server
+
+
+def test_it_answers_to_its_own_name_alone(server, faces):
+    said = server.predict(faces / "cat.0.jpg").json()
+    assert said["network"] == "run" and said["answers"][0]["label"] in ("cat", "dog")
+    refused = server.get("/v1/networks", headers={"host": "rebound.example"})
+    assert refused.status_code == 421
+
+
+def test_faces_are_taught_tried_taken_along_and_forgotten(server, tmp_path):
+    draw_faces(tmp_path / "faces", per_class=14)
+    lesson = server.post("/v1/lessons").json()["name"]
+    for label, name in enumerate(("cat", "dog")):
+        paths = [tmp_path / f"faces/{name}.{n}.jpg" for n in range(12)]
+        kept = server.post(f"/v1/lessons/{lesson}/pictures?label={label}", files=form(paths))
+        assert [each["error"] for each in kept.json()["pictures"]] == [None] * 12
+    too_few = server.post(f"/v1/lessons/{lesson}/train", json={"classes": ["cat", "dog", "owl"]})
+    assert too_few.status_code == 422 and "'owl' has fewer than 2 pictures" in too_few.text
+    names = ["<b>cat</b>, a", "狗"]
+    assert server.post(f"/v1/lessons/{lesson}/train", json={"classes": names}).status_code == 202
+    said = wait_for_end(server, lesson)
+    assert (said["state"], said["error"], said["classes"]) == ("ready", "", names)
+    assert [epoch["epoch"] for epoch in said["history"]] == [*range(1, len(said["history"]) + 1)]
+
+    answers = server.predict(
+        *(tmp_path / f"faces/{name}.{n}.jpg" for name in ("cat", "dog") for n in (12, 13)),
+        network=lesson,
+    ).json()["answers"]
+    assert sum(each["label"] == names[place // 2] for place, each in enumerate(answers)) >= 3
+    with zipfile.ZipFile(io.BytesIO(server.get(f"/v1/lessons/{lesson}/run.zip").content)) as run:
+        run.extractall(tmp_path)
+    assert sorted(Engine.of_run(Run(tmp_path / "run")).classes) == sorted(names)
+
+    assert server.delete(f"/v1/lessons/{lesson}").status_code == 204
+    assert server.get(f"/v1/lessons/{lesson}").status_code == 404
+    assert server.predict(tmp_path / "faces/cat.12.jpg", network=lesson).status_code == 404
+
+
+def test_what_cannot_be_taught_is_said(server, tmp_path):
+    (tmp_path / "text.jpg").write_text("no picture")
+    lesson = server.post("/v1/lessons").json()["name"]
+    add = f"/v1/lessons/{lesson}/pictures?label=0"
+    (kept,) = server.post(add, files=form([tmp_path / "text.jpg"])).json()["pictures"]
+    assert (kept["number"], kept["error"]) == (None, "is text, no picture")
+    for classes, words in (
+        (["one"], "name two classes or more"),
+        (["one", "one"], "each another"),
+        (["one", "a\nb"], "in one line"),
+        (["one", 2], "the names"),
+        ("one", "classes"),
+    ):
+        said = server.post(f"/v1/lessons/{lesson}/train", json={"classes": classes})
+        assert said.status_code == 422 and words in said.json()["detail"], said.text
+
+
+def test_to_teach_takes_the_token_where_there_is_one(trained_run, tmp_path):
+    with serving(tmp_path, trained_run, "--host", "0.0.0.0", ALEXNET_TF_TOKEN="secret") as server:
+        assert server.post("/v1/lessons").status_code == 401
+        wrong = {"Authorization": "Bearer secre"}
+        assert server.post("/v1/lessons", headers=wrong).status_code == 401
+        right = {"Authorization": "Bearer secret"}
+        assert server.post("/v1/lessons", headers=right).status_code == 201
+        assert server.get("/v1/networks").json()["needs_token"]
+
+
+def test_beyond_loopback_nobody_teaches_without_a_token(trained_run, tmp_path):
+    with serving(tmp_path, trained_run, "--host", "0.0.0.0", ALEXNET_TF_TOKEN="") as server:
+        assert server.post("/v1/lessons").status_code in (404, 405)
+        assert not server.get("/v1/networks").json()["lessons"]
+        assert server.get("/healthz").status_code == 200
+
+
+def test_asked_to_end_it_finishes_what_it_has(trained_run, faces, tmp_path):
+    photos = [faces / f"cat.{n}.jpg" for n in range(30)]
+    with serving(tmp_path, trained_run, TMPDIR=str(tmp_path)) as server:
+        assert list(tmp_path.glob("alexnet_tf-lessons-*"))
+        answers = []
+        asking = threading.Thread(target=lambda: answers.append(server.predict(*photos)))
+        asking.start()
+        wait_until(lambda: " 30" in waiting(server))
+        server.stop()
+        asking.join(60)
+        assert len(answers[0].json()["answers"]) == 30
+        assert server.process.wait(60) == 143
+    assert not list(tmp_path.glob("alexnet_tf-lessons-*"))
+
+
+def test_who_begins_a_request_and_never_ends_it_is_sent_away(monkeypatch):
+    monkeypatch.setattr(protocol, "SECONDS", 0.2)
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    config = uvicorn.Config(app, port=0, http=protocol.Protocol, lifespan="off", log_level="error")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_until(lambda: server.started)
+    with socket.create_connection(server.servers[0].sockets[0].getsockname()) as slow:
+        slow.sendall(b"GET / HTTP/1.1\r\nHost: ")
+        slow.settimeout(10)
+        assert slow.recv(100) == b""
+    server.should_exit = True
+    thread.join()
+
+
+def waiting(server) -> str:
+    lines = server.get("/metrics").text.splitlines()
+    return next(line for line in lines if line.startswith("alexnet_waiting_pictures"))
+
+
+def wait_for_end(server, lesson: str) -> dict:
+    said = {}
+
+    def is_over() -> bool:
+        said.update(server.get(f"/v1/lessons/{lesson}").json())
+        return said["state"] != "training"
+
+    wait_until(is_over, 300)
+    return said
+
+
+def wait_until(happens, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < end
+        time.sleep(0.02)

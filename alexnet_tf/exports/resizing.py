@@ -1,7 +1,8 @@
 """Pictures of any size become views of the network's own size, in a graph of TensorFlow.
 
-This is what `alexnet_tf.data.images` does by Pillow, within one grey level. Resizing is two
-products of matrices, which LiteRT has as well as TensorFlow: that of Pillow is in neither.
+This is what `alexnet_tf.data.images` does by Pillow: within one grey level, but for a few in a
+million values. Resizing is two products of matrices, which LiteRT has as well as TensorFlow: an
+antialiased one is not in both.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ def views_of(pixels: tf.Tensor, network: Network) -> tf.Tensor:
     shape = tf.shape(pixels)
     rows, columns = _weights(shape[1], shape[2], network), _weights(shape[2], shape[1], network)
     maps = tf.transpose(tf.cast(pixels, tf.float32), (0, 3, 1, 2))
-    # In the order in which Pillow does it, which rounds after each.
-    maps = tf.round(tf.matmul(maps, columns, transpose_b=True))
-    maps = tf.transpose(tf.round(tf.matmul(rows, maps)), (0, 2, 3, 1))
+    # In the order that Pillow mostly takes, which rounds after each, and halves up.
+    maps = tf.floor(tf.matmul(maps, columns, transpose_b=True) + 0.5)
+    maps = tf.transpose(tf.floor(tf.matmul(rows, maps) + 0.5), (0, 2, 3, 1))
     side = network.side
     views = [
         maps[:, row * side : (row + 1) * side, column * side : (column + 1) * side]

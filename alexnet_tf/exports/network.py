@@ -9,6 +9,10 @@ from functools import cached_property
 
 from alexnet_tf.variants import Variant
 
+# Of the three places along an axis at which ten crops are cut, those of the row and of the column:
+# the four corners and the centre.
+CROPS_OF = {1: ((0, 0),), 10: ((0, 0), (0, 1), (1, 0), (1, 1), (2, 2))}
+
 
 @dataclass(frozen=True)
 class Network:

@@ -9,11 +9,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from alexnet_tf.exports.network import Network
-
-# Of the three places along an axis at which ten crops are cut, those of the row and of the column:
-# the four corners and the centre.
-CROPS_OF = {1: ((0, 0),), 10: ((0, 0), (0, 1), (1, 0), (1, 1), (2, 2))}
+from alexnet_tf.exports.network import CROPS_OF, Network
 
 
 def views_of(pixels: tf.Tensor, network: Network) -> tf.Tensor:

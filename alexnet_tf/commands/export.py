@@ -4,46 +4,148 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
+from shutil import copyfile
 
+import numpy as np
+
+from alexnet_tf.data.images import CROPS
 from alexnet_tf.errors import UserError
-from alexnet_tf.exports.litert import is_litert
+from alexnet_tf.exports.network import Network
+from alexnet_tf.exports.readme import check_export_path, remove_export, write_readme
+from alexnet_tf.inference import parity
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.runs.run import finished_run
-from alexnet_tf.system.files import check_replaceable
+from alexnet_tf.runs.run import STARTER_RUN, Run, finished_run
+from alexnet_tf.system.files import appearing, replacing
 from alexnet_tf.system.quiet import import_tensorflow
 
 HELP = "write a run's network for other programs"
+# Each in a folder of its own in the run, unless --out names a place.
+PLACES = {
+    "keras": "keras/model.keras",
+    "savedmodel": "savedmodel",
+    "litert": "litert/model.tflite",
+    "onnx": "onnx/model.onnx",
+}
+# What a format needs besides TensorFlow, and the extra that installs it.
+NEEDS = {"litert": ("ai_edge_litert", "ai-edge-litert"), "onnx": ("onnxruntime", "onnx onnxruntime")}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a finished run")
-    parser.add_argument("--format", required=True, choices=("litert",), help="of the file")
-    parser.add_argument("--int8", action="store_true", help="weights of 8 bits, a quarter as large")
+    parser.add_argument("--format", required=True, choices=(*PLACES,), help="of what is written")
     parser.add_argument(
-        "--out",
-        metavar="PATH",
-        help="the file (RUN/model.tflite; with --int8 RUN/model.int8.tflite)",
+        "--int8", action="store_true", help="litert: weights of 8 bits, a quarter as large"
     )
     parser.add_argument(
-        "--wait",
-        action="store_true",
-        help="get ready, and begin when there is a line on standard input",
+        "--crops",
+        type=int,
+        choices=CROPS,
+        default=1,
+        help="as predict's; of a run whose network looks at windows leave it out",
     )
+    parser.add_argument("--out", metavar="PATH", help="the file or folder (RUN/FORMAT/…)")
+    parser.add_argument("--wait", action="store_true", help=argparse.SUPPRESS)
 
 
 def run(options: argparse.Namespace) -> None:
     if options.wait:
-        import_tensorflow()
-        if not sys.stdin.readline():
-            return  # whoever would have said so is gone
+        _write_own(options.run)
+        return
     run = finished_run(options.run)
-    default = run.litert_path.with_suffix(".int8.tflite") if options.int8 else run.litert_path
-    path = Path(options.out) if options.out else default
-    check_replaceable(path)
-    if options.out and path.is_file() and path.stat().st_size and not is_litert(path):
-        raise UserError(
-            f"{path}: is there already and no LiteRT file; give --out another name, or delete it"
+    path = _place(options, run)
+    engine = Engine.of_run(run)
+    with parity.pictures_to_compare(run) as (kind, files):
+        difference = _export(options, engine, path, files)
+    print(f"{path}: {_bytes(path) / 1e6:.0f} MB")
+    print(f"the largest difference from the run on {len(files)} {kind}: {difference:.1e}")
+
+
+def _write_own(run: str) -> None:
+    """Write the run's own model.tflite, with which it answers at once, when asked to on stdin."""
+    import_tensorflow()
+    if sys.stdin.readline():  # or whoever would have said so is gone
+        Engine.of_run(finished_run(run)).write_litert()
+
+
+def _place(options: argparse.Namespace, run: Run) -> Path:
+    """Return where to write, once nothing else is there and what is needed is installed."""
+    if options.int8 and options.format != "litert":
+        raise UserError(f"--int8 is for --format litert; {options.format} has float32 weights")
+    if options.format == "keras" and (options.crops > 1 or run is STARTER_RUN):
+        raise UserError("--format keras copies a run's model.keras as it is, which has no crops")
+    module, packages = NEEDS.get(options.format, ("tensorflow", ""))
+    if not find_spec(module):
+        raise UserError(f"--format {options.format} needs a package: pip install {packages}")
+    if not options.out and run is STARTER_RUN:
+        raise UserError("the starter is a part of the program: say with --out where to write")
+    path = Path(options.out or run.directory / PLACES[options.format])
+    check_export_path(path)
+    return path
+
+
+def _export(
+    options: argparse.Namespace, engine: Engine, path: Path, files: Sequence[str]
+) -> float:
+    """Write the export, compare it and describe it; return the largest difference."""
+    network = Network(
+        engine.open_keras(), engine.variant, engine.resize, engine.classes, options.crops
+    )
+    write, ask = _ways(options, engine, network)
+    most = parity.MOST_INT8 if options.int8 else parity.MOST
+
+    def fill(place: Path) -> float:
+        write(place)
+        return parity.check_parity(engine, options.crops, files, partial(ask, place), most)
+
+    if options.format == "savedmodel":
+        with appearing(path) as folder:
+            difference = fill(folder)
+            write_readme(folder, path.name, options.format, network)
+            remove_export(path)
+        return difference
+    with replacing(path, 4 * engine.variant.parameters(len(engine.classes))) as temporary:
+        difference = fill(temporary)
+    write_readme(path, path.name, options.format, network)
+    return difference
+
+
+def _ways(
+    options: argparse.Namespace, engine: Engine, network: Network
+) -> tuple[Callable[[Path], None], Callable[[Path, Sequence[str]], np.ndarray]]:
+    """Return what writes the format to a place, and what asks what is there about files."""
+    if options.format == "savedmodel":
+        from alexnet_tf.exports.saved_model import ask_saved_model, write_saved_model
+
+        return (
+            lambda place: write_saved_model(place, network),
+            lambda place, files: ask_saved_model(place, parity.contents(files)),
         )
-    Engine.of_run(run).write_litert(path, options.int8)
-    print(f"{path}: {path.stat().st_size / 1e6:.0f} MB")
+    if options.format == "litert":
+        from alexnet_tf.exports.app import ask_app, write_app
+
+        return (
+            lambda place: write_app(place, network, options.int8),
+            lambda place, files: ask_app(place, parity.pixels(files)),
+        )
+    if options.format == "onnx":
+        from alexnet_tf.exports.onnx import ask_onnx, write_onnx
+
+        return (
+            lambda place: write_onnx(place, network),
+            lambda place, files: ask_onnx(place, parity.pixels(files)),
+        )
+    from alexnet_tf.model import load_model
+
+    return (
+        lambda place: copyfile(engine.source, place),
+        lambda place, files: load_model(place).predict(parity.inputs(engine, files), verbose=0),
+    )
+
+
+def _bytes(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from logging import Logger
@@ -114,15 +114,19 @@ def _convert(model, int8: bool) -> bytes:
 
     # Not from_keras_model, which first writes the network to the disk and reads it again.
     answer = tf.function(lambda inputs: model(inputs, training=False))
-    signature = tf.TensorSpec(model.input_shape, tf.float32)
+    function = answer.get_concrete_function(tf.TensorSpec(model.input_shape, tf.float32))
+    return convert(function, [variable.value for variable in model.variables], int8)
+
+
+def convert(function, weights: Sequence, int8: bool) -> bytes:
+    """Convert a concrete function of TensorFlow, which uses the variables `weights`, to LiteRT."""
+    import tensorflow as tf
+
     module = tf.Module()
-    module.weights = [variable.value for variable in model.variables]
-    function = answer.get_concrete_function(signature)
+    module.weights = weights
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], module)
-    # Each spares TensorFlow a pass in Python over all weights, which takes seconds: one that adds a
-    # note on the conversion, and one that looks for weights that are there twice.
+    # It spares a pass in Python over all weights, which adds a note on the conversion.
     converter.exclude_conversion_metadata = True
-    converter._experimental_use_buffer_offset = True
     if int8:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     with no_remarks(), redirect_stdout(io.StringIO()):

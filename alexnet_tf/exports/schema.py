@@ -24,7 +24,7 @@ DEPRECATED_CODE, CUSTOM_CODE, CODE = 0, 1, 3
 TENSORS, GRAPH_INPUTS, GRAPH_OUTPUTS, OPERATORS = 0, 1, 2, 3
 SHAPE, BUFFER = 0, 2
 STEP, INPUTS, OUTPUTS = 0, 1, 2
-OFFSET, SIZE = 1, 2
+DATA, OFFSET, SIZE = 0, 1, 2
 # The most entries of any of these lists, of which an AlexNet has some hundred.
 MOST_ENTRIES = 10_000
 # The most numbers that a layer may have for one picture: fifty times those of BVLC's conv1. What
@@ -64,7 +64,9 @@ def _check(tables: _Tables) -> None:
         steps.append(step)
     sizes = []
     for buffer in tables.entries(model, BUFFERS):
-        offset, size = (tables.number(buffer, field, "Q") for field in (OFFSET, SIZE))
+        offset, size = tables.bytes(buffer, DATA)
+        if not size:  # they are behind the tables, where the converter was told to put them
+            offset, size = (tables.number(buffer, field, "Q") for field in (OFFSET, SIZE))
         if offset + size > len(tables.content):
             raise BadFile("has weights that lie beyond its end")
         sizes.append(size)
@@ -124,13 +126,17 @@ class _Tables:
         for place in range(start, start + 4 * count, 4):
             yield place + self.read("I", place)[0]
 
-    def _list(self, table: int, field: int) -> tuple[int, int]:
-        """Return where the entries of a list are, and how many."""
+    def bytes(self, table: int, field: int) -> tuple[int, int]:
+        """Return where the bytes in a field begin, and how many there should be."""
         place = self.place(table, field)
         if not place:
             return 0, 0
         start = place + self.read("I", place)[0]
-        (count,) = self.read("I", start)
+        return start + 4, self.read("I", start)[0]
+
+    def _list(self, table: int, field: int) -> tuple[int, int]:
+        """Return where the entries of a list are, and how many."""
+        start, count = self.bytes(table, field)
         if count > MOST_ENTRIES:
             raise ValueError(f"{count:,} entries in a list")
-        return start + 4, count
+        return start, count

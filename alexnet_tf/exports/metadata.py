@@ -1,0 +1,96 @@
+"""What a LiteRT file tells the tools of apps: that it takes RGB pictures, and its labels.
+
+TensorFlow's ``metadata_schema.fbs`` (tflite-support, 1.1.0) says what the tables and their fields
+mean; TFLite's Task Library, MediaPipe and ML Kit read them. The labels are a file in a zip behind
+what interpreters read.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import flatbuffers
+from ai_edge_litert import schema_py_generated as schema
+
+NAME, LABELS = "TFLITE_METADATA", "labels.txt"
+# Of the schema: ContentProperties, ColorSpaceType and AssociatedFileType.
+FEATURE, IMAGE, RGB, AXIS_LABELS = 1, 2, 1, 2
+
+
+def with_metadata(content: bytes, side: int, description: str) -> bytes:
+    """Add to a LiteRT file with the input ``pixels`` what it takes and what its outputs are.
+
+    A program that gives pictures of no size finds the file ready for `side` pixels square.
+    """
+    model = schema.ModelT.InitFromPackedBuf(content)
+    (graph,) = model.subgraphs
+    graph.tensors[graph.inputs[0]].shape = [1, side, side, 3]
+    buffer, entry = schema.BufferT(), schema.MetadataT()
+    buffer.data = [*_metadata(side, description)]
+    entry.name, entry.buffer = NAME, len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or ()), entry]
+    builder = flatbuffers.Builder(len(content) + 4096)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def append_labels(path: Path, classes: Sequence[str]) -> None:
+    """Append the names of the outputs, a line each, to the LiteRT file `path`."""
+    with zipfile.ZipFile(path, "a") as archive:  # uncompressed, as Android maps it
+        archive.writestr(zipfile.ZipInfo(LABELS), "".join(f"{name}\n" for name in classes))
+
+
+def read_labels(path: Path) -> list[str]:
+    """Read the names of the outputs from a LiteRT file."""
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(LABELS).decode().splitlines()
+
+
+def _metadata(side: int, description: str) -> bytes:
+    """Lay out a table ModelMetadata; here a table is its fields, by their numbers."""
+    size = {0: _number("Uint32", side), 1: _number("Uint32", side)}
+    image = {0: _number("Byte", IMAGE), 1: {0: _number("Byte", RGB), 1: size}}
+    pixels = {0: "pixels", 1: "RGB pictures of any size, 0 to 255", 3: image}
+    labels = {0: LABELS, 1: "the classes, in their order", 2: _number("Byte", AXIS_LABELS)}
+    outputs = {
+        0: "probabilities",
+        1: "of each class",
+        3: {0: _number("Byte", FEATURE), 1: {}},
+        6: [labels],
+    }
+    model = {0: "AlexNet", 1: description, 3: [{2: [pixels], 3: [outputs]}], 7: "1.0.0"}
+    builder = flatbuffers.Builder()
+    builder.Finish(_build(builder, model), b"M001")
+    return bytes(builder.Output())
+
+
+def _number(kind: str, value: int) -> Callable[[flatbuffers.Builder, int], None]:
+    """Return what writes a number, not 0, into a field."""
+    return lambda builder, field: getattr(builder, f"Prepend{kind}Slot")(field, value, 0)
+
+
+def _build(builder: flatbuffers.Builder, content: Any) -> int:
+    """Write a string, a list of tables or a table; return its place."""
+    if isinstance(content, str):
+        return builder.CreateString(content)
+    if isinstance(content, list):
+        places = [_build(builder, each) for each in content]
+        builder.StartVector(4, len(places), 4)
+        for place in reversed(places):
+            builder.PrependUOffsetTRelative(place)
+        return builder.EndVector()
+    fields = {
+        number: field if callable(field) else _build(builder, field)
+        for number, field in content.items()
+    }
+    builder.StartObject(max(fields, default=-1) + 1)
+    for number, field in fields.items():
+        if callable(field):
+            field(builder, number)
+        else:
+            builder.PrependUOffsetTRelativeSlot(number, field, 0)
+    return builder.EndObject()

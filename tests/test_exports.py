@@ -1,0 +1,265 @@
+"""Exports that answer as their run does, to programs that know nothing of this one."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from alexnet_tf.commands import export
+from alexnet_tf.data.images import load_crops, load_image, preprocess_input
+from alexnet_tf.errors import RunError, UserError
+from alexnet_tf.exports.network import Network
+from alexnet_tf.inference import parity
+from alexnet_tf.inference.classifier import Classifier
+from alexnet_tf.inference.engine import Engine
+from alexnet_tf.model import AlexNet
+from alexnet_tf.variants import change, get_variant
+from tests.support.caffe import random_weights
+from tests.support.runs import write_run
+from tests.support.verbs import run_verb
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("ai_edge_litert")
+
+from alexnet_tf.exports.app import ask_app, write_app  # noqa: E402
+from alexnet_tf.exports.metadata import read_labels  # noqa: E402
+from alexnet_tf.exports.onnx import ask_onnx, write_onnx  # noqa: E402
+from alexnet_tf.exports.resizing import views_of  # noqa: E402
+from alexnet_tf.exports.saved_model import ask_saved_model, write_saved_model  # noqa: E402
+
+# Variant, what is changed of it, way of resizing, crops.
+NETWORKS = {
+    "windows": ("bvlc", {"scale": 288, "mirrored": True}, "squash", 1),
+    "windows of the middle": ("caffenet", {"scale": 240}, "short", 1),
+    "classical": ("caffenet", {}, "short", 1),
+    "ten crops": ("bvlc", {}, "short", 10),
+    "caffe's crop": ("paper", {"activation": "leaky_relu"}, "caffe", 1),
+    "ten of a square": ("owt", {"activation": "softplus"}, "caffe", 10),
+    "torchvision": ("nolrn", {"activation": "prelu"}, "short", 1),
+    "cifar": ("cifar96", {"activation": "tanh"}, "squash", 1),
+    "lenet": ("lenet5", {"activation": "sigmoid", "width": 1}, "squash", 1),
+}
+WAYS = {"onnx": (write_onnx, ask_onnx, parity.pixels), "litert": (write_app, ask_app, parity.pixels)}
+WAYS["savedmodel"] = (write_saved_model, ask_saved_model, parity.contents)
+
+
+def network_of(kind):
+    name, changes, resize, crops = NETWORKS[kind]
+    variant = change(get_variant(name), **{"width": 0.05} | changes)
+    weights = random_weights(variant, 3, seed=1)
+    weights["fc8"] = 30 * weights["fc8"][0], weights["fc8"][1]  # or all answers are alike
+    model = AlexNet(variant, 3, weights)
+    return Network(model, variant, resize, ("cat", "dog", "猫"), crops)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Smooth pictures, wide, high and tiny, one of them grey."""
+    folder, random = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    sizes = {"wide.jpg": (500, 375), "high.png": (301, 452), "tiny.bmp": (40, 31)}
+    for name, size in sizes.items():
+        pixels = random.integers(0, 255, (6, 8, 3), np.uint8)
+        Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC).save(folder / name)
+    Image.open(folder / "wide.jpg").convert("L").save(folder / "grey.jpg")
+    return sorted(map(str, folder.iterdir()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "format"),
+    [
+        *((kind, "onnx") for kind in NETWORKS),
+        *((kind, format) for kind in ("windows", "ten crops", "torchvision") for format in WAYS if format != "onnx"),
+    ],
+)
+def test_an_export_takes_pictures_as_they_are_and_answers_the_same(kind, format, photos, tmp_path):
+    network = network_of(kind)
+    views = np.stack(
+        [load_crops(each, network.variant, network.resize, network.crops) for each in photos]
+    )
+    inputs = preprocess_input(views.reshape(-1, *views.shape[2:]), network.variant)
+    answers = network.model.predict(inputs, verbose=0)
+    expected = answers.reshape(len(photos), network.crops, -1).mean(axis=1)
+    assert np.ptp(expected, axis=0).max() > 0.05
+    write, ask, read = WAYS[format]
+    path = tmp_path / "export"
+    write(path, network)
+    np.testing.assert_allclose(ask(path, read(photos)), expected, atol=0.002)
+
+
+def test_resizing_is_within_one_grey_level_of_ours(material):
+    network = network_of("windows")
+    photos = sorted((material / "data" / "dogs-vs-cats").glob("*.jpg"))[::6]
+    off = []
+    for photo in photos:
+        (pixels,) = parity.pixels([photo])
+        view = views_of(pixels[None], network).numpy()[0, 0]
+        off.append(np.abs(view - load_image(photo, network.variant, network.resize)))
+    assert len(off) == 200
+    assert np.mean(np.stack(off) > 1) < 1e-5 and np.max(off) <= 2
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run of a thin network, which has no pictures any more."""
+    return write_run(tmp_path_factory.mktemp("exported") / "run")
+
+
+def answers(run, files):
+    return np.stack([each[0] for each in Classifier([Engine.of_run(run)]).probabilities(files)])
+
+
+ALONE = """
+import sys, numpy, tensorflow as tf
+network = tf.saved_model.load("pets").signatures["serving_default"]
+answer = network(bytes=tf.constant([open(file, "rb").read() for file in sys.argv[1:]]))
+assert "alexnet_tf" not in sys.modules
+print(answer["classes"].numpy()[0].tolist())
+numpy.save("answers.npy", answer["probabilities"].numpy())
+"""
+
+
+def test_a_savedmodel_reads_files_as_the_run_does_without_this_package(run, photos, tmp_path):
+    """Upright by EXIF, on white where transparent, by their palette, of one frame of several."""
+    picture = Image.open(photos[-1]).resize((64, 48))
+    clear, turned = picture.copy(), Image.Exif()
+    clear.putalpha(Image.linear_gradient("L").resize(picture.size))
+    turned[0x0112] = 6
+    kinds = {
+        "turned.jpg": (picture, {"exif": turned, "quality": 95}),
+        "turned.webp": (picture, {"exif": turned, "lossless": True}),
+        "turned.png": (picture, {"exif": turned}),
+        "clear.png": (clear, {}),
+        "clear grey.png": (clear.convert("LA"), {}),
+        "clear.webp": (clear, {"lossless": True}),
+        "palette.bmp": (picture.quantize(16), {}),
+        "palette.png": (picture.quantize(16), {"transparency": 3}),
+        "film.gif": (picture.quantize(16), {"save_all": True, "append_images": [clear]}),
+        "ink.jpg": (picture.convert("CMYK"), {"quality": 95}),
+        "large.jpg": (picture.resize((2500, 2000)), {}),
+    }
+    for name, (image, how) in kinds.items():
+        image.save(tmp_path / name, **how)
+    assert run_verb(export, run.directory, "--format", "savedmodel", "--out", tmp_path / "pets") is None
+    files = [str(tmp_path / name) for name in kinds]
+    result = subprocess.run(
+        [sys.executable, "-I", "-c", ALONE, *files], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert result.stdout == "[b'cat', b'dog']\n", result.stderr
+    difference = np.abs(np.load(tmp_path / "answers.npy") - answers(run, files)).max(axis=1)
+    assert dict(zip(kinds, difference)) == dict.fromkeys(kinds, pytest.approx(0, abs=0.005))
+
+
+def test_a_savedmodel_refuses_what_it_cannot_read(run, photos, tmp_path):
+    """TensorFlow 2.21 writes past the end of its memory for a WebP of several pictures."""
+    import tensorflow as tf
+
+    run_verb(export, run.directory, "--format", "savedmodel", "--out", tmp_path / "pets")
+    picture = Image.open(photos[-1])
+    picture.save(tmp_path / "film.webp", save_all=True, append_images=[picture.rotate(90)])
+    (tmp_path / "letter.jpg").write_text("Dear")
+    for name, message in (("film.webp", "animated WebP"), ("letter.jpg", "Unknown image file")):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            ask_saved_model(tmp_path / "pets", [(tmp_path / name).read_bytes()])
+
+
+def test_an_app_finds_labels_and_a_size_in_the_litert_file(run, photos, tmp_path, capsys):
+    from ai_edge_litert.interpreter import Interpreter
+
+    path = tmp_path / "pets.tflite"
+    run_verb(export, run.directory, "--format", "litert", "--out", path)
+    assert "the largest difference from the run on 16 drawn faces: " in capsys.readouterr().out
+    assert read_labels(path) == ["cat", "dog"]
+    with zipfile.ZipFile(path) as archive:  # Android maps it into memory
+        assert archive.getinfo("labels.txt").compress_type == zipfile.ZIP_STORED
+    network = Interpreter(str(path))
+    (pixels,) = network.get_input_details()
+    assert pixels["shape"].tolist() == [1, 32, 32, 3] and pixels["dtype"] == np.uint8
+    two = np.stack(parity.pixels([photos[0], photos[0]]))
+    found = network.get_signature_runner()(pixels=two)["probabilities"]
+    np.testing.assert_allclose(found, answers(run, [photos[0]] * 2), atol=0.002)
+
+
+def test_onnx_has_its_labels_and_takes_any_number(run, photos, tmp_path):
+    import onnxruntime
+
+    path = tmp_path / "pets.onnx"
+    run_verb(export, run.directory, "--format", "onnx", "--out", path)
+    onnx.checker.check_model(onnx.load(path), full_check=True)
+    session = onnxruntime.InferenceSession(path)
+    assert json.loads(session.get_modelmeta().custom_metadata_map["labels"]) == ["cat", "dog"]
+    three = np.stack(parity.pixels([photos[0]] * 3))
+    (found,) = session.run(["probabilities"], {"pixels": three})
+    np.testing.assert_allclose(found, answers(run, [photos[0]] * 3), atol=0.002)
+
+
+@pytest.mark.parametrize("format", ["keras", "savedmodel", "litert", "onnx"])
+def test_an_export_lies_in_its_run_and_says_how_to_use_it(trained_run, format, capsys):
+    for _ in range(2):  # the second takes the place of the first
+        run_verb(export, trained_run, "--format", format)
+    printed = capsys.readouterr().out
+    assert "the largest difference from the run on 9 validation pictures: " in printed
+    place = Path(printed.split(":")[0])
+    assert place == trained_run / export.PLACES[format]
+    folder = place if place.is_dir() else place.parent
+    assert folder.parent == trained_run
+    lines = (folder / "README.txt").read_text().splitlines()
+    assert lines[0] == f"{place.name}: exported by alexnet_tf" and len(lines) <= 13
+    assert lines[-1] == "Classes, in their order: cat, dog"
+
+
+def test_an_export_that_answers_otherwise_is_not_there(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(parity, "MOST", -1.0)
+    for format in ("savedmodel", "onnx"):
+        with pytest.raises(RunError, match="answers otherwise than the run"):
+            run_verb(export, run.directory, "--format", format, "--out", tmp_path / "pets")
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("format", ["savedmodel", "onnx"])
+def test_an_export_touches_nothing_that_is_not_one(run, tmp_path, format):
+    """A file, a folder, a link, and in a folder with an export a picture of the user's own."""
+    letter, folder, link, mixed = (tmp_path / name for name in ("letter", "folder", "link", "mixed"))
+    letter.write_text("Dear")
+    folder.mkdir()
+    link.symlink_to(letter)
+    mixed.mkdir()
+    (mixed / "README.txt").write_text("mixed: exported by alexnet_tf\n")
+    (mixed / "my.jpg").write_text("mine")
+    for place, message in (
+        (letter, "is there already"), (folder, "is there already"), (link, "is a link"),
+        (mixed, "is there already"),
+    ):  # fmt: skip
+        with pytest.raises(UserError, match=message):
+            run_verb(export, run.directory, "--format", format, "--out", place)
+    assert letter.read_text() == "Dear" and (mixed / "my.jpg").read_text() == "mine"
+
+
+def test_two_exports_and_a_readme_of_the_users_share_a_folder(run, tmp_path):
+    (tmp_path / "README.txt").write_text("My shelf\n")
+    run_verb(export, run.directory, "--format", "onnx", "--out", tmp_path / "pets.onnx")
+    run_verb(export, run.directory, "--format", "onnx", "--out", tmp_path / "pets.onnx")
+    assert (tmp_path / "README.txt").read_text() == "My shelf\n"
+    assert "pets.onnx" in (tmp_path / "pets.onnx.README.txt").read_text()
+
+
+def test_without_what_a_format_needs_a_sentence_says_what_to_install(run, monkeypatch):
+    monkeypatch.setattr(export, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="pip install onnx onnxruntime"):
+        run_verb(export, run.directory, "--format", "onnx")
+
+
+def test_what_does_not_go_together_is_refused(run):
+    with pytest.raises(UserError, match="--int8 is for --format litert"):
+        run_verb(export, run.directory, "--format", "onnx", "--int8")
+    with pytest.raises(UserError, match="say with --out where to write"):
+        run_verb(export, "starter", "--format", "onnx")
+
+
+def test_the_starter_is_exported_too(tmp_path, capsys):
+    run_verb(export, "starter", "--format", "onnx", "--out", tmp_path / "starter.onnx")
+    assert (tmp_path / "starter.onnx").stat().st_size > 3e6

@@ -1,0 +1,110 @@
+"""Export a run in every format, and ask each about photos, without this package: a table.
+
+python -m tests.tools.parity RUN FOLDER [--photos 200]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from alexnet_tf.inference.classifier import Classifier
+from alexnet_tf.inference.engine import Engine
+from alexnet_tf.runs.run import Run
+from alexnet_tf.system.text import markdown
+
+# Each is told where the export is, and on standard input the files; it sees nothing of this
+# package, and answers with probabilities and the seconds that they took.
+FEED = """
+import json, sys, time
+import numpy as np
+from PIL import Image, ImageOps
+files = json.load(sys.stdin)
+def pixels(file):
+    return np.asarray(ImageOps.exif_transpose(Image.open(file)).convert("RGB"))[None]
+"""
+ANSWER = """
+assert "alexnet_tf" not in sys.modules
+start = time.monotonic()
+answers = [ask(file)[0].tolist() for file in files]
+print(json.dumps([answers, time.monotonic() - start]))
+"""
+ASK = {
+    "savedmodel": """
+import tensorflow as tf
+network = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
+def ask(file):
+    return network(bytes=tf.constant([open(file, "rb").read()]))["probabilities"].numpy()
+""",
+    "litert": """
+from ai_edge_litert.interpreter import Interpreter
+network = Interpreter(sys.argv[1])
+place = network.get_input_details()[0]["index"]
+def ask(file):
+    network.resize_tensor_input(place, pixels(file).shape)
+    return network.get_signature_runner()(pixels=pixels(file))["probabilities"]
+""",
+    "onnx": """
+import onnxruntime
+network = onnxruntime.InferenceSession(sys.argv[1])
+def ask(file):
+    return network.run(["probabilities"], {"pixels": pixels(file)})[0]
+""",
+}
+EXPORTS = (
+    ("savedmodel", "pets"),
+    ("litert", "pets.tflite"),
+    ("litert --int8", "small.tflite"),
+    ("onnx", "pets.onnx"),
+)
+
+
+def ask_alone(format: str, path: Path, files: list[str]) -> tuple[np.ndarray, float]:
+    """Ask an export in an isolated Python: probabilities (n, classes), and the seconds it took."""
+    script = FEED + ASK[format] + ANSWER
+    result = subprocess.run(
+        [sys.executable, "-I", "-c", script, str(path)],
+        cwd=path.parent, input=json.dumps(files), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    answers, seconds = json.loads(result.stdout.splitlines()[-1])
+    return np.array(answers), seconds
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("run")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--photos", type=int, default=200)
+    options = parser.parse_args()
+    every = sorted(map(str, options.folder.resolve().rglob("*.jpg")))
+    files = every[:: max(1, len(every) // options.photos)][: options.photos]
+    engine = Engine.of_run(Run(options.run))
+    expected = np.stack([answer[0] for answer in Classifier([engine]).probabilities(files)])
+    lines = [["format", "MB", "s to export", "ms a photo", "largest difference", "labels changed"]]
+    for words, name in EXPORTS:
+        with tempfile.TemporaryDirectory() as folder:
+            path, start = Path(folder) / name, time.monotonic()
+            command = ["export", options.run, "--format", *words.split(), "--out", str(path)]
+            subprocess.run(
+                [sys.executable, "-m", "alexnet_tf", *command], check=True, capture_output=True
+            )
+            seconds = time.monotonic() - start
+            found, asking = ask_alone(words.split()[0], path, files)
+            size = sum(each.stat().st_size for each in Path(folder).rglob("*") if each.is_file())
+        difference = np.abs(found - expected).max()
+        changed = (found.argmax(axis=1) != expected.argmax(axis=1)).sum()
+        numbers = f"{size / 1e6:.0f}", f"{seconds:.0f}", f"{1000 * asking / len(files):.0f}"
+        lines.append([words, *numbers, f"{difference:.4f}", f"{changed} of {len(files)}"])
+    print(markdown(lines))
+
+
+if __name__ == "__main__":
+    main()

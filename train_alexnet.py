@@ -11,6 +11,7 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) == signal.default_
 
 import argparse
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from alexnet_tf.commands import cli
@@ -81,12 +82,15 @@ def main() -> None:
     del options["recipe"]  # its settings are in the others
     run, log_file = options.pop("run"), options.pop("log")
     cli.check_system()
-    log, watch = cli.open_log(log_file), Stopwatch()
     told = {*typed, *RECIPES.get(typed.get("recipe"), ())}
-    settings = Settings(**options)
+    settings, watch = Settings(**options), Stopwatch()
     workers = _meet(settings) if "TF_CONFIG" in os.environ else None
+    is_chief = workers is None or workers.is_chief
+    log = cli.open_log(log_file if is_chief else os.devnull)
     if workers:
         job = workers.of_chief(lambda: prepare(settings, run, told))
+        # Its place for features may be another one on each machine.
+        job = replace(job, settings=replace(job.settings, features=settings.features))
     else:
         job = prepare(settings, run, told)
     log.info("training in %s\n%s", run, job.dataset.summary())
@@ -98,7 +102,7 @@ def main() -> None:
 
     watch.lap("starting TensorFlow")
     train(job, log, watch, workers)
-    if workers and not workers.is_chief:
+    if not is_chief:
         return
     add_seconds(job.run, watch.seconds)
     if job.settings.report:

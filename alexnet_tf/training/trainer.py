@@ -340,7 +340,7 @@ class Trainer:
 
     def _merged(self, found: np.ndarray, examples: Examples, numbers: np.ndarray) -> np.ndarray:
         """Return what all workers have found of the examples of these numbers."""
-        return self.workers.merged(found, examples.owners[numbers])
+        return self.workers.merged(found, examples.owners[numbers % len(examples)])
 
     def _step(self, batch: Sequence[tf.Tensor], *shared: tf.Tensor) -> Result:
         """Change the weights by what a batch teaches; return its losses and hits before that.

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,27 +18,43 @@ from alexnet_tf.weights.loading import read_weights
 from tests.support.places import ROOT
 
 
-def start(folder: Path, count: int, *words: object, local: bool = False) -> list[subprocess.Popen]:
+def start(
+    folder: Path,
+    count: int,
+    *words: object,
+    local: bool = False,
+    hosts: Mapping[str, Sequence[str]] | None = None,
+) -> list[subprocess.Popen]:
     """Start `train_alexnet.py` with these words as each of `count` workers, in `folder`.
 
-    On `local` disks each has features of its own.
+    On `local` disks each has features of its own. `hosts` are addresses, and what to start a
+    command with so that it runs there; else all are on the loopback.
     """
-    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(count)]}
+    if hosts:
+        cluster = {"worker": [f"{host}:2222" for host in hosts]}
+    else:
+        cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(count)]}
+    there = [*(hosts or {}).values()] or [()] * count
     processes = []
     for index in range(count):
         told = {"cluster": cluster, "task": {"type": "worker", "index": index}}
         own = ("--features", f"features-{index}") if local else ()
-        processes.append(start_one(folder, index, {"TF_CONFIG": json.dumps(told)}, *words, *own))
+        environment = {"TF_CONFIG": json.dumps(told)}
+        processes.append(start_one(folder, index, environment, *words, *own, there=there[index]))
     return processes
 
 
 def start_one(
-    folder: Path, index: int, told: Mapping[str, str], *words: object
+    folder: Path,
+    index: int,
+    told: Mapping[str, str],
+    *words: object,
+    there: Sequence[str] = (),
 ) -> subprocess.Popen:
     """Start worker `index`, with what its environment has `told`; what it says is in its file."""
     with open(folder / f"{index}.txt", "w") as output:
         return subprocess.Popen(
-            [sys.executable, ROOT / "train_alexnet.py", *map(str, words)],
+            [*there, sys.executable, ROOT / "train_alexnet.py", *map(str, words)],
             cwd=folder,
             env=os.environ | told,
             stdout=output,
@@ -58,7 +74,7 @@ def free_ports(count: int) -> list[int]:
 def train(folder: Path, count: int, *words: object, local: bool = False) -> None:
     """Train with so many workers, to the end; AssertionError, with what they said, if any fails."""
     processes = start(folder, count, *words, local=local)
-    codes = [process.wait(300) for process in processes]
+    codes = [process.wait(600) for process in processes]
     assert codes == [0] * count, "\n\n".join(said(folder, index) for index in range(count))
 
 

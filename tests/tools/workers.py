@@ -1,17 +1,22 @@
 """Train with 1, 2 and 4 workers on this machine and compare; kill one of two and go on.
 
-    python -m tests.tools.workers compare PHOTOS WEIGHTS [1,2,4]
+    python -m tests.tools.workers compare PHOTOS WEIGHTS VARIANT
     python -m tests.tools.workers kill
+    python -m tests.tools.workers cut     # as root
 
-prints the tables of docs/scale.md. PHOTOS is what --data takes, WEIGHTS what --weights does.
+prints the tables of docs/scale.md. PHOTOS is what --data takes, WEIGHTS what --weights does,
+VARIANT whose network they are.
 """
 
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alexnet_tf.data.drawings import draw_faces
@@ -31,16 +36,18 @@ FACES = ("--weights", "starter", "--variant", "starter", "--head", "random", "--
 # Lines after which a worker is in the midst of it.
 MOMENTS = {"feature extraction": "KB a picture", "training": "epoch 1/"}
 TIMEOUT = 10
+SWITCH = "alexnet-switch"
 
 
-def compare(photos: str, weights: str, counts: str = "1,2,4") -> list[tuple[str, ...]]:
+def compare(photos: str, weights: str, variant: str) -> list[tuple[str, ...]]:
     """Train on photos with several numbers of workers; return a table of what came of it."""
     rows = [("training", "workers", "val_accuracy", "val_loss", "from one worker", "s of an epoch")]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data = ("--data", Path(photos).absolute(), "--weights", Path(weights).absolute())
+        data = (*data, "--variant", variant)
         for what, words in TRAININGS.items():
-            for count in map(int, counts.split(",")):
+            for count in (1, 2, 4):
                 run = f"{what}-{count}"
                 workers.train(folder, count, *data, *words, *PLAIN, "--run", run)
                 last = read_history(Run(folder / run))[-1]
@@ -90,6 +97,55 @@ def kill_one(folder: Path, victim: int, line: str, *words: object) -> tuple[floa
     return seconds, workers.said(folder, 1 - victim).strip().split("\n")[-1], code
 
 
+def cut() -> list[tuple[str, ...]]:
+    """Train on two hosts, which are network namespaces, and cut the cable between them once an
+    epoch is over; needs root. Return a table of what came of it."""
+    rows = [("host", "ends after", "with")]
+    with tempfile.TemporaryDirectory() as name, hosts() as found:
+        folder = Path(name)
+        draw_faces(folder / "faces")
+        words = ("--data", "faces", *FACES, *PLAIN, "--worker-timeout", TIMEOUT, "--run", "cut")
+        processes = workers.start(folder, 2, *words, local=True, hosts=found)
+        workers.wait_for(folder, 0, "epoch 1/")
+        start = time.monotonic()
+        ip(f"-n {SWITCH} link set port-b down")
+        for index, process in enumerate(processes):
+            code = process.wait(120)
+            rows.append((
+                f"worker {index}", f"{time.monotonic() - start:.1f} s",
+                f"{code}: {workers.said(folder, index).strip().split(chr(10))[-1]}",
+            ))  # fmt: skip
+            print(rows[-1], file=sys.stderr)
+    return rows
+
+
+@contextmanager
+def hosts() -> Iterator[dict[str, tuple[str, ...]]]:
+    """Make two network namespaces with a switch between them, a third; yield, for the address of
+    each host, what a command there begins with."""
+    names = {"10.77.0.1": "alexnet-a", "10.77.0.2": "alexnet-b"}
+    try:
+        ip(f"netns add {SWITCH}")
+        ip(f"-n {SWITCH} link add switch up type bridge")
+        for address, name in names.items():
+            ip(f"netns add {name}")
+            end = name[-1]
+            ip(f"-n {SWITCH} link add name port-{end} up type veth peer name eth0 netns {name}")
+            ip(f"-n {SWITCH} link set port-{end} master switch")
+            ip(f"-n {name} address add {address}/24 dev eth0")
+            ip(f"-n {name} link set eth0 up")
+            ip(f"-n {name} link set lo up")
+        yield {a: ("ip", "netns", "exec", name) for a, name in names.items()}
+    finally:
+        for name in (SWITCH, *names.values()):
+            subprocess.run(["ip", "netns", "del", name], check=False)
+
+
+def ip(words: str) -> None:
+    """Run `ip`."""
+    subprocess.run(["ip", *words.split()], check=True)
+
+
 if __name__ == "__main__":
     name, *words = sys.argv[1:]
-    print(markdown({"compare": compare, "kill": kill}[name](*words)))
+    print(markdown({"compare": compare, "kill": kill, "cut": cut}[name](*words)))

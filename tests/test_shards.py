@@ -16,7 +16,7 @@ from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.run import Run
 from tests.support.pictures import classes
-from tests.support.small import LENET, job, train, weights_of
+from tests.support.small import LENET, convolutions, job, train, weights_of
 from tests.support.verbs import run_verb
 
 FEATURES = {"image/encoded", "image/format", "image/filename", "image/class/label",
@@ -72,10 +72,8 @@ def test_plain_tf_data_reads_them(shards, faces):
 
 def test_a_training_from_them_is_the_same_to_the_bit(shards, faces, tmp_path):
     """Of a head on frozen layers too, whose last bits depend on their neighbours in a batch."""
-    told = {**LENET, "train": "from:fc6", "epochs": 1}
-    from tests.support.small import convolutions
-
-    told["weights"] = convolutions(tmp_path / "weights.npy", **LENET)
+    weights = convolutions(tmp_path / "weights.npy", **LENET)
+    told = {**LENET, "weights": weights, "train": "from:fc6", "epochs": 1}
     for name, source in (("folder", faces), ("shards", shards)):
         train(job(source, tmp_path / name, features=str(tmp_path / f"{name}.features"), **told))
     assert weights_of(tmp_path / "folder") == weights_of(tmp_path / "shards")
@@ -181,3 +179,13 @@ def test_a_shard_that_is_gone_is_named(shards, tmp_path):
     path = open_dataset(shards).train[0].path.replace(str(shards), str(tmp_path))
     with pytest.raises(ImageError, match="does not exist"):
         load_image(path)
+
+
+def test_lists_of_shards_may_be_shortened_and_turned_around(shards, tmp_path):
+    moved = shutil.copytree(shards, tmp_path / "shards")
+    lines = (moved / "train.txt").read_text().splitlines(keepends=True)
+    before = {picture.path: picture.digest for picture in open_dataset(moved).train}
+    for kept in (lines[::2], lines[::-1]):
+        (moved / "train.txt").write_text("".join(kept))
+        after = {picture.path: picture.digest for picture in open_dataset(moved).train}
+        assert len(after) == len(kept) and after.items() <= before.items()

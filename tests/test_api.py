@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import signal
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,14 @@ SMALL = {
     "weights": "starter", "variant": "starter", "epochs": 2, "batch_size": 16, "units": 16,
     "precision": "float32", "tensorboard": "off", "report": False,
 }  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_litert():
+    """Leave out model.tflite, which takes a process of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "exporting_apart", lambda directory, log: nullcontext())
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,7 @@ def fill(template: str, **values: object) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"name": shown, "percent": percent, "interval": interval}
-    return environment.get_template(template).render(mark=MARK, command=command, **values)
+    return environment.get_template(template).render(mark=MARK, typed=command, **values)
 
 
 def shown(name: object, most: int = 60) -> str:

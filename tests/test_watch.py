@@ -74,7 +74,7 @@ def watched(files_of_looks, predictions, sorter):
 
     with predictions.opened(), sorter.opened(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(answering, "arrivals", lambda folder: iter(files_of_looks))
-        list(Answering(ask, predictions, sorter).watch("inbox"))
+        list(Answering(ask, 1, predictions, sorter).watch("inbox"))
     return asked
 
 

@@ -146,7 +146,7 @@ def opened(
         for each in (predictions, sorter):
             if each:
                 stack.enter_context(each.opened())
-        yield Answering(ask, predictions, sorter)
+        yield Answering(ask, classifier.batch, predictions, sorter)
 
 
 def say_what_is_done(answering: Answering) -> int:

@@ -127,7 +127,8 @@ def run(options: argparse.Namespace) -> int:
     selection = many.choose(options)
     with many.opened(options, classifier, top, selection.total) as answering:
         remaining = answering.remaining(selection.pictures)
-        answers = answering.answers(remaining)
+        again = answering.again(selection.pictures, remaining)
+        answers = answering.answers(remaining, again)
         if options.out:
             count = len(selection.pictures)
             answers = progress(answers, count, "answering", count - len(remaining))

@@ -12,6 +12,7 @@ from alexnet_tf.data.arrivals import arrivals
 from alexnet_tf.exports.predictions import Predictions
 from alexnet_tf.exports.sorting import Sorter
 from alexnet_tf.inference.classifier import Answer
+from alexnet_tf.system import signals
 from alexnet_tf.system.log import LOG
 from alexnet_tf.system.text import printable
 
@@ -63,6 +64,7 @@ class Answering:
             if self.sorter:
                 self._place(record)
             yield answer
+            signals.check()  # where the exception was lost, as in the end of a generator
 
     def again(self, pictures: Sequence[str], remaining: Sequence[str]) -> Sequence[str]:
         """Return what was answered of the batch in which the `remaining` of all `pictures` begin.

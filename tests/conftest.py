@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,8 @@ from tests.support.site import Site
 # under test would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# Started by `make test`, the programs under test would name the commands that make has.
+os.environ.pop("MAKELEVEL", None)
 
 
 def pytest_report_header() -> list[str]:

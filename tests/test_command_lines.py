@@ -70,7 +70,7 @@ def test_the_names_of_imagenet_are_in_output_order():
         (["alexnet_tf", "data", ".", "--seed", 2**32], "at most 4,294,967,295"),
         (
             ["alexnet_tf", "data", "nowhere"],
-            "nowhere: there is no such file or folder. `make data`",
+            "nowhere: there is no such file or folder. `python -m alexnet_tf data`",
         ),
         (["alexnet_tf", "weights", "nowhere.npy"], "those that can be fetched are bvlc_alexnet"),
         (["alexnet_tf", "summary", "vgg"], "invalid choice"),
@@ -78,7 +78,6 @@ def test_the_names_of_imagenet_are_in_output_order():
         (["alexnet_tf", "evaluate"], "one of the arguments RUN --imagenet is required"),
         (["alexnet_tf", "evaluate", "x"], "x: holds no finished model"),
         (["predict_alexnet.py", "1", "a.jpg", "--crops", "5"], "invalid choice"),
-        (["alexnet_tf", "demo"], "run the demo in the project's folder"),
     ],
 )
 def test_a_mistake_is_one_message_and_exit_code_2(command, arguments, message):

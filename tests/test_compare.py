@@ -17,6 +17,14 @@ from test_cifar import write as write_archive
 from alexnet_tf.data.cifar import CLASSES
 from tests.support.places import ROOT
 
+# Starts the verb, which then trains by another program.
+COMPARE = """
+from alexnet_tf import __main__
+from alexnet_tf.commands import compare
+
+compare.TRAIN = ["train.py"]
+__main__.start()
+"""
 # The longer the name of the variant, the more it learns; cifar64 fails after two epochs.
 TRAIN = """
 import argparse, json, os, sys
@@ -53,10 +61,12 @@ TABLE = """\
 @pytest.fixture
 def compare(command, tmp_path):
     """The verb, in a folder where training is TRAIN, and the folder of the comparison."""
-    (tmp_path / "train_alexnet.py").write_text(TRAIN)
+    (tmp_path / "compare.py").write_text(COMPARE)
+    (tmp_path / "train.py").write_text(TRAIN)
 
     def run(*arguments, code=0):
-        return command("alexnet_tf", "compare", *arguments, "--run", "runs/lrn", code=code)
+        verb = ("compare", *arguments, "--run", "runs/lrn")
+        return command(tmp_path / "compare.py", *verb, code=code)
 
     return run, tmp_path / "runs/lrn"
 
@@ -67,7 +77,7 @@ def test_every_variant_is_told_the_same_and_a_table_and_a_picture_tell_what_came
     result = run("cifar96", "cifar96-nolrn", "cifar96", *options)
     table = (folder / "table.md").read_text()
     assert table == TABLE
-    assert table in result.stdout and "make tensorboard RUN=runs/lrn" in result.stdout
+    assert table in result.stdout and "alexnet-tf tensorboard runs/lrn" in result.stdout
     assert result.stdout.count("training cifar96\n") == 1
     for name in ("cifar96", "cifar96-nolrn"):
         assert json.loads((folder / name / "told.json").read_text()) == {
@@ -104,14 +114,9 @@ def test_a_setting_that_no_training_takes_is_refused_before_any(compare):
 
 def test_what_a_training_refuses_no_other_is_asked(compare):
     run, folder = compare
-    Path(folder.parents[1], "train_alexnet.py").write_text("import sys; sys.exit('a' and 2)")
+    Path(folder.parents[1], "train.py").write_text("import sys; sys.exit('a' and 2)")
     result = run("cifar96", "owt", "--data", "cifar", code=2)
-    assert result.stdout.count("$ python") == 1 and not folder.exists()
-
-
-def test_it_needs_the_projects_folder(command):
-    result = command("alexnet_tf", "compare", "cifar96", "--data", "x", code=2)
-    assert "this trains in the project's folder, where train_alexnet.py is" in result.stderr
+    assert result.stdout.count("$ alexnet-tf train") == 1 and not folder.exists()
 
 
 SLOW = """
@@ -137,9 +142,10 @@ while True:
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
 )
 def test_asked_to_stop_it_lets_the_training_save_first(tmp_path, number, code):
-    (tmp_path / "train_alexnet.py").write_text(SLOW)
+    (tmp_path / "compare.py").write_text(COMPARE)
+    (tmp_path / "train.py").write_text(SLOW)
     process = subprocess.Popen(
-        [sys.executable, "-m", "alexnet_tf", "compare", "cifar96", "owt", "--data", "x"],
+        [sys.executable, "compare.py", "compare", "cifar96", "owt", "--data", "x"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -154,7 +160,6 @@ def test_asked_to_stop_it_lets_the_training_save_first(tmp_path, number, code):
 
 
 def test_the_real_training_answers_with_cifars_classes(command, tmp_path):
-    (tmp_path / "train_alexnet.py").symlink_to(ROOT / "train_alexnet.py")
     archive = write_archive(tmp_path / "cifar-10-python.tar.gz", batches())
     told = ("compare", "lenet5", "--data", archive.name, "--epochs", "1", "--threads", "1")
     assert "| lenet5  |" in command("alexnet_tf", *told, "--run", "runs/all").stdout

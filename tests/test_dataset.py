@@ -228,7 +228,7 @@ def test_a_malformed_list_is_explained(here, lists, message):
 )
 def test_nothing_found_says_what_to_put_there(here, source, problem):
     (here / "empty").mkdir()
-    with pytest.raises(UserError, match=rf"^{source}: {problem}. `make data` fetches"):
+    with pytest.raises(UserError, match=rf"^{source}: {problem}. `alexnet-tf data` fetches"):
         open_dataset(source)
 
 

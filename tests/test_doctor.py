@@ -46,7 +46,9 @@ def test_an_installation_is_checked_line_by_line(command):
     assert [line.split()[1] for line in lines] == [
         "versions:", "processor:", "disk:", "network:", "starter:", "weights:",
     ]  # fmt: skip
-    assert lines[-1] == "WRONG  weights: there are none in weights/; `make weights` fetches some"
+    assert lines[-1] == (
+        "WRONG  weights: there are none in weights/; `python -m alexnet_tf weights` fetches some"
+    )
 
 
 def test_all_is_well_where_there_are_weights(command, tmp_path, random_weights):
@@ -71,13 +73,15 @@ def test_weights_with_known_answers_are_named_whatever_they_are_called(monkeypat
 
 def test_a_package_that_is_too_old_is_named(monkeypatch):
     monkeypatch.setattr(doctor.metadata, "requires", lambda name: ["numpy>=99", "x; extra=='dev'"])
-    with pytest.raises(UserError, match=r"numpy is [0-9.]+, not >=99; `make setup`"):
+    with pytest.raises(UserError, match=r"numpy is [0-9.]+, not >=99; `pip install .numpy>=99.`"):
         doctor.versions()
 
 
 def test_a_package_that_is_missing_is_named(monkeypatch):
     monkeypatch.setattr(doctor.metadata, "requires", lambda name: ["no-such-package"])
-    with pytest.raises(UserError, match="no-such-package is not installed; `make setup`"):
+    with pytest.raises(
+        UserError, match="no-such-package is not installed; `pip install no-such-package`"
+    ):
         doctor.versions()
 
 
@@ -219,7 +223,9 @@ def test_damaged_checkpoints_are_named(run, monkeypatch):
 
 def test_missing_checkpoints_are_named(run, monkeypatch):
     shutil.rmtree(run / "checkpoints")
-    assert "there are none; `make train RUN=run`" in findings(monkeypatch, "checkpoints")[0][1]
+    assert (
+        "there are none; `alexnet-tf train --run run`" in findings(monkeypatch, "checkpoints")[0][1]
+    )
 
 
 def test_a_spoiled_model_is_named(run, monkeypatch):
@@ -229,7 +235,7 @@ def test_a_spoiled_model_is_named(run, monkeypatch):
 
 def test_a_missing_model_is_named(run, monkeypatch):
     (run / "model.keras").unlink()
-    assert "model.keras: is not there; `make train" in findings(monkeypatch, "model")[0][1]
+    assert "model.keras: is not there; `alexnet-tf train" in findings(monkeypatch, "model")[0][1]
 
 
 STRANGE_FILES = {

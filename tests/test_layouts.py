@@ -217,7 +217,7 @@ def test_lists_of_somebodys_own_are_not_written_over(here, command):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("beans", None, r"beans: there is no such file or folder. `make data` fetches"),
+        ("beans", None, r"beans: there is no such file or folder. `alexnet-tf data` fetches"),
         ("https://example.org/a.zip", None, r"is an address; download what is there"),
         ("photos/*.jpg", None, r"nothing has such a name; name the folder instead"),
         ("0", None, r"is no file or folder, and cameras are not read"),

@@ -1,12 +1,12 @@
 """What the command line makes of recipes and options."""
 
 import argparse
-import runpy
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from alexnet_tf.commands import train
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs import recipes
 from alexnet_tf.runs.command import training_command
@@ -14,9 +14,6 @@ from alexnet_tf.runs.recipes import RECIPES
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.training.job import prepare
 from alexnet_tf.variants import PAPER
-from tests.support.places import ROOT
-
-parse_arguments = runpy.run_path(str(ROOT / "train_alexnet.py"))["parse_arguments"]
 
 
 @pytest.fixture
@@ -25,7 +22,9 @@ def parse(monkeypatch):
 
     def settings(line):
         monkeypatch.setattr("sys.argv", ["train_alexnet.py", *line.split()])
-        options = vars(parse_arguments())
+        parser = argparse.ArgumentParser()
+        train.add_arguments(parser)
+        options = vars(parser.parse_args())
         return Settings(**{name: options[name] for name in asdict(Settings()) if name in options})
 
     return settings

@@ -40,7 +40,7 @@ def test_a_fresh_clone_answers_and_says_who_does(command, faces):
     assert all(line.split("\t")[1] in ("cat", "dog") for line in result.stdout.splitlines())
     assert len(result.stdout.splitlines()) == 4
     assert result.stderr.count("there is no finished run, so the starter answers") == 1
-    assert "`make weights data train`" in result.stderr
+    assert "`python train_alexnet.py --data PICTURES`" in result.stderr
 
 
 def test_a_run_of_ones_own_comes_first(command, faces, trained_run, tmp_path):
@@ -104,7 +104,7 @@ def test_making_it_ends_with_weights_and_figures(photos, tmp_path, monkeypatch):
 
     (tmp_path / "made").mkdir()
     starter = Run(tmp_path / "made", "starter.npz")
-    monkeypatch.setattr(make_starter, "train_by_script", train)
+    monkeypatch.setattr(make_starter, "train_apart", train)
     monkeypatch.setattr(make_starter, "STARTER_RUN", starter)
     monkeypatch.setattr(make_starter, "FIGURES_PATH", tmp_path / "made/figures.json")
     assert make_starter.make(*photos) == 0

@@ -371,7 +371,10 @@ def test_a_network_of_other_classes_names_them(command, tmp_path, faces, places)
     told = ("predict_alexnet.py", "1", faces / "cat.0.jpg", "--weights", "places.npy")
     told += ("--variant", "cifar32", "--json")
     message = command(*told, code=2).stderr
-    assert "it knows 5 classes; `predict_alexnet.py 1` takes their names by --classes" in message
+    assert (
+        "it knows 5 classes; `python predict_alexnet.py 1` takes their names by --classes"
+        in message
+    )
     for _ in ("Keras", "LiteRT"):
         answer = json.loads(command(*told, "--classes", "places.txt").stdout)
         assert {each["label"] for each in answer["top"]} == set(places)

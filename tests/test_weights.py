@@ -154,7 +154,7 @@ def test_a_plain_array_is_no_weights(tmp_path):
 
 
 def test_a_missing_file_says_where_to_get_it(tmp_path):
-    with pytest.raises(BadFile, match="`make weights` fetches one"):
+    with pytest.raises(BadFile, match="`alexnet-tf weights` fetches one"):
         read_weights(tmp_path / "a.npy")
 
 

@@ -129,8 +129,9 @@ class FinishedRun:
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
-        with self._lock, one_bar(), audible():
+        with self._lock, one_bar() as show, audible():
             yield
+            show("")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from alexnet_tf.data.listing import Rejected, left_out
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.run import STARTER_RUN, finished_run
 from alexnet_tf.runs.settings import Settings
+from alexnet_tf.system import program
 from alexnet_tf.variants import VARIANTS
 
 DEFAULT_SETTINGS = Settings()
@@ -38,7 +39,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         "--resize",
         default=DEFAULT_SETTINGS.resize,
         choices=RESIZES,
-        help="with --weights: from a photo to a square, as train_alexnet.py explains it"
+        help="with --weights: from a photo to a square, as `train` explains it"
         " (%(default)s); a run remembers its own",
     )
 
@@ -49,16 +50,16 @@ def open_network(options: argparse.Namespace) -> Engine:
         return Engine.of_weights(options.weights, options.variant, options.resize)
     run = finished_run(options.run)
     if run is STARTER_RUN and not options.run:
-        print(f"alexnet_tf: {starter.remark()}", file=sys.stderr)
+        print(f"{program.name()}: {starter.remark()}", file=sys.stderr)
     return Engine.of_run(run)
 
 
 def say_left_out(rejected: Sequence[Rejected], failed: Iterable[ImageError]) -> int:
     """Say what is left out; return the exit code: 2 where that is a picture."""
     if rejected:
-        print(f"alexnet_tf: left out: {left_out(rejected)}", file=sys.stderr)
+        print(f"{program.name()}: left out: {left_out(rejected)}", file=sys.stderr)
     code = 0
     for error in failed:
-        print(f"alexnet_tf: left out: {error}", file=sys.stderr)
+        print(f"{program.name()}: left out: {error}", file=sys.stderr)
         code = 2
     return code

@@ -14,17 +14,18 @@ from pathlib import Path
 from alexnet_tf.commands import cli
 from alexnet_tf.data.cifar import CIFAR10
 from alexnet_tf.data.sources import DATA_FOLDER
-from alexnet_tf.errors import UserError
 from alexnet_tf.reports.comparison import comparison_table, write_comparison
 from alexnet_tf.runs.history import Outcome, read_outcome
 from alexnet_tf.runs.recipes import RECIPES
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system import children, signals
+from alexnet_tf.system.program import command
 from alexnet_tf.variants import VARIANTS
 
 HELP = "train several variants alike, and put what came of each into a table and a picture"
-SCRIPT = Path("train_alexnet.py")
+# What Python is told to train.
+TRAIN = ("-m", "alexnet_tf", "train")
 # What may be told to all trainings; the rest is their recipe's.
 SETTINGS = ("epochs", "batch_size", "learning_rate", "weight_decay", "seed", "precision", "threads")
 
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         metavar="DATA",
-        help="pictures as train_alexnet.py takes them, best with folders of classes in train/ and"
+        help="pictures as `train` takes them, best with folders of classes in train/ and"
         f" test/, or {CIFAR10.name} (without it, that is fetched to {DATA_FOLDER}/)",
     )
     parser.add_argument(
@@ -50,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--recipe",
         default="scratch",
         choices=RECIPES,
-        help="defaults of all settings, as train_alexnet.py explains them (%(default)s)",
+        help="defaults of all settings, as `train` explains them (%(default)s)",
     )
     Settings.add_arguments(parser, SETTINGS, defaults=False)
     cli.add_places(parser)
@@ -66,8 +67,8 @@ def run(options: argparse.Namespace) -> int:
     if outcomes:
         print(f"\n{comparison_table(outcomes)}")
         print(f"In {directory}/: table.md, table.csv and curves.png. Next:")
-        print(f"  make tensorboard RUN={directory}")
-        print(f"  python predict_alexnet.py 2 PICTURE --run {directory}/VARIANT")
+        print(f"  {command('tensorboard', directory)}")
+        print(f"  {command('predict')} 2 PICTURE --run {directory}/VARIANT")
     return code
 
 
@@ -76,10 +77,10 @@ def compare(
 ) -> tuple[list[Outcome], int]:
     """Train each variant in ``directory/VARIANT``; return what came of each, and an exit code.
 
-    `options` (name → value) are those of train_alexnet.py, which has to be in the working
-    directory. Runs that were begun go on. A training that fails is an outcome among the others, and
-    makes the code 1; with one that is refused or stopped all ends, and its code is returned. The
-    outcomes so far are written into `directory` each time, for a comparison may take days.
+    `options` (name → value) are those of `train`. Runs that were begun go on. A training that fails
+    is an outcome among the others, and makes the code 1; with one that is refused or stopped all
+    ends, and its code is returned. The outcomes so far are written into `directory` each time, for
+    a comparison may take days.
     """
     outcomes: list[Outcome] = []
     for variant in variants:
@@ -89,7 +90,7 @@ def compare(
             "features": directory / "features",
             "log": directory / "train.log",
         }
-        code = train_by_script({"variant": variant, **options, **places})
+        code = train_apart({"variant": variant, **options, **places})
         if code > 1:
             return outcomes, code
         outcomes.append(read_outcome(run, variant, finished=code == 0))
@@ -97,18 +98,16 @@ def compare(
     return outcomes, 0 if all(outcome.finished for outcome in outcomes) else 1
 
 
-def train_by_script(options: Mapping[str, object]) -> int:
-    """Run train_alexnet.py with `options` (name → value); return its exit code.
+def train_apart(options: Mapping[str, object]) -> int:
+    """Train in a process of its own with `options` (name → value); return its exit code.
 
     That is below 0 when a signal ended it at once. A terminal does not reach it, so that Ctrl-C
-    asks it to stop but once, by us. Raises UserError when it is not in the working directory.
+    asks it to stop but once, by us.
     """
-    if not SCRIPT.is_file():
-        raise UserError(f"this trains in the project's folder, where {SCRIPT} is")
     words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
-    print(f"\n$ python {SCRIPT} {shlex.join(words)}", flush=True)
-    command = children.python(SCRIPT.absolute(), *words)
-    with subprocess.Popen(**command, start_new_session=True) as process:
+    print(f"\n$ {command('train')} {shlex.join(words)}", flush=True)
+    child = children.python(*TRAIN, *words)
+    with subprocess.Popen(**child, start_new_session=True) as process:
         try:
             return process.wait()
         except signals.Stopped:

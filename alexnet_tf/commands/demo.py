@@ -9,14 +9,14 @@ from pathlib import Path
 
 from alexnet_tf import starter
 from alexnet_tf.data.drawings import draw_faces
-from alexnet_tf.errors import RunError, UserError
+from alexnet_tf.errors import RunError
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system import children
+from alexnet_tf.system.program import command
 from alexnet_tf.weights.loading import find_weights
 
 HELP = "the whole job on drawings, without any download"
 EPOCHS = 8
-TRAIN, PREDICT = Path("train_alexnet.py"), Path("predict_alexnet.py")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,12 +30,10 @@ def run(options: argparse.Namespace) -> None:
 
 
 def demo(folder: Path) -> None:
-    """List, train and predict in `folder`, in subprocesses of the scripts in the working directory.
+    """List, train and predict in `folder`, in processes of their own.
 
     Uses the pretrained weights where they are in their place, the starter's convolutions otherwise.
     """
-    if not TRAIN.is_file():
-        raise UserError("run the demo in the project's folder, where train_alexnet.py is")
     photos, run = folder / "photos", folder / "run"
     print(f"Drawing 200 cats and 200 dogs into {photos}/")
     draw_faces(photos)
@@ -54,29 +52,31 @@ def demo(folder: Path) -> None:
         "features": folder / "features",
         "log": folder / "train_alexnet.log",
     }
-    _type("-m", "alexnet_tf", "data", photos, "--out", folder)
-    _type(TRAIN, *(word for name in told for word in (f"--{name}", told[name])))
-    _type(PREDICT, "2", photos / "cat.0.jpg", "--run", run)
+    _type("data", photos, "--out", folder)
+    _type("train", *(word for name in told for word in (f"--{name}", told[name])))
+    _type("predict", "2", photos / "cat.0.jpg", "--run", run)
     several = [photos / f"{name}.{number}.jpg" for number in (1, 2) for name in ("cat", "dog")]
-    _type(PREDICT, "2", *several, "--top", "2", "--run", run)
+    _type("predict", "2", *several, "--top", "2", "--run", run)
     if pretrained:
-        _type(PREDICT, "1", photos / "cat.0.jpg")
+        _type("predict", "1", photos / "cat.0.jpg")
     print(f"""
 Made in {folder}/: photos/ (the drawings), train.txt and val.txt (the split), features/ (pool5 of
 every picture), train_alexnet.log, and run/ with checkpoints/, tensorboard/, history.csv,
 model.keras, the trained network, and report.html, a page about it. Next:
-  make tensorboard RUN={run}   look at the curves on http://localhost:9090
-  make weights                      pretrained weights, for real photos and for ImageNet's classes
-  make data                         25,000 photos of cats and dogs
-  make train                        the real job""")
+  {command("tensorboard", run)}
+    look at the curves on http://localhost:9090
+  {command("weights")}
+    fetch pretrained weights, for real photos and for ImageNet's classes
+  {command("data")}
+    fetch 25,000 photos of cats and dogs
+  {command("train")}
+    the real job""")
 
 
-def _type(*arguments: object) -> None:
+def _type(verb: str, *arguments: object) -> None:
     """Show a command and run it, as if a user had typed it."""
     words = [str(argument) for argument in arguments]
-    print(f"\n$ python {shlex.join(words)}", flush=True)
-    if arguments[0] in (TRAIN, PREDICT):
-        words[0] = str(arguments[0].absolute())
-    result = subprocess.run(**children.python(*words))
+    print(f"\n$ {command(verb)} {shlex.join(words)}", flush=True)
+    result = subprocess.run(**children.python("-m", "alexnet_tf", verb, *words))
     if result.returncode:
         raise RunError(f"that ended with {result.returncode}, so the demo ends here")

@@ -24,6 +24,7 @@ from alexnet_tf.reports.evaluation import (
 )
 from alexnet_tf.runs.run import finished_run
 from alexnet_tf.runs.settings import Settings
+from alexnet_tf.system import program
 from alexnet_tf.variants import VARIANTS
 
 HELP = "how often runs are right about labelled pictures, or pretrained weights about ImageNet's"
@@ -46,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         metavar="DATA",
-        help="labelled pictures, as train_alexnet.py takes them, all of which are used (those that "
+        help="labelled pictures, as `train` takes them, all of which are used (those that "
         "RUN was validated with, in the folder where it was trained)",
     )
     parser.add_argument(
@@ -71,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--resize",
         default="caffe",
         choices=RESIZES,
-        help="with --imagenet: from a photo to a square, as train_alexnet.py explains it;"
+        help="with --imagenet: from a photo to a square, as `train` explains it;"
         " Caffe's published numbers were measured with caffe, torchvision's with short"
         " (%(default)s); a run remembers its own",
     )
@@ -94,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
         evaluation = _of_runs(options)
         as_text, as_json = evaluation_text, evaluation_json
     for error in evaluation.failed:
-        print(f"alexnet_tf: left out: {error}", file=sys.stderr)
+        print(f"{program.name()}: left out: {error}", file=sys.stderr)
     print(json.dumps(as_json(evaluation)) if options.json else as_text(evaluation))
     return 2 if evaluation.failed else 0
 

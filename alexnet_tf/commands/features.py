@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "pictures",
         nargs="+",
         metavar="PICTURES",
-        help="pictures, folders of them, or what train_alexnet.py takes as data",
+        help="pictures, folders of them, or what `train` takes as data",
     )
     parser.add_argument("--layer", default="fc7", choices=FEATURES, help="(%(default)s)")
     parser.add_argument(

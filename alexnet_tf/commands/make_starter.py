@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from alexnet_tf.commands import cli
-from alexnet_tf.commands.compare import train_by_script
+from alexnet_tf.commands.compare import train_apart
 from alexnet_tf.data.sources import DATA_FOLDER
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.evaluate import evaluate_runs
@@ -60,7 +60,7 @@ def make(small: Path, originals: Path) -> int:
     """
     write_lists(small, originals)
     if not RUN.model_path.is_file():
-        code = train_by_script({"recipe": "starter", "data": LISTS, "run": RUN.directory})
+        code = train_apart({"recipe": "starter", "data": LISTS, "run": RUN.directory})
         if code:
             return code
     publish(RUN)

@@ -42,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="DATA",
-        help="add these to the index first: pictures, a folder of them, or what train_alexnet.py"
-        " takes as data. Killed, the same command goes on",
+        help="add these to the index first: pictures, a folder of them, or what `train` takes"
+        " as data. Killed, the same command goes on",
     )
     add("--top", type=arguments.positive, default=6, metavar="N", help="find N (%(default)s)")
     add(

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import appearing
+from alexnet_tf.system.program import command
 from alexnet_tf.system.progress import progress
 from alexnet_tf.system.text import printable
 from alexnet_tf.system.zips import TooManyEntries, open_zip
@@ -29,7 +30,7 @@ LONGEST_NAME, LONGEST_PATH = 255, 3000
 ALWAYS_ALLOWED = 1 << 20
 
 UNPACK_IT = "Unpack it yourself and name the folder"
-BY_HAND = UNPACK_IT + ", or let `python -m alexnet_tf data ARCHIVE {option} N` unpack it"
+BY_HAND = UNPACK_IT + ", or let `{data} ARCHIVE {option} N` unpack it"
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def check_size(archive: Path, promised: int, limits: Limits) -> None:
     if promised > limits.bytes:
         raise UserError(
             f"{archive}: refused, for it unpacks to {promised:,} bytes, more than "
-            f"{limits.bytes:,}. " + BY_HAND.format(option="--max-bytes")
+            f"{limits.bytes:,}. " + BY_HAND.format(data=command("data"), option="--max-bytes")
         )
     if promised > max(limits.ratio * size, ALWAYS_ALLOWED):
         raise UserError(
@@ -115,7 +116,7 @@ def too_many_files(archive: Path, limits: Limits) -> UserError:
     """Make the error of an archive that holds more files than `limits` allow."""
     return UserError(
         f"{archive}: refused, for it holds more than {limits.files:,} files. "
-        + BY_HAND.format(option="--max-files")
+        + BY_HAND.format(data=command("data"), option="--max-files")
     )
 
 

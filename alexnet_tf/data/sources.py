@@ -16,6 +16,7 @@ from alexnet_tf.data.lists import TABLES, find_list, read_lists
 from alexnet_tf.data.tars import unpack_tar
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.download import Published
+from alexnet_tf.system.program import command
 
 __all__ = ["DATA_FOLDER", "PHOTOS", "Entry", "NoPictures", "Source", "open_source"]
 
@@ -46,7 +47,7 @@ OTHER_SUFFIXES = {
 }
 
 HOW_TO_GET = """\
-{source}: {problem}. `make data` fetches 25,000 photos of cats and dogs; or name one of these with
+{source}: {problem}. `{data}` fetches 25,000 photos of cats and dogs; or name one of these with
 --data:
   - a folder that has one folder of pictures for each class of your own
   - folders of classes in train/, val/ and test/, or a zip or .tar.gz of any such folder
@@ -78,7 +79,7 @@ def open_source(source: str | Path, limits: Limits = DEFAULT_LIMITS) -> Source:
     else:
         raise NoPictures(_absent(str(source)))
     if not found.entries:
-        raise NoPictures(HOW_TO_GET.format(source=source, problem="no labelled pictures found"))
+        raise NoPictures(_how_to_get(source, "no labelled pictures found"))
     return found
 
 
@@ -129,4 +130,8 @@ def _absent(source: str) -> str:
         )
     if any(c in source for c in "*?["):
         return f"{source}: nothing has such a name; name the folder instead of the files in it"
-    return HOW_TO_GET.format(source=source, problem="there is no such file or folder")
+    return _how_to_get(source, "there is no such file or folder")
+
+
+def _how_to_get(source: str | Path, problem: str) -> str:
+    return HOW_TO_GET.format(source=source, problem=problem, data=command("data"))

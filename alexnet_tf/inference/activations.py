@@ -25,7 +25,7 @@ from alexnet_tf.weights import fingerprint
 def list_pictures(
     paths: Sequence[str],
 ) -> tuple[list[Picture], list[ImageError], list[Rejected]]:
-    """List the pictures in `paths`, pictures or whatever else train_alexnet.py takes as data.
+    """List the pictures in `paths`, pictures or whatever else a training takes as data.
 
     Folders need no classes. Second come those that cannot be read, and last what these hold besides
     pictures, as (path, reason).

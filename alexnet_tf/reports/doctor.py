@@ -29,6 +29,7 @@ from alexnet_tf.runs.remarks import imbalance
 from alexnet_tf.runs.run import STARTER_RUN, Run, starting_weights
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system.processor import processor_flags
+from alexnet_tf.system.program import command, installing
 from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.variants import get_variant
 from alexnet_tf.weights import Weights, fingerprint
@@ -112,12 +113,14 @@ def versions() -> str:
             if needs.marker is None or needs.marker.evaluate({"extra": ""})
         }
     except metadata.PackageNotFoundError as error:
-        raise UserError(f"{error.name} is not installed; `make setup` installs it") from error
+        raise UserError(
+            f"{error.name} is not installed; `{installing(error.name)}` installs it"
+        ) from error
     for needs in needed:
         if needs.name in found and found[needs.name] not in needs.specifier:
             raise UserError(
-                f"{needs.name} is {found[needs.name]}, not {needs.specifier}; `make setup` "
-                "installs the right one"
+                f"{needs.name} is {found[needs.name]}, not {needs.specifier}; "
+                f"`{installing(str(needs))}` installs the right one"
             )
     return f"python {platform.python_version()}, " + ", ".join(
         f"{name} {version}" for name, version in found.items()
@@ -144,7 +147,7 @@ def network() -> str:
     if not error <= TOLERANCE:  # so written, NaN is caught too
         raise UserError(
             f"its numbers are wrong by {error:.1e} of the largest; install the versions of "
-            "constraints.txt (`make setup LOCKED=1`), or try another machine"
+            "constraints.txt in the project (there `make setup LOCKED=1`), or try another machine"
         )
     return f"right to {error:.0e} of the largest number"
 
@@ -164,7 +167,7 @@ def weights() -> str:
     """Recognize every file of weights in weights/."""
     paths = [path for path in sorted(WEIGHTS_FOLDER.glob("[!.]*")) if _holds_weights(path)]
     if not paths:
-        raise UserError(f"there are none in {WEIGHTS_FOLDER}/; `make weights` fetches some")
+        raise UserError(f"there are none in {WEIGHTS_FOLDER}/; `{command('weights')}` fetches some")
     files = [read_weights_file(path) for path in paths]
     found = ", ".join(f"{file.path}: {file.described()}" for file in files)
     if any("fc8" in file.layers and file.recognized().name in KNOWN for file in files):
@@ -244,7 +247,7 @@ def checkpoints(files: RunFiles) -> str:
     """Read every checkpoint from end to end, and compare it with what the run was told."""
     paths = list_checkpoints(files.run.checkpoints_folder)
     if not paths:
-        raise UserError(f"there are none; `make train RUN={files.run.directory}` makes some")
+        raise UserError(f"there are none; `{command('train', files.run.directory)}` makes some")
     settings, classes = files.settings, files.config["classes"]
     whose = identity(settings, classes, files.config["data"], files.config["weights"])
     expected = Expected.of(settings, len(classes), len(files.dataset.train), whose)
@@ -253,8 +256,8 @@ def checkpoints(files: RunFiles) -> str:
             load_checkpoint(path, expected)
         except BrokenCheckpoint as error:
             raise UserError(
-                f"{error}; `make train RUN={files.run.directory}` sets it aside and goes on after "
-                "the one before it"
+                f"{error}; `{command('train', files.run.directory)}` sets it aside and goes on "
+                "after the one before it"
             ) from error
     return f"{len(paths)} readable, the last is {paths[-1].name}"
 
@@ -264,7 +267,7 @@ def model(files: RunFiles) -> str:
     path = files.run.model_path
     if not path.is_file():
         raise UserError(
-            f"{path}: is not there; `make train RUN={files.run.directory}` ends with it"
+            f"{path}: is not there; `{command('train', files.run.directory)}` ends with it"
         )
     engine = Engine.of_run(files.run)
     _ = engine.weights

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import read_bytes, write_text
+from alexnet_tf.system.program import command, installing
 from alexnet_tf.system.text import printable
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -21,8 +22,8 @@ def check_installed() -> None:
     for name in PACKAGES:
         if not find_spec(name):
             raise UserError(
-                f"a report needs {name}, which is not installed: pip install alexnet_tf[report], or"
-                " make setup"
+                f"a report needs {name}, which is not installed: "
+                + installing("alexnet_tf[report]")
             )
 
 
@@ -52,7 +53,7 @@ def fill(template: str, **values: object) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"name": shown, "percent": percent, "interval": interval}
-    return environment.get_template(template).render(mark=MARK, **values)
+    return environment.get_template(template).render(mark=MARK, typed=command, **values)
 
 
 def shown(name: object, most: int = 60) -> str:

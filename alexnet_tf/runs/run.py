@@ -21,6 +21,7 @@ from alexnet_tf.runs.settings import (
     Settings,
 )
 from alexnet_tf.system.files import read_json, remove_leftovers
+from alexnet_tf.system.program import command, other_run
 from alexnet_tf.system.text import is_printable, printable
 from alexnet_tf.variants import Variant
 from alexnet_tf.weights import Weights
@@ -109,8 +110,7 @@ class Run:
         for name in sorted(names)[:1]:
             raise UserError(
                 f"{self.directory}: holds '{printable(name)}' but no config.json, so it is not a "
-                "run; a training starts only in an empty folder: give another --run (RUN=… with "
-                "make)"
+                f"run; a training starts only in an empty folder: give {other_run()}"
             )
 
     def remove_leftovers(self) -> None:
@@ -130,7 +130,7 @@ class Run:
         if different:
             raise UserError(
                 f"{self.directory}: was started with other settings: {different}. "
-                "Give the same ones to go on, or another --run (RUN=… with make) to start afresh"
+                f"Give the same ones to go on, or {other_run()} to start afresh"
             )
 
 
@@ -158,7 +158,7 @@ def finished_run(directory: str | Path | None) -> Run:
     if not run.model_path.is_file():
         raise UserError(
             f"{run.directory}: holds no finished model (model.keras); train one with "
-            f"`make train RUN={run.directory}`, or name another with --run"
+            f"`{command('train', run.directory)}`, or name another with --run"
         )
     return run
 

@@ -12,6 +12,7 @@ from alexnet_tf.data.images import RESIZES
 from alexnet_tf.errors import UserError
 from alexnet_tf.system import arguments
 from alexnet_tf.system.processor import PRECISIONS
+from alexnet_tf.system.program import command
 from alexnet_tf.system.text import is_printable, printable
 from alexnet_tf.variants import (
     ACTIVATIONS,
@@ -80,9 +81,9 @@ class Settings:
     weights: str = _network(
         "weights/bvlc_alexnet.npy",
         "what to start from: pretrained weights (a file of Caffe, ONNX, PyTorch, safetensors or"
-        " this program; in place of the default whichever format `make weights` fetched) or"
-        " starter, of which all layers but fc8 are taken; the directory of a finished run, of which"
-        " fc8 is taken too; or none, and all layers start at random",
+        f" this program; in place of the default whichever format `{command('weights')}` fetched)"
+        " or starter, of which all layers but fc8 are taken; the directory of a finished run, of"
+        " which fc8 is taken too; or none, and all layers start at random",
         "FILE",
         arguments.place,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from alexnet_tf.system.files import read_json
+from alexnet_tf.system.program import command
 
 # What it is called on command lines, in place of a file of weights or of a run.
 NAME = "starter"
@@ -31,6 +32,6 @@ def remark() -> str:
     accuracy = read_json(FIGURES_PATH)["originals"]["accuracy"]
     return (
         "there is no finished run, so the starter answers, which knows cats and dogs alone: right "
-        f"about {accuracy:.0%} of photos that it had never seen. `make weights data train` makes a "
-        "better one; --data trains on pictures of your own"
+        f"about {accuracy:.0%} of photos that it had never seen. `{command('train')} --data "
+        "PICTURES` makes one that knows your own"
     )

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from alexnet_tf.system import program
+
 # Where this very package is imported from.
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,5 +23,6 @@ def python(*words: object) -> dict[str, Any]:
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
         "args": [sys.executable, "-P", *map(str, words)],
-        "env": os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        "env": os.environ
+        | {"PYTHONPATH": os.pathsep.join(paths), program.VARIABLE: program.face()},
     }

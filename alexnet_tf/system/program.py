@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
-# What pip installs; what lies in a checkout, by verb; and goals of the Makefile there.
-ENTRY_POINT = "alexnet-tf"
+# What pip installs, and so what a library's user has; the package itself; and what a checkout has.
+ENTRY_POINT, MODULE, CHECKOUT = FACES = ("alexnet-tf", "python -m alexnet_tf", "make")
+# In a checkout: scripts, by verb, and goals of the Makefile.
 SCRIPTS = {"train": "train_alexnet.py", "predict": "predict_alexnet.py"}
-GOALS = ("data", "weights", "tensorboard", "doctor", "setup")
+GOALS = ("data", "weights", "tensorboard")
+# How the program was started that started this one, for that is what a user typed.
+VARIABLE = "ALEXNET_TF_TYPED"
 
 
 def name() -> str:
@@ -18,13 +22,40 @@ def name() -> str:
     return started if started in (ENTRY_POINT, *SCRIPTS.values()) else "alexnet_tf"
 
 
-def command(verb: str) -> str:
-    """Return how `verb` is typed: ``alexnet-tf train`` by those who have that, and so do libraries;
-    ``python -m alexnet_tf train``; or ``python train_alexnet.py`` and ``make data`` in a checkout.
-    """
-    if name() in SCRIPTS.values() or "MAKELEVEL" in os.environ:
-        if verb in SCRIPTS:
-            return f"python {SCRIPTS[verb]}"
-        return f"make {verb}" if verb in GOALS else f"python -m alexnet_tf {verb}"
+def face() -> str:
+    """Return which of `FACES` the program was started by."""
+    if os.environ.get(VARIABLE) in FACES:
+        return os.environ[VARIABLE]
+    if name() in SCRIPTS.values() or _by_make():
+        return CHECKOUT
     is_module = Path(sys.argv[0]).parts[-2:] == ("alexnet_tf", "__main__.py")
-    return f"python -m alexnet_tf {verb}" if is_module else f"{ENTRY_POINT} {verb}"
+    return MODULE if is_module else ENTRY_POINT
+
+
+def command(verb: str, run: object = None) -> str:
+    """Return how `verb` is typed, and asked about a run where that is named.
+
+    ``alexnet-tf train --run RUN``, ``python train_alexnet.py --run RUN``, ``make data``, …
+    """
+    named = "" if run is None else shlex.quote(str(run))
+    if face() == CHECKOUT and verb in GOALS:
+        return f"make {verb}" + (f" RUN={named}" if named else "")
+    start = f"{ENTRY_POINT if face() == ENTRY_POINT else MODULE} {verb}"
+    if face() == CHECKOUT and verb in SCRIPTS:
+        start = f"python {SCRIPTS[verb]}"
+    option = ("--run", named) if verb in SCRIPTS else (named,)
+    return " ".join((start, *option)) if named else start
+
+
+def installing(package: str) -> str:
+    """Return the command that installs a package that is missing."""
+    return "make setup" if face() == CHECKOUT else f"pip install {shlex.quote(package)}"
+
+
+def other_run() -> str:
+    """Return how another run is named."""
+    return "another --run" + (" (RUN=… with make)" if _by_make() else "")
+
+
+def _by_make() -> bool:
+    return "MAKELEVEL" in os.environ

@@ -37,16 +37,16 @@ def _is_notebook() -> bool:
 
 
 def _line_of_cell() -> Show:
-    """Return what shows a text below the cell, in place of what it showed before."""
+    """Return what shows a text below the cell, in place of what it showed before; or "" nothing."""
     from IPython.display import display
 
     shown = []
 
     def show(text: str) -> None:
-        data = {"text/plain": text}
+        data = {"text/plain": text} if text else {}
         if shown:
             shown[0].update(data, raw=True)
-        else:
+        elif text:
             shown.append(display(data, raw=True, display_id=True))
 
     return show

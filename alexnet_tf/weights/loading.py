@@ -10,6 +10,7 @@ import numpy as np
 
 from alexnet_tf.errors import BadFile
 from alexnet_tf.starter import WEIGHTS_PATH, weights_path
+from alexnet_tf.system.program import command
 from alexnet_tf.system.text import printable
 from alexnet_tf.variants import CONV_LAYERS, FC_LAYERS, Variant
 from alexnet_tf.weights import Weights
@@ -80,8 +81,8 @@ class WeightsFile:
                 remark = ""
                 if name == "fc8" and found.shape[:-1] == expected[:-1]:
                     remark = (
-                        f": it knows {found.shape[-1]} classes; `predict_alexnet.py 1` takes their "
-                        "names by --classes FILE, a name a line"
+                        f": it knows {found.shape[-1]} classes; `{command('predict')} 1` takes "
+                        "their names by --classes FILE, a name a line"
                     )
                 raise BadFile(
                     f"{self.path}: the {part} of {name} should have the shape {expected}, but has "
@@ -135,8 +136,8 @@ def read_weights_file(path: str | Path, with_slopes: bool = False) -> WeightsFil
         raise BadFile(f"{file}: is a folder, where a file of weights is expected")
     if not file.is_file():
         raise BadFile(
-            f"{file}: there is no such file of weights; `make weights` fetches one, and --weights "
-            "starter --variant starter needs none"
+            f"{file}: there is no such file of weights; `{command('weights')}` fetches one, and "
+            "--weights starter --variant starter needs none"
         )
     try:
         reader = choose_reader(file)

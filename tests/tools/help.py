@@ -14,8 +14,6 @@ from tests.support.places import ROOT
 
 PAGE = ROOT / "docs" / "help.md"
 PROGRAMS = (
-    "train_alexnet.py",
-    "predict_alexnet.py",
     "-m alexnet_tf",
     *(f"-m alexnet_tf {verb}" for verb in VERBS),
     "-m alexnet_tf.commands.make_starter",
@@ -25,7 +23,9 @@ BEGINNING = """\
 # Every command and its options
 
 `python -m tests.tools.help` writes this page; please change the options, not the page.
-`make` alone lists the targets that call these commands.
+`alexnet-tf VERB`, which pip installs, is `python -m alexnet_tf VERB`. In a checkout
+`train_alexnet.py` is `train`, and `predict_alexnet.py` is `predict`, with a mode in front of its
+pictures. `make` alone lists the targets that call these commands.
 """
 
 

@@ -1,0 +1,240 @@
+"""What a program in Python does: train, open a run, ask it."""
+
+from __future__ import annotations
+
+import inspect
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import alexnet_tf
+from alexnet_tf.commands import evaluate
+from alexnet_tf.runs.run import Run
+from alexnet_tf.runs.settings import DEFAULTS
+from alexnet_tf.system import signals
+from alexnet_tf.training import loop
+from tests.support.verbs import run_verb
+
+# Of the starter's convolutions a small head is trained in seconds.
+SMALL = {
+    "weights": "starter", "variant": "starter", "epochs": 2, "batch_size": 16, "units": 16,
+    "precision": "float32", "tensorboard": "off", "report": False,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("api")
+
+
+@pytest.fixture(scope="module")
+def run(folder, faces):
+    """What training as a program does returns."""
+    return alexnet_tf.train(faces, folder / "run", features=folder / "features", **SMALL)
+
+
+@pytest.fixture
+def cat(faces):
+    return faces / "cat.0.jpg"
+
+
+def test_a_training_returns_what_can_be_asked(run, folder):
+    assert run.directory == folder / "run" and run.classes == ("cat", "dog")
+    assert run.variant.name == "starter" and run.settings["batch_size"] == 16
+    assert [epoch["epoch"] for epoch in run.history] == [1, 2]
+    assert repr(run).startswith(f"<FinishedRun {folder}/run: cat, dog; 2 epochs, best val_accuracy")
+
+
+def test_a_run_that_was_trained_before_is_opened(run, cat):
+    opened = alexnet_tf.load_run(run.directory)
+    assert opened.predict(cat) == run.predict(cat) and opened.history == run.history
+
+
+def test_a_picture_gets_an_answer_with_label_and_probability(run, cat):
+    answer = run.predict(cat)
+    assert (answer.label, answer.probability) == answer.top[0] and len(answer.top) == 2
+    assert sum(probability for _, probability in answer.top) == pytest.approx(1)
+    assert run.predict(cat, top=1).top == answer.top[:1]
+
+
+def test_a_picture_may_be_a_path_bytes_an_image_or_an_array(run, cat):
+    """A JPEG that is decoded at its full size by Pillow, and not smaller, may be a grey apart."""
+    image = Image.open(cat)
+    kinds = [str(cat), cat.read_bytes(), memoryview(cat.read_bytes()), image, np.asarray(image)]
+    answers = [run.predict(kind) for kind in kinds] + run.predict(kinds)
+    for answer in answers:
+        assert answer.probability == pytest.approx(run.predict(cat).probability, abs=0.01)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "I", "I;16", "CMYK", "F"])
+def test_an_image_may_have_any_mode(run, cat, mode):
+    grey = Image.open(cat).convert("L")
+    image = grey.convert("RGB").convert(mode) if mode != "I;16" else grey.convert(mode)
+    if mode in ("I;16", "I"):
+        image = Image.fromarray((np.asarray(grey).astype(np.uint16) << 8).astype(np.uint16))
+    answer = run.predict(image)
+    assert answer.label in run.classes
+    if mode not in ("1", "P", "CMYK"):  # which change the colours
+        assert answer.probability == pytest.approx(run.predict(grey).probability, abs=0.02)
+
+
+def test_an_image_that_a_camera_turned_is_upright(run, cat, tmp_path):
+    image = Image.open(cat).transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # what turns it back
+    image.save(tmp_path / "turned.png", exif=exif)
+    with Image.open(tmp_path / "turned.png") as turned:
+        assert run.predict(turned).top == run.predict(Image.open(cat)).top
+
+
+def test_a_picture_that_cannot_be_read_is_an_error_that_names_it(run, cat, tmp_path):
+    with pytest.raises(alexnet_tf.UserError, match=r"nope\.jpg: does not exist"):
+        run.predict("nope.jpg")
+    good, bad = run.predict([cat, b"text"])
+    assert good.label in run.classes and "a picture of 4 bytes: is text" in str(bad.error)
+    with pytest.raises(alexnet_tf.UserError, match="is text, no picture"):
+        _ = bad.label
+    with pytest.raises(alexnet_tf.UserError, match=r"nope\.jpg: does not exist"):
+        run.features([cat, "nope.jpg"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (7, "int: is no picture; give a path"),
+        (None, "NoneType: is no picture"),
+        (np.zeros((8, 8, 3)), r"float64 \(8, 8, 3\): is no picture; that should be uint8"),
+        (np.zeros((8, 8, 5), np.uint8), r"uint8 \(8, 8, 5\): is no picture"),
+        (np.zeros((0, 8, 3), np.uint8), "is no picture"),
+        (b"", "is empty"),
+        (Image.new("RGB", (0, 3)), "is a broken picture"),
+    ],
+)
+def test_what_is_no_picture_is_refused(run, wrong, message):
+    with pytest.raises(alexnet_tf.UserError, match=message):
+        run.predict(wrong)
+
+
+def test_no_pictures_get_no_answers(run):
+    assert run.predict([]) == []
+
+
+def test_an_array_of_several_pictures_is_a_list_of_them(run, cat):
+    several = np.stack([np.asarray(Image.open(cat))] * 3)
+    assert len(run.predict(several)) == 3
+
+
+def test_it_tells_how_good_it_is_as_the_command_does(run, faces, capsys):
+    found = run.evaluate(faces)
+    assert run_verb(evaluate, run.directory, "--data", faces, "--json") == 0
+    assert f'"accuracy": {found["accuracy"]}' in capsys.readouterr().out
+    assert found["pictures"] == 60 and run.evaluate()["pictures"] == 8
+
+
+def test_features_and_explanations_are_of_one_picture_or_of_each(run, cat):
+    assert run.features(cat, layer="fc7").shape == (16,)
+    assert run.features([cat, cat.read_bytes()], layer="fc6").shape == (2, 16)
+    explanation = run.explain(Image.open(cat), label="dog")
+    assert explanation.label == "dog" and explanation.heat.max() == pytest.approx(1)
+    first, second = run.explain([cat, cat])
+    np.testing.assert_allclose(first.heat, second.heat, atol=1e-5)
+    with pytest.raises(alexnet_tf.UserError, match="there is no class 'bird'"):
+        run.explain(cat, label="bird")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epoch": 3}, "epoch: there is no such setting; did you mean epochs?"),
+        ({"batchsize": 3}, "did you mean batch_size?"),
+        ({"zzz": 3}, r"zzz: there is no such setting; help\(alexnet_tf.train\) lists them"),
+        ({"epochs": 0}, "--epochs: '0' should be a whole number above 0"),
+        ({"epochs": "3"}, "--epochs: should be of the type int, but is '3'"),
+        ({"variant": "vgg"}, "--variant: should be one of|the variants are"),
+        ({"recipe": "quick"}, "--recipe: should be one of head, .*, but is 'quick'"),
+        ({"weights": "nowhere.npy"}, r"nowhere\.npy: .*`alexnet-tf weights` fetches one"),
+    ],
+)
+def test_a_wrong_setting_is_a_sentence(tmp_path, faces, settings, message):
+    with pytest.raises(alexnet_tf.UserError, match=message):
+        alexnet_tf.train(faces, tmp_path / "run", **settings)
+    assert not (tmp_path / "run").exists()
+
+
+def test_pictures_that_are_not_there_are_said_how_to_get(tmp_path):
+    with pytest.raises(alexnet_tf.UserError, match="`alexnet-tf data` fetches 25,000 photos"):
+        alexnet_tf.train(tmp_path / "nowhere", tmp_path / "run", **SMALL)
+
+
+def test_a_run_that_is_not_there_is_said_how_to_get(tmp_path):
+    with pytest.raises(alexnet_tf.UserError, match="`alexnet-tf train --run "):
+        alexnet_tf.load_run(tmp_path)
+
+
+def test_what_is_not_told_is_as_on_the_command_line(tmp_path, faces):
+    """Without weights that is another recipe; of what goes on it is what it was told at first."""
+    told = {"weights": "none", "train": "all", "variant": "lenet5", "report": False, "epochs": 1}
+    directory = tmp_path / "run"
+    run = alexnet_tf.train(faces, directory, features=tmp_path / "features", seed=3, **told)
+    assert run.settings["batch_size"] == DEFAULTS["batch_size"] and run.settings["seed"] == 3
+    again = alexnet_tf.train(faces, directory, features=tmp_path / "features", epochs=2)
+    assert again.settings["variant"] == "lenet5" and len(again.history) == 2
+
+
+def _interrupted(monkeypatch, at):
+    """Let Ctrl-C come when the epoch `at` has begun, in the main thread."""
+    run_epoch = loop.Trainer.run_epoch
+
+    def interrupted(trainer, history, *rest):
+        if len(history) == at:
+            signal.raise_signal(signal.SIGINT)
+        return run_epoch(trainer, history, *rest)
+
+    monkeypatch.setattr(loop.Trainer, "run_epoch", interrupted)
+
+
+def test_ctrl_c_ends_a_step_and_the_same_call_goes_on(run, tmp_path, faces, monkeypatch):
+    before = [signal.getsignal(number) for number in signals.SIGNALS]
+    told = {**SMALL, "features": run.settings["features"]}
+    with pytest.MonkeyPatch.context() as patch:
+        _interrupted(patch, at=1)
+        with pytest.raises(KeyboardInterrupt, match="called again, it goes on from there"):
+            alexnet_tf.train(faces, tmp_path / "run", **told)
+    assert [signal.getsignal(number) for number in signals.SIGNALS] == before
+    (unfinished,) = (tmp_path / "run/checkpoints").glob("*.unfinished.npz")
+    finished = alexnet_tf.train(faces, tmp_path / "run", **told)
+    assert not unfinished.exists()
+    for ours, theirs in zip(finished.history, run.history, strict=True):
+        assert ours | {"seconds": 0} == theirs | {"seconds": 0}
+
+
+def test_it_trains_and_answers_off_the_main_thread(run, tmp_path, faces, cat):
+    told = {**SMALL, "features": run.settings["features"]}
+    found = []
+
+    def work():
+        found.append(alexnet_tf.train(faces, tmp_path / "run", **told).predict(cat))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found[0].top == run.predict(cat).top
+
+
+def test_other_probabilities_than_imagenets_are_said_where_to_ask(run):
+    model = alexnet_tf.load_model(Run(run.directory).model_path)
+    answers = model.predict(np.zeros((1, *model.input_shape[1:]), np.float32), verbose=0)
+    with pytest.raises(ValueError, match=r"\(1, 2\).*alexnet_tf\.load_run\(DIRECTORY\)\.predict"):
+        alexnet_tf.decode_predictions(answers)
+
+
+def test_help_names_every_setting_with_its_default():
+    parameters = inspect.signature(alexnet_tf.train).parameters
+    assert {*DEFAULTS} <= {*parameters} and parameters["epochs"].default == 30
+    assert "\n    epochs: how often every training picture is seen" in alexnet_tf.train.__doc__
+    assert {"train", "load_run", "AlexNet"} <= {*dir(alexnet_tf)}
+    assert (Path(alexnet_tf.__file__).parent / "py.typed").is_file()

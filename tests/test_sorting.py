@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from contextlib import suppress
 from hashlib import sha256
 
@@ -9,10 +10,11 @@ import pytest
 
 from alexnet_tf.commands import predict
 from alexnet_tf.errors import UserError
-from alexnet_tf.exports import sorting
-from alexnet_tf.exports.sorting import Sorter, folder_names, undo
+from alexnet_tf.exports.sorting import Sorter, folder_names
+from alexnet_tf.exports.undo import undo
 from alexnet_tf.inference.answering import Answering
 from alexnet_tf.inference.classifier import Answer
+from alexnet_tf.system.transfers import WAYS
 from tests.support.verbs import run_verb
 from tests.test_hostile_names import ODD, UNFIT
 
@@ -62,7 +64,7 @@ def sort(photos, by="copy", into="sorted", unsure=0.0, ask=answer):
         return [each.file for each in answering.answers(remaining)]
 
 
-@pytest.mark.parametrize("by", sorting.WAYS)
+@pytest.mark.parametrize("by", WAYS)
 def test_pictures_go_to_their_class_and_back_again(photos, tmp_path, by):
     before = contents(photos)
     sort(photos, by, unsure=0.7)
@@ -110,7 +112,7 @@ def test_sorted_in_place_and_again_nothing_changes(photos):
     }
 
 
-@pytest.mark.parametrize("by", sorting.WAYS)
+@pytest.mark.parametrize("by", WAYS)
 @pytest.mark.parametrize("step", ["link", "unlink", "copy2", "mkdir", "answer"])
 @pytest.mark.parametrize("after", [False, True])
 def test_killed_at_any_moment_it_goes_on_and_loses_nothing(
@@ -134,9 +136,9 @@ def test_killed_at_any_moment_it_goes_on_and_loses_nothing(
     for count in (1, 2, 4):
         with monkeypatch.context() as patch:
             if step in ("link", "unlink", "mkdir"):
-                patch.setattr(sorting.os, step, dying(getattr(os, step), count))
+                patch.setattr(os, step, dying(getattr(os, step), count))
             elif step == "copy2":
-                patch.setattr(sorting.shutil, "copy2", dying(sorting.shutil.copy2, count))
+                patch.setattr(shutil, "copy2", dying(shutil.copy2, count))
             with suppress(Killed):
                 sort(photos, by, ask=dying(answer, count) if step == "answer" else answer)
         assert set(before) <= {*contents(photos).values(), *contents(tmp_path / "sorted").values()}
@@ -158,7 +160,7 @@ def test_on_another_disk_pictures_are_copied_and_a_link_is_refused(
             raise OSError(errno.EXDEV, "Invalid cross-device link")
         real(source, target)
 
-    monkeypatch.setattr(sorting.os, "link", link)
+    monkeypatch.setattr(os, "link", link)
     before = contents(photos)
     if by == "link":
         with pytest.raises(UserError, match="is on another disk, or the disk has none; take --by"):

@@ -74,7 +74,7 @@ def watched(files_of_looks, predictions, sorter):
 
     with predictions.opened(), sorter.opened(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(answering, "arrivals", lambda folder: iter(files_of_looks))
-        list(Answering(ask, predictions, sorter).watch("inbox"))
+        list(Answering(ask, 1, predictions, sorter).watch("inbox"))
     return asked
 
 
@@ -100,8 +100,8 @@ def test_watched_again_it_answers_what_is_new(inbox, by):
     assert names == ["a (2).jpg", "a.jpg", "b.jpg"]
 
 
-def test_what_arrives_is_printed_until_ctrl_c(inbox, faces, trained_run):
-    words = [str(ROOT / "predict_alexnet.py"), "2", "--watch", "inbox", "--run", str(trained_run)]
+def test_what_arrives_is_printed_until_ctrl_c(inbox, faces):
+    words = [str(ROOT / "predict_alexnet.py"), "2", "--watch", "inbox", "--run", "starter"]
     process = subprocess.Popen(
         [sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

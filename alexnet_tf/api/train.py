@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from alexnet_tf.api.finished import FinishedRun, audible, load_run
-from alexnet_tf.api.whole import train_whole
+from alexnet_tf.api.whole import meet, train_whole
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.recipes import RECIPES, usual
 from alexnet_tf.runs.run import DEFAULT_RUN
@@ -44,7 +44,8 @@ def train(
     chosen = RECIPES[recipe or usual(told.get("weights"))]
     with one_bar() as show, _heeding_interrupts(), audible():
         typed = {*told, *RECIPES.get(recipe, ())}
-        train_whole(Settings(**chosen | told), os.fspath(run), typed, LOG)
+        settings = Settings(**chosen | told)
+        train_whole(settings, os.fspath(run), typed, LOG, meet(settings))
         finished = load_run(run)
         show(repr(finished))
     return finished

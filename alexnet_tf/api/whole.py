@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Collection
+from dataclasses import replace
 from logging import Logger
 from typing import TYPE_CHECKING
 
@@ -19,13 +20,33 @@ if TYPE_CHECKING:
     from alexnet_tf.training.distribution import Workers
 
 
-def train_whole(settings: Settings, directory: str, typed: Collection[str], log: Logger) -> bool:
+def meet(settings: Settings) -> Workers | None:
+    """Start TensorFlow as one of the workers that TF_CONFIG names, which tell each other what to
+    train; None without one. Raises UserError for a TF_CONFIG that cannot be used, RunError when the
+    others do not come."""
+    if "TF_CONFIG" not in os.environ:
+        return None
+
+    def join() -> Workers:
+        from alexnet_tf.training.distribution import Workers
+
+        return Workers.join(settings.worker_timeout)
+
+    return import_tensorflow(settings.threads, join)
+
+
+def train_whole(
+    settings: Settings,
+    directory: str,
+    typed: Collection[str],
+    log: Logger,
+    workers: Workers | None = None,
+) -> None:
     """Train, or go on training, in `directory`; leave there the network and the report.
 
-    `typed` names the settings that somebody gave, as `prepare` takes them. With a TF_CONFIG this
-    process is one of several workers, of which the chief writes the run; returns whether it is
-    that. Raises UserError on Windows, where nobody has ever trained, and whatever `prepare` and the
-    training raise.
+    `typed` names the settings that somebody gave, as `prepare` takes them. Of several `workers` the
+    chief leaves it. Raises UserError on Windows, where nobody has ever trained, and whatever
+    `prepare` and the training raise.
     """
     if sys.platform == "win32":
         raise UserError(
@@ -33,9 +54,10 @@ def train_whole(settings: Settings, directory: str, typed: Collection[str], log:
             "trained there answers here too"
         )
     watch = Stopwatch()
-    workers = _meet(settings) if "TF_CONFIG" in os.environ else None
     if workers:
         job = workers.of_chief(lambda: prepare(settings, directory, typed))
+        # Its place for features may be another one on each machine.
+        job = replace(job, settings=replace(job.settings, features=settings.features))
     else:
         job = prepare(settings, directory, typed)
     log.info("training in %s\n%s", directory, job.dataset.summary())
@@ -48,21 +70,9 @@ def train_whole(settings: Settings, directory: str, typed: Collection[str], log:
     watch.lap("starting TensorFlow")
     train(job, log, watch, workers)
     if workers and not workers.is_chief:
-        return False
+        return
     add_seconds(job.run, watch.seconds)
     if job.settings.report:
         from alexnet_tf.reports.run_report import leave_report
 
         leave_report(job.run, log)
-    return True
-
-
-def _meet(settings: Settings) -> Workers:
-    """Start TensorFlow as one of several workers, which tell each other what to train."""
-
-    def join() -> Workers:
-        from alexnet_tf.training.distribution import Workers
-
-        return Workers.join(settings.worker_timeout)
-
-    return import_tensorflow(settings.threads, join)

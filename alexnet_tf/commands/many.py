@@ -10,15 +10,16 @@ from pathlib import Path
 
 from alexnet_tf.data.listing import left_out
 from alexnet_tf.errors import UserError
-from alexnet_tf.exports import sorting
 from alexnet_tf.exports.predictions import Predictions
 from alexnet_tf.exports.sorting import Sorter
+from alexnet_tf.exports.undo import undo
 from alexnet_tf.inference import ray_data
 from alexnet_tf.inference.answering import Answering
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.selection import Selection, Shard, select
 from alexnet_tf.system import arguments, program
 from alexnet_tf.system.text import printable, printable_lines
+from alexnet_tf.system.transfers import WAYS
 
 # Options that only say how to sort.
 NEEDS = {"by": "--by", "unsure": "--unsure"}
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="put each picture into a folder of its class in DIR, under its name or a numbered one;"
         " undo.csv there lists what was done, for --undo",
     )
-    add("--by", choices=sorting.WAYS, help="copy, hard link or move when sorting (copy)")
+    add("--by", choices=WAYS, help="copy, hard link or move when sorting (copy)")
     add(
         "--unsure",
         type=arguments.share,
@@ -97,11 +98,11 @@ def check(options: argparse.Namespace) -> None:
         ray_data.check_ray()
 
 
-def undo(options: argparse.Namespace) -> int:
+def take_back(options: argparse.Namespace) -> int:
     """Take back what was sorted; return 2 where that could not be done with all."""
     code = 0
     for directory in [options.sort_into] if options.sort_into else options.pictures:
-        count, reasons = sorting.undo(Path(directory))
+        count, reasons = undo(Path(directory))
         for reason in reasons:
             print(f"{program.name()}: {printable_lines(reason)}", file=sys.stderr)
             code = 2
@@ -114,7 +115,8 @@ def choose(options: argparse.Namespace) -> Selection:
     selection = select(options.pictures, options.shard)
     if selection.rejected:
         print(f"{program.name()}: left out: {left_out(selection.rejected)}", file=sys.stderr)
-    if not selection.total and not (options.sort_into or options.out):
+    results = [path for path in (options.out, options.sort_into) if path and path.exists()]
+    if not selection.total and not results:  # else all may have been moved
         raise UserError(f"{options.pictures[0]}: holds no pictures")
     return selection
 
@@ -134,7 +136,7 @@ def opened(
         }
         predictions = Predictions(options.out, made_by, top)
     if options.sort_into:
-        by = options.by or sorting.WAYS[0]
+        by = options.by or WAYS[0]
         sorter = Sorter(options.sort_into, classifier.classes, by, options.unsure or 0)
 
     def ask(files):
@@ -146,7 +148,7 @@ def opened(
         for each in (predictions, sorter):
             if each:
                 stack.enter_context(each.opened())
-        yield Answering(ask, predictions, sorter)
+        yield Answering(ask, classifier.batch, predictions, sorter)
 
 
 def say_what_is_done(answering: Answering) -> int:
@@ -158,8 +160,7 @@ def say_what_is_done(answering: Answering) -> int:
         unread = f", of which {failed:,} could not be read" if failed else ""
         print(f"{answering.predictions.path}: {len(errors):,} pictures{unread}")
     if answering.sorter:
-        folders = ", ".join(
-            f"{name} {n:,}" for name, n in sorted(answering.sorter.counts().items())
-        )
-        print(f"{printable(answering.sorter.directory)}: {printable(folders) or 'nothing'}")
+        counts = sorted(answering.sorter.counts().items())
+        folders = ", ".join(f"{printable(name)} {count:,}" for name, count in counts)
+        print(f"{printable(answering.sorter.directory)}: {folders or 'nothing'}")
     return 2 if failed else 0

@@ -116,7 +116,7 @@ def run(options: argparse.Namespace) -> int:
     """Print, write or sort by the answer for each picture; return 2 if one could not be read."""
     many.check(options)
     if options.undo:
-        return many.undo(options)
+        return many.take_back(options)
     classifier = Classifier(_open_engines(options), options.crops)
     goes_into_json = options.json or (options.out and options.out.suffix == ".jsonl")
     top = options.top or (5 if options.mode == IMAGENET or goes_into_json else 1)
@@ -127,7 +127,8 @@ def run(options: argparse.Namespace) -> int:
     selection = many.choose(options)
     with many.opened(options, classifier, top, selection.total) as answering:
         remaining = answering.remaining(selection.pictures)
-        answers = answering.answers(remaining)
+        again = answering.again(selection.pictures, remaining)
+        answers = answering.answers(remaining, again)
         if options.out:
             count = len(selection.pictures)
             answers = progress(answers, count, "answering", count - len(remaining))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 
-from alexnet_tf.api.whole import train_whole
+from alexnet_tf.api.whole import meet, train_whole
 from alexnet_tf.commands import cli
 from alexnet_tf.runs.recipes import RECIPES, usual
 from alexnet_tf.runs.run import DEFAULT_RUN
@@ -62,7 +63,11 @@ def _add_options(parser: argparse.ArgumentParser, defaults: bool = True) -> None
 
 def run(options: argparse.Namespace) -> None:
     """Train as the command line says."""
-    settings = {name: value for name, value in vars(options).items() if name in DEFAULTS}
-    log = cli.open_log(options.log)
-    if train_whole(Settings(**settings), options.run, options.typed, log):
+    told = {name: value for name, value in vars(options).items() if name in DEFAULTS}
+    settings = Settings(**told)
+    workers = meet(settings)
+    is_chief = not workers or workers.is_chief
+    log = cli.open_log(options.log if is_chief else os.devnull)
+    train_whole(settings, options.run, options.typed, log, workers)
+    if is_chief:
         log.info("try it: %s 2 PICTURE --run %s", command("predict"), options.run)

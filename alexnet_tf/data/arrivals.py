@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from alexnet_tf.data.decoding import ImageError, decoded
 from alexnet_tf.data.kinds import is_meant_as_picture
 from alexnet_tf.data.listing import list_files
+from alexnet_tf.system import signals
 
 # Seconds between two looks at a folder: a file that is the same in both may be whole. Where it
 # cannot be read, that is believed when it has not changed for so many.
@@ -37,6 +38,7 @@ def arrivals(folder: str, wait: Callable[[float], None] = time.sleep) -> Iterato
         yield [path for path in whole if is_meant_as_picture(path)]
         before = now
         wait(PERIOD)
+        signals.check()
 
 
 def _look(folder: str) -> dict[str, State]:

@@ -104,7 +104,9 @@ def _orientation(content: tf.Tensor) -> tf.Tensor:
 
     def after(name: bytes, distance: int) -> tf.Tensor:
         starts = tf.maximum(places - distance, 0)
-        return tf.equal(tf.strings.substr(contents, starts, tf.fill(tf.shape(places), len(name))), name)
+        return tf.equal(
+            tf.strings.substr(contents, starts, tf.fill(tf.shape(places), len(name))), name
+        )
 
     places = tf.boolean_mask(places, after(b"Exif\0\0", 6) | after(b"eXIf", 4) | after(b"EXIF", 8))
     found = tf.size(places) > 0
@@ -121,9 +123,7 @@ def _orientation_at(data: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
     tags = tf.reshape(tags[: tf.size(tags) // 12 * 12], (-1, 12))
     # Each as `_number` reads it, all at once.
     order = tf.where(little, (1, 256), (256, 1))
-    names, kinds, values = (
-        tf.reduce_sum(tags[:, at : at + 2] * order, axis=1) for at in (0, 2, 8)
-    )
+    names, kinds, values = (tf.reduce_sum(tags[:, at : at + 2] * order, axis=1) for at in (0, 2, 8))
     values = tf.boolean_mask(values, (names == ORIENTATION) & (kinds == SHORT))
     return tf.concat([values, (1,)], axis=0)[0]
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from alexnet_tf.data.arrivals import arrivals
 from alexnet_tf.exports.predictions import Predictions
 from alexnet_tf.exports.sorting import Sorter
 from alexnet_tf.inference.classifier import Answer
+from alexnet_tf.system import signals
 from alexnet_tf.system.log import LOG
 from alexnet_tf.system.text import printable
 
@@ -28,10 +30,11 @@ class Answering:
     """What is done with pictures: `ask` answers them in order, then they are written and sorted.
 
     Where there was an earlier call, killed at whatever moment, it is gone on with. `predictions`
-    and `sorter` should be opened.
+    and `sorter` should be opened. So many pictures as a `batch` are asked about at once.
     """
 
     ask: Callable[[Sequence[str]], Iterator[Answer]]
+    batch: int = 1
     predictions: Predictions | None = None
     sorter: Sorter | None = None
 
@@ -48,15 +51,29 @@ class Answering:
             return [picture for picture in pictures if not self.sorter.is_placed(picture)]
         return pictures
 
-    def answers(self, pictures: Sequence[str]) -> Iterator[Answer]:
-        """Yield the answer of each picture, once it is written and the picture sorted."""
-        for answer in self.ask(pictures) if pictures else ():
+    def answers(self, pictures: Sequence[str], again: Sequence[str] = ()) -> Iterator[Answer]:
+        """Yield the answer of each picture, once it is written and the picture sorted.
+
+        Those to be asked about `again` come before them, without effect.
+        """
+        asked = [*again, *pictures] if pictures else []
+        for answer in islice(self.ask(asked), len(again), None) if asked else ():
             record = as_json(answer)
             if self.predictions:
                 self.predictions.write(record)
             if self.sorter:
                 self._place(record)
             yield answer
+            signals.check()  # where the exception was lost, as in the end of a generator
+
+    def again(self, pictures: Sequence[str], remaining: Sequence[str]) -> Sequence[str]:
+        """Return what was answered of the batch in which the `remaining` of all `pictures` begin.
+
+        The last digit of an answer may depend on its place in the batch.
+        """
+        done = len(pictures) - len(remaining)
+        goes_on = pictures[done:] == remaining
+        return pictures[done - done % self.batch : done] if goes_on else ()
 
     def watch(self, folder: str) -> Iterator[Answer]:
         """Yield the answers of what is in `folder` and has none, and then of what arrives."""

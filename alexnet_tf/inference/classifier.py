@@ -86,8 +86,7 @@ class Classifier:
 
         For a file that is no readable picture it is an ImageError. `among` is as for `classify`.
         """
-        most = min(most_at_once(get_variant(engine.variant)) for engine in self.engines)
-        size = most // self.crops
+        size = self.batch
         batches = [files[start : start + size] for start in range(0, len(files), size)]
         inputs_in_all = (among or len(files)) * self.crops * len(self.engines)
         ways = {(engine.variant, engine.resize) for engine in self.engines}
@@ -100,6 +99,12 @@ class Classifier:
             outputs = iter(self._forward(inputs, inputs_in_all) if readable else ())
             for error in errors:
                 yield error or next(outputs)
+
+    @property
+    def batch(self) -> int:
+        """How many pictures are asked about at once."""
+        most = min(most_at_once(get_variant(engine.variant)) for engine in self.engines)
+        return most // self.crops
 
     def _forward(self, inputs: dict[tuple[Variant, str], np.ndarray], among: int) -> np.ndarray:
         """Ask all: (variant, resize) → (n, crops, 227, 227, 3) → (n, engines, classes)."""

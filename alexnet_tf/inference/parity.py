@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from alexnet_tf.data.decoding import ImageError, decoded, read_content
+from alexnet_tf.data.contents import ImageError, read_content
+from alexnet_tf.data.decoding import decoded
 from alexnet_tf.data.drawings import draw_faces
 from alexnet_tf.data.images import load_image, preprocess_input
 from alexnet_tf.data.kinds import kind_of

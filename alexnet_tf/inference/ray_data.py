@@ -14,8 +14,8 @@ from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.inference.classifier import Answer, Classifier
 from alexnet_tf.system import signals
 
-# Pictures that an actor is handed at a time.
-BATCH = 256
+# How many batches an actor is handed at a time.
+BATCHES = 8
 # The address of a cluster that is made for the occasion, on this machine alone.
 LOCAL = "local"
 
@@ -46,18 +46,18 @@ def classify(
         context.execution_options.preserve_order = True
         context.enable_progress_bars = False
         machines = [node["Resources"].get("CPU", 1) for node in ray.nodes() if node["Alive"]]
-        paths = [{"path": os.fsencode(os.path.abspath(file))} for file in files]
-        blocks = -(-len(paths) // BATCH)
-        rows = ray.data.from_items(paths, override_num_blocks=blocks).map_batches(
+        size = BATCHES * classifier.batch
+        portions = [files[start : start + size] for start in range(0, len(files), size)]
+        paths = [{"paths": [*map(_absolute, portion)]} for portion in portions]
+        rows = ray.data.from_items(paths, override_num_blocks=len(paths)).map(
             _Actor,
             fn_constructor_args=(classifier, top, among),
-            batch_size=BATCH,
             num_cpus=min(machines),
             compute=ray.data.ActorPoolStrategy(size=len(machines)),
         )
-        for file, row in zip(files, rows.iter_rows()):
-            likeliest, reason = pickle.loads(row["answer"])
-            yield Answer(file, likeliest, ImageError(file, reason) if reason else None)
+        for portion, row in zip(portions, rows.iter_rows()):
+            for file, (likeliest, reason) in zip(portion, pickle.loads(row["answers"])):
+                yield Answer(file, likeliest, ImageError(file, reason) if reason else None)
     except (ray.exceptions.RayError, ConnectionError) as error:
         gist = str(error).strip().rsplit("\n", 1)[-1]
         raise RunError(f"Ray at {address}: {gist}; the same command goes on") from error
@@ -78,13 +78,17 @@ def _connect(address: str) -> None:
 
 
 class _Actor:
-    """A network in a process of Ray's, which answers batches of paths."""
+    """A network in a process of Ray's, which answers lists of paths."""
 
     def __init__(self, classifier: Classifier, top: int, among: int):
         self._classifier, self._top, self._among = classifier, top, among
 
-    def __call__(self, batch: dict) -> dict:
-        files = [os.fsdecode(path) for path in batch["path"]]
+    def __call__(self, row: dict) -> dict:
+        files = [os.fsdecode(path) for path in row["paths"]]
         answers = self._classifier.classify(files, self._top, self._among)
-        packed = ((each.top, each.error.reason if each.error else None) for each in answers)
-        return {"answer": [pickle.dumps(each) for each in packed]}
+        packed = [(each.top, each.error.reason if each.error else None) for each in answers]
+        return {"answers": pickle.dumps(packed)}
+
+
+def _absolute(file: str) -> bytes:
+    return os.fsencode(os.path.abspath(file))

@@ -58,17 +58,19 @@ def select(names: Sequence[str], shard: Shard | None = None) -> Selection:
     rejected: list[Rejected] = []
     total = 0
     for name in names:
-        for origin, path in _paths(name, rejected):
+        for spelled, path in _paths(name, rejected):
             found, others = find_pictures([path])
             rejected += others
             total += len(found)
-            pictures += [file for file in found if not shard or shard.has(_spelled(file, origin))]
+            pictures += [
+                file for file in found if not shard or shard.has(_place(file, path, spelled))
+            ]
     return Selection(pictures, total, rejected)
 
 
-def _spelled(file: str, origin: str) -> str:
-    """Spell a picture as all machines do: from the folder `origin`, or as the list has it."""
-    return os.path.relpath(file, origin) if os.path.isdir(origin) else origin
+def _place(file: str, path: str, spelled: str) -> str:
+    """Name a picture as all machines do, of which each may have `path` somewhere else."""
+    return os.path.join(spelled, os.path.relpath(file, path)) if os.path.isdir(path) else spelled
 
 
 def _paths(name: str, rejected: list[Rejected]) -> Iterator[tuple[str, str]]:
@@ -80,7 +82,7 @@ def _paths(name: str, rejected: list[Rejected]) -> Iterator[tuple[str, str]]:
     elif glob.has_magic(name) and not os.path.lexists(name):
         yield from ((each, each) for each in _matches(name, rejected))
     else:
-        yield name, name
+        yield "" if os.path.isdir(name) else name, name
 
 
 def _standard_input() -> Iterator[str]:
@@ -98,7 +100,7 @@ def _is_list(name: str) -> bool:
 def _in_list(file: Path) -> Iterator[tuple[str, str]]:
     """Yield each name of a list or table, and its path: from here, or else from the list."""
     lines = [line for line in read_lines(file) if line.strip()]
-    if file.suffix.lower() in TABLES and any(mark in lines[0] for mark in DELIMITERS if lines):
+    if file.suffix.lower() in TABLES and lines and {*DELIMITERS} & {*lines[0]}:
         names = [path for path, _ in read_list(file)]
     else:
         names = [_without_label(line, file.parent) for line in lines]

@@ -1,0 +1,97 @@
+"""Files copied, linked and moved: nothing is written over, and nothing is lost on the way."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from alexnet_tf.errors import UserError
+from alexnet_tf.system.disk import room_for
+from alexnet_tf.system.files import remove_leftovers, sync, sync_directory
+from alexnet_tf.system.text import printable
+
+WAYS = ("copy", "link", "move")
+# Bytes that a name has at most, on the disks that people have.
+MOST_NAME = 255
+# What a copy is called until it is whole.
+LEFTOVER = "sorting"
+# What a disk answers that has no hard links, or where the other name is on another one.
+UNLINKABLE = {
+    errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK,
+}  # fmt: skip
+
+
+def transfer(source: str, target: Path, by: str) -> None:
+    """Put the file `source` at `target` by one of `WAYS`; FileExistsError if something is there.
+
+    The target is whole or absent, and a moved file is removed only when it is whole in its new
+    place.
+    """
+    real = os.path.realpath(source)
+    if by == "copy" or not _link(real, target):
+        if by == "link":
+            raise UserError(
+                f"{target.parent}: cannot have a hard link to {printable(source)}, which is on "
+                "another disk, or the disk has none; take --by copy"
+            )
+        _copy(real, target)
+    if by == "move":
+        with open(target, "rb") as file:
+            sync(file.fileno(), target.parent)
+        sync_directory(target.parent)
+        os.unlink(source)
+
+
+def remove_partial(folder: str) -> None:
+    """Delete what a process that was killed left in `folder` of a copy."""
+    remove_leftovers(Path(folder), [LEFTOVER])
+
+
+def free_names(folder: Path, name: str) -> Iterator[Path]:
+    """Yield paths in `folder` at which nothing is: `name`, or that with a number."""
+    stem, suffix = os.path.splitext(name)
+    paths = (folder / each for each in numbered(stem, suffix))
+    return (path for path in paths if not os.path.lexists(path))
+
+
+def numbered(stem: str, suffix: str, most: int = MOST_NAME) -> Iterator[str]:
+    """Yield stem.suffix, "stem (2).suffix", … of at most so many bytes."""
+    yield f"{stem}{suffix}"
+    number = 2
+    while True:
+        end = f" ({number}){suffix}"
+        yield shortened(stem, most - len(os.fsencode(end))) + end
+        number += 1
+
+
+def shortened(text: str, most: int) -> str:
+    """Cut `text` to at most so many bytes."""
+    return text.encode("utf-8", "ignore")[:most].decode("utf-8", "ignore")
+
+
+def _link(source: str, target: Path) -> bool:
+    """Give a file a second name; tell whether the disks can."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in UNLINKABLE:
+            raise
+        return False
+    return True
+
+
+def _copy(source: str, target: Path) -> None:
+    """Copy a file with its dates to a name that is free."""
+    temporary = target.with_name(f".{LEFTOVER}.{os.getpid()}.tmp")
+    with room_for(target, os.path.getsize(source)):
+        try:
+            shutil.copy2(source, temporary)
+            if not _link(str(temporary), target):
+                if os.path.lexists(target):
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+                os.rename(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import signal
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,14 @@ SMALL = {
     "weights": "starter", "variant": "starter", "epochs": 2, "batch_size": 16, "units": 16,
     "precision": "float32", "tensorboard": "off", "report": False,
 }  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_litert():
+    """Leave out model.tflite, which takes a process of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "exporting_apart", lambda directory, log: nullcontext())
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +151,9 @@ def test_features_and_explanations_are_of_one_picture_or_of_each(run, cat):
     assert explanation.label == "dog" and explanation.heat.max() == pytest.approx(1)
     first, second = run.explain([cat, cat])
     np.testing.assert_allclose(first.heat, second.heat, atol=1e-5)
+    assert run.features([], layer="fc6").shape == (0, 16)
+    with pytest.raises(alexnet_tf.UserError, match="layer: should be one of pool5, fc6, fc7"):
+        run.features(cat, layer="conv5")
     with pytest.raises(alexnet_tf.UserError, match="there is no class 'bird'"):
         run.explain(cat, label="bird")
 

@@ -10,7 +10,10 @@ import pytest
 
 from tests.support.places import ROOT
 
-COMMANDS = (["train_alexnet.py"], ["predict_alexnet.py"], ["-m", "alexnet_tf"])
+COMMANDS = (
+    ["train_alexnet.py"], ["predict_alexnet.py"], ["-m", "alexnet_tf"],
+    ["-m", "alexnet_tf", "train"], ["-m", "alexnet_tf", "predict"],
+)  # fmt: skip
 
 
 def python(*arguments, cwd=ROOT):

@@ -151,6 +151,9 @@ def test_features_and_explanations_are_of_one_picture_or_of_each(run, cat):
     assert explanation.label == "dog" and explanation.heat.max() == pytest.approx(1)
     first, second = run.explain([cat, cat])
     np.testing.assert_allclose(first.heat, second.heat, atol=1e-5)
+    assert run.features([], layer="fc6").shape == (0, 16)
+    with pytest.raises(alexnet_tf.UserError, match="layer: should be one of pool5, fc6, fc7"):
+        run.features(cat, layer="conv5")
     with pytest.raises(alexnet_tf.UserError, match="there is no class 'bird'"):
         run.explain(cat, label="bird")
 

@@ -19,7 +19,7 @@ from alexnet_tf.data.images import ImageError
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.activations import outputs
 from alexnet_tf.inference.classifier import Answer, Classifier
-from alexnet_tf.inference.engine import Engine
+from alexnet_tf.inference.engine import FEATURES, Engine
 from alexnet_tf.inference.evaluate import evaluate_runs
 from alexnet_tf.inference.explain import Explainer, Explanation
 from alexnet_tf.reports.evaluation import evaluation_json
@@ -91,11 +91,14 @@ class FinishedRun:
     ) -> np.ndarray:
         """Return what a layer (pool5, fc6 or fc7) makes of a picture, float32 (units,), or of each
         in a list, (n, units). Raises ImageError for one that cannot be read."""
+        if layer not in FEATURES:
+            raise UserError(f"layer: should be one of {', '.join(FEATURES)}, but is {layer!r:.40}")
         with self._asking():
             found = _each(
                 pictures, lambda files: _readable(outputs(self._engine, layer, files)), "features"
             )
-            return found if isinstance(found, np.ndarray) else np.stack(found)
+        units = self.variant.fc_kernels(1)[FEATURES[layer]][0]
+        return found if isinstance(found, np.ndarray) else np.array(found).reshape(-1, units)
 
     def explain(
         self,

@@ -37,6 +37,7 @@ def classify(
     import ray
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     logging.getLogger("ray").setLevel(logging.ERROR)
     for engine in classifier.engines:
         engine.source, engine.litert_path = engine.source.absolute(), engine.litert_path.absolute()

@@ -18,7 +18,7 @@ VARIABLE = "ALEXNET_TF_TYPED"
 
 def name() -> str:
     """Return what messages begin with, as those of other programs do with theirs."""
-    started = Path(sys.argv[0]).name
+    started = _started().name
     return started if started in (ENTRY_POINT, *SCRIPTS.values()) else "alexnet_tf"
 
 
@@ -28,7 +28,7 @@ def face() -> str:
         return os.environ[VARIABLE]
     if name() in SCRIPTS.values() or _by_make():
         return CHECKOUT
-    is_module = Path(sys.argv[0]).parts[-2:] == ("alexnet_tf", "__main__.py")
+    is_module = _started().parts[-2:] == ("alexnet_tf", "__main__.py")
     return MODULE if is_module else ENTRY_POINT
 
 
@@ -55,6 +55,11 @@ def installing(package: str) -> str:
 def other_run() -> str:
     """Return how another run is named."""
     return "another --run" + (" (RUN=… with make)" if _by_make() else "")
+
+
+def _started() -> Path:
+    """Return what Python was started with; in another program's Python that may be nothing."""
+    return Path((*sys.argv, "")[0])
 
 
 def _by_make() -> bool:

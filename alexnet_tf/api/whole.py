@@ -9,6 +9,7 @@ from logging import Logger
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.seconds import add_seconds
 from alexnet_tf.runs.settings import Settings
+from alexnet_tf.system import signals
 from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.system.stopwatch import Stopwatch
 from alexnet_tf.training.job import prepare
@@ -30,8 +31,9 @@ def train_whole(settings: Settings, directory: str, typed: Collection[str], log:
     log.info("training in %s\n%s", directory, job.dataset.summary())
     watch.lap("checking pictures and weights")
 
-    import_tensorflow(job.settings.threads)  # only now, for it takes seconds
-    from alexnet_tf.training.loop import train
+    with signals.postponed():  # a notebook goes on after Ctrl-C, and can use nothing half imported
+        import_tensorflow(job.settings.threads)  # only now, for it takes seconds
+        from alexnet_tf.training.loop import train
 
     watch.lap("starting TensorFlow")
     train(job, log, watch)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.seconds import add_seconds
 from alexnet_tf.runs.settings import Settings
+from alexnet_tf.system import signals
 from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.system.stopwatch import Stopwatch
 from alexnet_tf.training.job import prepare
@@ -63,9 +64,10 @@ def train_whole(
     log.info("training in %s\n%s", directory, job.dataset.summary())
     watch.lap("checking pictures and weights")
 
-    if not workers:
-        import_tensorflow(job.settings.threads)  # only now, for it takes seconds
-    from alexnet_tf.training.loop import train
+    with signals.postponed():  # a notebook goes on after Ctrl-C, and can use nothing half imported
+        if not workers:
+            import_tensorflow(job.settings.threads)  # only now, for it takes seconds
+        from alexnet_tf.training.loop import train
 
     watch.lap("starting TensorFlow")
     train(job, log, watch, workers)

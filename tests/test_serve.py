@@ -13,14 +13,17 @@ from PIL import Image
 from alexnet_tf.commands import serve
 from alexnet_tf.data.decoding import ImageError, InMemory, decoded
 from alexnet_tf.errors import UserError
+from alexnet_tf.inference.activations import list_pictures
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
+from alexnet_tf.inference.search import Index
 from alexnet_tf.runs.run import Run
 from tests.support.verbs import run_verb
 
 pytest.importorskip("fastapi")
 from fastapi.testclient import TestClient
 
+from alexnet_tf.serving.answers import LookAlikes
 from alexnet_tf.serving.application import Served, make_app
 from alexnet_tf.serving.limits import Limits
 from alexnet_tf.serving.networks import Network
@@ -251,6 +254,20 @@ def test_the_page_loads_nothing_from_elsewhere(ask):
     for name in re.findall(r"/page/[\w.]+", page):
         assert client.get(name).status_code == 200
     assert "http://" not in page and "https://" not in page and "style=" not in page
+
+
+def test_look_alikes_come_from_an_index(ask, engine, photos, tmp_path):
+    pictures, failed, _ = list_pictures([str(photo) for photo in photos])
+    Index(tmp_path / "index", engine, create=True).add(pictures)
+    client = ask(look_alikes=LookAlikes(tmp_path / "index", engine))
+    assert client.get("/v1/networks").json()["look_alikes"] and not failed
+    found = client.post("/v1/similar", files=form(photos[2])).json()["similar"]
+    assert found[0]["file"] == photos[2].name and len(found) == len(photos)
+    assert found[0]["distance"] < found[1]["distance"] / 5
+    kind, _, content = found[0]["picture"].partition(",")
+    assert kind == "data:image/jpeg;base64"
+    assert Image.open(io.BytesIO(base64.b64decode(content))).size == (240, 240)
+    assert ask().post("/v1/similar", files=form(photos[2])).status_code == 404
 
 
 def test_prometheus_is_told_what_was_done(ask, photos, tmp_path):

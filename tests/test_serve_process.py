@@ -113,6 +113,13 @@ def test_asked_to_end_it_finishes_what_it_has(trained_run, faces, tmp_path):
     assert not list(tmp_path.glob("alexnet_tf-lessons-*"))
 
 
+def test_a_port_that_is_taken_is_named(command):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        message = command("alexnet_tf", "serve", "starter", "--port", port, code=2).stderr
+    assert f"localhost:{port}: nobody can be listened to there" in message
+
+
 def test_who_begins_a_request_and_never_ends_it_is_sent_away(monkeypatch):
     monkeypatch.setattr(protocol, "SECONDS", 0.2)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import socket
 import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -96,11 +97,10 @@ def run(options: argparse.Namespace) -> int:
     from alexnet_tf.serving.application import make_app
     from alexnet_tf.serving.protocol import Protocol
 
+    listening = _listen(options.host, options.port)
     server = uvicorn.Server(
         uvicorn.Config(
             make_app(_served(options)),
-            host=options.host,
-            port=options.port,
             http=Protocol,
             ws="none",
             log_level="error",
@@ -108,9 +108,21 @@ def run(options: argparse.Namespace) -> int:
             timeout_graceful_shutdown=PATIENCE,
         )
     )
-    print(f"open http://{options.host}:{options.port}/", flush=True)
-    server.run()
+    print(f"open http://{options.host}:{listening.getsockname()[1]}/", flush=True)
+    server.run([listening])
     return 0 if server.started else 1
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Listen at an address, by IPv4 where it has one; UserError where that cannot be."""
+    try:
+        families = [found[0] for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        return socket.create_server((host, port), family=min(families))
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"{printable(host)}:{port}: nobody can be listened to there ({error}); another program "
+            "may be, so give another --port, or a --host of this machine"
+        ) from error
 
 
 def _served(options: argparse.Namespace) -> Served:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from PIL import Image
@@ -19,11 +19,13 @@ from alexnet_tf.system.processor import native_precision
 # JPEG's quality, and pixels of the longer side of a look-alike.
 QUALITY, SIDE = 85, 240
 SHOWN = 6
+# Networks that are kept open to be looked into.
+MOST_OPEN = 4
 
 
-@cache
+@lru_cache(MOST_OPEN)
 def explainer(engine: Engine) -> Explainer:
-    """Return what looks into a network, which is opened once."""
+    """Return what looks into a network, which is not opened each time."""
     return Explainer(engine)
 
 

@@ -77,7 +77,10 @@ class Guard:
         except ClientDisconnect:
             status = GONE  # and there is nobody to be told
         except HTTPException as refusal:
-            headers = {**(refusal.headers or {}), "Connection": "close"}
+            # Of a short body the rest is read, and forgotten: who still sends might not hear else.
+            headers = dict(refusal.headers or {})
+            if refusal.status_code in (408, 413):
+                headers["Connection"] = "close"
             answer = JSONResponse({"detail": refusal.detail}, refusal.status_code, headers)
             await answer(scope, receive, send_safely)
         finally:

@@ -161,8 +161,10 @@ class Lessons:
     def new(self) -> str:
         """Begin a lesson, end the oldest where there are too many, and return its name."""
         if len(self._lessons) >= MOST_LESSONS:
-            idle = (name for name, each in self._lessons.items() if each.state != TRAINING)
-            self.end(next(idle, ""))
+            idle = [name for name, each in self._lessons.items() if each.state != TRAINING]
+            if not idle:
+                raise UserError(f"{MOST_LESSONS} lessons are being trained; wait for one to end")
+            self.end(idle[0])
         name = secrets.token_urlsafe(12)
         folder = Path(self._folder.name) / secrets.token_hex(8)
         self._lessons[name] = Lesson(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -62,7 +63,7 @@ class Asker:
 
     def __init__(self, metrics: Metrics):
         self._metrics = metrics
-        self._decoders = ThreadPoolExecutor(thread_name_prefix="decode")
+        self._decoders = ThreadPoolExecutor(os.cpu_count(), "decode")
         self._waiting: deque[_Question] = deque()
         self._changed = Condition()
         self._thread = Thread(target=self._work, name="ask", daemon=True)

@@ -44,7 +44,10 @@ NETWORKS = {
     "cifar": ("cifar96", {"activation": "tanh"}, "squash", 1),
     "lenet": ("lenet5", {"activation": "sigmoid", "width": 1}, "squash", 1),
 }
-WAYS = {"onnx": (write_onnx, ask_onnx, parity.pixels), "litert": (write_app, ask_app, parity.pixels)}
+WAYS = {
+    "onnx": (write_onnx, ask_onnx, parity.pixels),
+    "litert": (write_app, ask_app, parity.pixels),
+}
 WAYS["savedmodel"] = (write_saved_model, ask_saved_model, parity.contents)
 
 
@@ -73,7 +76,12 @@ def photos(tmp_path_factory):
     ("kind", "format"),
     [
         *((kind, "onnx") for kind in NETWORKS),
-        *((kind, format) for kind in ("windows", "ten crops", "torchvision") for format in WAYS if format != "onnx"),
+        *(
+            (kind, format)
+            for kind in ("windows", "ten crops", "torchvision")
+            for format in WAYS
+            if format != "onnx"
+        ),
     ],
 )
 def test_an_export_takes_pictures_as_they_are_and_answers_the_same(kind, format, photos, tmp_path):
@@ -144,7 +152,10 @@ def test_a_savedmodel_reads_files_as_the_run_does_without_this_package(run, phot
     }
     for name, (image, how) in kinds.items():
         image.save(tmp_path / name, **how)
-    assert run_verb(export, run.directory, "--format", "savedmodel", "--out", tmp_path / "pets") is None
+    assert (
+        run_verb(export, run.directory, "--format", "savedmodel", "--out", tmp_path / "pets")
+        is None
+    )
     files = [str(tmp_path / name) for name in kinds]
     result = subprocess.run(
         [sys.executable, "-I", "-c", ALONE, *files], cwd=tmp_path, capture_output=True, text=True
@@ -223,7 +234,9 @@ def test_an_export_that_answers_otherwise_is_not_there(run, tmp_path, monkeypatc
 @pytest.mark.parametrize("format", ["savedmodel", "onnx"])
 def test_an_export_touches_nothing_that_is_not_one(run, tmp_path, format):
     """A file, a folder, a link, and in a folder with an export a picture of the user's own."""
-    letter, folder, link, mixed = (tmp_path / name for name in ("letter", "folder", "link", "mixed"))
+    letter, folder, link, mixed = (
+        tmp_path / name for name in ("letter", "folder", "link", "mixed")
+    )
     letter.write_text("Dear")
     folder.mkdir()
     link.symlink_to(letter)

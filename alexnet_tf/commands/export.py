@@ -31,7 +31,10 @@ PLACES = {
     "onnx": "onnx/model.onnx",
 }
 # What a format needs besides TensorFlow, and the extra that installs it.
-NEEDS = {"litert": ("ai_edge_litert", "ai-edge-litert"), "onnx": ("onnxruntime", "onnx onnxruntime")}
+NEEDS = {
+    "litert": ("ai_edge_litert", "ai-edge-litert"),
+    "onnx": ("onnxruntime", "onnx onnxruntime"),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,9 +90,7 @@ def _place(options: argparse.Namespace, run: Run) -> Path:
     return path
 
 
-def _export(
-    options: argparse.Namespace, engine: Engine, path: Path, files: Sequence[str]
-) -> float:
+def _export(options: argparse.Namespace, engine: Engine, path: Path, files: Sequence[str]) -> float:
     """Write the export, compare it and describe it; return the largest difference."""
     network = Network(
         engine.open_keras(), engine.variant, engine.resize, engine.classes, options.crops

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 # JPEG's decoder makes pictures smaller by these while it decodes.
 RATIOS = (1, 2, 4, 8)
-# So many bytes tell the format, and are there in every BMP. So many at the beginning of a JPEG hold its EXIF, which is in one of the first segments.
+# So many bytes tell the format, and are there in every BMP; so many at the beginning of a JPEG hold
+# its EXIF, which is in one of the first segments.
 HEAD, JPEG_HEAD = 54, 1 << 17
 # EXIF 2.3: how the camera was held, a number of 16 bits.
 ORIENTATION, SHORT = 0x0112, 3
@@ -104,7 +105,9 @@ def _orientation(content: tf.Tensor) -> tf.Tensor:
 
     def after(name: bytes, distance: int) -> tf.Tensor:
         starts = tf.maximum(places - distance, 0)
-        return tf.equal(tf.strings.substr(contents, starts, tf.fill(tf.shape(places), len(name))), name)
+        return tf.equal(
+            tf.strings.substr(contents, starts, tf.fill(tf.shape(places), len(name))), name
+        )
 
     places = tf.boolean_mask(places, after(b"Exif\0\0", 6) | after(b"eXIf", 4) | after(b"EXIF", 8))
     found = tf.size(places) > 0
@@ -121,9 +124,7 @@ def _orientation_at(data: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
     tags = tf.reshape(tags[: tf.size(tags) // 12 * 12], (-1, 12))
     # Each as `_number` reads it, all at once.
     order = tf.where(little, (1, 256), (256, 1))
-    names, kinds, values = (
-        tf.reduce_sum(tags[:, at : at + 2] * order, axis=1) for at in (0, 2, 8)
-    )
+    names, kinds, values = (tf.reduce_sum(tags[:, at : at + 2] * order, axis=1) for at in (0, 2, 8))
     values = tf.boolean_mask(values, (names == ORIENTATION) & (kinds == SHORT))
     return tf.concat([values, (1,)], axis=0)[0]
 

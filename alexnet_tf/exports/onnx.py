@@ -23,7 +23,7 @@ ALL = np.iinfo(np.int64).max
 
 
 def write_onnx(path: Path, network: Network) -> None:
-    """Write the network as a ``.onnx``: ``pixels`` uint8 (n, H, W, 3) → ``probabilities`` (n, C)."""
+    """Write the network as a ``.onnx``: ``pixels`` (n, H, W, 3) → ``probabilities`` (n, C)."""
     graph = _Graph()
     outputs = graph.network(graph.views("pixels", network), network)
     graph.add("Identity", outputs, output="probabilities")
@@ -32,7 +32,9 @@ def write_onnx(path: Path, network: Network) -> None:
     answers = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", count])
     whole = helper.make_graph(graph.nodes, "alexnet", [pixels], [answers], graph.constants)
     opsets = [helper.make_opsetid("", OPSET)]
-    model = helper.make_model(whole, opset_imports=opsets, ir_version=IR, producer_name="alexnet_tf")
+    model = helper.make_model(
+        whole, opset_imports=opsets, ir_version=IR, producer_name="alexnet_tf"
+    )
     helper.set_model_props(model, {"labels": json.dumps(network.classes)})
     onnx.save(model, path)
 
@@ -80,7 +82,9 @@ class _Graph:
         maps = self.rounded(self.add("MatMul", rows, maps))
         side = network.side
         views = [
-            self.slice(maps, (2, 3), [at * side for at in place], [at * side + side for at in place])
+            self.slice(
+                maps, (2, 3), [at * side for at in place], [at * side + side for at in place]
+            )
             for place in CROPS_OF[network.crops]
         ]
         if network.crops > 1:
@@ -141,7 +145,9 @@ class _Graph:
         """Normalize views and answer them: means of the probabilities, (n, classes)."""
         variant = network.variant
         values = self.add("Gather", views, network.channels, axis=1)
-        mean, deviation = (np.reshape(each, (-1, 1, 1)) for each in (variant.mean, variant.deviation))
+        mean, deviation = (
+            np.reshape(each, (-1, 1, 1)) for each in (variant.mean, variant.deviation)
+        )
         values = self.add("Sub", self.add("Mul", values, float(variant.scale)), mean * 1.0)
         values = self.add("Div", values, deviation * 1.0)
         for layer in network.model.layers:
@@ -198,7 +204,9 @@ class _Graph:
             for top in range(rows - reach + 1)
             for left in range(columns - reach + 1)
         ]
-        windows = self.add("Concat", *(self.add("Unsqueeze", each, [1]) for each in windows), axis=1)
+        windows = self.add(
+            "Concat", *(self.add("Unsqueeze", each, [1]) for each in windows), axis=1
+        )
         windows = self.add("Transpose", windows, perm=(0, 1, 3, 4, 2))
         return self.add("Reshape", windows, [-1, layer.side**2 * channels])
 

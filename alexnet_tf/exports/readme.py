@@ -71,7 +71,11 @@ def write_readme(path: Path, name: str, format: str, network: Network) -> None:
     named = ", ".join(map(printable, classes[:NAMED])) + ", …" * (len(classes) > NAMED)
     words = {"side": network.side, "resized": network.cut.resized, "variant": variant.name}
     text = FORMATS[format].format(
-        name=name, count=len(classes), channels=len(variant.channels), resize=network.resize, **words
+        name=name,
+        count=len(classes),
+        channels=len(variant.channels),
+        resize=network.resize,
+        **words,
     )
     title = FIRST.format(name)
     write_text(_free_place(path), f"{title}\n{text}Classes, in their order: {named}\n")

@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv$(if $(OLDEST),-oldest)
 BIN    := $(VENV)/bin
 comma  := ,
-EXTRAS := dev,litert,heic,parquet,ray,report,serve$(if $(GPU),$(comma)gpu)
+EXTRAS := dev,litert,onnx,heic,parquet,ray,report,serve$(if $(GPU),$(comma)gpu)
 LIMITS := $(if $(OLDEST),constraints-oldest.txt,$(if $(LOCKED),constraints.txt))
 SETUP  := $(VENV)/setup-done$(if $(GPU),-gpu)$(if $(LOCKED),-locked)
 

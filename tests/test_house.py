@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "system": {"errors"},
     "variants": {"errors"},
     "starter": {"system"},
-    "exports": {"system", "errors"},
+    "exports": {"system", "variants", "errors"},
     "weights": {"system", "variants", "starter", "errors"},
     "data": {"weights", "variants", "system", "errors"},
     "model": {"weights", "variants", "layers", "errors"},

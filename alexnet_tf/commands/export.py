@@ -85,7 +85,8 @@ def _place(options: argparse.Namespace, run: Run) -> Path:
         raise UserError(f"--format {options.format} needs a package: pip install {packages}")
     if not options.out and run is STARTER_RUN:
         raise UserError("the starter is a part of the program: say with --out where to write")
-    path = Path(options.out or run.directory / PLACES[options.format])
+    default = run.directory / PLACES[options.format]
+    path = Path(options.out or (default.with_suffix(".int8.tflite") if options.int8 else default))
     check_export_path(path)
     return path
 

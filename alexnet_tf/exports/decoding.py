@@ -10,7 +10,8 @@ import tensorflow as tf
 
 # JPEG's decoder makes pictures smaller by these while it decodes.
 RATIOS = (1, 2, 4, 8)
-# So many bytes tell the format, and are there in every BMP. So many at the beginning of a JPEG hold its EXIF, which is in one of the first segments.
+# So many bytes tell the format, and are there in every BMP; so many at the beginning of a JPEG hold
+# its EXIF, which is in one of the first segments.
 HEAD, JPEG_HEAD = 54, 1 << 17
 # EXIF 2.3: how the camera was held, a number of 16 bits.
 ORIENTATION, SHORT = 0x0112, 3

@@ -23,7 +23,7 @@ ALL = np.iinfo(np.int64).max
 
 
 def write_onnx(path: Path, network: Network) -> None:
-    """Write the network as a ``.onnx``: ``pixels`` uint8 (n, H, W, 3) → ``probabilities`` (n, C)."""
+    """Write the network as a ``.onnx``: ``pixels`` (n, H, W, 3) → ``probabilities`` (n, C)."""
     graph = _Graph()
     outputs = graph.network(graph.views("pixels", network), network)
     graph.add("Identity", outputs, output="probabilities")

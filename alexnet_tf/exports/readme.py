@@ -63,21 +63,20 @@ print(labels, network.run(["probabilities"], {{"pixels": pixels}})[0])
 
 
 def write_readme(path: Path, name: str, format: str, network: Network) -> None:
-    """Write what is to know of the export at `path`, which is called `name`: beside it, or into it.
-
-    It goes into a folder.
+    """Write what is to know of the export at `path`, to be called `name`, beside it or, being a
+    folder, into it.
     """
     classes, variant = network.classes, network.variant
     named = ", ".join(map(printable, classes[:NAMED])) + ", …" * (len(classes) > NAMED)
     words = {"side": network.side, "resized": network.cut.resized, "variant": variant.name}
     text = FORMATS[format].format(
-        name=name,
+        name=printable(name),
         count=len(classes),
         channels=len(variant.channels),
         resize=network.resize,
         **words,
     )
-    title = FIRST.format(name)
+    title = FIRST.format(printable(name))
     write_text(_free_place(path), f"{title}\n{text}Classes, in their order: {named}\n")
 
 
@@ -122,5 +121,7 @@ def _free_place(path: Path) -> Path:
 
 def _is_about(path: Path, place: Path) -> bool:
     with suppress(UserError):
-        return is_regular(place) and read_text(place).startswith(f"{FIRST.format(path.name)}\n")
+        return is_regular(place) and read_text(place).startswith(
+            f"{FIRST.format(printable(path.name))}\n"
+        )
     return False

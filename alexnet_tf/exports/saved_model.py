@@ -1,4 +1,4 @@
-"""TensorFlow's SavedModel: a folder that TF Serving, and every program with TensorFlow, answers from.
+"""TensorFlow's SavedModel: a folder from which TF Serving and programs with TensorFlow answer.
 
 ``serving_default`` takes the bytes of picture files, ``pixels`` decoded pictures. Both return the
 classes' names and their probabilities, in the same order.

@@ -20,8 +20,8 @@ from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.pictures import started_pictures
 from alexnet_tf.runs.run import Run
 
-# As many pictures are compared, and of the probabilities none may differ by more: ten times what
-# was seen on 200 photos (see docs/exports.md). Weights of 8 bits are coarser.
+# As many pictures are compared, and of the probabilities none may differ by more. docs/exports.md
+# has what was seen; weights of 8 bits are coarser.
 PICTURES, MOST, MOST_INT8 = 16, 0.05, 0.2
 # What every export can be shown; TensorFlow reads no other formats.
 KINDS = ("JPEG", "PNG", "WEBP", "BMP")

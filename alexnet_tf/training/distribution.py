@@ -38,7 +38,7 @@ Task = tuple[str, str]
 TF_CONFIG = "TF_CONFIG"
 # Seconds that workers wait for each other at the start.
 PATIENCE = 1800
-# So many halves of 32 bits go from worker to worker at once.
+# So many numbers of 16 bits go from worker to worker at once.
 BLOCK = 1 << 18
 # Seconds between two looks at the others, while each works alone.
 BEAT = 1.0
@@ -144,6 +144,7 @@ class Workers:
         """Return the `value` of every worker."""
         if self.count == 1:
             return [value]
+        # Who can speak here can do more than a pickle: TensorFlow's servers run what they are sent.
         mine = np.frombuffer(pickle.dumps(value), np.uint8)
         sizes = np.zeros(self.count, np.int64)
         sizes[self.index] = len(mine)

@@ -102,6 +102,8 @@ class Workers:
                 f"the workers at {', '.join(tasks.values())} did not meet within {PATIENCE // 60} "
                 f"minutes; start the same command on each of them ({error.message[:300]})"
             ) from error
+        # TensorFlow's server has taken SIGTERM for itself, and does nothing with it.
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
         return cls(strategy, tasks, [*tasks].index(own))
 
     def owners(self, pictures: Sequence[Picture]) -> np.ndarray:

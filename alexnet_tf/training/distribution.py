@@ -38,7 +38,7 @@ Task = tuple[str, str]
 TF_CONFIG = "TF_CONFIG"
 # Seconds that workers wait for each other at the start.
 PATIENCE = 1800
-# So many halves of 32 bits go from worker to worker at once.
+# So many numbers of 16 bits go from worker to worker at once.
 BLOCK = 1 << 18
 # Seconds between two looks at the others, while each works alone.
 BEAT = 1.0
@@ -102,6 +102,8 @@ class Workers:
                 f"the workers at {', '.join(tasks.values())} did not meet within {PATIENCE // 60} "
                 f"minutes; start the same command on each of them ({error.message[:300]})"
             ) from error
+        # TensorFlow's server has taken SIGTERM for itself, and does nothing with it.
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
         return cls(strategy, tasks, [*tasks].index(own))
 
     def owners(self, pictures: Sequence[Picture]) -> np.ndarray:
@@ -144,6 +146,7 @@ class Workers:
         """Return the `value` of every worker."""
         if self.count == 1:
             return [value]
+        # Who can speak here can do more than a pickle: TensorFlow's servers run what they are sent.
         mine = np.frombuffer(pickle.dumps(value), np.uint8)
         sizes = np.zeros(self.count, np.int64)
         sizes[self.index] = len(mine)

@@ -92,11 +92,11 @@ def wait_for(folder: Path, index: int, line: str) -> None:
 
 
 def difference(run: Path, other: Path) -> float:
-    """Return how far the networks of two runs are apart: by which part of the largest weight of a
+    """Return how far the networks of two runs are apart: by which part of the largest number of a
     layer, at most."""
     ours, theirs = (read_weights(each / "model.keras") for each in (run, other))
     return max(
-        float(np.abs(mine - yours).max() / np.abs(ours[name][0]).max())
+        float(np.abs(mine - yours).max() / max(np.abs(each).max() for each in ours[name]))
         for name in ours
         for mine, yours in zip(ours[name], theirs[name])
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from alexnet_tf.commands import cli
 from alexnet_tf.data.archive import DEFAULT_LIMITS, Limits
 from alexnet_tf.data.dataset import Dataset, open_dataset, write_lists
+from alexnet_tf.data.digests import DIGESTS
 from alexnet_tf.data.shards import check_new, write_shards
 from alexnet_tf.data.sources import DATA_FOLDER, PHOTOS, NoPictures
 from alexnet_tf.errors import UserError
@@ -17,7 +18,7 @@ from alexnet_tf.system.quiet import import_tensorflow
 # What a folder that this program has listed pictures in always has.
 ALWAYS_WRITTEN = ("classes.txt", "rejected.txt")
 SHARDS_FOLDER = DATA_FOLDER / "shards"
-LISTS = ("train.txt", "val.txt", "test.txt", "classes.txt", "rejected.txt")
+LISTS = ("train.txt", "val.txt", "test.txt", "classes.txt", "rejected.txt", DIGESTS)
 
 HELP = "list and split pictures into train.txt and val.txt, or fetch some first"
 

@@ -155,13 +155,14 @@ def write_lists(dataset: Dataset, directory: Path) -> None:
     lists = {"train.txt": dataset.train, "val.txt": dataset.validation}
     if dataset.test or (directory / "test.txt").is_file():
         lists["test.txt"] = dataset.test
+    # First, so that lists are never there without it.
+    pictures = chain.from_iterable(lists.values())
+    write_lines(directory / DIGESTS, (f"{each.digest}  {each.path}\n" for each in pictures))
     for name, pictures in lists.items():
         write_lines(directory / name, (f"{each.path} {each.label}\n" for each in pictures))
     write_lines(directory / "classes.txt", (f"{name}\n" for name in dataset.classes))
     rejected = (f"{printable(path)}\t{printable(reason)}\n" for path, reason in dataset.rejected)
     write_lines(directory / "rejected.txt", rejected)
-    pictures = chain.from_iterable(lists.values())
-    write_lines(directory / DIGESTS, (f"{each.digest}  {each.path}\n" for each in pictures))
 
 
 def _inspect(entries: Columns[Entry]) -> tuple[Columns[Entry], list[tuple[str, str]]]:

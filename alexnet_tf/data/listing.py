@@ -12,7 +12,10 @@ from alexnet_tf.data.features import is_feature_store
 DATA_FOLDER = Path("data")
 # What this program itself puts there is no source of pictures, and not worth a word.
 FEATURES_FOLDER, UNPACKED_FOLDER = DATA_FOLDER / "features", DATA_FOLDER / "unpacked"
-OWN_FILES = ("train.txt", "val.txt", "test.txt", "classes.txt", "rejected.txt", "README.md")
+OWN_FILES = (
+    "train.txt", "val.txt", "test.txt", "classes.txt", "rejected.txt", "pictures.sha256",
+    "README.md",
+)  # fmt: skip
 # What everybody has everywhere is not worth a word, either.
 EVERYWHERE = (".DS_Store", ".git", ".gitignore", ".gitattributes", ".gitkeep", ".keep")
 # A folder with both is a run.

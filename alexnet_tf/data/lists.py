@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from alexnet_tf.data.columns import Columns
-from alexnet_tf.data.contents import is_file_of_its_own, is_on_disk, is_remote
+from alexnet_tf.data.contents import is_file_of_its_own
 from alexnet_tf.data.digests import DIGESTS, Listed, digests, read_digests
 from alexnet_tf.data.entries import TEST, TRAIN, VALIDATION, Entry, Source, fitted, in_columns
-from alexnet_tf.data.kinds import SUFFIXES
+from alexnet_tf.data.finder import Finder, is_picture
 from alexnet_tf.data.layouts import KAGGLE_NAME, WORD, part_named
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import read_lines
@@ -41,9 +41,8 @@ LABELS = (
     "tag", "type", "y", "classid", "labelid", "categoryid",
 )  # fmt: skip
 PARTS = ("split", "dataset", "set", "subset", "partition", "part")
-# So many lines, spread over the first of them, and folders beside the list are tried to find out
-# where its pictures are.
-SAMPLE, MOST_TRIED, MOST_FOLDERS = 200, 100_000, 50
+# So many lines, spread over the first of them, are tried to find out where the pictures are.
+SAMPLE, MOST_TRIED = 200, 100_000
 
 
 def read_lists(*files: Path) -> Source:
@@ -96,7 +95,7 @@ def read_list(file: Path) -> list[tuple[str, str]]:
     In ``path label`` the path may hold spaces, the label not. A line of headings is left out.
     Raises UserError for a line that is neither that nor empty.
     """
-    return [(path, label) for path, label, _ in _read(file, _Finder(file))]
+    return [(path, label) for path, label, _ in _read(file, Finder(file))]
 
 
 def listed_contents(file: str | Path) -> set[str]:
@@ -145,7 +144,7 @@ def _labelled(file: Path, part: str, said: Listed, notes: list[str]) -> Iterator
 
     Of what is not read cheaply, the digests are `said`.
     """
-    finder = _Finder(file)
+    finder = Finder(file)
     rows = _read(file, finder)
     if part == TEST:
         try:
@@ -166,7 +165,7 @@ def _part(name: str | None, part: str) -> str:
     return part_named(name) or part if name else part
 
 
-def _read(file: Path, finder: _Finder) -> Iterator[tuple[str, str, str | None]]:
+def _read(file: Path, finder: Finder) -> Iterator[tuple[str, str, str | None]]:
     """Read path, label and, where the table has such a column, the part of each line.
 
     Millions of lines would fill the memory: they are read as they are needed.
@@ -238,7 +237,7 @@ def _sample(rows: Iterable[Row]) -> list[Row]:
 
 
 def _columns_of_list(
-    file: Path, sample: list[Sequence[str]], finder: _Finder
+    file: Path, sample: list[Sequence[str]], finder: Finder
 ) -> tuple[int, int, None, bool]:
     first = sample[0]
     finder.column_of_paths([[path for path, _ in sample]])
@@ -247,14 +246,14 @@ def _columns_of_list(
 
 
 def _columns_of_table(
-    file: Path, sample: list[Sequence[str]], finder: _Finder
+    file: Path, sample: list[Sequence[str]], finder: Finder
 ) -> tuple[int, int, int | None, bool]:
     """Find the columns of path, label and part, and whether the first line is one of headings."""
     first = sample[0]
     path = finder.column_of_paths(list(zip(*sample)))
     path = _column(first, PATHS) if path is None else path
     path = 0 if path is None else path
-    head = first if not finder.finds(first[path]) and not _is_picture(first[path]) else None
+    head = first if not finder.finds(first[path]) and not is_picture(first[path]) else None
     label = _column(head, LABELS) if head else None
     if label in (None, path):
         others = [column for column in range(len(first)) if column != path]
@@ -274,78 +273,13 @@ def _column(row: Sequence[str | None], names: Sequence[str]) -> int | None:
     return next((plain.index(name) for name in names if name in plain), None)
 
 
-def _is_picture(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES
-
-
 def _labels_pictures(table: Path) -> bool:
     """Tell whether `table` can be read, and a picture that it names is there."""
-    finder = _Finder(table)
+    finder = Finder(table)
     try:
         return any(finder.finds(path) for path, _, _ in islice(_read(table, finder), SAMPLE))
     except UserError:
         return False
-
-
-class _Finder:
-    """Where the pictures of a list are, which may be named without a suffix."""
-
-    def __init__(self, file: Path):
-        self.file, self.folder = file, Path(".")
-
-    def column_of_paths(self, columns: Sequence[Sequence[str]]) -> int | None:
-        """Choose the first folder that has files of these names; return the column with the most.
-
-        Without any, it is the column with the most addresses, and the working directory; or None.
-        """
-        for folder in self._folders():
-            self.folder = folder
-            hits = [sum(next(self._ways(path), None) is not None for path in c) for c in columns]
-            if any(hits):
-                return hits.index(max(hits))
-        self.folder = Path(".")
-        hits = [sum(map(is_remote, column)) for column in columns]
-        return hits.index(max(hits)) if any(hits) else None
-
-    def finds(self, path: str) -> bool:
-        return is_remote(path) or next(self._ways(path), None) is not None
-
-    def __call__(self, path: str) -> str:
-        """Return where the file `path` of the list is, or should be."""
-        if is_remote(path):
-            return path
-        if not is_file_of_its_own(path):
-            return _joined(self.folder, path)
-        if self.folder == Path(".") and _is_picture(path) and "\\" not in path:
-            return path
-        return next(self._ways(path), None) or _joined(self.folder, path)
-
-    def _ways(self, path: str) -> Iterator[str]:
-        """Go through the files that may be meant."""
-        endings = ("",) if _is_picture(path) else ("", *SUFFIXES, *map(str.upper, SUFFIXES))
-        slashes = {path: None, path.replace("\\", "/"): None}
-        for name in slashes:
-            ways = (_joined(self.folder, name + ending) for ending in endings)
-            yield from filter(is_on_disk, ways)
-
-    def _folders(self) -> list[Path]:
-        """List where paths may begin: here, at the list, in folders beside it, the likely first."""
-        parent = self.file.parent
-        try:
-            inner = [path for path in parent.iterdir() if path.is_dir()]
-        except OSError:
-            inner = []
-        stem = self.file.stem.casefold()
-        inner.sort(
-            key=lambda path: (path.name.casefold() != stem, part_named(path.name) != TRAIN, path)
-        )
-        del inner[MOST_FOLDERS:]
-        doubled = [path / path.name for path in inner]
-        return list(dict.fromkeys([Path("."), parent, *inner, *filter(Path.is_dir, doubled)]))
-
-
-def _joined(folder: Path, path: str) -> str:
-    return path if folder == Path(".") else os.path.join(folder, path)
 
 
 def _class_names(file: Path, lines: Columns[Entry]) -> tuple[list[str], dict[str, str]]:

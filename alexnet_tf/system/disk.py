@@ -16,7 +16,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 class NoRoom(OSError):
     """A disk that is full, or a file larger than one may be: a failed run, not bad input.
 
-    The message says how much is needed.
+    The message says how much is needed, unless that is not known: 0.
     """
 
     def __init__(self, path: Path, needed: int, number: int = errno.ENOSPC):
@@ -25,7 +25,7 @@ class NoRoom(OSError):
             where = "in one file, which is more than a file may have here"
             remedy = "Raise that (`ulimit -f unlimited`), or name a disk that takes larger files"
         super().__init__(
-            f"{path}: needs {megabytes(needed)} {where}; what was finished before is good. "
+            f"{path}: needs {megabytes(needed) if needed else 'more room'} {where}; what was finished before is good. "
             f"{remedy}, and the same command goes on from there"
         )
         self.errno = number

@@ -24,8 +24,9 @@ class NoRoom(OSError):
         if number == errno.EFBIG:
             where = "in one file, which is more than a file may have here"
             remedy = "Raise that (`ulimit -f unlimited`), or name a disk that takes larger files"
+        amount = megabytes(needed) if needed else "more room"
         super().__init__(
-            f"{path}: needs {megabytes(needed) if needed else 'more room'} {where}; what was finished before is good. "
+            f"{path}: needs {amount} {where}; what was finished before is good. "
             f"{remedy}, and the same command goes on from there"
         )
         self.errno = number

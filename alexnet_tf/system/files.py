@@ -39,7 +39,8 @@ def replacing(path: str | Path, size: int) -> Iterator[Path]:
     """Run a block that writes the yielded path, which then takes the place of `path`.
 
     The temporary path lies beside `path` and has its suffix. `path` changes only once the whole new
-    content, of about `size` bytes (0: not known), is on the disk; after an exception it is as it was before.
+    content, of about `size` bytes (0: not known), is on the disk; after an exception it is as it
+    was before.
     Raises UserError where it is no regular file, and NoRoom when the disk gets full.
     """
     path = Path(path)

@@ -35,7 +35,9 @@ def head() -> dict[str, Any]:
 def best() -> dict[str, Any]:
     """Train as `head` does, for whoever can wait: larger pictures and head, a rate that falls.
 
-    ``python train_alexnet.py --recipe best --data PICTURES --weights FILE --variant caffenet``.
+    ``python train_alexnet.py --recipe best --data PICTURES --weights FILE --variant caffenet``:
+    what it gains is measured on a prototype alone (docs/accuracy.md), one split: 0.974 of 870
+    photos after 4,930, where 288 pixels give 0.969. An epoch takes two to three times as long.
     """
     return {
         **head(),

@@ -37,7 +37,7 @@ def best() -> dict[str, Any]:
 
     ``python train_alexnet.py --recipe best --data PICTURES --weights FILE --variant caffenet``:
     what it gains is measured on a prototype alone (docs/accuracy.md), one split: 0.974 of 870
-    photos after 4,930, where 288 pixels give 0.969. An epoch takes two to three times as long.
+    photos after 4,930, where 288 pixels give 0.969. An epoch takes about twice as long.
     """
     return {
         **head(),

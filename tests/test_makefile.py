@@ -122,7 +122,7 @@ def test_a_python_that_is_not_there_is_named(make):
 def test_the_oldest_packages_are_the_lower_bounds_of_pyproject():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    names = ("litert", "heic", "parquet", "report", "serve")
+    names = ("litert", "heic", "parquet", "ray", "report", "serve", "onnx")
     needs = [*project["dependencies"], *(need for name in names for need in extras[name])]
     lines = (ROOT / "constraints-oldest.txt").read_text().splitlines()
     oldest = [Requirement(line) for line in lines if not line.startswith("#")]

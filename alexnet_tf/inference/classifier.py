@@ -73,7 +73,8 @@ class Classifier:
 
         Where `files` are a part of so many, `among`, the answers are those of the whole.
         """
-        for file, result in zip(files, self.probabilities(files, among)):
+        # In this order the probabilities end by themselves, not when their last reference goes.
+        for result, file in zip(self.probabilities(files, among), files):
             if isinstance(result, ImageError):
                 yield Answer(str(file), error=result)
             else:

@@ -105,7 +105,7 @@ def test_the_run_as_a_whole_says_what_it_was_told_and_came_to(shown):
     settings = whole["settings"][0][1].string_val[0].decode()
     assert "batch_size      16" in settings and "variant         lenet5" in settings
     command = whole["command"][0][1].string_val[0].decode()
-    assert f"train_alexnet.py --run {shown}" in command and "--batch-size 16" in command
+    assert f"alexnet-tf train --run {shown}" in command and "--batch-size 16" in command
     history = read_history(Run(shown))
     best = max(history, key=lambda epoch: (epoch["val_accuracy"], -epoch["val_loss"]))
     ((step, accuracy),) = whole["accuracy"]

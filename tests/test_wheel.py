@@ -49,7 +49,8 @@ def installed(distributions, tmp_path_factory) -> Path:
     python = place / "venv/bin/python"
     (wheel,) = distributions.glob("*.whl")
     pip = [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index"]
-    subprocess.run([*pip, wheel], check=True, capture_output=True)
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([*pip, wheel], check=True, capture_output=True, env=clean)
     (packages,) = (place / "venv/lib").glob("python*/site-packages")
     (packages / "others.pth").write_text(sysconfig.get_path("purelib"))
     return place

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from PIL import Image
@@ -35,6 +36,8 @@ DEAR, WIDE, PLAIN, KEPT_WHOLE = 24, 16, 8, 6
 DEAR_FORMATS, PLAIN_MODES = ("WEBP", "AVIF", "HEIF", "TIFF"), ("1", "L", "RGB")
 # Pillow's modules of formats that it does not import at once.
 PLUGINS = {"WEBP": "WebPImagePlugin", "TIFF": "TiffImagePlugin", "AVIF": "AvifImagePlugin"}
+# A thread that waits for another's import gets the half of a module when that fails.
+IMPORTING = Lock()
 WITHOUT_HEIF = "is HEIC, which needs `pip install pillow-heif`"
 
 # TIFF 6.0 and DNG 1.4: tags of a page that is only a preview, and of a raw picture.
@@ -115,12 +118,13 @@ def _format(content: bytes) -> str:
 def _import_decoder(kind: str) -> str | None:
     """Import what Pillow needs for one of `FORMATS`, and no more; say so if it is not installed."""
     try:
-        if kind == "HEIF":
-            import pillow_heif  # an extra, which takes its time
+        with IMPORTING:
+            if kind == "HEIF":
+                import pillow_heif  # an extra, which takes its time
 
-            pillow_heif.register_heif_opener()
-        elif kind in PLUGINS:
-            import_module(f"PIL.{PLUGINS[kind]}")
+                pillow_heif.register_heif_opener()
+            elif kind in PLUGINS:
+                import_module(f"PIL.{PLUGINS[kind]}")
     except ImportError:
         return WITHOUT_HEIF if kind == "HEIF" else f"is {kind}, which takes Pillow 11.3 or later"
     return None

@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import BinaryIO
 
 from alexnet_tf.errors import BadFile
-from alexnet_tf.weights.formats.protobuf import fields
 
 RECORD = re.compile(r"(?P<shard>.+?\.tfrecord)@(?P<place>[0-9]{12})/(?P<name>.*)")
 # A record is its length, a checksum of that, the content and a checksum of that
@@ -79,6 +78,8 @@ def _open(shard: str) -> BinaryIO:
 
 def _feature(example: memoryview, name: bytes) -> bytes:
     """Return the bytes of a feature of a tf.train.Example (tensorflow/core/example/*.proto)."""
+    from alexnet_tf.weights.formats.protobuf import fields  # takes its time
+
     for _, features in fields(example):
         for _, entry in fields(features):
             key_and_value = dict(fields(entry))

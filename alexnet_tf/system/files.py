@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.disk import room_for
@@ -178,11 +178,7 @@ def read_bytes(path: str | Path, most: int = MOST_TEXT) -> bytes:
     """
     try:
         with open(path, "rb", opener=_without_waiting) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise ValueError("it is no regular file")
-            if status.st_size > most:
-                raise ValueError(f"it has more than {most:,} bytes")
+            _check_regular(file, most)
             return file.read(most)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
@@ -203,11 +199,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
     """
     try:
         with open(path, "rb", opener=_without_waiting) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise ValueError("it is no regular file")
-            if status.st_size > MOST_LINES:
-                raise ValueError(f"it has more than {MOST_LINES:,} bytes")
+            _check_regular(file, MOST_LINES)
             encoding = "utf-16" if file.peek(2).startswith(UTF16) else "utf-8-sig"
             text = io.TextIOWrapper(file, encoding)
             for number, line in enumerate(iter(lambda: text.readline(LONGEST_LINE), ""), 1):
@@ -232,6 +224,15 @@ def read_json(path: str | Path) -> Any:
         return json.loads(read_text(path, MOST_JSON), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
+
+
+def _check_regular(file: BinaryIO, most: int) -> None:
+    """Raise ValueError unless an open file is a regular one, of at most so many bytes."""
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("it is no regular file")
+    if status.st_size > most:
+        raise ValueError(f"it has more than {most:,} bytes")
 
 
 def _no_constant(name: str) -> Any:

@@ -18,7 +18,7 @@ def main() -> int:
     """Answer as the command line asks."""
     parser = argparse.ArgumentParser(description=__doc__)
     predict.add_arguments(parser, mode_needed=True)
-    return predict.run(parser.parse_args())
+    return predict.run(parser.parse_intermixed_args())
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ if signal.getsignal(signal.SIGINT) == signal.default_int_handler and (
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
-from collections.abc import Sequence
 from importlib import import_module
 
 from alexnet_tf import __version__
@@ -38,26 +37,29 @@ VERBS = (
     "doctor",
     "demo",
 )
+# Those of which options may stand between the words.
+MIXED = ("predict",)
 
 
-def main() -> int | None:
+def main() -> int:
     """Run the verb that the command line names; the modules of others are not imported."""
     words = sys.argv[1:]
+    typed = program.command("").strip()
+    if words and words[0] in VERBS:
+        verb = import_module(f"alexnet_tf.commands.{words[0]}")
+        parser = argparse.ArgumentParser(prog=f"{typed} {words[0]}")
+        verb.add_arguments(parser)
+        parse = parser.parse_intermixed_args if words[0] in MIXED else parser.parse_args
+        return verb.run(parse(words[1:]))
     parser = argparse.ArgumentParser(
-        prog=program.command("").strip(), description="AlexNet transfer learning that works."
+        prog=typed, description="AlexNet transfer learning that works."
     )
     parser.add_argument("--version", action="version", version=f"alexnet_tf {__version__}")
-    parsers = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    verbs = {name: import_module(f"alexnet_tf.commands.{name}") for name in _asked(words)}
-    for name, verb in verbs.items():
-        verb.add_arguments(parsers.add_parser(name, help=verb.HELP))
-    options = parser.parse_args(words)
-    return verbs[options.verb].run(options)
-
-
-def _asked(words: Sequence[str]) -> Sequence[str]:
-    """Return the verb that the `words` begin with, or all."""
-    return words[:1] if words and words[0] in VERBS else VERBS
+    parsers = parser.add_subparsers(required=True, metavar="VERB")
+    for name in VERBS:
+        parsers.add_parser(name, help=import_module(f"alexnet_tf.commands.{name}").HELP)
+    parser.parse_args(words)
+    parser.error("the VERB comes first")
 
 
 def start() -> None:

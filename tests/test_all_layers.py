@@ -159,9 +159,9 @@ def test_a_pretrained_head_begins_with_what_the_file_computes(asked):
 def steps(asked, name, **told):
     """Return what the first step of all pictures changes each layer by."""
     ours = trainer(asked(name, batch_size=64, dropout=0.0, mirror=False, **told))
-    before = read_layers(ours.model)
+    before = read_layers(ours.learner.model)
     ours.run_epoch([])
-    after = read_layers(ours.model)
+    after = read_layers(ours.learner.model)
     return {name: after[name][0] - before[name][0] for name in before}
 
 
@@ -177,7 +177,7 @@ def test_given_layers_learn_at_a_tenth_of_the_rate_or_as_told(asked):
 
 def test_which_rates_there_are(asked):
     def rates(**told):
-        return trainer(asked(**told)).rates
+        return trainer(asked(**told)).learner.rates
 
     assert rates() == [0.1] * 4 + [1.0] * 2
     assert rates(head_rate=2.0) == [2.0] * 4 + [1.0] * 2
@@ -245,7 +245,7 @@ def test_a_finished_run_gives_all_layers_and_those_begun_before_keep_pool5(faces
     told = CIFAR | {"weights": str(first), "train": "from:fc8", "epochs": 1}
     new = job(faces, tmp_path / "new", **told)
     assert (new.settings.head, new.settings.first_computed()) == ("pretrained", "fc8")
-    assert trainer(new).rates == [1.0, 1.0]
+    assert trainer(new).learner.rates == [1.0, 1.0]
     train(new)
     given, trained = (read_weights(run / "model.keras") for run in (first, tmp_path / "new"))
     same = [name for name in given if np.array_equal(given[name][0], trained[name][0])]

@@ -9,7 +9,7 @@ from alexnet_tf.data.dataset import Dataset, Picture
 from alexnet_tf.runs.history import best_epoch
 from alexnet_tf.runs.remarks import remarks
 from alexnet_tf.training.epoch import measured
-from alexnet_tf.training.trainer import balanced
+from alexnet_tf.training.learner import balanced
 from tests.support.small import epochs
 
 

@@ -127,8 +127,9 @@ def test_summary_shows_shapes_and_parameters(command):
     assert result.stderr == ""
 
 
-def test_a_json_line_for_each_failed_picture(command, tmp_path, trained_run):
-    result = command("predict_alexnet.py", "2", "a", "b", "--json", "--run", trained_run, code=2)
+@pytest.mark.parametrize("face", (["predict_alexnet.py"], ["alexnet_tf", "predict"]))
+def test_a_json_line_for_each_failed_picture_wherever_options_stand(command, face, trained_run):
+    result = command(*face, "2", "--json", "a", "--run", trained_run, "b", code=2)
     assert [json.loads(line) for line in result.stdout.splitlines()] == [
         {"file": name, "error": f"{name}: does not exist"} for name in "ab"
     ]

@@ -50,9 +50,9 @@ def test_three_steps_are_those_by_hand(faces, tmp_path, decoupled, balance):
     ours = trainer(replace(asked, settings=replace(asked.settings, train="from:fc8")))
     before = {
         name: [array.astype("f8") for array in pair]
-        for name, pair in read_layers(ours.model).items()
+        for name, pair in read_layers(ours.learner.model).items()
     }
-    hidden = ours.standardization.apply(ours.store.read(ours.training.slots).astype("f8"))
+    hidden = ours.learner.standardization.apply(ours.store.read(ours.training.slots).astype("f8"))
     for name in ("fc6", "fc7"):
         kernel, bias = before[name]
         hidden = np.maximum(hidden @ kernel + bias, 0)
@@ -67,7 +67,7 @@ def test_three_steps_are_those_by_hand(faces, tmp_path, decoupled, balance):
     for _ in range(3):
         history.append(ours.run_epoch(history))
 
-    trained = read_layers(ours.model)
+    trained = read_layers(ours.learner.model)
     for found, array in zip(trained["fc8"], expected):
         np.testing.assert_allclose(found, array, atol=1e-5)
     assert np.abs(trained["fc8"][0] - other[0]).max() > 1e-3
@@ -121,10 +121,10 @@ def test_frozen_layers_stay_to_the_bit_though_pictures_are_cut(faces, tmp_path):
     weights = convolutions(tmp_path / "starter.npy", **STARTER)
     ours = trainer(job(faces, tmp_path / "run", weights=weights, **told))
     assert ours.store.layer == "conv1" and ours.store.shape == (144, 144, 3)
-    before = read_layers(ours.model)
+    before = read_layers(ours.learner.model)
     epoch = ours.run_epoch([])
     assert np.isfinite([epoch["loss"], epoch["val_loss"]]).all()
-    for name, pair in read_layers(ours.model).items():
+    for name, pair in read_layers(ours.learner.model).items():
         same = [np.array_equal(*arrays) for arrays in zip(pair, before[name])]
         assert same == ([True, True] if name < "conv4" else [False, False]), name
 

@@ -34,7 +34,7 @@ class _Pictures(argparse.Action):
         if words[0] in MODES:
             namespace.mode, *words = words
         if not words:
-            parser.error("name a picture, or a folder of pictures, right after the mode")
+            parser.error("name a picture, or a folder of pictures, after the mode")
         namespace.pictures = words
 
 

@@ -43,6 +43,8 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever else is printed is no answer
     import_tensorflow()
+    import alexnet_tf.training.loop  # noqa: F401 - now, while pictures are chosen
+
     for line in sys.stdin:
         told = json.loads(line)
         answer = _carry_out(told, weights, variant)

@@ -37,12 +37,16 @@ COLLECTING, TRAINING, READY, FAILED = "collecting", "training", "ready", "failed
 
 
 class Teacher:
-    """The process that trains, one order after the other; it is started when it is first needed."""
+    """The process that trains, one order after the other; it is started with the first lesson."""
 
     def __init__(self, command: dict[str, Any]):
         self._command = command
         self._process: subprocess.Popen[str] | None = None
         self._thread = ThreadPoolExecutor(1, "teach")
+
+    def start(self) -> None:
+        """Start the process, unless it runs: it takes seconds, in which pictures are chosen."""
+        self._thread.submit(self._running)
 
     async def do(self, order: str, folder: Path, run: str) -> None:
         """Have an order carried out in a lesson's folder, for that run; UserError or RunError where
@@ -60,18 +64,22 @@ class Teacher:
         self._thread.shutdown()
 
     def _do(self, told: dict[str, str]) -> dict[str, Any]:
+        process = self._running()
+        try:
+            process.stdin.write(json.dumps(told) + "\n")
+            process.stdin.flush()
+            return json.loads(process.stdout.readline())
+        except (OSError, ValueError):
+            return {"error": "the process that trains has ended; try again", "by_user": False}
+
+    def _running(self) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
             # Not ended by Ctrl-C at the terminal, which ends the server, and so this.
             self._process = subprocess.Popen(
                 **self._command, **pipes, text=True, start_new_session=True
             )
-        try:
-            self._process.stdin.write(json.dumps(told) + "\n")
-            self._process.stdin.flush()
-            return json.loads(self._process.stdout.readline())
-        except (OSError, ValueError):
-            return {"error": "the process that trains has ended; try again", "by_user": False}
+        return self._process
 
 
 class Lesson:
@@ -165,6 +173,7 @@ class Lessons:
             if not idle:
                 raise UserError(f"{MOST_LESSONS} lessons are being trained; wait for one to end")
             self.end(idle[0])
+        self._teacher.start()
         name = secrets.token_urlsafe(12)
         folder = Path(self._folder.name) / secrets.token_hex(8)
         self._lessons[name] = Lesson(folder)

@@ -163,7 +163,7 @@ class Loop:
         # A longer training may have left later checkpoints, which wait for the next one.
         self.trainer, self.history = self._restored(job.settings.epochs, "going on")
         if workers.is_chief:
-            self.tensorboard = TensorBoardLog(job, self.trainer.model, self.history)
+            self.tensorboard = TensorBoardLog(job, self.trainer.learner.model, self.history)
 
     def run_epochs(self) -> None:
         """Train until all epochs are done; while one trains, the one before it is written."""

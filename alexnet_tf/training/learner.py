@@ -1,0 +1,241 @@
+"""Layers of an AlexNet that learn: what enters them, their variables, one step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from alexnet_tf.model import AlexNet, part, place_of, read_layers
+from alexnet_tf.runs.settings import HEAD_RATE, Settings
+from alexnet_tf.training.distribution import Workers
+from alexnet_tf.training.epoch import Result
+from alexnet_tf.training.job import Job
+from alexnet_tf.training.standardize import Standardization
+
+MOMENTUM = 0.9  # Krizhevsky 2012, section 5
+# Of what enters a lone fc8. With 1 the loss jumps about at the usual rate: docs/accuracy.md.
+DEVIATION = 0.25
+
+
+class Learner:
+    """Learns by stochastic gradient descent with momentum on the cross-entropy.
+
+    Above pretrained layers the head sees its inputs standardized; `network` moves that into its
+    first layer. From scratch, they are left as they are. The head begins at fc6, or at the lowest
+    layer that is trained where that is above. Call `standardize` before anything else.
+    """
+
+    def __init__(self, job: Job, layer: str, labels: np.ndarray, workers: Workers):
+        """Build the network of a job, what enters whose `layer` is given, to be trained on pictures
+        of these labels."""
+        self.job, self.settings, self.workers = job, job.settings, workers
+        self.model = AlexNet(
+            # Mirror images are other examples here, not rows of the same batch.
+            replace(job.variant, mirrored=False),
+            len(job.dataset.classes),
+            job.weights,
+            precision=job.settings.precision,
+            seed=job.settings.seed,
+        )
+        self.layers = _layers(self.model, job.settings)
+        first = job.settings.first_of_head()
+        self.below = None if layer == first else part(self.model, layer, first)
+        self.head = part(self.model, first, "prob")
+        self.trained = [v for layer in self.layers for v in layer.trainable_variables]
+        # The seeds of dropout, and layers that stay as they are above others that do not.
+        self.others = [v for layer in self.layers for v in layer.non_trainable_variables]
+        self.rates = _rates(job, self.layers)
+        self.optimizer = self._optimizer()
+        self.class_weights = None
+        if job.settings.balance:
+            self.class_weights = tf.constant(balanced(labels), tf.float32)
+        # On a CPU oneDNN's layers are faster than XLA's, but not an update in many small steps.
+        self.step = tf.function(self._step, reduce_retracing=workers.devices > 1)
+        self.logits = tf.function(self._logits)
+        self._update = tf.function(self._apply, jit_compile=True)
+
+    def standardize(self, inputs: np.ndarray | None) -> None:
+        """Have the head see its inputs standardized as these should be, float32 (examples, values);
+        as they are for None. A first layer that the weights came with is made to compute the same
+        from that."""
+        if inputs is None:
+            self.standardization = Standardization.none(self.head.input.shape[1])
+            return
+        first = self.settings.first_of_head()
+        self.standardization = Standardization.fit(inputs, DEVIATION if first == "fc8" else 1.0)
+        if first in self.job.weights:
+            layer = self.model.get_layer(first)
+            layer.set_weights(self.standardization.taken_out_of(*layer.get_weights()))
+
+    def variables(self) -> dict[str, keras.Variable]:
+        """Return all that a step changes or depends on, under the names it has in a checkpoint."""
+        layers = {
+            f"{layer.name}/{variable.name}": variable
+            for layer in self.layers
+            for variable in layer.variables
+        }
+        optimizer = {
+            f"optimizer/{variable.name}": variable for variable in self.optimizer.variables
+        }
+        return layers | optimizer
+
+    def network(self, temperature: float) -> keras.Model:
+        """Return the whole network as it predicts, in float32, with nothing standardized, its
+        logits divided by `temperature`."""
+        first = self.settings.first_of_head()
+        weights = read_layers(self.model)
+        weights[first] = self.standardization.folded_into(*weights[first])
+        weights["fc8"] = tuple(each / np.float32(temperature) for each in weights["fc8"])
+        network = AlexNet(self.job.variant, self.head.output.shape[-1], weights)
+        for layer in self.model.layers:
+            if isinstance(layer, keras.layers.PReLU):
+                network.get_layer(layer.name).set_weights(layer.get_weights())
+        return network
+
+    def _optimizer(self) -> keras.optimizers.Optimizer:
+        """Make the optimizer; only kernels decay, as in Caffe's bvlc_alexnet (decay_mult)."""
+        settings = self.settings
+        decay = settings.weight_decay if settings.decoupled else None
+        optimizer = keras.optimizers.SGD(settings.learning_rate, MOMENTUM, weight_decay=decay)
+        optimizer.exclude_from_weight_decay([v for v in self.trained if v.name != "kernel"])
+        optimizer.build(self.trained)
+        return optimizer
+
+    def _step(self, batch: Sequence[tf.Tensor], *shared: tf.Tensor) -> Result:
+        """Change the weights by what a batch teaches; return its losses and hits before that.
+
+        Of a batch that is `shared` this worker has some examples: see `Workers.learn`.
+        """
+        # The gradients of weights already cast to what their layers compute in are never written in
+        # float32, which takes a tenth of the time of a step and 200 MB.
+        weights = [
+            tf.cast(variable, layer.compute_dtype)
+            for layer in self.layers
+            for variable in layer.trainable_variables
+        ]
+        if shared:
+            found = self.workers.learn(self._learn, weights, batch, *shared)
+        else:
+            found = self._learn(weights, batch)
+        losses, hits, values, gradients = found
+        for variable, value in zip(self.others, values):
+            if value is not None:
+                variable.assign(value)
+        self._update(gradients)
+        return losses, hits
+
+    def _learn(
+        self, weights: Sequence[tf.Tensor], batch: Sequence[tf.Tensor], *shared: tf.Tensor
+    ) -> tuple:
+        """Return losses and hits of examples, new values of `others`, and the gradients.
+
+        Examples that are `shared` are some of a batch, whose mean loss their part is of.
+        """
+        values, labels, *windows = batch
+        with tf.GradientTape() as tape, keras.StatelessScope() as scope:
+            for variable, weight in zip(self.trained, weights):
+                tape.watch(weight)
+                scope.add_update((variable, weight))
+            inputs = self.standardization.apply(self.entering_head(values, *windows))
+            logits = self._dropping(inputs, *shared) if shared else self.head(inputs, training=True)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            hits = tf.argmax(logits, axis=1) == labels
+            weighted = losses
+            if self.class_weights is not None:
+                weighted = losses * tf.gather(self.class_weights, labels)
+            if shared:
+                loss = tf.reduce_sum(weighted) / tf.cast(shared[-1], tf.float32)
+            else:
+                loss = tf.reduce_mean(weighted)
+        states = [scope.get_current_value(variable) for variable in self.others]
+        return losses, hits, states, tape.gradient(loss, weights)
+
+    def _dropping(self, values: tf.Tensor, rows: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+        """Return the logits of examples in training, which are the `rows` of a batch of `size`.
+
+        Dropout is drawn for the whole batch, so that it does not depend on who has which of it.
+        """
+        for layer in self.head.layers[1:]:
+            if isinstance(layer, keras.layers.Dropout):
+                values = tf.cast(values, layer.compute_dtype)
+                ones = tf.ones((size, values.shape[1]), values.dtype)
+                kept = keras.random.dropout(ones, layer.rate, seed=layer.seed_generator)
+                values *= tf.gather(kept, rows)
+            else:
+                values = layer(values)
+        return values
+
+    def _apply(self, gradients: list[tf.Tensor]) -> None:
+        """Let the optimizer make a step, of clipped gradients, with weight decay through the
+        momentum, where asked."""
+        gradients = [tf.cast(gradient, tf.float32) for gradient in gradients]
+        if self.settings.clip:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip)
+        decay = self.settings.weight_decay
+        if decay and not self.settings.decoupled:
+            gradients = [
+                gradient + decay * variable if variable.name == "kernel" else gradient
+                for gradient, variable in zip(gradients, self.trained)
+            ]
+        # With a constant momentum that is another learning rate.
+        gradients = [
+            gradient if rate == 1 else rate * gradient
+            for gradient, rate in zip(gradients, self.rates)
+        ]
+        self.optimizer.apply(gradients, self.trained)
+
+    def _logits(self, values: tf.Tensor) -> tf.Tensor:
+        """Return the logits of a batch, of each picture's windows one after the other."""
+        return self.head(self.standardization.apply(self.entering_head(values)), training=False)
+
+    def entering_head(self, values: tf.Tensor, windows: tf.Tensor | None = None) -> tf.Tensor:
+        """Return what enters the head, float32 (batch, 9216) for fc6.
+
+        Of values that all windows are in, that is of the one in `windows`, a number for each
+        picture, or without these of all: (batch × windows, 9216).
+        """
+        count = tf.shape(values, tf.int64)[0]
+        if self.below:
+            values = tf.cast(values, self.below.input.dtype)
+            values = self.below(values, training=False)  # a dropout here is between frozen layers
+        if windows is not None:
+            values = tf.gather(values, tf.range(count) * self.job.variant.windows + windows)
+        return tf.cast(values, tf.float32)
+
+
+def balanced(labels: np.ndarray) -> np.ndarray:
+    """Return a weight for each class: pictures / (classes × pictures of the class), float64.
+
+    These are the "balanced" ones of scikit-learn; over all pictures their mean is 1.
+    """
+    counts = np.bincount(labels)
+    return len(labels) / (len(counts) * counts)
+
+
+def _layers(model: keras.Model, settings: Settings) -> list[keras.layers.Layer]:
+    """Return the layers that training changes or depends on, in order.
+
+    Those below the trained ones are set not to be trained; of them the head's go along for their
+    dropout.
+    """
+    for layer in model.layers[: place_of(model, settings.first_trained())]:
+        layer.trainable = False
+    return model.layers[place_of(model, settings.first_kept()) :]
+
+
+def _rates(job: Job, layers: Sequence[keras.layers.Layer]) -> list[float]:
+    """Return what the learning rate is multiplied by, for each trainable variable of `layers`.
+
+    That is 1 but for layers below fc8 that the weights came with, where fc6 or fc7 is one of them.
+    """
+    rate = job.settings.head_rate or (1.0 if "fc8" in job.weights else HEAD_RATE)
+    given = {layer.name for layer in layers if layer.trainable} & set(job.weights) - {"fc8"}
+    if not given & {"fc6", "fc7"}:
+        given = set()
+    return [
+        rate if layer.name in given else 1.0 for layer in layers for _ in layer.trainable_variables
+    ]

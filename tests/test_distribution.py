@@ -1,14 +1,18 @@
 """Several devices, or several machines, at one training give the network that one gives."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from alexnet_tf.data.drawings import draw_faces
+from alexnet_tf.errors import RunError
 from alexnet_tf.runs.history import read_history
 from alexnet_tf.runs.run import Run
+from alexnet_tf.training.distribution import Workers
 from tests.support import workers
 from tests.support.small import STARTER, job, train
 from tests.support.workers import difference
@@ -73,6 +77,31 @@ def test_a_worker_dies_the_chief_says_so_and_one_alone_goes_on(place):
     assert "going on after epoch" in workers.said(place, 0)
     assert difference(place / "one", place / "two") < ROUNDING
     assert accuracies(place / "one") == accuracies(place / "two")
+
+
+def test_a_worker_is_asked_to_stop_all_do_after_the_same_step_and_go_on_from_it(place):
+    words = (*WORDS, "--run", "stopped")
+    processes = workers.start(place, 2, *words)
+    workers.wait_for(place, 0, "epoch 1/3")
+    processes[1].terminate()
+    assert [process.wait(60) for process in processes] == [143, 143]
+    stopped = [
+        re.search("stopped after (.+) of 3", workers.said(place, index))[1] for index in (0, 1)
+    ]
+    assert stopped[0] == stopped[1]
+    workers.train(place, 2, *words)
+    assert f"going on after {stopped[0]}" in workers.said(place, 0)
+    assert difference(place / "one", place / "stopped") < ROUNDING
+    assert accuracies(place / "one") == accuracies(place / "stopped")
+
+
+def test_weights_that_are_no_longer_equal_end_the_training(monkeypatch):
+    ours = Workers.alone()
+    ours.count, ours.addresses = 2, ["a:2222", "b:2222"]
+    monkeypatch.setattr(ours, "exchange", lambda sums: [sums, sums | {"fc8/kernel": 0}])
+    state = {name: np.ones(3, np.float32) for name in ("fc6/kernel", "fc8/kernel")}
+    with pytest.raises(RunError, match=r"worker 1 \(b:2222\): its fc8/kernel is no longer that"):
+        ours.check_equal(state)
 
 
 def test_a_place_that_is_none_among_workers_is_refused(tmp_path):

@@ -41,9 +41,9 @@ def pictures(photos):
 def open_store(tmp_path, random_weights):
     weights = read_weights(random_weights)
 
-    def store(variant="bvlc", resize="short", mirror=True, weights=weights):
+    def store(variant="bvlc", resize="short", mirror=True, weights=weights, worker=0):
         made = FeatureStore.of_layer(tmp_path, VARIANTS[variant], resize, weights, mirror=mirror)
-        return made.open()
+        return made.open(worker)
 
     return store
 
@@ -89,6 +89,18 @@ def test_only_what_is_new_is_computed(open_store, pictures):
     store.fill(pictures, lambda inputs: calls.append(1) or forward(inputs))
     assert len(calls) == 2 * -(-80 // BATCH)
     np.testing.assert_array_equal(everything(store, pictures[:40]), before)
+
+
+def test_what_workers_have_written_side_by_side_is_read_as_one_store(open_store, pictures):
+    parts = pictures[::2], pictures[1::2]
+    written = [open_store(worker=number) for number in (0, 1)]
+    for store, part in zip(written, parts):
+        store.fill(part, forward)
+    store = open_store()
+    assert store.missing(pictures) == []
+    mixed = everything(store, [*parts[0], *parts[1]][::-1])
+    own = [everything(*each) for each in zip(written, parts)]
+    np.testing.assert_array_equal(mixed[:, ::-1], np.concatenate(own, axis=1))
 
 
 def test_an_interrupted_extraction_goes_on_with_the_same_bits(open_store, tmp_path, pictures):

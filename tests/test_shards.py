@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import shutil
 import struct
+from pathlib import Path
 
 import pytest
 
-from alexnet_tf.commands import data
+from alexnet_tf.commands import data, predict
 from alexnet_tf.data.dataset import open_dataset
 from alexnet_tf.data.images import ImageError, load_image
+from alexnet_tf.data.records import list_records
 from alexnet_tf.data.shards import write_shards
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
+from alexnet_tf.inference.selection import Shard, select
 from alexnet_tf.runs.run import Run
 from tests.support.pictures import classes
 from tests.support.small import LENET, convolutions, job, train, weights_of
@@ -102,6 +105,43 @@ def test_a_network_answers_about_a_picture_in_a_shard(shards, faces, trained_run
     assert all((one == other).all() for one, other in zip(*answers))
 
 
+@pytest.mark.parametrize(
+    "named", ["shards", "shards/*.tfrecord", "shards/train.txt shards/val.txt"]
+)
+def test_all_pictures_in_a_folder_of_shards_are_answered(
+    shards, faces, tmp_path, monkeypatch, capsys, named
+):
+    monkeypatch.chdir(shards.parent)
+    answers = {}
+    for source in (*named.split(), faces):
+        assert run_verb(predict, "2", source, "--run", "starter") == 0
+        lines = dict(line.split("\t") for line in capsys.readouterr().out.splitlines())
+        answers |= {(source == faces, name.rpartition("/")[2]): lines[name] for name in lines}
+    found, expected = (
+        {name: answers[kind, name] for kind, name in answers if kind == is_face}
+        for is_face in (False, True)
+    )
+    assert len(found) == 60 and found == expected
+
+
+def test_parts_of_one_shard_are_disjoint_wherever_it_lies(shards, tmp_path):
+    (here,) = map(str, shards.glob("validation-*"))
+    there = shutil.copy(here, tmp_path)
+    found = [
+        [path.removeprefix(shard) for path in select([shard], Shard(index, 3)).pictures]
+        for index in (1, 2, 3)
+        for shard in (here, there)
+    ]
+    assert found[::2] == found[1::2]
+    # By chance one of three may be empty.
+    assert len(set().union(*found)) == sum(map(len, found[::2])) == len([*list_records(here)])
+
+
+def test_a_record_goes_into_no_folder(shards):
+    with pytest.raises(UserError, match="is no file of its own here, and goes into no folder"):
+        run_verb(predict, "2", shards, "--run", "starter", "--sort-into", shards.parent / "sorted")
+
+
 def test_shards_of_shards_have_the_same_names(shards, tmp_path):
     run_verb(data, shards, "--shards", 1, "--out", tmp_path / "one")
     again, before = open_dataset(tmp_path / "one"), open_dataset(shards)
@@ -173,6 +213,11 @@ def test_a_damaged_record_is_no_picture(shards, tmp_path, damage):
         file.write(DAMAGE[damage](content, place))
     with pytest.raises(ImageError, match=r"cannot be read: its shard is damaged there|is a broken"):
         load_image(picture.path)
+    whole, left = (
+        [path.partition("@")[2] for path in list_records(str(folder / Path(shard).name))]
+        for folder in (shards, moved)
+    )
+    assert [each for each in left if each[:12] < rest[:12]] == whole[: whole.index(rest)]
 
 
 def test_a_shard_that_is_gone_is_named(shards, tmp_path):

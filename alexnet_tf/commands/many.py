@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from alexnet_tf.data.contents import is_file_of_its_own
 from alexnet_tf.data.listing import left_out
 from alexnet_tf.errors import UserError
 from alexnet_tf.exports.predictions import Predictions
@@ -115,6 +116,13 @@ def choose(options: argparse.Namespace) -> Selection:
     selection = select(options.pictures, options.shard)
     if selection.rejected:
         print(f"{program.name()}: left out: {left_out(selection.rejected)}", file=sys.stderr)
+    if options.sort_into:
+        for picture in selection.pictures:
+            if not is_file_of_its_own(picture):
+                raise UserError(
+                    f"{printable(picture)}: is no file of its own here, and goes into no folder; "
+                    "leave --sort-into out, --out FILE keeps the answers"
+                )
     results = [path for path in (options.out, options.sort_into) if path and path.exists()]
     if not selection.total and not results:  # else all may have been moved
         raise UserError(f"{options.pictures[0]}: holds no pictures")

@@ -46,8 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser, mode_needed: bool = False) ->
         " trained, cat or dog for example"
     )
     pictures = (
-        "a picture, a folder of them, a quoted pattern ('photos/**/*.jpg'), a list of them (.txt,"
-        " .csv), or - for a list on standard input"
+        "a picture or its address, a folder or a .tfrecord of them, a quoted pattern"
+        " ('photos/**/*.jpg'), a list of them (.txt, .csv), or - for a list on standard input"
     )
     if mode_needed:
         add("mode", choices=MODES, help=ways)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import re
 import struct
+from collections.abc import Iterator
 from functools import lru_cache
+from mmap import ACCESS_READ, mmap
 from typing import BinaryIO
 
 from alexnet_tf.errors import BadFile
@@ -21,7 +23,9 @@ LENGTH, BEFORE, AROUND = struct.Struct("<Q"), 12, 16
 # Names as in TensorFlow's object detection and slim, which readers of such files expect.
 ENCODED, FORMAT, NAME = "image/encoded", "image/format", "image/filename"
 LABEL, CLASS, DIGEST = "image/class/label", "image/class/text", "image/key/sha256"
-DAMAGED = "its shard is damaged there"
+# What reading an example raises that is none.
+MALFORMED = (BadFile, IndexError, TypeError, ValueError)
+SUFFIX, DAMAGED = ".tfrecord", "its shard is damaged there"
 
 
 def record_path(shard: object, place: int, name: str) -> str:
@@ -39,6 +43,29 @@ def name_of(path: object) -> str:
     """Return the name that the picture `path` had as a file, be it in a shard now or not."""
     match = RECORD.fullmatch(str(path))
     return match["name"] if match else str(path)
+
+
+def list_records(shard: str) -> Iterator[str]:
+    """Yield the paths of the pictures in a file of TFRecords, in order, read but for their names.
+
+    Those without a name have their number. Where the file is damaged, or holds something else, a
+    last path leads to that place, and reading it says so. Raises OSError for what cannot be opened.
+    """
+    with open(shard, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        content = memoryview(mmap(file.fileno(), 0, access=ACCESS_READ) if size else b"")
+    place = number = 0
+    while place < size:
+        length = int.from_bytes(content[place : place + LENGTH.size], "little")
+        start = place + BEFORE
+        try:
+            name = bytes(_feature(content[start : start + length], NAME.encode())).decode()
+        except (KeyError, *MALFORMED):
+            name = str(number)
+        yield record_path(shard, place, name)
+        if length < len(ENCODED):  # of a file of zeros, say, that would be no record
+            return
+        place, number = place + AROUND + length, number + 1
 
 
 def record_size(path: object) -> int:
@@ -61,8 +88,8 @@ def read_record(path: object) -> bytes:
     shard, place = _place(path)
     content = os.pread(shard.fileno(), record_size(path), place + BEFORE)
     try:
-        return _feature(memoryview(content), ENCODED.encode())
-    except (BadFile, KeyError, IndexError, TypeError, ValueError) as error:
+        return bytes(_feature(memoryview(content), ENCODED.encode()))
+    except (KeyError, *MALFORMED) as error:
         raise OSError(DAMAGED) from error
 
 
@@ -76,7 +103,7 @@ def _open(shard: str) -> BinaryIO:
     return open(shard, "rb")
 
 
-def _feature(example: memoryview, name: bytes) -> bytes:
+def _feature(example: memoryview, name: bytes) -> memoryview:
     """Return the bytes of a feature of a tf.train.Example (tensorflow/core/example/*.proto)."""
     from alexnet_tf.weights.formats.protobuf import fields  # takes its time
 
@@ -85,5 +112,5 @@ def _feature(example: memoryview, name: bytes) -> bytes:
             key_and_value = dict(fields(entry))
             if key_and_value[1] == name:
                 feature = dict(fields(key_and_value[2]))
-                return bytes(dict(fields(feature[1]))[1])
+                return memoryview(dict(fields(feature[1]))[1])
     raise KeyError(name)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from alexnet_tf.data.images import ImageError, load_batches
-from alexnet_tf.data.kinds import is_meant_as_picture
+from alexnet_tf.data.kinds import FORMATS, is_meant_as_picture, kind_of_file
 from alexnet_tf.data.listing import Rejected, list_files
+from alexnet_tf.data.records import SUFFIX, list_records
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import Engine, most_at_once
 from alexnet_tf.variants import Variant, get_variant
@@ -129,19 +130,25 @@ def _error(views: Sequence[np.ndarray | ImageError]) -> ImageError | None:
 
 
 def find_pictures(paths: Sequence[str]) -> tuple[list[str], list[Rejected]]:
-    """List the files among `paths`, and in place of each folder the pictures below it, sorted.
+    """List the files among `paths`, in place of each folder the pictures below it, sorted, and in
+    place of each file of TFRecords those in it.
 
     What a folder holds besides pictures comes second, as (path, reason).
     """
     found: list[str] = []
     rejected: list[Rejected] = []
     for path in paths:
-        if not Path(path).is_dir():
-            found.append(path)
-            continue
-        files, others = list_files(path)
-        pictures = [file for file in files if is_meant_as_picture(file)]
-        found += pictures
+        files, others = list_files(path) if os.path.isdir(path) else ([path], [])
         rejected += others
-        rejected += [(file, "is no picture") for file in sorted({*files} - {*pictures})]
+        for file in files:
+            if _is_shard(file):
+                found += list_records(file)
+            elif file == path or is_meant_as_picture(file):
+                found.append(file)
+            else:
+                rejected.append((file, "is no picture"))
     return found, rejected
+
+
+def _is_shard(path: str) -> bool:
+    return path.endswith(SUFFIX) and os.path.isfile(path) and kind_of_file(path) not in FORMATS

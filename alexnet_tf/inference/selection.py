@@ -10,9 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from alexnet_tf.data.contents import is_on_disk
 from alexnet_tf.data.kinds import FORMATS, SUFFIXES, is_meant_as_picture, kind_of_file
 from alexnet_tf.data.listing import Rejected
 from alexnet_tf.data.lists import DELIMITERS, LIST_LINE, TABLES, read_lines, read_list
+from alexnet_tf.data.records import SUFFIX, shard_of
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import find_pictures
 
@@ -49,10 +51,11 @@ class Selection:
 def select(names: Sequence[str], shard: Shard | None = None) -> Selection:
     """Find the pictures that `names` mean.
 
-    Each is a picture, a folder of them, a pattern ("photos/**/*.jpg"), a list or table that names
-    them, or "-", a list on standard input, its names on a line each or ended by NUL. Whether one is
-    in a shard depends on how the list spells it, or on its place in the folder that was named: not
-    on where that lies, nor on the order. Raises UserError for a pattern that matches nothing.
+    Each is a picture, a folder or a file of TFRecords of them, a pattern ("photos/**/*.jpg"), a
+    list or table that names them, or "-", a list on standard input, its names on a line each or
+    ended by NUL. Whether one is in a shard depends on how the list spells it, or on its place in
+    what was named: not on where that lies, nor on the order. Raises UserError for a pattern that
+    matches nothing.
     """
     pictures: list[str] = []
     rejected: list[Rejected] = []
@@ -70,7 +73,9 @@ def select(names: Sequence[str], shard: Shard | None = None) -> Selection:
 
 def _place(file: str, path: str, spelled: str) -> str:
     """Name a picture as all machines do, of which each may have `path` somewhere else."""
-    return os.path.join(spelled, os.path.relpath(file, path)) if os.path.isdir(path) else spelled
+    if os.path.isdir(path):
+        return os.path.join(spelled, os.path.relpath(file, path))
+    return spelled + file.removeprefix(path)  # one of many in a file of TFRecords
 
 
 def _paths(name: str, rejected: list[Rejected]) -> Iterator[tuple[str, str]]:
@@ -82,7 +87,7 @@ def _paths(name: str, rejected: list[Rejected]) -> Iterator[tuple[str, str]]:
     elif glob.has_magic(name) and not os.path.lexists(name):
         yield from ((each, each) for each in _matches(name, rejected))
     else:
-        yield "" if os.path.isdir(name) else name, name
+        yield "" if os.path.isdir(name) or name.endswith(SUFFIX) else name, name
 
 
 def _standard_input() -> Iterator[str]:
@@ -117,7 +122,8 @@ def _without_label(line: str, folder: Path) -> str:
 
 def _where(name: str, folder: Path) -> str:
     beside = os.path.join(folder, name)
-    return beside if not os.path.lexists(name) and os.path.lexists(beside) else name
+    is_there = is_on_disk if shard_of(name) else os.path.lexists
+    return beside if not is_there(name) and is_there(beside) else name
 
 
 def _matches(pattern: str, rejected: list[Rejected]) -> list[str]:
@@ -127,6 +133,10 @@ def _matches(pattern: str, rejected: list[Rejected]) -> list[str]:
         raise UserError(f"{pattern}: matches nothing; quote a pattern, and begin where it should")
     if "**" in pattern:  # whose folders hold the same files again
         found = [path for path in found if not os.path.isdir(path)]
-    taken = [path for path in found if os.path.isdir(path) or is_meant_as_picture(path)]
+    taken = [
+        path
+        for path in found
+        if os.path.isdir(path) or path.endswith(SUFFIX) or is_meant_as_picture(path)
+    ]
     rejected += [(path, "is no picture") for path in sorted({*found} - {*taken})]
     return taken

@@ -13,6 +13,7 @@ from typing import BinaryIO, TypeVar
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.disk import megabytes
+from alexnet_tf.system.heap import keep_freed_memory
 from alexnet_tf.system.log import warn_once
 
 try:
@@ -64,6 +65,7 @@ def _import_tensorflow(threads: int, start: Callable[[], Started] | None) -> Sta
     # Its million objects stay: to look again and again for what of them is gone takes a sixth of
     # the time.
     gc.disable()
+    keep_freed_memory()
     import tensorflow as tf
 
     gc.enable()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -60,6 +60,10 @@ class Dataset:
     rejected: tuple[tuple[str, str], ...] = ()
     test: Sequence[Picture] = ()
     notes: tuple[str, ...] = ()
+
+    def pictures(self) -> Iterator[Picture]:
+        """Yield all pictures, of all parts."""
+        return chain(self.train, self.validation, self.test)
 
     def fingerprint(self) -> str:
         """Compute the SHA-256 of classes, split, labels and contents; paths do not matter.

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from alexnet_tf.data.contents import is_file_of_its_own
-from alexnet_tf.data.dataset import Dataset, Picture, open_dataset
+from alexnet_tf.data.dataset import Dataset, Picture, in_little_memory, open_dataset
 from alexnet_tf.data.decoding import ImageError, decoded
-from alexnet_tf.data.digests import digests
+from alexnet_tf.data.digests import Listed, digests
 from alexnet_tf.data.entries import Entry, NoPictures
 from alexnet_tf.data.listing import list_files
 from alexnet_tf.data.lists import read_lines, read_list
@@ -28,8 +28,8 @@ def listed_pictures(run: Run) -> Dataset:
     Of those behind addresses and in shards it is that of the start: they are compared whenever they
     are read, which is not for nothing. Raises UserError for lists that are damaged or missing.
     """
-    start = run.read_digests()
-    return _dataset(run, {path: start[path] for path in start if not is_file_of_its_own(path)})
+    start = Listed(run.directory)
+    return _dataset(run, lambda path: "" if is_file_of_its_own(path) else start(path))
 
 
 def started_pictures(run: Run) -> Dataset:
@@ -37,19 +37,28 @@ def started_pictures(run: Run) -> Dataset:
 
     Only where those are not known, in a run of an earlier version, files are read.
     """
-    return _dataset(run, run.read_digests())
+    start = run.read_digests()
+    return _dataset(run, lambda path: start.get(path, ""))
 
 
-def _dataset(run: Run, known: dict[str, str]) -> Dataset:
+def _dataset(run: Run, known: Callable[[str], str]) -> Dataset:
+    """Read the lists of `run`, with the digests that are `known`; files are read for the others."""
     classes = [name for name in read_lines(run.directory / "classes.txt") if name]
-    parts = [_listed(run, name, classes) for name in ("train.txt", "val.txt", "test.txt")]
-    paths = [path for part in parts for path, _ in part]
-    found = known | digests(path for path in paths if path not in known)
-    return Dataset(
-        tuple(classes),
-        *(tuple(Picture(path, label, found[path]) for path, label in part) for part in parts[:2]),
-        test=tuple(Picture(path, label, found[path]) for path, label in parts[2]),
-    )
+    parts = [
+        in_little_memory(
+            Picture(path, label, known(path)) for path, label in _listed(run, name, classes)
+        )
+        for name in ("train.txt", "val.txt", "test.txt")
+    ]
+    found = digests(picture.path for part in parts for picture in part if not picture.digest)
+    if found:
+        parts = [
+            in_little_memory(
+                Picture(each.path, each.label, each.digest or found[each.path]) for each in part
+            )
+            for part in parts
+        ]
+    return Dataset(tuple(classes), *parts[:2], test=parts[2])
 
 
 def find_pictures(run: Run, settings: Settings) -> tuple[Dataset, bool]:
@@ -77,16 +86,14 @@ def newcomers(run: Run, dataset: Dataset, data: str) -> int:
         paths = [entry.path for entry in _labelled(data)]
     except UserError:
         return 0
-    pictures = (*dataset.train, *dataset.validation, *dataset.test)
-    listed = {os.path.abspath(picture.path) for picture in pictures}
-    rejected = _rejected(run)
-    unlisted = [
-        path
-        for path in paths
-        if os.path.abspath(path) not in listed and printable(path) not in rejected
-    ]
-    known, found = {picture.digest for picture in pictures}, digests(unlisted)
-    return sum(found[path] not in known and _is_picture(path) for path in unlisted)
+    listed, rejected = {picture.path for picture in dataset.pictures()}, _rejected(run)
+    unlisted = [path for path in paths if path not in listed and printable(path) not in rejected]
+    if not unlisted:
+        return 0
+    listed = set(map(os.path.abspath, listed))
+    found = digests(path for path in unlisted if os.path.abspath(path) not in listed)
+    known = {picture.digest for picture in dataset.pictures()}
+    return sum(digest not in known and _is_picture(path) for path, digest in found.items())
 
 
 def _listed(run: Run, name: str, classes: Sequence[str]) -> list[tuple[str, int]]:
@@ -108,9 +115,10 @@ def _found_again(run: Run, config: dict[str, Any], settings: Settings) -> tuple[
     """Do as `find_pictures`; the UserError says what is missing."""
     if not all((run.directory / name).exists() for name in ("train.txt", "val.txt", "classes.txt")):
         return _split_again(settings, config["data"]), True  # killed when it was about to list them
-    listed, start = listed_pictures(run), run.read_digests()
+    listed = listed_pictures(run)
     if listed.fingerprint() == config["data"] and _same_place(config, settings):
         return listed, False
+    start = run.read_digests()
     known = _mapped(listed, lambda p: Picture(p.path, p.label, start.get(p.path, "")))
     if known.fingerprint() == config["data"]:
         return _below(settings.data, known), True

@@ -10,11 +10,16 @@ import hashlib
 import re
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
 from alexnet_tf.data.dataset import open_dataset, write_lists
 from alexnet_tf.data.sources import open_source
+from alexnet_tf.runs.pictures import find_pictures, newcomers
+from alexnet_tf.runs.run import Run
+from alexnet_tf.runs.settings import Settings
+from alexnet_tf.system.files import write_json
 
 CLASSES, FILES, WORKERS = 1000, 20, 8
 Result = TypeVar("Result")
@@ -36,6 +41,16 @@ def main() -> None:
     dataset = share = None
     same = _step("listing those", lambda: open_dataset(again).fingerprint() == before)
     assert same, "another split the second time"
+    _step("going on with a run of those", lambda: _go_on(Run(again), lists, before))
+
+
+def _go_on(run: Run, lists: Path, fingerprint: str) -> None:
+    """Find the pictures of a run again, and those that were added meanwhile, as a training does."""
+    settings = Settings(data=str(lists))
+    config = {"settings": asdict(settings), "data": fingerprint, "classes": ["a", "b"], "weights": ""}
+    write_json(run.config_path, config)
+    dataset, _ = find_pictures(run, settings)
+    assert newcomers(run, dataset, settings.data) == 0
 
 
 def _write(folder: Path, rows: int) -> None:

@@ -11,7 +11,7 @@ import re
 import struct
 from collections.abc import Iterator
 from functools import lru_cache
-from mmap import ACCESS_READ, mmap
+from pathlib import Path
 from typing import BinaryIO
 
 from alexnet_tf.errors import BadFile
@@ -51,11 +51,11 @@ def list_records(shard: str) -> Iterator[str]:
     Those without a name have their number. Where the file is damaged, or holds something else, a
     last path leads to that place, and reading it says so. Raises OSError for what cannot be opened.
     """
-    with open(shard, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        content = memoryview(mmap(file.fileno(), 0, access=ACCESS_READ) if size else b"")
+    from alexnet_tf.weights.formats.mapped import map_file  # takes its time
+
+    content = memoryview(map_file(Path(shard)) if os.path.getsize(shard) else b"")
     place = number = 0
-    while place < size:
+    while place < len(content):
         length = int.from_bytes(content[place : place + LENGTH.size], "little")
         start = place + BEFORE
         try:

@@ -47,8 +47,8 @@ def main() -> None:
 def _go_on(run: Run, lists: Path, fingerprint: str) -> None:
     """Find the pictures of a run again, and those that were added meanwhile, as a training does."""
     settings = Settings(data=str(lists))
-    config = {"settings": asdict(settings), "data": fingerprint, "classes": ["a", "b"], "weights": ""}
-    write_json(run.config_path, config)
+    config = {"settings": asdict(settings), "classes": ["a", "b"], "weights": ""}
+    write_json(run.config_path, config | {"data": fingerprint})
     dataset, _ = find_pictures(run, settings)
     assert newcomers(run, dataset, settings.data) == 0
 

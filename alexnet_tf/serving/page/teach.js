@@ -61,7 +61,11 @@ function addClass() {
   picked(files, take, pick);
   hold.addEventListener("click", () =>
     photograph(take, true).catch((error) => { each.problems.textContent = error.message; }));
-  each.name.addEventListener("input", () => { message = null; updateTeaching(); });
+  each.name.addEventListener("input", () => {
+    message = null;
+    begin().catch(() => {}); // what trains takes seconds to start; pictures say what is wrong
+    updateTeaching();
+  });
   classes.push(each);
   byId("classes").append(element);
   updateTeaching();

@@ -148,7 +148,7 @@ def test_the_head_learns_from_every_window(faces, given, tmp_path):
     numbers = [np.arange(count) + count * (np.arange(count) % 16)]
     ((values, _),) = apart.plain_batches(apart.training, numbers)
     ((maps, _, windows),) = whole.plain_batches(whole.training, numbers)
-    ours, theirs = apart._entering_head(values), whole._entering_head(maps, windows)
+    ours, theirs = apart.learner.entering_head(values), whole.learner.entering_head(maps, windows)
     assert np.ptp(windows) == 15
     np.testing.assert_allclose(ours, theirs, rtol=1 / 15, atol=0.02)  # ours: a byte each
 

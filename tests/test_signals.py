@@ -49,6 +49,21 @@ def test_a_signal_ends_a_program_when_its_step_is_finished(number, code):
     assert process.returncode == code
 
 
+def test_what_was_printed_when_a_signal_comes_is_not_printed_again():
+    said = """if True:
+        import time
+        from alexnet_tf.commands import cli
+        cli.run(lambda: (print("said", flush=True), time.sleep(60)), "say")
+    """
+    for _ in range(12):  # it comes a little later each time
+        process = subprocess.Popen(
+            [sys.executable, "-c", said], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stdout.readline() == "said\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate() == ("", "say: stopped by SIGINT\n")
+
+
 def test_a_second_signal_ends_it_at_once():
     process = work(SAY_WHEN_ASKED)
     process.send_signal(signal.SIGINT)

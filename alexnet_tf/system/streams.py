@@ -43,19 +43,37 @@ def is_read() -> bool:
 
 
 def _text(number: int, encoding: str) -> io.TextIOWrapper:
-    raw = io.BufferedWriter(_Output(number, "w", closefd=False))
-    return io.TextIOWrapper(raw, encoding, "backslashreplace", line_buffering=True)
+    output = _Output(io.FileIO(number, "w", closefd=False))
+    return io.TextIOWrapper(output, encoding, "backslashreplace", line_buffering=True)
 
 
-class _Output(io.FileIO):
-    def write(self, data) -> int | None:
+class _Output(io.BufferedWriter):
+    """Drops what nobody reads.
+
+    That is not left to the file below: had that written when a signal raises, it would be asked to
+    write the same again.
+    """
+
+    def write(self, data) -> int:
         try:
             return super().write(data)
         except OSError as error:
-            _unread.add(self.fileno())
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self.fileno())
-            os.close(nowhere)
-            if error.errno in UNREAD or self.fileno() == 2:
-                return len(data)
+            self._drop(error)
+            return len(data)
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError as error:
+            self._drop(error)
+
+    def _drop(self, error: OSError) -> None:
+        if isinstance(error, BlockingIOError):  # somebody is slow to read
+            raise error
+        _unread.add(self.fileno())
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.fileno())
+        os.close(nowhere)
+        if error.errno not in UNREAD and self.fileno() != 2:
             raise OSError(error.errno, error.strerror, "standard output") from error
+        super().flush()

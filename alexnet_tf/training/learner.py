@@ -22,8 +22,8 @@ DEVIATION = 0.25
 
 
 class Learner:
-    """Learns by stochastic gradient descent with momentum on the cross-entropy: `step` learns from a
-    batch, `logits` answers one.
+    """Learns by stochastic gradient descent with momentum on the cross-entropy: `step` learns from
+    a batch, `logits` answers one.
 
     Above pretrained layers the head sees its inputs standardized; `network` moves that into its
     first layer. From scratch, they are left as they are. The head begins at fc6, or at the lowest
@@ -31,7 +31,7 @@ class Learner:
     """
 
     def __init__(self, job: Job, layer: str, labels: np.ndarray, workers: Workers):
-        """Build the network of a job, for examples of these labels, which are what enters `layer`."""
+        """Build the network of a job, for examples of these labels: what enters `layer`."""
         self.job, self.settings, self.workers = job, job.settings, workers
         self.model = AlexNet(
             # Mirror images are other examples here, not rows of the same batch.

@@ -19,12 +19,11 @@ from benchmarks.row import Comparison, Figures, Place, Row, Side
 EPOCHS = 10
 
 
-def _ours(place: Place, precision: str) -> Figures:
+def _ours(place: Place, *options: object) -> Figures:
     """Run our command, with nothing computed before, to its end: model.keras and model.tflite."""
     with TemporaryDirectory(dir=place.folder) as name:
         folder, lists = Path(name), place.folder / "train.txt"
-        options = "--epochs", place.scaled(EPOCHS), "--precision", precision
-        ended = train(place, lists, folder, *options)
+        ended = train(place, lists, folder, "--epochs", place.scaled(EPOCHS), *options)
         accuracy = max(epoch["val_accuracy"] for epoch in read_history(Run(folder / "run")))
     return {"seconds": ended.seconds, "accuracy": accuracy}
 
@@ -72,14 +71,15 @@ def _details(medians: dict[str, Figures]) -> str:
 
 def _rows() -> tuple[Row, Row]:
     sides: dict[str, Side] = {
-        "ours": partial(_ours, precision="auto"),
+        "ours": _ours,
+        "ours, classical": lambda place: _ours(place, "--recipe", "classical"),
         "Keras": partial(_usual, library="keras"),
     }
     if find_spec("torch"):
         sides["PyTorch"] = partial(_usual, library="pytorch")
     slower = {}
     if native_precision() != "float32":
-        slower["ours, float32"] = partial(_ours, precision="float32")
+        slower["ours, float32"] = lambda place: _ours(place, "--precision", "float32")
     return (
         _row(1200, sides | slower, {"Keras": "2.5×", "PyTorch": "3×"}),
         _row(6000, sides, {"Keras": "5×", "PyTorch": "6×"}),

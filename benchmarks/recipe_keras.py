@@ -19,7 +19,7 @@ from alexnet_tf.model import load_layers
 from alexnet_tf.variants import VARIANTS, Variant
 from alexnet_tf.weights import Weights
 from alexnet_tf.weights.loading import open_weights
-from benchmarks.usual import BATCH, LEARNING_RATE, MEAN, MOMENTUM, SEED, say
+from benchmarks.usual import BATCH, LEARNING_RATE, MEAN, MOMENTUM, SEED, goes_on
 
 
 def plain_convolutions(variant: Variant, weights: Weights) -> keras.Model:
@@ -49,7 +49,7 @@ def _normalize(x):
     return tf.nn.local_response_normalization(x, depth_radius=2, bias=1, alpha=2e-5, beta=0.75)
 
 
-def train(lists: Path, weights: Path, variant: Variant, epochs: int, until: float) -> float:
+def train(lists: Path, weights: Path, variant: Variant, epochs: int, until: float | None) -> float:
     """Train for `epochs`, or until that accuracy; save the model, return the best accuracy."""
     keras.utils.set_random_seed(SEED)
     convolutions = plain_convolutions(variant, open_weights(weights, variant))
@@ -82,13 +82,13 @@ def train(lists: Path, weights: Path, variant: Variant, epochs: int, until: floa
 class _Until(keras.callbacks.Callback):
     """Says what each epoch came to, and ends the training at an accuracy."""
 
-    def __init__(self, accuracy: float):
+    def __init__(self, accuracy: float | None):
         super().__init__()
         self._accuracy = accuracy
 
     def on_epoch_end(self, epoch, logs=None):
-        say(epoch + 1, logs["val_accuracy"])
-        self.model.stop_training = logs["val_accuracy"] >= self._accuracy
+        going = goes_on(epoch + 1, logs["val_accuracy"], self._accuracy)
+        self.model.stop_training = not going
 
 
 def _pictures(list_file: Path, training: bool) -> tf.data.Dataset:
@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--variant", required=True)
     parser.add_argument("--epochs", type=int, required=True)
-    parser.add_argument("--until", type=float, default=2.0)
+    parser.add_argument("--until", type=float)
     options = parser.parse_args()
     variant = VARIANTS[options.variant]
     print(train(options.lists, options.weights, variant, options.epochs, options.until))

@@ -20,7 +20,7 @@ from alexnet_tf.data.lists import read_list
 from alexnet_tf.variants import CONV_LAYERS, VARIANTS, Variant
 from alexnet_tf.weights import Weights
 from alexnet_tf.weights.loading import open_weights
-from benchmarks.usual import BATCH, LEARNING_RATE, MEAN, MOMENTUM, SEED, say
+from benchmarks.usual import BATCH, LEARNING_RATE, MEAN, MOMENTUM, SEED, goes_on
 
 
 def plain_convolutions(variant: Variant, weights: Weights) -> nn.Sequential:
@@ -53,7 +53,14 @@ def _after_conv(variant: Variant) -> list[nn.Module]:
     return [steps[step] for step in variant.after_conv[0]]
 
 
-def train(lists: Path, weights: Path, variant: Variant, epochs: int, layout, until: float) -> float:
+def train(
+    lists: Path,
+    weights: Path,
+    variant: Variant,
+    epochs: int,
+    layout: torch.memory_format,
+    until: float | None,
+) -> float:
     """Train for `epochs`, or until that accuracy; save the model, return the best accuracy."""
     torch.manual_seed(SEED)
     features = plain_convolutions(variant, open_weights(weights, variant))
@@ -78,8 +85,7 @@ def train(lists: Path, weights: Path, variant: Variant, epochs: int, layout, unt
             loss.backward()
             optimizer.step()
         accuracies.append(_accuracy(features, head.eval(), validation, layout))
-        say(epoch + 1, accuracies[-1])
-        if accuracies[-1] >= until:
+        if not goes_on(epoch + 1, accuracies[-1], until):
             break
     torch.save({"features": features.state_dict(), "head": head.state_dict()}, lists / "usual.pt")
     return max(accuracies)
@@ -131,7 +137,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--variant", required=True)
     parser.add_argument("--epochs", type=int, required=True)
-    parser.add_argument("--until", type=float, default=2.0)
+    parser.add_argument("--until", type=float)
     parser.add_argument("--channels-last", action="store_true")
     options = parser.parse_args()
     layout = torch.channels_last if options.channels_last else torch.contiguous_format

@@ -9,11 +9,15 @@ MEAN = (104.007, 116.669, 122.679)
 LEARNING_RATE = 1e-4
 MOMENTUM = 0.9
 STARTED = time.monotonic()
+# Seconds after which a training until some accuracy ends without it.
+GIVEN_UP = 1800
 # The AlexNets that the recipes are written for.
 VARIANTS = ("bvlc", "caffenet")
 
 
-def say(epoch: int, accuracy: float) -> None:
-    """Print how far the training is, in seconds since its library was imported."""
+def goes_on(epoch: int, accuracy: float, until: float | None) -> bool:
+    """Print how far a training is, in seconds since its library was imported; return whether it is
+    to go on, which is until that accuracy or, without one, to its last epoch."""
     seconds = time.monotonic() - STARTED
     print(f"epoch {epoch} seconds {seconds:.1f} accuracy {accuracy:.4f}", flush=True)
+    return until is None or (accuracy < until and seconds < GIVEN_UP)

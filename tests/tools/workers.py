@@ -1,5 +1,8 @@
 """Train with 1, 2 and 4 workers on this machine and compare; kill one of two and go on.
 
+What rounding alone makes of a training is beside them: one worker again, with weights of which each
+is the next float32.
+
     python -m tests.tools.workers compare PHOTOS WEIGHTS VARIANT
     python -m tests.tools.workers kill
     python -m tests.tools.workers cut     # as root
@@ -20,11 +23,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from alexnet_tf.data.drawings import draw_faces
 from alexnet_tf.runs.history import read_history
 from alexnet_tf.runs.run import Run
 from alexnet_tf.system.text import markdown
+from alexnet_tf.weights.loading import read_weights
 from tests.support import workers
+from tests.support.formats import write_npy
 from tests.support.workers import difference
 
 PLAIN = ("--precision", "float32", "--no-report", "--tensorboard", "off")
@@ -49,19 +56,24 @@ def compare(photos: str, weights: str, variant: str) -> list[tuple[str, ...]]:
     )]  # fmt: skip
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        data = ("--data", Path(photos).absolute(), "--weights", weights)
-        data = (*data, "--variant", variant)
+        rounded = {
+            name: tuple(np.nextafter(each, np.float32(np.inf)) for each in pair)
+            for name, pair in read_weights(weights).items()
+        }
+        write_npy(folder / "rounded.npy", rounded)
+        data = ("--data", Path(photos).absolute(), "--variant", variant)
+        sides = {"1": weights, "2": weights, "4": weights, "1, rounded": "rounded.npy"}
         for what, words in TRAININGS.items():
-            for count in (1, 2, 4):
-                run = f"{what}-{count}"
-                told = (*data, *words, *PLAIN, "--run", run, "--features", f"features-{run}")
-                workers.train(folder, count, *told)
+            for side, file in sides.items():
+                count, run = int(side[0]), f"{what}-{side}"
+                told = (*data, "--weights", file, *words, *PLAIN, "--run", run)
+                workers.train(folder, count, *told, "--features", f"features-{run}")
                 last = read_history(Run(folder / run))[-1]
                 away = difference(folder / f"{what}-1", folder / run)
                 figures = f"{last['val_accuracy']:.4f}", f"{last['val_loss']:.5f}", f"{away:.1e}"
                 said = "".join(workers.said(folder, index) for index in range(count))
                 seconds = f"{last['seconds']:.1f}", ", ".join(MADE.findall(said))
-                rows.append((what, str(count), *figures, *seconds))
+                rows.append((what, side, *figures, *seconds))
                 print(rows[-1], file=sys.stderr)
     return rows
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from alexnet_tf.commands import data, predict
+from alexnet_tf.data import shards as shards_module
 from alexnet_tf.data.dataset import open_dataset
 from alexnet_tf.data.images import ImageError, load_image
 from alexnet_tf.data.records import list_records
-from alexnet_tf.data.shards import write_shards
+from alexnet_tf.data.shards import _example, write_shards
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
@@ -176,18 +177,53 @@ def test_a_picture_that_changes_meanwhile_is_left_out(tmp_path):
     )
 
 
-def test_shards_are_whole_or_absent(shards, faces, tmp_path, monkeypatch):
+def test_shards_are_never_written_over(shards, faces):
     with pytest.raises(UserError, match="is there already; delete it, or name another folder"):
         run_verb(data, faces, "--shards", 3, "--out", shards)
 
-    def interrupted(*_):
-        raise KeyboardInterrupt
+
+def test_interrupted_they_go_on_with_the_shard_under_way(faces, tmp_path, monkeypatch):
+    """Until then there is no folder; what is written in the end is what is written at once."""
+    written = []
+
+    def interrupted(*told):
+        written.append(told)
+        if len(written) == 40:
+            raise KeyboardInterrupt
+        return _example(*told)
 
     dataset = open_dataset(faces)
-    monkeypatch.setattr("alexnet_tf.data.shards._example", interrupted)
+    write_shards(dataset, tmp_path / "at once", 4)
+    monkeypatch.setattr(shards_module, "_example", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        write_shards(dataset, tmp_path / "shards", 2)
-    assert list(tmp_path.iterdir()) == []
+        write_shards(dataset, tmp_path / "shards", 4)
+    assert not (tmp_path / "shards").exists()
+    write_shards(dataset, tmp_path / "shards", 4)
+    # Of the 51 to train with, 39 filled three shards; the one that was under way is begun anew.
+    assert len(written) == 40 + 51 - 39 + 9
+    one, other = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
+        for name in ("at once", "shards")
+    )
+    assert one == other
+    assert {path.name for path in tmp_path.iterdir()} == {"at once", "shards"}
+
+
+def test_what_was_begun_of_other_pictures_is_not_gone_on_with(faces, tmp_path, monkeypatch):
+    fewer = shutil.copytree(faces, tmp_path / "fewer")
+    (fewer / "cat.0.jpg").unlink()
+    with monkeypatch.context() as patched:
+        patched.setattr(shards_module, "write_lists", lambda *_: 1 / 0)
+        for source, count in ((faces, 2), (faces, 3), (fewer, 3)):
+            with pytest.raises(ZeroDivisionError):
+                write_shards(open_dataset(source), tmp_path / "shards", count)
+    write_shards(open_dataset(faces), tmp_path / "shards", 3)
+    write_shards(open_dataset(faces), tmp_path / "at once", 3)
+    one, other = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
+        for name in ("at once", "shards")
+    )
+    assert one == other
 
 
 DAMAGE = {

@@ -8,9 +8,10 @@ in which features are computed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -26,35 +27,60 @@ from alexnet_tf.data.records import (
     FORMAT,
     LABEL,
     NAME,
+    SUFFIX,
     name_of,
     record_path,
 )
 from alexnet_tf.errors import RunError, UserError
-from alexnet_tf.system.files import appearing
+from alexnet_tf.system.files import appearing, replacing
+from alexnet_tf.system.locks import LOCK, locked
 from alexnet_tf.system.progress import progress
 
 # So many pictures are read before they are written.
 AHEAD = 32
+PLACES = ".npy"
+
+
+@dataclass(frozen=True, eq=False)
+class _Shard:
+    """A file, and the numbers of the pictures that go into it, in the order of their digests."""
+
+    path: Path
+    numbers: np.ndarray
+    # Where the bytes at which its records begin are kept until all shards are there: one that is
+    # whole is not written again.
+    places: Path
+
+    def is_whole(self) -> bool:
+        return self.path.is_file() and self.places.is_file()
 
 
 def write_shards(dataset: Dataset, folder: Path, count: int) -> Dataset:
     """Write the pictures of `dataset` into the new `folder`, those to train with into `count`
     shards, the others into shards as large; return what is listed there.
 
-    Pictures that cannot be read any more are rejected. After an exception there is no folder.
-    Raises UserError where there is something already, and RunError where nothing can be written.
+    Pictures that cannot be read any more are rejected. After an exception there is no folder, but
+    the next call for the same pictures goes on with the shard that was under way. Raises UserError
+    where there is something already, and RunError where nothing can be written.
     """
     check_new(folder)
     import tensorflow as tf
 
-    size, lost = -(-len(dataset.train) // count), {}
+    size, classes, lost = -(-len(dataset.train) // count), dataset.classes, {}
     parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
     try:
-        with appearing(folder) as partial:
-            for part, pictures in parts.items():
-                parts[part] = _write_part(partial / part, pictures, dataset.classes, size, lost)
+        with appearing(folder, keep=True) as partial, locked(partial):
+            plans = {
+                part: _plan(partial / part, pictures, classes, size)
+                for part, pictures in parts.items()
+            }
+            _remove_others(partial, [*chain(*plans.values())])
+            for part, plan in plans.items():
+                parts[part] = _write_part(part, plan, parts[part], classes, lost)
             sharded = replace(dataset.without(lost), **parts)
             write_lists(sharded, partial)
+            for path in (*partial.glob(f"*{PLACES}"), partial / LOCK):
+                path.unlink()
     except tf.errors.OpError as error:
         raise RunError(f"{folder}: cannot be written ({error.message})") from error
     return sharded
@@ -66,40 +92,88 @@ def check_new(folder: Path) -> None:
         raise UserError(f"{folder}: is there already; delete it, or name another folder with --out")
 
 
+def _plan(
+    start: Path, pictures: Sequence[Picture], classes: Sequence[str], size: int
+) -> list[_Shard]:
+    """Share `pictures` out to shards of `size` each, whose paths begin with `start`."""
+    # As in a feature store, and so read from one end to the other when that is filled.
+    order = np.argsort([picture.digest.encode() for picture in pictures], kind="stable")
+    inside = [order[first : first + size] for first in range(0, len(order), size)]
+    shards = []
+    for index, numbers in enumerate(inside):
+        name = f"{start.name}-{index:05}-of-{len(inside):05}"
+        told = hashlib.sha256(repr(classes).encode())
+        for number in numbers:
+            picture = pictures[number]
+            told.update(repr((picture.digest, picture.label, name_of(picture.path))).encode())
+        places = start.with_name(f"{name}.{told.hexdigest()[:16]}{PLACES}")
+        shards.append(_Shard(start.with_name(name + SUFFIX), numbers, places))
+    return shards
+
+
+def _remove_others(folder: Path, shards: Sequence[_Shard]) -> None:
+    """Delete in `folder` what is not of these shards: others were asked for before, or killed."""
+    kept = {path for shard in shards for path in (shard.path, shard.places)}
+    for path in {*folder.iterdir()} - kept - {folder / LOCK}:
+        path.unlink()
+
+
 def _write_part(
-    start: Path,
+    part: str,
+    plan: Sequence[_Shard],
     pictures: Sequence[Picture],
     classes: Sequence[str],
-    size: int,
     lost: dict[str, str],
 ) -> Sequence[Picture]:
-    """Write shards of `size` pictures each, whose paths begin with `start`; return the pictures in
-    them, in the order that they came in.
+    """Write those shards of a part that are not there yet; return the pictures in all of them, in
+    the order that they came in.
 
     Path → reason of those that cannot be read is added to `lost`.
     """
-    import tensorflow as tf
-
-    # As in a feature store, and so read from one end to the other when that is filled.
-    order = np.argsort([picture.digest.encode() for picture in pictures], kind="stable")
-    contents = progress(_contents(pictures, order), len(order), f"writing {start.name}")
-    paths, shards = [""] * len(order), -(-len(order) // size)
-    for first in range(0, len(order), size):
-        shard = f"{start.name}-{first // size:05}-of-{shards:05}.tfrecord"
-        with tf.io.TFRecordWriter(str(start.with_name(shard))) as writer:
-            place = 0
-            for number, content in zip(order[first : first + size], contents):
-                picture = pictures[number]
-                if isinstance(content, ImageError):
-                    lost[picture.path] = content.reason
-                    continue
-                record = _example(picture, content, classes)
-                writer.write(record)
-                paths[number] = record_path(shard, place, name_of(picture.path))
-                place += len(record) + AROUND
+    todo = [shard for shard in plan if not shard.is_whole()]
+    contents = chain.from_iterable(_contents(pictures, shard.numbers) for shard in todo)
+    contents = progress(contents, sum(len(shard.numbers) for shard in todo), f"writing {part}")
+    paths = [""] * len(pictures)
+    for shard in plan:
+        if shard in todo:
+            places = _write_shard(shard, pictures, contents, classes, lost)
+        else:
+            places = np.load(shard.places)
+        for number, place in zip(shard.numbers, places):
+            if place >= 0:
+                name = name_of(pictures[number].path)
+                paths[number] = record_path(shard.path.name, place, name)
     return in_little_memory(
         replace(picture, path=path) for picture, path in zip(pictures, paths) if path
     )
+
+
+def _write_shard(
+    shard: _Shard,
+    pictures: Sequence[Picture],
+    contents: Iterable[bytes | ImageError],
+    classes: Sequence[str],
+    lost: dict[str, str],
+) -> np.ndarray:
+    """Write a shard of the next `contents`; return where its records begin, int64 (pictures,), -1
+    for those that cannot be read: path → reason is added to `lost`."""
+    import tensorflow as tf
+
+    place, places = 0, np.full(len(shard.numbers), -1)
+    with replacing(shard.path, 0) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
+        for (index, number), content in zip(enumerate(shard.numbers), contents):
+            picture = pictures[number]
+            if isinstance(content, ImageError):
+                lost[picture.path] = content.reason
+                continue
+            record = _example(picture, content, classes)
+            writer.write(record)
+            places[index] = place
+            place += len(record) + AROUND
+    if (places >= 0).all():  # what is lost is looked for again the next time
+        with replacing(shard.places, 0) as temporary:
+            np.save(temporary, places)
+    return places
 
 
 def _contents(pictures: Sequence[Picture], order: np.ndarray) -> Iterator[bytes | ImageError]:

@@ -131,19 +131,24 @@ def itself(path: str, flags: int) -> int:
 
 
 @contextmanager
-def appearing(folder: Path) -> Iterator[Path]:
+def appearing(folder: Path, keep: bool = False) -> Iterator[Path]:
     """Run a block that fills the yielded folder, which then takes the name `folder`.
 
-    After an exception there is neither; what a killed process left is deleted by the next.
+    After an exception there is neither; what a killed process left is deleted by the next. With
+    `keep` the next one finds what this one, or a killed one, had in it.
     """
     partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    if not keep:
+        shutil.rmtree(partial, ignore_errors=True)
+    elif partial.is_symlink():
+        raise UserError(f"{partial}: is a link, where a folder is to be made; remove it")
+    partial.mkdir(parents=True, exist_ok=keep)
     try:
         yield partial
         partial.rename(folder)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(partial, ignore_errors=True)
     sync_directory(folder.parent)
 
 

@@ -19,6 +19,7 @@ try:
 except ImportError:  # on Windows, where prediction works, and needs no lock
     fcntl = None
 
+LOCK = ".lock"
 # Bytes that the smallest file takes on a disk.
 BLOCK = 4096
 # What a disk answers that knows no locks: Lustre, NFS, some FUSE.
@@ -34,7 +35,7 @@ def locked(directory: Path) -> Iterator[None]:
     The kernel lets go of the lock ``.lock`` when its process ends, however that came, so a file
     that a dead process left is in nobody's way. Raises UserError where ``.lock`` is something else.
     """
-    path = directory / ".lock"
+    path = directory / LOCK
     check_replaceable(path)
     with room_for(path, BLOCK):
         directory.mkdir(parents=True, exist_ok=True)

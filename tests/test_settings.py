@@ -10,6 +10,7 @@ from alexnet_tf.commands import train
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs import recipes
 from alexnet_tf.runs.command import training_command
+from alexnet_tf.runs.options import add_options
 from alexnet_tf.runs.recipes import RECIPES
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.training.job import prepare
@@ -53,7 +54,7 @@ def test_the_help_has_every_setting_in_one_of_four_groups(parse, capsys):
 
 def test_a_part_of_the_options_without_defaults_leaves_out_what_is_not_typed():
     parser = argparse.ArgumentParser()
-    Settings.add_arguments(parser, ("epochs", "seed", "mirror"), defaults=False)
+    add_options(parser, Settings, ("epochs", "seed", "mirror"), defaults=False)
     options = vars(parser.parse_args(["--seed", "3", "--no-mirror"]))
     assert options == {"epochs": None, "seed": 3, "mirror": False}
 

@@ -16,6 +16,7 @@ from alexnet_tf.data.cifar import CIFAR10
 from alexnet_tf.data.sources import DATA_FOLDER
 from alexnet_tf.reports.comparison import comparison_table, write_comparison
 from alexnet_tf.runs.history import Outcome, read_outcome
+from alexnet_tf.runs.options import add_options
 from alexnet_tf.runs.recipes import RECIPES
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
@@ -53,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=RECIPES,
         help="defaults of all settings, as `train` explains them (%(default)s)",
     )
-    Settings.add_arguments(parser, SETTINGS, defaults=False)
+    add_options(parser, Settings, SETTINGS, defaults=False)
     cli.add_places(parser)
 
 

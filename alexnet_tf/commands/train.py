@@ -7,6 +7,7 @@ import os
 
 from alexnet_tf.api.whole import meet, train_whole
 from alexnet_tf.commands import cli
+from alexnet_tf.runs.options import add_options
 from alexnet_tf.runs.recipes import RECIPES, usual
 from alexnet_tf.runs.run import DEFAULT_RUN
 from alexnet_tf.runs.settings import DEFAULTS, Settings
@@ -58,7 +59,7 @@ def _add_options(parser: argparse.ArgumentParser, defaults: bool = True) -> None
     parser.add_argument(
         "--log", default="train_alexnet.log", metavar="FILE", help="file to append messages to"
     )
-    Settings.add_arguments(parser, defaults=defaults)
+    add_options(parser, Settings, defaults=defaults)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -1,19 +1,16 @@
-"""Every setting of a training: its default, its help, its rules, its option on a command line."""
+"""Every setting of a training: its default, its help, its rules."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Collection
-from dataclasses import Field, asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
-from typing import Any
 
 from alexnet_tf.data.images import RESIZES
 from alexnet_tf.errors import UserError
+from alexnet_tf.runs.options import option, reason_against
 from alexnet_tf.system import arguments
 from alexnet_tf.system.processor import PRECISIONS
 from alexnet_tf.system.program import command
-from alexnet_tf.system.text import is_printable, printable
 from alexnet_tf.variants import (
     ACTIVATIONS,
     CONV_LAYERS,
@@ -39,30 +36,8 @@ LIGHT, FULL, _ = TENSORBOARD = ("light", "full", "off")
 HEAD_RATE = 0.1
 
 
-def _option(
-    group: str,
-    default: Any,
-    help: str,
-    metavar: str | None = None,
-    kind: Callable[[str], Any] | None = None,
-    choices: Collection[str] | None = None,
-    free: bool = False,
-    several: bool = False,
-) -> Any:
-    """Declare a setting, with its option among those of `group`.
-
-    One that is `free` may change from one start to the next, for it changes no step. One that is
-    `several` takes more words than one.
-    """
-    argument = {"help": help, "metavar": metavar, "type": kind, "choices": choices}
-    if several:
-        argument |= {"nargs": "+", "action": arguments.Together}
-    argument = {name: value for name, value in argument.items() if value is not None}
-    return field(default=default, metadata={"group": group, "argument": argument, "free": free})
-
-
 _data, _network, _optimization, _files = (
-    partial(_option, group) for group in ("data", "network", "optimization", "files")
+    partial(option, group) for group in ("data", "network", "optimization", "files")
 )
 
 
@@ -392,7 +367,7 @@ class Settings:
     def check_values(self) -> None:
         """Refuse values that no command line would take: UserError, naming the setting."""
         for setting in fields(self):
-            reason = _reason_against(setting, getattr(self, setting.name))
+            reason = reason_against(setting, getattr(self, setting.name))
             if reason:
                 raise UserError(f"--{setting.name.replace('_', '-')}: {reason}")
 
@@ -438,57 +413,9 @@ class Settings:
                 f"{asked}: its windows are crops; leave --crop out, or give --scale {own}"
             )
 
-    @classmethod
-    def add_arguments(
-        cls,
-        parser: argparse.ArgumentParser,
-        names: Collection[str] | None = None,
-        defaults: bool = True,
-    ) -> None:
-        """Add to `parser`, group by group, an option for each setting, or for those in `names`.
-
-        What is not typed has the default of the setting, but is left out of what is parsed where
-        that is the variant's; without `defaults` it is None.
-        """
-        groups = {}
-        for setting in fields(cls):
-            if names is not None and setting.name not in names:
-                continue
-            title, argument = setting.metadata["group"], dict(setting.metadata["argument"])
-            if title not in groups:
-                groups[title] = parser.add_argument_group(title)
-            if setting.type.startswith("bool"):
-                argument["action"] = argparse.BooleanOptionalAction
-            default = argparse.SUPPRESS if setting.default is None else setting.default
-            groups[title].add_argument(
-                "--" + setting.name.replace("_", "-"),
-                default=default if defaults else None,
-                **argument,
-            )
-
 
 FREE_SETTINGS = tuple(each.name for each in fields(Settings) if each.metadata["free"])
 # What `asdict` makes of settings that nobody has set.
 DEFAULTS = asdict(Settings())
 # Not these paths count, but the digests of what is there.
 FOUND_BY_CONTENT = ("data", "weights", "leave_out")
-
-
-def _reason_against(setting: Field, value: Any) -> str:
-    """Say why `value` cannot be that of the setting; "" if it can."""
-    shown = printable(f"{value!r:.40}")
-    if value is None and setting.default is None:
-        return ""
-    kind, argument = setting.type.removesuffix(" | None"), setting.metadata["argument"]
-    types = {"bool": (bool,), "int": (int,), "float": (int, float), "str": (str,)}[kind]
-    if type(value) not in types:
-        return f"should be of the type {kind}, but is {shown}"
-    if "choices" in argument and value not in argument["choices"]:
-        return f"should be one of {', '.join(argument['choices'])}, but is {shown}"
-    if kind == "str" and not is_printable(value):
-        return f"holds control characters: {shown}"
-    try:
-        argument.get("type", str)(str(value))
-    except argparse.ArgumentTypeError as error:
-        return str(error)
-    return ""

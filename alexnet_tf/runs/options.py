@@ -1,0 +1,84 @@
+"""Settings as options on a command line: declared, offered, and refused alike wherever they come
+from.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Collection
+from dataclasses import Field, field, fields
+from typing import Any
+
+from alexnet_tf.system import arguments
+from alexnet_tf.system.text import is_printable, printable
+
+
+def option(
+    group: str,
+    default: Any,
+    help: str,
+    metavar: str | None = None,
+    kind: Callable[[str], Any] | None = None,
+    choices: Collection[str] | None = None,
+    free: bool = False,
+    several: bool = False,
+) -> Any:
+    """Declare a setting, with its option among those of `group`.
+
+    One that is `free` may change from one start to the next, for it changes no step. One that is
+    `several` takes more words than one.
+    """
+    argument = {"help": help, "metavar": metavar, "type": kind, "choices": choices}
+    if several:
+        argument |= {"nargs": "+", "action": arguments.Together}
+    argument = {name: value for name, value in argument.items() if value is not None}
+    return field(default=default, metadata={"group": group, "argument": argument, "free": free})
+
+
+def add_options(
+    parser: argparse.ArgumentParser,
+    settings: type,
+    names: Collection[str] | None = None,
+    defaults: bool = True,
+) -> None:
+    """Add to `parser`, group by group, an option for each of the `settings`, a dataclass, or for
+    those in `names`.
+
+    What is not typed has the default of the setting, but is left out of what is parsed where that
+    is the variant's; without `defaults` it is None.
+    """
+    groups = {}
+    for setting in fields(settings):
+        if names is not None and setting.name not in names:
+            continue
+        title, argument = setting.metadata["group"], dict(setting.metadata["argument"])
+        if title not in groups:
+            groups[title] = parser.add_argument_group(title)
+        if setting.type.startswith("bool"):
+            argument["action"] = argparse.BooleanOptionalAction
+        default = argparse.SUPPRESS if setting.default is None else setting.default
+        groups[title].add_argument(
+            "--" + setting.name.replace("_", "-"),
+            default=default if defaults else None,
+            **argument,
+        )
+
+
+def reason_against(setting: Field, value: Any) -> str:
+    """Say why `value` cannot be that of the setting; "" if it can."""
+    shown = printable(f"{value!r:.40}")
+    if value is None and setting.default is None:
+        return ""
+    kind, argument = setting.type.removesuffix(" | None"), setting.metadata["argument"]
+    types = {"bool": (bool,), "int": (int,), "float": (int, float), "str": (str,)}[kind]
+    if type(value) not in types:
+        return f"should be of the type {kind}, but is {shown}"
+    if "choices" in argument and value not in argument["choices"]:
+        return f"should be one of {', '.join(argument['choices'])}, but is {shown}"
+    if kind == "str" and not is_printable(value):
+        return f"holds control characters: {shown}"
+    try:
+        argument.get("type", str)(str(value))
+    except argparse.ArgumentTypeError as error:
+        return str(error)
+    return ""

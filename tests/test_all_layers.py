@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from alexnet_tf import load_model
-from alexnet_tf.data.features import BATCH
+from alexnet_tf.data.batches import BATCH
 from alexnet_tf.data.images import load_image, preprocess_input
 from alexnet_tf.errors import BadFile, UserError
 from alexnet_tf.model import AlexNet, part, read_layers

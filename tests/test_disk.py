@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from alexnet_tf.commands import cli
+from alexnet_tf.data.batches import BATCH
 from alexnet_tf.data.dataset import Dataset, Picture, write_lists
 from alexnet_tf.data.drawings import draw_faces
-from alexnet_tf.data.features import BATCH, FeatureStore
+from alexnet_tf.data.features import FeatureStore
 from alexnet_tf.runs.checkpoints import load_latest, save_checkpoint
 from alexnet_tf.system.disk import NoRoom, shortages
 from alexnet_tf.system.files import replacing

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from alexnet_tf.data import features
+from alexnet_tf.data.batches import BATCH
 from alexnet_tf.data.dataset import Picture, open_dataset
-from alexnet_tf.data.features import BATCH, FeatureStore
+from alexnet_tf.data.features import FeatureStore
 from alexnet_tf.data.images import load_image, preprocess_input
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.variants import VARIANTS

@@ -2,21 +2,17 @@
 
 A store is a folder ``KEY/``. KEY begins the SHA-256 of the recipe: all that the values depend on
 but the picture itself, which is known by the SHA-256 of its file. In the folder are
-``recipe.json``, ``values`` (batch after batch of 64 pictures × views × the inputs of the first
-layer that is not frozen) and ``index`` (for each batch the digests of its pictures and a CRC-32 of
-its values). A batch counts once its index record is written.
+``recipe.json`` and batches of pictures × views × the inputs of the first layer that is not frozen
+(`batches.py`); and folders like it, where several workers have each written a part.
 """
 
 from __future__ import annotations
 
-import copy
 import errno
 import hashlib
 import json
 import math
-import os
-import zlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -24,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from alexnet_tf.data.batches import BATCH, INDEX, Batches
 from alexnet_tf.data.bytefloat import decode, encode
 from alexnet_tf.data.images import ImageError, load_batches
 from alexnet_tf.errors import RunError, UserError
@@ -40,10 +37,6 @@ if TYPE_CHECKING:  # which asks here whether a folder is a store
 
 Forward = Callable[[np.ndarray], np.ndarray]
 
-# Batches are always this long and padded: the last bits of a convolution depend on the size of the
-# batch and on the place in it, and stored features must not depend on what else was asked for.
-BATCH = 64
-RECORD = np.dtype([("digests", "S64", (BATCH,)), ("checksum", "<u4")])
 # These fields of a variant do not change the output of its convolutions.
 WITHOUT_EFFECT = ("name", "head", "fc_units", "dropout", "initial")
 # What a folder is known by: a recipe with at least one of these sets of entries.
@@ -99,13 +92,11 @@ class FeatureStore:
         self.dtype, self.shape, self.views = np.dtype(dtype), shape, views
         self._is_coded = self.dtype == np.uint8 and layer != "conv1"
         self.dtype_read = np.dtype(np.float16) if self._is_coded else self.dtype
-        self._recipe, self._parts = recipe, []
+        self._recipe = recipe
         key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
         self.directory = Path(directory) / key
-        self._settle(self.directory)
-        self._batch_size = BATCH * views * math.prod(shape) * self.dtype.itemsize
-        # Records of batches that need no second look: found to be whole, or written here.
-        self._sound: dict[int, bytes] = {}
+        self._own = self._part(self.directory)
+        self._parts = [self._own]
 
     @classmethod
     def of_pictures(
@@ -163,39 +154,24 @@ class FeatureStore:
         a training writes a part of its own, and reads those of others where they are to be seen.
         """
         own = self.directory / f"{PART}{worker}" if worker else self.directory
-        self._settle(own)
+        self._own = self._part(own)
         with self._writing():
             if not _is_recipe(own / RECIPE):
                 write_json(own / RECIPE, self._recipe)
-            for path in (self._data, self._index):
-                if not path.is_file():
-                    path.touch()
-        self._map()
+            self._own.create()
+        self._own.map()
         folders = [self.directory, *sorted(self.directory.glob(f"{PART}*"))]
-        # What is made last of a part is its index.
-        others = (each for each in folders if each != own and (each / self._index.name).is_file())
-        self._parts = [self._part(each) for each in others]
+        others = (each for each in folders if each != own and (each / INDEX).is_file())
+        self._parts = [self._own, *map(self._part, others)]
         return self
 
-    def _settle(self, folder: Path) -> None:
-        """Choose the folder that is written to."""
-        self._folder, self._data, self._index = folder, folder / "values", folder / "index"
-
-    def _part(self, folder: Path) -> FeatureStore:
-        """Return what another worker has written to `folder`, mapped once it is asked for."""
-        part = copy.copy(self)
-        part._settle(folder)
-        part._sound, part._parts, part._slots = {}, [], None
-        return part
+    def _part(self, folder: Path) -> Batches:
+        return Batches(folder, self.dtype, (self.views, *self.shape))
 
     def _slot(self, digest: str) -> int | None:
         """Find the place of a picture in the store; those in other workers' parts lie behind."""
-        if self._slots is None:
-            self._map()
-        if digest in self._slots:
-            return self._slots[digest]
-        for number, part in enumerate(self._parts, 1):
-            slot = part._slot(digest)
+        for number, part in enumerate(self._parts):
+            slot = part.slot(digest)
             if slot is not None:
                 return number * MOST + slot
         return None
@@ -230,39 +206,43 @@ class FeatureStore:
         With `windows`, a number for each, only that window of it, flat. A store of pictures, which
         has one view, mirrors them itself.
         """
-        if self._parts and not isinstance(slots, slice) and (slots >= MOST).any():
-            return self._read_parts(slots, views, windows)
-        if self.layer == "conv1":
-            pictures = self._values[slots, 0]
-            mirrored = np.broadcast_to(views, slots.shape) == 1
-            pictures[mirrored] = pictures[mirrored, :, ::-1]
-            return pictures
-        if windows is None:
-            values = self._values[slots, views]
-        elif self.layer > "fc6":
-            values = self._values[slots, views, windows]
-        else:
-            rows_and_columns = map(self.variant.window, windows)
-            found = zip(slots, views, rows_and_columns)
-            values = [self._values[slot, view][place] for slot, view, place in found]
-            values = np.stack(values) if values else self._values[:0]
-            values = values.reshape(len(slots), math.prod(self.variant.pool5_shape))
-        return decode(values) if self._is_coded else values
-
-    def _read_parts(
-        self, slots: np.ndarray, views: np.ndarray | int, windows: np.ndarray | None
-    ) -> np.ndarray:
-        """Read as `read` does what lies in several parts."""
+        if isinstance(slots, slice) or not (slots >= MOST).any():
+            return self._read(self._own.values, slots, views, windows)
         numbers, places = np.divmod(slots, MOST)
         views, found = np.broadcast_to(views, slots.shape), None
         for number in np.unique(numbers):
-            part, rows = [self, *self._parts][number], np.flatnonzero(numbers == number)
+            rows = np.flatnonzero(numbers == number)
             seen = None if windows is None else windows[rows]
-            values = part.read(places[rows], views[rows], seen)
+            values = self._read(self._parts[number].values, places[rows], views[rows], seen)
             if found is None:
                 found = np.empty((len(slots), *values.shape[1:]), values.dtype)
             found[rows] = values
         return found
+
+    def _read(
+        self,
+        kept: np.ndarray,
+        slots: np.ndarray | slice,
+        views: np.ndarray | int,
+        windows: np.ndarray | None,
+    ) -> np.ndarray:
+        """Read as `read` does, of the values `kept` in one part."""
+        if self.layer == "conv1":
+            pictures = kept[slots, 0]
+            mirrored = np.broadcast_to(views, slots.shape) == 1
+            pictures[mirrored] = pictures[mirrored, :, ::-1]
+            return pictures
+        if windows is None:
+            values = kept[slots, views]
+        elif self.layer > "fc6":
+            values = kept[slots, views, windows]
+        else:
+            rows_and_columns = map(self.variant.window, windows)
+            found = zip(slots, views, rows_and_columns)
+            values = [kept[slot, view][place] for slot, view, place in found]
+            values = np.stack(values) if values else kept[:0]
+            values = values.reshape(len(slots), math.prod(self.variant.pool5_shape))
+        return decode(values) if self._is_coded else values
 
     def fill(self, pictures: Sequence[Picture], forward: Forward | None = None) -> dict[str, str]:
         """Compute what the store lacks of `pictures`; return path → reason of those that cannot be
@@ -274,17 +254,17 @@ class FeatureStore:
         store and for values that float16 cannot hold, NoRoom when the disk is full.
         """
         failed: dict[str, str] = {}
-        with self._writing(), locked(self._folder), signals.postponed():
-            self._map()  # the process that had the lock before may have added to it
+        with self._writing(), locked(self._own.folder), signals.postponed():
+            self._own.map()  # the process that had the lock before may have added to it
             # More than once only for pictures that have a copy: that one may be readable.
             while pictures := [p for p in pictures if p not in self and p.path not in failed]:
                 failed |= self._fill(pictures, forward)
-                self._map()
+                self._own.map()
         return failed
 
     def size(self, count: int) -> int:
         """Compute the bytes that `count` more pictures take on the disk."""
-        return -(-count // BATCH) * self._batch_size
+        return self._own.size(count)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -302,7 +282,7 @@ class FeatureStore:
     def _fill(self, pictures: Sequence[Picture], forward: Forward | None) -> dict[str, str]:
         """Compute one copy of each picture; return path → reason of those that cannot be read."""
         paths = {picture.digest: picture.path for picture in pictures}
-        batches = self._batches_to_do(paths)
+        batches = self._own.to_do(paths)
         loaded = load_batches(
             ([paths[digest] for digest in b.values()] for b in batches.values()),
             self.variant,
@@ -323,47 +303,10 @@ class FeatureStore:
                 else:
                     (inputs[place],) = result
             values = self._compute(inputs, forward)
-            with room_for(self._data, left * self._batch_size):
-                self._write(number, {place: digests[place] for place in inputs}, values)
+            with room_for(self._own.data, self._own.size(left * BATCH)):
+                self._own.write(number, {place: digests[place] for place in inputs}, values)
             signals.check()
         return failed
-
-    def _map(self) -> None:
-        """Map the values and find every picture in them, but for the batches that are not whole."""
-        records = np.fromfile(self._index, RECORD)
-        count = min(len(records), self._data.stat().st_size // self._batch_size)
-        self._values = np.empty((0, self.views, *self.shape), self.dtype)
-        if count:
-            shape = (count * BATCH, self.views, *self.shape)
-            self._values = np.memmap(self._data, self.dtype, "r", shape=shape)
-        self._slots: dict[str, int] = {}
-        self._broken: dict[int, dict[int, str]] = {}
-        self._batches = count
-        for number, record in enumerate(records[:count]):
-            digests = {place: d.decode() for place, d in enumerate(record["digests"]) if d}
-            whole = self._values[number * BATCH : (number + 1) * BATCH]
-            is_sound = self._sound.get(number) == record.tobytes()
-            if is_sound or zlib.crc32(whole) == record["checksum"]:
-                self._sound[number] = record.tobytes()
-                self._slots |= {digest: number * BATCH + place for place, digest in digests.items()}
-            else:
-                self._broken[number] = digests
-
-    def _batches_to_do(self, wanted: Collection[str]) -> dict[int, dict[int, str]]:
-        """Plan what to compute of the digests `wanted`: batch number → place in the batch → digest.
-
-        First come the broken batches, each with all it held that is wanted, then new ones.
-        """
-        todo = {
-            number: {place: digest for place, digest in digests.items() if digest in wanted}
-            for number, digests in self._broken.items()
-        }
-        known = set(self._slots).union(*(digests.values() for digests in todo.values()))
-        missing = [digest for digest in wanted if digest not in known]
-        for start in range(0, len(missing), BATCH):
-            number = self._batches + start // BATCH
-            todo[number] = dict(enumerate(missing[start : start + BATCH]))
-        return todo
 
     def _compute(self, inputs: dict[int, np.ndarray], forward: Forward | None) -> np.ndarray:
         """Compute the values of a batch, (64, views, …), from the `inputs` by place in it."""
@@ -383,17 +326,3 @@ class FeatureStore:
             )
         values = values.astype(self.dtype_read)
         return encode(values) if self._is_coded else values
-
-    def _write(self, number: int, digests: dict[int, str], values: np.ndarray) -> None:
-        """Write a batch: its values first, then the index record that makes it count."""
-        record = np.zeros((), RECORD)
-        for place, digest in digests.items():
-            record["digests"][place] = digest
-        record["checksum"] = zlib.crc32(values)
-        for path, content in ((self._data, values), (self._index, record)):
-            with open(path, "r+b") as file:
-                file.seek(number * content.nbytes)
-                file.write(content.tobytes())
-                file.flush()
-                os.fsync(file.fileno())
-        self._sound[number] = record.tobytes()

@@ -15,7 +15,8 @@ from alexnet_tf.data.entries import Entry, NoPictures, Source
 from alexnet_tf.data.kinds import FORMATS, OTHER_PICTURES, kind_of_file
 from alexnet_tf.data.layouts import NoClasses, read_layout
 from alexnet_tf.data.listing import DATA_FOLDER, UNPACKED_FOLDER
-from alexnet_tf.data.lists import TABLES, find_lists, read_lists
+from alexnet_tf.data.lists import find_lists, read_lists
+from alexnet_tf.data.rows import TABLES
 from alexnet_tf.data.tars import unpack_tar
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.download import Published

@@ -13,10 +13,12 @@ from pathlib import Path
 from alexnet_tf.data.contents import is_on_disk
 from alexnet_tf.data.kinds import FORMATS, SUFFIXES, is_meant_as_picture, kind_of_file
 from alexnet_tf.data.listing import Rejected
-from alexnet_tf.data.lists import DELIMITERS, LIST_LINE, TABLES, read_lines, read_list
+from alexnet_tf.data.lists import read_list
 from alexnet_tf.data.records import SUFFIX, shard_of
+from alexnet_tf.data.rows import DELIMITERS, LIST_LINE, TABLES
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import find_pictures
+from alexnet_tf.system.files import read_lines
 
 STDIN = "-"
 # Under these names are lists, unless there is a picture in such a file.

@@ -14,11 +14,12 @@ from alexnet_tf.data.decoding import ImageError, decoded
 from alexnet_tf.data.digests import Listed, digests
 from alexnet_tf.data.entries import Entry, NoPictures
 from alexnet_tf.data.listing import list_files
-from alexnet_tf.data.lists import read_lines, read_list
+from alexnet_tf.data.lists import read_list
 from alexnet_tf.data.sources import open_source
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
+from alexnet_tf.system.files import read_lines
 from alexnet_tf.system.text import printable
 
 

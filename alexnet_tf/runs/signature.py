@@ -9,6 +9,7 @@ from typing import Any
 
 from alexnet_tf.errors import BadFile
 from alexnet_tf.runs.run import NETWORK_SETTINGS, Run
+from alexnet_tf.system.files import read_lines
 from alexnet_tf.system.zips import TooManyEntries, open_zip
 
 # The file in the zip that a .keras is; Keras looks for its own ones alone.
@@ -33,8 +34,6 @@ def check_signature(run: Run, config: dict[str, Any]) -> None:
     """
     said, expected = _read(run.model_path), _statement(config)
     if said is None:
-        from alexnet_tf.data.lists import read_lines  # which an answer from cold seldom needs
-
         names = run.directory / "classes.txt"
         if names.is_file() and [name for name in read_lines(names) if name] != config["classes"]:
             raise BadFile(

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from alexnet_tf.data.batches import BATCH as FEATURE_BATCH
 from alexnet_tf.data.dataset import Picture
-from alexnet_tf.data.features import BATCH as FEATURE_BATCH
 from alexnet_tf.data.features import FeatureStore
 from alexnet_tf.errors import UserError
 from alexnet_tf.model import AlexNet, part

@@ -1,0 +1,102 @@
+"""Batches of arrays in a folder, for many pictures: written whole, found by the pictures' digests.
+
+In the folder are ``values`` (batch after batch, each of 64 pictures) and ``index`` (for each batch
+the digests of its pictures and a CRC-32 of its values). A batch counts once its index record is
+written.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import zlib
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+
+# Batches are always this long and padded: the last bits of a convolution depend on the size of the
+# batch and on the place in it, and stored features must not depend on what else was asked for.
+BATCH = 64
+RECORD = np.dtype([("digests", "S64", (BATCH,)), ("checksum", "<u4")])
+# What is made last of a folder.
+INDEX = "index"
+
+
+class Batches:
+    """The `values` of pictures in one folder, (pictures, …), once they are mapped."""
+
+    def __init__(self, folder: Path, dtype: np.dtype, shape: tuple[int, ...]):
+        """Describe what `folder` has, or is to have: values of that shape for each picture."""
+        self.folder, self.data = folder, folder / "values"
+        self._index = folder / INDEX
+        self._dtype, self._shape = dtype, shape
+        self._batch_size = BATCH * math.prod(shape) * dtype.itemsize
+        self._slots: dict[str, int] | None = None
+        # Records of batches that need no second look: found to be whole, or written here.
+        self._sound: dict[int, bytes] = {}
+
+    def create(self) -> None:
+        """Make the files that are missing."""
+        for path in (self.data, self._index):
+            if not path.is_file():
+                path.touch()
+
+    def map(self) -> None:
+        """Map the values and find every picture in them, but for the batches that are not whole."""
+        records = np.fromfile(self._index, RECORD)
+        self._count = min(len(records), self.data.stat().st_size // self._batch_size)
+        self.values = np.empty((0, *self._shape), self._dtype)
+        if self._count:
+            shape = (self._count * BATCH, *self._shape)
+            self.values = np.memmap(self.data, self._dtype, "r", shape=shape)
+        self._slots, self._broken = {}, {}
+        for number, record in enumerate(records[: self._count]):
+            digests = {place: d.decode() for place, d in enumerate(record["digests"]) if d}
+            whole = self.values[number * BATCH : (number + 1) * BATCH]
+            is_sound = self._sound.get(number) == record.tobytes()
+            if is_sound or zlib.crc32(whole) == record["checksum"]:
+                self._sound[number] = record.tobytes()
+                self._slots |= {digest: number * BATCH + place for place, digest in digests.items()}
+            else:
+                self._broken[number] = digests
+
+    def slot(self, digest: str) -> int | None:
+        """Find the place of a picture's values; None where there are none of it."""
+        if self._slots is None:
+            self.map()
+        return self._slots.get(digest)
+
+    def size(self, count: int) -> int:
+        """Compute the bytes that `count` more pictures take."""
+        return -(-count // BATCH) * self._batch_size
+
+    def to_do(self, wanted: Collection[str]) -> dict[int, dict[int, str]]:
+        """Plan what to write of the digests `wanted`: batch number → place in the batch → digest.
+
+        First come the broken batches, each with all it held that is wanted, then new ones.
+        """
+        todo = {
+            number: {place: digest for place, digest in digests.items() if digest in wanted}
+            for number, digests in self._broken.items()
+        }
+        known = set(self._slots).union(*(digests.values() for digests in todo.values()))
+        missing = [digest for digest in wanted if digest not in known]
+        for start in range(0, len(missing), BATCH):
+            number = self._count + start // BATCH
+            todo[number] = dict(enumerate(missing[start : start + BATCH]))
+        return todo
+
+    def write(self, number: int, digests: dict[int, str], values: np.ndarray) -> None:
+        """Write a batch: its values first, then the index record that makes it count."""
+        record = np.zeros((), RECORD)
+        for place, digest in digests.items():
+            record["digests"][place] = digest
+        record["checksum"] = zlib.crc32(values)
+        for path, content in ((self.data, values), (self._index, record)):
+            with open(path, "r+b") as file:
+                file.seek(number * content.nbytes)
+                file.write(content.tobytes())
+                file.flush()
+                os.fsync(file.fileno())
+        self._sound[number] = record.tobytes()

@@ -35,6 +35,10 @@ def shards(faces, tmp_path_factory):
     return folder
 
 
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 def everything(dataset):
     return [*dataset.train, *dataset.validation, *dataset.test]
 
@@ -201,11 +205,7 @@ def test_interrupted_they_go_on_with_the_shard_under_way(faces, tmp_path, monkey
     write_shards(dataset, tmp_path / "shards", 4)
     # Of the 51 to train with, 39 filled three shards; the one that was under way is begun anew.
     assert len(written) == 40 + 51 - 39 + 9
-    one, other = (
-        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
-        for name in ("at once", "shards")
-    )
-    assert one == other
+    assert contents(tmp_path / "shards") == contents(tmp_path / "at once")
     assert {path.name for path in tmp_path.iterdir()} == {"at once", "shards"}
 
 
@@ -219,11 +219,7 @@ def test_what_was_begun_of_other_pictures_is_not_gone_on_with(faces, tmp_path, m
                 write_shards(open_dataset(source), tmp_path / "shards", count)
     write_shards(open_dataset(faces), tmp_path / "shards", 3)
     write_shards(open_dataset(faces), tmp_path / "at once", 3)
-    one, other = (
-        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
-        for name in ("at once", "shards")
-    )
-    assert one == other
+    assert contents(tmp_path / "shards") == contents(tmp_path / "at once")
 
 
 DAMAGE = {

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from alexnet_tf.commands import asking
+from alexnet_tf.data.batches import is_feature_store
 from alexnet_tf.data.dataset import Picture
-from alexnet_tf.data.features import FeatureStore, is_feature_store
+from alexnet_tf.data.features import FeatureStore
 from alexnet_tf.data.images import ImageError
 from alexnet_tf.errors import UserError
 from alexnet_tf.exports.tables import Table, check_table_path, write_table

@@ -1,8 +1,8 @@
 """Batches of arrays in a folder, for many pictures: written whole, found by the pictures' digests.
 
-In the folder are ``values`` (batch after batch, each of 64 pictures) and ``index`` (for each batch
-the digests of its pictures and a CRC-32 of its values). A batch counts once its index record is
-written.
+In the folder are ``recipe.json`` (all that the values depend on but the pictures), ``values``
+(batch after batch, each of 64 pictures) and ``index`` (for each batch the digests of its pictures
+and a CRC-32 of its values). A batch counts once its index record is written.
 """
 
 from __future__ import annotations
@@ -12,8 +12,12 @@ import os
 import zlib
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from alexnet_tf.errors import UserError
+from alexnet_tf.system.files import read_json, write_json
 
 # Batches are always this long and padded: the last bits of a convolution depend on the size of the
 # batch and on the place in it, and stored features must not depend on what else was asked for.
@@ -21,6 +25,29 @@ BATCH = 64
 RECORD = np.dtype([("digests", "S64", (BATCH,)), ("checksum", "<u4")])
 # What is made last of a folder.
 INDEX = "index"
+# What a folder is known by: a recipe with at least one of these sets of entries.
+RECIPE = "recipe.json"
+MARKS = ({"side", "resized", "resize"}, {"weights", "variant", "layer", "views"})
+
+
+def is_feature_store(path: str | Path) -> bool:
+    """Tell whether the folder `path` is a store, or holds nothing but stores, whatever its name."""
+    folder = Path(path)
+    if _is_recipe(folder / RECIPE):
+        return True
+    try:
+        inside = [each for each in folder.iterdir() if not each.name.startswith(".")]
+    except OSError:
+        return False
+    return bool(inside) and all(_is_recipe(each / RECIPE) for each in inside)
+
+
+def _is_recipe(path: Path) -> bool:
+    try:
+        recipe = read_json(path)
+    except UserError:
+        return False
+    return isinstance(recipe, dict) and any(marks <= set(recipe) for marks in MARKS)
 
 
 class Batches:
@@ -36,8 +63,10 @@ class Batches:
         # Records of batches that need no second look: found to be whole, or written here.
         self._sound: dict[int, bytes] = {}
 
-    def create(self) -> None:
-        """Make the files that are missing."""
+    def create(self, recipe: dict[str, Any]) -> None:
+        """Make what is missing of the folder and of the files in it."""
+        if not _is_recipe(self.folder / RECIPE):
+            write_json(self.folder / RECIPE, recipe)
         for path in (self.data, self._index):
             if not path.is_file():
                 path.touch()

@@ -1,9 +1,9 @@
 """What frozen layers make of each picture: computed once, kept on the disk.
 
 A store is a folder ``KEY/``. KEY begins the SHA-256 of the recipe: all that the values depend on
-but the picture itself, which is known by the SHA-256 of its file. In the folder are
-``recipe.json`` and batches of pictures × views × the inputs of the first layer that is not frozen
-(`batches.py`); and folders like it, where several workers have each written a part.
+but the picture itself, which is known by the SHA-256 of its file. In the folder are batches of
+pictures × views × the inputs of the first layer that is not frozen (`batches.py`); and folders like
+it, where several workers have each written a part.
 """
 
 from __future__ import annotations
@@ -16,55 +16,29 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from alexnet_tf.data.batches import BATCH, INDEX, Batches
 from alexnet_tf.data.bytefloat import decode, encode
+from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.images import ImageError, load_batches
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.system import signals
 from alexnet_tf.system.disk import room_for
-from alexnet_tf.system.files import read_json, write_json
 from alexnet_tf.system.locks import locked
 from alexnet_tf.system.progress import progress
 from alexnet_tf.variants import Variant
 from alexnet_tf.weights import Weights, fingerprint
 
-if TYPE_CHECKING:  # which asks here whether a folder is a store
-    from alexnet_tf.data.dataset import Picture
-
 Forward = Callable[[np.ndarray], np.ndarray]
 
 # These fields of a variant do not change the output of its convolutions.
 WITHOUT_EFFECT = ("name", "head", "fc_units", "dropout", "initial")
-# What a folder is known by: a recipe with at least one of these sets of entries.
-RECIPE = "recipe.json"
 # What the parts that the workers of a training write are called, but the chief's; and how many
 # pictures one may have.
 PART, MOST = "worker-", 1 << 40
-MARKS = ({"side", "resized", "resize"}, {"weights", "variant", "layer", "views"})
-
-
-def is_feature_store(path: str | Path) -> bool:
-    """Tell whether the folder `path` is a store, or holds nothing but stores, whatever its name."""
-    folder = Path(path)
-    if _is_recipe(folder / RECIPE):
-        return True
-    try:
-        inside = [each for each in folder.iterdir() if not each.name.startswith(".")]
-    except OSError:
-        return False
-    return bool(inside) and all(_is_recipe(each / RECIPE) for each in inside)
-
-
-def _is_recipe(path: Path) -> bool:
-    try:
-        recipe = read_json(path)
-    except UserError:
-        return False
-    return isinstance(recipe, dict) and any(marks <= set(recipe) for marks in MARKS)
 
 
 class FeatureStore:
@@ -156,9 +130,7 @@ class FeatureStore:
         own = self.directory / f"{PART}{worker}" if worker else self.directory
         self._own = self._part(own)
         with self._writing():
-            if not _is_recipe(own / RECIPE):
-                write_json(own / RECIPE, self._recipe)
-            self._own.create()
+            self._own.create(self._recipe)
         self._own.map()
         folders = [self.directory, *sorted(self.directory.glob(f"{PART}*"))]
         others = (each for each in folders if each != own and (each / INDEX).is_file())

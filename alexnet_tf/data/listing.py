@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from alexnet_tf.data.features import is_feature_store
+from alexnet_tf.data.batches import is_feature_store
 
 DATA_FOLDER = Path("data")
 # What this program itself puts there is no source of pictures, and not worth a word.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -34,9 +35,9 @@ class Results:
     def of(self, row: str, side: str) -> list[Figures]:
         """Return the figures of a side of a row, in the order in which they were measured."""
         return [
-            measurement["figures"]
-            for measurement in self._content["measurements"]
-            if (measurement["row"], measurement["side"]) == (row, side)
+            {name: inf if value is None else value for name, value in each["figures"].items()}
+            for each in self._content["measurements"]
+            if (each["row"], each["side"]) == (row, side)
         ]
 
     def medians(self, row: str, side: str) -> Figures:
@@ -45,10 +46,16 @@ class Results:
         return {name: median(one[name] for one in figures) for name in (figures or [{}])[0]}
 
     def add(self, row: str, side: str, figures: Figures) -> None:
+        figures = _finite(figures)
         self._content["measurements"].append({"row": row, "side": side, "figures": figures})
         write_json(self._path, self._content)
 
     def summarize(self, lines: list[dict[str, Any]]) -> None:
         """Keep the `lines` of the table beside what they were computed from."""
-        self._content["summary"] = lines
+        self._content["summary"] = [_finite(line) for line in lines]
         write_json(self._path, self._content)
+
+
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    """Put None, which JSON has, in place of infinity, which stands for never."""
+    return {name: None if value == inf else value for name, value in values.items()}

@@ -1,4 +1,5 @@
 import hashlib
+from math import inf
 
 import numpy as np
 import pytest
@@ -74,6 +75,15 @@ def test_medians_and_ratios_of_what_has_been_measured(tmp_path):
         "| convolutions | ours | 0.5 s | Keras   | 1.9 s | 3.8×  | 3×          |",
         "| convolutions | ours | 0.5 s |         |       |       | 1 s or less |",
     ]
+
+
+def test_what_is_never_reached_is_kept_too(tmp_path):
+    results = Results(tmp_path / "bench.json", CONDITIONS)
+    results.add("conv", "ours", {"seconds": 2.0})
+    results.add("conv", "Keras", {"seconds": inf})
+    results.summarize(table.summary([ROW], results))
+    lines = table.summary([ROW], Results(tmp_path / "bench.json", CONDITIONS))
+    assert lines[0]["against_median"] == lines[0]["ratio"] == inf
 
 
 def test_figures_of_another_machine_are_not_added_to(tmp_path):

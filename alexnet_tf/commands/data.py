@@ -45,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--shards",
         type=arguments.positive,
         metavar="N",
-        help="write the pictures themselves, too, those to train with into N files of TFRecords",
+        help="write the pictures themselves, too, those to train with into N files of TFRecords;"
+        " stopped, the same command goes on",
     )
     parser.add_argument("--seed", type=arguments.seed, default=0, metavar="N", help="of the split")
     for what in ("files", "bytes"):

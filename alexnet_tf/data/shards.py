@@ -41,7 +41,7 @@ AHEAD = 32
 PLACES = ".npy"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class _Shard:
     """A file, and the numbers of the pictures that go into it, in the order of their digests."""
 
@@ -135,10 +135,10 @@ def _write_part(
     contents = progress(contents, sum(len(shard.numbers) for shard in todo), f"writing {part}")
     paths = [""] * len(pictures)
     for shard in plan:
-        if shard in todo:
-            places = _write_shard(shard, pictures, contents, classes, lost)
-        else:
+        if shard.is_whole():
             places = np.load(shard.places)
+        else:
+            places = _write_shard(shard, pictures, contents, classes, lost)
         for number, place in zip(shard.numbers, places):
             if place >= 0:
                 name = name_of(pictures[number].path)

@@ -226,3 +226,45 @@ def test_what_is_not_typed_again_is_as_it_was_told_at_the_start(faces, given, tm
     assert again == Settings(**before)
     with pytest.raises(UserError, match="scale was 144, now 160"):
         prepare(Settings(scale=160), tmp_path / "run", typed={"scale"})
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"train": "all"},
+        {"train": "from:conv1", "variant": "lenet5", "width": 1.0, "scale": 36, "mirror": False},
+        {"train": "head", "color_shift": 0.1, "mirror": False},
+        {"train": "all", "weights": "none"},
+    ],
+    ids=["all", "from conv1", "colour shift", "no weights"],
+)
+def test_a_training_on_the_pictures_themselves_learns_from_every_window(
+    faces, given, tmp_path, told
+):
+    """Their mirror images are made as they are read; as answers, they are looks of their own."""
+    told = SCALED | {"weights": given} | told
+    if told["variant"] == "lenet5":
+        told["weights"] = convolutions(tmp_path / "lenet5.npy", variant="lenet5")
+    ours = trainer(job(faces, tmp_path / "run", **told))
+    variant, drawn, step = ours.job.variant, [], ours.learner.step
+    ours.learner.step = lambda batch: drawn.append(batch[2].numpy()) or step(batch)
+    for _ in range(6):
+        ours.run_epoch([])
+    counts = np.bincount(np.concatenate(drawn), minlength=variant.windows)
+    assert len(counts) == variant.windows and counts.min() > 0
+    assert counts.max() < 3 * counts.mean()
+
+    examples = ours.validation
+    pictures = np.stack(
+        [load_image(each.path, variant, "caffe") for each in ours.job.dataset.validation]
+    )
+    for look in range(variant.looks):
+        numbers = np.arange(len(examples)) + look * len(examples)
+        ((values, _, windows),) = ours.plain_batches(examples, [numbers])
+        seen = pictures[:, :, ::-1] if look >= variant.windows else pictures
+        assert (windows.numpy() == look % variant.windows).all()
+        assert np.array_equal(values.numpy(), preprocess_input(seen, variant)), look
+
+    found = ours.measure(examples, "validation")
+    answers = ours.network().predict_on_batch(preprocess_input(pictures, variant))
+    np.testing.assert_allclose(found.probabilities, answers, atol=1e-5)

@@ -78,7 +78,8 @@ class FeatureStore:
     ) -> FeatureStore:
         """Describe a store of conv1's inputs before preprocessing: uint8 RGB (side, side, 3)."""
         recipe = {"side": side, "resized": variant.scaled or variant.resized, "resize": resize}
-        square = replace(variant, image_size=side, scaled=variant.scaled and side)
+        # Windows are as large as the network's own input, whatever the picture they are of.
+        square = replace(variant, **{"scaled" if variant.scaled else "image_size": side})
         return cls(directory, recipe, square, resize, "conv1", "u1", (side, side, 3))
 
     @classmethod

@@ -103,6 +103,14 @@ def test_occlusion_finds_the_corner_that_the_answer_depends_on(faces):
     np.testing.assert_allclose(fall[:, 6:], 0, atol=1e-5)
 
 
+def test_where_the_variant_subtracts_no_colour_the_pictures_own_covers(tmp_path):
+    """On a picture of one colour, which is not black, there is then nothing to be seen."""
+    Image.new("RGB", (40, 40), (200, 120, 40)).save(tmp_path / "plain.png")
+    looking = explainer(AlexNet(LENET, 2, seed=0))
+    (found,) = looking.explain([str(tmp_path / "plain.png")])
+    np.testing.assert_allclose(looking.occlusion(found), 0, atol=1e-5)
+
+
 def test_the_strongest_channels_are_those_with_the_largest_means():
     model = AlexNet(LENET, 2, seed=0)
     kernel = np.zeros((5, 5, 3, 6), np.float32)

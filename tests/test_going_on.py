@@ -9,10 +9,16 @@ import pytest
 from alexnet_tf.data.images import load_image, preprocess_input
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.model import AlexNet, load_model
-from alexnet_tf.runs.checkpoints import load_checkpoint, save_checkpoint
+from alexnet_tf.runs.checkpoints import (
+    list_checkpoints,
+    load_checkpoint,
+    read_identity,
+    save_checkpoint,
+)
 from alexnet_tf.runs.history import read_history
 from alexnet_tf.runs.run import Run
 from alexnet_tf.training.loop import write_model
+from alexnet_tf.weights.loading import read_weights
 from tests.support.small import LENET, heard, job, stopped, weights_of
 
 TOLD = LENET | {"learning_rate": 0.05, "log_every": 1, "keep": 1}
@@ -122,3 +128,32 @@ def test_a_rate_that_falls_to_nothing_does_so_over_the_epochs_of_the_start(faces
         job(faces, tmp_path / "run", **told, epochs=3)
     rates = [epoch["learning_rate"] for epoch in read_history(Run(tmp_path / "run"))]
     assert rates[0] > rates[1] > 0  # of their last steps
+
+
+def test_stopped_within_an_epoch_and_told_that_the_ones_before_are_enough(within, faces, tmp_path):
+    """The best epoch is the last whole one; what was begun after it has no part in the network."""
+    run = shutil.copytree(within, tmp_path / "run")
+    for path in list_checkpoints(run / "checkpoints"):
+        arrays, history = load_checkpoint(path)
+        for epoch, (loss, accuracy) in zip(history, [(0.5, 0.5), (0.6, 0.75)]):
+            epoch |= {"val_loss": loss, "val_accuracy": accuracy}
+        is_within = path.name.endswith(".unfinished.npz")
+        save_checkpoint(path.parent, arrays, history, is_within, identity=read_identity(path))
+    lines = heard(job(faces, run, **TOLD, epochs=3, stop_early=1, best="accuracy"))
+    assert f"{run / 'model.keras'}: the network of epoch 2, val_accuracy 0.7500" in lines
+    kept, _ = load_checkpoint(run / "checkpoints/epoch-0002.npz")
+    for name, (kernel, bias) in read_weights(run / "model.keras").items():
+        assert np.array_equal(kernel, kept[f"{name}/kernel"])
+        assert np.array_equal(bias, kept[f"{name}/bias"])
+
+
+def test_the_first_line_of_the_log_after_a_stop_is_of_as_many_steps_as_the_others(faces, tmp_path):
+    told = TOLD | {"batch_size": 8, "epochs": 1}
+    whole = heard(job(faces, tmp_path / "whole", **told | {"log_every": 2}))
+    stopped(job(faces, tmp_path / "run", **told), "epoch 1/1  step 3/")
+    again = heard(job(faces, tmp_path / "run", **told | {"log_every": 2}))
+    for_step_4 = [
+        next(line for line in lines if line.startswith("epoch 1/1  step 4/"))
+        for lines in (whole, again)
+    ]
+    assert for_step_4[0] == for_step_4[1]

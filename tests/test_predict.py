@@ -12,7 +12,9 @@ from alexnet_tf.inference import engine as engines
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.inference.fast import FastModel
+from alexnet_tf.model import AlexNet
 from alexnet_tf.runs.run import Run
+from alexnet_tf.variants import VARIANTS, change
 from tests.support.pictures import seen_by
 
 
@@ -103,3 +105,25 @@ def test_many_pictures_get_the_same_answers_whoever_gives_them(trained_run, face
         for other, tolerance in ((by_keras, 1e-4), (fast, 0.02)):
             assert by_lite.file == other.file and str(by_lite.error) == str(other.error)
             assert dict(by_lite.top) == pytest.approx(dict(other.top), abs=tolerance)
+
+
+def test_in_bfloat16_the_head_stays_in_float32():
+    """Whatever the convolutions say, for nothing of it enters fc6: 0.5008 is more than 0.4992."""
+    variant = change(VARIANTS["starter"], width=0.1, activation="prelu", scale=144, mirrored=True)
+    model, random = AlexNet(variant, 2, seed=1), np.random.default_rng(0)
+    for name in ("fc6", "fc7", "fc8"):
+        layer = model.get_layer(name)
+        layer.set_weights([random.normal(0, 0.1, each.shape) for each in layer.get_weights()])
+    fc6 = model.get_layer("fc6")
+    fc6.kernel.assign(np.zeros(fc6.kernel.shape))
+    kernel, bias = model.get_layer("fc8").get_weights()
+    inputs = random.normal(0, 2, (4, 144, 144, 3)).astype("f4")
+    for difference in (0.0032, 6.3):
+        logits = np.log(model.predict_on_batch(inputs)[0])
+        bias += np.array([difference, 0]) - (logits - logits[1])
+        model.get_layer("fc8").set_weights([kernel, bias])
+        exact = model.predict_on_batch(inputs)
+        assert exact[0, 0] == pytest.approx(1 / (1 + np.exp(-difference)), abs=1e-5)
+        fast = FastModel(model, "bfloat16", 4).predict_on_batch(inputs)
+        np.testing.assert_allclose(fast, exact, atol=1e-6)
+        np.testing.assert_allclose(fast.sum(axis=1), 1, atol=1e-6)

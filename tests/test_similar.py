@@ -10,6 +10,7 @@ from PIL import Image
 from alexnet_tf.commands import features, similar
 from alexnet_tf.data.drawings import draw_faces
 from alexnet_tf.errors import UserError
+from alexnet_tf.inference.activations import activation_store, compute, list_pictures, outputs
 from alexnet_tf.inference.codes import (
     hamming,
     measure_recall,
@@ -19,6 +20,7 @@ from alexnet_tf.inference.codes import (
 )
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.inference.search import Index, widened
+from alexnet_tf.system import processor
 from tests.support.runs import write_run
 from tests.support.verbs import run_verb
 
@@ -240,3 +242,54 @@ def test_codes_of_few_pictures_are_refused(run, faces, tmp_path):
 
     with pytest.raises(UserError, match="has 60 pictures, and codes take 100 or more"):
         run_verb(similar, faces / "cat.0.jpg", *words, "--bits", 32)
+
+
+@pytest.fixture
+def on_another_machine(monkeypatch):
+    """Let the processor be one that multiplies bfloat16."""
+    return lambda: monkeypatch.setattr(processor, "processor_flags", lambda: {"amx_bf16"})
+
+
+def test_an_index_is_extended_and_asked_in_the_precision_in_which_it_was_begun(
+    run, photos, index, search, tmp_path, on_another_machine
+):
+    more = tmp_path / "more"
+    draw_faces(more, per_class=2, seed=9)
+    engine = Engine.of_run(run)
+    expected = np.stack(list(outputs(engine, "fc7", [str(more / "cat.0.jpg")])))
+    on_another_machine()
+    other = np.stack(list(outputs(engine, "fc7", [str(more / "cat.0.jpg")])))
+    found = search(more / "cat.0.jpg", "--index", index, "--data", more, "--top", 1)
+    searched = Index(index, engine)
+    place = searched.paths.index(str(more / "cat.0.jpg"))
+    np.testing.assert_allclose(searched.values(slice(place, place + 1)), expected, rtol=1e-3)
+    assert found["answers"][0]["similar"][0]["distance"] < 1e-3
+    assert np.abs(other - expected).max() > 1e-2 * np.abs(expected).max() / 10
+
+
+def test_an_index_of_an_earlier_version_is_read_and_extended(run, index, search, tmp_path):
+    about = json.loads((index / "index.json").read_text())
+    assert about.pop("precision") == "float32"
+    engine = Engine.of_run(run)
+    before = activation_store(engine, index, "fc7", "<f2", None).directory
+    (index / about["store"]).rename(before)
+    (index / "index.json").write_text(json.dumps(about | {"store": before.name}))
+    more = tmp_path / "more"
+    draw_faces(more, per_class=2, seed=9)
+    found = search(more / "cat.0.jpg", "--index", index, "--data", more, "--top", 1)
+    assert found["pictures"] == 144
+    assert found["answers"][0]["similar"][0]["file"] == str(more / "cat.0.jpg")
+
+
+def test_features_begun_on_another_machine_are_computed_anew(
+    run, photos, tmp_path, on_another_machine
+):
+    engine, out = Engine.of_run(run), tmp_path / "fc7.npy"
+    partial = activation_store(engine, tmp_path / ".fc7.npy.partial", "fc7", "<f4", "float32")
+    pictures, _, _ = list_pictures([str(photos)])
+    compute(engine, partial.open(), pictures[:70], "float32")
+    on_another_machine()
+    run_verb(features, photos, "--run", run.directory, "--out", out)
+    files = [picture.path for picture in pictures]
+    expected = np.stack(list(outputs(engine, "fc7", files)))
+    np.testing.assert_allclose(np.load(out), expected, atol=1e-6)

@@ -9,7 +9,12 @@ from PIL import Image
 
 from alexnet_tf.data.images import load_image, preprocess_input
 from alexnet_tf.model import read_layers
-from tests.support.small import CIFAR, STARTER, convolutions, job, trainer
+from alexnet_tf.training.tensorboard.projector import write_projector
+from alexnet_tf.variants import VARIANTS
+from tests.support.caffe import random_weights
+from tests.support.formats import write_npz
+from tests.support.small import CIFAR, LENET, STARTER, convolutions, job, trainer
+from tests.support.twins import Twin, both
 
 
 def three_steps_by_hand(hidden, layer, labels, decoupled, weights):
@@ -142,3 +147,72 @@ def test_a_network_with_prelu_is_exported_with_its_slopes(faces, tmp_path):
     assert (loss, np.mean(probabilities.argmax(axis=1) == labels)) == pytest.approx(
         ours.measure(ours.validation, "validation")[:2], rel=1e-5
     )
+
+
+def test_decoupled_the_pretrained_layers_decay_at_their_own_rate(faces, tmp_path):
+    """The first step, before which there is no momentum, is the same through it and beside it."""
+    weights = tmp_path / "lenet5.npz"
+    write_npz(weights, random_weights(VARIANTS["lenet5"], classes=2))
+    found = []
+    for decoupled in (False, True):
+        told = LENET | {"weights": str(weights), "train": "head", "weight_decay": 5.0}
+        told |= {"learning_rate": 0.1, "batch_size": 64, "decoupled": decoupled}
+        ours = trainer(job(faces, tmp_path / "run", **told))
+        before = read_layers(ours.learner.model)
+        ours.run_epoch([])
+        found.append(read_layers(ours.learner.model))
+    for name in ("fc6", "fc7", "fc8"):
+        np.testing.assert_allclose(found[0][name][0], found[1][name][0], atol=1e-6)
+        assert np.abs(found[0][name][0] - before[name][0]).max() > 1e-3
+
+
+def test_no_two_things_are_decided_by_the_same_random_numbers(faces, tmp_path, monkeypatch):
+    ours = trainer(job(faces, tmp_path / "run", **STARTER, crop=True))
+    seeds, original = [], np.random.default_rng
+    monkeypatch.setattr(
+        np.random, "default_rng", lambda *seed: seeds.append(seed) or original(*seed)
+    )
+    for epoch in range(2):
+        ours.run_epoch([{"val_accuracy": 0.5}] * epoch)
+    states = {tuple(np.random.SeedSequence(*seed).generate_state(4)) for seed in seeds if seed}
+    assert len(states) == len([seed for seed in seeds if seed]) == 2 * (1 + 4)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_two_workers_with_dropout_or_without_make_the_steps_of_one(faces, tmp_path, dropout):
+    told = job(faces, tmp_path / "run", **STARTER, dropout=dropout)
+
+    def trained(workers):
+        ours = trainer(told, workers)
+        return ours.run_epoch([])["loss"], read_layers(ours.learner.model)
+
+    loss, layers = trained(None)
+    for their_loss, theirs in both(trained):
+        assert their_loss == pytest.approx(loss, abs=1e-6)
+        for name, pair in layers.items():
+            for array, other in zip(pair, theirs[name]):
+                np.testing.assert_allclose(array, other, atol=1e-5)
+
+
+def test_a_worker_without_any_validation_picture_ends_as_the_other(faces, tmp_path):
+    given = convolutions(tmp_path / "thin.npy", **STARTER)
+    told = STARTER | {"weights": given, "train": "from:conv5", "scale": 144, "resize": "caffe"}
+    asked = job(faces, tmp_path / "run", **told)
+    validation = {picture.digest for picture in asked.dataset.validation}
+
+    class Lopsided(Twin):
+        def owners(self, pictures):
+            are_seconds = [picture.digest in validation for picture in pictures]
+            return np.where(are_seconds, 1, super().owners(pictures))
+
+    def finished(workers):
+        ours = trainer(asked, workers)
+        errors, found = ours.calibrate(), ours.measure(ours.validation, "validation")
+        answers = found.probabilities.argmax(axis=1)
+        if not workers or workers.is_chief:
+            write_projector(tmp_path, ours, ours.network(), answers)
+        return *errors, ours.temperature, found.loss, *found.probabilities.ravel()
+
+    alone = finished(None)
+    for found in both(finished, Lopsided):
+        np.testing.assert_allclose(found, alone, atol=1e-5)

@@ -118,7 +118,7 @@ def _answers(
 ) -> tuple[Answers, list[ImageError]]:
     """Search for each file; return path and distance of what was found, and what failed."""
     answers, failed, asked = {}, [], {}
-    found = zip(files, outputs(index.engine, LAYER, files))
+    found = zip(files, outputs(index.engine, LAYER, files, index.precision))
     for number, (file, values) in enumerate(progress(found, len(files), "searching"), 1):
         if isinstance(values, ImageError):
             failed.append(values)

@@ -74,10 +74,13 @@ def network_fingerprint(engine: Engine, layer: str) -> str:
     return fingerprint({name: layers[name] for name in layers if name < FEATURES[layer]})
 
 
-def activation_store(engine: Engine, directory: Path, layer: str, dtype: str) -> FeatureStore:
+def activation_store(
+    engine: Engine, directory: Path, layer: str, dtype: str, precision: str | None
+) -> FeatureStore:
     """Describe a store, in a folder below `directory`, of the outputs of a layer: flat, (units,).
 
-    `layer` is one of `FEATURES` and `dtype` a NumPy float, as which they are kept.
+    `layer` is one of `FEATURES` and `dtype` a NumPy float, as which they are kept. They are
+    computed in `precision`; earlier versions did not say in which: None.
     """
     variant = engine.variant
     recipe = {
@@ -88,26 +91,33 @@ def activation_store(engine: Engine, directory: Path, layer: str, dtype: str) ->
         "views": ["mean"],
         "dtype": dtype,
     }
+    if precision:
+        recipe["precision"] = precision
     units = variant.fc_kernels(1)[FEATURES[layer]][0]
     after = FEATURES[layer]
     return FeatureStore(directory, recipe, variant, engine.resize, after, dtype, (units,))
 
 
-def compute(engine: Engine, store: FeatureStore, pictures: Sequence[Picture]) -> list[ImageError]:
-    """Fill an open store with `pictures`, which it lacks; return those that cannot be read.
+def compute(
+    engine: Engine, store: FeatureStore, pictures: Sequence[Picture], precision: str | None = None
+) -> list[ImageError]:
+    """Fill an open store of that `precision` with `pictures`, which it lacks; return those that
+    cannot be read.
 
     Killed at any moment, the next call goes on.
     """
     if not pictures:
         return []
     (layer,) = (layer for layer in FEATURES if FEATURES[layer] == store.layer)
-    failed = store.fill(pictures, engine.layer(layer))
+    failed = store.fill(pictures, engine.layer(layer, precision))
     return [ImageError(path, reason) for path, reason in failed.items()]
 
 
-def outputs(engine: Engine, layer: str, files: Sequence[str]) -> Iterator[np.ndarray | ImageError]:
+def outputs(
+    engine: Engine, layer: str, files: Sequence[str], precision: str | None = None
+) -> Iterator[np.ndarray | ImageError]:
     """Yield for each file, in order, the outputs of `layer`, float32 (units,), or an error."""
-    forward = engine.layer(layer)
+    forward = engine.layer(layer, precision)
     batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
     for pictures in load_batches(batches, engine.variant, engine.resize):
         inputs = [each for each in pictures if not isinstance(each, ImageError)]

@@ -123,8 +123,9 @@ class Engine:
             model = self._fast_model
         return model.predict_on_batch(inputs)
 
-    def layer(self, name: str) -> Callable[[np.ndarray], np.ndarray]:
-        """Return what computes the outputs of a layer, one of `FEATURES`, as fast as features are.
+    def layer(self, name: str, precision: str | None = None) -> Callable[[np.ndarray], np.ndarray]:
+        """Return what computes the outputs of a layer, one of `FEATURES`, as fast as features are:
+        in the `precision` that this processor is fast at, unless named.
 
         It maps inputs, at most `BATCH`, to float32 (n, units): pool5 flat, and means where the
         network sees several views of a picture. Raises UserError where it has no such layer.
@@ -135,7 +136,7 @@ class Engine:
         from alexnet_tf.model import part
 
         first = part(model, "conv1", FEATURES[name]) if self.classes else model
-        fast = FastModel(first, native_precision(), BATCH)
+        fast = FastModel(first, precision or native_precision(), BATCH)
         return lambda inputs: fast.predict_on_batch(inputs).reshape(len(inputs), -1)
 
     def check_layer(self, name: str) -> None:

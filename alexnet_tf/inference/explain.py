@@ -85,18 +85,20 @@ class Explainer:
         """Compute how much the class's logit falls where a part of the picture is covered.
 
         float32 (h, w), for the places of the explanation's heat (Zeiler 2014, section 4.2). Covered
-        is a square, by the mean colour of the training; below 0 it spoke against the class.
+        is a square, by the mean colour that the variant subtracts or, where that is black, by the
+        picture's own; below 0 it spoke against the class.
         """
         (inputs,) = self._inputs(explanation.picture[None])
         logits = self._logits.predict_on_batch
         whole = logits(inputs[None])[0, explanation.number]
+        cover = 0 if any(self.engine.variant.mean) else inputs.mean(axis=(0, 1))
         places = _squares(explanation.heat.shape, inputs.shape)
         found = []
         for start in range(0, len(places), BATCH):
             part = places[start : start + BATCH]
             covered = np.repeat(inputs[None], len(part), axis=0)
             for each, place in zip(covered, part):
-                each[place] = 0
+                each[place] = cover
             found.append(whole - logits(covered)[:, explanation.number])
         return np.concatenate(found).reshape(explanation.heat.shape)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -48,9 +50,10 @@ class FastModel:
 def _computing_in(precision: str, model: keras.Model) -> keras.Model:
     """Return a model of the same layers, those before the head being copies in `precision`."""
     policy = precision if precision == "float32" else f"mixed_{precision}"
+    before = [*takewhile(lambda each: not isinstance(each, keras.layers.Dense), model.layers)]
 
     def layer_of(layer: keras.Layer) -> keras.Layer:
-        if isinstance(layer, keras.layers.Dense | keras.layers.Softmax):
+        if layer not in before:
             return layer
         return type(layer).from_config(layer.get_config() | {"dtype": policy})
 

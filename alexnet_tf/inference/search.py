@@ -1,8 +1,8 @@
 """Pictures that look alike: those with the nearest fc7 (Krizhevsky 2012, section 6.1, figure 4).
 
-An index is a folder: ``index.json`` says by which network it was made, ``pictures.sha256`` names
-its pictures as `sha256sum` does, a store holds fc7 of each in float16, and ``codes-BITS.npz`` are
-short codes of these.
+An index is a folder: ``index.json`` says by which network it was made and in which precision,
+``pictures.sha256`` names its pictures as `sha256sum` does, a store holds fc7 of each in float16,
+and ``codes-BITS.npz`` are short codes of these.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +34,7 @@ from alexnet_tf.inference.codes import (
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.system.files import read_json, read_text, write_json, write_text
 from alexnet_tf.system.locks import locked
+from alexnet_tf.system.processor import PRECISIONS, native_precision
 
 LAYER = "fc7"
 # Pictures compared with one query at a time: 1 MB of fc7, which stays near the processor; and with
@@ -47,15 +49,22 @@ TESTED = 200
 class Index:
     """The index in `directory`, made by the network of `engine`, for pictures known by digests.
 
-    Without one there, it is begun if `create`. Raises UserError where there is none, or one of
-    another network, or a folder of something else.
+    All fc7 in it, and what it is asked for, are computed in the `precision` of the machine that
+    began it; None: an index of an earlier version, which does not say that. Without one there, it
+    is begun if `create`. Raises UserError where there is none, or one of another network, or a
+    folder of something else.
     """
 
     def __init__(self, directory: str | Path, engine: Engine, create: bool = False):
         self.directory, self.engine = Path(directory), engine
-        self._store = activation_store(engine, self.directory, LAYER, "<f2")
         self._about, self._list = (self.directory / n for n in ("index.json", "pictures.sha256"))
-        self._open(create)
+        about = read_json(self._about) if self._about.is_file() else None
+        self.precision = native_precision()
+        if about:
+            told = about.get("precision") if isinstance(about, dict) else None
+            self.precision = told if told in PRECISIONS else None
+        self._store = activation_store(engine, self.directory, LAYER, "<f2", self.precision)
+        self._open(about, create)
         self._store.open()
         self._names = _read_names(self._list)
         self._look()
@@ -74,7 +83,9 @@ class Index:
                 self._names |= names
                 lines = (f"{digest}  {path}\n" for digest, path in self._names.items())
                 write_text(self._list, "".join(lines))
-            failed = compute(self.engine, self._store, self._store.missing(pictures))
+            failed = compute(
+                self.engine, self._store, self._store.missing(pictures), self.precision
+            )
         self._look()
         return failed
 
@@ -136,11 +147,10 @@ class Index:
         best = np.argsort(distances, kind="stable")[:top]
         return [(self.paths[candidates[place]], float(distances[place])) for place in best]
 
-    def _open(self, create: bool) -> None:
+    def _open(self, about: Any, create: bool) -> None:
         """Check that the index is this network's, or begin it."""
         key = self._store.directory.name
-        if self._about.is_file():
-            about = read_json(self._about)
+        if about is not None:
             if not isinstance(about, dict) or about.get("store") != key:
                 made_by = about.get("made_by") if isinstance(about, dict) else "something else"
                 raise UserError(
@@ -154,7 +164,8 @@ class Index:
             raise UserError(
                 f"{self.directory}: holds something else than an index; give another --index"
             )
-        write_json(self._about, {"made_by": str(self.engine.source.absolute()), "store": key})
+        made_by = str(self.engine.source.absolute())
+        write_json(self._about, {"made_by": made_by, "store": key, "precision": self.precision})
 
     def _look(self) -> None:
         """Find the pictures whose fc7 is there."""

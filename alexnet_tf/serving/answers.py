@@ -64,7 +64,8 @@ class LookAlikes:
         from alexnet_tf.inference.fast import FastModel
         from alexnet_tf.model import part
 
-        return FastModel(part(model, "conv1", FEATURES[LAYER]), native_precision(), 1)
+        precision = self.index.precision or native_precision()
+        return FastModel(part(model, "conv1", FEATURES[LAYER]), precision, 1)
 
 
 def _thumbnail(path: str) -> str | None:

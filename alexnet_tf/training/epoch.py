@@ -54,9 +54,9 @@ class Epoch:
             self.seconds += time.monotonic() - start
 
 
-def means(results: Iterable[Result]) -> tuple[float, float]:
-    """Return the mean loss, and the share of hits."""
-    losses, hits = (np.concatenate(parts) for parts in zip(*results))
+def means(results: Iterable[Result], last: int = 0) -> tuple[float, float]:
+    """Return the mean loss, and the share of hits, of all pictures or of so many `last` ones."""
+    losses, hits = (np.concatenate(parts)[-last:] for parts in zip(*results))
     return float(np.mean(losses, dtype=np.float64)), float(np.mean(hits))
 
 

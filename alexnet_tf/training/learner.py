@@ -97,11 +97,8 @@ class Learner:
         return network
 
     def _optimizer(self) -> keras.optimizers.Optimizer:
-        """Make the optimizer; only kernels decay, as in Caffe's bvlc_alexnet (decay_mult)."""
-        settings = self.settings
-        decay = settings.weight_decay if settings.decoupled else None
-        optimizer = keras.optimizers.SGD(settings.learning_rate, MOMENTUM, weight_decay=decay)
-        optimizer.exclude_from_weight_decay([v for v in self.trained if v.name != "kernel"])
+        """Make the optimizer. It lets nothing decay, for it knows one rate for all layers."""
+        optimizer = keras.optimizers.SGD(self.settings.learning_rate, MOMENTUM)
         optimizer.build(self.trained)
         return optimizer
 
@@ -160,7 +157,7 @@ class Learner:
         Dropout is drawn for the whole batch, so that it does not depend on who has which of it.
         """
         for layer in self.head.layers[1:]:
-            if isinstance(layer, keras.layers.Dropout):
+            if isinstance(layer, keras.layers.Dropout) and layer.rate:
                 values = tf.cast(values, layer.compute_dtype)
                 ones = tf.ones((size, values.shape[1]), values.dtype)
                 kept = keras.random.dropout(ones, layer.rate, seed=layer.seed_generator)
@@ -171,7 +168,7 @@ class Learner:
 
     def _apply(self, gradients: list[tf.Tensor]) -> None:
         """Let the optimizer make a step, of clipped gradients, with weight decay through the
-        momentum, where asked."""
+        momentum or beside it; only kernels decay, as in Caffe's bvlc_alexnet (decay_mult)."""
         gradients = [tf.cast(gradient, tf.float32) for gradient in gradients]
         if self.settings.clip:
             gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip)
@@ -186,6 +183,11 @@ class Learner:
             gradient if rate == 1 else rate * gradient
             for gradient, rate in zip(gradients, self.rates)
         ]
+        if decay and self.settings.decoupled:
+            for variable, rate in zip(self.trained, self.rates):
+                if variable.name == "kernel":
+                    taken = variable * decay * (rate * self.optimizer.learning_rate)
+                    variable.assign(variable - taken)
         self.optimizer.apply(gradients, self.trained)
 
     def _logits(self, values: tf.Tensor) -> tf.Tensor:

@@ -202,7 +202,8 @@ class Loop:
             self.log.info(words, model, number, accuracy)
             return self.trainer
         best = best_epoch(history, self.job.settings.best)
-        trainer = self.trainer if best == len(history) else self.retrain_to(best)
+        is_at_best = best == len(history) and not self.trainer.has_begun
+        trainer = self.trainer if is_at_best else self.retrain_to(best)
         accuracy = history[best - 1]["val_accuracy"]
         self.log.info("%s: the network of epoch %d, val_accuracy %.4f", model, best, accuracy)
         return trainer

@@ -123,7 +123,8 @@ class Trainer:
                 self.averages.add(made, self.settings.ema * steps)
             every = self.settings.log_every
             if every and self._begun.steps % every == 0:
-                loss, accuracy = means(self._begun.results[-every:])
+                pictures = sum(map(len, chunks[self._begun.steps - every : self._begun.steps]))
+                loss, accuracy = means(self._begun.results[-every:], pictures)
                 self.log.info(
                     f"{title}  step {self._begun.steps}/{steps}  loss {loss:.4f}  "
                     f"accuracy {accuracy:.4f}"
@@ -167,10 +168,10 @@ class Trainer:
             [np.concatenate([chunk + look * len(examples) for look in views]) for chunk in chunks],
         )
         with self._averaged():
+            # Of a picture's windows, if all come of one row, one follows the other.
+            windows = 1 if examples.store.has_windows else self.job.variant.windows
             for chunk, batch in zip(chunks, progress(batches, len(chunks), what)):
                 logits = self.learner.logits(batch[0]).numpy() / np.float32(self.temperature)
-                # Of a picture's windows, if several came of one row, one follows the other.
-                windows = max(1, len(logits) // max(1, len(batch[1])))
                 logits = logits.reshape(len(views), len(chunk), windows, classes)
                 logits = np.moveaxis(logits, 2, 1)
                 logits = logits.reshape(len(views) * windows, len(chunk), classes)
@@ -197,6 +198,11 @@ class Trainer:
         if self.averages:
             self.averages.restore(state)
         self._begun = Epoch.restored(state)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it stands within an epoch, not between two."""
+        return self._begun.steps > 0
 
     def place(self, epoch: int) -> str:
         """Say where it stands, `epoch` epochs being finished: the beginning of 'after … of 10'."""
@@ -259,7 +265,9 @@ class Trainer:
         def view(
             epoch: int, chunks: Sequence[np.ndarray], pictures: np.ndarray, number: int
         ) -> np.ndarray:
-            random, chunk = np.random.default_rng([settings.seed, epoch, number]), chunks[number]
+            # Not from 0: a seed with a 0 behind it is the same, and that is the order's.
+            random = np.random.default_rng([settings.seed, epoch, number + 1])
+            chunk = chunks[number]
             views = augment(pictures, random, self.training.rows(chunk), len(chunk))
             return preprocess_input(views, variant)
 

@@ -16,6 +16,7 @@ from alexnet_tf.runs.history import COLUMNS
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system import signals
 from alexnet_tf.training import loop
+from alexnet_tf.training.distribution import Workers
 from alexnet_tf.training.frozen import with_features
 from alexnet_tf.training.job import Job, prepare
 from alexnet_tf.training.trainer import Trainer
@@ -80,9 +81,9 @@ def stopped(job: Job, last: str) -> None:
         heard(job, last)
 
 
-def trainer(job: Job) -> Trainer:
-    """Return what trains it, before the first step."""
-    return Trainer(*with_features(job, LOG), LOG).prepare()
+def trainer(job: Job, workers: Workers | None = None) -> Trainer:
+    """Return what trains it, before the first step; as one of several `workers`."""
+    return Trainer(*with_features(job, LOG, workers), LOG, workers).prepare()
 
 
 def weights_of(run: Path) -> dict[str, bytes]:

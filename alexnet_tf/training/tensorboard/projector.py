@@ -34,6 +34,8 @@ def write_projector(
     """
     numbers = trainer.validation.sample(MOST)
     numbers = numbers[trainer.validation.rows(numbers)]
+    if not len(numbers):  # all of them are other workers'
+        return
     pictures = [trainer.job.dataset.validation[number] for number in numbers]
     values = fc7_of(trainer, network, numbers)
     with replacing(folder / "fc7.bytes", values.nbytes) as temporary:

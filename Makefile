@@ -38,6 +38,7 @@ serve_HEEDS    := RUN PORT HOST WEIGHTS VARIANT
 test_HEEDS     := TESTS
 chaos_HEEDS    := ROUNDS SEED
 fuzz_HEEDS     := INPUTS SEED OF
+mutants_HEEDS  := OF MUTANTS SEED TESTS
 bench_HEEDS    := ROWS PHOTOS WEIGHTS VARIANT ROUNDS OUT
 doctor_HEEDS   := RUN
 
@@ -61,8 +62,8 @@ each   = $(foreach name,$(2),$(call $(1),$(name),$(call capitals,$(name))))
 # Where files are fetched from instead of their publishers, and a folder or URL that comes first.
 PLACES = $(call each,option,from mirror)
 
-.PHONY: help setup demo weights data train tensorboard serve test chaos fuzz bench doctor audit lock lint \
-  clean
+.PHONY: help setup demo weights data train tensorboard serve test chaos fuzz mutants bench doctor audit \
+  lock lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -112,6 +113,10 @@ chaos: $(SETUP) ## kill, stop, damage and starve trainings for some minutes (ROU
 fuzz: $(SETUP) ## read damaged weights, runs and data by the thousand (INPUTS SEED OF)
 	for of in $(or $(OF),weights runs data); do \
 	    $(BIN)/python -m tests.tools.fuzz --of $$of $(call each,option,inputs seed) || exit; done
+
+mutants: $(SETUP) ## change a line of OF=data/lists at a time: do tests see it? (OF MUTANTS SEED TESTS)
+	nice $(BIN)/python -m tests.tools.mutants $(OF) $(call each,option,mutants seed) \
+	  $(if $(TESTS),--tests $(TESTS))
 
 bench: $(SETUP) ## measure beside the usual recipes (ROWS PHOTOS WEIGHTS VARIANT ROUNDS OUT)
 	@$(BIN)/python -m benchmarks $(ROWS) $(call each,option,photos weights variant rounds out)

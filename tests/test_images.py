@@ -179,6 +179,19 @@ def test_preprocessing_is_bgr_minus_the_channel_means():
         ("cifar96", (10 / 255, 20 / 255, 30 / 255)),
         ("cifar96-nolrn", (10 / 255, 20 / 255, 30 / 255)),
         ("cifar64", (10 / 255, 20 / 255, 30 / 255)),
+        ("lenet5", (10 / 255, 20 / 255, 30 / 255)),
+        (
+            "cifar32",
+            (
+                (10 / 255 - 0.4914) / 0.247,
+                (20 / 255 - 0.4822) / 0.2435,
+                (30 / 255 - 0.4465) / 0.2616,
+            ),
+        ),
+        (
+            "starter",
+            ((10 / 255 - 0.485) / 0.229, (20 / 255 - 0.456) / 0.224, (30 / 255 - 0.406) / 0.225),
+        ),
     ],
 )
 def test_the_other_variants_take_rgb_scaled_as_their_authors_did(variant, expected):

@@ -6,7 +6,7 @@ import pytest
 
 import alexnet_tf
 from alexnet_tf.errors import UserError
-from alexnet_tf.model import AlexNet, load_layers, load_model, part
+from alexnet_tf.model import AlexNet, load_layers, load_model, mean_of_views, part
 from alexnet_tf.variants import VARIANTS
 from tests.support import reference
 
@@ -80,6 +80,15 @@ def test_every_variant_is_what_a_plain_numpy_network_computes(name):
     assert model.count_params() == variant.parameters(1000) == parameters
 
 
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_table_alone_tells_sides_and_parameters(name):
+    variant = VARIANTS[name]
+    sides, parameters = VARIANT_SIDES_AND_PARAMETERS[name]
+    assert variant.parameters(1000) == parameters
+    assert variant.pool5_shape == (sides[-1], sides[-1], variant.filters[-1])
+    assert variant.shape_before("conv2")[0] == sides[1]
+
+
 @pytest.mark.parametrize("name", ["bvlc", "owt"])
 def test_the_parts_of_a_network_are_the_whole(name):
     model = AlexNet(name, classes=10)
@@ -98,6 +107,24 @@ def test_the_parts_of_a_network_are_the_whole(name):
     np.testing.assert_array_equal(
         x, keras.Model(model.input, model.get_layer("fc8").output)(picture)
     )
+
+
+@pytest.mark.parametrize(("images", "windows"), [(1, 1), (1, 4), (2, 4)])
+def test_the_mean_of_views_is_that_of_each_picture(images, windows):
+    """Mirror images stand behind all the pictures, the windows of each after one another."""
+    count = 3
+    maps = np.zeros((images * count, 2, 2, 1), "f4")
+    outputs = np.random.default_rng(0).random((images * count * windows, 5), "f4")
+    views = [
+        [
+            outputs[(image * count + picture) * windows + window]
+            for image in range(images)
+            for window in range(windows)
+        ]
+        for picture in range(count)
+    ]
+    expected = np.mean(views, axis=1)
+    np.testing.assert_allclose(mean_of_views(outputs, maps, count), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

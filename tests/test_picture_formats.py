@@ -12,6 +12,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from alexnet_tf.data.dataset import open_dataset
 from alexnet_tf.data.decoding import MAX_PIXELS, decoded
@@ -169,13 +170,60 @@ def test_a_png_is_read_whatever_does_not_change_what_is_seen(tmp_path, chunks):
         assert_red_then_blue(load_image(tmp_path / "a.png"))
 
 
-def jpeg_header(width, height, marker):
-    """Make the beginning of a JPEG of that size."""
+def jpeg_header(width, height, marker, scanned=3, between=b""):
+    """Make the beginning of a JPEG of that size: a frame, what is `between`, and a scan of so many
+    of its three colours."""
     quantization = b"\xff\xdb\0\x43\0" + bytes([1] * 64)
     frame = struct.pack(">BHHB", 8, height, width, 3) + b"\1\x11\0\2\x11\0\3\x11\0"
     start = b"\xff" + bytes([marker]) + struct.pack(">H", len(frame) + 2) + frame
-    scan = b"\xff\xda\0\x0c\3\1\0\2\0\3\0\0\x3f\0"
-    return b"\xff\xd8" + quantization + start + scan + bytes(100)
+    colors = b"".join(bytes([color, 0]) for color in range(1, scanned + 1))
+    scan = b"\xff\xda" + struct.pack(">HB", 6 + len(colors), scanned) + colors + b"\0\x3f\0"
+    return b"\xff\xd8" + quantization + start + between + scan + bytes(100)
+
+
+def segment(marker, size=40):
+    """Make a segment of a JPEG that says nothing about its frame."""
+    return b"\xff" + bytes([marker]) + struct.pack(">H", size + 2) + bytes([99] * size)
+
+
+# ITU T.81, table B.1: how a frame is coded decides whether its JPEG is decoded in one pass.
+IN_ONE_PASS = (0xC0, 0xC1, 0xC3, 0xC5, 0xC7, 0xC9, 0xCB, 0xCD, 0xCF)
+PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
+IS_BROKEN, IS_TOO_LARGE = "is a broken picture", rf"has more than {MAX_PIXELS:,} pixels"
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        *(({"marker": marker}, IS_BROKEN) for marker in IN_ONE_PASS),
+        *(({"marker": marker, "scanned": 1}, IS_TOO_LARGE) for marker in IN_ONE_PASS),
+        *(({"marker": marker}, IS_TOO_LARGE) for marker in PROGRESSIVE),
+        # Tables, a reserved marker, arithmetic coding; bytes that only fill up.
+        *(({"marker": 0xC0, "between": segment(each)}, IS_BROKEN) for each in (0xC4, 0xC8, 0xCC)),
+        ({"marker": 0xC0, "between": b"\xff\xff\xff"}, IS_BROKEN),
+        ({"marker": 0xC0, "between": segment(0xFE, 60_000)}, IS_BROKEN),
+        ({"marker": 0xC0, "between": b"what is no segment"}, IS_TOO_LARGE),
+    ],
+)
+def test_a_jpeg_is_as_large_as_what_its_decoder_keeps_of_it(tmp_path, monkeypatch, header, words):
+    """An eighth of 18,000 × 18,000 is no more than a screen; whole, it is above every limit, also
+    where somebody has lifted Pillow's."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    (tmp_path / "a.jpg").write_bytes(jpeg_header(18_000, 18_000, **header))
+    with pytest.raises(ImageError, match=rf"a\.jpg: {words}"):
+        load_image(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize(("width", "words"), [(16_383, IS_BROKEN), (16_384, IS_TOO_LARGE)])
+def test_of_a_progressive_jpeg_three_times_the_pixels_may_be_kept(
+    tmp_path, monkeypatch, width, words
+):
+    """Squared, that is just below and just above 3 × 89,478,485. To decode it takes gigabytes."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    monkeypatch.setattr(JpegImageFile, "load", lambda picture: 1 / 0)
+    (tmp_path / "a.jpg").write_bytes(jpeg_header(width, width, 0xC2))
+    with pytest.raises(ImageError, match=words):
+        load_image(tmp_path / "a.jpg")
 
 
 def test_a_progressive_jpeg_counts_in_full_size_for_it_is_kept_whole(tmp_path):

@@ -1,5 +1,7 @@
 """Changes to variants, as ablations ask for them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,45 @@ def build(variant, **changes):
 
 def names(model):
     return [layer.name for layer in model.layers]
+
+
+# What the authors publish: local_size and the rest of Caffe's lrn_param or section 3.3 of the paper
+# (radius, alpha, beta, bias), pixels of the input and of what it is cut from, dropout.
+LRN_OF_CAFFE, LRN_OF_THE_PAPER = (2, 1e-4 / 5, 0.75, 1.0), (2, 1e-4, 0.75, 2.0)
+PUBLISHED = {
+    "bvlc": (LRN_OF_CAFFE, 227, 256, 0.5),
+    "caffenet": (LRN_OF_CAFFE, 227, 256, 0.5),
+    "paper": (LRN_OF_THE_PAPER, 224, 256, 0.5),
+    "owt": (None, 224, 256, 0.5),
+    "nolrn": (None, 224, 256, 0.2),
+    "cifar96": (LRN_OF_CAFFE, 32, 32, 0.5),
+    "cifar96-nolrn": (None, 32, 32, 0.5),
+    "cifar64": (LRN_OF_THE_PAPER, 32, 32, 0.5),
+    "cifar32": (None, 32, 32, 0.5),
+    "starter": (None, 128, 144, 0.5),
+    "lenet5": (None, 32, 32, None),
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_variant_has_the_numbers_that_its_authors_publish(name):
+    variant = VARIANTS[name]
+    lrn, image_size, resized, dropout = PUBLISHED[name]
+    normalized = any("norm" in steps for steps in variant.after_conv)
+    found = (variant.lrn_radius, variant.lrn_alpha, variant.lrn_beta, variant.lrn_bias)
+    assert (found if normalized else None) == lrn
+    assert (variant.image_size, variant.resized) == (image_size, resized)
+    assert (variant.dropout if "drop" in variant.head else None) == dropout
+
+
+@pytest.mark.parametrize("initial", [initial for initial in INITIALS.values() if initial])
+def test_eight_layers_begin_with_eight_deviations_and_biases(initial):
+    assert (len(initial.deviations), len(initial.biases)) == (8, 8)
+
+
+def test_nothing_changes_unless_told():
+    assert change(VARIANTS["bvlc"]) == VARIANTS["bvlc"]
+    assert change(VARIANTS["bvlc"], scale=288) == replace(VARIANTS["bvlc"], scaled=288)
 
 
 def test_normalization_goes():

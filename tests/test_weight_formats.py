@@ -85,6 +85,18 @@ def test_numbers_of_float16_are_read(tmp_path, weights, write):
 
 
 @pytest.mark.parametrize(
+    "odd", [(b"storage", b"strange"), (b"ctorch\nFloatStorage", b"cnumpy\ndtype")]
+)
+def test_a_pth_that_refers_to_no_storage_of_numbers_is_damaged(tmp_path, weights, odd):
+    write_pth(tmp_path / "a.pth", weights, zipped=False)
+    content = (tmp_path / "a.pth").read_bytes()
+    assert odd[0] in content
+    (tmp_path / "a.pth").write_bytes(content.replace(*odd))
+    with pytest.raises(BadFile, match=r"a\.pth: .*refers to something that is no storage"):
+        read_weights(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize(
     "write",
     [
         partial(write_pth, dtype="<u2"),

@@ -49,9 +49,22 @@ def test_every_variant_has_the_numbers_that_its_authors_publish(name):
     assert (variant.dropout if "drop" in variant.head else None) == dropout
 
 
-@pytest.mark.parametrize("initial", [initial for initial in INITIALS.values() if initial])
-def test_eight_layers_begin_with_eight_deviations_and_biases(initial):
-    assert (len(initial.deviations), len(initial.biases)) == (8, 8)
+CAFFES_DEVIATIONS = (0.01, 0.01, 0.01, 0.01, 0.01, 0.005, 0.005, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "deviations", "biases", "truncated"),
+    [
+        ("bvlc", CAFFES_DEVIATIONS, (0, 0.1, 0, 0.1, 0.1, 0.1, 0.1, 0), False),
+        ("caffenet", CAFFES_DEVIATIONS, (0, 1, 0, 1, 1, 1, 1, 0), False),
+        ("paper", (0.01,) * 8, (0, 1, 0, 1, 1, 1, 1, 0), False),
+        ("cifar64", (0.1,) * 8, (0,) * 8, True),
+    ],
+)
+def test_eight_layers_begin_as_their_authors_began(name, deviations, biases, truncated):
+    initial = VARIANTS[name].initial
+    assert (initial.deviations, initial.biases) == (deviations, biases)
+    assert initial.truncated == truncated
 
 
 def test_nothing_changes_unless_told():

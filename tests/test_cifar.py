@@ -21,6 +21,10 @@ from alexnet_tf.errors import UserError
 from tests.support.places import ROOT
 
 FOLDER = "cifar-10-batches-py"
+BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
+CLASSES = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +64,7 @@ def pictures(seed, count=20):
 
 
 def batches():
-    return {name: batch(*pictures(seed)) for seed, name in enumerate(cifar.BATCHES)}
+    return {name: batch(*pictures(seed)) for seed, name in enumerate(BATCHES)}
 
 
 def write(path, members):
@@ -82,7 +86,7 @@ def write(path, members):
 def test_the_archive_is_unpacked_once_into_its_own_split(here):
     archive = write(here / "cifar-10-python.tar.gz", batches())
     dataset = open_dataset(archive)
-    assert dataset.classes == tuple(cifar.CLASSES) and not dataset.rejected
+    assert dataset.classes == CLASSES and not dataset.rejected
     assert [len(pictures) for pictures in (dataset.train, dataset.validation)] == [100, 20]
     (folder,) = UNPACKED_FOLDER.iterdir()
     pixels, _ = pictures(seed=1)  # data_batch_2
@@ -97,7 +101,7 @@ def test_the_archive_is_unpacked_once_into_its_own_split(here):
 
 def test_python_3_may_have_pickled_it(here):
     members = {}
-    for protocol, name in zip((2, 3, 4, 5, 2, 4), cifar.BATCHES):
+    for protocol, name in zip((2, 3, 4, 5, 2, 4), BATCHES):
         pixels, labels = pictures(protocol)
         members[name] = pickle.dumps({b"data": pixels, b"labels": labels}, min(protocol, 4))
     dataset = open_dataset(write(here / "cifar.tgz", members))
@@ -239,6 +243,6 @@ def test_the_published_archive_is_known():
 def test_cifar_as_pictures_is_split_already(material):
     folder = material / "data/cifar10"
     dataset = open_dataset(folder)
-    assert dataset.classes == tuple(cifar.CLASSES)
+    assert dataset.classes == CLASSES
     assert [len(pictures) for pictures in (dataset.train, dataset.validation)] == [10_000, 2_000]
     assert all(one.path.startswith(f"{folder}/test/") for one in dataset.validation)

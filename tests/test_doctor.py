@@ -14,10 +14,9 @@ from alexnet_tf.inference import golden
 from alexnet_tf.reports import doctor
 from alexnet_tf.runs.run import Run
 from alexnet_tf.variants import FC_LAYERS, VARIANTS
-from alexnet_tf.weights.recognize import BVLC_CONV1
 from tests.support import reference
 from tests.support.caffe import random_weights as draw_weights
-from tests.support.formats import signed, write_npz
+from tests.support.formats import BVLC_CONV1, signed, write_npz
 from tests.support.places import ROOT
 from tests.support.runs import write_run
 

@@ -15,15 +15,16 @@ from alexnet_tf.inference.evaluate_imagenet import (
 )
 from alexnet_tf.reports.evaluation import imagenet_text
 from alexnet_tf.variants import VARIANTS
-from alexnet_tf.weights.recognize import (
+from tests.support import reference
+from tests.support.formats import (
     BVLC_CONV1,
     CAFFENET_CONV1,
-    TORCHVISION_COLUMNS,
     TORCHVISION_CONV1,
     TORCHVISION_KERNELS,
+    signed,
+    write_npy,
+    write_npz,
 )
-from tests.support import reference
-from tests.support.formats import signed, write_npy, write_npz
 
 WNIDS = [wnid for wnid, _ in imagenet_classes()]
 
@@ -142,7 +143,7 @@ def test_each_network_has_its_own_published_numbers(tmp_path):
         name: (np.zeros(shape, np.float32), np.zeros(shape[-1], np.float32))
         for name, shape in TORCHVISION_KERNELS.items()
     }
-    torchvision["conv1"][0][0, TORCHVISION_COLUMNS, 0, 0] = TORCHVISION_CONV1
+    torchvision["conv1"][0][0, [*TORCHVISION_CONV1], 0, 0] = [*TORCHVISION_CONV1.values()]
     write_npz(tmp_path / "torchvision.npz", torchvision)
     figure = published_figure(tmp_path / "torchvision.npz")
     assert figure.accuracy == {1: 0.56522, 5: 0.79066} and "--resize short" in figure.options

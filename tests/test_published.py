@@ -24,8 +24,7 @@ from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights import fingerprint
 from alexnet_tf.weights.loading import BVLC_FILES, open_weights, read_weights
 from alexnet_tf.weights.published import PRETRAINED, PublishedWeights
-from alexnet_tf.weights.recognize import BVLC_CONV1
-from tests.support.formats import write_onnx
+from tests.support.formats import BVLC_CONV1, write_onnx
 from tests.support.site import CONTENT, nobody
 
 

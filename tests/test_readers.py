@@ -16,9 +16,12 @@ from alexnet_tf.errors import BadFile
 from alexnet_tf.model import AlexNet, load_layers
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights.loading import WeightsFile, open_weights, read_weights, read_weights_file
-from alexnet_tf.weights.recognize import BVLC_CONV1, CAFFENET_CONV1, TORCHVISION_KERNELS, recognize
+from alexnet_tf.weights.recognize import recognize
 from tests.support.caffe import field, random_weights, varint, write_caffemodel
 from tests.support.formats import (
+    BVLC_CONV1,
+    CAFFENET_CONV1,
+    TORCHVISION_KERNELS,
     plain,
     signed,
     tensor,

@@ -44,6 +44,6 @@ def test_cats_and_dogs(train, command, material):
 def test_five_kinds_of_flowers_need_no_change(train, command, material):
     """Chance is 0.2; 30 validation pictures, so a single one is worth 0.033."""
     assert train("data/flowers") >= 0.65
-    picture = next((material / "data/flowers/sunflowers").iterdir())
-    label = command("predict_alexnet.py", "2", picture).stdout.strip()
-    assert label in ("daisy", "dandelion", "roses", "sunflowers", "tulips")
+    pictures = sorted((material / "data/flowers/sunflowers").iterdir())
+    lines = command("predict_alexnet.py", "2", *pictures).stdout.splitlines()
+    assert [line.endswith("\tsunflowers") for line in lines].count(True) >= 0.8 * len(pictures)

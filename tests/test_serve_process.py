@@ -18,6 +18,7 @@ pytest.importorskip("fastapi")
 import uvicorn
 
 from alexnet_tf.serving import protocol
+from tests.support.pictures import answer_of
 from tests.support.serving import form, serving
 
 
@@ -28,9 +29,12 @@ def server(trained_run, tmp_path_factory):
         yield server
 
 
-def test_it_answers_to_its_own_name_alone(server, faces):
-    said = server.predict(faces / "cat.0.jpg").json()
-    assert said["network"] == "run" and said["answers"][0]["label"] in ("cat", "dog")
+def test_it_answers_to_its_own_name_alone(server, trained_run, faces):
+    pictures = [faces / "cat.0.jpg", faces / "dog.0.jpg"]
+    said = server.predict(*pictures).json()
+    labels = [answer["label"] for answer in said["answers"]]
+    assert said["network"] == "run"
+    assert labels == [answer_of(trained_run, picture) for picture in pictures]
     refused = server.get("/v1/networks", headers={"host": "rebound.example"})
     assert refused.status_code == 421
 

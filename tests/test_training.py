@@ -23,8 +23,9 @@ from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system.processor import native_precision
 from alexnet_tf.training.job import prepare
-from tests.support.pictures import seen_by
+from tests.support.pictures import answer_of, seen_by
 from tests.support.places import ROOT
+from tests.support.small import COLUMNS
 
 
 def test_a_run_directory_holds_everything(trained_run):
@@ -34,6 +35,7 @@ def test_a_run_directory_holds_everything(trained_run):
     assert config["settings"]["precision"] == native_precision()
     assert set(config["versions"]) == {"python", "alexnet_tf", "tensorflow", "keras", "numpy"}
     history = read_history(Run(trained_run))
+    assert (trained_run / "history.csv").read_text().startswith(f"{','.join(COLUMNS)}\n1,")
     assert [epoch["epoch"] for epoch in history] == [1, 2, 3]
     assert all(np.isfinite(value) for epoch in history for value in epoch.values())
     assert len((trained_run / "train.txt").read_text().splitlines()) == 52
@@ -72,8 +74,10 @@ def test_the_model_answers_as_the_validation_said(trained_run):
 
 
 def test_a_single_picture_is_answered_by_its_label(command, trained_run, faces):
-    result = command("predict_alexnet.py", "2", faces / "dog.3.jpg", "--run", trained_run)
-    assert result.stdout in ("cat\n", "dog\n") and result.stderr == ""
+    for name in ("cat", "dog"):
+        picture = faces / f"{name}.3.jpg"
+        result = command("predict_alexnet.py", "2", picture, "--run", trained_run)
+        assert (result.stdout, result.stderr) == (f"{answer_of(trained_run, picture)}\n", "")
 
 
 def test_several_pictures_and_folders_are_answered_line_by_line(command, tmp_path, trained_run):
@@ -83,7 +87,9 @@ def test_several_pictures_and_folders_are_answered_line_by_line(command, tmp_pat
     result = command("predict_alexnet.py", "2", "photos/cat.1.jpg", "nope.jpg", "photos", code=2)
     lines = [line.split("\t") for line in result.stdout.splitlines()]
     assert lines[0][0] == "photos/cat.1.jpg"
-    assert len(lines) == 61 and {label for _, label in lines} == {"cat", "dog"}
+    assert len(lines) == 61
+    right = [os.path.basename(file).startswith(label) for file, label in lines]
+    assert right.count(True) >= 55  # it was trained on most of them
     assert result.stderr.splitlines() == [
         "predict_alexnet.py: nope.jpg: does not exist",
         "predict_alexnet.py: photos/broken.png: is text, no picture",

@@ -18,10 +18,11 @@ from onnx import TensorProto, helper, numpy_helper
 from alexnet_tf.errors import BadFile
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights.formats import WRITERS
-from alexnet_tf.weights.formats.pytorch import MAGIC_NUMBER, read_tensors
+from alexnet_tf.weights.formats.pytorch import read_tensors
 from alexnet_tf.weights.loading import read_weights, read_weights_file
 from tests.support.caffe import field, random_weights, varint, write_caffemodel
 from tests.support.formats import (
+    MAGIC_NUMBER,
     onnx_node,
     onnx_tensor,
     plain,

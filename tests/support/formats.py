@@ -9,10 +9,37 @@ import zipfile
 import h5py
 import numpy as np
 
-from alexnet_tf.weights.formats.hdf5 import LAYERS as GROUPS
-from alexnet_tf.weights.formats.pytorch import MAGIC_NUMBER
-from alexnet_tf.weights.formats.torchvision import LAYERS
 from tests.support.caffe import field
+
+# Names and numbers that others gave to what is in their files, written out here and not taken from
+# the readers: else one that is wrong there would be written and read alike.
+# torchvision/models/alexnet.py.
+LAYERS = {
+    "features.0": "conv1", "features.3": "conv2", "features.6": "conv3", "features.8": "conv4",
+    "features.10": "conv5", "classifier.1": "fc6", "classifier.4": "fc7", "classifier.6": "fc8",
+}  # fmt: skip
+# keras/src/saving/saving_lib.py: the name of the class in snake case, and a number from the second.
+GROUPS = {
+    "grouped_conv2d": "conv1", "grouped_conv2d_1": "conv2", "grouped_conv2d_2": "conv3",
+    "grouped_conv2d_3": "conv4", "grouped_conv2d_4": "conv5",
+    "dense": "fc6", "dense_1": "fc7", "dense_2": "fc8",
+}  # fmt: skip
+# torch/serialization.py.
+MAGIC_NUMBER = 119547037146038801333356
+# How conv1 of the published weights begins: height, width, BGR, filters.
+BVLC_CONV1 = (
+    -0.0283153, -0.0719704, 0.00378898, -0.00111214, -0.0265042, 0.00748557, 0.0241357, 0.0227042,
+)  # fmt: skip
+CAFFENET_CONV1 = (
+    -0.00121359, 0.01590686, -0.02502688, 0.01781426, -0.00298567, 0.00531839, 0.04448178,
+    0.05172032,
+)  # fmt: skip
+# torchvision/models/alexnet.py, and what PyTorch prints of the first filter's first row.
+TORCHVISION_KERNELS = {
+    "conv1": (11, 11, 3, 64), "conv2": (5, 5, 64, 192), "conv3": (3, 3, 192, 384),
+    "conv4": (3, 3, 384, 256), "conv5": (3, 3, 256, 256), "fc6": (9216, 4096),
+}  # fmt: skip
+TORCHVISION_CONV1 = {0: 0.11864, 1: 0.094069, 2: 0.095435, 8: 0.055822, 9: 0.021575, 10: 0.049963}
 
 
 def write_npy(path, weights):

@@ -12,6 +12,7 @@ from PIL import Image
 
 from alexnet_tf.data.images import load_image, preprocess_input
 from alexnet_tf.inference.engine import Engine
+from alexnet_tf.model import load_model
 from alexnet_tf.runs.run import Run
 
 NUMBERS = count()
@@ -48,3 +49,9 @@ def seen_by(run: Path, files: Iterable[Path | str]) -> np.ndarray:
     engine = Engine.of_run(Run(run))
     pictures = [load_image(file, engine.variant, engine.resize) for file in files]
     return preprocess_input(np.stack(pictures), engine.variant)
+
+
+def answer_of(run: Path, file: Path) -> str:
+    """Return the class that a picture has for model.keras of a finished run, asked by itself."""
+    (probabilities,) = load_model(run / "model.keras").predict_on_batch(seen_by(run, [file]))
+    return (run / "classes.txt").read_text().splitlines()[probabilities.argmax()]

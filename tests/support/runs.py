@@ -10,7 +10,7 @@ from pathlib import Path
 
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
-from alexnet_tf.runs.signature import MEMBER, sign_model
+from alexnet_tf.runs.signature import sign_model
 from alexnet_tf.weights import Weights
 from tests.support.caffe import random_weights
 from tests.support.formats import write_h5
@@ -19,6 +19,7 @@ THIN = Settings(
     weights="none", train="all", variant="cifar96", width=0.05, precision="float32", epochs=1
 )
 CLASSES = ("cat", "dog")
+SIGNATURE = "alexnet_tf.json"  # the member of model.keras that says whose it is
 
 
 def write_run(directory: Path, classes: Sequence[str] = CLASSES, seed: int = 0) -> Run:
@@ -53,7 +54,7 @@ def write_keras(path: Path, weights: Weights) -> None:
 def without_signature(run: Run) -> None:
     """Make of its model.keras one of an earlier version, which did not say whose it is."""
     with zipfile.ZipFile(run.model_path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist() if name != MEMBER}
+        members = {name: archive.read(name) for name in archive.namelist() if name != SIGNATURE}
     with zipfile.ZipFile(run.model_path, "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from alexnet_tf.runs.checkpoints import load_checkpoint
-from alexnet_tf.runs.history import COLUMNS
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system import signals
 from alexnet_tf.training import loop
@@ -24,6 +23,11 @@ from alexnet_tf.weights.loading import read_weights
 from benchmarks.material import write_random_convolutions
 
 LOG = logging.getLogger("tests")
+# Of history.csv, in the files of earlier versions too.
+COLUMNS = (
+    "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "val_balanced_accuracy",
+    "learning_rate", "seconds",
+)  # fmt: skip
 # With normalization and pooling windows that overlap; with room to cut pictures out.
 LENET = {"variant": "lenet5"}
 CIFAR = {"variant": "cifar96", "width": 0.05}

@@ -1,7 +1,6 @@
 """What a step and an epoch do to the weights, and which pictures they see."""
 
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,72 +10,95 @@ from alexnet_tf.data.images import load_image, preprocess_input
 from alexnet_tf.model import read_layers
 from alexnet_tf.training.tensorboard.projector import write_projector
 from alexnet_tf.variants import VARIANTS
-from tests.support.caffe import random_weights
 from tests.support.formats import write_npz
-from tests.support.small import CIFAR, LENET, STARTER, convolutions, job, trainer
+from tests.support.reference import random_weights
+from tests.support.small import CIFAR, STARTER, convolutions, job, trainer
+from tests.support.steps import loss, steps
 from tests.support.twins import Twin, both
 
+# What is told, the rates of four steps, two an epoch of 42 pictures, and what `steps` is told.
+SETTINGS = {
+    "nothing else": ({}, [0.1] * 4, {}),
+    "weight decay": ({"weight_decay": 0.1}, [0.1] * 4, {"weight_decay": 0.1}),
+    "decoupled weight decay": (
+        {"weight_decay": 0.1, "decoupled": True, "head_rate": 0.25},
+        [0.1] * 4,
+        {"weight_decay": 0.1, "decoupled": True, "multipliers": {"fc6": 0.25, "fc7": 0.25}},
+    ),
+    "balance": ({"balance": True}, [0.1] * 4, {"class_weights": [42 / 52, 42 / 32]}),
+    "clip": ({"clip": 0.2}, [0.1] * 4, {"clip": 0.2}),
+    "a head rate": (
+        {"head_rate": 0.25},
+        [0.1] * 4,
+        {"multipliers": {"fc6": 0.25, "fc7": 0.25}},
+    ),
+    "a moving mean": ({"ema": 1.5}, [0.1] * 4, {"horizon": 3}),
+    "warm-up and a cosine": (
+        {"warm_up": 1.0, "schedule": "cosine", "fall": 2}, [0.05, 0.1, 0.1, 0.05], {},
+    ),
+    "all of them": (
+        {
+            "weight_decay": 0.1, "balance": True, "clip": 0.2, "head_rate": 0.25, "ema": 1.5,
+            "warm_up": 1.0, "schedule": "cosine", "fall": 2,
+        },
+        [0.05, 0.1, 0.1, 0.05],
+        {
+            "weight_decay": 0.1, "class_weights": [42 / 52, 42 / 32], "clip": 0.2,
+            "multipliers": {"fc6": 0.25, "fc7": 0.25}, "horizon": 3,
+        },
+    ),
+}  # fmt: skip
 
-def three_steps_by_hand(hidden, layer, labels, decoupled, weights):
-    """Return what three steps make of fc8, (kernel, bias) in float64, at rate and decay of 0.1.
 
-    Of each class the errors are multiplied by one of `weights`.
-
-    Krizhevsky 2012, section 5: v ← 0.9 v − 0.0005 ε w − ε g, w ← w + v, for kernels.
-    """
-    (kernel, bias), right = layer, np.eye(2)[labels]
-    kernel_v, bias_v = 0.0, 0.0
-    for _ in range(3):
-        scores = np.exp(hidden @ kernel + bias)
-        error = (scores / scores.sum(axis=1, keepdims=True) - right) / len(right)
-        error = error * np.take(weights, labels)[:, None]
-        if decoupled:
-            kernel = kernel - 0.1 * 0.1 * kernel
-            kernel_v = 0.9 * kernel_v - 0.1 * hidden.T @ error
-        else:
-            kernel_v = 0.9 * kernel_v - 0.1 * 0.1 * kernel - 0.1 * hidden.T @ error
-        bias_v = 0.9 * bias_v - 0.1 * error.sum(axis=0)
-        kernel, bias = kernel + kernel_v, bias + bias_v
-    return kernel, bias
-
-
-@pytest.mark.parametrize(("decoupled", "balance"), [(False, False), (True, False), (False, True)])
-def test_three_steps_are_those_by_hand(faces, tmp_path, decoupled, balance):
-    photos = shutil.copytree(faces, tmp_path / "photos")
-    for dog in photos.glob("dog.1?.jpg"):  # 20 remain
+@pytest.fixture(scope="module")
+def unequal(faces, tmp_path_factory):
+    """26 cats and 16 dogs to train with, and more to validate with."""
+    photos = shutil.copytree(faces, tmp_path_factory.mktemp("unequal") / "photos")
+    for dog in (*photos.glob("dog.1?.jpg"), photos / "dog.2.jpg"):
         dog.unlink()
-    told = {
-        "variant": "lenet5", "batch_size": 64, "mirror": False,
-        "learning_rate": 0.1, "weight_decay": 0.1, "decoupled": decoupled, "balance": balance,
-        "weights": convolutions(tmp_path / "lenet5.npy", variant="lenet5"),
-    }  # fmt: skip
-    # A head is asked for and less is trained, for otherwise fc6 and fc7 would have to be given.
-    asked = job(photos, tmp_path / "run", **told | {"train": "head"})
-    ours = trainer(replace(asked, settings=replace(asked.settings, train="from:fc8")))
-    before = {
-        name: [array.astype("f8") for array in pair]
-        for name, pair in read_layers(ours.learner.model).items()
-    }
-    hidden = ours.learner.standardization.apply(ours.store.read(ours.training.slots).astype("f8"))
-    for name in ("fc6", "fc7"):
-        kernel, bias = before[name]
-        hidden = np.maximum(hidden @ kernel + bias, 0)
-    labels = ours.training.labels
-    # Of scikit-learn's class_weight="balanced".
-    weights = len(labels) / (2 * np.bincount(labels)) if balance else np.ones(2)
-    fc8 = before["fc8"]
-    expected = three_steps_by_hand(hidden, fc8, labels, decoupled, weights)
-    other = three_steps_by_hand(hidden, fc8, labels, decoupled != (not balance), np.ones(2))
+    return photos
 
-    history = []
-    for _ in range(3):
+
+@pytest.mark.parametrize("kind", SETTINGS)
+def test_four_steps_are_those_by_hand(unequal, tmp_path, kind):
+    told, rates, by_hand = SETTINGS[kind]
+    given = random_weights(VARIANTS["lenet5"], 2)
+    write_npz(tmp_path / "given.npz", given)
+    settings = {"learning_rate": 0.1, "batch_size": 21, "mirror": False, "head_rate": 1.0} | told
+    asked = job(
+        unequal, tmp_path / "run", variant="lenet5", train="head", head="pretrained",
+        weights=str(tmp_path / "given.npz"), epochs=2, **settings,
+    )  # fmt: skip
+    ours, batches, history = trainer(asked), [], []
+    before = {name: read_layers(ours.learner.model)[name] for name in ("fc6", "fc7", "fc8")}
+    step = ours.learner.step
+
+    def listening(batch, *shared):
+        values = ours.learner.standardization.apply(batch[0].numpy().astype("f8"))
+        batches.append((values, batch[1].numpy()))
+        return step(batch, *shared)
+
+    ours.learner.step = listening
+    for _ in range(2):
         history.append(ours.run_epoch(history))
 
-    trained = read_layers(ours.learner.model)
-    for found, array in zip(trained["fc8"], expected):
-        np.testing.assert_allclose(found, array, atol=1e-5)
-    assert np.abs(trained["fc8"][0] - other[0]).max() > 1e-3
-    assert np.array_equal(trained["fc7"][0], before["fc7"][0])
+    expected, means = steps(before, batches, rates, **by_hand)
+    plainly, _ = steps(before, batches, [0.1] * 4)
+    found, state = read_layers(ours.learner.model), ours.state()
+    for name, pair in expected.items():
+        for part, array, mean, plain in zip((0, 1), pair, means[name], plainly[name]):
+            np.testing.assert_allclose(found[name][part], array, atol=2e-6, rtol=2e-5)
+            if "horizon" in by_hand:
+                averaged = state[f"ema/{name}/{('kernel', 'bias')[part]}"]
+                np.testing.assert_allclose(averaged, mean, atol=2e-6, rtol=2e-5)
+                assert np.abs(mean - array).max() > 1e-4
+            if kind not in ("nothing else", "a moving mean"):
+                assert np.abs(array - plain).max() > 1e-4
+    kept = means if "horizon" in by_hand else expected
+    values = ours.validation.store.read(ours.validation.slots).astype("f8")
+    lost = loss(kept, ours.learner.standardization.apply(values), ours.validation.labels)
+    assert history[-1]["val_loss"] == pytest.approx(lost, rel=1e-4)
+    assert history[-1]["learning_rate"] == pytest.approx(rates[-1])
 
 
 def seen_in_validation(ours):
@@ -147,23 +169,6 @@ def test_a_network_with_prelu_is_exported_with_its_slopes(faces, tmp_path):
     assert (loss, np.mean(probabilities.argmax(axis=1) == labels)) == pytest.approx(
         ours.measure(ours.validation, "validation")[:2], rel=1e-5
     )
-
-
-def test_decoupled_the_pretrained_layers_decay_at_their_own_rate(faces, tmp_path):
-    """The first step, before which there is no momentum, is the same through it and beside it."""
-    weights = tmp_path / "lenet5.npz"
-    write_npz(weights, random_weights(VARIANTS["lenet5"], classes=2))
-    found = []
-    for decoupled in (False, True):
-        told = LENET | {"weights": str(weights), "train": "head", "weight_decay": 5.0}
-        told |= {"learning_rate": 0.1, "batch_size": 64, "decoupled": decoupled}
-        ours = trainer(job(faces, tmp_path / "run", **told))
-        before = read_layers(ours.learner.model)
-        ours.run_epoch([])
-        found.append(read_layers(ours.learner.model))
-    for name in ("fc6", "fc7", "fc8"):
-        np.testing.assert_allclose(found[0][name][0], found[1][name][0], atol=1e-6)
-        assert np.abs(found[0][name][0] - before[name][0]).max() > 1e-3
 
 
 def test_no_two_things_are_decided_by_the_same_random_numbers(faces, tmp_path, monkeypatch):

@@ -12,9 +12,13 @@ from pathlib import Path
 import pytest
 
 from alexnet_tf.data.drawings import draw_faces
+from alexnet_tf.runs.settings import Settings
+from alexnet_tf.system.processor import VARIABLE, native_precision
 from benchmarks.material import write_random_convolutions
 from tests.support.browser import browsing, chromium
+from tests.support.engines import ENGINES, Engine
 from tests.support.places import MATERIAL, ROOT
+from tests.support.shared import made_once
 from tests.support.site import Site
 
 # A shell starts what is in the background, and nohup everything, with these ignored; the programs
@@ -23,14 +27,37 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # Started by `make test`, the programs under test would name the commands that make has.
 os.environ.pop("MAKELEVEL", None)
+# The processor must not decide what is computed in, here and in the programs that tests start.
+os.environ.setdefault(VARIABLE, "float32")
 
 
 def pytest_report_header() -> list[str]:
-    """Say whether the tests that need real photos and weights, or a browser, are among these."""
+    """Say what is computed in, and whether tests of real photos, or in a browser, are left out."""
     left_out = "tests that need {} left out"
     material = MATERIAL or f"none (set ALEXNET_TF_MATERIAL), {left_out.format('them')}"
     browser = chromium() or f"none (apt-get install chromium), {left_out.format('it')}"
-    return [f"real photos and weights: {material}", f"browser: {browser}"]
+    computed = f"{native_precision()} ({VARIABLE}); marked engines: {', '.join(ENGINES)}"
+    return [
+        f"computed in: {computed}",
+        f"real photos and weights: {material}",
+        f"browser: {browser}",
+    ]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what takes the fixture `engine` with each."""
+    if "engine" in metafunc.fixturenames:
+        marked = [pytest.param(name, marks=pytest.mark.engines) for name in ENGINES]
+        metafunc.parametrize("engine", marked, indirect=True)
+
+
+@pytest.fixture
+def engine(request, monkeypatch) -> Engine:
+    """Compute in one of `ENGINES`, here and in what is started from here."""
+    chosen = ENGINES[request.param]
+    for name, value in chosen.environment.items():
+        monkeypatch.setenv(name, value)
+    return chosen
 
 
 @pytest.fixture(scope="session")
@@ -78,16 +105,33 @@ def command(tmp_path):
 def trained_run(tmp_path_factory, faces, random_weights) -> Path:
     """Train a run of three epochs on the faces, copied to ``photos`` beside it."""
     folder = tmp_path_factory.mktemp("trained")
+    _train(folder, faces, "--weights", random_weights)
+    return folder / "run"
+
+
+@pytest.fixture
+def engine_run(engine, request, tmp_path_factory, faces) -> Path:
+    """Train such a run, of a quarter of the width, with the engine of the test."""
+
+    def make(folder: Path) -> None:
+        weights, width = folder / "random.npy", 0.25
+        write_random_convolutions(weights, Settings(width=width).chosen_variant())
+        _train(folder, faces, "--weights", weights, "--width", width)
+
+    name = request.node.callspec.params["engine"]
+    return made_once(tmp_path_factory, f"trained-{name}", make) / "run"
+
+
+def _train(folder: Path, faces: Path, *words: object) -> None:
     shutil.copytree(faces, folder / "photos")
     subprocess.run(
         [
             sys.executable, str(ROOT / "train_alexnet.py"), "--data", "photos", "--run", "run",
-            "--weights", str(random_weights), "--epochs", "3", "--batch-size", "16",
+            "--epochs", "3", "--batch-size", "16", *map(str, words),
         ],
         cwd=folder,
         check=True,
     )  # fmt: skip
-    return folder / "run"
 
 
 @pytest.fixture

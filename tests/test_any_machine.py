@@ -12,11 +12,12 @@ import pytest
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.starter import FOLDER
-from alexnet_tf.system import children
+from alexnet_tf.system import children, processor
 from alexnet_tf.system.files import write_text
 from alexnet_tf.system.locks import locked
 from alexnet_tf.system.log import LOG
 from tests.support.places import ROOT
+from tests.support.processes import running
 
 PREDICT = [sys.executable, str(ROOT / "predict_alexnet.py"), "2"]
 
@@ -24,14 +25,14 @@ PREDICT = [sys.executable, str(ROOT / "predict_alexnet.py"), "2"]
 def shell(line, *arguments, **options):
     """What a shell says of `line`, in which $@ are the arguments."""
     words = ["bash", "-c", line, "bash", *map(str, arguments)]
-    return subprocess.run(words, capture_output=True, text=True, timeout=100, **options)
+    return subprocess.run(words, capture_output=True, text=True, **options)
 
 
 def python(code, *arguments, **options):
     """What Python says of `code`, with the project on its path."""
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
-        capture_output=True, text=True, timeout=100,
+        capture_output=True, text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), **options.pop("env", {})}, **options,
     )  # fmt: skip
 
@@ -247,19 +248,41 @@ print("imported")
         assert result.stdout == "heard\nimported\n", result.stderr
 
 
+@pytest.mark.parametrize(
+    ("flags", "chosen", "precision"),
+    [
+        ({"avx2"}, None, "float32"),
+        ({"avx2", "avx512_bf16"}, None, "bfloat16"),
+        ({"amx_bf16"}, "float32", "float32"),
+        ({"avx2"}, "bfloat16", "bfloat16"),
+    ],
+)
+def test_the_processor_chooses_the_precision_unless_the_user_does(
+    monkeypatch, flags, chosen, precision
+):
+    monkeypatch.setattr(processor, "processor_flags", lambda: flags)
+    monkeypatch.delenv(processor.VARIABLE)
+    if chosen:
+        monkeypatch.setenv(processor.VARIABLE, chosen)
+    assert processor.native_precision() == precision
+
+
+def test_a_precision_that_there_is_not_is_named(command, faces, monkeypatch):
+    monkeypatch.setenv(processor.VARIABLE, "int3")
+    message = command("train_alexnet.py", "--data", faces, "--weights", "none", code=2).stderr
+    assert "ALEXNET_TF_PRECISION=int3: should be float32 or bfloat16" in message
+
+
 @pytest.mark.parametrize("module", ["argparse", "numpy", "PIL.Image", "alexnet_tf.variants"])
 def test_ctrl_c_while_the_program_is_imported_ends_it_without_a_word(module):
-    process = subprocess.Popen(
-        [sys.executable, "-X", "importtime", *PREDICT[1:], "nowhere.jpg"],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    for line in process.stderr:
-        if line.split("|")[-1].strip() == module:
-            break
-    process.send_signal(signal.SIGINT)
-    rest = process.stderr.read()
-    process.wait()
+    words = [sys.executable, "-X", "importtime", *PREDICT[1:], "nowhere.jpg"]
+    with running(words, stdout=subprocess.DEVNULL) as process:
+        for line in process.stderr:
+            if line.split("|")[-1].strip() == module:
+                break
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+        process.wait()
     assert process.returncode == -signal.SIGINT
     assert "Traceback" not in rest and "KeyboardInterrupt" not in rest
 

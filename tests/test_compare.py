@@ -4,9 +4,7 @@ import csv
 import json
 import os
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from test_cifar import write as write_archive
 
 from tests.support.pictures import answer_of
 from tests.support.places import ROOT
+from tests.support.processes import read_until, running
 
 # Starts the verb, which then trains by another program.
 COMPARE = """
@@ -144,17 +143,11 @@ while True:
 def test_asked_to_stop_it_lets_the_training_save_first(tmp_path, number, code):
     (tmp_path / "compare.py").write_text(COMPARE)
     (tmp_path / "train.py").write_text(SLOW)
-    process = subprocess.Popen(
-        [sys.executable, "compare.py", "compare", "cifar96", "owt", "--data", "x"],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    while process.stdout.readline() != "ready\n":
-        pass
-    time.sleep(0.1)
-    os.killpg(process.pid, number)  # as a terminal does
-    _, message = process.communicate()
+    words = (sys.executable, "compare.py", "compare", "cifar96", "owt", "--data", "x")
+    with running(words, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}) as process:
+        read_until(process, "ready")
+        os.killpg(process.pid, number)  # as a terminal does
+        _, message = process.communicate()
     assert process.returncode == code and f"stopped by {number.name}" in message
     assert (tmp_path / "saved").exists() and (tmp_path / "stopped").read_text() == "SIGTERM"
 

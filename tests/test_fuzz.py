@@ -143,10 +143,10 @@ PAIRS = plain("x") + b"q\x010h\1h\1\x86" * 60
 )  # fmt: skip
 def test_a_few_bytes_take_little_time(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
-    start = time.monotonic()
+    start = time.thread_time()
     with pytest.raises(BadFile, match=name):
         read_weights(tmp_path / name)
-    assert time.monotonic() - start < 1
+    assert time.thread_time() - start < 1
 
 
 @pytest.mark.parametrize("shape", [(HUGE, (0, 0)), ((), HUGE), ("ab", HUGE), [HUGE], (HUGE, HUGE)])

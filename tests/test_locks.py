@@ -1,7 +1,6 @@
 """One process at a time in a run directory and in a feature store."""
 
 import os
-import subprocess
 import sys
 
 import pytest
@@ -11,17 +10,17 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.system.locks import locked
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights.loading import read_weights
+from tests.support.processes import read_until, running
 
 
 def test_a_folder_is_for_one_process_until_that_ends(tmp_path):
     hold = "from pathlib import Path; from alexnet_tf.system.locks import locked; import time\n"
     hold += f"with locked(Path({str(tmp_path)!r})): print('ready', flush=True); time.sleep(600)"
-    holder = subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE, text=True)
-    assert holder.stdout.readline() == "ready\n"
-    with pytest.raises(UserError, match=f"process {holder.pid} is at work in it"), locked(tmp_path):
-        pass
-    holder.kill()
-    holder.communicate()
+    with running([sys.executable, "-c", hold]) as holder:
+        read_until(holder, "ready")
+        words = f"process {holder.pid} is at work in it"
+        with pytest.raises(UserError, match=words), locked(tmp_path):
+            pass
     for _ in range(2):
         with locked(tmp_path):
             assert (tmp_path / ".lock").read_text() == f"{os.getpid()}\n"

@@ -152,11 +152,9 @@ HOSTILE = {
 def test_a_hostile_server_costs_one_picture(flaky, monkeypatch, harm):
     monkeypatch.setattr(remote, "MOST_SECONDS", 2)
     flaky.answers["/cat.png"], words = HOSTILE[harm]
-    start = time.monotonic()
     found = []
     assert peak_of(lambda: found.append(reason(f"{flaky.url}/cat.png"))) < 160 << 20  # bytes
     assert words in found[0]
-    assert time.monotonic() - start < 4
 
 
 def test_a_server_that_asks_for_time_gets_it(flaky):

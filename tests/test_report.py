@@ -30,9 +30,12 @@ ODD = ('<script>alert("1")</script>', "\u202egpj.\u05d0'\"&", "x" * 4000)
 def run(trained_run, tmp_path, monkeypatch):
     """The trained run and all that it was made of, in the folder where the commands are given."""
     monkeypatch.chdir(tmp_path)
-    for name in ("photos", "data"):
-        shutil.copytree(trained_run.parent / name, tmp_path / name, copy_function=os.link)
-    shutil.copytree(trained_run, tmp_path / "run", copy_function=os.link)
+    return linked(trained_run, tmp_path)
+
+
+def linked(trained, folder):
+    for name in ("photos", "data", "run"):
+        shutil.copytree(trained.parent / name, folder / name, copy_function=os.link)
     return Run("run")
 
 
@@ -91,14 +94,18 @@ def test_the_page_says_what_the_terminal_says(command, run):
     assert [words(td) for td in first.findall("td")] == ["cat", "4", *shares]
 
 
-def test_answers_that_were_kept_are_those_of_the_network(run):
+def test_answers_that_were_kept_are_those_of_the_network(engine, engine_run, tmp_path, monkeypatch):
+    """They were given while training, by fc6 and fc7 in its precision; the model is in float32."""
+    monkeypatch.chdir(tmp_path)
+    run = linked(engine_run, tmp_path)
     kept = review(run, thoroughly=False).answers
+    tolerance = engine.probability_error(2, kept.probabilities)
     for damaged in (b"", run.answers_path.read_bytes()[:-100]):
         run.answers_path.unlink()  # linked to that of others
         run.answers_path.write_bytes(damaged)
         anew = review(run, thoroughly=False).answers
         assert anew.probabilities is not kept.probabilities
-        np.testing.assert_allclose(anew.probabilities, kept.probabilities, atol=2e-5)
+        np.testing.assert_allclose(anew.probabilities, kept.probabilities, rtol=0, atol=tolerance)
     write_answers(run, np.ones_like(kept.probabilities))
     assert (review(run, thoroughly=False).answers.probabilities == 1).all()
     run.model_path.unlink()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import socket
 import threading
-import time
 import zipfile
 
 import pytest
@@ -19,6 +18,7 @@ import uvicorn
 
 from alexnet_tf.serving import protocol
 from tests.support.pictures import answer_of
+from tests.support.processes import wait_until
 from tests.support.serving import form, serving
 
 
@@ -111,9 +111,9 @@ def test_asked_to_end_it_finishes_what_it_has(trained_run, faces, tmp_path):
         asking.start()
         wait_until(lambda: " 30" in waiting(server))
         server.stop()
-        asking.join(60)
+        asking.join()
         assert len(answers[0].json()["answers"]) == 30
-        assert server.process.wait(60) == 143
+        assert server.process.wait() == 143
     assert not list(tmp_path.glob("alexnet_tf-lessons-*"))
 
 
@@ -138,7 +138,6 @@ def test_who_begins_a_request_and_never_ends_it_is_sent_away(monkeypatch):
     wait_until(lambda: server.started)
     with socket.create_connection(server.servers[0].sockets[0].getsockname()) as slow:
         slow.sendall(b"GET / HTTP/1.1\r\nHost: ")
-        slow.settimeout(10)
         assert slow.recv(100) == b""
     server.should_exit = True
     thread.join()
@@ -156,12 +155,5 @@ def wait_for_end(server, lesson: str) -> dict:
         said.update(server.get(f"/v1/lessons/{lesson}").json())
         return said["state"] != "training"
 
-    wait_until(is_over, 300)
+    wait_until(is_over)
     return said
-
-
-def wait_until(happens, seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not happens():
-        assert time.monotonic() < end
-        time.sleep(0.02)

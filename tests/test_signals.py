@@ -1,12 +1,13 @@
 """A signal ends a step, a second one ends the program; a library leaves signals alone."""
 
 import signal
-import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 
 from alexnet_tf.system import signals
+from tests.support.processes import read_until, running
 
 WORK = """
 import signal, time
@@ -27,25 +28,21 @@ SAY_WHEN_ASKED = """\
 signal.getsignal(signal.SIGTERM) == signal.SIG_DFL and print("asked", flush=True)"""
 
 
+@contextmanager
 def work(then, *before):
     """Start a process that is at its work, and does what it is told `then` in each step."""
-    process = subprocess.Popen(
-        [*before, sys.executable, "-c", WORK.format(then=then)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout.readline() == "ready\n"
-    return process
+    with running([*before, sys.executable, "-c", WORK.format(then=then)]) as process:
+        read_until(process, "ready")
+        yield process
 
 
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 143)]
 )
 def test_a_signal_ends_a_program_when_its_step_is_finished(number, code):
-    process = work("signals.check()")
-    process.send_signal(number)
-    assert process.communicate()[1] == f"work: stopped by {number.name}\n"
+    with work("signals.check()") as process:
+        process.send_signal(number)
+        assert process.communicate()[1] == f"work: stopped by {number.name}\n"
     assert process.returncode == code
 
 
@@ -56,28 +53,26 @@ def test_what_was_printed_when_a_signal_comes_is_not_printed_again():
         cli.run(lambda: (print("said", flush=True), time.sleep(60)), "say")
     """
     for _ in range(12):  # it comes a little later each time
-        process = subprocess.Popen(
-            [sys.executable, "-c", said], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        assert process.stdout.readline() == "said\n"
-        process.send_signal(signal.SIGINT)
-        assert process.communicate() == ("", "say: stopped by SIGINT\n")
+        with running([sys.executable, "-c", said]) as process:
+            read_until(process, "said")
+            process.send_signal(signal.SIGINT)
+            assert process.communicate() == ("", "say: stopped by SIGINT\n")
 
 
 def test_a_second_signal_ends_it_at_once():
-    process = work(SAY_WHEN_ASKED)
-    process.send_signal(signal.SIGINT)
-    assert process.stdout.readline() == "asked\n"
-    process.send_signal(signal.SIGTERM)
-    process.communicate()
+    with work(SAY_WHEN_ASKED) as process:
+        process.send_signal(signal.SIGINT)
+        read_until(process, "asked")
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
     assert process.returncode == -signal.SIGTERM
 
 
 def test_nohup_is_heeded():
-    process = work("signals.check()", "nohup")
-    process.send_signal(signal.SIGHUP)
-    process.send_signal(signal.SIGTERM)
-    assert "stopped by SIGTERM" in process.communicate()[1]
+    with work("signals.check()", "nohup") as process:
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)
+        assert "stopped by SIGTERM" in process.communicate()[1]
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from alexnet_tf.training.tensorboard.answers import Answers
 from alexnet_tf.training.tensorboard.pictures import confusion_matrix
 from alexnet_tf.training.tensorboard.summaries import short_names, text
 from tests.support.places import ROOT
+from tests.support.processes import running
 from tests.support.small import LENET, epochs, job, stopped, train, weights_of
 
 ALL = dict.fromkeys(("tensors", "images", "scalars", "histograms"), 0)
@@ -157,7 +158,7 @@ def test_a_training_killed_while_it_writes_an_epoch_shows_each_once(faces, tmp_p
         "--batch-size", "16",
     ]  # fmt: skip
     part = tmp_path / "run/tensorboard/validation/part-0002.events"
-    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
+    with running(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=None) as process:
         while process.poll() is None and not part.exists():
             time.sleep(0.001)
         process.kill()

@@ -21,7 +21,7 @@ from alexnet_tf.exports import litert
 from alexnet_tf.runs.history import read_history
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
-from alexnet_tf.system.processor import native_precision
+from alexnet_tf.system.processor import VARIABLE
 from alexnet_tf.training.job import prepare
 from tests.support.pictures import answer_of, seen_by
 from tests.support.places import ROOT
@@ -32,7 +32,7 @@ def test_a_run_directory_holds_everything(trained_run):
     config = json.loads((trained_run / "config.json").read_text())
     assert config["classes"] == ["cat", "dog"]
     assert config["settings"]["epochs"] == 3
-    assert config["settings"]["precision"] == native_precision()
+    assert config["settings"]["precision"] == os.environ[VARIABLE]
     assert set(config["versions"]) == {"python", "alexnet_tf", "tensorflow", "keras", "numpy"}
     history = read_history(Run(trained_run))
     assert (trained_run / "history.csv").read_text().startswith(f"{','.join(COLUMNS)}\n1,")

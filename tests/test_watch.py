@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 
@@ -16,6 +15,7 @@ from alexnet_tf.inference import answering
 from alexnet_tf.inference.answering import Answering
 from alexnet_tf.inference.classifier import Answer
 from tests.support.places import ROOT
+from tests.support.processes import running
 
 
 @pytest.fixture
@@ -102,17 +102,12 @@ def test_watched_again_it_answers_what_is_new(inbox, by):
 
 def test_what_arrives_is_printed_until_ctrl_c(inbox, faces):
     words = [str(ROOT / "predict_alexnet.py"), "2", "--watch", "inbox", "--run", "starter"]
-    process = subprocess.Popen(
-        [sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
+    with running([sys.executable, *words]) as process:
         assert "watching; Ctrl-C ends it" in process.stderr.readline()
         for name, number in (("cat", 1), ("dog", 4)):  # the starter is sure of these
             shutil.copy(faces / f"{name}.{number}.jpg", inbox / f"{number}.jpg")
             assert process.stdout.readline() == f"inbox/{number}.jpg\t{name}\n"
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
-    finally:
-        process.kill()
+        out, err = process.communicate()
     assert process.returncode == 130 and out == ""
     assert err == "predict_alexnet.py: stopped by SIGINT\n"

@@ -242,10 +242,10 @@ def test_dicts_that_hold_each_other_take_little_time(tmp_path):
     entries = b"".join(plain(str(number)) + b"h\1" for number in range(3000))
     content = b"\x80\x02}q\1(" + entries + b"u."
     (tmp_path / "a.pth").write_bytes(plain_pickles(content))
-    start = time.monotonic()
+    start = time.thread_time()
     with pytest.raises(BadFile, match="holds no state dict"):
         read_weights(tmp_path / "a.pth")
-    assert time.monotonic() - start < 1
+    assert time.thread_time() - start < 1
 
 
 def plain_pickles(state, *storages):

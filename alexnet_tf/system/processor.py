@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+from alexnet_tf.errors import UserError
+
+# The variable of the environment that says what native_precision returns, so that another machine's
+# numbers can be had here.
+VARIABLE = "ALEXNET_TF_PRECISION"
 PRECISIONS = ("float32", "bfloat16")
 # The instructions that multiply bfloat16 numbers, as Linux spells them.
 BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
@@ -19,5 +25,14 @@ def processor_flags() -> set[str]:
 
 
 def native_precision() -> str:
-    """Return bfloat16 where the processor multiplies it faster than float32, else float32."""
-    return "bfloat16" if processor_flags() & BFLOAT16_FLAGS else "float32"
+    """Return what the variable ALEXNET_TF_PRECISION says or, where it is not set, bfloat16 where
+    the processor multiplies it faster than float32, else float32.
+
+    Raises UserError when the variable names no precision.
+    """
+    chosen = os.environ.get(VARIABLE)
+    if not chosen:
+        return "bfloat16" if processor_flags() & BFLOAT16_FLAGS else "float32"
+    if chosen not in PRECISIONS:
+        raise UserError(f"{VARIABLE}={chosen}: should be {' or '.join(PRECISIONS)}")
+    return chosen

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from alexnet_tf.system import children
+from tests.support.processes import read_until, running, wait_until
 
 
 @contextmanager
@@ -22,15 +22,13 @@ def serving(folder: Path, *words: object, **environment: str) -> Iterator[Server
         port = free.getsockname()[1]
     command = children.python("-m", "alexnet_tf", "serve", "--port", port, *words)
     command["env"] |= environment
-    with subprocess.Popen(**command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout.readline().startswith("open http://")
-            with httpx.Client(base_url=f"http://localhost:{port}", timeout=120) as client:
-                _wait(client)
-                yield Server(process, client)
-        finally:
-            process.terminate()
-            process.wait(60)
+    with running(command.pop("args"), **command, cwd=folder, stderr=None) as process:
+        read_until(process, "open http://")
+        with httpx.Client(base_url=f"http://localhost:{port}", timeout=None) as client:
+            wait_until(lambda: _answers(process, client))
+            yield Server(process, client)
+        process.terminate()
+        process.wait()
 
 
 class Server:
@@ -55,11 +53,9 @@ def form(paths: tuple[Path, ...]) -> list[tuple[str, tuple[str, bytes]]]:
     return [("pictures", (path.name, path.read_bytes())) for path in paths]
 
 
-def _wait(client: httpx.Client) -> None:
-    for _ in range(100):
-        try:
-            client.get("/healthz")
-            return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise AssertionError("the server does not answer")
+def _answers(process: subprocess.Popen[str], client: httpx.Client) -> bool:
+    assert process.poll() is None, "the server has ended"
+    try:
+        return client.get("/healthz").is_success
+    except httpx.TransportError:
+        return False

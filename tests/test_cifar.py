@@ -231,9 +231,9 @@ def test_unpacking_that_was_interrupted_begins_anew(here, monkeypatch):
         "open_source('cifar.tar.gz')"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 9
-    assert [name.endswith(".partial") for name in os.listdir(UNPACKED_FOLDER)] == [True]
+    assert all(name.startswith(".cifar-10-") for name in os.listdir(UNPACKED_FOLDER))
     assert len(open_dataset(archive).train) == 100
-    assert [name.endswith(".partial") for name in os.listdir(UNPACKED_FOLDER)] == [False]
+    assert [name.startswith("cifar-10-") for name in os.listdir(UNPACKED_FOLDER)] == [True]
 
 
 def test_the_published_archive_is_known():

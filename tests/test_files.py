@@ -63,10 +63,14 @@ def test_what_became_a_link_in_the_meantime_is_not_replaced(tmp_path, precious):
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_link_in_the_place_of_the_new_content_is_not_followed(tmp_path, precious):
-    (tmp_path / f".file.{os.getpid()}.tmp.txt").symlink_to(precious)
-    write_text(tmp_path / "file.txt", "new")
-    assert (tmp_path / "file.txt").read_text() == "new" and not list(tmp_path.glob(".*"))
+def test_processes_of_one_number_as_in_containers_do_not_write_into_each_others_file(tmp_path):
+    path = tmp_path / "file"
+    with replacing(path, 0) as first:
+        first.write_text("first")
+        with replacing(path, 0) as second:
+            second.write_text("second")
+        assert path.read_text() == "second" and first.read_text() == "first"
+    assert path.read_text() == "first" and not list(tmp_path.glob(".*"))
 
 
 @pytest.mark.parametrize(("make", "kind"), OTHERS)

@@ -15,11 +15,12 @@ import numpy as np
 from alexnet_tf.data.images import CROPS
 from alexnet_tf.errors import UserError
 from alexnet_tf.exports.network import Network
-from alexnet_tf.exports.readme import check_export_path, remove_export, write_readme
+from alexnet_tf.exports.readme import check_export_path, write_readme
 from alexnet_tf.inference import parity
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.run import STARTER_RUN, Run, finished_run
-from alexnet_tf.system.files import appearing, replacing
+from alexnet_tf.system.files import replacing
+from alexnet_tf.system.folders import appearing
 from alexnet_tf.system.quiet import import_tensorflow
 
 HELP = "write a run's network for other programs"
@@ -104,10 +105,9 @@ def _export(options: argparse.Namespace, engine: Engine, path: Path, files: Sequ
         return parity.check_parity(engine, options.crops, files, partial(ask, place), most)
 
     if options.format == "savedmodel":
-        with appearing(path) as folder:
+        with appearing(path, check=lambda: check_export_path(path)) as folder:
             difference = fill(folder)
             write_readme(folder, path.name, options.format, network)
-            remove_export(path)
         return difference
     with replacing(path, 4 * engine.variant.parameters(len(engine.classes))) as temporary:
         difference = fill(temporary)

@@ -11,10 +11,11 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from alexnet_tf.errors import UserError
-from alexnet_tf.system.files import appearing
+from alexnet_tf.system.folders import made_once
 from alexnet_tf.system.program import command
 from alexnet_tf.system.progress import progress
 from alexnet_tf.system.text import printable
@@ -59,10 +60,9 @@ def unpack(archive: Path, into: Path, limits: Limits = DEFAULT_LIMITS) -> Path:
             contents = repr([(m.filename, m.file_size, m.CRC) for m in members])
             fingerprint = hashlib.sha256(contents.encode("utf-8", "replace")).hexdigest()[:8]
             folder = into / f"{archive.stem}-{fingerprint}"
-            if not folder.exists():
+            if not folder.is_dir():
                 _check_contents(archive, file.infolist(), limits)
-                _extract(file, members, folder)
-            return folder
+            return made_once(folder, partial(_extract, file, members))
     except (UserError, OSError):
         raise
     except TooManyEntries as error:
@@ -158,11 +158,10 @@ def _shown(name: object) -> str:
 
 
 def _extract(file: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: Path) -> None:
-    """Unpack all `members` into `folder`, or none.
+    """Unpack all `members` into `folder`.
 
     No member becomes longer than the checked table of contents says: zipfile stops there, and finds
     that the checksum differs.
     """
-    with appearing(folder) as partial:
-        for member in progress(members, len(members), "unpacking"):
-            file.extract(member, partial)
+    for member in progress(members, len(members), "unpacking"):
+        file.extract(member, folder)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from alexnet_tf.errors import BadFile, UserError
 from alexnet_tf.system.download import Published
-from alexnet_tf.system.files import appearing
+from alexnet_tf.system.folders import made_once
 from alexnet_tf.system.pickles import ARRAYS, PickledArray, RestrictedUnpickler
 from alexnet_tf.system.progress import progress
 
@@ -62,17 +62,18 @@ def unpack_cifar(archive: Path, into: Path) -> Path:
     with open(archive, "rb") as file:
         fingerprint = hashlib.file_digest(file, "sha256").hexdigest()[:8]
     folder = into / f"cifar-10-{fingerprint}"
-    if folder.exists():
-        return folder
-    try:
-        with gzip.open(archive) as file, appearing(folder) as partial:
-            for batch, content in progress(_batches(file), len(BATCHES), "unpacking"):
-                _write_pictures(partial, batch, content)
-    except UserError as error:
-        raise UserError(f"{archive}{error}") from error
-    except (gzip.BadGzipFile, EOFError, zlib.error, tarfile.TarError) as error:
-        raise UserError(f"{archive}: is not a whole .tar.gz file ({error})") from error
-    return folder
+
+    def fill(partial: Path) -> None:
+        try:
+            with gzip.open(archive) as file:
+                for batch, content in progress(_batches(file), len(BATCHES), "unpacking"):
+                    _write_pictures(partial, batch, content)
+        except UserError as error:
+            raise UserError(f"{archive}{error}") from error
+        except (gzip.BadGzipFile, EOFError, zlib.error, tarfile.TarError) as error:
+            raise UserError(f"{archive}: is not a whole .tar.gz file ({error})") from error
+
+    return made_once(folder, fill)
 
 
 def _batches(file: BinaryIO) -> Iterator[tuple[str, bytes]]:

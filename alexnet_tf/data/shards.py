@@ -32,8 +32,8 @@ from alexnet_tf.data.records import (
     record_path,
 )
 from alexnet_tf.errors import RunError, UserError
-from alexnet_tf.system.files import appearing, replacing
-from alexnet_tf.system.locks import LOCK, locked
+from alexnet_tf.system.files import replacing
+from alexnet_tf.system.folders import appearing
 from alexnet_tf.system.progress import progress
 
 # So many pictures are read before they are written.
@@ -69,7 +69,7 @@ def write_shards(dataset: Dataset, folder: Path, count: int) -> Dataset:
     size, classes, lost = -(-len(dataset.train) // count), dataset.classes, {}
     parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
     try:
-        with appearing(folder, keep=True) as partial, locked(partial):
+        with appearing(folder, keep=True) as partial:
             plans = {
                 part: _plan(partial / part, pictures, classes, size)
                 for part, pictures in parts.items()
@@ -79,7 +79,7 @@ def write_shards(dataset: Dataset, folder: Path, count: int) -> Dataset:
                 parts[part] = _write_part(part, plan, parts[part], classes, lost)
             sharded = replace(dataset.without(lost), **parts)
             write_lists(sharded, partial)
-            for path in (*partial.glob(f"*{PLACES}"), partial / LOCK):
+            for path in partial.glob(f"*{PLACES}"):
                 path.unlink()
     except tf.errors.OpError as error:
         raise RunError(f"{folder}: cannot be written ({error.message})") from error
@@ -114,7 +114,7 @@ def _plan(
 def _remove_others(folder: Path, shards: Sequence[_Shard]) -> None:
     """Delete in `folder` what is not of these shards: others were asked for before, or killed."""
     kept = {path for shard in shards for path in (shard.path, shard.places)}
-    for path in {*folder.iterdir()} - kept - {folder / LOCK}:
+    for path in {*folder.iterdir()} - kept:
         path.unlink()
 
 

@@ -9,6 +9,7 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -22,7 +23,7 @@ from alexnet_tf.data.archive import (
     too_many_files,
 )
 from alexnet_tf.errors import UserError
-from alexnet_tf.system.files import appearing
+from alexnet_tf.system.folders import made_once
 
 GZIP = b"\x1f\x8b"
 # In bytes: what describes a member, which is read in one piece, and what may follow the last one.
@@ -38,20 +39,12 @@ def unpack_tar(archive: Path, into: Path, limits: Limits = DEFAULT_LIMITS) -> Pa
     with open(archive, "rb") as file:
         fingerprint = hashlib.file_digest(file, "sha256").hexdigest()[:8]
     folder = into / f"{archive.name.split('.')[0]}-{fingerprint}"
-    if folder.exists():
-        return folder
     try:
-        _check(archive, limits)
-        with appearing(folder) as partial, _members(archive) as members:
-            for member, content in members:
-                if content:
-                    path = partial / member.name
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    with open(path, "xb") as target:
-                        shutil.copyfileobj(content, target)
+        if not folder.is_dir():
+            _check(archive, limits)
+        return made_once(folder, partial(_extract, archive))
     except (EOFError, zlib.error, tarfile.TarError, gzip.BadGzipFile, RecursionError) as error:
         raise UserError(f"{archive}: is not a whole .tar or .tar.gz file ({error})") from error
-    return folder
 
 
 def _check(archive: Path, limits: Limits) -> None:
@@ -67,6 +60,17 @@ def _check(archive: Path, limits: Limits) -> None:
             if member.isreg():
                 names.append(member.name)
     check_names(archive, names)
+
+
+def _extract(archive: Path, folder: Path) -> None:
+    """Unpack all files in `archive` into `folder`."""
+    with _members(archive) as members:
+        for member, content in members:
+            if content:
+                path = folder / member.name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with open(path, "xb") as target:
+                    shutil.copyfileobj(content, target)
 
 
 def _tars_harm(member: tarfile.TarInfo) -> str | None:

@@ -5,7 +5,6 @@ Its first line says what it is about, by which an export is known as the program
 
 from __future__ import annotations
 
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -90,13 +89,6 @@ def check_export_path(path: Path) -> None:
             f"{NAME} would tell; give --out another name, or delete it"
         )
     _free_place(path)
-
-
-def remove_export(folder: Path) -> None:
-    """Delete a folder, if there is one, that holds an export and nothing else."""
-    if folder.exists():
-        check_export_path(folder)
-        shutil.rmtree(folder)
 
 
 def _is_own(path: Path) -> bool:

@@ -8,7 +8,7 @@ import io
 import json
 import os
 import re
-import shutil
+import secrets
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ MOST_TEXT, MOST_JSON = 1 << 28, 1 << 24
 MOST_LINES, LONGEST_LINE = 1 << 33, 1 << 20
 # PowerShell and Notepad write these, with a mark at the beginning.
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-# What `replacing` calls the new content of STEM.SUFFIX in the meantime; the number is a process's.
+# What `replacing` calls the new content of STEM.SUFFIX in the meantime, with a number of its own.
 TEMPORARY = re.compile(r"\.(?P<stem>.+)\.\d+\.tmp(?P<suffix>(\.[^.]+)?)")
 # What a disk answers that cannot sync a file or a folder.
 UNABLE = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF}
@@ -45,15 +45,20 @@ def replacing(path: str | Path, size: int) -> Iterator[Path]:
     """
     path = Path(path)
     check_replaceable(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{unique()}.tmp{path.suffix}")
     with room_for(path, size):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.unlink(missing_ok=True)  # a link there would be written through
         try:
             yield temporary
             move_into_place(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def unique() -> int:
+    """Draw a number for a name of which there is one: in containers that share a disk every process
+    may be number 1."""
+    return secrets.randbits(63)
 
 
 def check_replaceable(path: Path) -> None:
@@ -88,10 +93,15 @@ def is_regular(path: Path) -> bool:
 def move_into_place(temporary: Path, path: Path) -> None:
     """Give the file `temporary` the name `path`, in the same folder, once it is on the disk."""
     check_replaceable(path)
-    with open(temporary, "rb") as file:
-        sync(file.fileno(), path.parent)
+    sync_file(temporary)
     os.replace(temporary, path)
     sync_directory(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Wait until what the file `path` holds is on the disk."""
+    with open(path, "rb") as file:
+        sync(file.fileno(), path.parent)
 
 
 def sync_directory(directory: Path) -> None:
@@ -128,28 +138,6 @@ def sync(handle: int, folder: Path) -> None:
 def itself(path: str, flags: int) -> int:
     """Open what is at `path` itself, as the `opener` of `open`: no link is followed."""
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
-
-
-@contextmanager
-def appearing(folder: Path, keep: bool = False) -> Iterator[Path]:
-    """Run a block that fills the yielded folder, which then takes the name `folder`.
-
-    After an exception there is neither; what a killed process left is deleted by the next. With
-    `keep` the next one finds what this one, or a killed one, had in it.
-    """
-    partial = folder.with_name(f".{folder.name}.partial")
-    if not keep:
-        shutil.rmtree(partial, ignore_errors=True)
-    elif partial.is_symlink():
-        raise UserError(f"{partial}: is a link, where a folder is to be made; remove it")
-    partial.mkdir(parents=True, exist_ok=keep)
-    try:
-        yield partial
-        partial.rename(folder)
-    finally:
-        if not keep:
-            shutil.rmtree(partial, ignore_errors=True)
-    sync_directory(folder.parent)
 
 
 def write_text(path: str | Path, text: str) -> None:

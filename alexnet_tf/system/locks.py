@@ -1,18 +1,18 @@
-"""One process at a time in a folder."""
+"""One process at a time in a folder, or at making one."""
 
 from __future__ import annotations
 
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.disk import room_for
 from alexnet_tf.system.files import check_replaceable, itself
-from alexnet_tf.system.log import warn_once
+from alexnet_tf.system.log import LOG, warn_once
 
 try:
     import fcntl
@@ -35,42 +35,83 @@ def locked(directory: Path) -> Iterator[None]:
     The kernel lets go of the lock ``.lock`` when its process ends, however that came, so a file
     that a dead process left is in nobody's way. Raises UserError where ``.lock`` is something else.
     """
-    path = directory / LOCK
-    check_replaceable(path)
-    with room_for(path, BLOCK):
-        directory.mkdir(parents=True, exist_ok=True)
-        file = open(path, "a+", encoding="ascii", errors="replace", opener=itself)  # noqa: SIM115
-    with file:
-        _lock(file, directory)
-        if _owner(file).strip("0123456789"):
-            raise UserError(
-                f"{path}: holds more than the number of a process, so it is no lock of this "
-                "program; move it away, or name another folder"
-            )
-        with room_for(path, BLOCK):
-            file.truncate(0)
-            file.write(f"{os.getpid()}\n")
-            file.flush()
+    with _held(directory / LOCK, directory, wait=False):
         yield
 
 
-def _lock(file: TextIO, directory: Path) -> None:
-    """Take the lock, where the disk has such a thing."""
+@contextmanager
+def locked_beside(folder: Path, wait: bool = False) -> Iterator[bool]:
+    """Run a block that has the path `folder` to itself, where nothing need be yet; yield whether
+    the disk has locks.
+
+    The lock, ``.NAME.lock`` beside it, is gone at the end. Raises UserError as `locked`, but with
+    `wait` waits until the other process has ended.
+    """
+    path = folder.with_name(f".{folder.name}{LOCK}")
+    with _held(path, folder, wait) as is_locked:
+        try:
+            yield is_locked
+        finally:
+            if is_locked:
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _held(path: Path, what: Path, wait: bool) -> Iterator[bool]:
+    """Run a block that has the lock `path` on `what`; yield whether the disk has such a thing."""
+    check_replaceable(path)
+    with room_for(path, BLOCK):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with room_for(path, BLOCK):
+            file = open(path, "a+", encoding="ascii", errors="replace", opener=itself)  # noqa: SIM115
+        with file:
+            is_locked = _lock(file, what, wait)
+            if is_locked and not _is_at(file, path):  # whoever had it has deleted it
+                continue
+            if _owner(file).strip("0123456789"):
+                raise UserError(
+                    f"{path}: holds more than the number of a process, so it is no lock of this "
+                    "program; move it away, or name another folder"
+                )
+            with room_for(path, BLOCK):
+                file.truncate(0)
+                file.write(f"{os.getpid()}\n")
+                file.flush()
+            yield is_locked
+            return
+
+
+def _lock(file: TextIO, what: Path, wait: bool) -> bool:
+    """Take the lock on `what`; tell whether the disk has such a thing."""
+    if not fcntl:
+        return False
     try:
-        if fcntl:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise UserError(
-            f"{directory}: process {_owner(file)} is at work in it; wait until that has ended, or "
-            "end it (kill), before starting another"
-        ) from error
+        owner = f"{what}: process {_owner(file)} is at work in it"
+        if not wait:
+            raise UserError(
+                f"{owner}; wait until that has ended, or end it (kill), before starting another"
+            ) from error
+        LOG.warning("%s, and is waited for", owner)
+        fcntl.flock(file, fcntl.LOCK_EX)
     except OSError as error:
         if error.errno not in UNABLE:
             raise
         warn_once(
-            f"{directory}: its disk has no locks ({error.strerror}), so see to it yourself that no "
+            f"{what}: its disk has no locks ({error.strerror}), so see to it yourself that no "
             "second process is at work in it"
         )
+        return False
+    return True
+
+
+def _is_at(file: TextIO, path: Path) -> bool:
+    """Tell whether an open file is still what is called `path`."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(file.fileno()), os.lstat(path))
+    return False
 
 
 def _owner(file: TextIO) -> str:

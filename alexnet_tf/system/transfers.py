@@ -10,7 +10,7 @@ from pathlib import Path
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.disk import room_for
-from alexnet_tf.system.files import remove_leftovers, sync, sync_directory
+from alexnet_tf.system.files import remove_leftovers, sync_directory, sync_file, unique
 from alexnet_tf.system.text import printable
 
 WAYS = ("copy", "link", "move")
@@ -39,8 +39,7 @@ def transfer(source: str, target: Path, by: str) -> None:
             )
         _copy(real, target)
     if by == "move":
-        with open(target, "rb") as file:
-            sync(file.fileno(), target.parent)
+        sync_file(target)
         sync_directory(target.parent)
         os.unlink(source)
 
@@ -85,7 +84,7 @@ def _link(source: str, target: Path) -> bool:
 
 def _copy(source: str, target: Path) -> None:
     """Copy a file with its dates to a name that is free."""
-    temporary = target.with_name(f".{LEFTOVER}.{os.getpid()}.tmp")
+    temporary = target.with_name(f".{LEFTOVER}.{unique()}.tmp")
     with room_for(target, os.path.getsize(source)):
         try:
             shutil.copy2(source, temporary)

@@ -10,6 +10,7 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) == signal.default_
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
+import sys
 
 from alexnet_tf.commands import cli, predict
 
@@ -18,7 +19,7 @@ def main() -> int:
     """Answer as the command line asks."""
     parser = argparse.ArgumentParser(description=__doc__)
     predict.add_arguments(parser, mode_needed=True)
-    return predict.run(parser.parse_intermixed_args())
+    return predict.run(cli.parse(parser, sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) == signal.default_
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
+import sys
 
 from alexnet_tf.commands import cli, train
 
@@ -18,7 +19,7 @@ def main() -> None:
     """Train as the command line says."""
     parser = argparse.ArgumentParser()
     train.add_arguments(parser)
-    train.run(parser.parse_args())
+    train.run(cli.parse(parser, sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -37,8 +37,6 @@ VERBS = (
     "doctor",
     "demo",
 )
-# Those of which options may stand between the words.
-MIXED = ("predict",)
 
 
 def main() -> int:
@@ -49,8 +47,7 @@ def main() -> int:
         verb = import_module(f"alexnet_tf.commands.{words[0]}")
         parser = argparse.ArgumentParser(prog=f"{typed} {words[0]}")
         verb.add_arguments(parser)
-        parse = parser.parse_intermixed_args if words[0] in MIXED else parser.parse_args
-        return verb.run(parse(words[1:]))
+        return verb.run(cli.parse(parser, words[1:]))
     parser = argparse.ArgumentParser(
         prog=typed, description="AlexNet transfer learning that works."
     )

@@ -45,6 +45,7 @@ def train(
     with one_bar() as show, _heeding_interrupts(), audible():
         typed = {*told, *RECIPES.get(recipe, ())}
         settings = Settings(**chosen | told)
+        settings.check_read(told)
         train_whole(settings, os.fspath(run), typed, LOG, meet(settings))
         finished = load_run(run)
         show(repr(finished))

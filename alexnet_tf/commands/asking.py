@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from alexnet_tf import starter
+from alexnet_tf.commands import cli
 from alexnet_tf.data.images import RESIZES, ImageError
 from alexnet_tf.data.listing import Rejected, left_out
 from alexnet_tf.inference.engine import Engine
@@ -31,23 +32,27 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--variant",
-        default=DEFAULT_SETTINGS.variant,
         choices=VARIANTS,
-        help="with --weights: the AlexNet that they were trained for (%(default)s)",
+        help=f"with --weights: the AlexNet that they were trained for ({DEFAULT_SETTINGS.variant})",
     )
     parser.add_argument(
         "--resize",
-        default=DEFAULT_SETTINGS.resize,
         choices=RESIZES,
         help="with --weights: from a photo to a square, as `train` explains it"
-        " (%(default)s); a run remembers its own",
+        f" ({DEFAULT_SETTINGS.resize}); a run remembers its own",
     )
 
 
 def open_network(options: argparse.Namespace) -> Engine:
     """Open the network that the options of `add_network` name."""
     if options.weights:
-        return Engine.of_weights(options.weights, options.variant, options.resize)
+        return Engine.of_weights(
+            options.weights,
+            options.variant or DEFAULT_SETTINGS.variant,
+            options.resize or DEFAULT_SETTINGS.resize,
+        )
+    reason = "tells of --weights, while a run knows its own; give these, too, or leave it out"
+    cli.refuse(options, ("--variant", "--resize"), reason)
     run = finished_run(options.run)
     if run is STARTER_RUN and not options.run:
         print(f"{program.name()}: {starter.remark()}", file=sys.stderr)

@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alexnet_tf.errors import RunError, UserError
@@ -33,6 +33,9 @@ EXHAUSTED = (
 NO_MORE = (
     "OOM when allocating", "failed to map segment", "annot allocate memory", "start new thread",
 )  # fmt: skip
+
+# Of options, where argparse has them otherwise than they are typed.
+DESTINATIONS = {"RUN": "runs", "--run": "runs", "--class": "label", "--from": "places"}
 
 # To the user, where no log is open.
 WARNINGS = logging.StreamHandler()
@@ -68,6 +71,30 @@ def run(main: Callable[[], int | None], name: str) -> None:
             raise
         code = _report(name, EXHAUSTED.format(_gist(error)), 1)
     sys.exit(code)
+
+
+def parse(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
+    """Parse a command line, whose options may stand anywhere before ``--``, and none behind it."""
+    end = words.index("--") if "--" in words else len(words)
+    # argparse forgets, between options and the rest, what was behind --; no argument holds NUL.
+    hidden = [f"\0{word}" if word.startswith("-") else word for word in words[end + 1 :]]
+    options = parser.parse_intermixed_args([*words[:end], *hidden])
+    for name, value in vars(options).items():
+        if isinstance(value, str):
+            setattr(options, name, value.replace("\0", ""))
+        elif isinstance(value, list):
+            setattr(options, name, [each.replace("\0", "") for each in value])
+    return options
+
+
+def refuse(options: argparse.Namespace, names: Sequence[str], reason: str) -> None:
+    """Raise UserError, with the reason, where one of the options `names` is typed.
+
+    One that is not should be None, False or empty.
+    """
+    for name in names:
+        if getattr(options, DESTINATIONS.get(name, name[2:].replace("-", "_"))):
+            raise UserError(f"{name}: {reason}")
 
 
 def _settle_keras() -> None:
@@ -136,10 +163,19 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--mirror",
-        default=os.environ.get("ALEXNET_TF_MIRROR"),
         metavar="DIR_OR_URL",
         help="a folder to look for the file in first ($ALEXNET_TF_MIRROR)",
     )
+
+
+def places(options: argparse.Namespace) -> tuple[str | None, list[str]]:
+    """Return the mirror and the places that the options of `add_places` name."""
+    return options.mirror or os.environ.get("ALEXNET_TF_MIRROR"), options.places
+
+
+def refuse_places(options: argparse.Namespace, reason: str) -> None:
+    """Raise UserError, with the reason, where an option of `add_places` is given."""
+    refuse(options, ("--from", "--mirror"), reason)
 
 
 def open_log(path: str | Path) -> logging.Logger:

@@ -60,7 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train and compare; return 1 if a training failed, the code of one refused or stopped."""
-    data = options.data or CIFAR10.fetch(DATA_FOLDER, options.mirror, options.places)
+    if options.data:
+        cli.refuse_places(options, "nothing is fetched where --data names pictures; leave it out")
+    data = options.data or CIFAR10.fetch(DATA_FOLDER, *cli.places(options))
     told = {name: getattr(options, name) for name in ("recipe", *SETTINGS)}
     settings = {name.replace("_", "-"): told[name] for name in told if told[name] is not None}
     directory, variants = Path(options.directory), list(dict.fromkeys(options.variants))

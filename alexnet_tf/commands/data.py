@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="a folder with a folder for each class, or of cat.N.jpg and dog.N.jpg, also split into"
         " train/, val/ and test/; a zip or .tar.gz of such a folder; or lists, also CSV, also"
-        " several (%(default)s, where 25,000 photos of cats and dogs are fetched to if there are"
+        f" several ({DATA_FOLDER}, where 25,000 photos of cats and dogs are fetched to if there are"
         " none yet)",
     )
     parser.add_argument(
@@ -62,6 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     source, limits = options.source, Limits(options.max_files, options.max_bytes)
+    if Path(source) != DATA_FOLDER:
+        cli.refuse_places(options, f"nothing is fetched but to {DATA_FOLDER}/; leave it out")
     if options.shards:
         folder = Path(options.out or SHARDS_FOLDER)
         check_new(folder)
@@ -90,7 +92,7 @@ def _open(options: argparse.Namespace, limits: Limits) -> Dataset:
     except NoPictures:
         if Path(options.source) != DATA_FOLDER:
             raise
-        photos = PHOTOS.fetch(DATA_FOLDER, options.mirror, options.places)
+        photos = PHOTOS.fetch(DATA_FOLDER, *cli.places(options))
         return open_dataset(photos, options.seed, limits)
 
 

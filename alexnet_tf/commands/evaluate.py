@@ -6,7 +6,9 @@ import argparse
 import json
 import sys
 
+from alexnet_tf.commands import cli
 from alexnet_tf.data.images import CROPS, RESIZES
+from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.inference.evaluate import Evaluation, evaluate_runs
@@ -27,19 +29,21 @@ from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system import program
 from alexnet_tf.variants import VARIANTS
 
+DEFAULT_SETTINGS = Settings()
+# As Caffe's published numbers were measured.
+RESIZE = "caffe"
+
 HELP = "how often runs are right about labelled pictures, or pretrained weights about ImageNet's"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument(
+    parser.add_argument(
         "runs",
         nargs="*",
-        default=[],
         metavar="RUN",
         help="a finished run, or starter; the probabilities of several are averaged",
     )
-    what.add_argument(
+    parser.add_argument(
         "--imagenet",
         metavar="DIR",
         help="a folder per WordNet id, or the flat validation set with --labels",
@@ -58,23 +62,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--weights",
-        default=Settings().weights,
         metavar="FILE",
-        help="with --imagenet: pretrained weights with all eight layers (%(default)s)",
+        help="with --imagenet: pretrained weights with all eight layers"
+        f" ({DEFAULT_SETTINGS.weights})",
     )
     parser.add_argument(
         "--variant",
-        default=Settings().variant,
         choices=VARIANTS,
-        help="with --imagenet: the AlexNet that the weights were trained for (%(default)s)",
+        help="with --imagenet: the AlexNet that the weights were trained for"
+        f" ({DEFAULT_SETTINGS.variant})",
     )
     parser.add_argument(
         "--resize",
-        default="caffe",
         choices=RESIZES,
         help="with --imagenet: from a photo to a square, as `train` explains it;"
         " Caffe's published numbers were measured with caffe, torchvision's with short"
-        " (%(default)s); a run remembers its own",
+        f" ({RESIZE}); a run remembers its own",
     )
     parser.add_argument(
         "--crops",
@@ -88,6 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what was found; return 2 if a picture had to be left out."""
+    _check(options)
     if options.imagenet:
         evaluation = _of_imagenet(options)
         as_text, as_json = imagenet_text, imagenet_json
@@ -100,6 +104,17 @@ def run(options: argparse.Namespace) -> int:
     return 2 if evaluation.failed else 0
 
 
+def _check(options: argparse.Namespace) -> None:
+    """Raise UserError unless runs or ImageNet's pictures are named, and what goes with them."""
+    if options.imagenet:
+        reason = "does not go with --imagenet, which asks --weights about ImageNet's pictures"
+        return cli.refuse(options, ("RUN", "--data"), reason)
+    if not options.runs:
+        raise UserError("name a finished RUN, or --imagenet DIR")
+    reason = "goes with --imagenet; a run knows its own network, and --data its labels"
+    cli.refuse(options, ("--labels", "--weights", "--variant", "--resize"), reason)
+
+
 def _of_runs(options: argparse.Namespace) -> Evaluation:
     runs = [finished_run(directory) for directory in options.runs]
     return evaluate_runs(runs, options.data, options.crops)
@@ -107,8 +122,10 @@ def _of_runs(options: argparse.Namespace) -> Evaluation:
 
 def _of_imagenet(options: argparse.Namespace) -> ImageNetEvaluation:
     pictures, labels = imagenet_pictures(options.imagenet, options.labels)
-    engine = Engine.of_imagenet(options.weights, options.variant, options.resize)
+    weights = options.weights or DEFAULT_SETTINGS.weights
+    variant, resize = options.variant or DEFAULT_SETTINGS.variant, options.resize or RESIZE
+    engine = Engine.of_imagenet(weights, variant, resize)
     if not options.json:
-        print(f"{options.variant}, --resize {options.resize}, --crops {options.crops}")
+        print(f"{variant}, --resize {resize}, --crops {options.crops}")
     classifier = Classifier([engine], options.crops)
-    return evaluate_imagenet(classifier, pictures, labels, published_figure(options.weights))
+    return evaluate_imagenet(classifier, pictures, labels, published_figure(weights))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alexnet_tf.commands import asking
+from alexnet_tf.commands import asking, cli
 from alexnet_tf.data.images import ImageError
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import find_pictures
@@ -55,6 +55,9 @@ def run(options: argparse.Namespace) -> int:
     """Write and name the pictures; return 2 if one could not be explained."""
     if not options.pictures and not options.filters:
         raise UserError("name a picture to explain, or ask for --filters")
+    if not options.pictures:
+        reason = "says how a picture is explained; name one, or leave it out"
+        cli.refuse(options, ("--class", "--layer", "--layers", "--occlusion"), reason)
     pictures, rejected = find_pictures(options.pictures)
     if options.pictures and not pictures:
         raise UserError(f"{options.pictures[0]}: holds no pictures")

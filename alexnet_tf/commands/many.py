@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from alexnet_tf.data.contents import is_file_of_its_own
 from alexnet_tf.data.listing import left_out
@@ -159,16 +160,16 @@ def opened(
         yield Answering(ask, classifier.batch, predictions, sorter)
 
 
-def say_what_is_done(answering: Answering) -> int:
+def say_what_is_done(answering: Answering, stream: TextIO) -> int:
     """Say where answers and pictures are; return 2 if the file of answers has an error."""
     failed = 0
     if answering.predictions:
         errors = ["error" in record for record in answering.predictions.records()]
         failed = sum(errors)
         unread = f", of which {failed:,} could not be read" if failed else ""
-        print(f"{answering.predictions.path}: {len(errors):,} pictures{unread}")
+        print(f"{answering.predictions.path}: {len(errors):,} pictures{unread}", file=stream)
     if answering.sorter:
         counts = sorted(answering.sorter.counts().items())
         folders = ", ".join(f"{printable(name)} {count:,}" for name, count in counts)
-        print(f"{printable(answering.sorter.directory)}: {folders or 'nothing'}")
+        print(f"{printable(answering.sorter.directory)}: {folders or 'nothing'}", file=stream)
     return 2 if failed else 0

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from alexnet_tf import starter
-from alexnet_tf.commands import many
+from alexnet_tf.commands import cli, many
 from alexnet_tf.data.imagenet import read_classes
 from alexnet_tf.data.images import CROPS, RESIZES
 from alexnet_tf.errors import UserError
@@ -25,6 +25,9 @@ from alexnet_tf.variants import VARIANTS
 HELP = "say what pictures show"
 DEFAULT_SETTINGS = Settings()
 IMAGENET, OWN = MODES = ("1", "2")
+# Options of mode 1 alone; and those of either mode that mean nothing where none answers.
+OF_IMAGENET = ("--weights", "--classes", "--variant", "--resize")
+OF_ANSWERS = ("--json", "--top", "--crops", "--out", "--shard", "--watch", "--ray")
 
 
 class _Pictures(argparse.Action):
@@ -79,9 +82,8 @@ def add_arguments(parser: argparse.ArgumentParser, mode_needed: bool = False) ->
     add(
         "--weights",
         type=arguments.place,
-        default=DEFAULT_SETTINGS.weights,
         metavar="FILE",
-        help="1: pretrained weights with all eight layers (%(default)s)",
+        help=f"1: pretrained weights with all eight layers ({DEFAULT_SETTINGS.weights})",
     )
     add(
         "--classes",
@@ -91,23 +93,20 @@ def add_arguments(parser: argparse.ArgumentParser, mode_needed: bool = False) ->
     )
     add(
         "--variant",
-        default=DEFAULT_SETTINGS.variant,
         choices=VARIANTS,
-        help="1: the AlexNet that the weights were trained for (%(default)s)",
+        help=f"1: the AlexNet that the weights were trained for ({DEFAULT_SETTINGS.variant})",
     )
     add(
         "--resize",
-        default=DEFAULT_SETTINGS.resize,
         choices=RESIZES,
         help="1: scale the short side to 256 pixels, squash to 256 × 256 as Caffe did, or squash to"
-        " the input's size (%(default)s); a run remembers its own",
+        f" the input's size ({DEFAULT_SETTINGS.resize}); a run remembers its own",
     )
     add(
         "--crops",
         type=int,
-        default=CROPS[0],
         choices=CROPS,
-        help="10: average over corners, centre and their mirror images, as the paper (%(default)s)",
+        help=f"10: average over corners, centre and their mirror images, as the paper ({CROPS[0]})",
     )
     many.add_arguments(parser)
 
@@ -116,8 +115,9 @@ def run(options: argparse.Namespace) -> int:
     """Print, write or sort by the answer for each picture; return 2 if one could not be read."""
     many.check(options)
     if options.undo:
-        return many.take_back(options)
-    classifier = Classifier(_open_engines(options), options.crops)
+        return _undo(options)
+    _check(options)
+    classifier = Classifier(_open_engines(options), options.crops or CROPS[0])
     goes_into_json = options.json or (options.out and options.out.suffix == ".jsonl")
     top = options.top or (5 if options.mode == IMAGENET or goes_into_json else 1)
     if options.watch:
@@ -134,17 +134,44 @@ def run(options: argparse.Namespace) -> int:
             answers = progress(answers, count, "answering", count - len(remaining))
         is_single = len(options.pictures) == 1 and options.pictures == selection.pictures
         code = _show(answers, options, top, is_single)
-        code = max(code, many.say_what_is_done(answering))
+        said_to = sys.stderr if options.json else sys.stdout
+        code = max(code, many.say_what_is_done(answering, said_to))
     for engine in classifier.engines:
         keep_litert(engine)
     return code
+
+
+def _undo(options: argparse.Namespace) -> int:
+    """Take back what was sorted, by --undo alone or beside the command that sorted it."""
+    if not options.sort_into:
+        reason = "says how pictures are answered, and --undo DIR answers none; leave it out"
+        cli.refuse(options, (*OF_IMAGENET, "--run", *OF_ANSWERS), reason)
+    return many.take_back(options)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Raise UserError for options of the other mode, and for what --json would be lost in."""
+    if options.mode == IMAGENET:
+        cli.refuse(options, ("--run",), "names a run, which mode 2 asks; leave it out, or the 1")
+    else:
+        reason = "says how mode 1 asks, while a run knows its own; begin with 1, or leave it out"
+        cli.refuse(options, OF_IMAGENET, reason)
+    if options.json and options.out and options.out.suffix == ".csv":
+        raise UserError(f"--json: {options.out} is to be a table; name a .jsonl, or leave it out")
 
 
 def _open_engines(options: argparse.Namespace) -> list[Engine]:
     """Open the networks that are asked."""
     if options.mode == IMAGENET:
         classes = read_classes(options.classes) if options.classes else None
-        return [Engine.of_imagenet(options.weights, options.variant, options.resize, classes)]
+        return [
+            Engine.of_imagenet(
+                options.weights or DEFAULT_SETTINGS.weights,
+                options.variant or DEFAULT_SETTINGS.variant,
+                options.resize or DEFAULT_SETTINGS.resize,
+                classes,
+            )
+        ]
     runs = [finished_run(directory) for directory in options.runs or [None]]
     engines = [Engine.of_run(run) for run in runs]
     if not options.runs and runs == [STARTER_RUN]:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alexnet_tf import starter
-from alexnet_tf.commands import asking, teach
+from alexnet_tf.commands import cli, teach
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.run import STARTER_RUN, finished_run
+from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system import arguments
 from alexnet_tf.system.text import printable
 from alexnet_tf.variants import VARIANTS
@@ -30,6 +31,7 @@ HELP = "a page that says what pictures show and learns new classes, and an API o
 PACKAGES = {"fastapi": "fastapi", "uvicorn": "uvicorn", "python_multipart": "python-multipart"}
 TOKEN = "ALEXNET_TF_TOKEN"
 IMAGENET_CLASSES = 1000
+DEFAULT_SETTINGS = Settings()
 # Seconds that a shutdown waits for what is still being answered.
 PATIENCE = 30
 
@@ -47,17 +49,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--port", default=8080, type=arguments.natural, metavar="N", help="the port (8080)")
     add(
         "--weights",
-        default=asking.DEFAULT_SETTINGS.weights,
         metavar="FILE",
         help="pretrained weights: what is taught in the page begins with their convolutions, and"
-        " with all eight layers they name ImageNet's classes too (%(default)s if it is there, or"
-        " else the starter's convolutions)",
+        f" with all eight layers they name ImageNet's classes too ({DEFAULT_SETTINGS.weights} if it"
+        " is there, or else the starter's convolutions)",
     )
     add(
         "--variant",
-        default=asking.DEFAULT_SETTINGS.variant,
         choices=VARIANTS,
-        help="the AlexNet that the weights were trained for (%(default)s)",
+        help=f"the AlexNet that the weights were trained for ({DEFAULT_SETTINGS.variant})",
     )
     add("--index", metavar="DIR", help="show look-alikes from this index, which `similar` made")
     add(
@@ -156,10 +156,11 @@ def _served(options: argparse.Namespace) -> Served:
 
 def _weights(options: argparse.Namespace) -> tuple[str, str]:
     """Choose the weights to teach with, and their variant."""
-    is_default = options.weights == asking.DEFAULT_SETTINGS.weights
-    if is_default and not find_weights(options.weights).is_file():
+    weights = options.weights or DEFAULT_SETTINGS.weights
+    if not options.weights and not find_weights(weights).is_file():
+        cli.refuse(options, ("--variant",), f"tells of weights, and there is no {weights}")
         return starter.NAME, starter.NAME
-    return options.weights, options.variant
+    return weights, options.variant or DEFAULT_SETTINGS.variant
 
 
 def _networks(directories: list[str]) -> list[Network]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alexnet_tf.commands import asking
+from alexnet_tf.commands import asking, cli
 from alexnet_tf.data.images import ImageError
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.activations import list_pictures, outputs
@@ -24,6 +24,7 @@ from alexnet_tf.system.text import printable
 HELP = "find the pictures that look most like one, in an index on the disk"
 # The most pictures asked about that a contact sheet shows; the JSON has them all.
 MOST_SHOWN = 50
+TOP, SHEET = 6, Path("similar.png")
 
 Answers = dict[str, list[tuple[str, float]]]
 
@@ -45,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="add these to the index first: pictures, a folder of them, or what `train` takes"
         " as data. Killed, the same command goes on",
     )
-    add("--top", type=arguments.positive, default=6, metavar="N", help="find N (%(default)s)")
+    add("--top", type=arguments.positive, metavar="N", help=f"find N ({TOP})")
     add(
         "--bits",
         type=_bits,
@@ -56,9 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--out",
         type=Path,
-        default=Path("similar.png"),
         metavar="FILE",
-        help="the contact sheet; beside it goes a .json (%(default)s)",
+        help=f"the contact sheet; beside it goes a .json ({SHEET})",
     )
     asking.add_network(parser)
 
@@ -67,6 +67,10 @@ def run(options: argparse.Namespace) -> int:
     """Fill the index, search it; return 2 if a picture could not be read."""
     if not options.pictures and not options.data:
         raise UserError("name a picture to look for, or --data to put into the index")
+    if not options.pictures:
+        reason = "says how look-alikes are found; name a picture, or leave it out"
+        cli.refuse(options, ("--top", "--bits", "--out"), reason)
+    options.top, options.out = options.top or TOP, options.out or SHEET
     if options.out.suffix != ".png":
         raise UserError(f"{options.out}: should end with .png")
     files, rejected = find_pictures(options.pictures)

@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     told = _typed(parser.prog)
     recipe = told.get("recipe")
     typed = {*told, *RECIPES.get(recipe, ())}
-    parser.set_defaults(**RECIPES[recipe or usual(told.get("weights"))], typed=typed)
+    chosen = RECIPES[recipe or usual(told.get("weights"))]
+    parser.set_defaults(**chosen, typed=typed, told=tuple(told))
 
 
 def _typed(prog: str) -> dict[str, object]:
@@ -66,6 +67,7 @@ def run(options: argparse.Namespace) -> None:
     """Train as the command line says."""
     told = {name: value for name, value in vars(options).items() if name in DEFAULTS}
     settings = Settings(**told)
+    settings.check_read(options.told)
     workers = meet(settings)
     is_chief = not workers or workers.is_chief
     log = cli.open_log(options.log if is_chief else os.devnull)

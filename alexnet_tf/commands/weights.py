@@ -49,10 +49,11 @@ def run(options: argparse.Namespace) -> None:
 def _find(options: argparse.Namespace) -> Path:
     """Return the path of what is named, fetched if it is a published file."""
     if options.name is None:
-        return fetch_bvlc(options.mirror, options.places)
+        return fetch_bvlc(*cli.places(options))
     path = weights_path(options.name)
     if path.name in PRETRAINED and path.parent in (Path(), WEIGHTS_FOLDER):
-        return PRETRAINED[path.name].fetch(WEIGHTS_FOLDER, options.mirror, options.places)
+        return PRETRAINED[path.name].fetch(WEIGHTS_FOLDER, *cli.places(options))
+    cli.refuse_places(options, f"nothing is fetched, for {path} is none of {', '.join(PRETRAINED)}")
     if not path.exists():
         raise UserError(
             f"{path}: there is no such file; those that can be fetched are {', '.join(PRETRAINED)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 
@@ -25,6 +26,13 @@ from alexnet_tf.variants import (
 # In place of a file of weights: none, all layers start at random.
 NO_WEIGHTS = "none"
 SCHEDULES = ("constant", "plateau", "exponential", "cosine")
+# Settings of some schedules alone.
+READ_BY = {
+    "decay": ("plateau", "exponential"),
+    "patience": ("plateau",),
+    "decay_samples": ("exponential",),
+    "fall": ("cosine",),
+}
 LOSS, BALANCED = "loss", "balanced"
 RANDOM, PRETRAINED = HEADS = ("random", "pretrained")
 # What a --scale of 0 stands for on pretrained convolutions, by the network's own size.
@@ -394,6 +402,17 @@ class Settings:
             raise UserError(
                 "--crop has nothing to cut from after --resize squash; give short or caffe"
             )
+
+    def check_read(self, told: Collection[str]) -> None:
+        """Refuse those of the settings `told` that nothing reads beside the others: UserError."""
+        for name, schedules in READ_BY.items():
+            if name in told and self.schedule not in schedules:
+                raise UserError(
+                    f"--{name.replace('_', '-')}: is read by --schedule {' or '.join(schedules)}, "
+                    f"not by {self.schedule}; give that, too, or leave it out"
+                )
+        if "decoupled" in told and self.decoupled and not self.weight_decay:
+            raise UserError("--decoupled: says how --weight-decay works; give that, too")
 
     def _check_scale(self) -> None:
         """Refuse windows where there can be none: UserError."""

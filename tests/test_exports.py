@@ -1,6 +1,8 @@
 """Exports that answer as their run does, to programs that know nothing of this one."""
 
 import json
+import shutil
+import struct
 import subprocess
 import sys
 import zipfile
@@ -10,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from alexnet_tf.commands import export
 from alexnet_tf.data.images import load_crops, load_image, preprocess_input
@@ -19,6 +22,7 @@ from alexnet_tf.inference import parity
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.model import AlexNet
+from alexnet_tf.runs.run import Run
 from alexnet_tf.variants import change, get_variant
 from tests.support.caffe import random_weights
 from tests.support.runs import write_run
@@ -148,6 +152,19 @@ def answers(run, files):
     return np.stack([each[0] for each in Classifier([Engine.of_run(run)]).probabilities(files)])
 
 
+XMP = b"<x:xmpmeta><rdf:Description tiff:Orientation%s/></x:xmpmeta>"
+
+
+def bmp(picture, alpha, masks=(0xFF0000, 0xFF00, 0xFF), packing=3, bits=32):
+    """Write a BMP of Windows 95 and later (BITMAPV4HEADER) with masks for its colours."""
+    width, height = picture.size
+    rows = np.asarray(picture.convert("RGBA"))[::-1, :, [2, 1, 0, 3]]
+    header = struct.pack("<LllHHLLllLL", 108, width, height, 1, bits, packing, 0, 0, 0, 0, 0)
+    header += struct.pack("<4L", *masks, alpha) + bytes(52)
+    size = 14 + len(header)
+    return b"BM" + struct.pack("<LLL", size + rows.size, 0, size) + header + rows.tobytes()
+
+
 ALONE = """
 import sys, numpy, tensorflow as tf
 network = tf.saved_model.load("pets").signatures["serving_default"]
@@ -163,6 +180,10 @@ def test_a_savedmodel_reads_files_as_the_run_does_without_this_package(run, phot
     picture = Image.open(photos[-1]).resize((64, 48))
     clear, turned = picture.copy(), Image.Exif()
     clear.putalpha(Image.linear_gradient("L").resize(picture.size))
+    spotted = picture.copy()
+    spotted.paste((0, 0, 0), (0, 0, 30, 48))
+    text = PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", (XMP % b'="6"').decode())
     turned[0x0112] = 6
     kinds = {
         "turned.jpg": (picture, {"exif": turned, "quality": 95}),
@@ -176,9 +197,21 @@ def test_a_savedmodel_reads_files_as_the_run_does_without_this_package(run, phot
         "film.gif": (picture.quantize(16), {"save_all": True, "append_images": [clear]}),
         "ink.jpg": (picture.convert("CMYK"), {"quality": 95}),
         "large.jpg": (picture.resize((2500, 2000)), {}),
+        "turned by xmp.jpg": (picture, {"xmp": XMP % b'="6"', "quality": 95}),
+        "turned by xmp.webp": (picture, {"xmp": XMP % b">8<", "lossless": True}),
+        "turned by xmp.png": (picture, {"pnginfo": text}),
+        "one clear colour.png": (spotted, {"transparency": (0, 0, 0)}),
+        "one clear grey.png": (spotted.convert("L"), {"transparency": 0}),
+        "deep grey.png": (Image.fromarray(np.asarray(picture.convert("L")).astype("u2") * 256), {}),
     }
     for name, (image, how) in kinds.items():
         image.save(tmp_path / name, **how)
+    (tmp_path / "clear.bmp").write_bytes(bmp(clear, 0xFF000000))
+    (tmp_path / "opaque.bmp").write_bytes(bmp(clear, 0))
+    ink = (tmp_path / "ink.jpg").read_bytes()
+    start = ink.index(b"\xff\xee")
+    (tmp_path / "ink without a word.jpg").write_bytes(ink[:start] + ink[start + 16 :])
+    kinds = [path.name for path in sorted(tmp_path.iterdir())]
     assert (
         run_verb(export, run.directory, "--format", "savedmodel", "--out", tmp_path / "pets")
         is None
@@ -200,9 +233,37 @@ def test_a_savedmodel_refuses_what_it_cannot_read(run, photos, tmp_path):
     picture = Image.open(photos[-1])
     picture.save(tmp_path / "film.webp", save_all=True, append_images=[picture.rotate(90)])
     (tmp_path / "letter.jpg").write_text("Dear")
-    for name, message in (("film.webp", "animated WebP"), ("letter.jpg", "Unknown image file")):
+    (tmp_path / "packed.bmp").write_bytes(bmp(picture, 0, packing=1, bits=8))
+    (tmp_path / "blue.bmp").write_bytes(bmp(picture, 0, masks=(0xFF, 0xFF00, 0xFF0000)))
+    for name, message in (
+        ("film.webp", "animated WebP"), ("letter.jpg", "Unknown image file"),
+        ("packed.bmp", "a BMP that is packed"), ("blue.bmp", "a BMP that is packed"),
+    ):  # fmt: skip
         with pytest.raises(tf.errors.InvalidArgumentError, match=message):
             ask_saved_model(tmp_path / "pets", [(tmp_path / name).read_bytes()])
+
+
+def test_an_export_is_compared_by_pictures_that_its_graph_reads(run, photos, tmp_path):
+    """Of all that a data set may hold an export of bytes leaves out what would fail it."""
+    own = Run(shutil.copytree(run.directory, tmp_path / "run"))
+    picture = Image.open(photos[-1])
+    text = PngInfo()
+    text.add_text("Raw profile type exif", f"\nexif\n       6\n{b'Exif  '.hex()}\n", zip=True)
+    picture.save(tmp_path / "film.webp", save_all=True, append_images=[picture.rotate(90)])
+    picture.convert("1").save(tmp_path / "one bit.bmp")
+    picture.quantize(4).save(tmp_path / "two.bmp", bits=4)
+    picture.save(tmp_path / "text.png", pnginfo=text)
+    picture.save(tmp_path / "a.tif")
+    (tmp_path / "packed.bmp").write_bytes(bmp(picture, 0, masks=(0xFF, 0xFF00, 0xFF0000)))
+    picture.save(tmp_path / "plain.jpg")
+    names = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
+    lines = "".join(f"{tmp_path / name}\tcat\n" for name in names)
+    for name, content in (("train.txt", ""), ("val.txt", lines), ("test.txt", "")):
+        (own.directory / name).write_text(content)
+    for format, expected in (("savedmodel", {"plain.jpg"}), ("onnx", {*names} - {"a.tif"})):
+        is_read = export.reader(format)
+        with parity.pictures_to_compare(own, is_read) as (kind, files):
+            assert (kind, {Path(file).name for file in files}) == ("validation pictures", expected)
 
 
 def test_an_app_finds_labels_and_a_size_in_the_litert_file(run, photos, tmp_path, capsys):

@@ -6,6 +6,7 @@ import json
 import pickle
 import time
 import tracemalloc
+import zipfile
 from dataclasses import replace
 from functools import partial
 
@@ -355,6 +356,27 @@ def test_pytorchs_users_read_what_is_written(command, tmp_path, weights):
     assert set(found) == set(expected)
     for name, array in expected.items():
         np.testing.assert_array_equal(found[name], array)
+
+
+@pytest.mark.parametrize("target", WRITERS)
+def test_lenet5_is_written_and_read_again(tmp_path, target):
+    """Its safetensors begins with the byte that begins a pickle, for its header has 896 bytes."""
+    weights = random_weights(VARIANTS["lenet5"], classes=2)
+    WRITERS[target](weights, None, tmp_path / f"a{target}")
+    assert_same(read_weights_file(tmp_path / f"a{target}").layers, weights)
+
+
+@pytest.mark.parametrize("order", ["little", "big"])
+def test_a_pth_says_which_byte_of_a_number_comes_first(tmp_path, weights, order):
+    """Without a machine that writes them the other way round, such files are refused, not read."""
+    write_pth(tmp_path / "a.pth", weights)
+    with zipfile.ZipFile(tmp_path / "a.pth", "a") as archive:
+        archive.writestr("alexnet/byteorder", order)
+    if order == "little":
+        assert_same(read_weights(tmp_path / "a.pth"), weights)
+        return
+    with pytest.raises(BadFile, match=r"a\.pth: was written by a big-endian machine"):
+        read_weights(tmp_path / "a.pth")
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
     run = finished_run(options.run)
     path = _place(options, run)
     engine = Engine.of_run(run)
-    with parity.pictures_to_compare(run) as (kind, files):
+    with parity.pictures_to_compare(run, reader(options.format)) as (kind, files):
         difference = _export(options, engine, path, files)
     print(f"{path}: {_bytes(path) / 1e6:.0f} MB")
     print(f"the largest difference from the run on {len(files)} {kind}: {difference:.1e}")
@@ -90,6 +90,16 @@ def _place(options: argparse.Namespace, run: Run) -> Path:
     path = Path(options.out or (default.with_suffix(".int8.tflite") if options.int8 else default))
     check_export_path(path)
     return path
+
+
+def reader(format: str) -> Callable[[bytes], bool]:
+    """Return what tells whether an export reads a picture file; most are given pixels."""
+    if format != "savedmodel":
+        return lambda content: True
+    import_tensorflow()
+    from alexnet_tf.exports.decoding import is_decoded
+
+    return is_decoded
 
 
 def _export(options: argparse.Namespace, engine: Engine, path: Path, files: Sequence[str]) -> float:

@@ -10,9 +10,17 @@ import tensorflow as tf
 
 # JPEG's decoder makes pictures smaller by these while it decodes.
 RATIOS = (1, 2, 4, 8)
-# So many bytes tell the format, and are there in every BMP; so many at the beginning of a JPEG hold
-# its EXIF, which is in one of the first segments.
-HEAD, JPEG_HEAD = 54, 1 << 17
+# So many bytes tell the format, and hold the masks of a BMP; so many at the beginning of a JPEG
+# hold its EXIF and XMP, which are in its first segments.
+HEAD, JPEG_HEAD = 70, 1 << 17
+# The segment that tells of Adobe's inverted inks (Adobe technical note 5116): as nearly all files
+# of CMYK have them, Pillow takes those for such, too, that do not say so.
+ADOBE = b"\xff\xee\x00\x0eAdobe\0\x64" + bytes(5)
+# EXIF in hexadecimal digits, as ImageMagick puts it into a PNG.
+TEXT_EXIF = b"Raw profile type exif\0"
+# Windows' header of a BMP: how it is compressed, and the masks of B, G and R that TensorFlow, which
+# reads none, takes for granted; a fourth mask is there in headers of so many bytes.
+PLAIN, BIT_FIELDS, MASKS, WITH_ALPHA = 0, 3, (0xFF, 0xFF00, 0xFF0000), 56
 # EXIF 2.3: how the camera was held, a number of 16 bits.
 ORIENTATION, SHORT = 0x0112, 3
 # Those that are mended by exchanging rows and columns, and then by flips.
@@ -35,9 +43,24 @@ def _has(head: tf.Tensor, part: bytes, place: int = 0) -> tf.Tensor:
     return tf.equal(tf.strings.substr(head, place, len(part)), part)
 
 
+def is_decoded(content: bytes) -> bool:
+    """Tell whether `decode` reads the picture, and turns it upright by all that Pillow heeds."""
+    try:
+        decode(tf.constant(content), 1)
+    except tf.errors.OpError:
+        return False
+    return TEXT_EXIF not in content
+
+
 def _jpeg(content: tf.Tensor, least: int) -> tf.Tensor:
     side = tf.reduce_min(tf.io.extract_jpeg_shape(content)[:2])
     halvings = sum(tf.cast(side // least >= ratio, tf.int32) for ratio in RATIOS[1:])
+    is_ink = tf.equal(tf.io.extract_jpeg_shape(content)[2], 4)
+    content = tf.cond(
+        is_ink,
+        lambda: tf.strings.join([b"\xff\xd8", ADOBE, tf.strings.substr(content, 2, -1)]),
+        lambda: content,
+    )
     # As exact as Pillow's.
     accurate = {"channels": 3, "dct_method": "INTEGER_ACCURATE"}
     ways = [lambda r=r: tf.io.decode_jpeg(content, ratio=r, **accurate) for r in RATIOS]
@@ -50,24 +73,54 @@ def _other(content: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
     animated = _has(head, b"WEBPVP8X", 8) & (data[20] & 2 > 0)
     # Which TensorFlow 2.21 writes into memory that is not its own.
     refused = tf.debugging.Assert(~animated, ["an animated WebP; save its first frame as one"])
-    with tf.control_dependencies([refused]):
+    odd = tf.debugging.Assert(
+        ~_has(head, b"BM") | _is_plain_bmp(data), ["a BMP that is packed or of odd colours"]
+    )
+
+    def decoded() -> tf.Tensor:
         pixels = tf.io.decode_image(content, expand_animations=False)
+        pixels.set_shape((None, None, None))
+        return pixels
+
+    def of_png() -> tf.Tensor:
+        # Asked for four channels, it heeds the one colour that a PNG may call transparent.
+        return tf.cast(tf.io.decode_png(content, channels=4), tf.uint8)
+
+    with tf.control_dependencies([refused, odd]):
+        pixels = tf.cond(_has(head, b"\x89PNG"), of_png, decoded)
     pixels.set_shape((None, None, None))
     return tf.cond(
         _has(head, b"BM"), lambda: _bmp(pixels, content, data), lambda: _on_white(pixels)
     )
 
 
+def _is_plain_bmp(head: tf.Tensor) -> tf.Tensor:
+    """Tell whether TensorFlow reads the colours of a BMP as they are meant."""
+    packing = _number(head, 30, 4)
+    # Of numbers of 32 bits the highest byte is negative, and none of these three has one.
+    masks = [_number(head, place, 4) == mask for place, mask in zip((62, 58, 54), MASKS)]
+    return tf.equal(packing, PLAIN) | (tf.equal(packing, BIT_FIELDS) & tf.reduce_all(masks))
+
+
 def _bmp(pixels: tf.Tensor, content: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
-    """Look up colours in the palette where there is one; a fourth channel means nothing."""
+    """Look up colours in the palette where there is one; a fourth channel counts if it is told."""
     start, end = 14 + _number(head, 14, 4), _number(head, 10, 4)
+    has_alpha = (
+        (_number(head, 30, 4) == BIT_FIELDS)
+        & (_number(head, 14, 4) >= WITH_ALPHA)
+        & (_number(head, 66, 4) != 0)
+        & (_number(head, 28, 2) == 32)
+    )
+
+    def colours() -> tf.Tensor:
+        return tf.cond(has_alpha, lambda: _on_white(pixels), lambda: pixels[..., :3])
 
     def looked_up() -> tf.Tensor:
         palette = tf.io.decode_raw(tf.strings.substr(content, start, end - start), tf.uint8)
         palette = tf.reshape(palette, (-1, 4))[:, 2::-1]
         return tf.gather(palette, tf.cast(pixels[..., 0], tf.int32))
 
-    return tf.cond(_number(head, 28, 2) == 8, looked_up, lambda: pixels[..., :3])
+    return tf.cond(_number(head, 28, 2) == 8, looked_up, colours)
 
 
 def _on_white(pixels: tf.Tensor) -> tf.Tensor:
@@ -95,7 +148,7 @@ def _upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
 
 
 def _orientation(content: tf.Tensor) -> tf.Tensor:
-    """Read the EXIF orientation of a picture, 1 … 8; 1 where it has none.
+    """Read the orientation of a picture, 1 … 8, by its EXIF or else its XMP; 1 where none tells.
 
     EXIF is a small TIFF; in JPEG and WebP ``Exif\\0\\0`` is before it, in PNG the chunk's name.
     """
@@ -110,8 +163,19 @@ def _orientation(content: tf.Tensor) -> tf.Tensor:
         )
 
     places = tf.boolean_mask(places, after(b"Exif\0\0", 6) | after(b"eXIf", 4) | after(b"EXIF", 8))
-    found = tf.size(places) > 0
-    return tf.cond(found, lambda: _orientation_at(data, places[0]), lambda: tf.constant(1))
+    told = tf.cond(
+        tf.size(places) > 0, lambda: _orientation_at(data, places[0]), lambda: tf.constant(0)
+    )
+    return tf.cond(told > 0, lambda: told, lambda: _orientation_by_xmp(data))
+
+
+def _orientation_by_xmp(data: tf.Tensor) -> tf.Tensor:
+    """Read the orientation that XMP tells as an attribute, ``…="6"``, or an element, ``…>6<``."""
+    digits = []
+    for name in (b'tiff:Orientation="', b"tiff:Orientation>"):
+        at = tf.cast(tf.where(_places(data, name))[:1, 0], tf.int32) + len(name)
+        digits.append(tf.cast(tf.gather(data, at), tf.int32) - ord("0"))
+    return tf.concat([*digits, (1,)], axis=0)[0]
 
 
 def _orientation_at(data: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
@@ -126,7 +190,7 @@ def _orientation_at(data: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
     order = tf.where(little, (1, 256), (256, 1))
     names, kinds, values = (tf.reduce_sum(tags[:, at : at + 2] * order, axis=1) for at in (0, 2, 8))
     values = tf.boolean_mask(values, (names == ORIENTATION) & (kinds == SHORT))
-    return tf.concat([values, (1,)], axis=0)[0]
+    return tf.concat([values, (0,)], axis=0)[0]
 
 
 def _number(data: tf.Tensor, place, size: int, little=True) -> tf.Tensor:

@@ -28,9 +28,14 @@ KINDS = ("JPEG", "PNG", "WEBP", "BMP")
 
 
 @contextmanager
-def pictures_to_compare(run: Run) -> Iterator[tuple[str, list[str]]]:
-    """Find pictures for a block: the run's validation pictures, or else drawn ones; say which."""
-    found = _validation_pictures(run)
+def pictures_to_compare(
+    run: Run, is_read: Callable[[bytes], bool]
+) -> Iterator[tuple[str, list[str]]]:
+    """Find pictures for a block: the run's validation pictures, or else drawn ones; say which.
+
+    The export reads them: `is_read` tells that of the bytes of a file.
+    """
+    found = _validation_pictures(run, is_read)
     if found:
         yield "validation pictures", found
         return
@@ -39,20 +44,20 @@ def pictures_to_compare(run: Run) -> Iterator[tuple[str, list[str]]]:
         yield "drawn faces", sorted(map(str, Path(folder).glob("*.jpg")))
 
 
-def _validation_pictures(run: Run) -> list[str]:
+def _validation_pictures(run: Run, is_read: Callable[[bytes], bool]) -> list[str]:
     """List some of the run's validation pictures, from all of its classes, that are still there."""
     try:
         pictures = started_pictures(run).validation
     except UserError:
         return []
     some = pictures[:: max(1, len(pictures) // PICTURES)][:PICTURES]
-    return [picture.path for picture in some if _is_comparable(picture.path)]
+    return [picture.path for picture in some if _is_comparable(picture.path, is_read)]
 
 
-def _is_comparable(path: str) -> bool:
+def _is_comparable(path: str, is_read: Callable[[bytes], bool]) -> bool:
     try:
         with decoded(path) as (_, content):
-            return kind_of(content) in KINDS
+            return kind_of(content) in KINDS and is_read(content)
     except ImageError:
         return False
 

@@ -53,12 +53,12 @@ def choose_reader(path: Path) -> Reader | None:
     file = memoryview(map_file(path))
     if file[: len(ZIP)] == ZIP:
         return _reader_of_zip(path)
+    # The length of a header of JSON, as 8 bytes, of which the first may be that of a pickle.
+    if file[8:9] == b"{" and file[5:8] == bytes(3):
+        return read_safetensors
     for beginning, reader in BEGINNINGS.items():
         if file[: len(beginning)] == beginning:
             return reader
-    # The length of a header of JSON, as 8 bytes.
-    if file[8:9] == b"{" and file[5:8] == bytes(3):
-        return read_safetensors
     return _reader_of_messages(file)
 
 

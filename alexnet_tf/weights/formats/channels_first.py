@@ -14,13 +14,13 @@ def to_channels_last(layers: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dic
     """Turn kernels (out, in / groups, height, width) into (height, width, in / groups, out), and
     (out, in) into (in, out): views, but for fc6.
 
-    The inputs of fc6 are conv5's channels at every place of pool5, channel by channel; its kernel
-    comes back reordered to place by place.
+    The inputs of fc6 are the last convolution's channels at every place, channel by channel; its
+    kernel comes back reordered to place by place.
     """
     weights = {name: (_transposed(kernel), bias) for name, (kernel, bias) in layers.items()}
     if "fc6" in layers:
         kernel, bias = layers["fc6"]
-        weights["fc6"] = (_place_by_place(kernel, _conv5(layers).shape[0]), bias)
+        weights["fc6"] = (_place_by_place(kernel, _last_conv(layers).shape[0]), bias)
     return weights
 
 
@@ -32,16 +32,18 @@ def to_channels_first(weights: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> d
     }
     if "fc6" in weights:
         kernel, bias = weights["fc6"]
-        channels = _conv5(weights).shape[-1]
+        channels = _last_conv(weights).shape[-1]
         places = kernel.reshape(-1, channels, kernel.shape[-1]).transpose(2, 1, 0)
         layers["fc6"] = (places.reshape(kernel.shape[::-1]), bias)
     return layers
 
 
-def _conv5(layers: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    if "conv5" not in layers:
+def _last_conv(layers: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Return the kernel before fc6: that of conv5, or, in LeNet-5, of conv2."""
+    last = max((name for name in layers if name.startswith("conv")), default="")
+    if last not in ("conv5", "conv2"):
         raise BadFile("has fc6 without conv5, whose number of channels fc6 depends on")
-    return layers["conv5"][0]
+    return layers[last][0]
 
 
 def _transposed(kernel: np.ndarray) -> np.ndarray:
@@ -55,8 +57,8 @@ def _place_by_place(kernel: np.ndarray, channels: int) -> np.ndarray:
     side = math.isqrt(inputs // channels) if channels else 0
     if side * side * channels != inputs:
         raise BadFile(
-            f"the kernel of fc6 has {inputs} inputs, which is no square of conv5's {channels} "
-            "channels"
+            f"the kernel of fc6 has {inputs} inputs, which is no square of the {channels} "
+            "channels of the last convolution"
         )
     places = kernel.reshape(outputs, channels, side * side).transpose(2, 1, 0)
     return places.reshape(inputs, outputs)

@@ -107,6 +107,11 @@ def _read_zip(path: Path) -> tuple[Any, dict[str, memoryview]]:
     if "data.pkl" not in members:
         raise BadFile("is a zip that torch.save did not write: it lacks data.pkl in a folder")
     content = RestrictedUnpickler(io.BytesIO(members["data.pkl"]), _ALLOWED, _storage).load()
+    if bytes(members.get("byteorder", b"little")) != b"little":
+        raise BadFile(
+            "was written by a big-endian machine, whose numbers are not read; load it with PyTorch "
+            "on this one, and save it again"
+        )
     return content, {name.removeprefix("data/"): content for name, content in members.items()}
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import argparse
+import os
 import re
+import shlex
+import subprocess
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from alexnet_tf.__main__ import MIXED, VERBS
+from tests.support.pages import PAGES, commands, figures, sections
 from tests.support.places import ROOT
 from tests.tools.help import PAGE, help_page
 
-PAGES = [
-    *ROOT.glob("*.md"),
-    *ROOT.glob("docs/*.md"),
-    *ROOT.glob("*/README.md"),
-    *ROOT.glob("alexnet_tf/*/README.md"),
-]
+# What readers are told to type, each once.
+COMMANDS = sorted({command for page in PAGES if page != PAGE for command in commands(page)})
 
 
 def tree_in(page: Path) -> dict[str, str]:
@@ -65,3 +69,47 @@ def test_the_page_of_commands_is_current():
     assert PAGE.read_text(encoding="utf-8").split() == help_page().split(), (
         "docs/help.md is out of date: python -m tests.tools.help"
     )
+
+
+def parse(verb: str, words: list[str], **wanted: bool) -> None:
+    """Parse the words after a verb; those that are its name alone only name it."""
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    import_module(f"alexnet_tf.commands.{verb}").add_arguments(parser, **wanted)
+    if words and words != ["--help"]:
+        (parser.parse_intermixed_args if verb in MIXED else parser.parse_args)(words)
+
+
+@pytest.mark.parametrize("command", [each for each in COMMANDS if not each.startswith("make ")])
+def test_a_command_on_a_page_is_one_that_the_program_takes(command):
+    start, *words = shlex.split(command)
+    if start == "python" and words[0] == "-m":
+        start, words = words[1], words[2:]
+    elif start == "python":
+        start, words = words[0], words[1:]
+    if start in ("train_alexnet.py", "predict_alexnet.py"):
+        verb = start.removesuffix("_alexnet.py")
+        parse(verb, words, **({"mode_needed": True} if verb == "predict" else {}))
+    elif start in ("alexnet-tf", "alexnet_tf"):
+        assert words[0] in (*VERBS, "--version")
+        if words[0] in VERBS:
+            parse(words[0], words[1:])
+    else:
+        source = Path(find_spec(start).origin).read_text(encoding="utf-8")
+        options = {word for word in words if word.startswith("--")}
+        assert {option for option in options if f'"{option}"' not in source} == set()
+
+
+@pytest.mark.parametrize("command", [each for each in COMMANDS if each.startswith("make ")])
+def test_a_target_on_a_page_is_one_that_make_has(command):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    words = ["make", "--dry-run", *shlex.split(command)[1:]]
+    done = subprocess.run(words, cwd=ROOT, env=clean, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_table_of_figures_stands_with_the_command_that_measured_it(page):
+    for heading, text in sections(page):
+        own = text[text.rfind("\n#") + 1 :]
+        if page != PAGE and len(figures(own)) > 3:
+            assert re.search(r"python\s+(-m\s+)?[\w./]+|make\s+\w+|alexnet-tf\s+\w+", text), heading

@@ -19,6 +19,7 @@ from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.run import STARTER_RUN, finished_run
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system import arguments
+from alexnet_tf.system.program import installing
 from alexnet_tf.system.text import printable
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights.loading import find_weights, read_weights_file
@@ -88,8 +89,8 @@ def run(options: argparse.Namespace) -> int:
     for module, package in PACKAGES.items():
         if not find_spec(module):
             raise UserError(
-                f"serving needs {package}, which is not installed: pip install alexnet_tf[serve], "
-                "or make setup"
+                f"serving needs {package}, which is not installed: "
+                + installing(*PACKAGES.values())
             )
     import uvicorn
 

@@ -268,7 +268,6 @@ def _how_to_read(scheme: str) -> str:
     if scheme == "file":
         return "name the path of the file, without file://"
     return (
-        f"this TensorFlow has no filesystem for {scheme}://; install one (`pip install "
-        "tensorflow-io` has s3, hdfs and others), mount it and name the path, or name an "
-        "https:// address"
+        f"{scheme}:// is read neither by this program nor by this TensorFlow; mount it and name "
+        "the path, or name an https:// address, which may be a presigned one"
     )

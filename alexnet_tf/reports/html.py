@@ -22,8 +22,7 @@ def check_installed() -> None:
     for name in PACKAGES:
         if not find_spec(name):
             raise UserError(
-                f"a report needs {name}, which is not installed: "
-                + installing("alexnet_tf[report]")
+                f"a report needs {name}, which is not installed: {installing(*PACKAGES)}"
             )
 
 

@@ -47,9 +47,13 @@ def command(verb: str, run: object = None) -> str:
     return " ".join((start, *option)) if named else start
 
 
-def installing(package: str) -> str:
-    """Return the command that installs a package that is missing."""
-    return "make setup" if face() == CHECKOUT else f"pip install {shlex.quote(package)}"
+def installing(*packages: str) -> str:
+    """Return the command that installs packages that are missing.
+
+    The packages themselves, not our extra that needs them: alexnet_tf is on no index, so that pip
+    would find no such name there, or a stranger's.
+    """
+    return "make setup" if face() == CHECKOUT else f"pip install {shlex.join(packages)}"
 
 
 def other_run() -> str:

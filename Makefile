@@ -2,6 +2,9 @@
 
 PYTHON ?= python3
 VENV   := .venv$(if $(OLDEST),-oldest)
+# What it was made with goes on holding: `make train` after `make setup GPU=1` installs nothing.
+GPU    ?= $(if $(wildcard $(VENV)/setup-done-gpu*),1)
+LOCKED ?= $(if $(wildcard $(VENV)/setup-done*-locked),1)
 BIN    := $(VENV)/bin
 comma  := ,
 EXTRAS := dev,litert,onnx,heic,parquet,ray,report,serve$(if $(GPU),$(comma)gpu)
@@ -128,8 +131,9 @@ doctor: $(SETUP) ## check this installation and, where there is one, RUN
 audit: $(SETUP) ## look the installed packages up in an index of security advisories
 	@$(BIN)/python -m tests.tools.audit
 
-lock: $(SETUP) ## write the versions of all packages in .venv into constraints.txt
-	$(BIN)/python -m pip freeze --all --exclude-editable --exclude pip > constraints.txt
+lock: $(SETUP) ## write the newest versions that fit together into constraints.txt
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --upgrade --universal \
+	  --python-version 3.11 --all-extras --no-annotate pyproject.toml --output-file constraints.txt
 
 lint: $(SETUP) ## check the style
 	$(BIN)/ruff check

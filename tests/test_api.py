@@ -6,6 +6,7 @@ import inspect
 import signal
 import threading
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import DEFAULTS
 from alexnet_tf.system import signals
 from alexnet_tf.training import loop
+from tests.support.pages import python
+from tests.support.places import ROOT
 from tests.support.verbs import run_verb
 
 # Of the starter's convolutions a small head is trained in seconds.
@@ -250,3 +253,24 @@ def test_help_names_every_setting_with_its_default():
     assert "\n    epochs: how often every training picture is seen" in alexnet_tf.train.__doc__
     assert {"train", "load_run", "AlexNet"} <= {*dir(alexnet_tf)}
     assert (Path(alexnet_tf.__file__).parent / "py.typed").is_file()
+
+
+def test_the_python_on_the_pages_runs_as_it_stands(faces, tmp_path, monkeypatch):
+    """But for the network, which is the starter's: the pages have ImageNet's weights."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("photos", "test-photos"):
+        (tmp_path / name).symlink_to(faces)
+    names = {"a.jpg": "cat.0", "b.jpg": "dog.0", "cat.jpg": "cat.1", "dog.jpg": "dog.1"}
+    for name, drawn in names.items():
+        (tmp_path / name).symlink_to(faces / f"{drawn}.jpg")
+    content = Path("cat.jpg").read_bytes()
+    with Image.open("cat.jpg") as image:
+        image.load()
+    given = {"path": "cat.jpg", "image": image, "array": np.asarray(image), "content": content}
+    small = {name: value for name, value in SMALL.items() if name != "epochs"}
+    monkeypatch.setattr(alexnet_tf, "train", partial(alexnet_tf.train, **small))
+    for page in ("README.md", "docs/api.md", "docs/look.md"):
+        names = dict(given)
+        exec(compile(python(ROOT / page), page, "exec"), names)
+    assert names["dog"].label in ("cat", "dog") and names["dog"].heat.max() == 1
+    assert len(alexnet_tf.load_run("runs/mine").history) == 5

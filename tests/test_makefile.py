@@ -1,13 +1,17 @@
 """`make`, with a Python that only shows what it was told."""
 
+import json
 import os
 import subprocess
 import sys
 import tomllib
+import venv
 from dataclasses import fields
+from importlib.metadata import version
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from alexnet_tf.runs.settings import Settings
@@ -78,6 +82,14 @@ def test_the_doctor_is_told_of_a_run_only_where_there_is_one(make, tmp_path):
     assert make("doctor") == ["-m", "alexnet_tf", "doctor", "train_alexnet"]
 
 
+@pytest.mark.parametrize("made_with", ["-gpu", "-locked", "-gpu-locked"])
+def test_what_was_set_up_is_not_set_up_anew(make, tmp_path, made_with):
+    (tmp_path / ".venv/setup-done").rename(tmp_path / f".venv/setup-done{made_with}")
+    (tmp_path / "constraints.txt").touch()
+    os.utime(tmp_path / "constraints.txt", (0, 0))
+    assert make("train") == ["train_alexnet.py", "--run", "train_alexnet"]
+
+
 def test_a_variable_that_the_target_does_not_heed_stops_it(make):
     message = make("train", "CROPP=1", code=2)
     assert "CROPP: `make train` heeds no variable of this name; it heeds ACTIVATION" in message
@@ -117,6 +129,43 @@ def test_a_python_that_will_not_do_is_named_before_anything_is_installed(make, t
 def test_a_python_that_is_not_there_is_named(make):
     message = make("setup", "PYTHON=no-such-python", "VENV=new", code=2)
     assert "no-such-python is no Python that starts here; " in message
+
+
+def locked() -> dict[str, Version]:
+    """Read package → version from constraints.txt, of the lines for this Python and system."""
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    needs = [Requirement(line) for line in lines if not line.startswith("#")]
+    here = [need for need in needs if not need.marker or need.marker.evaluate()]
+    assert {len(need.specifier) for need in needs} == {1}
+    return {canonicalize_name(need.name): Version(str(need.specifier)[2:]) for need in here}
+
+
+def test_constraints_fit_what_pyproject_asks_for():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    versions = locked()
+    for line in (*project["dependencies"], *(line for extra in extras for line in extra)):
+        need = Requirement(line)
+        assert need.specifier.contains(versions[canonicalize_name(need.name)]), line
+
+
+@pytest.mark.skipif("CI" not in os.environ, reason="half a minute, and a package index: CI's")
+def test_the_newest_pip_takes_constraints(tmp_path):
+    """As `make setup LOCKED=1` installs, but for the download."""
+    venv.create(tmp_path / "env", with_pip=True)
+    pip = [tmp_path / "env/bin/python", "-m", "pip", "--quiet"]
+    subprocess.run([*pip, "install", "--upgrade", "pip"], check=True)
+    report = tmp_path / "report.json"
+    extras = "dev,litert,onnx,heic,parquet,ray,report,serve"
+    words = ["--dry-run", "--ignore-installed", "--report", report, "--constraint"]
+    subprocess.run(
+        [*pip, "install", *words, ROOT / "constraints.txt", f"{ROOT}[{extras}]"], check=True
+    )
+    chosen = [each["metadata"] for each in json.loads(report.read_text())["install"]]
+    versions = locked() | {"alexnet-tf": Version(version("alexnet_tf"))}
+    for each in chosen:
+        assert Version(each["version"]) == versions[canonicalize_name(each["name"])], each["name"]
+    assert len(chosen) > 100
 
 
 def test_the_oldest_packages_are_the_lower_bounds_of_pyproject():

@@ -226,7 +226,7 @@ def test_filesystems_of_tensorflow_are_read_and_others_explained(tmp_path):
     assert (load_image("ram://bucket/cat.png") == load_image(path)).all()
     assert reason("ram://bucket/dog.png") == "does not exist"
     assert reason("s3://bucket/cat.png").startswith(
-        "s3:// is read neither by this program nor by this TensorFlow; mount it and name the path"
+        "cannot be read: s3:// is read neither by this program nor by this TensorFlow; mount it"
     )
     assert "without file://" in reason("file:///etc/hostname")
 

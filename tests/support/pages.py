@@ -17,6 +17,8 @@ PAGES = [
 # What a command of ours begins with, after a prompt and `nohup`, and how the line stops being one.
 START = r"(?:\$ )?(?:nohup )?((?:alexnet-tf|make|python (?:-m )?[\w./]+) [^`\n|>&]*)"
 
+CHOICES = {"VARIANT": " bvlc", "FORMAT": " onnx"}
+
 
 def commands(page: Path) -> list[str]:
     """List the commands of ours on a page, in code blocks and in running text, without comments.
@@ -35,8 +37,14 @@ def commands(page: Path) -> list[str]:
 
 def _plain(command: str) -> str:
     command = re.sub(r"\s#.*|…|\.\.\.|[\[\]]", "", command.split(";")[0])
-    command = command.replace(" VARIANT", " bvlc").replace(" FORMAT", " onnx")
+    command = re.sub(r" (VARIANT|FORMAT)\b(?!=)", lambda word: CHOICES[word[1]], command)
     return re.sub(r"\b[A-Z]\b|\$[A-Z_]+", "1", command).strip()
+
+
+def python(page: Path) -> str:
+    """Return the Python of a page, all its blocks in one."""
+    text = page.read_text(encoding="utf-8")
+    return "\n".join(re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
 
 
 def sections(page: Path) -> Iterator[tuple[str, str]]:

@@ -104,6 +104,32 @@ def test_what_workers_have_written_side_by_side_is_read_as_one_store(open_store,
     np.testing.assert_array_equal(mixed[:, ::-1], np.concatenate(own, axis=1))
 
 
+def test_a_picture_of_another_worker_is_read_by_itself(open_store, pictures):
+    """Its first, and one of its own beside it: places in two parts of the store."""
+    for number, part in enumerate((pictures[:3], pictures[3:6])):
+        open_store(worker=number).fill(part, forward)
+    store = open_store()
+    together = everything(store, pictures[:6])
+    for number in range(6):
+        alone = everything(store, [pictures[number]])
+        np.testing.assert_array_equal(alone[:, 0], together[:, number])
+    assert np.ptp(together, axis=1).max() > 0
+
+
+def test_a_store_of_pictures_mirrors_those_that_are_asked_for(tmp_path, pictures):
+    store = FeatureStore.of_pictures(tmp_path, VARIANTS["bvlc"], "short", 227).open()
+    assert store.fill(pictures[:3]) == {}
+    found = store.read(store.slots(pictures[:3]), np.array([0, 1, 0]))
+    first, second, third = (load_image(picture.path) for picture in pictures[:3])
+    np.testing.assert_array_equal(found, [first, second[:, ::-1], third])
+
+
+def test_a_layer_has_one_view_unless_mirror_images_are_asked_for(tmp_path, random_weights):
+    weights = read_weights(random_weights)
+    store = FeatureStore.of_layer(tmp_path, VARIANTS["bvlc"], "short", weights)
+    assert (store.views, store.shape, store.dtype) == (1, (9216,), np.float16)
+
+
 def test_an_interrupted_extraction_goes_on_with_the_same_bits(open_store, tmp_path, pictures):
     calls = []
 

@@ -8,6 +8,8 @@ import sys
 import threading
 import time
 import zlib
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -254,6 +256,32 @@ def test_large_pictures_wait_for_each_other(tmp_path, monkeypatch):
     for thread in threads:
         thread.join(10)
     assert len(most) == 6 and max(most) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "options", "room"),
+    [
+        ("a.png", "RGB", {}, 8 * 300 * 260),
+        ("a.png", "L", {}, 8 * 300 * 260),
+        ("a.png", "RGBA", {}, 16 * 300 * 260),
+        ("a.gif", "P", {}, 16 * 300 * 260),
+        ("a.webp", "RGB", {}, 24 * 300 * 260),
+        ("a.tif", "L", {}, 24 * 300 * 260),
+        # At half of its size; all passes of a progressive one are kept whole beside that.
+        ("a.jpg", "RGB", {}, 8 * 150 * 130),
+        ("a.jpg", "RGB", {"progressive": True}, 8 * 150 * 130 + 6 * 300 * 260),
+    ],
+)
+def test_a_picture_takes_room_for_what_its_decoder_needs(
+    tmp_path, monkeypatch, name, mode, options, room
+):
+    asked = []
+    watched = SimpleNamespace(lent=lambda size: asked.append(size) or nullcontext())
+    monkeypatch.setattr("alexnet_tf.data.decoding.ROOM", watched)
+    two_colors(mode).save(tmp_path / name, **options)
+    with decoded(tmp_path / name, 100) as (picture, _):
+        assert picture.mode == "RGB"
+    assert asked == [room]
 
 
 def test_what_is_larger_than_all_the_room_is_decoded_alone(tmp_path, monkeypatch):

@@ -72,6 +72,18 @@ def test_nothing_changes_unless_told():
     assert change(VARIANTS["bvlc"], scale=288) == replace(VARIANTS["bvlc"], scaled=288)
 
 
+def test_windows_are_read_from_maxima_at_every_place():
+    """By hand, of 288 pixels: conv5 is 16 × 16; 6 values 2 apart reach over 11 of 14 maxima."""
+    variant = change(VARIANTS["bvlc"], scale=288, mirrored=True)
+    assert variant.picture_size == 288
+    assert (variant.maxima_shape, variant.pool5_shape) == ((14, 14, 256), (6, 6, 256))
+    assert (variant.windows, variant.looks) == (16, 32)
+    assert variant.window(0) == (slice(0, 11, 2), slice(0, 11, 2))
+    assert variant.window(7) == (slice(1, 12, 2), slice(3, 14, 2))
+    alone = VARIANTS["bvlc"]
+    assert (alone.picture_size, alone.windows, alone.looks) == (227, 1, 1)
+
+
 def test_normalization_goes():
     assert "norm1" in names(build("bvlc"))
     assert not [name for name in names(build("bvlc", lrn=False)) if "norm" in name]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 BITS_LESS = 7
-LARGEST = 0xF7  # 57,344; the next one would be infinite
+LARGEST = 0xF7  # 61,440; the next one would be infinite
 
 
 def encode(values: np.ndarray) -> np.ndarray:

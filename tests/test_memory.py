@@ -1,0 +1,35 @@
+"""How much memory large pictures may take."""
+
+import resource
+
+import pytest
+
+from alexnet_tf.data import memory
+
+
+@pytest.fixture
+def group(tmp_path, monkeypatch):
+    """The file in which a container says what this process may have."""
+    monkeypatch.setattr(memory, "CONTROL_GROUPS", (str(tmp_path / "none"), str(tmp_path / "max")))
+    return tmp_path / "max"
+
+
+def test_a_container_bounds_the_memory(group):
+    group.write_text("123456789\n")
+    assert memory.memory() == 123_456_789
+
+
+def test_a_container_without_a_limit_has_the_machines(group, monkeypatch):
+    group.write_text("max\n")
+    pages = {"SC_PHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}
+    monkeypatch.setattr(memory.os, "sysconf", pages.get)
+    assert memory.memory() == 4_096_000
+
+
+def test_a_limit_of_the_process_bounds_the_memory(group, monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (1 << 20, resource.RLIM_INFINITY))
+    assert memory.memory() == 1 << 20
+
+
+def test_a_quarter_of_it_is_lent_and_no_more_than_two_gigabytes():
+    assert memory.ROOM.size == min(memory.memory() // 4, 2_147_483_648)

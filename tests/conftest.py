@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ from tests.support.site import Site
 # under test would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# What programs remember is for the user's own use of them.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()
 # Started by `make test`, the programs under test would name the commands that make has.
 os.environ.pop("MAKELEVEL", None)
 # The processor must not decide what is computed in, here and in the programs that tests start.

@@ -1,5 +1,6 @@
 """Pictures sorted into folders by their answers: nothing is lost or written over, all is undone."""
 
+import csv
 import errno
 import os
 import shutil
@@ -147,6 +148,115 @@ def test_killed_at_any_moment_it_goes_on_and_loses_nothing(
     assert sorted(contents(photos).values()) == ([] if by == "move" else before)
     assert undo(tmp_path / "sorted")[1] == []
     assert sorted(contents(photos).values()) == before and not contents(tmp_path / "sorted")
+
+
+@pytest.mark.parametrize("by", WAYS)
+def test_a_sorted_folder_that_was_renamed_is_taken_back(photos, tmp_path, by):
+    before = contents(photos)
+    sort(photos, by)
+    (tmp_path / "sorted").rename(tmp_path / "done")
+    assert undo(tmp_path / "done") == (6, [])
+    assert contents(photos) == before and not (tmp_path / "done").exists()
+
+
+def written(folder, *rows, columns=("from", "to", "by", "sha256")):
+    """Write an undo.csv as an earlier version did, or a stranger."""
+    with open(folder / "undo.csv", "w", newline="") as file:
+        csv.writer(file).writerows([columns, *rows])
+
+
+def test_a_forged_list_removes_and_plants_nothing_outside(photos, tmp_path):
+    """Whatever it says; and nobody can give its lines the key that the user's own have."""
+    own, strange = tmp_path / "own.jpg", tmp_path / "strange"
+    (strange / "dog").mkdir(parents=True)
+    (strange / "linked").symlink_to(tmp_path)
+    for path in (own, strange / "cat.jpg", strange / "dog/evil.desktop"):
+        path.write_bytes(b"mine")
+    mine = sha256(b"mine").hexdigest()
+    before = contents(tmp_path)
+    harmless = (
+        (strange / "cat.jpg", own, "copy"),  # removes what is outside
+        (strange / "cat.jpg", "../own.jpg", "copy"),
+        (strange / "cat.jpg", "linked/own.jpg", "copy"),
+        (own, own, "link"),
+        ("cat.jpg", "cat.jpg", "copy"),
+        ("", tmp_path / "empty", "folder"),
+    )
+    (tmp_path / "empty").mkdir()
+    written(strange, *((*row, mine) for row in harmless))
+    reasons = undo(strange)[1]
+    assert len(reasons) == 5 and contents(tmp_path) == before and (tmp_path / "empty").is_dir()
+    planted = (tmp_path / "autostart/evil.desktop", "dog/evil.desktop", "move", mine)
+    for key in ((), ("0" * 64,)):
+        written(
+            strange, (*planted, *key), columns=("from", "to", "by", "sha256", "key")[: 4 + len(key)]
+        )
+        asked = []
+        with pytest.raises(UserError, match=r"was not written by you on this computer"):
+            undo(strange, asked.append)
+        assert asked == [[str(tmp_path / "autostart")]]
+        with pytest.raises(UserError, match=r"was not written by you"):
+            run_verb(predict, "--undo", strange)
+        assert contents(tmp_path) == before
+
+
+def test_going_on_by_a_forged_list_removes_no_picture(photos, tmp_path):
+    (tmp_path / "sorted").mkdir()
+    cat = photos / "cat.jpg"
+    written(tmp_path / "sorted", (cat, cat, "move", sha256(cat.read_bytes()).hexdigest()))
+    before = sorted(contents(photos).values())
+    sort(photos, "move")
+    assert sorted(contents(tmp_path / "sorted").values()) == before
+
+
+@pytest.mark.parametrize("by", ["copy", "move"])
+def test_a_list_of_an_earlier_version_is_gone_on_with_and_taken_back(photos, tmp_path, by):
+    before = contents(photos)
+    sort(photos, by)
+    with open(tmp_path / "sorted/undo.csv", newline="") as file:
+        rows = [row[:4] for row in list(csv.reader(file))[1:]]
+    written(
+        tmp_path / "sorted", *([a, str(tmp_path / "sorted" / b), *rest] for a, b, *rest in rows)
+    )
+    sort(photos, by)
+    assert undo(tmp_path / "sorted", lambda folders: True) == (6, [])
+    assert contents(photos) == before
+
+
+def test_links_are_not_moved_and_nothing_is_moved_then(photos, tmp_path):
+    (photos / "link.jpg").symlink_to(photos / "cat.jpg")
+    before = contents(tmp_path)
+    with pytest.raises(UserError, match=r"link\.jpg: is a link, and --by move moves files"):
+        run_verb(predict, photos, "--sort-into", "sorted", "--by", "move", "--run", "starter")
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("make", ["symlink_to", "write_text"])
+def test_what_is_no_folder_in_a_classs_place_is_refused_at_once(photos, tmp_path, make):
+    (tmp_path / "sorted").mkdir()
+    getattr(tmp_path / "sorted/dog", make)(str(photos))
+    before = contents(tmp_path)
+    with pytest.raises(UserError, match="sorted/dog: is no folder of its own"):
+        sort(photos, "move")
+    assert contents(tmp_path) == before
+
+
+def test_a_move_is_on_the_disk_as_a_line_before_it_is_made(photos, tmp_path, monkeypatch):
+    """Else a power cut could leave pictures moved of which no list tells."""
+    done = []
+
+    def noting(name, function):
+        def call(*words, **options):
+            done.append(os.path.basename(words[0]) if name == "link" else "synced")
+            return function(*words, **options)
+
+        return call
+
+    for name in ("fsync", "link"):
+        monkeypatch.setattr(os, name, noting(name, getattr(os, name)))
+    sort(photos, "move")
+    moved = [place for place, each in enumerate(done) if each.endswith(".jpg")]
+    assert len(moved) == 6 and all(done[place - 1] == "synced" for place in moved)
 
 
 @pytest.mark.parametrize("by", ["move", "copy", "link"])

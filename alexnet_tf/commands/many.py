@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -104,12 +105,20 @@ def take_back(options: argparse.Namespace) -> int:
     """Take back what was sorted; return 2 where that could not be done with all."""
     code = 0
     for directory in [options.sort_into] if options.sort_into else options.pictures:
-        count, reasons = undo(Path(directory))
+        count, reasons = undo(Path(directory), _agrees)
         for reason in reasons:
             print(f"{program.name()}: {printable_lines(reason)}", file=sys.stderr)
             code = 2
         print(f"{directory}: {count:,} taken back, {len(reasons):,} left")
     return code
+
+
+def _agrees(folders: list[str]) -> bool:
+    """Show where a list of somebody else moves files to, and ask whether it may, at a terminal."""
+    print(f"{program.name()}: undo.csv would move files to:", file=sys.stderr)
+    for folder in folders:
+        print(f"  {printable(folder)}", file=sys.stderr)
+    return sys.stdin.isatty() and input("May it? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def choose(options: argparse.Namespace) -> Selection:
@@ -119,6 +128,11 @@ def choose(options: argparse.Namespace) -> Selection:
         print(f"{program.name()}: left out: {left_out(selection.rejected)}", file=sys.stderr)
     if options.sort_into:
         for picture in selection.pictures:
+            if options.by == "move" and os.path.islink(picture):
+                raise UserError(
+                    f"{printable(picture)}: is a link, and --by move moves files themselves; leave "
+                    "it out, or take --by copy"
+                )
             if not is_file_of_its_own(picture):
                 raise UserError(
                     f"{printable(picture)}: is no file of its own here, and goes into no folder; "

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from alexnet_tf.errors import UserError
 from alexnet_tf.exports.undo import (
     MADE,
     UNDO,
@@ -60,12 +61,24 @@ class Sorter:
         """Run a block that may sort; UserError where another process does, or undo.csv is none."""
         is_new = not self.directory.exists()
         with locked(self.directory), journal(self.directory) as self._undo:
+            self._check_folders()
             for step in read_steps(self.directory):
-                self._remember(step)
-            remove_partial_copies(self._steps.values())
+                if not step.reason_against(self.directory):
+                    self._remember(step)
+            remove_partial_copies(self._steps.values(), self.directory)
             if is_new:
                 self._undo.add(made(self.directory))
             yield
+
+    def _check_folders(self) -> None:
+        """Refuse a file or a link in the place of a class's folder: UserError."""
+        for name in (*self._names.values(), self._unsure_name):
+            folder = self.directory / name
+            if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+                raise UserError(
+                    f"{printable(folder)}: is no folder of its own, into which pictures could go; "
+                    "move it away, or name another --sort-into"
+                )
 
     def counts(self) -> dict[str, int]:
         """Count the pictures in each folder."""

@@ -10,6 +10,7 @@ import stat
 import zipfile
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -25,6 +26,8 @@ ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 # What is compressed in these ways is unpacked piece by piece; of other ways a kilobyte may become
 # gigabytes at once.
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# PKWARE's APPNOTE, section 4.4.4: bit 11 says that a name is UTF-8; else it is cp437.
+UTF8 = 1 << 11
 # Linux's NAME_MAX and PATH_MAX leave room for the folder that the files are unpacked into.
 LONGEST_NAME, LONGEST_PATH = 255, 3000
 # Any zip may unpack to so many bytes, however small it is itself.
@@ -56,6 +59,8 @@ def unpack(archive: Path, into: Path, limits: Limits = DEFAULT_LIMITS) -> Path:
     """
     try:
         with open_zip(archive, limits.files) as file:
+            for member in file.infolist():
+                member.filename = _true_name(member)
             members = [member for member in file.infolist() if not member.is_dir()]
             contents = repr([(m.filename, m.file_size, m.CRC) for m in members])
             fingerprint = hashlib.sha256(contents.encode("utf-8", "replace")).hexdigest()[:8]
@@ -69,6 +74,14 @@ def unpack(archive: Path, into: Path, limits: Limits = DEFAULT_LIMITS) -> Path:
         raise too_many_files(archive, limits) from error
     except Exception as error:  # zipfile and zlib raise nearly anything on broken files
         raise UserError(f"{archive}: is not a whole zip file ({error})") from error
+
+
+def _true_name(member: zipfile.ZipInfo) -> str:
+    """Return the name of a member, which macOS writes in UTF-8 without the flag that says so."""
+    if not member.flag_bits & UTF8:
+        with suppress(UnicodeError):
+            return member.filename.encode("cp437").decode()
+    return member.filename
 
 
 def _check_contents(archive: Path, members: list[zipfile.ZipInfo], limits: Limits) -> None:

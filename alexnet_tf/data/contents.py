@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -65,6 +66,23 @@ def is_on_disk(path: str) -> bool:
         return os.path.isfile(shard_of(path) or path)
     except ValueError:
         return False
+
+
+def as_on_disk(path: str) -> str:
+    """Return `path` as it is spelled on the disk, whichever Unicode form either has.
+
+    macOS writes an é as two characters (NFD), others as one (NFC). What is not there stays as is.
+    """
+    if path.isascii() or os.path.lexists(path):
+        return path
+    found = ""
+    for part in Path(path).parts:
+        forms = (part, *(unicodedata.normalize(form, part) for form in ("NFC", "NFD")))
+        ways = (os.path.join(found, form) for form in forms)
+        found = next(filter(os.path.lexists, ways), "")
+        if not found:
+            return path
+    return found
 
 
 def at_once(paths: Iterable[str]) -> int | None:

@@ -24,7 +24,7 @@ from alexnet_tf.data.lists import listed_contents
 from alexnet_tf.data.sources import open_source
 from alexnet_tf.data.split import are_of, hold_out, labelled_twice, number_contents
 from alexnet_tf.errors import UserError
-from alexnet_tf.system.files import write_lines
+from alexnet_tf.system.files import read_lines, write_lines
 from alexnet_tf.system.progress import progress
 from alexnet_tf.system.text import align, printable
 
@@ -140,13 +140,41 @@ def open_dataset(
     table `leave_out` names; what is held out is chosen before. Raises UserError when there is only
     one class, or a class without two different pictures.
     """
-    unwanted: dict[str, str] = {}
-    if leave_out:
-        unwanted = dict.fromkeys(listed_contents(leave_out), f"is named in {leave_out}")
+    unwanted = _unwanted(leave_out, source) if leave_out else {}
     found = open_source(source, limits)
     entries, unreadable = _inspect(found.entries)
-    found = replace(found, entries=in_columns(), rejected=(*found.rejected, *unreadable))
+    notes = (*found.notes, *([_found_of(unwanted, entries, leave_out)] if leave_out else ()))
+    rejected = (*found.rejected, *unreadable)
+    found = replace(found, entries=in_columns(), rejected=rejected, notes=notes)
     return _checked(_split(found, entries, seed, unwanted))
+
+
+def _unwanted(leave_out: str | Path, source: str | Path) -> dict[str, str]:
+    """Read digests and paths of the pictures to leave out, each with the reason.
+
+    The paths may also begin in the folder that is `source` or holds it, or beside that.
+    """
+    path = Path(source).expanduser()
+    folders = (path, path.parent) if path.is_dir() else (path.parent,)
+    unwanted = dict.fromkeys(listed_contents(leave_out, *folders), f"is named in {leave_out}")
+    if not unwanted and not any(map(str.strip, read_lines(leave_out))):
+        raise UserError(f"{leave_out}: is empty; it should name the pictures to leave out")
+    return unwanted
+
+
+def _found_of(unwanted: Mapping[str, str], entries: Columns[Entry], leave_out: str | Path) -> str:
+    """Say how many of the unwanted pictures there are; UserError when there is none of them."""
+    if not unwanted:
+        return f"{printable(leave_out)} names no picture: none is left out"
+    used = (entry for entry in entries if entry.part != TEST)
+    found = {key for entry in used for key in (entry.digest, entry.path) if key in unwanted}
+    if not found:
+        raise UserError(
+            f"{leave_out}: names {len(unwanted)} picture(s), of which none is there; its paths "
+            "should be those of the data, or begin in the folder of the list, in the working "
+            f"directory or in the data's, and {DIGESTS} lie beside it if they have moved"
+        )
+    return f"{printable(leave_out)}: {len(found)} of {len(unwanted)} were found, and are left out"
 
 
 def write_lists(dataset: Dataset, directory: Path) -> None:

@@ -6,10 +6,12 @@ import csv
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 
 from alexnet_tf.errors import UserError
+from alexnet_tf.system.files import read_lines
 
 
 @cache
@@ -26,11 +28,7 @@ def read_classes(path: str | Path) -> list[str]:
     Each line may end with its number, from 0 on, as in categories_places365.txt. Raises UserError
     when the file cannot be read as text or has no line.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as a list of classes ({error})") from error
-    names = [line.strip() for line in lines if line.strip()]
+    names = [normalize("NFC", line.strip()) for line in read_lines(path) if line.strip()]
     if not names:
         raise UserError(f"{path}: is empty; it should have the name of a class in each line")
     parts = [name.rpartition(" ") for name in names]

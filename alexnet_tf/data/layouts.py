@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections import defaultdict
 from pathlib import Path
 
 from alexnet_tf.data.entries import TEST, TRAIN, VALIDATION, Entry, Source, fitted
 from alexnet_tf.data.kinds import is_meant_as_picture
 from alexnet_tf.data.listing import list_files
+from alexnet_tf.data.parts import part_named, preference
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.text import is_printable, printable
-
-# Words in the names of parts, as in "train", "seg_train" and "TrainingSet", and what they mean; of
-# several folders to validate with the first in this order is taken.
-WORDS = {
-    "train": TRAIN, "training": TRAIN, "trainset": TRAIN, "trainingset": TRAIN, "trn": TRAIN,
-    "val": VALIDATION, "validation": VALIDATION, "valid": VALIDATION, "valset": VALIDATION,
-    "validationset": VALIDATION, "dev": VALIDATION, "devset": VALIDATION,
-    "test": TEST, "testing": TEST, "testset": TEST, "testingset": TEST, "tst": TEST,
-}  # fmt: skip
-WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 # Kaggle's cats and dogs; Microsoft spells the classes with capitals.
 KAGGLE_NAME = re.compile(r"(cat|dog)\.\d+\.\w+", re.IGNORECASE)
@@ -36,9 +28,9 @@ def read_layout(folder: Path) -> Source:
     """Label every file below `folder` by Kaggle's names or by the folder of its class.
 
     Folders of classes may lie deeper, below others that hold nothing else, and in the parts of the
-    data: ``train/CLASS``, ``val/CLASS``, ``test/CLASS``, whatever these are called (`WORDS`). Where
-    there is no part to validate with, the one to test with is. Raises NoClasses for folders that
-    look like parts, not classes.
+    data: ``train/CLASS``, ``val/CLASS``, ``test/CLASS``, whatever these are called (`part_named`).
+    Where there is no part to validate with, the one to test with is. Raises NoClasses for folders
+    that look like parts, not classes.
     """
     files, rejected = list_files(folder)
     tree = _Tree(files)
@@ -70,12 +62,6 @@ def read_layout(folder: Path) -> Source:
     return fitted(classes, entries, rejected, notes)
 
 
-def part_named(name: str) -> str | None:
-    """Tell which part of the data a folder or list of that name is; None for any other name."""
-    parts = {WORDS[word.lower()] for word in WORD.findall(name) if word.lower() in WORDS}
-    return parts.pop() if len(parts) == 1 else None
-
-
 def _parts(tree: _Tree, folder: Path) -> dict[str | None, Path]:
     """Find, for each part of the data below `folder`, the folder whose folders are its classes.
 
@@ -89,7 +75,7 @@ def _parts(tree: _Tree, folder: Path) -> dict[str | None, Path]:
     if train:
         parts = _parts(tree, train)  # it may be doubled: training_set/training_set/cats
         classes = tree.classes(parts[TRAIN])
-        for inner in sorted(beside, key=_preference):
+        for inner in sorted(beside, key=lambda folder: preference(folder.name)):
             root = _parts(tree, inner)[TRAIN]
             if inner != train and classes & tree.classes(root):
                 parts.setdefault(part_named(inner.name), root)
@@ -97,13 +83,6 @@ def _parts(tree: _Tree, folder: Path) -> dict[str | None, Path]:
     if len(folders) == 1 and tree.is_labelled(folders[0]):
         return _parts(tree, folders[0])
     return {TRAIN: folder}
-
-
-def _preference(folder: Path) -> int:
-    """Order folders by the first of `WORDS` in their names."""
-    return min(
-        list(WORDS).index(w.lower()) for w in WORD.findall(folder.name) if w.lower() in WORDS
-    )
 
 
 def _check_classes(tree: _Tree, root: Path) -> None:
@@ -177,7 +156,7 @@ class _Tree:
         if self.is_kaggles(root):
             return {f: os.path.basename(f)[:3].lower() for f in self._all(root) if _is_kaggles(f)}
         return {
-            file: KAGGLE_CLASSES.get(folder.name, folder.name)
+            file: KAGGLE_CLASSES.get(folder.name, unicodedata.normalize("NFC", folder.name))
             for folder in self.folders(root)
             for file in self._all(folder)
         }

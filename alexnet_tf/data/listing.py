@@ -37,23 +37,29 @@ MOST_KINDS = 4
 def list_files(folder: str | Path) -> tuple[list[str], list[Rejected]]:
     """List the regular files below `folder`, sorted, and (path, reason) of what is left out.
 
-    Links are followed, and each folder is entered once.
+    Links are followed, and each folder is entered once: by its own name where that is below
+    `folder`, or else by the first link in the order of their names.
     """
     found: list[str] = []
     rejected: list[Rejected] = []
     entered: set[str] = set()
+    ahead = [str(folder)]
 
     def unreadable(error: OSError) -> None:
         rejected.append((str(error.filename), f"cannot be read: {error.strerror}"))
 
-    for where, folders, names in os.walk(folder, followlinks=True, onerror=unreadable):
-        if os.path.realpath(where) in entered:
-            folders.clear()
-            continue
-        entered.add(os.path.realpath(where))
-        folders[:] = [name for name in folders if _is_users(Path(where, name), rejected)]
-        paths = (Path(where, name) for name in names)
-        found += [str(path) for path in paths if _is_users(path, rejected)]
+    while ahead:
+        for where, folders, names in os.walk(ahead.pop(0), onerror=unreadable):
+            if os.path.realpath(where) in entered:
+                folders.clear()
+                continue
+            entered.add(os.path.realpath(where))
+            folders.sort()
+            folders[:] = [name for name in folders if _is_users(Path(where, name), rejected)]
+            paths = (Path(where, name) for name in sorted(names))
+            found += [str(path) for path in paths if _is_users(path, rejected)]
+            ahead += filter(os.path.islink, (os.path.join(where, name) for name in folders))
+        ahead.sort()
     return sorted(found), rejected
 
 

@@ -1,73 +1,153 @@
-"""The rows of a list or a table: which column is the path, which the label, which the part."""
+"""The rows of a list or a table: how they are cut into path, label and part."""
 
 from __future__ import annotations
 
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from alexnet_tf.data.finder import Finder, is_picture
+from alexnet_tf.data.headings import INDEX, LABEL, PATH, choose_columns, role
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import read_lines
-from alexnet_tf.system.text import printable
 
 Row = TypeVar("Row")
 
 LIST_LINE = re.compile(r"(.*\S)[ \t]+(\S+)\s*")
-DELIMITERS, TABLES = ",;\t", (".csv", ".tsv")
-# What columns are called, the preferred ones first, without spaces and underscores.
-PATHS = (
-    "filename", "filenames", "filepath", "filepaths", "file", "path", "imagepath", "imagename",
-    "image", "images", "imageid", "img", "imgname", "imgid", "picture", "photo", "url", "imageurl",
-    "uri", "imageuri", "link", "name", "id",
-)  # fmt: skip
-LABELS = (
-    "label", "labels", "labelname", "class", "classname", "category", "breed", "species", "target",
-    "tag", "type", "y", "classid", "labelid", "categoryid",
-)  # fmt: skip
-PARTS = ("split", "dataset", "set", "subset", "partition", "part")
+DELIMITERS, TABLES = ",;\t|", (".csv", ".tsv")
+# What Excel writes before a table, so that it reads it again.
+SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+# In place of a delimiter where there is but one column: no line may hold it.
+NOWHERE = "\x1f"
 # So many lines, spread over the first of them, are tried to find out where the pictures are.
 SAMPLE, MOST_TRIED = 200, 100_000
 
 
-def read_rows(file: Path, finder: Finder) -> Iterator[tuple[str, str, str | None]]:
-    """Read path, label and, where the table has such a column, the part of each line.
+@dataclass
+class Rows:
+    """What a list or table holds: path, label and part of each of its `rows`.
 
-    Millions of lines would fill the memory: they are read as they are needed.
+    The part is None where nothing says it. `called` is the heading of the labels, `heads` are all,
+    empty where there are none; `notes` say how the table was understood, where that is not plain.
     """
-    delimiter = _delimiter(file)
-    sample = _sample(islice(_rows(file, delimiter), MOST_TRIED))
+
+    rows: Iterator[tuple[str, str, str | None]]
+    called: str = ""
+    heads: tuple[str, ...] = ("", "")
+    notes: list[str] = field(default_factory=list)
+
+
+def read_rows(file: Path, finder: Finder, labelled: bool = True) -> Rows:
+    """Read the rows of `file`, and let `finder` know where its paths begin.
+
+    Millions of lines would fill the memory: they are read as they are needed. Where not `labelled`,
+    the file needs only paths. Raises UserError where it is not plain what is meant.
+    """
+    form = _form(file, finder, labelled)
+    sample = _sample(islice(_cut(file, form), MOST_TRIED))
     if not sample:
-        return
-    choose = _columns_of_table if delimiter else _columns_of_list
-    path, label, part, has_heading = choose(file, sample, finder)
-    rows = _rows(file, delimiter)
-    if has_heading:
-        next(rows)
-    for row in rows:
-        yield row[path], row[label], None if part is None else row[part]
+        return Rows(iter(()))
+    if form is None:
+        return Rows(_rows_of_list(file, sample, finder))
+    choice = choose_columns(file, sample, finder, labelled)
+
+    def rows() -> Iterator[tuple[str, str, str | None]]:
+        for row in islice(_cut(file, form), choice.has_heading, None):
+            path = row[choice.path]
+            if path != path.strip() and not finder.finds(path):
+                path = path.strip()
+            yield path, choice.label(row), choice.part(row)
+
+    heads = tuple(cell.strip() if choice.has_heading else "" for cell in sample[0])
+    return Rows(rows(), choice.called, heads, list(choice.notes))
 
 
-def _delimiter(file: Path) -> str | None:
-    """Tell what separates the columns of a table; None for a list of lines ``path label``."""
-    filled = list(islice((line for line in read_lines(file) if line.strip()), SAMPLE))
-    if file.suffix.lower() in TABLES:
-        first = filled[0] if filled else ""
-        best = max(DELIMITERS, key=first.count)
-        return best if best in first else None
-    matches = [LIST_LINE.fullmatch(line) for line in filled]
-    if all(match and match[1][-1] not in DELIMITERS for match in matches):
-        return None
-    return next((d for d in DELIMITERS if filled and all(d in line for line in filled)), None)
+def _rows_of_list(
+    file: Path, sample: list[Sequence[str]], finder: Finder
+) -> Iterator[tuple[str, str, None]]:
+    """Read lines ``path label``; the first may be one of headings."""
+    first = sample[0]
+    finder.settle(path for path, _ in sample)
+    headings = role(first[0]) in (PATH, INDEX) and role(first[1]) == LABEL
+    start = headings and not finder.finds(first[0])
+    return ((path, label, None) for path, label in islice(_cut(file, None), start, None))
 
 
-def _rows(file: Path, delimiter: str | None) -> Iterator[Sequence[str]]:
+def _form(file: Path, finder: Finder, labelled: bool) -> dict[str, Any] | None:
+    """Find how the lines are cut: as `csv` has it, or None for lines ``path label``.
+
+    Where several ways give each row as many cells, it is that in which more cells name pictures.
+    """
+    is_table = file.suffix.lower() in TABLES
+    lines = list(islice((line for line in read_lines(file) if line.strip()), SAMPLE))
+    said = SEPARATOR.fullmatch(lines[0]) if lines else None
+    delimiters = said[1] if said else DELIMITERS if is_table else "\t,;|"
+    text = "\n".join(lines)
+    tables = [_dialect(delimiter, text) for delimiter in delimiters if delimiter in text]
+    is_list = not said and all(map(LIST_LINE.fullmatch, lines))
+    forms = [form for form in tables if _is_regular(file, form)]
+    if is_list and not is_table:
+        tabs = [form for form in forms if form["delimiter"] == "\t"]
+        others = [form for form in forms if form not in tabs]
+        forms = [*tabs, None, *others]
+    if not labelled:
+        forms += filter(partial(_is_regular, file, least=1), [_dialect(NOWHERE, text)])
+    if len(forms) > 1:
+        return max(forms, key=lambda form: _pictures_in(file, form, finder))
+    if forms or not is_table:
+        return forms[0] if forms else None
+    if tables:
+        return max(tables, key=lambda form: lines[0].count(form["delimiter"]))
+    return None if is_list else _dialect(",", text)
+
+
+def _dialect(delimiter: str, text: str) -> dict[str, Any]:
+    """Tell how cells are quoted in the lines `text`, and quotes in them escaped."""
+    d = re.escape(delimiter)
+    enclosed = [rf"(^|{d})[ ]*{q}([^{q}\n]|{q}{q})*{q}[ ]*({d}|$)" for q in "\"'"]
+    double, single = (re.search(pattern, text, re.MULTILINE) for pattern in enclosed)
+    quote = "'" if single and not double else '"'
+    special = re.findall(r"\\(.?)", text, re.DOTALL)
+    escaped = {*special} <= {quote, delimiter, "\\", "\n"} and {*special} & {quote, delimiter}
+    return {
+        "delimiter": delimiter,
+        "quotechar": quote,
+        "escapechar": "\\" if escaped else None,
+        "doublequote": not (escaped and quote in special),
+        "skipinitialspace": f"{delimiter} {quote}" in text,
+        "strict": True,
+    }
+
+
+def _is_regular(file: Path, form: dict[str, Any], least: int = 2) -> bool:
+    """Tell whether the first rows have as many cells, `least` or more."""
+    try:
+        widths = {len(row) for row in islice(_cut(file, form), SAMPLE)}
+    except UserError:
+        return False
+    return len(widths) == 1 and min(widths) >= least
+
+
+def _pictures_in(file: Path, form: dict[str, Any] | None, finder: Finder) -> tuple[int, int]:
+    """Count the names of pictures, on the disk and at all, in the best column of the first rows."""
+    rows = list(islice(_cut(file, form), SAMPLE))
+    columns = [[cell.strip() for cell in column] for column in zip(*rows)]
+    if form is None:
+        del columns[1:]  # the path of 'path label'
+    looks = [(sum(map(is_picture, column)), column) for column in columns]
+    most, best = max(looks, default=(0, []), key=lambda each: each[0])
+    return finder.survey(best, guess=False).exact, most
+
+
+def _cut(file: Path, form: dict[str, Any] | None) -> Iterator[Sequence[str]]:
     """Read the cells of each line of a table, or path and label of each line of a list."""
-    if delimiter:
-        yield from _rows_of_table(file, delimiter)
+    if form is not None:
+        yield from _cut_table(file, form)
         return
     for number, line in enumerate(read_lines(file), 1):
         match = LIST_LINE.fullmatch(line)
@@ -77,23 +157,31 @@ def _rows(file: Path, delimiter: str | None) -> Iterator[Sequence[str]]:
             raise UserError(f"{file}, line {number}: should be 'path label', but is '{line[:200]}'")
 
 
-def _rows_of_table(file: Path, delimiter: str) -> Iterator[Sequence[str]]:
-    reader = csv.reader(read_lines(file), delimiter=delimiter, skipinitialspace=True)
+def _cut_table(file: Path, form: dict[str, Any]) -> Iterator[Sequence[str]]:
+    lines = (line + "\n" for line in read_lines(file))  # a quoted cell may have several
+    first = next(lines, "")
+    skipped = bool(SEPARATOR.fullmatch(first.strip()))
+    reader = csv.reader(lines if skipped else chain((first,), lines), **form)
     width = None
     try:
-        for number, row in enumerate(filter(any, reader), 1):
+        for row in reader:
+            if not any(row):
+                continue
             width = width or len(row)
             if len(row) != width:
                 raise UserError(
-                    f"{file}, line {number}: has {len(row)} columns, but the first has {width}"
+                    f"{file}, line {reader.line_num + skipped}: has {len(row)} columns, but the "
+                    f"first has {width}"
                 )
-            yield [cell.strip() for cell in row]
+            yield row
     except csv.Error as error:
-        raise UserError(f"{file}, line {reader.line_num}: is no table ({error})") from error
+        raise UserError(
+            f"{file}, line {reader.line_num + skipped}: is no table ({error})"
+        ) from error
 
 
 def _sample(rows: Iterable[Row]) -> list[Row]:
-    """Choose at least `SAMPLE` of the rows, where there are so many, spread over all."""
+    """Choose at least `SAMPLE` of the rows, the first among them, spread over all."""
     kept: list[Row] = []
     step = 1
     for number, row in enumerate(rows):
@@ -102,40 +190,3 @@ def _sample(rows: Iterable[Row]) -> list[Row]:
         if len(kept) > 2 * SAMPLE:
             kept, step = kept[::2], 2 * step
     return kept
-
-
-def _columns_of_list(
-    file: Path, sample: list[Sequence[str]], finder: Finder
-) -> tuple[int, int, None, bool]:
-    first = sample[0]
-    finder.column_of_paths([[path for path, _ in sample]])
-    is_heading = _column(first, PATHS) == 0 and _column(first, LABELS) == 1
-    return 0, 1, None, is_heading and not finder.finds(first[0])
-
-
-def _columns_of_table(
-    file: Path, sample: list[Sequence[str]], finder: Finder
-) -> tuple[int, int, int | None, bool]:
-    """Find the columns of path, label and part, and whether the first line is one of headings."""
-    first = sample[0]
-    path = finder.column_of_paths(list(zip(*sample)))
-    path = _column(first, PATHS) if path is None else path
-    path = 0 if path is None else path
-    head = first if not finder.finds(first[path]) and not is_picture(first[path]) else None
-    label = _column(head, LABELS) if head else None
-    if label in (None, path):
-        others = [column for column in range(len(first)) if column != path]
-        if len(others) != 1:
-            raise UserError(
-                f"{file}: has the columns {', '.join(map(printable, first))}; which one is the "
-                "label? Call it 'label', or leave two columns, path and label"
-            )
-        (label,) = others
-    part = _column(head, PARTS) if head else None
-    return path, label, part, bool(head)
-
-
-def _column(row: Sequence[str | None], names: Sequence[str]) -> int | None:
-    """Find the column with the first of `names` that there is."""
-    plain = [re.sub(r"[\W_]+", "", cell or "").casefold() for cell in row]
-    return next((plain.index(name) for name in names if name in plain), None)

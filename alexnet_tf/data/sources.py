@@ -113,9 +113,9 @@ def _open_folder(folder: Path) -> Source:
     except NoClasses as error:
         found, problem = None, error
     if problem or len(found.classes) < 2:
-        lists = find_lists(folder)
+        lists, notes = find_lists(folder)
         if lists:
-            return read_lists(*lists)
+            return read_lists(*lists, notes=notes)
     if problem:
         raise problem
     return found

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alexnet_tf.data.contents import is_on_disk
+from alexnet_tf.data.contents import as_on_disk
+from alexnet_tf.data.finder import HERE, Finder
 from alexnet_tf.data.kinds import FORMATS, SUFFIXES, is_meant_as_picture, kind_of_file
 from alexnet_tf.data.listing import Rejected
-from alexnet_tf.data.lists import read_list
-from alexnet_tf.data.records import SUFFIX, shard_of
-from alexnet_tf.data.rows import DELIMITERS, LIST_LINE, TABLES
+from alexnet_tf.data.lists import read_paths
+from alexnet_tf.data.records import SUFFIX
+from alexnet_tf.data.rows import LIST_LINE, SAMPLE, TABLES
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import find_pictures
 from alexnet_tf.system.files import read_lines
@@ -34,7 +35,7 @@ class Shard:
 
     def has(self, name: str) -> bool:
         """Tell whether the picture `name` is in this part."""
-        digest = hashlib.sha256(os.fsencode(name)).digest()
+        digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
         return int.from_bytes(digest[:8], "big") % self.count == self.index - 1
 
 
@@ -82,8 +83,9 @@ def _place(file: str, path: str, spelled: str) -> str:
 
 def _paths(name: str, rejected: list[Rejected]) -> Iterator[tuple[str, str]]:
     """Yield (how it was spelled, path) of the files and folders that `name` means."""
+    name = as_on_disk(name)
     if name == STDIN:
-        yield from ((each, each) for each in _standard_input())
+        yield from ((each, as_on_disk(each)) for each in _standard_input())
     elif _is_list(name):
         yield from _in_list(Path(name))
     elif glob.has_magic(name) and not os.path.lexists(name):
@@ -105,27 +107,30 @@ def _is_list(name: str) -> bool:
 
 
 def _in_list(file: Path) -> Iterator[tuple[str, str]]:
-    """Yield each name of a list or table, and its path: from here, or else from the list."""
-    lines = [line for line in read_lines(file) if line.strip()]
-    if file.suffix.lower() in TABLES and lines and {*DELIMITERS} & {*lines[0]}:
-        names = [path for path, _ in read_list(file)]
-    else:
-        names = [_without_label(line, file.parent) for line in lines]
-    return ((name, _where(name, file.parent)) for name in names)
+    """Yield each name of a list or table, and its path, as lists to train with have them."""
+    if file.suffix.lower() in TABLES:
+        return iter(read_paths(file))
+    finder = Finder(file)
+    lines = [line.strip() for line in read_lines(file) if line.strip()]
+    finder.settle(lines[:SAMPLE])
+    if finder.folder == HERE:  # or they all have labels
+        finder.settle(_without_label(line, finder) for line in lines[:SAMPLE])
+    names = [_without_label(line, finder) for line in lines]
+    return ((name, _where(name, finder)) for name in names)
 
 
-def _without_label(line: str, folder: Path) -> str:
+def _without_label(line: str, finder: Finder) -> str:
     """Take the path of a line, which may have a label behind it."""
     match = LIST_LINE.fullmatch(line)
-    if not match or line.lower().endswith(SUFFIXES) or os.path.exists(_where(line, folder)):
-        return line.strip()
-    return match[1].strip()
+    if not match or line.lower().endswith(SUFFIXES) or os.path.exists(_where(line, finder)):
+        return line
+    return (line.partition("\t")[0] if line.count("\t") == 1 else match[1]).strip()
 
 
-def _where(name: str, folder: Path) -> str:
-    beside = os.path.join(folder, name)
-    is_there = is_on_disk if shard_of(name) else os.path.lexists
-    return beside if not is_there(name) and is_there(beside) else name
+def _where(name: str, finder: Finder) -> str:
+    """Return where a picture of the list is, or a folder of them, which may lie beside it."""
+    place, beside = finder(name), os.path.join(finder.file.parent, name)
+    return beside if not os.path.lexists(place) and os.path.isdir(beside) else place
 
 
 def _matches(pattern: str, rejected: list[Rejected]) -> list[str]:

@@ -209,9 +209,9 @@ def _of_newcomers(job: Job, count: int) -> list[str]:
 def _of_listed(job: Job) -> list[str]:
     """Say which pictures are trained on although they are in the list of those to leave out."""
     leave_out, dataset = job.settings.leave_out, job.dataset
-    unwanted = listed_contents(leave_out) if leave_out and Path(leave_out).is_file() else set()
+    unwanted = listed_contents(leave_out) if leave_out and Path(leave_out).is_file() else {}
     count = sum(
-        bool(unwanted & {picture.digest, picture.path})
+        picture.digest in unwanted or picture.path in unwanted
         for picture in (*dataset.train, *dataset.validation)
     )
     if not count:

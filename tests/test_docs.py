@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from alexnet_tf.__main__ import MIXED, VERBS
+from alexnet_tf.__main__ import VERBS
+from alexnet_tf.commands import cli
 from tests.support.pages import PAGES, commands, figures, sections
 from tests.support.places import ROOT
 from tests.tools.help import PAGE, help_page
@@ -76,7 +77,7 @@ def parse(verb: str, words: list[str], **wanted: bool) -> None:
     parser = argparse.ArgumentParser(exit_on_error=False)
     import_module(f"alexnet_tf.commands.{verb}").add_arguments(parser, **wanted)
     if words and words != ["--help"]:
-        (parser.parse_intermixed_args if verb in MIXED else parser.parse_args)(words)
+        cli.parse(parser, words)
 
 
 @pytest.mark.parametrize("command", [each for each in COMMANDS if not each.startswith("make ")])

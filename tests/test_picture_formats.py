@@ -216,6 +216,16 @@ def test_a_jpeg_is_as_large_as_what_its_decoder_keeps_of_it(tmp_path, monkeypatc
         load_image(tmp_path / "a.jpg")
 
 
+@pytest.mark.parametrize(("limit", "is_read"), [(300 * 260, True), (300 * 260 - 1, False)])
+def test_a_picture_may_have_as_many_pixels_as_the_limit(tmp_path, monkeypatch, limit, is_read):
+    monkeypatch.setattr("alexnet_tf.data.decoding.MAX_PIXELS", limit)
+    two_colors().save(tmp_path / "a.png")
+    if is_read:
+        return assert_red_then_blue(load_image(tmp_path / "a.png"))
+    with pytest.raises(ImageError, match=f"has more than {limit:,} pixels"):
+        load_image(tmp_path / "a.png")
+
+
 @pytest.mark.parametrize(("width", "words"), [(16_383, IS_BROKEN), (16_384, IS_TOO_LARGE)])
 def test_of_a_progressive_jpeg_three_times_the_pixels_may_be_kept(
     tmp_path, monkeypatch, width, words

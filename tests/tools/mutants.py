@@ -33,7 +33,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 # Lines of: path, 'line before → line after', reason; with tabs between.
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.tsv")
-IMPORTED_ONCE = ("tensorflow", "keras", "PIL.Image", "sklearn.metrics", "playwright.sync_api")
+IMPORTED_ONCE = (
+    *("tensorflow", "keras", "sklearn.metrics", "PIL.Image", "playwright.sync_api"),
+    *("hypothesis.internal.observability", "anyio.pytest_plugin", "anyio._core._sockets"),
+)
 # The test or fixture that runs, for its children to know.
 RUNNING = "MUTANTS_RUNNING"
 

@@ -1,5 +1,6 @@
 """The interface over HTTP, as a program asks it."""
 
+import argparse
 import base64
 import io
 import re
@@ -248,6 +249,84 @@ def test_pages_of_other_sites_may_not_ask_unless_they_are_named(ask, photos):
     assert said.headers["access-control-allow-origin"] == "https://example.org"
     other = client.get("/v1/networks", headers={"host": "localhost", "origin": "https://evil.org"})
     assert "access-control-allow-origin" not in other.headers
+
+
+@pytest.mark.parametrize("path, method", [("/v1/predict", "POST"), ("/v1/lessons/x", "DELETE")])
+def test_a_page_of_a_site_that_is_named_may_ask_as_browsers_do(ask, path, method):
+    client = ask(origins=("https://example.org",), limits=Limits(bytes=1000))
+    asked = {"access-control-request-method": method, "origin": "https://example.org"}
+    asked["access-control-request-headers"] = "authorization,content-type"
+    said = client.options(path, headers=asked)
+    assert said.status_code == 200
+    assert method in said.headers["access-control-allow-methods"].split(", ")
+    assert client.options(path, headers=asked | {"origin": "https://evil.org"}).status_code == 400
+    told = {"origin": "https://example.org", "content-type": "application/json"}
+    refused = client.post("/v1/predict", content=b"x" * 2000, headers=told)
+    assert refused.status_code == 413  # and its page may read why
+    assert refused.headers["access-control-allow-origin"] == "https://example.org"
+
+
+@pytest.mark.parametrize("hosts", [(), ("localhost",)])
+@pytest.mark.parametrize(
+    "header, value",
+    [
+        *(("host", value) for value in (
+            "[ bad", "[", "[::1", "::1", "[::g]", "localhost:x", "localhost:99999", "a b", "a/b",
+            "evil@localhost", "localhost@evil", "localhost:80:80", "h\xe9", "a?b", "a#b", "a\\b",
+        )),
+        *(("origin", value) for value in (
+            "http://[", "http://[::g]", "http://localhost:x", "localhost", "", "http://a/b",
+            "http://a b", "http://evil@localhost", "http://localhost, http://evil", "://a", "\xff",
+        )),
+    ],
+)  # fmt: skip
+def test_a_header_that_names_no_host_is_refused(ask, hosts, header, value):
+    headers = {"host": "localhost"} | {header: value.encode("latin-1")}
+    for method in ("GET", "POST"):
+        said = ask(hosts=hosts).request(method, "/v1/networks", headers=headers)
+        assert (said.status_code, "names no host" in said.text) == (400, True)
+
+
+def test_a_page_of_its_own_may_ask_however_browsers_spell_its_address(ask, photos):
+    client = ask()
+    for host, origin in (
+        ("Example.org:80", "http://example.org"),
+        ("example.org", "http://example.org:80"),
+        ("example.org", "https://example.org"),  # behind what speaks TLS for it
+        ("[::1]:8080", "http://[::1]:8080"),
+    ):
+        told = {"host": host, "origin": origin, "sec-fetch-site": "same-origin"}
+        said = client.post("/v1/predict", files=form(photos[0]), headers=told)
+        assert said.status_code == 200, (host, origin)
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_browser_that_names_no_origin_says_that_it_is_another_sites(ask, site):
+    said = ask().post("/v1/predict", content=b"", headers={"sec-fetch-site": site})
+    assert said.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "word, origin",
+    [
+        ("https://Example.org/", "https://example.org"),
+        ("http://example.org:80", "http://example.org"),
+        ("https://example.org:8443", "https://example.org:8443"),
+    ],
+)
+def test_a_site_is_taken_as_browsers_spell_it(word, origin):
+    parser = argparse.ArgumentParser()
+    serve.add_arguments(parser)
+    assert parser.parse_args(["--cors", word]).cors == [origin]
+
+
+@pytest.mark.parametrize("word", ["example.org", "*", "http://[", "https://a.org/x", "http://a:x"])
+def test_what_is_no_site_is_refused(word, capsys):
+    parser = argparse.ArgumentParser()
+    serve.add_arguments(parser)
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--cors", word])
+    assert "is no site; name one as in https://example.org" in capsys.readouterr().err
 
 
 def test_every_answer_tells_browsers_to_be_strict(ask):

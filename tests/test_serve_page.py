@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,17 @@ def server(material, tmp_path_factory):
     told = ("starter", "--weights", weights, "--variant", "caffenet")
     with serving(tmp_path_factory.mktemp("served"), *told) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory):
+    """A server that only this computer reaches, and one that others do, by their hosts."""
+    folder = tmp_path_factory.mktemp("hosts")
+    with (
+        serving(folder, "starter") as own,
+        serving(folder, "starter", "--host", "0.0.0.0", ALEXNET_TF_TOKEN="secret") as others,
+    ):
+        yield {"localhost": own, "0.0.0.0": others}
 
 
 @pytest.fixture
@@ -159,3 +171,34 @@ def test_the_page_speaks_the_readers_language(opened, language, title, tab):
     assert opened.get_by_role("heading", level=1).inner_text() == title
     assert opened.get_by_role("tab").first.inner_text() == tab
     assert opened.evaluate("document.documentElement.lang") == language
+
+
+@pytest.mark.parametrize(
+    "host, language, words",
+    [
+        ("localhost", "en", "Your pictures stay on this computer"),
+        ("localhost", "de", "Deine Bilder bleiben auf diesem Rechner"),
+        ("localhost", "zh", "您的图片只保存在这台电脑"),
+        (
+            "0.0.0.0",
+            "en",
+            "Your pictures are sent to the computer that serves this page (127.0.0.1:",
+        ),
+        (
+            "0.0.0.0",
+            "de",
+            "Deine Bilder gehen an den Rechner, von dem diese Seite kommt (127.0.0.1:",
+        ),
+        ("0.0.0.0", "zh", "您的图片会发送到提供此页面的电脑（127.0.0.1:"),
+    ],
+)
+def test_the_page_says_where_pictures_are_kept_how_long_and_how_many(
+    page, servers, host, language, words
+):
+    page.goto(servers[host].url.replace("0.0.0.0", "127.0.0.1"))
+    page.locator("#language").select_option(language)
+    page.get_by_role("tab").nth(1).click()
+    said = page.locator("#kept").inner_text()
+    assert said.startswith(words)
+    thousands = "2.000" if language == "de" else "2,000"
+    assert re.findall(r"[\d.,]*\d", said)[-5:] == ["60", "8", "50", thousands, "1"]

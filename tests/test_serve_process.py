@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import signal
 import socket
 import threading
+import time
 import zipfile
 
 import pytest
@@ -102,7 +104,8 @@ def test_beyond_loopback_nobody_teaches_without_a_token(trained_run, tmp_path):
         assert server.get("/healthz").status_code == 200
 
 
-def test_asked_to_end_it_finishes_what_it_has(trained_run, faces, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_asked_to_end_it_finishes_what_it_has(trained_run, faces, tmp_path, number):
     photos = [faces / f"cat.{n}.jpg" for n in range(30)]
     with serving(tmp_path, trained_run, TMPDIR=str(tmp_path)) as server:
         assert list(tmp_path.glob("alexnet_tf-lessons-*"))
@@ -110,7 +113,7 @@ def test_asked_to_end_it_finishes_what_it_has(trained_run, faces, tmp_path):
         asking = threading.Thread(target=lambda: answers.append(server.predict(*photos)))
         asking.start()
         wait_until(lambda: " 30" in waiting(server))
-        server.stop()
+        server.stop(number)
         asking.join()
         assert len(answers[0].json()["answers"]) == 30
         assert server.process.wait() == 143
@@ -141,6 +144,45 @@ def test_who_begins_a_request_and_never_ends_it_is_sent_away(monkeypatch):
         assert slow.recv(100) == b""
     server.should_exit = True
     thread.join()
+
+
+@pytest.mark.parametrize("pause", [None, 0.05])
+def test_who_reads_nothing_of_an_answer_is_sent_away_and_who_reads_slowly_is_not(
+    monkeypatch, pause
+):
+    monkeypatch.setattr(protocol, "SECONDS", 0.4)
+    body = b"x" * (1 << 24)  # more than the kernel keeps
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+    config = uvicorn.Config(app, port=0, http=protocol.Protocol, lifespan="off", log_level="error")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_until(lambda: server.started)
+    with socket.create_connection(server.servers[0].sockets[0].getsockname()) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        wait_until(lambda: server.server_state.connections)
+        read = 0
+        while pause and (piece := client.recv(1 << 18)):
+            read += len(piece)
+            time.sleep(pause)
+        wait_until(lambda: not server.server_state.connections)
+        assert not pause or read > len(body)
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.mark.parametrize("host", ["LocalHost", "127.0.0.2", "::1"])
+def test_on_whatever_loopback_address_it_names_its_own_and_answers_to_no_others(tmp_path, host):
+    if host == "::1" and not socket.has_dualstack_ipv6():
+        pytest.skip("needs IPv6")
+    with serving(tmp_path, "starter", "--host", host) as server:
+        assert server.get("/v1/networks").json()["lessons"]
+        rebound = server.get("/v1/networks", headers={"host": "rebound.example"})
+        assert rebound.status_code == 421
 
 
 def waiting(server) -> str:

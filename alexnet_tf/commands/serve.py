@@ -5,10 +5,16 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
+from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -25,6 +31,8 @@ from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights.loading import find_weights, read_weights_file
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from alexnet_tf.serving.application import Served
     from alexnet_tf.serving.networks import Network
 
@@ -33,6 +41,7 @@ PACKAGES = {"fastapi": "fastapi", "uvicorn": "uvicorn", "python_multipart": "pyt
 TOKEN = "ALEXNET_TF_TOKEN"
 IMAGENET_CLASSES = 1000
 DEFAULT_SETTINGS = Settings()
+PORTS = {"http": 80, "https": 443}
 # Seconds that a shutdown waits for what is still being answered.
 PATIENCE = 30
 
@@ -65,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cors",
         action="append",
         default=[],
+        type=_origin,
         metavar="ORIGIN",
         help="let pages of this site ask, such as https://example.org (none)",
     )
@@ -97,21 +107,42 @@ def run(options: argparse.Namespace) -> int:
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it remarks on broken forms
     from alexnet_tf.serving.application import make_app
     from alexnet_tf.serving.protocol import Protocol
+    from alexnet_tf.serving.teacher import folder_of_lessons
 
     listening = _listen(options.host, options.port)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            make_app(_served(options)),
-            http=Protocol,
-            ws="none",
-            log_level="error",
-            server_header=False,
-            timeout_graceful_shutdown=PATIENCE,
+    address, port, *_ = listening.getsockname()
+    is_local = _is_loopback(address)
+    teaches = is_local or os.environ.get(TOKEN)
+    with folder_of_lessons() if teaches else nullcontext() as folder:
+        server = uvicorn.Server(
+            uvicorn.Config(
+                make_app(_served(options, is_local, folder)),
+                http=Protocol,
+                ws="none",
+                log_level="error",
+                server_header=False,
+                timeout_graceful_shutdown=PATIENCE,
+            )
         )
-    )
-    print(f"open http://{options.host}:{listening.getsockname()[1]}/", flush=True)
-    server.run([listening])
+        print(f"open http://{_url_host(options.host)}:{port}/", flush=True)
+        with _hung_up(server):
+            server.run([listening])
     return 0 if server.started else 1
+
+
+@contextmanager
+def _hung_up(server: uvicorn.Server) -> Iterator[None]:
+    """Run a block in which a closed terminal ends the server as SIGTERM does."""
+    number = getattr(signal, "SIGHUP", None)
+    before = number and signal.getsignal(number)
+    if before in (None, signal.SIG_IGN):  # on Windows, and under nohup
+        yield
+        return
+    signal.signal(number, lambda _, frame: server.handle_exit(signal.SIGTERM, frame))
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -121,24 +152,51 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=min(families))
     except (OSError, OverflowError) as error:
         raise UserError(
-            f"{printable(host)}:{port}: nobody can be listened to there ({error}); another program "
+            f"{_url_host(host)}:{port}: nobody can be listened to there ({error}); another program "
             "may be, so give another --port, or a --host of this machine"
         ) from error
 
 
-def _served(options: argparse.Namespace) -> Served:
-    """Open what the options name."""
+def _is_loopback(address: str) -> bool:
+    """Tell whether only this computer reaches an address, 127.0.0.1, ::1 and their like."""
+    found = ip_address(address.partition("%")[0])
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
+
+
+def _url_host(host: str) -> str:
+    """Spell a host as addresses of pages do."""
+    return f"[{printable(host)}]" if ":" in host else printable(host)
+
+
+def _origin(text: str) -> str:
+    """Read what --cors names, and spell it as browsers do."""
+    try:
+        scheme, netloc, *rest = urlsplit(text.lower().removesuffix("/"))
+        port = urlsplit(text).port
+    except ValueError:
+        scheme = netloc = ""
+    if not (scheme and netloc) or any(rest):
+        raise argparse.ArgumentTypeError(
+            f"{printable(text)} is no site; name one as in https://example.org"
+        )
+    return (
+        f"{scheme}://{netloc.removesuffix(f':{port}') if port == PORTS.get(scheme, 0) else netloc}"
+    )
+
+
+def _served(options: argparse.Namespace, is_local: bool, folder: Path | None) -> Served:
+    """Open what the options name; what is taught is kept in `folder`, without which nobody is."""
     from alexnet_tf.serving.answers import LookAlikes
     from alexnet_tf.serving.application import Served
     from alexnet_tf.serving.guard import LOOPBACK
-    from alexnet_tf.serving.lessons import Teacher
     from alexnet_tf.serving.limits import Limits
+    from alexnet_tf.serving.teacher import Teacher
 
     weights, variant = _weights(options)
-    is_local, token = options.host in LOOPBACK, os.environ.get(TOKEN)
-    if not is_local and not token:
+    if not folder:
         print(
-            f"alexnet_tf: without a token ({TOKEN}) nobody is taught at {options.host}, only asked",
+            f"alexnet_tf: without a token ({TOKEN}) nobody is taught at {printable(options.host)}, "
+            "only asked",
             file=sys.stderr,
         )
     networks = _networks(options.runs)
@@ -147,11 +205,11 @@ def _served(options: argparse.Namespace) -> Served:
         networks,
         _imagenet(weights, variant),
         index,
-        Teacher(teach.command(weights, variant)) if is_local or token else None,
+        Teacher(teach.command(weights, variant, folder), folder) if folder else None,
         Limits(options.megabytes << 20, options.pictures, options.waiting, options.rate),
-        LOOPBACK if is_local else (),
+        tuple(dict.fromkeys((*LOOPBACK, options.host.lower()))) if is_local else (),
         tuple(options.cors),
-        token,
+        os.environ.get(TOKEN),
     )
 
 

@@ -1,7 +1,8 @@
 """``python -m alexnet_tf.commands.teach``: the process that trains for the page of ``serve``.
 
 It reads orders as lines of JSON, ``{"order": "look" or "train", "folder": …, "run": …}``, answers
-each with one, ``{"error": "", "by_user": false}``, and ends with its input.
+each with one, ``{"error": "", "by_user": false}``, before which others, ``{"at_work": …}``, tell of
+what it does, and ends with its input: then the server is dead, and what it kept is deleted.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from alexnet_tf.commands import cli
@@ -32,23 +36,48 @@ LESSON = RECIPES["head"] | {
 }  # fmt: skip
 
 
-def command(weights: str, variant: str) -> dict[str, Any]:
-    """Return what `subprocess` is told to start this process, to train on such weights."""
-    return children.python("-m", "alexnet_tf.commands.teach", weights, variant)
+def command(weights: str, variant: str, kept: Path) -> dict[str, Any]:
+    """Return what `subprocess` is told to start this process, to train on such weights what is in
+    the folder `kept`."""
+    return children.python("-m", "alexnet_tf.commands.teach", weights, variant, kept)
 
 
 def main() -> None:
     """Carry out orders until there are no more."""
-    weights, variant = sys.argv[1:]
+    weights, variant, kept = sys.argv[1:]
+    orders: SimpleQueue[str] = SimpleQueue()
+    threading.Thread(target=_listen, args=(orders, Path(kept)), daemon=True).start()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever else is printed is no answer
     import_tensorflow()
     import alexnet_tf.training.loop  # noqa: F401 - now, while pictures are chosen
 
-    for line in sys.stdin:
-        told = json.loads(line)
-        answer = _carry_out(told, weights, variant)
-        print(json.dumps(answer), file=answers, flush=True)
+    def say(told: dict[str, Any]) -> None:
+        print(json.dumps(told), file=answers, flush=True)
+
+    LOG.addHandler(_Told(say))
+    while True:
+        say(_carry_out(json.loads(orders.get()), weights, variant))
+
+
+def _listen(orders: SimpleQueue[str], kept: Path) -> None:
+    """Pass orders on, whatever is being done; end it all when who gives them has ended."""
+    with open(os.dup(0), encoding="utf-8") as lines:
+        for line in lines:
+            orders.put(line)
+    shutil.rmtree(kept, ignore_errors=True)
+    os._exit(1)
+
+
+class _Told(logging.Handler):
+    """Says what is logged, by which is known that the work goes on."""
+
+    def __init__(self, say: Callable[[dict[str, Any]], None]):
+        super().__init__(logging.INFO)
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._say({"at_work": record.getMessage()})
 
 
 def _carry_out(told: dict[str, str], weights: str, variant: str) -> dict[str, Any]:

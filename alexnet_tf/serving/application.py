@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncIterator, Mapping, Sequence
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from fastapi.responses import (
+    FileResponse,
+    JSONResponse,
+    PlainTextResponse,
+    Response,
+    StreamingResponse,
+)
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
@@ -20,14 +29,18 @@ from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.serving import described
 from alexnet_tf.serving.answers import LookAlikes, explanation
 from alexnet_tf.serving.guard import Guard
-from alexnet_tf.serving.lessons import MOST_CLASSES, Lessons, Teacher
+from alexnet_tf.serving.lessons import MOST_CLASSES, Conflict, Gone, Lesson, Lessons
 from alexnet_tf.serving.limits import Limits, Load
 from alexnet_tf.serving.metrics import Metrics
 from alexnet_tf.serving.networks import Asker, Network
 from alexnet_tf.serving.requests import json_of, pictures_of, unreadable
+from alexnet_tf.serving.teacher import Teacher
 
 PAGE = Path(__file__).with_name("page")
 TOP, MOST_TOP = 5, 1000
+STATUSES = {Gone: 404, Conflict: 409, UserError: 422, RunError: 500}
+# Bytes of a file that are sent at once.
+PIECE = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -35,8 +48,9 @@ class Served:
     """What a server has: networks, the first of which is asked unless another is named; a network
     of ImageNet's classes; an index of look-alikes; who trains; and who may ask.
 
-    `hosts` are the names it answers as, any where there are none; `origins` the sites whose pages
-    may ask it. With a `token` lessons are for those who know that.
+    `hosts` are the names it answers as where only this computer reaches it, any where there are
+    none; `origins` the sites whose pages may ask it. With a `token` lessons are for those who know
+    that.
     """
 
     networks: Sequence[Network]
@@ -57,9 +71,11 @@ def make_app(served: Served) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if lessons:
+            lessons.open()
         yield
         if lessons:
-            lessons.close()
+            await lessons.close()
         asker.close()
 
     app = FastAPI(
@@ -76,26 +92,28 @@ def make_app(served: Served) -> FastAPI:
     if lessons:
         _add_lessons(app, served, load, asker, lessons)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
-    if served.origins:
-        app.add_middleware(
-            CORSMiddleware, allow_origins=served.origins, allow_headers=["Authorization"]
-        )
     app.add_middleware(
         Guard, load=load, metrics=metrics, hosts=served.hosts, origins=served.origins
     )
+    if served.origins:  # around the guard, whose refusals their pages may read too
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=served.origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization"],
+            expose_headers=["Retry-After"],
+        )
     return app
 
 
 def _add_errors(app: FastAPI) -> None:
     """Have what goes wrong said in a sentence."""
 
-    @app.exception_handler(UserError)
-    async def refuse(request: Request, error: UserError) -> JSONResponse:
-        return JSONResponse({"detail": str(error)}, 422)
+    async def say(status: int, request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, status)
 
-    @app.exception_handler(RunError)
-    async def fail(request: Request, error: RunError) -> JSONResponse:
-        return JSONResponse({"detail": str(error)}, 500)
+    for kind, status in STATUSES.items():
+        app.add_exception_handler(kind, partial(say, status))
 
 
 def _add_answers(
@@ -106,11 +124,10 @@ def _add_answers(
     def network_of(request: Request) -> Network:
         """Find the network that a request names, or else the first."""
         name = request.query_params.get("network") or served.networks[0].name
-        if lessons and name in lessons and lessons[name].network:
-            return lessons[name].network
-        if name not in networks:
+        found = networks.get(name) or (lessons.network(name) if lessons else None)
+        if not found:
             raise HTTPException(404, f"there is no network of that name; {', '.join(networks)}")
-        return networks[name]
+        return found
 
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:
@@ -127,6 +144,7 @@ def _add_answers(
             imagenet=served.imagenet.name if served.imagenet else None,
             look_alikes=bool(served.look_alikes),
             lessons=bool(lessons),
+            local=bool(served.hosts),
             needs_token=bool(served.token),
             most_pictures=served.limits.pictures,
             most_bytes=served.limits.bytes,
@@ -189,75 +207,83 @@ def _add_state(app: FastAPI, load: Load, metrics: Metrics) -> None:
 
 
 def _add_lessons(app: FastAPI, served: Served, load: Load, asker: Asker, lessons: Lessons) -> None:
-    def known(request: Request, name: str = "") -> None:
-        """HTTPException unless who asks may teach, and there is the lesson of that name."""
+    def check_token(request: Request) -> None:
+        """HTTPException unless who asks may teach."""
         told = request.headers.get("authorization", "").removeprefix("Bearer ")
         if served.token and not hmac.compare_digest(told.encode(), served.token.encode()):
             raise HTTPException(401, "to teach takes the token that the server was started with")
-        if name and name not in lessons:
-            raise HTTPException(404, "there is no such lesson any more; begin a new one")
+
+    def known(request: Request, name: str) -> Lesson:
+        """Return the lesson of that name, to whom may teach."""
+        check_token(request)
+        return lessons[name]
 
     @app.post("/v1/lessons", status_code=201, responses=described.ERRORS)
     async def begin(request: Request) -> described.Lesson:
         """Begin a lesson: a classifier of your own."""
-        known(request)
-        name = lessons.new()
-        return described.Lesson.of(name, lessons[name])
+        check_token(request)
+        return described.Lesson.of(await lessons.new())
 
     @app.get("/v1/lessons/{name}", responses=described.ERRORS)
     async def show(request: Request, name: str) -> described.Lesson:
         """Show how far a lesson is."""
-        known(request, name)
-        return described.Lesson.of(name, lessons[name])
+        return described.Lesson.of(known(request, name))
 
     @app.delete("/v1/lessons/{name}", status_code=204, responses=described.ERRORS)
     async def end(request: Request, name: str) -> None:
-        """Forget a lesson with all its pictures."""
-        known(request, name)
-        lessons.end(name)
+        """Forget a lesson with all its pictures, and end its training."""
+        await lessons.end(known(request, name).name)
 
     @app.post("/v1/lessons/{name}/pictures", **described.WITH_PICTURES)
     async def add(request: Request, name: str, label: int) -> described.Kept:
-        """Keep pictures for the class of that number, from 0 on; see which can be read."""
-        known(request, name)
+        """Keep pictures for the class of that number, from 0 on; see which are kept."""
+        lesson = known(request, name)
         if not 0 <= label < MOST_CLASSES:
             raise HTTPException(422, f"label should be 0 to {MOST_CLASSES - 1}")
         pictures = await pictures_of(request, served.limits)
+        lesson.check()
         kept = []
         with load.of_pictures(len(pictures)):
             for picture in pictures:
-                reason = await asker.decode(unreadable, picture)
-                number = (
-                    None if reason or name not in lessons else lessons[name].add(label, picture)
-                )
+                number, reason = None, await asker.decode(unreadable, picture)
+                try:
+                    number = None if reason else lesson.add(label, picture)
+                except Conflict as error:
+                    reason = str(error)
                 kept.append(described.KeptPicture(file=picture.name, number=number, error=reason))
-        lessons.look_soon(name)
+        lessons.look_soon(lesson)
         return described.Kept(pictures=kept)
 
     @app.delete("/v1/lessons/{name}/pictures/{number}", status_code=204, responses=described.ERRORS)
     async def remove(request: Request, name: str, number: int) -> None:
         """Forget a picture of a lesson."""
-        known(request, name)
-        lessons[name].remove(number)
+        known(request, name).remove(number)
 
     @app.post("/v1/lessons/{name}/train", status_code=202, **described.WITH_CLASSES)
     async def train(request: Request, name: str) -> described.Lesson:
         """Begin to train on the pictures of a lesson, whose classes are named in order."""
-        known(request, name)
+        lesson = known(request, name)
         classes = (await json_of(request)).get("classes")
         if not isinstance(classes, list):
             raise HTTPException(422, 'the object should be {"classes": [name, name, …]}')
-        lessons.train(name, classes)
-        return described.Lesson.of(name, lessons[name])
+        lessons.train(lesson, classes)
+        return described.Lesson.of(lesson)
 
     @app.get("/v1/lessons/{name}/run.zip", response_class=Response, responses=described.ERRORS)
-    async def download(request: Request, name: str) -> FileResponse:
-        """Download what was learned, as a run."""
-        known(request, name)
-        if not lessons[name].network:
-            raise HTTPException(409, "the lesson has not been trained yet")
-        path = await asker.decode(lessons[name].write_zip)
-        return FileResponse(path, filename="run.zip", media_type="application/zip")
+    async def download(request: Request, name: str) -> StreamingResponse:
+        """Download what was learned last, as a run."""
+        file = await asker.decode(known(request, name).open_zip)
+        headers = {
+            "Content-Length": str(file.seek(0, os.SEEK_END)),
+            "Content-Disposition": 'attachment; filename="run.zip"',
+        }
+        return StreamingResponse(_pieces(file), headers=headers, media_type="application/zip")
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        file.seek(0)
+        yield from iter(lambda: file.read(PIECE), b"")
 
 
 def _by_name(networks: Sequence[Network]) -> Mapping[str, Network]:

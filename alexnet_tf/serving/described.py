@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from alexnet_tf.serving import lessons
+from alexnet_tf.serving import lessons as taught
 
 
 class Error(BaseModel):
@@ -46,13 +46,27 @@ class Network(BaseModel):
     classes: list[str]
 
 
+class LessonLimits(BaseModel):
+    """The most lessons at once; the most classes, pictures and bytes of one; and the seconds after
+    which one that nobody uses is forgotten."""
+
+    lessons: int = taught.MOST_LESSONS
+    classes: int = taught.MOST_CLASSES
+    pictures: int = taught.MOST_PICTURES
+    bytes: int = taught.MOST_BYTES
+    unused: float = taught.UNUSED
+
+
 class Networks(BaseModel):
-    """The networks that can be asked, and what else a server can do."""
+    """The networks that can be asked, and what else a server can do; local is one that only its own
+    computer reaches."""
 
     networks: list[Network]
     imagenet: str | None
     look_alikes: bool
     lessons: bool
+    lesson_limits: LessonLimits = LessonLimits()
+    local: bool
     needs_token: bool
     most_pictures: int
     most_bytes: int
@@ -103,22 +117,25 @@ class Epoch(BaseModel):
 
 
 class Lesson(BaseModel):
-    """How far a lesson is. Its network can be asked, by its name, once it is ready."""
+    """How far a lesson is. Its latest network, once there is one, can be asked by the name of the
+    lesson, and as long as there is no later one by its own."""
 
     name: str
     state: Literal["collecting", "training", "ready", "failed"]
     error: str
     classes: list[str]
+    network: str | None
     history: list[Epoch]
 
     @classmethod
-    def of(cls, name: str, lesson: lessons.Lesson) -> Lesson:
+    def of(cls, lesson: taught.Lesson) -> Lesson:
         """Describe a lesson."""
         return cls(
-            name=name,
+            name=lesson.name,
             state=lesson.state,
             error=lesson.error,
             classes=list(lesson.classes),
+            network=lesson.network.name if lesson.network else None,
             history=[Epoch(**epoch) for epoch in lesson.history()],
         )
 

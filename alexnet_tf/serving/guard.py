@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
-from urllib.parse import urlsplit
+from ipaddress import IPv6Address
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -32,6 +33,10 @@ HEADERS = {
 # As nginx counts clients who left before their request was here.
 GONE = 499
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+# RFC 9110, section 7.2, and RFC 6454, section 7: Host, and Origin.
+HOST = re.compile(r"(\[[0-9a-f:.]+\]|[-a-z0-9._~!$&'()*+,;=%]*)(?::(\d{0,5}))?", re.I | re.A)
+ORIGIN = re.compile(r"([a-z][-a-z0-9+.]*)://(.*)", re.I | re.A)
+PORTS = {"http": 80, "https": 443}
 
 
 class Guard:
@@ -90,13 +95,19 @@ class Guard:
     def _check(self, scope: Scope) -> None:
         """Raise HTTPException for a request that is not answered."""
         headers = Headers(scope=scope)
-        host = urlsplit(f"//{headers.get('host', '')}")
-        if self._hosts and _hostname(host) not in self._hosts:
+        name, port = _host(headers.get("host", ""))
+        origin = _origin(headers.get("origin", "null"))
+        if self._hosts and name not in self._hosts:
             raise HTTPException(421, f"this server answers as {', '.join(self._hosts)} alone")
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             return
-        origin = headers.get("origin")
-        if origin and origin not in self._origins and urlsplit(origin).netloc != host.netloc:
+        if "origin" in headers:
+            scheme, *asking = origin or ("",)
+            own = [name, PORTS.get(scheme) if port is None else port]
+            is_foreign = headers["origin"].lower() not in self._origins and asking != own
+        else:
+            is_foreign = headers.get("sec-fetch-site") in ("same-site", "cross-site")
+        if is_foreign:
             raise HTTPException(403, "a page of another site may not ask this server")
         address = (scope.get("client") or ("",))[0]
         if not self._rate.allows(address):
@@ -143,8 +154,26 @@ def too_large(most: int) -> HTTPException:
     return HTTPException(413, f"a request may have {most:,} bytes at most; send fewer pictures")
 
 
-def _hostname(host) -> str | None:
+def _host(text: str) -> tuple[str, int | None]:
+    """Return the name, in lower case, and the port of a Host; HTTPException 400 for other text."""
+    match = HOST.fullmatch(text)
     try:
-        return host.hostname
-    except ValueError:
+        name, port = match[1].lower(), int(match[2]) if match[2] else None
+        if name.startswith("["):
+            name = str(IPv6Address(name[1:-1]))
+        if port is None or port < 1 << 16:
+            return name, port
+    except (TypeError, ValueError):
+        pass
+    raise HTTPException(400, "the header Host, or Origin, names no host")
+
+
+def _origin(text: str) -> tuple[str, str, int | None] | None:
+    """Return the scheme, the name and the port of an Origin, None of one that names no site;
+    HTTPException 400 for other text."""
+    if text == "null":
         return None
+    match = ORIGIN.fullmatch(text)
+    name, port = _host(match[2] if match else " ")
+    scheme = match[1].lower()
+    return scheme, name, PORTS.get(scheme) if port is None else port

@@ -1,24 +1,19 @@
-"""Classifiers made in the page: pictures by class in a folder of the server's own, then a run.
-
-Training is no concern of this room: it is done by a process that `Teacher` starts and that the
-caller names, told orders and answering them as lines of JSON.
-"""
+"""Classifiers made in the page: pictures by class in a folder of the server's own, then a run."""
 
 from __future__ import annotations
 
 import asyncio
 import csv
-import json
+import logging
 import secrets
 import shutil
-import subprocess
+import threading
+import time
 import zipfile
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import BinaryIO
 
 from alexnet_tf.data.decoding import InMemory
 from alexnet_tf.errors import RunError, UserError
@@ -26,100 +21,83 @@ from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.history import History, read_history
 from alexnet_tf.runs.run import Run
 from alexnet_tf.serving.networks import Network
+from alexnet_tf.serving.teacher import Teacher
+from alexnet_tf.system.disk import is_full
+from alexnet_tf.system.files import replacing
 from alexnet_tf.system.text import is_printable
 
+LOG = logging.getLogger("alexnet_tf.serving")
 # At once, so that whoever opens the page again and again fills no disk.
 MOST_LESSONS, MOST_CLASSES, MOST_PICTURES, MOST_BYTES = 8, 50, 2000, 1 << 30
 MOST_NAME = 60
+# A lesson that nobody asked about for so many seconds is forgotten; they are counted every so many.
+UNUSED, EVERY = 3600.0, 60.0
 # Convolutions see so many new pictures at once, or fewer once no more came for so many seconds.
 TOGETHER, PAUSE = 64, 1.0
 COLLECTING, TRAINING, READY, FAILED = "collecting", "training", "ready", "failed"
 
 
-class Teacher:
-    """The process that trains, one order after the other; it is started with the first lesson."""
+class Gone(UserError):
+    """A lesson, or a network of one, that is no more."""
 
-    def __init__(self, command: dict[str, Any]):
-        self._command = command
-        self._process: subprocess.Popen[str] | None = None
-        self._thread = ThreadPoolExecutor(1, "teach")
+    def __init__(self):
+        super().__init__("there is no such lesson any more; begin a new one")
 
-    def start(self) -> None:
-        """Start the process, unless it runs: it takes seconds, in which pictures are chosen."""
-        self._thread.submit(self._running)
 
-    async def do(self, order: str, folder: Path, run: str) -> None:
-        """Have an order carried out in a lesson's folder, for that run; UserError or RunError where
-        that fails."""
-        told = {"order": order, "folder": str(folder), "run": run}
-        loop = asyncio.get_running_loop()
-        answer = await loop.run_in_executor(self._thread, self._do, told)
-        if answer["error"]:
-            raise (UserError if answer["by_user"] else RunError)(answer["error"])
-
-    def close(self) -> None:
-        """End the process, whatever it is doing."""
-        if self._process:
-            self._process.kill()
-        self._thread.shutdown()
-
-    def _do(self, told: dict[str, str]) -> dict[str, Any]:
-        process = self._running()
-        try:
-            process.stdin.write(json.dumps(told) + "\n")
-            process.stdin.flush()
-            return json.loads(process.stdout.readline())
-        except (OSError, ValueError):
-            return {"error": "the process that trains has ended; try again", "by_user": False}
-
-    def _running(self) -> subprocess.Popen[str]:
-        if self._process is None or self._process.poll() is not None:
-            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-            # Not ended by Ctrl-C at the terminal, which ends the server, and so this.
-            self._process = subprocess.Popen(
-                **self._command, **pipes, text=True, start_new_session=True
-            )
-        return self._process
+class Conflict(UserError):
+    """What cannot be done as things are, but may be later."""
 
 
 class Lesson:
     """Pictures by class, and the network that was made of them."""
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def __init__(self, name: str, folder: Path):
+        self.name, self.folder = name, folder
         self.state, self.error = COLLECTING, ""
         self.network: Network | None = None
         self.classes: tuple[str, ...] = ()
+        self.unseen, self.looking = 0, None
+        self.used = time.monotonic()
         self._pictures: dict[int, tuple[int, int]] = {}  # number → class and bytes
-        self._number = self._trained = 0
+        self._number = self._trained = self._finished = 0  # pictures, trainings, the last good one
+        self._tasks: set[asyncio.Task] = set()
+        self._is_ended, self._zipping = False, threading.Lock()
         (folder / "photos").mkdir(parents=True)
 
     @property
     def run(self) -> Run:
         """Return the run of the latest training."""
-        return Run(self.folder / f"run-{self._trained}")
+        return self._run(self._trained)
+
+    def is_unused(self) -> bool:
+        """Tell whether nobody asked about it for long."""
+        return self.state != TRAINING and time.monotonic() - self.used > UNUSED
 
     def add(self, label: int, picture: InMemory) -> int:
         """Keep a picture, which can be read, for the class of that number; return its own.
 
-        Raises UserError when there are too many.
+        Raises Conflict when there are too many, or the disk is full.
         """
+        self.check()
         size = sum(size for _, size in self._pictures.values())
         if len(self._pictures) >= MOST_PICTURES or size + len(picture.content) > MOST_BYTES:
-            raise UserError(f"that is enough: {len(self._pictures)} pictures; train with these")
+            raise Conflict(f"that is enough: {len(self._pictures)} pictures; train with these")
         self._number += 1
-        self._path(self._number).write_bytes(picture.content)
+        with _room():
+            self._path(self._number).write_bytes(picture.content)
         self._pictures[self._number] = label, len(picture.content)
+        self.unseen += 1
         return self._number
 
     def remove(self, number: int) -> None:
         """Forget a picture; nothing where there is none of that number."""
         if self._pictures.pop(number, None):
-            self._path(number).unlink()
+            self._path(number).unlink(missing_ok=True)
 
     def list_pictures(self, classes: Sequence[str | None]) -> None:
         """Write what is trained on: photos.csv, its classes by name, but for those without."""
-        with open(self.folder / "photos.csv", "w", newline="", encoding="utf-8") as file:
+        path = self.folder / "photos.csv"
+        with _room(), open(path, "w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
             table.writerow(("filename", "label"))
             for number, (label, _) in self._pictures.items():
@@ -128,13 +106,26 @@ class Lesson:
 
     def begin(self, classes: Sequence[str | None]) -> None:
         """Make ready for a training; UserError for names or pictures that will not do."""
+        self.check()
+        if self.state == TRAINING:
+            raise Conflict("it is being trained; wait until that has ended")
         names = check_classes([name for name in classes if name is not None])
         for label, name in enumerate(classes):
             if name and sum(of == label for of, _ in self._pictures.values()) < 2:
                 raise UserError(f"'{name}' has fewer than 2 pictures; 20 are a good beginning")
         self.list_pictures(classes)
+        self._forget_runs()
         self._trained += 1
         self.state, self.error, self.classes = TRAINING, "", tuple(names)
+
+    def finish(self, engine: Engine) -> None:
+        """Take the network of the latest run, under a name that none before had."""
+        self._finished = self._trained
+        self.network, self.state = Network(f"{self.name}.{self._trained}", engine), READY
+
+    def fail(self, sentence: str) -> None:
+        """Say why the latest training failed."""
+        self.error, self.state = sentence.replace(f"{self.folder}/", ""), FAILED
 
     def history(self) -> History:
         """Return the epochs so far of the latest training."""
@@ -143,102 +134,175 @@ class Lesson:
         except UserError:  # which is being written for the first time
             return []
 
-    def write_zip(self) -> Path:
-        """Write the run, but for checkpoints, to a zip; return its path."""
-        path = self.folder / "run.zip"
-        files = (each for each in sorted(self.run.directory.glob("[!.]*")) if each.is_file())
-        with zipfile.ZipFile(path, "w") as archive:
-            for file in files:
-                archive.write(file, f"run/{file.name}")
-        return path
+    def open_zip(self) -> BinaryIO:
+        """Open a zip of the latest finished run, but for checkpoints.
+
+        Who has it open keeps it, whatever becomes of the lesson. Raises Gone, and Conflict where
+        there is no finished run.
+        """
+        with self._zipping:
+            self.check()
+            if not self._finished:
+                raise Conflict("the lesson has not been trained yet")
+            folder = self._run(self._finished).directory
+            path = folder / ".run.zip"
+            if not path.exists():
+                with (
+                    _room(),
+                    replacing(path, 0) as temporary,
+                    zipfile.ZipFile(temporary, "w") as archive,
+                ):
+                    for file in sorted(folder.glob("[!.]*")):
+                        if file.is_file():
+                            archive.write(file, f"run/{file.name}")
+            return open(path, "rb")
+
+    def check(self) -> None:
+        """Raise Gone when it is no more."""
+        if self._is_ended:
+            raise Gone
+
+    def spawn(self, work: Coroutine) -> asyncio.Task:
+        """Have something done for as long as there is the lesson."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def end(self) -> None:
+        """End what is being done, and delete all that was kept."""
+        self._is_ended = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self._delete)
+
+    def _delete(self) -> None:
+        with self._zipping:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _run(self, number: int) -> Run:
+        return Run(self.folder / f"run-{number}")
+
+    def _forget_runs(self) -> None:
+        """Delete the runs of all trainings but for the last good one."""
+        with self._zipping:
+            for number in range(1, self._trained + 1):
+                if number != self._finished:
+                    shutil.rmtree(self._run(number).directory, ignore_errors=True)
 
     def _path(self, number: int) -> Path:
         return self.folder / "photos" / f"{number}.jpg"  # by its content is known what it is
 
 
 class Lessons:
-    """All lessons, in a temporary folder, and the teacher who gives them one after the other."""
+    """All lessons, and the teacher who gives them one after the other."""
 
     def __init__(self, teacher: Teacher):
         self._teacher = teacher
-        self._folder = TemporaryDirectory(prefix="alexnet_tf-lessons-")
         self._lessons: dict[str, Lesson] = {}
-        self._tasks: dict[str, asyncio.Task] = {}
-        self._unseen: dict[str, int] = {}
+        self._clearing: asyncio.Task | None = None
 
-    def new(self) -> str:
-        """Begin a lesson, end the oldest where there are too many, and return its name."""
+    def open(self) -> None:
+        """Begin to look for lessons that nobody uses."""
+        self._clearing = asyncio.create_task(self._clear())
+
+    async def close(self) -> None:
+        """End all, and delete what was kept."""
+        self._clearing.cancel()
+        await asyncio.gather(*map(self.end, [*self._lessons]))
+        await self._teacher.close()
+
+    async def new(self) -> Lesson:
+        """Begin a lesson; Conflict where there are too many in use."""
+        await self._end_unused()
         if len(self._lessons) >= MOST_LESSONS:
-            idle = [name for name, each in self._lessons.items() if each.state != TRAINING]
-            if not idle:
-                raise UserError(f"{MOST_LESSONS} lessons are being trained; wait for one to end")
-            self.end(idle[0])
-        self._teacher.start()
-        name = secrets.token_urlsafe(12)
-        folder = Path(self._folder.name) / secrets.token_hex(8)
-        self._lessons[name] = Lesson(folder)
-        return name
+            raise Conflict(
+                f"{MOST_LESSONS} lessons are in use, which is the most at once; one that is not "
+                f"used for {UNUSED / 60:.0f} minutes is forgotten, so try again later"
+            )
+        name, folder = secrets.token_urlsafe(12), self._teacher.folder / secrets.token_hex(8)
+        lesson = self._lessons[name] = Lesson(name, folder)
+        await self._teacher.start()
+        return lesson
 
     def __getitem__(self, name: str) -> Lesson:
+        """Return a lesson, which is used now; Gone where there is none of that name."""
+        if name not in self._lessons:
+            raise Gone
+        self._lessons[name].used = time.monotonic()
         return self._lessons[name]
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._lessons
+    def network(self, name: str) -> Network | None:
+        """Return the network of that name, or the latest of the lesson of that name, None where
+        there is none; Conflict where the lesson has another one by now."""
+        of, _, number = name.partition(".")
+        if of not in self._lessons:
+            return None
+        network = self[of].network
+        if network and number and network.name != name:
+            raise Conflict("the lesson has another network by now; ask that about the picture")
+        return network
 
-    def end(self, name: str) -> None:
+    async def end(self, name: str) -> None:
         """Forget a lesson with its pictures and its network."""
         lesson = self._lessons.pop(name, None)
         if lesson:
-            self._unseen.pop(name, None)
-            shutil.rmtree(lesson.folder, ignore_errors=True)
+            await lesson.end()
 
-    def look_soon(self, name: str) -> None:
+    def look_soon(self, lesson: Lesson) -> None:
         """Have the frozen layers see new pictures of a lesson while more are chosen."""
-        self._unseen[name] = self._unseen.get(name, 0) + 1
-        if name not in self._tasks:
-            self._tasks[name] = asyncio.create_task(self._look(name))
+        if not lesson.looking or lesson.looking.done():
+            lesson.looking = lesson.spawn(self._look(lesson))
 
-    def train(self, name: str, classes: Sequence[str | None]) -> None:
+    def train(self, lesson: Lesson, classes: Sequence[str | None]) -> None:
         """Begin to train on a lesson; UserError where it cannot be."""
-        if self[name].state == TRAINING:
-            raise UserError("it is being trained; wait until that has ended")
-        self[name].begin(classes)
-        task = asyncio.create_task(self._train(name, self[name]))
-        self._tasks[f"{name} trains"] = task
+        lesson.begin(classes)
+        lesson.spawn(self._train(lesson))
 
-    def close(self) -> None:
-        """End all, and delete what was kept."""
-        for task in self._tasks.values():
-            task.cancel()
-        self._teacher.close()
-        self._folder.cleanup()
-
-    async def _look(self, name: str) -> None:
-        seen = 0
-        while name in self and self._unseen.get(name, 0) > seen:
-            before = self._unseen[name]
+    async def _look(self, lesson: Lesson) -> None:
+        while lesson.unseen:
+            before = lesson.unseen
             await asyncio.sleep(PAUSE)
-            if self._unseen.get(name) == before or self._unseen.get(name, 0) - seen >= TOGETHER:
-                seen = self._unseen.get(name, 0)
-                await self._prepare(name)
-        self._tasks.pop(name, None)
+            if lesson.unseen == before or lesson.unseen >= TOGETHER:
+                lesson.unseen = 0
+                with suppress(UserError, RunError):  # said when it is trained, if it still is so
+                    await self._prepare(lesson)
 
-    async def _prepare(self, name: str) -> None:
-        lesson = self._lessons.get(name)
-        if not lesson or lesson.state == TRAINING:
-            return
-        lesson.list_pictures([str(label) for label in range(MOST_CLASSES)])
-        with suppress(UserError, RunError):  # said when it is trained, if it still is so
+    async def _prepare(self, lesson: Lesson) -> None:
+        if lesson.state != TRAINING:
+            lesson.list_pictures([str(label) for label in range(MOST_CLASSES)])
             await self._teacher.do("look", lesson.folder, "none")
 
-    async def _train(self, name: str, lesson: Lesson) -> None:
+    async def _train(self, lesson: Lesson) -> None:
         try:
             await self._teacher.do("train", lesson.folder, lesson.run.directory.name)
-            engine = Engine.of_run(lesson.run)
-            lesson.network, lesson.state = Network(name, engine), READY
+            lesson.finish(await asyncio.to_thread(Engine.of_run, lesson.run))
         except (UserError, RunError, OSError) as error:
-            lesson.error, lesson.state = str(error).replace(f"{lesson.folder}/", ""), FAILED
-        self._tasks.pop(f"{name} trains", None)
+            lesson.fail(str(error))
+        except Exception as error:
+            LOG.exception("a training failed")
+            lesson.fail(f"the training failed ({type(error).__name__}: {error}); try again")
+
+    async def _clear(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY)
+            await self._end_unused()
+
+    async def _end_unused(self) -> None:
+        for name in [name for name, lesson in self._lessons.items() if lesson.is_unused()]:
+            await self.end(name)
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """Run a block that writes to the disk; Conflict when that is full."""
+    try:
+        yield
+    except OSError as error:
+        if not is_full(error):
+            raise
+        raise Conflict("there is no room on the server's disk") from error
 
 
 def check_classes(names: Sequence[object]) -> list[str]:

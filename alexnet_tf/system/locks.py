@@ -82,6 +82,18 @@ def _held(path: Path, what: Path, wait: bool) -> Iterator[bool]:
             return
 
 
+def is_abandoned(directory: Path) -> bool:
+    """Tell whether a process of this user had `directory` to itself, and has ended."""
+    try:
+        if not fcntl or directory.is_symlink() or directory.stat().st_uid != os.getuid():
+            return False
+        with open(directory / LOCK, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    except OSError:  # it has not, or never was there, or the disk has no locks
+        return False
+
+
 def _lock(file: TextIO, what: Path, wait: bool) -> bool:
     """Take the lock on `what`; tell whether the disk has such a thing."""
     if not fcntl:

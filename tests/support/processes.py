@@ -27,13 +27,14 @@ def running(words: Sequence[object], **options) -> Iterator[subprocess.Popen[str
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def read_until(process: subprocess.Popen[str], line: str) -> None:
-    """Read what a program prints until `line` is in a line; AssertionError when it ends before."""
+def read_until(process: subprocess.Popen[str], line: str) -> str:
+    """Read what a program prints until `line` is in a line, and return that; AssertionError when it
+    ends before."""
     said = []
     for each in process.stdout:
         said.append(each)
         if line in each:
-            return
+            return each
     raise AssertionError(f"{''.join(said)}ended with {process.wait()} before it said {line!r}")
 
 

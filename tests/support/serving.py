@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -23,8 +23,8 @@ def serving(folder: Path, *words: object, **environment: str) -> Iterator[Server
     command = children.python("-m", "alexnet_tf", "serve", "--port", port, *words)
     command["env"] |= environment
     with running(command.pop("args"), **command, cwd=folder, stderr=None) as process:
-        read_until(process, "open http://")
-        with httpx.Client(base_url=f"http://localhost:{port}", timeout=None) as client:
+        address = read_until(process, "open http://").split()[1]
+        with httpx.Client(base_url=address, timeout=None) as client:
             wait_until(lambda: _answers(process, client))
             yield Server(process, client)
         process.terminate()
@@ -37,18 +37,31 @@ class Server:
     def __init__(self, process: subprocess.Popen[str], client: httpx.Client):
         self.process, self.client = process, client
         self.get, self.post, self.delete = client.get, client.post, client.delete
-        self.url = str(client.base_url)
+        self.url = str(client.base_url).rstrip("/")
 
     def predict(self, *paths: Path, **told: object) -> httpx.Response:
         """Send pictures as a form does."""
         return self.post("/v1/predict", files=form(paths), params=told)
 
-    def stop(self) -> None:
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Ask it to end."""
-        self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(number)
+
+    def begin_lesson(self, *classes: list[Path]) -> str:
+        """Begin a lesson with pictures of each class; return its name."""
+        lesson = self.post("/v1/lessons").json()["name"]
+        for label, paths in enumerate(classes):
+            kept = self.post(f"/v1/lessons/{lesson}/pictures?label={label}", files=form(paths))
+            assert [each["error"] for each in kept.json()["pictures"]] == [None] * len(paths)
+        return lesson
+
+    def train(self, lesson: str, *names: str) -> None:
+        """Begin to train on a lesson whose classes have these names."""
+        said = self.post(f"/v1/lessons/{lesson}/train", json={"classes": names})
+        assert said.status_code == 202, said.text
 
 
-def form(paths: tuple[Path, ...]) -> list[tuple[str, tuple[str, bytes]]]:
+def form(paths: Sequence[Path]) -> list[tuple[str, tuple[str, bytes]]]:
     """Return the pictures as httpx takes the files of a form."""
     return [("pictures", (path.name, path.read_bytes())) for path in paths]
 
@@ -59,3 +72,14 @@ def _answers(process: subprocess.Popen[str], client: httpx.Client) -> bool:
         return client.get("/healthz").is_success
     except httpx.TransportError:
         return False
+
+
+def teachers(folder: Path) -> set[int]:
+    """Find the processes that train for the servers whose $TMPDIR is `folder`, by their numbers."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            of_folder = f"TMPDIR={folder}\0".encode() in (process / "environ").read_bytes()
+            if of_folder and b"alexnet_tf.commands.teach" in (process / "cmdline").read_bytes():
+                found.add(int(process.name))
+    return found

@@ -2,13 +2,15 @@
 
 Each round puts a new training through every fault, starts it with the same command after each, and
 compares what it ends with, bit for bit, with a training that was left alone. And it starts small
-trainings again with other free settings, on every kind of checkpoint. Prints a table; exits with 1
-if anything was lost. Needs 2 GB in $TMPDIR.
+trainings again with other free settings, on every kind of checkpoint; and kills servers that teach,
+after which neither a process nor a photo should be left. Prints a table; exits with 1 if anything
+was lost. Needs 2 GB in $TMPDIR.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
 import signal
@@ -32,11 +34,16 @@ from alexnet_tf.runs.run import Run
 from alexnet_tf.system.text import align
 from benchmarks.material import write_random_convolutions
 from tests.support.places import ROOT
+from tests.support.serving import serving, teachers
 from tests.tools.combinations import try_combinations
 
 VARIANT, EPOCHS = "cifar64", 3  # the smallest checkpoints
 COMBINATIONS = 8  # in each round
 MOUNT_SIZES = 0.1, 420  # megabytes: from no room for features to none for the last checkpoint
+
+# Seconds from the beginning of a lesson's training until its end, at most; and in which the process
+# that trains ends after its server.
+TAUGHT, ENDING = 30, 10
 
 EXTRACTION = re.compile(r"features: .* has (\d+) of (?!\1$)")
 TRAINING = re.compile(r"features: (made in|.* has (\d+) of \2$)")
@@ -233,6 +240,28 @@ def starve(
         subprocess.run(["umount", folder], check=True)
 
 
+def kill_server(
+    folder: Path, photos: Path, random: np.random.Generator, with_teacher: bool
+) -> tuple[Counter, list[str]]:
+    """Kill a server somewhere in a lesson, perhaps with the process that trains, and start another;
+    return what `survive` does: lost is the privacy of photos that are still there."""
+    folder.mkdir()
+    with serving(folder, "starter", TMPDIR=str(folder)) as server:
+        pictures = [[photos / f"{name}.{n}.jpg" for n in range(8)] for name in ("cat", "dog")]
+        server.train(server.begin_lesson(*pictures), "cat", "dog")
+        time.sleep(random.uniform(0, TAUGHT))
+        for teacher in teachers(folder) if with_teacher else ():
+            os.kill(teacher, signal.SIGKILL)
+        server.stop(signal.SIGKILL)
+    time.sleep(ENDING)
+    left = [f"process {number}, which outlives its server" for number in teachers(folder)]
+    with serving(folder, "starter", TMPDIR=str(folder)):
+        left += [f"{path}, of a dead server" for path in folder.glob("*/*/photos/*")]
+    shutil.rmtree(folder)
+    name = "SIGKILL of a server and of what trains" if with_teacher else "SIGKILL of a server"
+    return Counter({name: 1}), left
+
+
 def can_mount(folder: Path) -> bool:
     """Tell whether this process may mount a disk, for which it makes `folder`."""
     folder.mkdir()
@@ -261,6 +290,10 @@ def main() -> int:
             shutil.rmtree(one)
             if mounts:
                 outcomes.append(starve(folder / f"small{number}", material, random, expected))
+            moments = np.random.default_rng((options.seed, number))
+            for with_teacher in (False, True):
+                served, photos = folder / f"served{number}", material / "photos"
+                outcomes.append(kill_server(served, photos, moments, with_teacher))
             for struck, missing in outcomes:
                 tried += struck
                 survived += struck if not missing else Counter()

@@ -51,8 +51,8 @@ async function answer(cards, network, can) {
   const files = form(cards.map((card) => card.file));
   const about = (name) => ask("POST", `/v1/predict?network=${encodeURIComponent(name)}`, files);
   try {
-    const { answers } = await (await about(network)).json();
-    cards.forEach((card, place) => show(card, answers[place], network, can));
+    const { answers, network: asked } = await (await about(network)).json();
+    cards.forEach((card, place) => show(card, answers[place], asked, can));
     if (can.imagenet && can.imagenet !== network) {
       const beside = await (await about(can.imagenet)).json();
       cards.forEach((card, place) => showImagenet(card, beside.answers[place]));

@@ -28,10 +28,14 @@ export function teachHere(abilities, ready) {
   answerHere("try-", () => lesson.name, { ...can, look_alikes: false, imagenet: null });
   addClass();
   addClass();
+  const again = 1000 * can.lesson_limits.unused / 4;
+  setInterval(() => lesson && ask("GET", `/v1/lessons/${lesson.name}`).catch(() => {}), again);
 }
 
 // Say again how things are, in the language chosen.
 export function updateTeaching() {
+  const isHere = can.local && ["localhost", "[::1]"].includes(location.hostname.replace(/^127\..*/, "localhost"));
+  byId("kept").textContent = say(isHere ? "here" : "there", location.host) + say("limits", can.lesson_limits);
   for (const each of classes) {
     each.name.placeholder = say("name");
     each.count.textContent = each.pictures ? say("count", each.pictures) : say("drop");

@@ -6,8 +6,14 @@ const WORDS = {
     network: "Who answers", drop: "Drop pictures here", paste: "or paste them", pick: "Choose pictures",
     photo: "Take a photo", looking: "looking …", where: "Where does it look?", picture: "The picture",
     alike: "What looks like it?", imagenet: "Of ImageNet’s 1,000 classes", taught: "What I taught it",
-    intro: "Name two things or more, give some twenty pictures of each, and press Train. Your pictures "
-      + "stay on this computer.",
+    intro: "Name two things or more, give some twenty pictures of each, and press Train.",
+    here: () => "Your pictures stay on this computer, in a temporary folder. ",
+    there: (host) => `Your pictures are sent to the computer that serves this page (${host}), which learns from `
+      + "them and keeps them in a temporary folder. ",
+    limits: (most) => "They are deleted when you press Forget everything, when the server ends, and when this page "
+      + `has been closed for ${number(most.unused / 60)} minutes. At once ${number(most.lessons)} people can teach, `
+      + `each at most ${number(most.classes)} classes with ${number(most.pictures)} pictures, in all `
+      + `${number(most.bytes / 2 ** 30)} GB.`,
     token: "Token", more: "Add a class", name: "Name of the class", hold: "Camera",
     add: "Add pictures", drop_picture: "Remove this picture",
     count: (n) => (n === 1 ? "1 picture" : `${n} pictures`), train: "Train", download: "Download the run",
@@ -28,8 +34,14 @@ const WORDS = {
     network: "Wer antwortet", drop: "Bilder hier ablegen", paste: "oder einfügen", pick: "Bilder wählen",
     photo: "Foto aufnehmen", looking: "schaut …", where: "Wohin schaut es?", picture: "Das Bild",
     alike: "Was sieht ähnlich aus?", imagenet: "Von ImageNets 1.000 Klassen", taught: "Was ich ihm beibrachte",
-    intro: "Nenne zwei Dinge oder mehr, gib von jedem etwa zwanzig Bilder und drücke Lernen. Deine Bilder "
-      + "bleiben auf diesem Rechner.",
+    intro: "Nenne zwei Dinge oder mehr, gib von jedem etwa zwanzig Bilder und drücke Lernen.",
+    here: () => "Deine Bilder bleiben auf diesem Rechner, in einem vorläufigen Ordner. ",
+    there: (host) => `Deine Bilder gehen an den Rechner, von dem diese Seite kommt (${host}); er lernt aus ihnen `
+      + "und behält sie in einem vorläufigen Ordner. ",
+    limits: (most) => "Gelöscht werden sie, wenn du Alles vergessen drückst, wenn der Server endet und wenn diese "
+      + `Seite ${number(most.unused / 60)} Minuten geschlossen war. Zugleich können ${number(most.lessons)} Leute `
+      + `anlernen, jeder höchstens ${number(most.classes)} Klassen mit ${number(most.pictures)} Bildern, zusammen `
+      + `${number(most.bytes / 2 ** 30)} GB.`,
     token: "Token", more: "Klasse hinzufügen", name: "Name der Klasse", hold: "Kamera",
     add: "Bilder dazu", drop_picture: "Dieses Bild entfernen",
     count: (n) => (n === 1 ? "1 Bild" : `${n} Bilder`), train: "Lernen", download: "Lauf herunterladen",
@@ -49,7 +61,12 @@ const WORDS = {
     network: "由谁回答", drop: "把图片拖到这里", paste: "或者粘贴", pick: "选择图片", photo: "拍照",
     looking: "正在看……", where: "它在看哪里？", picture: "原图", alike: "哪些图片相似？",
     imagenet: "在 ImageNet 的 1,000 类中", taught: "我教的",
-    intro: "写下两类或更多事物的名称，每类给二十张左右的图片，然后按“训练”。您的图片不会离开这台电脑。",
+    intro: "写下两类或更多事物的名称，每类给二十张左右的图片，然后按“训练”。",
+    here: () => "您的图片只保存在这台电脑的临时文件夹里。",
+    there: (host) => `您的图片会发送到提供此页面的电脑（${host}），由它学习并保存在它的临时文件夹里。`,
+    limits: (most) => `按“全部忘记”、服务器结束、或此页面关闭 ${number(most.unused / 60)} 分钟后，图片会被删除。`
+      + `最多 ${number(most.lessons)} 人可以同时教，每人最多 ${number(most.classes)} 类、`
+      + `${number(most.pictures)} 张图片，共 ${number(most.bytes / 2 ** 30)} GB。`,
     token: "令牌", more: "添加一类", name: "类别名称", hold: "摄像头", add: "添加图片", drop_picture: "删除这张图片", count: (n) => `${n} 张图片`, train: "训练",
     download: "下载训练结果", forget: "全部忘记", try: "试一试", camera: "摄像头", shutter: "拍摄",
     shutter_held: "按住连拍", close: "关闭", taken: (n) => `已拍 ${n} 张`,
@@ -70,6 +87,8 @@ export function say(key, ...values) {
   const words = WORDS[language][key];
   return typeof words === "function" ? words(...values) : words;
 }
+
+const number = (value) => new Intl.NumberFormat(language).format(value);
 
 // Return a share of 0 to 1 as people write it.
 export function percent(share) {

@@ -1,0 +1,293 @@
+"""What is taught in the page: whose it is, how much of it, and how it ends."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from alexnet_tf.inference.engine import Engine
+from alexnet_tf.runs.run import STARTER_RUN
+from alexnet_tf.system import children
+
+pytest.importorskip("fastapi")
+from fastapi.testclient import TestClient
+
+from alexnet_tf.serving import lessons
+from alexnet_tf.serving.application import Served, make_app
+from alexnet_tf.serving.networks import Network
+from alexnet_tf.serving.teacher import Teacher
+from tests.support.processes import running, wait_until
+from tests.support.serving import Server, form, serving, teachers
+
+# Trains at once, by a copy of a finished run; while there is a file `wait` it does not, and what is
+# in a file `answer` it says instead.
+CHILD = """
+import json, shutil, sys, time
+from pathlib import Path
+root, run = map(Path, sys.argv[1:])
+for line in sys.stdin:
+    told = json.loads(line)
+    if told["order"] == "train":
+        while (root / "wait").exists():
+            time.sleep(0.02)
+        shutil.copytree(run, Path(told["folder"]) / told["run"])
+    answer = root / "answer"
+    print(answer.read_text() if answer.exists() else '{"error": ""}', flush=True)
+"""
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    """Make the folder that lessons are kept in."""
+    (tmp_path / "lessons").mkdir()
+    return tmp_path / "lessons"
+
+
+@pytest.fixture
+def client(root, request):
+    """Returns a client of a server whose process that trains is `CHILD`, with `trained_run` where
+    the test has that."""
+    run = request.getfixturevalue("trained_run") if "trained_run" in request.fixturenames else root
+    command = {"args": [sys.executable, "-c", CHILD, str(root), str(run)], "env": os.environ}
+    teacher = Teacher(command, root, silence=2)
+    served = Served([Network("starter", Engine.of_run(STARTER_RUN))], teacher=teacher)
+    with TestClient(make_app(served), raise_server_exceptions=False) as client:
+        yield Server(None, client)
+
+
+def state(server, lesson: str) -> str:
+    return server.get(f"/v1/lessons/{lesson}").json()["state"]
+
+
+@pytest.fixture
+def photos(faces) -> list[list[Path]]:
+    return [[faces / f"{name}.{n}.jpg" for n in range(4)] for name in ("cat", "dog")]
+
+
+@pytest.fixture
+def server(tmp_path):
+    """Start a server of the starter, whose temporary folder is `tmp_path`."""
+    with serving(tmp_path, "starter", TMPDIR=str(tmp_path)) as server:
+        yield server
+
+
+def begin_to_train(server, tmp_path, photos) -> str:
+    """Begin a lesson and its training; return its name when epochs are trained."""
+    lesson = server.begin_lesson(*photos)
+    server.train(lesson, "cat", "dog")
+    wait_until(lambda: [*tmp_path.glob("*/*/run-1/config.json")])
+    return lesson
+
+
+def test_what_is_forgotten_while_it_is_learned_stays_so(server, tmp_path, photos):
+    lesson = begin_to_train(server, tmp_path, photos)
+    (before,) = teachers(tmp_path)
+    assert server.delete(f"/v1/lessons/{lesson}").status_code == 204
+    assert before not in teachers(tmp_path)
+    time.sleep(3)
+    assert not [*tmp_path.glob("*/*/*")]
+    # Another lesson is taught by another process.
+    other = server.begin_lesson(*photos)
+    server.train(other, "cat", "dog")
+    wait_until(lambda: state(server, other) != "training")
+    assert state(server, other) == "ready"
+
+
+def test_asked_to_end_it_begins_no_other_training(server, tmp_path, photos):
+    begin_to_train(server, tmp_path, photos)
+    for _ in range(4):
+        server.train(server.begin_lesson(*photos), "cat", "dog")  # when its turn comes
+    seen = teachers(tmp_path)
+    server.stop()
+
+    def is_over() -> bool:
+        seen.update(teachers(tmp_path))
+        return server.process.poll() is not None
+
+    wait_until(is_over)
+    assert len(seen) == 1 and not teachers(tmp_path)
+    assert not [*tmp_path.glob("alexnet_tf-lessons-*")]
+
+
+def test_a_server_that_is_killed_leaves_neither_a_training_nor_photos(server, tmp_path, photos):
+    begin_to_train(server, tmp_path, photos)
+    assert [*tmp_path.glob("*/*/photos/*.jpg")]
+    server.stop(signal.SIGKILL)
+    wait_until(lambda: not teachers(tmp_path))
+    assert not [*tmp_path.glob("*/*/photos/*")]
+
+
+def test_what_was_left_is_deleted_at_the_next_start_and_what_is_in_use_is_not(tmp_path):
+    opening = (
+        "import time; from alexnet_tf.serving.teacher import folder_of_lessons as f\n"
+        "with f() as folder: print(folder, flush=True); time.sleep(300)"
+    )
+
+    def start():
+        command = children.python("-c", opening)
+        command["env"] |= {"TMPDIR": str(tmp_path)}
+        return running(command.pop("args"), **command)
+
+    foreign = tmp_path / "alexnet_tf-lessons-notes"
+    foreign.mkdir()
+    with start() as dead, start() as alive, start() as third:
+        left, used = (Path(each.stdout.readline().strip()) for each in (dead, alive))
+        for folder in (left, used):
+            (folder / "photo.jpg").write_text("a photo")
+        assert third.stdout.readline()
+        assert left.exists() and used.exists()
+        dead.kill()
+        dead.wait()
+        with start() as fourth:
+            assert fourth.stdout.readline()
+            assert not left.exists()
+            assert (used / "photo.jpg").exists() and foreign.exists()
+
+
+def test_a_process_that_hangs_is_ended_and_others_are_taught(client, root, photos, trained_run):
+    hanging, other = client.begin_lesson(*photos), client.begin_lesson(*photos)
+    (root / "wait").touch()
+    client.train(hanging, "cat", "dog")
+    client.train(other, "cat", "dog")
+    wait_until(lambda: state(client, hanging) == "failed")
+    (root / "wait").unlink()
+    said = client.get(f"/v1/lessons/{hanging}").json()["error"]
+    assert (
+        said == "the process that trains had nothing to say for 2 seconds, and was ended; try again"
+    )
+    wait_until(lambda: state(client, other) == "ready")
+    client.train(hanging, "cat", "dog")
+    wait_until(lambda: state(client, hanging) == "ready")
+
+
+@pytest.mark.parametrize("answer", ['{"error": 5}', "[]", "no JSON", '{"error": "x"}'])
+def test_whatever_goes_wrong_in_a_training_ends_it(client, root, photos, answer):
+    lesson = client.begin_lesson(*photos)
+    (root / "answer").write_text(answer)
+    client.train(lesson, "cat", "dog")
+    wait_until(lambda: state(client, lesson) == "failed")
+    assert client.get(f"/v1/lessons/{lesson}").json()["error"]
+
+
+def test_the_ninth_lesson_is_refused_until_one_is_not_used(client, photos, monkeypatch):
+    names = [client.begin_lesson(photos[0]) for _ in range(8)]
+    refused = client.post("/v1/lessons")
+    assert refused.status_code == 409
+    assert "8 lessons are in use" in refused.json()["detail"]
+    assert "not used for 60 minutes" in refused.json()["detail"]
+    assert state(client, names[0]) == "collecting"
+    monkeypatch.setattr(lessons, "UNUSED", 0.5)
+    time.sleep(0.6)
+    assert state(client, names[0]) == "collecting"  # which is a use
+    assert client.post("/v1/lessons").status_code == 201
+    gone = client.get(f"/v1/lessons/{names[1]}")
+    assert gone.status_code == 404 and "no such lesson any more" in gone.json()["detail"]
+    assert state(client, names[0]) == "collecting"
+
+
+def test_what_nobody_uses_is_deleted_though_nobody_comes(root, photos, monkeypatch, request):
+    monkeypatch.setattr(lessons, "UNUSED", 0.5)
+    monkeypatch.setattr(lessons, "EVERY", 0.1)
+    client = request.getfixturevalue("client")
+    client.begin_lesson(*photos)
+    assert [*root.glob("*/photos/*.jpg")]
+    wait_until(lambda: not [*root.glob("*/photos/*.jpg")])
+
+
+def test_the_pictures_before_a_limit_are_kept_and_the_others_named(
+    client, root, photos, monkeypatch
+):
+    monkeypatch.setattr(lessons, "MOST_PICTURES", 3)
+    lesson = client.post("/v1/lessons").json()["name"]
+    said = client.post(f"/v1/lessons/{lesson}/pictures?label=0", files=form(photos[0]))
+    kept = said.json()["pictures"]
+    assert [each["number"] for each in kept] == [1, 2, 3, None]
+    assert kept[3]["error"] == "that is enough: 3 pictures; train with these"
+    assert len([*root.glob("*/photos/*.jpg")]) == 3
+
+
+def test_a_full_disk_is_said_of_each_picture(client, photos, monkeypatch):
+    write, lesson = Path.write_bytes, client.post("/v1/lessons").json()["name"]
+
+    def write_bytes(path, content):
+        if path.name == "2.jpg":
+            raise OSError(28, "No space left on device")
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    said = client.post(f"/v1/lessons/{lesson}/pictures?label=0", files=form(photos[0]))
+    assert [each["error"] for each in said.json()["pictures"]] == [
+        None, "there is no room on the server's disk", None, None,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ["train", "pictures?label=0"])
+def test_a_lesson_that_is_forgotten_in_the_middle_of_a_request_is_no_more(server, what):
+    lesson = server.post("/v1/lessons").json()["name"]
+    address = server.client.base_url
+    body = b'{"classes": ["a", "b"], "pictures": ["R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALA=="]}'
+    with socket.create_connection((address.host, address.port)) as slow:
+        slow.sendall(
+            f"POST /v1/lessons/{lesson}/{what} HTTP/1.1\r\nHost: localhost\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+            "Connection: close\r\n\r\n".encode()
+        )
+        slow.sendall(body[:20])
+        time.sleep(1)  # and now it waits for the rest
+        assert server.delete(f"/v1/lessons/{lesson}").status_code == 204
+        slow.sendall(body[20:])
+        answer = slow.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 404 ") and b"no such lesson any more" in answer
+
+
+def test_a_run_is_downloaded_whole_by_everybody_at_once(client, root, photos, trained_run):
+    lesson = client.begin_lesson(*photos)
+    address = f"/v1/lessons/{lesson}/run.zip"
+    assert client.get(address).status_code == 409
+    client.train(lesson, "cat", "dog")
+    wait_until(lambda: state(client, lesson) == "ready")
+    contents: list[bytes] = []
+    asking = [
+        threading.Thread(target=lambda: contents.append(client.get(address).content))
+        for _ in range(6)
+    ]
+    for each in asking:
+        each.start()
+    for each in asking:
+        each.join()
+    assert len(contents) == 6 and len({*contents}) == 1
+    model = (trained_run / "model.keras").read_bytes()
+    with zipfile.ZipFile(io.BytesIO(contents[0])) as archive:
+        assert archive.read("run/model.keras") == model
+    (root / "wait").touch()
+    client.train(lesson, "cat", "dog")
+    assert client.get(address).content == contents[0]  # of the last that has ended
+
+
+def test_a_map_is_of_the_network_that_answered_or_of_none(client, root, photos, trained_run):
+    lesson = client.begin_lesson(*photos)
+    picture = photos[0][0]
+
+    def train_and_ask() -> str:
+        client.train(lesson, "cat", "dog")
+        wait_until(lambda: state(client, lesson) == "ready")
+        return client.predict(picture, network=lesson).json()["network"]
+
+    first, second = train_and_ask(), train_and_ask()
+
+    def look(network):
+        address = f"/v1/explain?network={network}"
+        return client.post(address, files=form([picture]))
+
+    assert look(first).status_code == 409
+    assert "another network by now" in look(first).json()["detail"]
+    assert look(second).status_code == look(lesson).status_code == 200

@@ -335,6 +335,8 @@ def main(arguments: argparse.Namespace) -> int:
     sources = {}
     for name in arguments.of:
         place = ROOT / "alexnet_tf" / name
+        if not place.is_dir() and not place.with_suffix(".py").is_file():
+            sys.exit(f"{name}: is no module or room of alexnet_tf; name one like data/lists")
         for module in place.rglob("*.py") if place.is_dir() else [place.with_suffix(".py")]:
             sources[str(module.relative_to(ROOT))] = module.read_bytes()
     mutants = [mutant for path in sorted(sources) for mutant in find_mutants(path, sources[path])]

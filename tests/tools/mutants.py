@@ -274,12 +274,14 @@ def forked(work: Callable[[], int], seconds: float = float("inf")) -> int | None
         finally:
             os._exit(code)
     code, ends = None, time.monotonic() + seconds
-    while code is None and time.monotonic() < ends:
-        time.sleep(0.02)
-        done, status = os.waitpid(child, os.WNOHANG)
-        code = os.waitstatus_to_exitcode(status) if done else None
-    with suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)
+    try:
+        while code is None and time.monotonic() < ends:
+            time.sleep(0.02)
+            done, status = os.waitpid(child, os.WNOHANG)
+            code = os.waitstatus_to_exitcode(status) if done else None
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
     if code is None:
         os.waitpid(child, 0)
     return code

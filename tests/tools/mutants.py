@@ -345,7 +345,7 @@ def main(arguments: argparse.Namespace) -> int:
     random.seed(arguments.seed)
     drawn = random.sample(mutants, min(arguments.mutants, len(mutants)))
     paths = sorted({mutant.path for mutant in drawn})
-    files = set(arguments.tests).union(*map(tests_beside, paths))
+    files = set(arguments.tests) or set().union(*map(tests_beside, paths))
     same = [line.split("\t") for line in EQUIVALENT.read_text().splitlines()]
     same = {(path, described) for path, described, reason in same}
     with tempfile.TemporaryDirectory() as folder:
@@ -379,5 +379,7 @@ if __name__ == "__main__":
     parser.add_argument("--mutants", type=int, default=30, help="how many, drawn at random")
     parser.add_argument("--seed", type=int, default=0, help="draws the same ones again")
     parser.add_argument("--seconds", type=float, default=30, help="of tests for each mutant")
-    parser.add_argument("--tests", nargs="*", default=[], help="test files, beside those found")
+    parser.add_argument(
+        "--tests", nargs="*", default=[], help="test files, instead of those beside"
+    )
     sys.exit(main(parser.parse_args()))

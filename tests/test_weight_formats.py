@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from alexnet_tf.errors import BadFile
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights.formats import WRITERS
+from alexnet_tf.weights.formats.npz import quantize
 from alexnet_tf.weights.formats.pytorch import read_tensors
 from alexnet_tf.weights.loading import read_weights, read_weights_file
 from tests.support.caffe import field, random_weights, varint, write_caffemodel
@@ -421,3 +422,19 @@ def test_too_few_names_are_noticed(command, tmp_path, faces, places):
     told = ("predict_alexnet.py", "1", faces / "cat.0.jpg", "--weights", "places.npy")
     told += ("--variant", "cifar32", "--classes", "three.txt")
     assert "should have the shape (512, 3), but has (512, 5)" in command(*told, code=2).stderr
+
+
+def test_a_kernel_of_int8_reaches_as_far_as_its_largest_number_output_by_output():
+    kernel, scale = quantize(np.float32([[0, -2, 0.5], [0, 1, 0.25]]))
+    assert kernel.tolist() == [[0, -127, 127], [0, 64, 64]] and kernel.dtype == np.int8
+    assert scale.tolist() == pytest.approx([1, 2 / 127, 0.5 / 127])
+
+
+def test_the_numbers_of_a_safetensors_begin_at_a_multiple_of_eight_bytes(tmp_path, weights):
+    for order in (None, ("norm", "pool"), ("pool", "norm")):
+        WRITERS[".safetensors"](weights, order, tmp_path / "a.safetensors")
+        content = (tmp_path / "a.safetensors").read_bytes()
+        size = int.from_bytes(content[:8], "little")
+        assert size % 8 == 0 and content[8 : 8 + size].decode().rstrip(" ").endswith("}")
+        numbers = sum(part.nbytes for pair in weights.values() for part in pair)
+        assert len(content) == 8 + size + numbers

@@ -10,7 +10,7 @@ import zipfile
 
 import pytest
 
-from alexnet_tf.data.archive import Limits, unpack
+from alexnet_tf.data.archive import Limits, check_size, harm, unpack
 from alexnet_tf.errors import UserError
 from tests.support.memory import peak_of
 
@@ -137,6 +137,31 @@ def test_the_limits_can_be_set(here):
     assert_refused(here, path, "more than 19 files.*--max-files", Limits(files=19))
     assert_refused(here, path, "2,000 bytes, more than 1,999.*--max-bytes", Limits(bytes=1_999))
     assert len(list(unpack(path, here / "into", Limits(20, 2_000)).iterdir())) == 20
+
+
+def test_unless_told_a_zip_holds_200_000_files_and_100_gigabytes():
+    assert Limits() == Limits(files=200_000, bytes=107_374_182_400, ratio=200)
+
+
+@pytest.mark.parametrize(
+    ("size", "promised"),
+    [(100, 1_048_576), (5_242, 1_048_576), (5_243, 1_048_600), (10_000, 2_000_000)],
+)
+def test_a_megabyte_is_always_allowed_and_200_times_the_archive(tmp_path, size, promised):
+    (tmp_path / "a.zip").write_bytes(bytes(size))
+    check_size(tmp_path / "a.zip", promised, Limits())
+    with pytest.raises(UserError, match=rf"its {size:,} bytes unpack to {promised + 1:,}, more"):
+        check_size(tmp_path / "a.zip", promised + 1, Limits())
+
+
+@pytest.mark.parametrize("letter", ["a", "ä"])
+def test_names_are_as_long_as_linux_takes_them_in_bytes(letter):
+    each = len(letter.encode())
+    name = letter * (255 // each)
+    assert harm(name) is None and harm(name + "aa") == "has too long a name"
+    path = "/".join(["folder" * 40] * 12 + [letter * (90 // each)])  # 12 × 241 + 90 bytes
+    path += "a" * (3000 - len(path.encode()))
+    assert harm(path) is None and harm(path + "a") == "has too long a name"
 
 
 def test_the_verb_has_options_for_the_limits(command, here):

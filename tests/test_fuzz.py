@@ -54,6 +54,14 @@ def test_damaged_data_is_refused_or_understood_the_same_twice():
     assert result.stdout.startswith("260 inputs")
 
 
+def test_layouts_and_tables_are_understood_as_they_were_meant():
+    """`make fuzz` draws 5,000."""
+    script = [sys.executable, "-m", "tests.tools.fuzz", "--of", "layouts", "--inputs", "300"]
+    result = subprocess.run(script, capture_output=True, text=True, cwd=ROOT)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.startswith("300 inputs")
+
+
 def assert_bounded(path, content):
     path.write_bytes(content)
     assert read(path) in GOOD

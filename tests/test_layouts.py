@@ -2,12 +2,14 @@
 
 import os
 import shutil
+from unicodedata import normalize
 
 import pytest
 
 from alexnet_tf.data.dataset import open_dataset, write_lists
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import find_pictures
+from alexnet_tf.inference.selection import select
 from tests.support.pictures import classes, picture
 
 
@@ -34,6 +36,9 @@ def counts(dataset):
         ("flowers_train", "flowers_valid", "flowers_test"),
         ("wrapped/in/train", "wrapped/in/val", "wrapped/in/test"),
         ("train2017", "val2017", "test2017"),
+        ("trainset", "validset", "testset"),
+        ("XTrain", "XValidData", "XTest"),
+        ("my_train", "my_val", "my_test"),
     ],
 )
 def test_parts_are_known_under_every_name(here, train, validation, test):
@@ -42,6 +47,65 @@ def test_parts_are_known_under_every_name(here, train, validation, test):
     dataset = open_dataset("data set")
     assert dataset.classes == ("aster", "tulip") and not dataset.rejected and not dataset.notes
     assert counts(dataset) == [8, 6, 4]
+
+
+@pytest.mark.parametrize("names", [("Rose", "rose"), ("Cat", "cat")])
+def test_capitals_tell_classes_apart_and_that_is_said(here, names):
+    classes(here / "x", *names, "tulip")
+    dataset = open_dataset("x")
+    assert dataset.classes == (*names, "tulip")
+    assert f"'{names[0]}' and '{names[1]}' differ in capitals alone" in dataset.notes[0]
+
+
+def test_microsofts_folders_are_kaggles_classes(here):
+    classes(here / "PetImages", "Cat", "Dog")
+    dataset = open_dataset("PetImages")
+    assert dataset.classes == ("cat", "dog") and not dataset.notes
+
+
+def test_classes_of_macs_zips_are_those_of_other_systems(here):
+    name = "café"
+    classes(here / "x/train", normalize("NFD", name), "thé")
+    classes(here / "x/val", normalize("NFC", name), normalize("NFD", "thé"))
+    dataset = open_dataset("x")
+    assert dataset.classes == (normalize("NFC", name), "thé") and not dataset.notes
+    assert counts(dataset) == [8, 8, 0]
+    (here / "classes.csv").write_text(
+        "filename,label\n"
+        + "".join(f"x/train/{name}/{n}.png,{normalize('NFD', name)}\n" for n in range(4))
+        + "".join(f"x/train/thé/{n}.png,thé\n" for n in range(4))
+    )
+    assert open_dataset("classes.csv").classes == (normalize("NFC", name), "thé")
+    assert select([f"x/train/{name}"]).total == 4
+
+
+def test_the_same_pictures_in_both_parts_are_named_as_the_reason(here):
+    classes(here / "x/train", "aster", "tulip")
+    shutil.copytree(here / "x/train", here / "x/val")
+    with pytest.raises(UserError, match=r"'aster' are held out to validate with, and none is left"):
+        open_dataset("x")
+
+
+def test_a_table_beside_class_folders_is_said_not_to_be_used(here):
+    classes(here / "x", "aster", "tulip")
+    rows = [f"{label}/{n}.png,mine" for label in ("aster", "tulip") for n in range(4)]
+    (here / "x/labels.csv").write_text("\n".join(["filename,label", *rows]))
+    dataset = open_dataset("x")
+    assert dataset.classes == ("aster", "tulip")
+    assert dataset.notes == (
+        "x/labels.csv: not used, for the folders or names of the pictures are the classes",
+    )
+
+
+def test_folders_for_pictures_of_any_class_are_labelled_by_a_table(here):
+    for number in (1, 2):
+        for name in range(4):
+            picture(here / f"x/images_{number:03}/{number}{name}.png")
+    rows = [
+        f"images_{n:03}/{n}{k}.png,{'cat' if k % 2 else 'dog'}" for n in (1, 2) for k in range(4)
+    ]
+    (here / "x/Data_Entry.csv").write_text("\n".join(["Image Index,finding", *rows]))
+    assert open_dataset("x").classes == ("cat", "dog")
 
 
 def test_an_unlabelled_part_is_left_out(here):
@@ -91,6 +155,7 @@ def test_a_validation_set_is_used_as_far_as_it_goes(here):
     assert dataset.classes == ("Tulip", "aster", "rose")
     assert counts(dataset) == [12, 8, 0]
     assert dataset.notes == (
+        "capitals do not count where they tell no classes apart: 'tulip' is 'Tulip'",
         "the validation set has no pictures of 'rose'",
         "the validation set has pictures of 'weed', which there is nothing to train with for: they "
         "are left out",

@@ -1,6 +1,7 @@
 """Wrong labels are found, and left out."""
 
 import logging
+import os
 import shutil
 
 import numpy as np
@@ -91,6 +92,34 @@ def test_pictures_that_were_moved_since_are_known_by_what_they_hold(photos, tmp_
     dataset = open_dataset("elsewhere", leave_out=listed)
     assert digest not in {picture.digest for picture in dataset.train}
     assert len(dataset.rejected) == 1
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda path: path.replace("/", "\\"),
+        lambda path: f"{path};cat;dog;0.9",
+        lambda path: path.removeprefix("photos/"),
+        os.path.abspath,
+    ],
+)
+def test_what_is_listed_is_found_however_it_is_written_and_that_is_said(photos, tmp_path, written):
+    (tmp_path / "deep").mkdir()
+    names = [picture.path for picture in open_dataset("photos").train[:3]]
+    lines = [written(name) for name in names] + [written("photos/gone.jpg")]
+    listed = tmp_path / "deep/bad.csv"
+    heading = "path;label;suggested;probability" if ";" in lines[0] else "path"
+    listed.write_text("\n".join([heading, *lines]))
+    dataset = open_dataset("photos", leave_out=listed)
+    assert {path for path, _ in dataset.rejected} == {*names}
+    assert dataset.notes[-1].endswith("bad.csv: 3 of 4 were found, and are left out")
+
+
+@pytest.mark.parametrize("text", ["", "\n", "path,label\nother/1.jpg,cat\n", "x/y.jpg\nx/z.jpg\n"])
+def test_a_list_of_which_nothing_is_found_is_an_error(photos, tmp_path, text):
+    (tmp_path / "bad.csv").write_text(text)
+    with pytest.raises(UserError, match=r"bad.csv: (is empty|names \d picture)"):
+        open_dataset("photos", leave_out="bad.csv")
 
 
 def test_nothing_is_left_out_by_an_empty_list(photos, tmp_path):

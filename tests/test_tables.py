@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from alexnet_tf.data.dataset import open_dataset
 from alexnet_tf.data.imagenet import read_classes
 from alexnet_tf.data.listing import list_files
 from alexnet_tf.data.lists import read_lists
@@ -200,6 +201,109 @@ def test_predict_takes_the_column_of_pictures_of_any_table(here, text):
     touch(here / "a.png", here / "b, c.png", here / "8.png")
     (here / "t.csv").write_text(text)
     assert select(["t.csv"]).pictures == ["a.png", "b, c.png"]
+
+
+PARTS = [
+    ("train_labels.csv", "val_labels.csv", "test_labels.csv"),
+    ("my_train.csv", "my_val.csv", "my_test.csv"),
+    ("labels_train.csv", "labels_valid.csv", "labels_test.csv"),
+    ("trainLabels.csv", "validLabels.csv", "testLabels.csv"),
+    ("Train.csv", "Validation.csv", "Test.csv"),
+    ("train_list.txt", "val_list.txt", "test_list.txt"),
+    ("TRAIN.TXT", "VAL.TXT", "TEST.TXT"),
+    ("trainset.CSV", "devset.CSV", "testset.CSV"),
+]
+
+
+@pytest.mark.parametrize("as_folder", [True, False])
+@pytest.mark.parametrize("names", PARTS)
+def test_tables_are_parts_by_the_words_of_their_names(here, names, as_folder):
+    for part, name in enumerate(names):
+        paths = [f"{part}{n}.png" for n in range(4)]
+        touch(*(here / "x" / path for path in paths))
+        between = " " if name.lower().endswith("txt") else ","
+        rows = [f"{path}{between}{'cat' if n % 2 else 'dog'}" for n, path in enumerate(paths)]
+        (here / "x" / name).write_text("\n".join(rows))
+    found = open_source("x" if as_folder else f"x/{names[0]}")
+    parts = ["train", "validation", "test"]
+    assert [(e.path, e.part) for e in found.entries] == [
+        (f"x/{part}{n}.png", parts[part]) for part in range(3) for n in range(4)
+    ]
+
+
+def test_two_tables_that_name_no_part_are_asked_about_unless_they_agree(here):
+    touch(*(here / "x" / f"{n}.png" for n in range(8)))
+    rows = [f"{n}.png,{'cat' if n % 2 else 'dog'},{n}" for n in range(8)]
+    (here / "x/birds.csv").write_text("\n".join(["file,label,age", *rows[:4]]))
+    (here / "x/flowers.csv").write_text("\n".join(["file,label,age", *rows[4:]]))
+    found = open_source("x")
+    assert len(found.entries) == 8
+    assert "x/birds.csv and x/flowers.csv are taken together" in found.notes[0]
+    (here / "x/flowers.csv").write_text("\n".join(["file,label,age", *rows[3:]]))
+    with pytest.raises(UserError, match=r"x: has several tables .*, x/birds.csv and .*which one"):
+        open_source("x")
+    (here / "x/flowers.csv").write_text("\n".join(["file,kind,label", *rows[4:]]))
+    with pytest.raises(UserError, match=r"which one is meant"):
+        open_source("x")
+
+
+@pytest.mark.parametrize("none", ["", "nan", "NaN", "None", "?", "NA", "<NA>", "NULL"])
+def test_rows_without_a_label_are_left_out_counted_and_named(here, none, command):
+    paths = [picture(here / f"x/{n}.png") for n in range(8)]
+    rows = [f"{path.name},{'cat' if n % 2 else 'dog'}" for n, path in enumerate(paths[:6])]
+    rows += [f"6.png,{none}", f'7.png,"{none}"']
+    (here / "x/labels.csv").write_text("\n".join(["file,label", *rows]))
+    found = open_source("x")
+    assert found.classes == ("cat", "dog")
+    assert found.rejected == tuple((f"x/{n}.png", "has no label in x/labels.csv") for n in (6, 7))
+    assert "2 × has no label in x/labels.csv" in open_dataset("x").summary()
+
+
+def test_one_column_for_each_class_is_read(here):
+    touch(*(here / f"x/images/{n}.png" for n in range(4)))
+    rows = ["0.png,1,0,0", "1.png,0,1,0", "2.png,0,0,1.0", "3.png,1,0,0"]
+    (here / "x/_classes.csv").write_text("\n".join(["filename, rose, lily, oak", *rows]))
+    assert [entry.label for entry in open_source("x").entries] == ["rose", "lily", "oak", "rose"]
+
+
+@pytest.mark.parametrize("row", ["3.png,1,1,0", "3.png,0,0,0"])
+def test_several_classes_in_a_row_are_said_to_be_too_many(here, row):
+    touch(*(here / f"x/images/{n}.png" for n in range(4)))
+    rows = ["0.png,1,0,0", "1.png,0,1,0", "2.png,0,0,1", row]
+    (here / "x/t.csv").write_text("\n".join(["filename,rose,lily,oak", *rows]))
+    with pytest.raises(UserError, match=r"x/t.csv: the columns rose, lily, oak hold 0 and 1, but"):
+        open_source("x")
+
+
+def test_a_table_that_lacks_a_label_is_named_with_what_it_lacks(here):
+    touch(*(here / f"ham/images/ISIC_{n}.jpg" for n in range(8)))
+    kinds = [("bkl", "scalp", "male"), ("nv", "ear", "male"), ("nv", "ear", "female"),
+             ("mel", "scalp", "female")]  # fmt: skip
+    rows = [f"HAM_{n // 2},ISIC_{n},{','.join(kinds[n % 4])}" for n in range(8)]
+    (here / "ham/metadata.csv").write_text(
+        "\n".join(["lesion_id,image_id,dx,localization,sex", *rows])
+    )
+    with pytest.raises(UserError, match=r"ham/metadata.csv: .*which one is the label\? .*'dx' \("):
+        open_source("ham")
+
+
+def test_labels_are_numbers_where_all_of_a_column_are(here):
+    touch(*(here / f"{n}.png" for n in range(6)))
+    written = ["1", "1.0", "01", "2", "2.0", "02"]
+    rows = [f"{n}.png,{label}" for n, label in enumerate(written)]
+    (here / "t.csv").write_text("\n".join(["file,label", *rows]))
+    assert [entry.label for entry in open_source("t.csv").entries] == ["1"] * 3 + ["2"] * 3
+    (here / "t.csv").write_text("\n".join(["file,label", *rows, "0.png,one"]))
+    assert len(open_source("t.csv").classes) == 7
+
+
+@pytest.mark.parametrize("value", [lambda n: f"{n / 100:.2f}", lambda n: 20 + 7 * n])
+def test_measured_numbers_are_no_classes(here, value):
+    touch(*(here / f"{n}.png" for n in range(40)))
+    rows = [f"{n}.png,{value(n)}" for n in range(40)]
+    (here / "t.csv").write_text("\n".join(["file,age", *rows]))
+    with pytest.raises(UserError, match=r"t.csv: the column 'age' looks like numbers, 40"):
+        open_source("t.csv")
 
 
 def test_names_of_classes_may_begin_with_a_mark(here):

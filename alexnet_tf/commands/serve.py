@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " else the starter)",
     )
     add("--host", default="localhost", metavar="NAME", help="the address it listens at (localhost)")
-    add("--port", default=8080, type=arguments.natural, metavar="N", help="the port (8080)")
+    add("--port", default=8080, type=arguments.port, metavar="N", help="the port (8080)")
     add(
         "--weights",
         metavar="FILE",

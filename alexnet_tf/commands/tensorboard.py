@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port",
         default=9090,
-        type=arguments.natural,
+        type=arguments.port,
         metavar="N",
         help="where it is served (9090)",
     )

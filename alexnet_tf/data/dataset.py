@@ -279,7 +279,13 @@ def _checked(dataset: Dataset) -> Dataset:
             enough.add(picture.label)
     trained = {picture.label for picture in dataset.train}
     for label, name in enumerate(dataset.classes):
-        if label not in enough or label not in trained:
+        if label in enough and label not in trained:
+            raise UserError(
+                f"all pictures of the class '{name}' are held out to validate with, and none is "
+                "left to train with; a picture that is in both parts counts for validation alone"
+                + dataset.first_rejected()
+            )
+        if label not in enough:
             pictures = chain(dataset.train, dataset.validation)
             count = len({picture.digest for picture in pictures if picture.label == label})
             raise UserError(

@@ -57,21 +57,34 @@ def fitted(
 ) -> Source:
     """Make a source of `entries`, of which those to validate and test with fit the trained classes.
 
-    Their classes may be spelled in other capitals. Those of no trained class are left out.
+    Capitals tell classes apart; but where no two differ by these alone, the classes to validate and
+    test with may be spelled in others. Those of no trained class are left out.
     """
     kept, rejected, notes = in_columns(), list(rejected), list(notes)
     trained, spelled = set(classes), {name.casefold(): name for name in classes}
-    known, extra = {part: set() for part in (VALIDATION, TEST)}, {}
+    if len(spelled) < len(classes):
+        alike = [name for name in classes if name not in spelled.values()]
+        pairs = (f"'{name}' and '{spelled[name.casefold()]}'" for name in alike[:MOST_NAMES])
+        notes.append(
+            f"{', '.join(pairs)} differ in capitals alone, and are classes of their own; if they "
+            "are the same, give them one name"
+        )
+    known, extra, changed = {part: set() for part in (VALIDATION, TEST)}, {}, {}
     for entry in entries:
         name = entry.label
         if name not in trained and len(spelled) == len(classes):
             name = spelled.get(name.casefold(), name)
+        if name != entry.label:
+            changed[entry.label] = name
         if name in trained:
             kept.append(entry if name == entry.label else replace(entry, label=name))
             known.get(entry.part, set()).add(name)
         else:
             rejected.append((entry.path, "is of a class that has no pictures to train with"))
             extra.setdefault(entry.part, set()).add(name)
+    if changed:
+        pairs = [f"'{name}' is '{changed[name]}'" for name in sorted(changed)[:MOST_NAMES]]
+        notes.append(f"capitals do not count where they tell no classes apart: {', '.join(pairs)}")
     for part, names in known.items():
         if names and len(names) < len(classes):
             missing = [name for name in classes if name not in names]

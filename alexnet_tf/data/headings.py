@@ -196,7 +196,8 @@ class _Table:
         if len(hot) > 1 and not {*texts} - {*hot} and self._is_one_hot(hot):
             said = f"in {printable(self.file)} the classes are the columns that have a 1 each"
             return hot, (said,)
-        fit = self._different(texts or repeated)
+        named = [column for column in fit if self._roles[column] == LABEL]
+        fit = self._different(sorted({*(texts or repeated), *named}))
         if len(fit) == 1:
             said = f"in {printable(self.file)} the label is taken from {self._name(fit[0])}"
             return fit[0], (said,)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections import defaultdict
 from pathlib import Path
+from unicodedata import normalize
 
 from alexnet_tf.data.entries import TEST, TRAIN, VALIDATION, Entry, Source, fitted
 from alexnet_tf.data.kinds import is_meant_as_picture
@@ -155,9 +155,12 @@ class _Tree:
         """Find the class of each file below `root` that has one."""
         if self.is_kaggles(root):
             return {f: os.path.basename(f)[:3].lower() for f in self._all(root) if _is_kaggles(f)}
+        folders = {folder: normalize("NFC", folder.name) for folder in self.folders(root)}
+        other = {*KAGGLE_CLASSES.values()} & {*folders.values()}
+        spelled = {} if other else KAGGLE_CLASSES  # Cat beside cat is another class
         return {
-            file: KAGGLE_CLASSES.get(folder.name, unicodedata.normalize("NFC", folder.name))
-            for folder in self.folders(root)
+            file: spelled.get(name, name)
+            for folder, name in folders.items()
             for file in self._all(folder)
         }
 

@@ -60,20 +60,30 @@ def read_lists(*files: Path, notes: Sequence[str] = ()) -> Source:
     return fitted(classes, entries, rejected, notes)
 
 
-def find_lists(folder: Path) -> tuple[list[Path], list[str]]:
-    """Find the tables and lists in `folder` that label pictures, and what is to be said of them.
+def find_tables(folder: Path) -> dict[Path, tuple[str, ...] | UserError]:
+    """Find the tables and lists in `folder` that name pictures which are there.
 
-    There is one, or one for each part of the data, as their names say; or several of one part that
-    are numbered, or agree in their columns and share no picture. Raises UserError with the question
-    where others lie there, or with what a table of pictures lacks.
+    Their headings stand beside them, or, where they tell no labels, the sentence about what they
+    lack.
     """
     # Kaggle's sample_submission.csv has labels, too, but no true ones.
     names = sorted(name for name in os.listdir(folder) if "submission" not in name.lower())
-    paths = [path for path in map(folder.joinpath, names) if _may_label(path) and path.is_file()]
-    problems: list[UserError] = []
-    heads = {path: found for path in paths if (found := _heads(path, problems))}
-    if not heads and problems:
-        raise problems[0]
+    files = (folder / name for name in names if _may_label(name))
+    return {file: found for file in files if file.is_file() and (found := _heads(file))}
+
+
+def choose_lists(
+    tables: dict[Path, tuple[str, ...] | UserError],
+) -> tuple[list[Path], list[str]]:
+    """Choose among the tables that lie in a folder; return also what is to be said of them.
+
+    There is one, or one for each part of the data, as their names say; or several of one part that
+    are numbered, or agree in their columns and share no picture. Raises UserError with the question
+    where others lie there, or with what the tables lack.
+    """
+    heads = {table: found for table, found in tables.items() if isinstance(found, tuple)}
+    if not heads:
+        raise next(iter(tables.values()))
     groups = defaultdict(list)
     for path in heads:
         groups[part_named(path.stem)].append(path)
@@ -158,15 +168,16 @@ def _likeness(path: Path) -> tuple[tuple[str, ...], list[str], str]:
     return kin(path.stem), DIGITS.findall(path.stem), path.suffix.lower()
 
 
-def _may_label(path: Path) -> bool:
-    suffix, stem = path.suffix.lower(), path.stem
+def _may_label(name: str) -> bool:
+    stem, suffix = os.path.splitext(name)
+    suffix = suffix.lower()
     return suffix in TABLES or (suffix == ".txt" and bool(DIGITS.search(stem) or part_named(stem)))
 
 
-def _heads(table: Path, problems: list[UserError]) -> tuple[str, ...] | None:
+def _heads(table: Path) -> tuple[str, ...] | UserError | None:
     """Return the headings of a table that labels pictures which are there; None of another one.
 
-    Where it is about pictures, and is not understood all the same, that is added to `problems`.
+    Where it is about pictures, and is not understood all the same, it is the error.
     """
     finder = Finder(table)
     try:
@@ -177,11 +188,10 @@ def _heads(table: Path, problems: list[UserError]) -> tuple[str, ...] | None:
         problem = error
     try:
         rows = read_rows(table, finder, labelled=False)
-        if any(finder.finds(path) for path, _, _ in islice(rows.rows, SAMPLE)):
-            problems.append(problem)
+        found = any(finder.finds(path) for path, _, _ in islice(rows.rows, SAMPLE))
     except UserError:
-        pass
-    return None
+        found = False
+    return problem if found else None
 
 
 def _of_one_part(

@@ -5,22 +5,25 @@ from __future__ import annotations
 import os
 import shlex
 import zipfile
+from dataclasses import replace
 from glob import glob
 from pathlib import Path
 
 from alexnet_tf.data.archive import DEFAULT_LIMITS, Limits, unpack
 from alexnet_tf.data.cifar import is_cifar, unpack_cifar
-from alexnet_tf.data.contents import is_remote
-from alexnet_tf.data.entries import Entry, NoPictures, Source
+from alexnet_tf.data.contents import as_on_disk, is_remote
+from alexnet_tf.data.entries import MOST_NAMES, Entry, NoPictures, Source
 from alexnet_tf.data.kinds import FORMATS, OTHER_PICTURES, kind_of_file
 from alexnet_tf.data.layouts import NoClasses, read_layout
 from alexnet_tf.data.listing import DATA_FOLDER, UNPACKED_FOLDER
-from alexnet_tf.data.lists import find_lists, read_lists
+from alexnet_tf.data.lists import choose_lists, find_tables, read_lists
+from alexnet_tf.data.parts import words
 from alexnet_tf.data.rows import TABLES
 from alexnet_tf.data.tars import unpack_tar
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.download import Published
 from alexnet_tf.system.program import command
+from alexnet_tf.system.text import printable
 
 __all__ = ["DATA_FOLDER", "PHOTOS", "Entry", "NoPictures", "Source", "open_source"]
 
@@ -35,6 +38,8 @@ PHOTOS = Published(
     "sha256",
     "b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9",
 )
+# Words in the names of folders that are for pictures, not for a class.
+CONTAINERS = {"image", "img", "imgs", "picture", "pictures", "photo", "photos"}
 TARS, TAR_SUFFIXES = ("a gzip archive", "a tar"), (".tar", ".tgz", ".gz")
 # What holds pictures in a way of its own, by its content or by its suffix, and what to do with it.
 EXPORT = "write its pictures into files, a folder for each class"
@@ -91,17 +96,17 @@ def open_source(source: str | Path, limits: Limits = DEFAULT_LIMITS) -> Source:
 
 def _path(source: str) -> Path:
     """Find what is meant; a shell leaves a ~ in quotes as it is."""
-    path = Path(source)
+    path = Path(as_on_disk(source))
     return path.expanduser() if source.startswith("~") and not path.exists() else path
 
 
 def _several_lists(source: str) -> list[Path]:
     """Find the lists that `source` stands for: a pattern, or several names, as a shell has them."""
     try:
-        words = map(os.path.expanduser, shlex.split(source))
+        names = map(os.path.expanduser, shlex.split(source))
     except ValueError:
         return []
-    paths = [Path(name) for word in words for name in sorted(glob(word))]
+    paths = [Path(name) for each in names for name in sorted(glob(each))]
     are_lists = all(p.suffix.lower() in (".txt", *TABLES) and p.is_file() for p in paths)
     return paths if are_lists else []
 
@@ -112,13 +117,32 @@ def _open_folder(folder: Path) -> Source:
         found, problem = read_layout(folder), None
     except NoClasses as error:
         found, problem = None, error
-    if problem or len(found.classes) < 2:
-        lists, notes = find_lists(folder)
-        if lists:
-            return read_lists(*lists, notes=notes)
+    tables = _tables(folder)
+    if tables and (problem or len(found.classes) < 2 or all(map(_is_container, found.classes))):
+        lists, notes = choose_lists(tables)
+        return read_lists(*lists, notes=notes)
     if problem:
         raise problem
+    if tables:
+        names = " and ".join(printable(table) for table in list(tables)[:MOST_NAMES])
+        note = f"{names}: not used, for the folders or names of the pictures are the classes"
+        return replace(found, notes=(*found.notes, note))
     return found
+
+
+def _tables(folder: Path) -> dict[Path, tuple[str, ...] | UserError]:
+    """Find the tables in `folder`, or in the only folder in it, which may hold but another one."""
+    try:
+        tables = find_tables(folder)
+        inner = [each for each in folder.iterdir() if each.is_dir() and each.name[0] != "."]
+    except OSError:  # it may not be listed, of which `read_layout` has told
+        return {}
+    return _tables(inner[0]) if not tables and len(inner) == 1 else tables
+
+
+def _is_container(name: str) -> bool:
+    """Tell whether a folder of that name holds pictures of any class: images_001, JPEGImages."""
+    return any(word in CONTAINERS or word.endswith("images") for word in words(name))
 
 
 def _open_file(path: Path, limits: Limits) -> Source:
@@ -128,11 +152,11 @@ def _open_file(path: Path, limits: Limits) -> Source:
         return read_lists(path)
     kind = OTHER_SUFFIXES.get(suffix) or kind_of_file(path) or f"no file that is known ({suffix})"
     if kind == "a zip" or zipfile.is_zipfile(path):
-        return read_layout(unpack(path, UNPACKED_FOLDER, limits))
+        return _open_folder(unpack(path, UNPACKED_FOLDER, limits))
     if is_cifar(path):
         return read_layout(unpack_cifar(path, UNPACKED_FOLDER))
     if kind in TARS or suffix in TAR_SUFFIXES:
-        return read_layout(unpack_tar(path, UNPACKED_FOLDER, limits))
+        return _open_folder(unpack_tar(path, UNPACKED_FOLDER, limits))
     advice = ADVICE.get(kind, EXPORT)
     raise UserError(f"{path}: is {kind}, not a folder, zip, tar or list of pictures; {advice}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 
@@ -98,8 +99,9 @@ def evaluate_runs(runs: Sequence[Run], data: str | None = None, crops: int = 1) 
     """
     classifier = Classifier([Engine.of_run(run) for run in runs], crops)
     source = open_source(data) if data else _validation_list(runs)
+    known = {normalize("NFC", name): index for index, name in enumerate(classifier.classes)}
     for name in source.classes:
-        if name not in classifier.classes:
+        if name not in known:
             raise UserError(
                 f"{data}: has the class '{name}', which {runs[0].directory} was not trained on; "
                 f"its classes are in {runs[0].directory / 'classes.txt'}"
@@ -113,7 +115,7 @@ def evaluate_runs(runs: Sequence[Run], data: str | None = None, crops: int = 1) 
             failed.append(probabilities)
         else:
             files.append(entry.path)
-            labels.append(classifier.classes.index(entry.label))
+            labels.append(known[entry.label])
             answers.append(probabilities.argmax(axis=1))
             averaged.append(probabilities.mean(axis=0).argmax())
     if not files:

@@ -17,6 +17,7 @@ MOST, MOST_BYTES = 2**31 - 1, 2**63 - 1
 # NumPy and Keras take seeds of 32 bits.
 MOST_SEED = 2**32 - 1
 # TensorFlow starts as many threads as it is told, and is ended where the system gives no more.
+MOST_PORT = (1 << 16) - 1
 MOST_THREADS = 1024
 # Far beyond any learning rate or deviation that is of use, and far within what float32 holds.
 MOST_REAL = 1e6
@@ -61,6 +62,11 @@ def count_of_bytes(text: str) -> int:
 def seed(text: str) -> int:
     """Read the seed of random numbers: a whole number of 32 bits."""
     return natural(text, MOST_SEED)
+
+
+def port(text: str) -> int:
+    """Read the number of a port; 0 means any that is free."""
+    return natural(text, MOST_PORT)
 
 
 def threads(text: str) -> int:

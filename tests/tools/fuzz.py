@@ -53,6 +53,7 @@ SUBJECTS = {
     "weights": "tests.tools.fuzz",
     "runs": "tests.tools.fuzz_runs",
     "data": "tests.tools.fuzz_data",
+    "layouts": "tests.tools.fuzz_layouts",
 }
 # How an input may end.
 GOOD, INPUTS = ("arrays", "BadFile"), 20_000

@@ -1,0 +1,156 @@
+"""Layouts of data, drawn with what they mean: parts × spellings × folders, tables, lists."""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import shutil
+from pathlib import Path
+from unicodedata import normalize
+
+from alexnet_tf.data.entries import TEST, TRAIN, VALIDATION
+from alexnet_tf.data.sources import open_source
+from alexnet_tf.errors import UserError
+
+MEMORY = 1 << 30
+GOOD, INPUTS = ("as meant", "asked"), 5_000
+KINDS = ("folders", "tables", "lists", "several tables")
+SPELLINGS = {
+    TRAIN: ("train", "training", "trainset", "traindata", "trn"),
+    VALIDATION: ("val", "valid", "validation", "validset", "dev"),
+    TEST: ("test", "testing", "testset", "tst"),
+}
+# How people write such a word, alone or in a longer name.
+SHAPES = (
+    str, str.upper, str.capitalize, "my_{}".format, "{}_images".format, "{}2017".format,
+    "{}-labels".format, lambda word: f"flowers{word.capitalize()}", lambda word: f"{word}Labels",
+    lambda word: f"seg_{word.upper()}", lambda word: f"01 {word}",
+)  # fmt: skip
+CLASSES = ("aster", "Tulip", "café crème", "né", "日本", "Rose-2", "it's", "b,c", "01", "7")
+PATHS, LABELS = ("filename", "image", "Image Path", "file_name"), ("label", "class", "Category")
+# With these, and none or one of them without, a picture is another part's.
+Meant = dict[str, tuple[str, str | None]]
+
+
+def samples(folder: Path) -> dict[str, bytes]:
+    """Name the kinds of layouts."""
+    return dict.fromkeys(KINDS, b"")
+
+
+def mutant(originals: dict[str, bytes], seed: int, number: int) -> tuple[str, bytes]:
+    """Name the kind of the input `number` of the series `seed`, and the seed of its layout."""
+    return sorted(originals)[number % len(originals)], f"{seed} {number}".encode()
+
+
+def trial(folder: Path, originals: dict[str, bytes], name: str, content: bytes) -> str:
+    """Tell whether a drawn layout is understood as it was meant, or asked about where it should."""
+    place = folder / "place"
+    shutil.rmtree(place, ignore_errors=True)
+    os.chdir(folder)
+    chance = random.Random(content)
+    draw = {"folders": draw_folders, "several tables": draw_several}.get(name, draw_files)
+    root, meant = draw(Path("place"), name, chance)
+    try:
+        found = {entry.path: (entry.label, entry.part) for entry in open_source(root).entries}
+    except UserError as error:
+        return "asked" if meant is None and "which one is meant" in str(error) else repr(error)
+    if meant is None:
+        return "read, though nobody can know what was meant"
+    wrong = {path for path in {*found, *meant} if found.get(path) != meant.get(path)}
+    first = min(wrong, default=None)
+    return f"{len(wrong)} wrong: {first!r} {found.get(first)}" if wrong else "as meant"
+
+
+def draw_parts(chance: random.Random) -> dict[str, str]:
+    """Choose the parts of a layout, and their names, of one shape."""
+    parts = chance.choice(((TRAIN,), (TRAIN, VALIDATION), (TRAIN, TEST), (TRAIN, VALIDATION, TEST)))
+    shape = chance.choice(SHAPES)
+    return {part: shape(chance.choice(SPELLINGS[part])) for part in parts}
+
+
+def draw_folders(root: Path, kind: str, chance: random.Random) -> tuple[Path, Meant]:
+    """Lay folders of classes in folders of parts, wrapped, linked, in any form and capitals."""
+    names, parts = chance.sample(CLASSES, 3), draw_parts(chance)
+    if len(parts) == 1:  # a folder of classes alone
+        parts = {TRAIN: "."}
+    inside = root.joinpath(*chance.choice(((), ("archive",), ("data set", "in"), ("x" * 9,))))
+    meant: Meant = {}
+    for part, folder in parts.items():
+        form = chance.choice(("NFC", "NFD"))
+        capitals = chance.choice((str, str, str.upper)) if part != TRAIN else str
+        for name in names:
+            where = inside / folder / normalize(form, capitals(name))
+            if chance.random() < 0.2:
+                target = root.parent / "place.elsewhere" / folder / name
+                shutil.rmtree(target, ignore_errors=True)
+                target.mkdir(parents=True)
+                where.parent.mkdir(parents=True, exist_ok=True)
+                where.symlink_to(os.path.abspath(target))
+            for number in range(2):
+                path = where / f"{number}.jpg"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+                meant[str(path)] = name, _as_split(part, parts)
+    return root, meant
+
+
+def _as_split(part: str, parts: dict[str, str]) -> str | None:
+    """Tell what a folder for a part is used for: without one to validate with, the test set is."""
+    if len(parts) == 1:
+        return None
+    return VALIDATION if part == TEST and VALIDATION not in parts else part
+
+
+def draw_files(root: Path, kind: str, chance: random.Random) -> tuple[Path, Meant]:
+    """Write a table or a list for each part, beside a folder of all pictures."""
+    names, parts = chance.sample(CLASSES, 3), draw_parts(chance)
+    if kind == "lists":
+        names = [name for name in names if " " not in name] + ["oak"]
+    inside = root.joinpath(*chance.choice(((), (), ("archive",), ("data set", "in"))))
+    (inside / "images").mkdir(parents=True)
+    heads = chance.choice(PATHS), chance.choice(LABELS)
+    columns = chance.sample(range(3), 3)
+    split = VALIDATION in parts
+    meant: Meant = {}
+    for part, stem in parts.items():
+        rows = []
+        for number in range(6):
+            name = normalize(chance.choice(("NFC", "NFD")), f"{part}-é {number}.jpg")
+            label = chance.choice(names)
+            (inside / "images" / name).touch()
+            written = normalize(chance.choice(("NFC", "NFD")), name)
+            rows.append((written, normalize(chance.choice(("NFC", "NFD")), label), 5 - number))
+            where = part if split or part == TEST else None
+            meant[str(inside / "images" / name)] = label, where
+        if kind == "lists":
+            text = "".join(f"{path} {label}\n" for path, label, _ in rows)
+            (inside / f"{stem}.txt").write_text(text, encoding="utf-8")
+        else:
+            _write(inside / f"{stem}.csv", [(*heads, "age"), *rows], columns, chance)
+    trained = {label for label, part in meant.values() if part in (None, TRAIN)}
+    return root, {path: each for path, each in meant.items() if each[0] in trained}
+
+
+def draw_several(root: Path, kind: str, chance: random.Random) -> tuple[Path, Meant | None]:
+    """Write two tables that name no part: all are meant, if they agree and share no picture."""
+    (root / "images").mkdir(parents=True)
+    agree, share = chance.random() < 0.5, chance.random() < 0.5
+    meant: Meant = {}
+    for table in range(2):
+        rows = []
+        for number in range(6):
+            name = f"{0 if share and not number else table}-{number}.jpg"
+            (root / "images" / name).touch()
+            meant[str(root / "images" / name)] = CLASSES[number % 2], None
+            rows.append((name, CLASSES[number % 2], number))
+        heads = ("filename", "label", "age" if agree or not table else "weight")
+        stem = ("birds", "flowers")[table]
+        _write(root / f"{stem}.csv", [heads, *rows], range(3), chance)
+    return root, meant if agree and not share else None
+
+
+def _write(path: Path, rows: list, columns, chance: random.Random) -> None:
+    with open(path, "w", encoding=chance.choice(("utf-8", "utf-8-sig")), newline="") as file:
+        writer = csv.writer(file, delimiter=chance.choice(",;\t|"))
+        writer.writerows([row[column] for column in columns] for row in rows)

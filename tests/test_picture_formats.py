@@ -85,6 +85,48 @@ def test_without_pillow_heif_it_is_named(tmp_path, monkeypatch, command):
     assert "20 × is HEIC, which needs `pip install pillow-heif`" in result.stdout
 
 
+# Grey from 0 to 255 in a row, as files of more bits have it, and what is read of it.
+RAMP = np.tile(np.arange(256), (256, 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("a.png", (RAMP * 257).astype("u2")),
+        ("a.tif", (RAMP * 257).astype("u2")),
+        ("a.tif", RAMP.astype("i4")),
+        ("a.tif", (RAMP * 257).astype("i4")),
+        ("a.tif", (RAMP / 255).astype("f4")),
+        ("a.tif", RAMP.astype("f4")),
+        ("a.tif", (RAMP * 257).astype("f4")),
+    ],
+)
+def test_grey_of_many_bits_is_read_by_its_range(tmp_path, name, values):
+    Image.fromarray(values).save(tmp_path / name)
+    with decoded(tmp_path / name) as (picture, _):
+        assert np.abs(np.asarray(picture, int) - RAMP[..., None]).max() <= 1
+
+
+@pytest.mark.parametrize("values", [RAMP * 300.0, RAMP - 1.0, RAMP * np.nan])
+@pytest.mark.parametrize("dtype", ["f4", "i4"])
+def test_grey_of_no_known_range_is_refused(tmp_path, values, dtype):
+    if np.isnan(values).any() and dtype == "i4":
+        values = RAMP * 1e6
+    Image.fromarray(values.astype(dtype)).save(tmp_path / "a.tif")
+    with pytest.raises(ImageError, match=r"has values from .* scale them, and save it as PNG"):
+        load_image(tmp_path / "a.tif")
+
+
+def test_the_transparent_value_of_a_grey_png_of_16_bits_is_white(tmp_path):
+    """Only that value is, not all that share its upper byte."""
+    values = np.full((8, 8), 0x1234, "u2")
+    values[:, 4:] = 0x1200
+    Image.fromarray(values).save(tmp_path / "a.png", transparency=0x1234)
+    with decoded(tmp_path / "a.png") as (picture, _):
+        pixels = np.asarray(picture)
+    assert (pixels[:, :4] == 255).all() and (pixels[:, 4:] == 0x12).all()
+
+
 @pytest.mark.parametrize(
     ("content", "kind"),
     [

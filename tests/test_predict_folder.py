@@ -1,5 +1,6 @@
 """Prediction of a folder of any size: answers in a file that goes on, lists, patterns, shards."""
 
+import argparse
 import csv
 import os
 import random
@@ -10,10 +11,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from alexnet_tf.commands import predict
+from alexnet_tf.commands import cli, predict
+from alexnet_tf.data.lists import listed_contents
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.selection import Shard, select
+from alexnet_tf.system.fingerprints import content_digest
+from alexnet_tf.system.text import decoded
 from tests.support.runs import write_run
 from tests.support.verbs import run_verb
 
@@ -181,6 +185,81 @@ def test_a_pattern_a_list_and_standard_input_mean_the_same_pictures(place, monke
         monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=content))
         ask("-")
         assert printed(capsys) == expected
+
+
+# One looks like what escapes would make of another; each has its own answer.
+UNFIT = (
+    "new\nline.jpg", "new\\nline.jpg", "tab\t.jpg", "\udcff.jpg", "line\u2028.jpg", "file:a.jpg",
+    "%0A.jpg", "a.jpg",
+)  # fmt: skip
+
+
+@pytest.fixture
+def unfit(place):
+    """Have faces under names of which most fit into no line of text; return the photos."""
+    faces = sorted((place / "photos").glob("*.*.jpg"))
+    (place / "photos/broken.jpg").unlink()
+    for face, name in zip(faces, UNFIT):
+        shutil.copy(face, os.path.join("photos", name))
+        face.unlink()
+    return sorted(select(["photos"]).pictures)
+
+
+def answers(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return [tuple(row.values()) for row in csv.DictReader(file)]
+
+
+def test_names_in_a_table_of_answers_are_asked_about_again_and_left_out(unfit, place):
+    ask("photos", "--out", "answers.csv")
+    assert select(["answers.csv"]).pictures == unfit
+    ask("answers.csv", "--out", "again.csv")
+    assert answers("again.csv") == answers("answers.csv") and len(unfit) == 12
+    assert all("\n" not in line for line in (place / "answers.csv").read_text().split("\n"))
+    assert {*listed_contents("answers.csv")} == {*map(content_digest, unfit)}
+
+
+def test_sorting_by_a_table_of_answers_puts_each_name_into_its_own_class(unfit, place):
+    """Also where it was killed after the answers were written."""
+    ask("photos", "--out", "answers.csv")
+    expected = {row[0]: row[1] for row in answers("answers.csv")}
+    ask("photos", "--out", "answers.csv", "--sort-into", "sorted", "--by", "move")
+    assert not select(["photos"]).pictures and len(expected) == 12
+    for name, label in expected.items():
+        assert (place / "sorted" / label / os.path.basename(decoded(name))).is_file()
+
+
+def test_a_pattern_without_matches_keeps_no_other_from_being_answered(place, capsys):
+    ask("photos/*.heic", "photos/cat.1.jpg", code=2)
+    streams = capsys.readouterr()
+    assert [line.split("\t")[0] for line in streams.out.splitlines()] == ["photos/cat.1.jpg"]
+    assert "photos/*.heic: does not exist" in streams.err
+
+
+def test_an_address_with_a_signature_is_no_pattern(place):
+    address = "https://bucket.example.org/cat.jpg?X-Amz-Signature=[0-9]*"
+    assert select([address]).pictures == [address]
+
+
+def parsed(*words):
+    parser = argparse.ArgumentParser()
+    predict.add_arguments(parser)
+    return cli.parse(parser, words)
+
+
+def test_a_mode_that_is_a_folder_too_is_asked_about(place, capsys):
+    for name in "123":
+        (place / name).mkdir()
+    with pytest.raises(SystemExit):
+        parsed("1", "2", "3")  # what a shell makes of *
+    assert (
+        "1: is a mode and, here, a file or folder, too; name that as ./1" in capsys.readouterr().err
+    )
+    for words in (("./1", "2", "3"), ("2",), ("--imagenet", "2", "3")):
+        pictures = [word for word in words if word != "--imagenet"]
+        assert parsed(*words).pictures == pictures
+    shutil.rmtree("2")
+    assert (parsed("2", "3").mode, parsed("2", "3").pictures) == ("2", ["3"])
 
 
 def test_a_pattern_that_matches_nothing_is_a_mistake(place):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -25,16 +26,23 @@ from alexnet_tf.variants import VARIANTS
 HELP = "say what pictures show"
 DEFAULT_SETTINGS = Settings()
 IMAGENET, OWN = MODES = ("1", "2")
+WITHOUT_WORD = {IMAGENET: "give --imagenet", OWN: "leave it out"}
 # Options of mode 1 alone; and those of either mode that mean nothing where none answers.
 OF_IMAGENET = ("--weights", "--classes", "--variant", "--resize")
-OF_ANSWERS = ("--json", "--top", "--crops", "--out", "--shard", "--watch", "--ray")
+OF_ANSWERS = ("--imagenet", "--json", "--top", "--crops", "--out", "--shard", "--watch", "--ray")
 
 
 class _Pictures(argparse.Action):
     """Takes a mode from the start of the pictures, where there is one."""
 
     def __call__(self, parser, namespace, words: Sequence[str], option_string=None) -> None:
-        if words[0] in MODES:
+        is_path = os.path.lexists(words[0])
+        if words[0] in MODES and not namespace.imagenet and not (is_path and len(words) == 1):
+            if is_path:
+                parser.error(
+                    f"{words[0]}: is a mode and, here, a file or folder, too; name that as "
+                    f"./{words[0]}, and for the mode {WITHOUT_WORD[words[0]]}"
+                )
             namespace.mode, *words = words
         if not words:
             parser.error("name a picture, or a folder of pictures, after the mode")
@@ -55,8 +63,10 @@ def add_arguments(parser: argparse.ArgumentParser, mode_needed: bool = False) ->
     if mode_needed:
         add("mode", choices=MODES, help=ways)
         add("pictures", nargs="+", metavar="PICTURE", help=pictures)
+        parser.set_defaults(imagenet=False)
     else:
         parser.set_defaults(mode=OWN)
+        add("--imagenet", action="store_true", help="the same as the mode 1")
         add(
             "pictures",
             nargs="+",
@@ -113,6 +123,8 @@ def add_arguments(parser: argparse.ArgumentParser, mode_needed: bool = False) ->
 
 def run(options: argparse.Namespace) -> int:
     """Print, write or sort by the answer for each picture; return 2 if one could not be read."""
+    if options.imagenet:
+        options.mode = IMAGENET
     many.check(options)
     if options.undo:
         return _undo(options)

@@ -42,6 +42,7 @@ WITHOUT_HEIF = "is HEIC, which needs `pip install pillow-heif`"
 
 # TIFF 6.0 and DNG 1.4: tags of a page that is only a preview, and of a raw picture.
 SUBFILE_TYPE, REDUCED, DNG_VERSION = 254, 1, 50706
+MOST_16_BITS = (1 << 16) - 1
 # EXIF 2.3: how the camera was held, a number of 16 bits; and what turns the picture upright.
 ORIENTATION, SHORT = 0x0112, 3
 UPRIGHT = {
@@ -194,7 +195,7 @@ def _decode(picture: Image.Image, kind: str) -> Image.Image:
         picture.load()
         # libheif has turned it already, as HEIC itself says; its EXIF says the same again.
         turn = None if kind == "HEIF" else _turn(picture)
-        return _to_rgb(picture if turn is None else picture.transpose(turn))
+        return _to_rgb(picture if turn is None else picture.transpose(turn), kind)
 
 
 def _turn(picture: Image.Image) -> Image.Transpose | None:
@@ -218,11 +219,35 @@ def _exif_orientation(picture: Image.Image) -> int | None:
     )
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
+def _to_rgb(picture: Image.Image, kind: str) -> Image.Image:
     """Convert a picture of any mode to RGB: on white where it is transparent."""
-    if picture.mode.startswith("I"):  # 16-bit grey, which Pillow would clip, not scale
-        picture = Image.fromarray((np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8))
+    if picture.mode[0] in "IF":  # more than 8 bits, which Pillow would clip, not scale
+        picture = _grey(picture, kind)
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
     return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def _grey(picture: Image.Image, kind: str) -> Image.Image:
+    """Scale grey to 8 bits; a value that is transparent makes a second channel.
+
+    Numbers of 16 bits reach 65535. What those of 32 bits in a TIFF reach nothing says, so their
+    range decides: fractions up to 1, or numbers up to 255, or to 65535.
+    """
+    values, tops = np.asarray(picture), (MOST_16_BITS,)
+    if kind == "TIFF" and picture.mode in ("I", "F"):
+        tops = (255, *tops) if picture.mode == "I" else (1, 255, *tops)
+    low, high = values.min(), values.max()
+    top = next((top for top in tops if 0 <= low <= high <= top), None)
+    if top is None:
+        raise _Unfit(
+            f"has values from {low:g} to {high:g}, and 0 to {' or '.join(map(str, tops))} is read; "
+            "scale them, and save it as PNG"
+        )
+    scaled = values // 256 if top == MOST_16_BITS else values * (255 / top)
+    grey = Image.fromarray(scaled.astype(np.uint8))
+    clear = picture.info.get("transparency")
+    if isinstance(clear, int):
+        grey.putalpha(Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))
+    return grey

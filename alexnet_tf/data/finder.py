@@ -12,6 +12,7 @@ from alexnet_tf.data.contents import as_on_disk, is_file_of_its_own, is_on_disk,
 from alexnet_tf.data.entries import TRAIN
 from alexnet_tf.data.kinds import SUFFIXES
 from alexnet_tf.data.parts import part_named
+from alexnet_tf.system.text import decoded
 
 # So many folders beside the list are tried.
 MOST_FOLDERS = 50
@@ -64,6 +65,7 @@ class Finder:
 
     def __call__(self, path: str) -> str:
         """Return where the file `path` of the list is, or should be."""
+        path = decoded(path)
         if is_remote(path):
             return path
         if not is_file_of_its_own(path):
@@ -121,6 +123,7 @@ def _slashes(path: str) -> tuple[str, ...]:
 
 
 def _joined(folder: Path, path: str) -> str:
+    path = decoded(path)
     return path if folder == HERE else os.path.join(folder, path)
 
 

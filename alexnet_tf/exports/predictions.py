@@ -17,7 +17,7 @@ from alexnet_tf.system.disk import room_for
 from alexnet_tf.system.files import check_replaceable, itself, read_json, sync, write_json
 from alexnet_tf.system.fingerprints import content_digest
 from alexnet_tf.system.locks import locked
-from alexnet_tf.system.text import is_printable, printable
+from alexnet_tf.system.text import decoded, encoded, printable
 
 SUFFIXES = (".csv", ".jsonl")
 # The most pictures that are compared with what they were.
@@ -87,8 +87,8 @@ class Predictions:
         done = Counter(record["file"] for record in self.records())
         remaining = []
         for picture in pictures:
-            if done[self._name(picture)]:
-                done[self._name(picture)] -= 1
+            if done[picture]:
+                done[picture] -= 1
             else:
                 remaining.append(picture)
         for other in +done:
@@ -160,10 +160,6 @@ class Predictions:
             raise
         self._length += len(content)
 
-    def _name(self, file: str) -> str:
-        """Spell a picture as its line does; a line of a table cannot hold every name."""
-        return file if self.path.suffix == ".jsonl" or is_printable(file) else printable(file)
-
     def _columns(self) -> str:
         more = [f"{name}{n}" for n in range(2, self._top + 1) for name in ("label", "probability")]
         return _row(["file", "label", "probability", *more, "error"])
@@ -173,7 +169,7 @@ class Predictions:
             return json.dumps(record) + "\n"
         top = [cell for each in record.get("top", ()) for cell in each.values()]
         blank = [""] * (2 * self._top - len(top))
-        return _row([self._name(record["file"]), *top, *blank, record.get("error", "")])
+        return _row([encoded(record["file"]), *top, *blank, record.get("error", "")])
 
     def _parse(self, line: str, number: int) -> Iterator[Record]:
         """Yield what a line says of a picture, without more than the likeliest class."""
@@ -185,6 +181,7 @@ class Predictions:
             return
         else:
             file, label, probability, *_, error = next(csv.reader([line], strict=True))
+            file = decoded(file)
             record = {"file": file, "error": error}
             if not error:
                 record = {"file": file, "label": label, "probability": float(probability)}

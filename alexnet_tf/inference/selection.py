@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alexnet_tf.data.contents import as_on_disk
+from alexnet_tf.data.contents import as_on_disk, is_remote
 from alexnet_tf.data.finder import HERE, Finder
 from alexnet_tf.data.kinds import FORMATS, SUFFIXES, is_meant_as_picture, kind_of_file
 from alexnet_tf.data.listing import Rejected
@@ -57,9 +57,11 @@ def select(names: Sequence[str], shard: Shard | None = None) -> Selection:
     Each is a picture, a folder or a file of TFRecords of them, a pattern ("photos/**/*.jpg"), a
     list or table that names them, or "-", a list on standard input, its names on a line each or
     ended by NUL. Whether one is in a shard depends on how the list spells it, or on its place in
-    what was named: not on where that lies, nor on the order. Raises UserError for a pattern that
-    matches nothing.
+    what was named: not on where that lies, nor on the order. A pattern that matches nothing is a
+    picture that does not exist; UserError where it is all that is named.
     """
+    if len(names) == 1 and _is_pattern(names[0]) and not glob.glob(names[0], recursive=True):
+        raise UserError(f"{names[0]}: matches nothing; quote a pattern, and begin where it should")
     pictures: list[str] = []
     rejected: list[Rejected] = []
     total = 0
@@ -88,10 +90,14 @@ def _paths(name: str, rejected: list[Rejected]) -> Iterator[tuple[str, str]]:
         yield from ((each, as_on_disk(each)) for each in _standard_input())
     elif _is_list(name):
         yield from _in_list(Path(name))
-    elif glob.has_magic(name) and not os.path.lexists(name):
+    elif _is_pattern(name):
         yield from ((each, each) for each in _matches(name, rejected))
     else:
         yield "" if os.path.isdir(name) or name.endswith(SUFFIX) else name, name
+
+
+def _is_pattern(name: str) -> bool:
+    return glob.has_magic(name) and not (is_remote(name) or os.path.lexists(name))
 
 
 def _standard_input() -> Iterator[str]:
@@ -136,8 +142,8 @@ def _where(name: str, finder: Finder) -> str:
 def _matches(pattern: str, rejected: list[Rejected]) -> list[str]:
     """List the folders and pictures that a pattern matches, sorted."""
     found = sorted(glob.glob(pattern, recursive=True))
-    if not found:
-        raise UserError(f"{pattern}: matches nothing; quote a pattern, and begin where it should")
+    if not found:  # an error among the answers
+        return [pattern]
     if "**" in pattern:  # whose folders hold the same files again
         found = [path for path in found if not os.path.isdir(path)]
     taken = [

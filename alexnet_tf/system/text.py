@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterable, Sequence
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+# Begins a path with escapes, as in the URI of a file (RFC 8089).
+ENCODED = "file:"
 
 
 def printable(name: object) -> str:
@@ -24,6 +29,23 @@ def is_printable(name: object) -> bool:
     """Tell whether `name` can stand in a line of UTF-8 text as it is."""
     text = str(name)
     return text.isprintable() or not any(map(_breaks_lines, text))
+
+
+def encoded(name: str) -> str:
+    """Return the path `name` as it can stand in a line: as it is, or ``file:`` and ``%`` escapes.
+
+    `decoded` makes the same of it again.
+    """
+    if is_printable(name) and not name.startswith(ENCODED):
+        return name
+    return ENCODED + quote_from_bytes(os.fsencode(name))
+
+
+def decoded(text: str) -> str:
+    """Return the path that `encoded` made `text` of."""
+    if not text.startswith(ENCODED):
+        return text
+    return os.fsdecode(unquote_to_bytes(text.removeprefix(ENCODED)))
 
 
 def align(table: Iterable[Sequence[object]]) -> list[str]:

@@ -170,6 +170,20 @@ def test_classes_that_hold_the_same_folders_are_no_classes(here, folders):
         open_dataset("x")
 
 
+def test_of_many_folders_that_are_the_same_three_are_named(here):
+    for name in ("fold1", "fold2"):
+        classes(here / "x" / name, "aster", "rose", "tulip", "weed")
+    with pytest.raises(UserError, match=r"hold the same folders, aster and rose and tulip, so"):
+        open_dataset("x")
+
+
+def test_one_folder_of_the_same_name_in_each_class_holds_its_pictures(here):
+    for name in ("aster", "tulip"):
+        classes(here / "x" / name, "images")
+    dataset = open_dataset("x")
+    assert dataset.classes == ("aster", "tulip") and counts(dataset) == [6, 2, 0]
+
+
 def test_parts_within_classes_are_no_classes(here):
     for name in ("aster", "tulip"):
         classes(here / "x" / name, "train", "test")
@@ -268,6 +282,16 @@ def test_kaggles_photos_are_the_classes_where_they_are_most(here, faces):
     shutil.copytree(faces, here / "photos")
     classes(here / "photos", "extra", "others")
     assert open_dataset("photos").classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize(("others", "names"), [(4, ("cat", "dog")), (5, ("rose", "weed"))])
+def test_as_many_of_kaggles_photos_as_there_are_others_are_enough(here, others, names):
+    for number in range(2):
+        picture(here / f"photos/cat.{number}.png")
+        picture(here / f"photos/dog.{number}.png")
+    classes(here / "photos", "rose", count=2)
+    classes(here / "photos", "weed", count=others - 2)
+    assert open_dataset("photos").classes == names
 
 
 def test_lists_of_somebodys_own_are_not_written_over(here, command):

@@ -438,3 +438,20 @@ def test_the_numbers_of_a_safetensors_begin_at_a_multiple_of_eight_bytes(tmp_pat
         assert size % 8 == 0 and content[8 : 8 + size].decode().rstrip(" ").endswith("}")
         numbers = sum(part.nbytes for pair in weights.values() for part in pair)
         assert len(content) == 8 + size + numbers
+
+
+def test_a_safetensors_that_ends_within_its_header_is_cut_short(tmp_path):
+    (tmp_path / "a.safetensors").write_bytes((20).to_bytes(8, "little") + b'{"a": {"dtype": ')
+    with pytest.raises(BadFile, match=r"cut short: its header should have 20 bytes"):
+        read_weights(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize(("size", "words"), [(352, "holds 2 numbers"), (353, "takes 353 bytes")])
+def test_a_blob_of_caffe_has_32_dimensions_of_11_bytes_at_most(tmp_path, size, words):
+    """kMaxBlobAxes; longer ones would be read number by number."""
+    shape = field(1, b"\x01" * (size - 3))  # a tag and two bytes of length
+    assert len(shape) == size
+    blobs = field(7, field(7, shape) + field(5, bytes(8))) * 2
+    (tmp_path / "a.caffemodel").write_bytes(field(100, field(1, b"conv1") + blobs))
+    with pytest.raises(BadFile, match=words):
+        read_weights(tmp_path / "a.caffemodel")

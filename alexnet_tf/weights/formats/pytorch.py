@@ -48,7 +48,7 @@ class _Storage(NamedTuple):
     key: str
     dtype: np.dtype
     size: int
-    start: int = 0
+    start: int
 
 
 class _Tensor(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from alexnet_tf.data.drawings import draw_faces
-from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system.processor import VARIABLE, native_precision
 from benchmarks.material import write_random_convolutions
 from tests.support.browser import browsing, chromium
 from tests.support.engines import ENGINES, Engine
+from tests.support.pictures import restart_colors
 from tests.support.places import MATERIAL, ROOT
-from tests.support.shared import made_once
+from tests.support.shared import made_once, train_faces
 from tests.support.site import Site
 
 # A shell starts what is in the background, and nohup everything, with these ignored; the programs
@@ -61,6 +60,18 @@ def engine(request, monkeypatch) -> Engine:
     for name, value in chosen.environment.items():
         monkeypatch.setenv(name, value)
     return chosen
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _colors_of_module() -> None:
+    """Draw the same pictures whatever was drawn for other files."""
+    restart_colors(0)
+
+
+@pytest.fixture(autouse=True)
+def _colors_of_test(_colors_of_module) -> None:
+    """Draw the same pictures whatever was drawn for other tests, but none of the file's."""
+    restart_colors(2048)
 
 
 @pytest.fixture(scope="session")
@@ -105,36 +116,23 @@ def command(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def trained_run(tmp_path_factory, faces, random_weights) -> Path:
-    """Train a run of three epochs on the faces, copied to ``photos`` beside it."""
-    folder = tmp_path_factory.mktemp("trained")
-    _train(folder, faces, "--weights", random_weights)
-    return folder / "run"
+def trained_run(tmp_path_factory) -> Path:
+    """Train a run of three epochs on drawn faces, which are in ``photos`` beside it, to be read.
+
+    Its convolutions of a quarter of BVLC's channels, random, are in ``random.npy``. Whoever changes
+    it takes a copy.
+    """
+    return _trained(tmp_path_factory, native_precision())
 
 
 @pytest.fixture
-def engine_run(engine, request, tmp_path_factory, faces) -> Path:
-    """Train such a run, of a quarter of the width, with the engine of the test."""
-
-    def make(folder: Path) -> None:
-        weights, width = folder / "random.npy", 0.25
-        write_random_convolutions(weights, Settings(width=width).chosen_variant())
-        _train(folder, faces, "--weights", weights, "--width", width)
-
-    name = request.node.callspec.params["engine"]
-    return made_once(tmp_path_factory, f"trained-{name}", make) / "run"
+def engine_run(engine, tmp_path_factory) -> Path:
+    """Train such a run with the engine of the test."""
+    return _trained(tmp_path_factory, engine.name)
 
 
-def _train(folder: Path, faces: Path, *words: object) -> None:
-    shutil.copytree(faces, folder / "photos")
-    subprocess.run(
-        [
-            sys.executable, str(ROOT / "train_alexnet.py"), "--data", "photos", "--run", "run",
-            "--epochs", "3", "--batch-size", "16", *map(str, words),
-        ],
-        cwd=folder,
-        check=True,
-    )  # fmt: skip
+def _trained(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Path:
+    return made_once(tmp_path_factory, f"trained-{engine}", train_faces) / "run"
 
 
 @pytest.fixture

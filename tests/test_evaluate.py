@@ -1,5 +1,4 @@
 import json
-import os
 import re
 import shutil
 
@@ -18,7 +17,7 @@ from tests.support.runs import write_run
 def run(trained_run, tmp_path):
     """The trained run and its pictures, in the folder where the commands are given."""
     (tmp_path / "photos").symlink_to(trained_run.parent / "photos")
-    return shutil.copytree(trained_run, tmp_path / "run", copy_function=os.link)
+    return shutil.copytree(trained_run, tmp_path / "run")
 
 
 @pytest.fixture

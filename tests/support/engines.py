@@ -16,8 +16,9 @@ MOST_TERMS = 9216
 
 @dataclass(frozen=True)
 class Engine:
-    """What `environment` chooses it, and how far a number is rounded: by `unit` of it at most."""
+    """Its `name`, what `environment` chooses it, and how far it rounds a number: `unit` of that."""
 
+    name: str
     environment: Mapping[str, str]
     unit: float
 
@@ -41,6 +42,9 @@ class Engine:
 # Of p bits of a significand, rounded to the nearest: 2^-p.
 FLOAT32, FLOAT16, BFLOAT16 = 2.0**-24, 2.0**-11, 2.0**-8
 ENGINES = {
-    "float32": Engine({VARIABLE: "float32"}, FLOAT32),
-    "bfloat16": Engine({VARIABLE: "bfloat16"}, BFLOAT16),
+    engine.name: engine
+    for engine in (
+        Engine("float32", {VARIABLE: "float32"}, FLOAT32),
+        Engine("bfloat16", {VARIABLE: "bfloat16"}, BFLOAT16),
+    )
 }

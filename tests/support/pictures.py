@@ -18,6 +18,12 @@ from alexnet_tf.runs.run import Run
 NUMBERS = count()
 
 
+def restart_colors(number: int) -> None:
+    """Draw from now on the pictures of that number and above; 4,096 differ."""
+    global NUMBERS
+    NUMBERS = count(number)
+
+
 def skip_without(format: str) -> None:
     """Skip the test where pictures of that format cannot be written."""
     if format == "HEIF":

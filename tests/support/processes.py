@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import IO
 
 
 @contextmanager
@@ -27,14 +28,16 @@ def running(words: Sequence[object], **options) -> Iterator[subprocess.Popen[str
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def read_until(process: subprocess.Popen[str], line: str) -> str:
-    """Read what a program prints until `line` is in a line, and return that; AssertionError when it
-    ends before."""
+def read_until(process: subprocess.Popen[str], line: str, pipe: IO[str] | None = None) -> str:
+    """Read what a program prints until `line` is in a line; return what was read.
+
+    `pipe` is its standard output unless it is given. Raises AssertionError when it ends before.
+    """
     said = []
-    for each in process.stdout:
+    for each in pipe or process.stdout:
         said.append(each)
         if line in each:
-            return each
+            return "".join(said)
     raise AssertionError(f"{''.join(said)}ended with {process.wait()} before it said {line!r}")
 
 

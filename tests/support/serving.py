@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,12 +17,10 @@ from tests.support.processes import read_until, running, wait_until
 @contextmanager
 def serving(folder: Path, *words: object, **environment: str) -> Iterator[Server]:
     """Run `python -m alexnet_tf serve` with `words` in a folder; it ends when it is told to."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = children.python("-m", "alexnet_tf", "serve", "--port", port, *words)
+    command = children.python("-m", "alexnet_tf", "serve", "--port", 0, *words)
     command["env"] |= environment
     with running(command.pop("args"), **command, cwd=folder, stderr=None) as process:
-        address = read_until(process, "open http://").split()[1]
+        address = read_until(process, "open http://").splitlines()[-1].split()[1]
         with httpx.Client(base_url=address, timeout=None) as client:
             wait_until(lambda: _answers(process, client))
             yield Server(process, client)

@@ -1,14 +1,23 @@
-"""Folders that are made once, whichever of pytest-xdist's workers needs them first."""
+"""What is made once, whichever of pytest-xdist's workers needs it first: a folder, a training."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from alexnet_tf.data.drawings import draw_faces
+from tests.support.places import ROOT
+from tests.support.small import convolutions
+
+# A sixteenth of the parameters: what is asked of a run does not depend on its size.
+NARROW = {"width": 0.25, "units": 256}
 
 
 def made_once(
@@ -30,3 +39,18 @@ def made_once(
             make(folder)
             done.touch()
     return folder
+
+
+def train_faces(folder: Path) -> None:
+    """Draw 60 faces into ``photos``, and train ``run`` on them as a user does, in `folder`."""
+    draw_faces(folder / "photos", per_class=30)
+    convolutions(folder / "random.npy", **NARROW)
+    words = [word for name, value in NARROW.items() for word in (f"--{name}", str(value))]
+    subprocess.run(
+        [
+            sys.executable, str(ROOT / "train_alexnet.py"), "--data", "photos", "--run", "run",
+            "--weights", "random.npy", "--epochs", "3", "--batch-size", "16", *words,
+        ],
+        cwd=folder,
+        check=True,
+    )  # fmt: skip

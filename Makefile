@@ -108,7 +108,7 @@ serve: $(SETUP) ## ask and teach networks on http://localhost:8080 (RUN PORT HOS
 	  $(call each,option,weights variant)
 
 test: $(SETUP) ## run the tests (ALEXNET_TF_MATERIAL=DIR: with real photos; OLDEST=1: old packages)
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest $(or $(TESTS),-n 2 --dist loadfile)
 
 chaos: $(SETUP) ## kill, stop, damage and starve trainings for some minutes (ROUNDS SEED)
 	$(BIN)/python -m tests.tools.chaos $(call each,option,rounds seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from tests.support.pictures import restart_colors
 from tests.support.places import MATERIAL, ROOT
 from tests.support.shared import made_once, train_faces
 from tests.support.site import Site
+from tests.support.skips import LIST, OPTION, OnlyKnown
+from tests.support.verbs import own_log
 
 # A shell starts what is in the background, and nohup everything, with these ignored; the programs
 # under test would inherit that.
@@ -31,6 +34,17 @@ os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()
 os.environ.pop("MAKELEVEL", None)
 # The processor must not decide what is computed in, here and in the programs that tests start.
 os.environ.setdefault(VARIABLE, "float32")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what `.ci/run` gives."""
+    parser.addoption(OPTION, action="store_true", help=f"fail on a skip that {LIST.name} lacks")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Look at what is skipped, where that is asked for, in the process that hears of all tests."""
+    if config.getoption(OPTION) and "PYTEST_XDIST_WORKER" not in os.environ:
+        config.pluginmanager.register(OnlyKnown())
 
 
 def pytest_report_header() -> list[str]:
@@ -110,6 +124,25 @@ def command(tmp_path):
         )
         assert result.returncode == code, result.stdout + result.stderr
         assert "Traceback" not in result.stderr
+        return result
+
+    return run
+
+
+@pytest.fixture
+def typed(tmp_path, monkeypatch, capsys):
+    """Return what does as `command`, but in this process, which has imported TensorFlow."""
+
+    def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+        script, *rest = (str(argument) for argument in arguments)
+        path = ROOT / (script if script.endswith(".py") else f"{script}/__main__.py")
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", [str(path), *rest])
+        capsys.readouterr()
+        with own_log(), pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(path), run_name="__main__")
+        result = subprocess.CompletedProcess(arguments, ended.value.code or 0, *capsys.readouterr())
+        assert result.returncode == code, result.stdout + result.stderr
         return result
 
     return run

@@ -83,8 +83,8 @@ def test_the_names_of_imagenet_are_in_output_order():
         (["predict_alexnet.py", "1", "a.jpg", "--crops", "5"], "invalid choice"),
     ],
 )
-def test_a_mistake_is_one_message_and_exit_code_2(command, arguments, message):
-    result = command(*arguments, code=2)
+def test_a_mistake_is_one_message_and_exit_code_2(typed, arguments, message):
+    result = typed(*arguments, code=2)
     assert message in result.stderr and result.stdout == ""
 
 
@@ -94,11 +94,11 @@ def test_missing_data_is_found_before_tensorflow_is_imported(command, random_wei
     assert "data: there is no such file or folder" in (tmp_path / "train_alexnet.log").read_text()
 
 
-def test_data_lists_and_counts(command, faces, tmp_path):
+def test_data_lists_and_counts(typed, faces, tmp_path):
     photos = shutil.copytree(faces, tmp_path / "photos")
     (photos / "broken.jpg").write_bytes(b"x")
     (photos / "cat.99.jpg").write_bytes(b"x")
-    result = command("alexnet_tf", "data", "photos")
+    result = typed("alexnet_tf", "data", "photos")
     assert result.stdout.splitlines() == [
         "class  training  validation",
         "cat          26           4",
@@ -112,11 +112,11 @@ def test_data_lists_and_counts(command, faces, tmp_path):
         "photos/broken.jpg\tis in no folder of a class and not named cat.N or dog.N",
         "photos/cat.99.jpg\tis text, no picture",
     ]
-    assert "delete that file to list the pictures anew" in command("alexnet_tf", "data").stdout
+    assert "delete that file to list the pictures anew" in typed("alexnet_tf", "data").stdout
 
 
-def test_weights_are_checked(command, random_weights):
-    lines = command("alexnet_tf", "weights", random_weights).stdout.splitlines()
+def test_weights_are_checked(typed, random_weights):
+    lines = typed("alexnet_tf", "weights", random_weights).stdout.splitlines()
     assert lines[0] == f"{random_weights}: unknown weights"
     assert lines[2] == "conv2  5 × 5 × 48 × 256"
 
@@ -128,8 +128,8 @@ def test_summary_shows_shapes_and_parameters(command):
 
 
 @pytest.mark.parametrize("face", (["predict_alexnet.py"], ["alexnet_tf", "predict"]))
-def test_a_json_line_for_each_failed_picture_wherever_options_stand(command, face, trained_run):
-    result = command(*face, "2", "--json", "a", "--run", trained_run, "b", code=2)
+def test_a_json_line_for_each_failed_picture_wherever_options_stand(typed, face, trained_run):
+    result = typed(*face, "2", "--json", "a", "--run", trained_run, "b", code=2)
     assert [json.loads(line) for line in result.stdout.splitlines()] == [
         {"file": name, "error": f"{name}: does not exist"} for name in "ab"
     ]

@@ -113,16 +113,16 @@ def test_of_many_classes_the_most_frequent_confusions_are_shown():
     assert np.shape(evaluation_json(result)["confusion"]) == (26, 26)
 
 
-def test_a_run_is_as_right_about_its_validation_list_as_in_training(command, run, trained_run):
-    lines = command("alexnet_tf", "evaluate", "run").stdout.splitlines()
+def test_a_run_is_as_right_about_its_validation_list_as_in_training(typed, run, trained_run):
+    lines = typed("alexnet_tf", "evaluate", "run").stdout.splitlines()
     log = (trained_run.parent / "train_alexnet.log").read_text()
     said = float(re.findall(r"32 looks .* val_accuracy ([\d.]+)", log)[0])
     assert lines[0].startswith("8 pictures") and lines[1].split()[:2] == ["run", f"{said:.1%}"]
     assert [line.split()[:2] for line in lines[4:6]] == [["cat", "4"], ["dog", "4"]]
 
 
-def test_any_labelled_pictures_will_do_and_unreadable_ones_are_left_out(command, run, labelled):
-    result = command("alexnet_tf", "evaluate", "run", "--data", "labelled", "--json", code=2)
+def test_any_labelled_pictures_will_do_and_unreadable_ones_are_left_out(typed, run, labelled):
+    result = typed("alexnet_tf", "evaluate", "run", "--data", "labelled", "--json", code=2)
     assert result.stderr.startswith("alexnet_tf: left out: labelled/cat/broken.jpg: is text, no")
     answer = json.loads(result.stdout)
     assert (answer["pictures"], answer["failed"]) == (6, 1)
@@ -132,12 +132,12 @@ def test_any_labelled_pictures_will_do_and_unreadable_ones_are_left_out(command,
     assert answer["interval95"] == list(wilson_interval(hits, 6))
 
 
-def test_who_evaluates_on_pictures_of_the_training_is_told(command, run):
-    out = command("alexnet_tf", "evaluate", "run", "--data", "photos").stdout
+def test_who_evaluates_on_pictures_of_the_training_is_told(typed, run):
+    out = typed("alexnet_tf", "evaluate", "run", "--data", "photos").stdout
     assert "run was trained on 52 of these pictures" in out and out.startswith("60 pictures")
 
 
-def test_copies_of_training_pictures_are_known_by_their_bytes(command, run, faces, tmp_path):
+def test_copies_of_training_pictures_are_known_by_their_bytes(typed, run, faces, tmp_path):
     """Under other names, in another folder; the originals are not even there any more."""
     (tmp_path / "photos").unlink()
     first = (run / "train.txt").read_text().splitlines()[0].split(" ")[0]
@@ -149,7 +149,7 @@ def test_copies_of_training_pictures_are_known_by_their_bytes(command, run, face
         else:
             Image.effect_noise((300, 300), 50).convert("RGB").save(copy)
     command_line = ("alexnet_tf", "evaluate", "run", "--data", "copies")
-    assert "run was trained on 1 of these pictures" in command(*command_line).stdout
+    assert "run was trained on 1 of these pictures" in typed(*command_line).stdout
 
 
 def test_a_run_of_an_earlier_version_compares_with_the_pictures_where_they_are(tmp_path, faces):
@@ -165,32 +165,32 @@ def test_a_run_of_an_earlier_version_compares_with_the_pictures_where_they_are(t
     assert "2 pictures that " in evaluation_text(result)
 
 
-def test_runs_are_averaged_class_by_class(command, opposites, labelled):
+def test_runs_are_averaged_class_by_class(typed, opposites, labelled):
     """What one is right about the other is not: p and 1 - p."""
     (labelled / "cat/broken.jpg").unlink()
     answer = json.loads(
-        command("alexnet_tf", "evaluate", "one", "reversed", "--data", "labelled", "--json").stdout
+        typed("alexnet_tf", "evaluate", "one", "reversed", "--data", "labelled", "--json").stdout
     )
     first, second = (entry["accuracy"] for entry in answer["runs"])
     assert first + second == pytest.approx(1)
     assert answer["gain"]["over_mean"] == pytest.approx(answer["accuracy"] - 0.5)
     both = ("--run", "one", "--run", "reversed")
-    result = command("predict_alexnet.py", "2", "labelled/cat/cat.0.jpg", "--json", *both)
+    result = typed("predict_alexnet.py", "2", "labelled/cat/cat.0.jpg", "--json", *both)
     top = json.loads(result.stdout)["top"]
     assert [entry["probability"] for entry in top] == pytest.approx([0.5, 0.5])
 
 
-def test_a_class_that_the_run_does_not_know_is_named(command, run, labelled):
+def test_a_class_that_the_run_does_not_know_is_named(typed, run, labelled):
     shutil.copytree(labelled / "dog", labelled / "fox")
-    result = command("alexnet_tf", "evaluate", "run", "--data", "labelled", code=2)
+    result = typed("alexnet_tf", "evaluate", "run", "--data", "labelled", code=2)
     assert "labelled: has the class 'fox', which run was not trained on" in result.stderr
 
 
-def test_runs_validated_with_different_pictures_are_named(command, opposites, labelled):
+def test_runs_validated_with_different_pictures_are_named(typed, opposites, labelled):
     for run, name in zip(opposites, ("cat.0", "cat.1")):
         index = run.read_config()["classes"].index("cat")
         (run.directory / "val.txt").write_text(f"labelled/cat/{name}.jpg {index}\n")
-    result = command("alexnet_tf", "evaluate", "one", "reversed", code=2)
+    result = typed("alexnet_tf", "evaluate", "one", "reversed", code=2)
     assert "reversed: was validated with other pictures than one; say with --data" in result.stderr
 
 
@@ -201,8 +201,8 @@ def test_runs_validated_with_different_pictures_are_named(command, opposites, la
         ("predict_alexnet.py", "2", "a.jpg", "--run", "one", "--run", "other"),
     ],
 )
-def test_runs_of_different_classes_are_named(command, tmp_path, arguments):
+def test_runs_of_different_classes_are_named(typed, tmp_path, arguments):
     write_run(tmp_path / "one")
     write_run(tmp_path / "other", ("cat", "fox"))
-    message = command(*arguments, code=2).stderr
+    message = typed(*arguments, code=2).stderr
     assert "has other classes than one/model.keras, for only one of them knows 'dog'" in message

@@ -107,22 +107,24 @@ def test_several_pictures_and_folders_are_answered_line_by_line(command, tmp_pat
 
 def test_imagenet_answers_are_five_lines(command, tmp_path, faces):
     """With random weights: nonsense, but in the right form, and the same as in Python."""
-    model = alexnet_tf.AlexNet()
+    model = alexnet_tf.AlexNet("lenet5")
     layers = {
         layer.name: [np.asarray(weight) for weight in layer.weights]
         for layer in model.layers
         if layer.weights and "drop" not in layer.name
     }
     np.save(tmp_path / "all.npy", np.array(layers, dtype=object))
-    result = command("predict_alexnet.py", "1", faces / "cat.0.jpg", "--weights", "all.npy")
-    inputs = alexnet_tf.preprocess_input(alexnet_tf.load_image(faces / "cat.0.jpg")[None])
+    network = ("--weights", "all.npy", "--variant", "lenet5")
+    result = command("predict_alexnet.py", "1", faces / "cat.0.jpg", *network)
+    image = alexnet_tf.load_image(faces / "cat.0.jpg", "lenet5")
+    inputs = alexnet_tf.preprocess_input(image[None], "lenet5")
     (expected,) = alexnet_tf.decode_predictions(model.predict_on_batch(inputs))
     assert result.stdout.splitlines() == [f"{names} {p:.4f}" for _, names, p in expected]
-    assert (tmp_path / "all.npy.bvlc.tflite").is_file() == litert.is_installed()
+    assert (tmp_path / "all.npy.lenet5.tflite").is_file() == litert.is_installed()
     names, probability = expected[0][1:]
     result = command(
         "predict_alexnet.py", "1", faces / "cat.0.jpg", faces / "dog.0.jpg", "--top", "1",
-        "--weights", "all.npy",
+        *network,
     )  # fmt: skip
     first, second = result.stdout.splitlines()
     assert first == f"{faces / 'cat.0.jpg'}\t{names}\t{probability:.4f}"

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 
+QUICK = ()
 COMMAND = ("-m", "pip_audit", "--local", "--skip-editable", "--format", "json")
 
 

@@ -23,6 +23,7 @@ from alexnet_tf.data.drawings import draw_faces
 from alexnet_tf.system import arguments
 from tests.support.serving import Server, form, serving
 
+QUICK = ("--requests", "300")
 MOST_GROWTH = 100_000_000  # bytes
 OPEN = 50  # slow clients at once
 PATHS = ("/v1/predict", "/v1/explain", "/v1/lessons", "/v1/lessons/x/pictures?label=0", "/", "/%00")

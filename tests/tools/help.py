@@ -12,6 +12,7 @@ import sys
 from alexnet_tf.__main__ import VERBS
 from tests.support.places import ROOT
 
+QUICK = ()
 PAGE = ROOT / "docs" / "help.md"
 PROGRAMS = (
     "-m alexnet_tf",

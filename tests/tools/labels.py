@@ -26,6 +26,17 @@ from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system.text import markdown
 from benchmarks.process import run_python
 
+QUICK = (
+    "{photos}",
+    "--weights",
+    "starter",
+    "--variant",
+    "starter",
+    "--out",
+    "{scratch}",
+    "--epochs",
+    "1",
+)
 SHARE = 0.02
 
 

@@ -21,6 +21,7 @@ from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system.files import write_json
 
+QUICK = ("{scratch}", "--rows", "20000")
 CLASSES, FILES, WORKERS = 1000, 20, 8
 Result = TypeVar("Result")
 

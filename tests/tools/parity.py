@@ -20,6 +20,7 @@ from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.run import Run
 from alexnet_tf.system.text import markdown
 
+QUICK = ("{run}", "{photos}", "--photos", "2")
 # Each is told where the export is, and on standard input the files; it sees nothing of this
 # package, and answers with probabilities and the seconds that they took.
 FEED = """

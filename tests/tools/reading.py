@@ -19,6 +19,8 @@ from alexnet_tf.data.decoding import decoded
 from alexnet_tf.data.shards import write_shards
 from tests.support.flaky import Flaky
 
+QUICK = ("{photos}", "{scratch}")
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)

@@ -34,6 +34,7 @@ from tests.support import workers
 from tests.support.formats import write_npy
 from tests.support.workers import difference
 
+QUICK = ("kill",)
 PLAIN = ("--precision", "float32", "--no-report", "--tensorboard", "off")
 TRAININGS = {
     "head": ("--epochs", 3, "--batch-size", 32),

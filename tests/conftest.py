@@ -61,14 +61,14 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what takes the fixture `engine` with each."""
-    if "engine" in metafunc.fixturenames:
+    """Run what takes the fixture `each_engine` with each."""
+    if "each_engine" in metafunc.fixturenames:
         marked = [pytest.param(name, marks=pytest.mark.engines) for name in ENGINES]
-        metafunc.parametrize("engine", marked, indirect=True)
+        metafunc.parametrize("each_engine", marked, indirect=True)
 
 
 @pytest.fixture
-def engine(request, monkeypatch) -> Engine:
+def each_engine(request, monkeypatch) -> Engine:
     """Compute in one of `ENGINES`, here and in what is started from here."""
     chosen = ENGINES[request.param]
     for name, value in chosen.environment.items():
@@ -159,9 +159,9 @@ def trained_run(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def engine_run(engine, tmp_path_factory) -> Path:
+def engine_run(each_engine, tmp_path_factory) -> Path:
     """Train such a run with the engine of the test."""
-    return _trained(tmp_path_factory, engine.name)
+    return _trained(tmp_path_factory, each_engine.name)
 
 
 def _trained(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Path:

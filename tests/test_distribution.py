@@ -63,11 +63,11 @@ def test_two_devices_of_a_machine_give_the_network_of_one(faces, tmp_path):
 
 def test_a_worker_dies_the_chief_says_so_and_one_alone_goes_on(place):
     words = (*WORDS, "--run", "two")
-    processes = workers.start(place, 2, *words, local=True)
-    # The chief has kept the first epoch before it begins the second.
-    workers.wait_for(place, 1, "epoch 2/3")
-    processes[1].kill()
-    assert processes[0].wait() == 1
+    with workers.start(place, 2, *words, local=True) as processes:
+        # The chief has kept the first epoch before it begins the second.
+        workers.wait_for(processes, place, 1, "epoch 2/3")
+        processes[1].kill()
+        assert processes[0].wait() == 1
     assert "train_alexnet.py: worker 1 (127.0.0.1:" in workers.said(place, 0)
     assert "Traceback" not in workers.said(place, 0)
     # Each has computed what is its own, and nothing of the other's.
@@ -81,10 +81,10 @@ def test_a_worker_dies_the_chief_says_so_and_one_alone_goes_on(place):
 
 def test_a_worker_is_asked_to_stop_all_do_after_the_same_step_and_go_on_from_it(place):
     words = (*WORDS, "--run", "stopped")
-    processes = workers.start(place, 2, *words)
-    workers.wait_for(place, 0, "epoch 1/3")
-    processes[1].terminate()
-    assert [process.wait() for process in processes] == [143, 143]
+    with workers.start(place, 2, *words) as processes:
+        workers.wait_for(processes, place, 0, "epoch 1/3")
+        processes[1].terminate()
+        assert [process.wait() for process in processes] == [143, 143]
     stopped = [
         re.search("stopped after (.+) of 3", workers.said(place, index))[1] for index in (0, 1)
     ]
@@ -106,6 +106,6 @@ def test_weights_that_are_no_longer_equal_end_the_training(monkeypatch):
 
 def test_a_place_that_is_none_among_workers_is_refused(tmp_path):
     told = {"TF_CONFIG": '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 3}}'}
-    process = workers.start_one(tmp_path, 0, told, "--data", "nowhere")
-    assert process.wait() == 2
+    with workers.start_one(tmp_path, 0, told, "--data", "nowhere") as process:
+        assert process.wait() == 2
     assert "TF_CONFIG: there is no worker 3; it should be like" in workers.said(tmp_path, 0)

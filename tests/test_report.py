@@ -93,12 +93,14 @@ def test_the_page_says_what_the_terminal_says(command, run):
     assert [words(td) for td in first.findall("td")] == ["cat", "4", *shares]
 
 
-def test_answers_that_were_kept_are_those_of_the_network(engine, engine_run, tmp_path, monkeypatch):
+def test_answers_that_were_kept_are_those_of_the_network(
+    each_engine, engine_run, tmp_path, monkeypatch
+):
     """They were given while training, by fc6 and fc7 in its precision; the model is in float32."""
     monkeypatch.chdir(tmp_path)
     run = copied(engine_run, tmp_path)
     kept = review(run, thoroughly=False).answers
-    tolerance = engine.probability_error(2, kept.probabilities)
+    tolerance = each_engine.probability_error(2, kept.probabilities)
     for damaged in (b"", run.answers_path.read_bytes()[:-100]):
         run.answers_path.write_bytes(damaged)
         anew = review(run, thoroughly=False).answers

@@ -66,7 +66,7 @@ def search(run, tmp_path):
     return search
 
 
-def test_what_is_found_is_nearest_by_fc7(engine, run, photos, search, tmp_path):
+def test_what_is_found_is_nearest_by_fc7(each_engine, run, photos, search, tmp_path):
     """By the numbers that the verb features writes. The index rounds them to float16: of two that
     are as near as that, either may come first."""
     index = tmp_path / "index"

@@ -1,5 +1,5 @@
 """What may compute the frozen layers, each forced on any machine: a test that takes the fixture
-`engine` runs once with each. Another engine is another entry of `ENGINES`."""
+`each_engine` runs once with each. Another engine is another entry of `ENGINES`."""
 
 from __future__ import annotations
 

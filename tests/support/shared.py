@@ -49,7 +49,7 @@ def train_faces(folder: Path) -> None:
     subprocess.run(
         [
             sys.executable, str(ROOT / "train_alexnet.py"), "--data", "photos", "--run", "run",
-            "--weights", "random.npy", "--epochs", "3", "--batch-size", "16", *words,
+            "--weights", str(folder / "random.npy"), "--epochs", "3", "--batch-size", "16", *words,
         ],
         cwd=folder,
         check=True,

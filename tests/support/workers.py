@@ -7,25 +7,26 @@ import os
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from alexnet_tf.weights.loading import read_weights
 from tests.support.places import ROOT
+from tests.support.processes import running, wait_until
 
 
+@contextmanager
 def start(
     folder: Path,
     count: int,
     *words: object,
     local: bool = False,
     hosts: Mapping[str, Sequence[str]] | None = None,
-) -> list[subprocess.Popen]:
-    """Start `train_alexnet.py` with these words as each of `count` workers, in `folder`.
+) -> Iterator[list[subprocess.Popen[str]]]:
+    """Run `train_alexnet.py` with these words as each of `count` workers, in `folder`, for a block.
 
     On `local` disks each has features of its own. `hosts` are addresses, and what to start a
     command with so that it runs there; else all are on the loopback.
@@ -35,31 +36,33 @@ def start(
     else:
         cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(count)]}
     there = [*(hosts or {}).values()] or [()] * count
-    processes = []
-    for index in range(count):
-        told = {"cluster": cluster, "task": {"type": "worker", "index": index}}
-        own = ("--features", f"features-{index}") if local else ()
-        environment = {"TF_CONFIG": json.dumps(told)}
-        processes.append(start_one(folder, index, environment, *words, *own, there=there[index]))
-    return processes
+    with ExitStack() as stack:
+        processes = []
+        for index in range(count):
+            told = {"cluster": cluster, "task": {"type": "worker", "index": index}}
+            own = ("--features", f"features-{index}") if local else ()
+            environment = {"TF_CONFIG": json.dumps(told)}
+            one = start_one(folder, index, environment, *words, *own, there=there[index])
+            processes.append(stack.enter_context(one))
+        yield processes
 
 
+@contextmanager
 def start_one(
     folder: Path,
     index: int,
     told: Mapping[str, str],
     *words: object,
     there: Sequence[str] = (),
-) -> subprocess.Popen:
-    """Start worker `index`, with what its environment has `told`; what it says is in its file."""
-    with open(folder / f"{index}.txt", "w") as output:
-        return subprocess.Popen(
-            [*there, sys.executable, ROOT / "train_alexnet.py", *map(str, words)],
-            cwd=folder,
-            env=os.environ | told,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+) -> Iterator[subprocess.Popen[str]]:
+    """Run worker `index`, with what its environment has `told`; what it says is in its file."""
+    command = [*there, sys.executable, ROOT / "train_alexnet.py", *words]
+    options = {"cwd": folder, "env": os.environ | told, "stderr": subprocess.STDOUT}
+    with (
+        open(folder / f"{index}.txt", "w") as output,
+        running(command, stdout=output, **options) as process,
+    ):
+        yield process
 
 
 def free_ports(count: int) -> list[int]:
@@ -73,8 +76,8 @@ def free_ports(count: int) -> list[int]:
 
 def train(folder: Path, count: int, *words: object, local: bool = False) -> None:
     """Train with so many workers, to the end; AssertionError, with what they said, if any fails."""
-    processes = start(folder, count, *words, local=local)
-    codes = [process.wait(600) for process in processes]
+    with start(folder, count, *words, local=local) as processes:
+        codes = [process.wait() for process in processes]
     assert codes == [0] * count, "\n\n".join(said(folder, index) for index in range(count))
 
 
@@ -83,12 +86,10 @@ def said(folder: Path, index: int) -> str:
     return (folder / f"{index}.txt").read_text()
 
 
-def wait_for(folder: Path, index: int, line: str) -> None:
-    """Wait until a worker has said something with `line` in it."""
-    end = time.monotonic() + 200
-    while line not in said(folder, index):
-        assert time.monotonic() < end, said(folder, index)
-        time.sleep(0.05)
+def wait_for(processes: list[subprocess.Popen[str]], folder: Path, index: int, line: str) -> None:
+    """Wait until a worker has said `line` in something; AssertionError when it ends before."""
+    wait_until(lambda: line in said(folder, index) or processes[index].poll() is not None)
+    assert line in said(folder, index), said(folder, index)
 
 
 def difference(run: Path, other: Path) -> float:

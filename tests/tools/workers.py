@@ -106,15 +106,13 @@ def kill() -> list[tuple[str, ...]]:
 def kill_one(folder: Path, victim: int, line: str, *words: object) -> tuple[float, str, int]:
     """Kill worker `victim` of two once it says `line`; return after how many seconds the other one
     has ended, its last line, and its exit code."""
-    processes = workers.start(folder, 2, *words)
-    workers.wait_for(folder, victim, line)
-    time.sleep(0.5)
-    processes[victim].send_signal(signal.SIGKILL)
-    start = time.monotonic()
-    other = processes[1 - victim]
-    code = other.wait(120)
-    seconds = time.monotonic() - start
-    processes[victim].wait()
+    with workers.start(folder, 2, *words) as processes:
+        workers.wait_for(processes, folder, victim, line)
+        time.sleep(0.5)
+        processes[victim].send_signal(signal.SIGKILL)
+        start = time.monotonic()
+        code = processes[1 - victim].wait(120)
+        seconds = time.monotonic() - start
     return seconds, workers.said(folder, 1 - victim).strip().split("\n")[-1], code
 
 
@@ -126,17 +124,17 @@ def cut() -> list[tuple[str, ...]]:
         folder = Path(name)
         draw_faces(folder / "faces")
         words = ("--data", "faces", *FACES, *PLAIN, "--worker-timeout", TIMEOUT, "--run", "cut")
-        processes = workers.start(folder, 2, *words, local=True, hosts=found)
-        workers.wait_for(folder, 0, "epoch 1/")
-        start = time.monotonic()
-        ip(f"-n {SWITCH} link set port-b down")
-        for index, process in enumerate(processes):
-            code = process.wait(120)
-            rows.append((
-                f"worker {index}", f"{time.monotonic() - start:.1f} s",
-                f"{code}: {workers.said(folder, index).strip().split(chr(10))[-1]}",
-            ))  # fmt: skip
-            print(rows[-1], file=sys.stderr)
+        with workers.start(folder, 2, *words, local=True, hosts=found) as processes:
+            workers.wait_for(processes, folder, 0, "epoch 1/")
+            start = time.monotonic()
+            ip(f"-n {SWITCH} link set port-b down")
+            for index, process in enumerate(processes):
+                code = process.wait(120)
+                rows.append((
+                    f"worker {index}", f"{time.monotonic() - start:.1f} s",
+                    f"{code}: {workers.said(folder, index).strip().split(chr(10))[-1]}",
+                ))  # fmt: skip
+                print(rows[-1], file=sys.stderr)
     return rows
 
 

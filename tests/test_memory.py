@@ -1,6 +1,7 @@
 """How much memory large pictures may take."""
 
 import resource
+from threading import Thread
 
 import pytest
 
@@ -33,3 +34,21 @@ def test_a_limit_of_the_process_bounds_the_memory(group, monkeypatch):
 
 def test_a_quarter_of_it_is_lent_and_no_more_than_two_gigabytes():
     assert memory.ROOM.size == min(memory.memory() // 4, 2_147_483_648)
+
+
+def test_what_just_fits_is_lent_at_once_and_a_byte_more_waits():
+    room = memory.Room(100)
+    lent = []
+
+    def ask(amount):
+        with room.lent(amount):
+            lent.append(amount)
+
+    waiting = Thread(target=ask, args=[41], daemon=True)
+    with room.lent(60):
+        ask(40)
+        waiting.start()
+        waiting.join(0.2)
+        assert lent == [40]
+    waiting.join(10)
+    assert lent == [40, 41]

@@ -67,6 +67,13 @@ def test_mcnemars_test_and_the_interval_are_those_of_the_book():
     assert found.p_value() == pytest.approx(3.7e-5, rel=0.05)
 
 
+def test_the_interval_of_a_few_pictures_is_that_by_hand():
+    """Agresti and Min: half a picture more each way of 22: 10 / 22 ± 1.96 √(15 − 100 / 22) / 22."""
+    half = 1.959964 * (15 - 100 / 22) ** 0.5 / 22
+    assert Paired(20, 12, 2).interval() == pytest.approx((10 / 22 - half, 10 / 22 + half))
+    assert Paired(2, 2, 0).interval()[1] == 1 and Paired(2, 0, 2).interval()[0] == -1
+
+
 def test_runs_that_differ_nowhere_do_not_differ():
     assert Paired(50, 0, 0).p_value() == 1
     low, high = Paired(50, 0, 0).interval()

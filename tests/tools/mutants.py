@@ -231,10 +231,11 @@ class Watched(NamedTuple):
             new = (self.seconds.get(each, 0) for each in self.fixtures[test] if each not in ready)
             return self.seconds[test] + sum(new)
 
-        reaching = [test for test in self.passed if self._reaches(test, mutant, mutant.lines)]
-        reaching = reaching or [test for test in self.passed if self._reaches(test, mutant, None)]
+        # What only an import runs may be seen by a test that calls nothing.
+        reaching = [test for test in self.passed if self._runs(test, mutant)] or self.passed
+        named = f"test_{Path(mutant.path).stem}"
         chosen, ready, total = [], set(), 0.0
-        for test in sorted(reaching, key=cost):
+        for test in sorted(reaching, key=lambda test: (named not in test, cost(test))):
             if chosen and total + cost(test, ready) > seconds:
                 break
             total += cost(test, ready)
@@ -242,9 +243,9 @@ class Watched(NamedTuple):
             ready.update(self.fixtures[test])
         return chosen, total
 
-    def _reaches(self, test: str, mutant: Mutant, lines: range | None) -> bool:
+    def _runs(self, test: str, mutant: Mutant) -> bool:
         ran = (each for label in (test, *self.fixtures[test]) for each in self.lines.get(label, ()))
-        return any(path == mutant.path and (not lines or line in lines) for path, line in ran)
+        return any(path == mutant.path and line in (mutant.lines or ()) for path, line in ran)
 
 
 def copy_repository(folder: Path) -> None:

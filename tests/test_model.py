@@ -80,15 +80,6 @@ def test_every_variant_is_what_a_plain_numpy_network_computes(name):
     assert model.count_params() == variant.parameters(1000) == parameters
 
 
-@pytest.mark.parametrize("name", VARIANTS)
-def test_the_table_alone_tells_sides_and_parameters(name):
-    variant = VARIANTS[name]
-    sides, parameters = VARIANT_SIDES_AND_PARAMETERS[name]
-    assert variant.parameters(1000) == parameters
-    assert variant.pool5_shape == (sides[-1], sides[-1], variant.filters[-1])
-    assert variant.shape_before("conv2")[0] == sides[1]
-
-
 @pytest.mark.parametrize("name", ["bvlc", "owt"])
 def test_the_parts_of_a_network_are_the_whole(name):
     model = AlexNet(name, classes=10)

@@ -8,6 +8,7 @@ import pytest
 from alexnet_tf.errors import UserError
 from alexnet_tf.model import AlexNet
 from alexnet_tf.variants import ACTIVATIONS, INITIALS, VARIANTS, change
+from tests.test_model import VARIANT_SIDES_AND_PARAMETERS
 
 
 def build(variant, **changes):
@@ -47,6 +48,15 @@ def test_every_variant_has_the_numbers_that_its_authors_publish(name):
     assert (found if normalized else None) == lrn
     assert (variant.image_size, variant.resized) == (image_size, resized)
     assert (variant.dropout if "drop" in variant.head else None) == dropout
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_table_alone_tells_sides_and_parameters(name):
+    variant = VARIANTS[name]
+    sides, parameters = VARIANT_SIDES_AND_PARAMETERS[name]
+    assert variant.parameters(1000) == parameters
+    assert variant.pool5_shape == (sides[-1], sides[-1], variant.filters[-1])
+    assert variant.shape_before("conv2")[0] == sides[1]
 
 
 CAFFES_DEVIATIONS = (0.01, 0.01, 0.01, 0.01, 0.01, 0.005, 0.005, 0.01)

@@ -37,6 +37,8 @@ PUBLISHED = {
     "starter": (None, 128, 144, 0.5),
     "lenet5": (None, 32, 32, None),
 }
+# Of torchvision's conv1, padding=2; of the paper's 224 pixels, from which 55 × 55 need three more.
+BORDERS = {"owt": (2, 2), "nolrn": (2, 2), "paper": (1, 2)}
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -48,6 +50,8 @@ def test_every_variant_has_the_numbers_that_its_authors_publish(name):
     assert (found if normalized else None) == lrn
     assert (variant.image_size, variant.resized) == (image_size, resized)
     assert (variant.dropout if "drop" in variant.head else None) == dropout
+    assert variant.border == BORDERS.get(name, (0, 0))
+    assert (variant.pool_size, variant.pool_stride) == (2 if name == "lenet5" else 3, 2)
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -2,9 +2,10 @@
 
 A mutant that no test notices shows a line that may break unseen: a test to write, code to delete,
 or, where both lines mean the same, a line for equivalent_mutants.tsv with the reason. Words, type
-hints and what is raised are left alone. Of mutmut and cosmic-ray, the first changes no tables,
-defaults or decorated functions; the second starts a process for each mutant, and TensorFlow takes
-seconds to import. Here one process imports it and forks for each mutant, in a copy of the tree.
+hints, what is raised and whether a dataclass is frozen are left alone. Of mutmut and cosmic-ray,
+the first changes no tables, defaults or decorated functions; the second starts a process for each
+mutant, and TensorFlow takes seconds to import. Here one process imports it and forks for each
+mutant, in a copy of the tree.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ def find_mutants(path: str, source: bytes) -> Iterator[Mutant]:
 
 def _places(node: ast.AST, lines: range | None) -> Iterator[tuple[ast.AST, range | None]]:
     """Give the nodes whose change can be seen, and the lines that run each."""
-    if isinstance(node, ast.JoinedStr | ast.Raise):
+    if isinstance(node, ast.JoinedStr | ast.Raise) or getattr(node, "arg", "") == "frozen":
         return
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         lines = range(node.body[0].lineno, node.end_lineno + 1)

@@ -41,6 +41,16 @@ def test_a_copy_is_found(way, tmp_path):
     assert {pair.first, pair.second} == {one, other} and 0.9 <= pair.likeness <= 1.001
 
 
+@pytest.mark.parametrize("share", [0.9, 0.85, 0.8])
+def test_a_corner_is_found_whichever_of_the_two_comes_first(share, tmp_path):
+    whole = saved(scene(1), tmp_path / "whole.jpg")
+    corner = scene(1).crop((0, 0, round(320 * share), round(240 * share)))
+    corner = saved(corner, tmp_path / "corner.jpg")
+    for pictures in ((whole, corner), (corner, whole)):
+        (pair,) = find_duplicates(pictures, np.ones((2, 4), np.float32))
+        assert (pair.first, pair.second) == pictures and pair.likeness > 0.97
+
+
 def test_only_pairs_whose_vectors_are_alike_are_looked_at(tmp_path):
     pictures = [saved(scene(1), tmp_path / f"{name}.jpg") for name in "ab"]
     assert find_duplicates(pictures, np.array([[1, 0], [0, 1]], np.float32)) == []

@@ -20,6 +20,7 @@ from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.inference.search import Index
 from alexnet_tf.runs.run import Run
+from tests.support.memory import peak_of
 from tests.support.verbs import run_verb
 
 pytest.importorskip("fastapi")
@@ -92,6 +93,65 @@ def test_base64_in_json_is_answered_as_a_form(ask, photos):
     assert [len(each["top"]) for each in by_json] == [1, 1]
 
 
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda content: base64.encodebytes(content).decode(),  # wrapped, as the command does
+        lambda content: base64.encodebytes(content).decode().replace("\n", "\r\n"),
+        lambda content: base64.urlsafe_b64encode(content).decode(),
+        lambda content: base64.b64encode(content).decode().rstrip("="),
+        lambda content: "data:image/png;base64," + base64.urlsafe_b64encode(content).decode(),
+    ],
+)
+def test_base64_is_read_however_it_is_spelled(ask, spell):
+    content = noise(20) + b"\xfb\xff\xfe"  # of which base64 has + and /, and is filled up
+    client = ask()
+    said = client.post("/v1/predict", json={"pictures": [spell(content)]}).json()["answers"][0]
+    expected = client.post("/v1/predict", files={"pictures": ("a.png", content)}).json()
+    assert "+" in base64.b64encode(content).decode() and said["error"] is None
+    assert said["top"] == expected["answers"][0]["top"]
+    for broken in ("ab==cd==", "abcde", "ab%d"):
+        assert client.post("/v1/predict", json={"pictures": [broken]}).status_code == 422
+
+
+def test_a_body_that_is_a_picture_is_answered_as_a_form(ask, photos):
+    client, content = ask(), photos[0].read_bytes()
+    raw = client.post("/v1/predict", content=content, headers={"content-type": "image/jpeg"})
+    assert raw.json()["answers"][0]["file"] == "picture"
+    by_form = client.post("/v1/predict", files=form(photos[0])).json()["answers"]
+    assert raw.json()["answers"][0]["top"] == by_form[0]["top"]
+    empty = client.post("/v1/predict", content=b"", headers={"content-type": "image/png"})
+    assert (empty.status_code, "no picture" in empty.text) == (422, True)
+
+
+@pytest.mark.parametrize("address", ["/v1/predict", "/v1/models/mine:predict"])
+@pytest.mark.parametrize("named", [False, True])
+def test_a_client_of_tensorflow_serving_needs_no_change(ask, photos, address, named):
+    client = ask()
+    texts = [{"b64": base64.b64encode(photo.read_bytes()).decode()} for photo in photos[:2]]
+    instances = [{"bytes": text} for text in texts] if named else texts
+    said = client.post(address, json={"signature_name": "serving_default", "instances": instances})
+    answers = client.post("/v1/predict", files=form(*photos[:2])).json()["answers"]
+    for found, answer in zip(said.json()["predictions"], answers, strict=True):
+        assert found["classes"] == ["cat", "dog"]
+        of = dict(zip(found["classes"], found["probabilities"]))
+        assert of == {each["label"]: each["probability"] for each in answer["top"]}
+    broken = client.post(address, json={"instances": [texts[0], {"b64": "aaaa"}]})
+    assert broken.status_code == 422 and "picture 2: is text" in broken.json()["detail"]
+    assert client.post(address, json={"instances": [{"b64": 5}]}).status_code == 422
+    assert client.post(address, json={"instances": [[1, 2]]}).status_code == 422
+    assert client.post("/v1/models/other:predict", json={"instances": texts}).status_code == 404
+
+
+def test_a_body_of_millions_of_values_is_refused_before_they_are_made(ask):
+    client = ask()
+    body = b'{"pictures": [' + b",".join([b'""'] * 10_000_000) + b"]}"
+    kind, answers = {"content-type": "application/json"}, []
+    used = peak_of(lambda: answers.append(client.post("/v1/predict", content=body, headers=kind)))
+    assert (answers[0].status_code, "values" in answers[0].text) == (413, True)
+    assert used < 8 * len(body)
+
+
 def test_what_is_no_picture_is_said_beside_the_answers_to_others(ask, photos, tmp_path):
     (tmp_path / "text.jpg").write_text("no picture")
     said = ask().post("/v1/predict", files=form(photos[0], tmp_path / "text.jpg", photos[1]))
@@ -157,7 +217,8 @@ def test_where_it_looks_is_a_picture(ask, photos):
             400,
             "broken",
         ),
-        ({"content": b"[" * 100_000, "headers": {"content-type": "application/json"}}, 400, "JSON"),
+        ({"content": b"[" * 9_000, "headers": {"content-type": "application/json"}}, 400, "JSON"),
+        ({"content": b"[" * 100_000, "headers": {"content-type": "application/json"}}, 413, "JSON"),
         ({"json": [1]}, 422, "JSON object"),
         ({"json": {"pictures": "x"}}, 422, "base64"),
         ({"json": {"pictures": ["%"]}}, 422, "base64"),
@@ -380,9 +441,12 @@ def test_prometheus_is_told_what_was_done(ask, photos, tmp_path):
 
 def test_what_openapi_promises_is_there(ask):
     paths = ask().get("/openapi.json").json()["paths"]
-    assert {"/v1/predict", "/v1/explain", "/v1/networks", "/healthz", "/metrics"} == {*paths}
+    models = "/v1/models/{network}:predict"
+    assert {models, "/v1/predict", "/v1/explain", "/v1/networks", "/healthz", "/metrics"} == {
+        *paths
+    }
     kinds = paths["/v1/predict"]["post"]["requestBody"]["content"]
-    assert {*kinds} == {"multipart/form-data", "application/json"}
+    assert {*kinds} == {"multipart/form-data", "application/json", "image/*"}
 
 
 def test_without_the_extra_a_sentence_says_what_to_install(monkeypatch):

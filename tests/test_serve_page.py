@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.support.serving import serving
 
@@ -41,11 +44,17 @@ def server(material, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory):
+def servers_folder(tmp_path_factory) -> Path:
+    """Make the temporary folder of the `servers`."""
+    return tmp_path_factory.mktemp("hosts")
+
+
+@pytest.fixture(scope="module")
+def servers(servers_folder):
     """A server that only this computer reaches, and one that others do, by their hosts."""
-    folder = tmp_path_factory.mktemp("hosts")
+    folder = servers_folder
     with (
-        serving(folder, "starter") as own,
+        serving(folder, "starter", TMPDIR=str(folder)) as own,
         serving(folder, "starter", "--host", "0.0.0.0", ALEXNET_TF_TOKEN="secret") as others,
     ):
         yield {"localhost": own, "0.0.0.0": others}
@@ -202,3 +211,168 @@ def test_the_page_says_where_pictures_are_kept_how_long_and_how_many(
     assert said.startswith(words)
     thousands = "2.000" if language == "de" else "2,000"
     assert re.findall(r"[\d.,]*\d", said)[-5:] == ["60", "8", "50", thousands, "1"]
+
+
+@pytest.fixture
+def teaching(page, servers):
+    """Open the page's place to teach, at a server that only this computer reaches."""
+    page.set_default_timeout(SECONDS)
+    page.goto(servers["localhost"].url)
+    page.locator("body[data-ready]").wait_for()
+    page.get_by_role("tab", name="Teach it here").click()
+    return page
+
+
+def classes_of(page) -> dict[str, str]:
+    """Read the names of the classes, and how many pictures each has."""
+    cards = page.locator(".class").all()
+    return {
+        card.locator("input[type=text]").input_value(): card.locator(".count").inner_text()
+        for card in cards
+    }
+
+
+@pytest.fixture
+def faces_apart(faces, tmp_path):
+    """Lay drawn faces and other files into a folder for each class."""
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for n in range(3):
+            shutil.copy(faces / f"{name}.{n}.jpg", tmp_path / "pets" / name)
+    (tmp_path / "pets/cat/notes.txt").write_text("milk, eggs")
+    return tmp_path / "pets"
+
+
+def test_a_training_is_followed_whatever_the_network_does(teaching, faces_apart):
+    """A locked phone misses answers; the network that was trained is offered all the same."""
+    asked = []
+    teaching.allowed.append("ERR_FAILED")
+
+    def answer(route):
+        if route.request.method != "GET":
+            route.fulfill(status=202, json={})
+            return
+        asked.append(route)
+        if len(asked) in (2, 3, 4):
+            route.abort()
+            return
+        epoch = {"epoch": 1, "loss": 1, "accuracy": 1, "val_loss": 1, "val_accuracy": 1}
+        state = "training" if len(asked) < 6 else "ready"
+        said = {"name": "x", "state": state, "error": "", "history": [epoch], "kept_back": 6}
+        route.fulfill(json=said | {"network": "x.1"})
+
+    teaching.locator("#folder").set_input_files(faces_apart)
+    teaching.locator("#train:enabled").wait_for()
+    teaching.route(re.compile(r"/v1/lessons/[^/]+(/train)?$"), answer)
+    teaching.locator("#train").click()
+    teaching.get_by_text("The server does not answer.").wait_for()
+    teaching.locator("#try").wait_for()
+    said = teaching.locator("#status").inner_text()
+    assert (
+        "is right about 6 of the 6 pictures kept back: of others like them about 61% to 100%"
+        in said
+    )
+
+
+def test_each_folder_that_is_picked_is_a_class_and_what_is_no_picture_is_counted(
+    teaching, faces_apart
+):
+    teaching.locator("#folder").set_input_files(faces_apart)
+    teaching.locator("#train:enabled").wait_for()
+    assert classes_of(teaching) == {"cat": "3 pictures", "dog": "3 pictures"}
+    assert teaching.locator("#problems").inner_text() == "1 file that is no picture is left out."
+
+
+@pytest.mark.parametrize("dropped", ["pets", "pets/dog"])
+def test_a_folder_that_is_dropped_is_read(teaching, faces_apart, dropped):
+    box = teaching.locator(".class").first.bounding_box()
+    place = {"x": box["x"] + 40, "y": box["y"] + box["height"] - 20}
+    data = {"items": [], "files": [str(faces_apart.parent / dropped)], "dragOperationsMask": 1}
+    session = teaching.context.new_cdp_session(teaching)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
+    teaching.get_by_text("3 pictures").first.wait_for()
+    teaching.get_by_text("are on their way").wait_for(state="detached")
+    found = {"cat": "3 pictures"} if dropped == "pets" else {"": "Drop pictures here"}
+    assert classes_of(teaching) == {"dog": "3 pictures"} | found
+
+
+def test_pictures_that_do_not_arrive_are_named_and_sent_again(teaching, faces):
+    failing = []
+    teaching.allowed.append("413")
+
+    def answer(route):
+        failing.append(route)
+        if len(failing) == 2:
+            route.fulfill(status=413, json={"detail": "a request may have 9 bytes at most"})
+        else:
+            route.continue_()
+
+    def few_at_once(route):
+        route.fulfill(json=route.fetch().json() | {"most_pictures": 2})
+
+    teaching.route("**/v1/networks", few_at_once)
+    teaching.reload()
+    teaching.locator("body[data-ready]").wait_for()
+    teaching.get_by_role("tab", name="Teach it here").click()
+    teaching.route("**/pictures?label=0", answer)
+    drop(teaching, ".class:nth-child(1)", *(faces / f"cat.{n}.jpg" for n in range(6)))
+    problem = teaching.locator(".class:nth-child(1) .problems")
+    problem.get_by_role("button", name="Try again").wait_for()
+    assert classes_of(teaching)[""] != "6 pictures"
+    assert problem.locator("div").inner_text() == (
+        "2 pictures did not arrive (cat.2.jpg, cat.3.jpg). a request may have 9 bytes at most"
+    )
+    problem.get_by_role("button", name="Try again").click()
+    teaching.locator(".class:nth-child(1)").get_by_text("6 pictures").wait_for()
+    assert problem.inner_text() == ""
+
+
+def test_what_is_forgotten_while_it_is_sent_does_not_come_back(teaching, faces):
+    held, ended = [], []
+    teaching.route("**/pictures?label=0", lambda route: held.append(route))
+    teaching.on("request", lambda each: each.method == "DELETE" and ended.append(each.url))
+    with teaching.expect_response("**/v1/lessons") as begun:
+        drop(teaching, ".class:nth-child(1)", faces / "cat.0.jpg")
+    name = begun.value.json()["name"]
+    while not held:
+        teaching.wait_for_timeout(50)
+    teaching.get_by_role("button", name="Forget everything").click()
+    teaching.wait_for_timeout(500)
+    assert [url.rpartition("/")[2] for url in ended] == [name]
+    assert teaching.locator(".problems").all_inner_texts() == ["", "", ""]
+    assert classes_of(teaching) == {"": "Drop pictures here"}
+    assert "It takes two classes or more" in teaching.locator("#status").inner_text()
+
+
+def test_a_phones_photo_is_sent_upright_and_no_larger_than_is_learned_from(
+    teaching, servers_folder, tmp_path
+):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # held upright: to be turned by 90 degrees
+    pixels = np.random.default_rng(0).integers(0, 256, (150, 200, 3), np.uint8)
+    photo = Image.fromarray(pixels).resize((4000, 3000))
+    photo.save(tmp_path / "phone.jpg", exif=exif)
+    before = {*servers_folder.glob("*/*/photos/*")}
+    drop(teaching, ".class:nth-child(1)", tmp_path / "phone.jpg")
+    teaching.locator(".count").get_by_text("1 picture", exact=True).wait_for()
+    (kept,) = {*servers_folder.glob("*/*/photos/*")} - before
+    with Image.open(kept) as sent:
+        assert (sent.size, sent.getexif().get(0x0112)) == ((768, 1024), None)
+        upright = np.asarray(photo.transpose(Image.Transpose.ROTATE_270).resize((768, 1024)), float)
+        assert np.abs(np.asarray(sent.convert("RGB"), float) - upright).mean() < 12
+
+
+def test_no_share_is_rounded_to_all_or_none(opened):
+    shares = [0, 0.00001, 0.0414, 0.5, 0.6666, 0.99, 0.9951, 0.9996, 1]
+    words = "async (shares) => shares.map((await import('/page/words.js')).percent)"
+    assert opened.evaluate(words, shares) == [
+        "0%", "<0.1%", "4.1%", "50%", "67%", "99%", "99.5%", ">99.9%", "100%",
+    ]  # fmt: skip
+
+
+def test_the_language_that_was_chosen_is_kept(teaching):
+    teaching.locator("#language").select_option("de")
+    teaching.reload()
+    teaching.locator("body[data-ready]").wait_for()
+    assert teaching.evaluate("document.documentElement.lang") == "de"

@@ -249,6 +249,31 @@ def test_a_lesson_that_is_forgotten_in_the_middle_of_a_request_is_no_more(server
     assert answer.startswith(b"HTTP/1.1 404 ") and b"no such lesson any more" in answer
 
 
+@pytest.mark.parametrize(
+    "other", ["cat ", " cat", "ca\u0301t", "c\u00e1t", "\u2003cat", "cat\u00a0"]
+)
+def test_names_that_look_alike_are_one(client, root, photos, trained_run, other):
+    lesson = client.begin_lesson(*photos)
+    name = "c\u00e1t" if "\u0301" in other or "\u00e1" in other else "cat"
+    same = {"classes": [name, other]}
+    said = client.post(f"/v1/lessons/{lesson}/train", json=same)
+    assert said.status_code == 422 and "each another" in said.json()["detail"]
+    client.train(lesson, other, "a \u2003 dog")
+    assert client.get(f"/v1/lessons/{lesson}").json()["classes"] == [name, "a dog"]
+    table = next(root.glob("*/photos.csv")).read_text("utf-8")
+    assert table.count(f",{name}\n") == 4 and table.count(",a dog\n") == 4
+
+
+@pytest.mark.parametrize(
+    "names, words",
+    [(["1", "01"], "each another"), (["1", "1.0"], "each another"), (["nan", "a"], "'nan' says")],
+)
+def test_a_name_that_a_table_would_read_as_another_is_refused(client, photos, names, words):
+    lesson = client.begin_lesson(*photos)
+    said = client.post(f"/v1/lessons/{lesson}/train", json={"classes": names})
+    assert (said.status_code, words in said.json()["detail"]) == (422, True)
+
+
 def test_a_run_is_downloaded_whole_by_everybody_at_once(client, root, photos, trained_run):
     lesson = client.begin_lesson(*photos)
     address = f"/v1/lessons/{lesson}/run.zip"

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import (
@@ -121,9 +122,9 @@ def _add_answers(
 ) -> None:
     networks = _by_name([*served.networks, *filter(None, [served.imagenet])])
 
-    def network_of(request: Request) -> Network:
-        """Find the network that a request names, or else the first."""
-        name = request.query_params.get("network") or served.networks[0].name
+    def network_of(name: str) -> Network:
+        """Find the network of that name, or else the first."""
+        name = name or served.networks[0].name
         found = networks.get(name) or (lessons.network(name) if lessons else None)
         if not found:
             raise HTTPException(404, f"there is no network of that name; {', '.join(networks)}")
@@ -150,15 +151,23 @@ def _add_answers(
             most_bytes=served.limits.bytes,
         )
 
+    @app.post("/v1/models/{network}:predict", **described.WITH_PICTURES)
     @app.post("/v1/predict", **described.WITH_PICTURES)
-    async def predict(request: Request, network: str = "", top: int = TOP) -> described.Answers:
-        """Say what pictures show: the likeliest classes of each, or why it cannot be read."""
+    async def predict(
+        request: Request, network: str = "", top: int = TOP
+    ) -> described.Answers | described.Predictions:
+        """Say what pictures show: the likeliest classes of each, or why it cannot be read.
+
+        The instances of TensorFlow Serving get its predictions: all classes in the network's order.
+        """
         if not 1 <= top <= MOST_TOP:
             raise HTTPException(422, f"top should be 1 to {MOST_TOP}")
-        asked = network_of(request)
+        asked = network_of(network)
         pictures = await pictures_of(request, served.limits)
         with load.of_pictures(len(pictures)):
             found = await asker.ask(asked, pictures)
+        if getattr(request.state, "instances", False):
+            return described.Predictions(predictions=[_prediction(asked, each) for each in found])
         answers = []
         for picture, each in zip(pictures, found):
             if isinstance(each, ImageError):
@@ -171,7 +180,7 @@ def _add_answers(
     @app.post("/v1/explain", response_class=Response, **described.WITH_PICTURE_FOR_PICTURE)
     async def explain(request: Request, network: str = "", label: str = "") -> Response:
         """Draw where a network sees a class in a picture, the likeliest unless told: a JPEG."""
-        asked = network_of(request)
+        asked = network_of(network)
         picture = (await pictures_of(request, served.limits))[0]
         with load.of_pictures(1):
             drawn = await asker.run(explanation, asked.engine, picture, label or None)
@@ -284,6 +293,13 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
     with file:
         file.seek(0)
         yield from iter(lambda: file.read(PIECE), b"")
+
+
+def _prediction(network: Network, found: np.ndarray | ImageError) -> described.Prediction:
+    """Answer as TensorFlow Serving does with a SavedModel; an unreadable picture is an error."""
+    if isinstance(found, ImageError):
+        raise found
+    return described.Prediction(classes=network.engine.classes, probabilities=found.tolist())
 
 
 def _by_name(networks: Sequence[Network]) -> Mapping[str, Network]:

@@ -39,6 +39,19 @@ class Answers(BaseModel):
     answers: list[Answer]
 
 
+class Prediction(BaseModel):
+    """All classes and their probabilities, in the network's order."""
+
+    classes: list[str]
+    probabilities: list[float]
+
+
+class Predictions(BaseModel):
+    """What a network says of instances, in their order, as TensorFlow Serving has it."""
+
+    predictions: list[Prediction]
+
+
 class Network(BaseModel):
     """A network that can be asked."""
 
@@ -118,13 +131,15 @@ class Epoch(BaseModel):
 
 class Lesson(BaseModel):
     """How far a lesson is. Its latest network, once there is one, can be asked by the name of the
-    lesson, and as long as there is no later one by its own."""
+    lesson, and as long as there is no later one by its own. Of its pictures so many are kept back,
+    to validate with."""
 
     name: str
     state: Literal["collecting", "training", "ready", "failed"]
     error: str
     classes: list[str]
     network: str | None
+    kept_back: int
     history: list[Epoch]
 
     @classmethod
@@ -136,6 +151,7 @@ class Lesson(BaseModel):
             error=lesson.error,
             classes=list(lesson.classes),
             network=lesson.network.name if lesson.network else None,
+            kept_back=lesson.kept_back(),
             history=[Epoch(**epoch) for epoch in lesson.history()],
         )
 
@@ -151,11 +167,22 @@ def _body(kinds: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 _FILES = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
 _TEXTS = {"type": "array", "items": {"type": "string", "format": "byte"}, "minItems": 1}
+_B64 = {"type": "object", "properties": {"b64": {"type": "string", "format": "byte"}}}
 _NAME = {"type": "string", "minLength": 1, "nullable": True}
 _CLASSES = {"type": "array", "items": _NAME, "minItems": 2}
 _PICTURES = {
     kind: {"type": "object", "required": ["pictures"], "properties": {"pictures": several}}
     for kind, several in (("multipart/form-data", _FILES), ("application/json", _TEXTS))
+} | {"image/*": {"type": "string", "format": "binary"}}
+_PICTURES["application/json"] = {
+    "anyOf": [
+        _PICTURES["application/json"],
+        {
+            "type": "object",
+            "required": ["instances"],
+            "properties": {"instances": {"type": "array", "items": _B64, "minItems": 1}},
+        },
+    ]
 }
 ERRORS = _refusals(401, 403, 404, 409, 413, 421, 422, 429, 503)
 WITH_PICTURES = {

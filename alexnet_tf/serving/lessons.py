@@ -9,6 +9,7 @@ import secrets
 import shutil
 import threading
 import time
+import unicodedata
 import zipfile
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from alexnet_tf.data.decoding import InMemory
+from alexnet_tf.data.headings import is_missing
+from alexnet_tf.data.lists import CLASS_NUMBER
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.history import History, read_history
@@ -110,6 +113,8 @@ class Lesson:
         if self.state == TRAINING:
             raise Conflict("it is being trained; wait until that has ended")
         names = check_classes([name for name in classes if name is not None])
+        rest = iter(names)
+        classes = [None if name is None else next(rest) for name in classes]
         for label, name in enumerate(classes):
             if name and sum(of == label for of, _ in self._pictures.values()) < 2:
                 raise UserError(f"'{name}' has fewer than 2 pictures; 20 are a good beginning")
@@ -133,6 +138,13 @@ class Lesson:
             return read_history(self.run) if self._trained else []
         except UserError:  # which is being written for the first time
             return []
+
+    def kept_back(self) -> int:
+        """Count the pictures that the latest training validates with."""
+        try:
+            return len((self.run.directory / "val.txt").read_text("utf-8").splitlines())
+        except OSError:  # there is none yet
+            return 0
 
     def open_zip(self) -> BinaryIO:
         """Open a zip of the latest finished run, but for checkpoints.
@@ -306,11 +318,20 @@ def _room() -> Iterator[None]:
 
 
 def check_classes(names: Sequence[object]) -> list[str]:
-    """Return the names of classes; UserError unless they are two or more, all different."""
+    """Return the names of classes, as they are seen; UserError unless they are two or more, all
+    different."""
     if not all(isinstance(name, str) for name in names) or len(names) > MOST_CLASSES:
         raise UserError(f"the classes should be the names of {MOST_CLASSES} at most")
-    if not all(name.strip() and len(name) <= MOST_NAME and is_printable(name) for name in names):
+    are_printable = all(map(is_printable, names))
+    # As they are seen: é is one sign, and blanks are one.
+    names = [" ".join(unicodedata.normalize("NFC", name).split()) for name in names]
+    if not are_printable or not all(0 < len(name) <= MOST_NAME for name in names):
         raise UserError(f"a class should have a name of 1 to {MOST_NAME} characters in one line")
-    if len({*names}) != len(names) or len(names) < 2:
+    missing = next(filter(is_missing, names), None)
+    if missing:
+        raise UserError(f"'{missing}' says in tables that there is no class; name it otherwise")
+    # Of numbers the value counts, as in the table that is trained on.
+    kinds = set(map(float, names) if all(map(CLASS_NUMBER.fullmatch, names)) else names)
+    if len(kinds) != len(names) or len(names) < 2:
         raise UserError("name two classes or more, each another")
-    return list(names)
+    return names

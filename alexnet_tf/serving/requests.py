@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
@@ -18,6 +19,9 @@ from alexnet_tf.serving.limits import Limits
 MOST_NAME = 200
 # Beside pictures a form may have so many fields.
 MOST_FIELDS = 8
+# JSON may have so many values, and so many more for each picture: more are not even parsed.
+MOST_VALUES, EACH = 10_000, 8
+URL_SAFE = str.maketrans("-_", "+/")
 
 
 class _Parser(MultiPartParser):
@@ -27,7 +31,9 @@ class _Parser(MultiPartParser):
 
 
 async def pictures_of(request: Request, limits: Limits) -> list[InMemory]:
-    """Read the pictures of a request: files of a form, or ``{"pictures": [base64, …]}``.
+    """Read the pictures of a request: files of a form, the body itself, or in JSON
+    ``{"pictures": [base64, …]}``, or as TensorFlow Serving has it ``{"instances": [{"b64": …}]}``:
+    then `request.state` has `instances`.
 
     HTTPException 400 for a body that is broken, 413 for too many pictures, 415 for another kind of
     body, 422 for none.
@@ -36,9 +42,16 @@ async def pictures_of(request: Request, limits: Limits) -> list[InMemory]:
     if kind == "multipart/form-data":
         found = await _of_form(request, limits.pictures)
     elif kind == "application/json":
-        found = _of_json(await json_of(request))
+        most = MOST_VALUES + EACH * limits.pictures
+        found, request.state.instances = await asyncio.to_thread(
+            _of_json, await request.body(), most
+        )
+    elif kind.startswith("image/"):
+        found = [InMemory("picture", content)] if (content := await request.body()) else []
     else:
-        raise HTTPException(415, "send pictures as multipart/form-data or application/json")
+        raise HTTPException(
+            415, "send pictures as multipart/form-data, application/json or image/…"
+        )
     if len(found) > limits.pictures:
         raise _too_many(limits.pictures)
     if not found:
@@ -56,9 +69,17 @@ def unreadable(picture: InMemory) -> str | None:
 
 
 async def json_of(request: Request) -> dict:
-    """Read the JSON object of a request; HTTPException 400 where there is none."""
+    """Read the JSON object of a request; HTTPException 400 where there is none, 413 for a huge
+    one."""
+    return _object(await request.body(), MOST_VALUES)
+
+
+def _object(body: bytes, most: int) -> dict:
+    """Parse a JSON object, unless it has more than about so many values."""
+    if sum(map(body.count, (b",", b":", b"[", b"{"))) > most:
+        raise HTTPException(413, f"the JSON has more than {most:,} values")
     try:
-        content = json.loads(await request.body())
+        content = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, "the body is no JSON") from error
     if not isinstance(content, dict):
@@ -83,17 +104,32 @@ async def _of_form(request: Request, most: int) -> list[InMemory]:
         await form.close()
 
 
-def _of_json(content: dict) -> list[InMemory]:
-    texts = content.get("pictures")
+def _of_json(body: bytes, most: int) -> tuple[list[InMemory], bool]:
+    """Return the pictures in a body, and whether it calls them instances."""
+    content = _object(body, most)
+    texts, is_instances = content.get("pictures"), isinstance(content.get("instances"), list)
+    if is_instances:
+        texts = [_instance(each) for each in content["instances"]]
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise HTTPException(422, 'the object should be {"pictures": [base64, …]}')
-    return [InMemory(f"picture {n}", _decoded(text)) for n, text in enumerate(texts, 1)]
+    pictures = [InMemory(f"picture {n}", _decoded(text)) for n, text in enumerate(texts, 1)]
+    return pictures, is_instances
+
+
+def _instance(instance: object) -> object:
+    """Return the base64 in ``{"b64": base64}``, or in ``{"bytes": {"b64": base64}}``."""
+    for _ in range(2):
+        if isinstance(instance, dict) and len(instance) == 1:
+            (instance,) = instance.values()
+    return instance
 
 
 def _decoded(text: str) -> bytes:
-    """Decode base64, of which the address of a canvas (data:image/…;base64,…) has some too."""
+    """Decode base64, in lines or in one, URL-safe or not, filled up with = or not, of which the
+    address of a canvas (data:image/…;base64,…) has some too."""
     try:
-        return base64.b64decode(text.rpartition(",")[2], validate=True)
+        text = "".join(text.rpartition(",")[2].split()).rstrip("=").translate(URL_SAFE)
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
         raise HTTPException(422, "a picture is no base64") from error
 

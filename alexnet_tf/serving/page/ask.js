@@ -1,7 +1,7 @@
 // A place to put pictures, and the answers below it.
 
 import { photograph } from "./camera.js";
-import { dropped, make, picked, preview } from "./pictures.js";
+import { dropped, foldersOf, isPicture, make, picked, preview } from "./pictures.js";
 import { ask, form } from "./server.js";
 import { percent, say } from "./words.js";
 
@@ -12,7 +12,8 @@ const MOST_SHOWN = 60;
 // is asked; `can` says what else the server does. Returns what takes pictures.
 export function answerHere(prefix, network, can) {
   const answers = byId(`${prefix}answers`);
-  const take = async (files) => {
+  const take = async (given) => {
+    const files = given.filter((file) => !foldersOf(file).length || isPicture(file));
     const cards = files.map((file) => blank(file));
     answers.prepend(...cards.map((card) => card.element));
     while (answers.children.length > Math.max(MOST_SHOWN, files.length)) answers.lastChild.remove();

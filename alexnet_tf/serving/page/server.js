@@ -10,18 +10,22 @@ export function useToken(text) {
   token = text;
 }
 
-// Ask, and return the response; a server that has too much to do is asked again.
-export async function ask(method, address, body) {
+// Ask, and return the response, unless `signal` aborts; a server that has too much to do is asked
+// again. An Error has the `status` that was refused with, or none where nobody answered.
+export async function ask(method, address, body, signal) {
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
   for (let tried = 1; ; tried++) {
     let response;
     try {
-      response = await fetch(address, { method, body, headers });
-    } catch {
+      response = await fetch(address, { method, body, headers, signal });
+    } catch (error) {
+      if (signal?.aborted) throw error;
       throw new Error(say("offline"));
     }
     if (response.ok) return response;
-    if (![429, 503].includes(response.status) || tried === TRIES) throw new Error(await sentence(response));
+    const { status } = response;
+    if (![429, 503].includes(status) || tried === TRIES)
+      throw Object.assign(new Error(await sentence(response)), { status });
     await new Promise((resolve) => setTimeout(resolve, 1000 * Number(response.headers.get("Retry-After") || 1)));
   }
 }

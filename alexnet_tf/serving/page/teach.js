@@ -1,19 +1,22 @@
 // A classifier of the reader's own: classes, their pictures, a training, and what came of it.
 
-import { answerHere, groups } from "./ask.js";
+import { answerHere } from "./ask.js";
 import { photograph } from "./camera.js";
-import { dropped, make, picked, preview } from "./pictures.js";
+import { dropped, foldersOf, isPicture, make, picked, prepared } from "./pictures.js";
 import { ask, form, useToken } from "./server.js";
 import { percent, say } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
-const LOOK_AGAIN = 300; // milliseconds
+// Milliseconds until a training is asked about again, and until then at most while nobody answers.
+const [LOOK_AGAIN, MOST_WAIT] = [300, 10000];
+const NAMED = 3; // of the pictures that did not arrive
 // Pixels: the widest curve, and from one line of text to the next.
 const [MOST_WIDE, APART] = [640, 15];
 const SVG = "http://www.w3.org/2000/svg";
 
-let [can, lesson, state, sending] = [null, null, "collecting", 0];
-let [message, begun, changed] = [null, 0, () => {}];
+let [can, state, sending, message, begun, changed] = [null, "collecting", 0, null, 0, () => {}];
+// The lesson and its beginning; and what ends all that is being done for it, when it is forgotten.
+let [lesson, beginning, doing] = [null, null, new AbortController()];
 const classes = [];
 
 // Open the place to teach. `ready` is called with the name of a lesson that can be asked, or null.
@@ -22,10 +25,11 @@ export function teachHere(abilities, ready) {
   byId("token-row").hidden = !can.needs_token;
   byId("token").addEventListener("input", () => useToken(byId("token").value));
   byId("more").addEventListener("click", () => addClass().name.focus());
+  picked(byId("folder"), (files) => receive(null, files), byId("folders"));
   byId("train").addEventListener("click", train);
   byId("download").addEventListener("click", download);
   byId("forget").addEventListener("click", forget);
-  answerHere("try-", () => lesson.name, { ...can, look_alikes: false, imagenet: null });
+  answerHere("try-", () => lesson?.name ?? "", { ...can, look_alikes: false, imagenet: null });
   addClass();
   addClass();
   const again = 1000 * can.lesson_limits.unused / 4;
@@ -41,6 +45,7 @@ export function updateTeaching() {
     each.count.textContent = each.pictures ? say("count", each.pictures) : say("drop");
   }
   const isTraining = state === "training";
+  byId("more").disabled = classes.length >= can.lesson_limits.classes;
   byId("train").disabled = !isComplete() || sending > 0 || isTraining;
   byId("status").textContent = message ? message()
     : sending ? say("sending", sending) : say(isComplete() ? "enough" : "need");
@@ -60,11 +65,10 @@ function addClass() {
   const files = make("input", { type: "file", multiple: true, hidden: true, accept: "image/*" });
   const element = make("div", { className: "class" }, make("div", { className: "top" }, each.name),
     each.count, each.thumbs, each.problems, make("p", { className: "buttons" }, pick, hold, files));
-  const take = (chosen) => send(each, chosen);
-  dropped(element, take);
-  picked(files, take, pick);
+  dropped(element, (chosen) => receive(each, chosen));
+  picked(files, (chosen) => send(each, chosen), pick);
   hold.addEventListener("click", () =>
-    photograph(take, true).catch((error) => { each.problems.textContent = error.message; }));
+    photograph((chosen) => send(each, chosen), true).catch((error) => { each.problems.textContent = error.message; }));
   each.name.addEventListener("input", () => {
     message = null;
     begin().catch(() => {}); // what trains takes seconds to start; pictures say what is wrong
@@ -76,96 +80,210 @@ function addClass() {
   return each;
 }
 
+// The server has names as they are seen: é is one sign, and blanks are one.
+const nameOf = (each) => each.name.value.normalize("NFC").replace(/\s+/g, " ").trim();
+
 // A class that has neither a name nor pictures is left out, but keeps its number.
-const used = () => classes.filter((each) => each.pictures || each.name.value.trim());
+const used = () => classes.filter((each) => each.pictures || nameOf(each));
 
 function isComplete() {
-  const names = used().map((each) => each.name.value.trim());
+  const names = used().map(nameOf);
   return names.length > 1 && names.every(Boolean) && new Set(names).size === names.length
     && used().every((each) => each.pictures > 1);
 }
 
-// Send pictures of a class to the server, which looks at them at once.
+// Take what was dropped on a class, or picked for none: of several folders each is a class.
+function receive(each, files) {
+  const pictures = files.filter((file) => !foldersOf(file).length || isPicture(file));
+  const level = new Set(files.map((file) => foldersOf(file)[0])).size > 1 ? 0 : 1;
+  const folders = new Map();
+  for (const file of pictures) {
+    const found = foldersOf(file);
+    const name = found[level] ?? found[0] ?? "";
+    if (!folders.has(name)) folders.set(name, []);
+    folders.get(name).push(file);
+  }
+  byId("problems").textContent = "";
+  for (const [name, own] of folders) {
+    const goesTo = (each && (!name || folders.size === 1) && each) || classOf(name);
+    if (goesTo) {
+      if (name && !nameOf(goesTo)) goesTo.name.value = name.slice(0, goesTo.name.maxLength);
+      send(goesTo, own);
+    } else problem({ problems: byId("problems") }, `${name}: ${say("full")}`);
+  }
+  const left = files.length - pictures.length;
+  if (left) problem({ problems: byId("problems") }, say("left_out", left));
+}
+
+// Find the class of that name, or one that is nothing yet, or add one, if there can be more.
+function classOf(name) {
+  return classes.find((each) => nameOf(each) === name.normalize("NFC"))
+    ?? classes.find((each) => !each.pictures && !nameOf(each) && !each.isSent)
+    ?? (classes.length < can.lesson_limits.classes ? addClass() : null);
+}
+
+// Send pictures of a class to the server, which looks at them at once; those that do not arrive can
+// be sent again.
 async function send(each, chosen) {
+  const { signal } = doing;
+  const failed = [];
+  let sentence = "";
+  each.isSent = true;
   sending += chosen.length;
   message = null;
   updateTeaching();
   each.problems.textContent = "";
-  try {
-    await begin();
-    for (const group of groups(chosen.map((file) => ({ file })), can)) {
-      const files = group.map(({ file }) => file);
+  for await (const group of groups(chosen)) {
+    try {
+      await begin();
+      if (signal.aborted) return;
       const address = `/v1/lessons/${lesson.name}/pictures?label=${each.label}`;
-      const { pictures } = await (await ask("POST", address, form(files))).json();
-      pictures.forEach((kept, place) => keep(each, files[place], kept));
-      sending -= files.length;
-      chosen = chosen.slice(files.length);
-      updateTeaching();
+      const { pictures } = await (await ask("POST", address, form(group.map(({ file }) => file)), signal)).json();
+      pictures.forEach((kept, place) => keep(each, group[place], kept, signal));
+    } catch (error) {
+      if (signal.aborted) return;
+      failed.push(...group.map(({ original }) => original));
+      sentence = error.message;
     }
-  } catch (error) {
-    sending -= chosen.length;
-    problem(each, error.message);
+    sending -= group.length;
+    updateTeaching();
   }
-  updateTeaching();
+  if (failed.length && !signal.aborted) offerAgain(each, failed, sentence);
 }
 
-let beginning = null;
+// Make pictures ready to be sent, one after the other, in groups that the server takes at once.
+async function* groups(chosen) {
+  let [group, bytes] = [[], 0];
+  for (const original of chosen) {
+    const { file, thumb } = await prepared(original);
+    const size = file.size + 1000;
+    if (group.length === can.most_pictures || (group.length && bytes + size > can.most_bytes)) {
+      yield group;
+      [group, bytes] = [[], 0];
+    }
+    group.push({ original, file, thumb });
+    bytes += size;
+  }
+  if (group.length) yield group;
+}
+
 function begin() {
-  beginning ||= ask("POST", "/v1/lessons").then((answer) => answer.json()).then((found) => { lesson = found; });
-  return beginning.catch((error) => { beginning = null; throw error; });
+  const { signal } = doing;
+  beginning ||= ask("POST", "/v1/lessons").then((answer) => answer.json()).then((found) => {
+    if (!signal.aborted) lesson = found;
+    return found;
+  });
+  return beginning.catch((error) => {
+    if (!signal.aborted) beginning = null;
+    throw error;
+  });
 }
 
-function keep(each, file, { number, error }) {
-  if (error) return problem(each, say("not_kept", file.name, error));
-  const thumb = make("button", { data: { label: "drop_picture" } }, preview(file, file.name));
-  thumb.setAttribute("aria-label", say("drop_picture"));
-  thumb.addEventListener("click", async () => {
-    thumb.remove();
+function keep(each, { original, thumb }, { number, error }, signal) {
+  if (error) return problem(each, say("not_kept", original.name, error));
+  const button = make("button", { data: { label: "drop_picture" } }, thumb);
+  button.setAttribute("aria-label", say("drop_picture"));
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    try {
+      await ask("DELETE", `/v1/lessons/${lesson.name}/pictures/${number}`, undefined, signal);
+    } catch (failure) {
+      if (signal.aborted) return;
+      button.disabled = false;
+      problem(each, failure.message);
+      return;
+    }
+    button.remove();
     each.pictures--;
     updateTeaching();
-    await ask("DELETE", `/v1/lessons/${lesson.name}/pictures/${number}`);
   });
-  each.thumbs.append(thumb);
+  each.thumbs.append(button);
   each.pictures++;
 }
 
-function problem(each, sentence) {
-  each.problems.append(make("div", { textContent: sentence }));
+function problem(each, sentence, ...buttons) {
+  each.problems.append(make("div", { textContent: sentence }, ...buttons));
+}
+
+function offerAgain(each, failed, sentence) {
+  const names = failed.slice(0, NAMED).map(({ name }) => name).join(", ") + (failed.length > NAMED ? ", …" : "");
+  const again = make("button", { textContent: say("again"), data: { words: "again" } });
+  again.addEventListener("click", () => send(each, failed));
+  problem(each, `${say("failed", failed.length, names)} ${sentence}`);
+  each.problems.append(again);
 }
 
 async function train() {
+  const { signal } = doing;
   [state, message, begun] = ["training", () => say("training"), performance.now()];
   byId("try").hidden = byId("download").hidden = byId("curve").hidden = true;
   updateTeaching();
-  const names = classes.map((each) => each.name.value.trim() || null);
+  const names = classes.map((each) => nameOf(each) || null);
+  const address = `/v1/lessons/${lesson.name}`;
   try {
-    await ask("POST", `/v1/lessons/${lesson.name}/train`, JSON.stringify({ classes: names }));
-    await watch();
+    await ask("POST", `${address}/train`, JSON.stringify({ classes: names }), signal);
   } catch (error) {
-    [state, message] = ["failed", () => error.message];
+    const now = !signal.aborted && await latest(address, signal);
+    // The answer that it is being trained may be what got lost.
+    if (now?.state !== "training") return over("failed", () => error.message, now?.network, signal);
   }
+  return watch(address, signal);
+}
+
+const latest = (address, signal) =>
+  ask("GET", address, undefined, signal).then((found) => found.json()).catch(() => null);
+
+// Follow a training until it has ended, or the lesson has, however often nobody answers meanwhile.
+async function watch(address, signal) {
+  for (let wait = LOOK_AGAIN; ; await pause(wait)) {
+    let now;
+    try {
+      now = await (await ask("GET", address, undefined, signal)).json();
+      wait = LOOK_AGAIN;
+    } catch (error) {
+      if ([401, 404].includes(error.status) || signal.aborted) return over("failed", () => error.message, null, signal);
+      wait = Math.min(2 * wait, MOST_WAIT);
+      message = () => error.message;
+      updateTeaching();
+      continue;
+    }
+    const { history, kept_back: of } = now;
+    if (history.length) draw(history);
+    if (now.state === "failed") return over("failed", () => now.error, now.network, signal);
+    if (now.state === "ready") {
+      const seconds = Math.round((performance.now() - begun) / 100) / 10;
+      const right = Math.round(best(history).val_accuracy * of);
+      const [low, high] = interval(right, of).map(percent);
+      return over("ready", () => say("ready", right, of, low, high, seconds), now.network, signal);
+    }
+    const right = history.length && Math.round(history.at(-1).val_accuracy * of);
+    message = () => (history.length ? say("epoch", history.length, right, of) : say("training"));
+    updateTeaching();
+  }
+}
+
+// Wait so many milliseconds, or until the reader is here again, or the network is.
+const pause = (milliseconds) => new Promise((resolve) => {
+  setTimeout(resolve, milliseconds);
+  window.addEventListener("online", resolve, { once: true });
+  document.addEventListener("visibilitychange", resolve, { once: true });
+});
+
+// Say how a training ended, and offer the `network` that there is now, of this one or of one before.
+function over(end, sentence, network, signal) {
+  if (signal.aborted) return;
+  [state, message] = [end, sentence];
+  byId("try").hidden = byId("download").hidden = !network;
+  if (network) changed(lesson.name);
   updateTeaching();
 }
 
-// Follow a training until it has ended.
-async function watch() {
-  for (;;) {
-    const now = await (await ask("GET", `/v1/lessons/${lesson.name}`)).json();
-    const { history } = now;
-    if (history.length) draw(history);
-    if (now.state === "failed") throw new Error(now.error);
-    if (now.state === "ready") {
-      const seconds = ((performance.now() - begun) / 1000).toFixed(1);
-      const right = percent(best(history).val_accuracy);
-      [state, message] = ["ready", () => say("ready", right, seconds)];
-      byId("try").hidden = byId("download").hidden = false;
-      changed(lesson.name);
-      return;
-    }
-    if (history.length) message = () => say("epoch", history.length, percent(history.at(-1).val_accuracy));
-    updateTeaching();
-    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN));
-  }
+// The share that is right of all pictures like `of`, of which `right` are: 95%, by Wilson (1927).
+function interval(right, of) {
+  const [z, share] = [1.96, right / of];
+  const [middle, width] = [share + z * z / (2 * of), z * Math.sqrt(share * (1 - share) / of + (z / of) ** 2 / 4)];
+  const rounded = (end) => Math.round(1e9 * end / (1 + z * z / of)) / 1e9;
+  return [rounded(middle - width), rounded(middle + width)];
 }
 
 const best = (history) => history.reduce((one, other) => (other.val_loss < one.val_loss ? other : one));
@@ -207,18 +325,25 @@ draw.element = (tag, attributes, text = "") => {
 
 // The request carries the token, which a link would not.
 async function download() {
-  const blob = await (await ask("GET", `/v1/lessons/${lesson.name}/run.zip`)).blob();
-  const link = make("a", { href: URL.createObjectURL(blob), download: "run.zip" });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  const { signal } = doing;
+  try {
+    const blob = await (await ask("GET", `/v1/lessons/${lesson.name}/run.zip`, undefined, signal)).blob();
+    const link = make("a", { href: URL.createObjectURL(blob), download: "run.zip" });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  } catch (error) {
+    over(state, () => error.message, true, signal);
+  }
 }
 
-async function forget() {
-  if (lesson) await ask("DELETE", `/v1/lessons/${lesson.name}`).catch(() => {});
-  [lesson, beginning, state, message] = [null, null, "collecting", null];
+// End all that is being done, here and on the server, and begin with nothing.
+function forget() {
+  doing.abort();
+  beginning?.then(({ name }) => ask("DELETE", `/v1/lessons/${name}`)).catch(() => {});
+  [lesson, beginning, doing] = [null, null, new AbortController()];
+  [state, message, sending] = ["collecting", null, 0];
   classes.length = 0;
-  byId("classes").replaceChildren();
-  byId("try-answers").replaceChildren();
+  for (const id of ["classes", "try-answers", "problems"]) byId(id).replaceChildren();
   byId("try").hidden = byId("download").hidden = byId("curve").hidden = true;
   changed(null);
   addClass();

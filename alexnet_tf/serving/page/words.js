@@ -21,11 +21,17 @@ const WORDS = {
     shutter_held: "Hold to take many", close: "Close", taken: (n) => (n === 1 ? "1 taken" : `${n} taken`),
     no_camera: "There is no camera that this page may use.",
     need: "It takes two classes or more, each with a name of its own and two pictures or more.",
-    enough: "Ready to train.", sending: (n) => `${n} pictures are on their way …`,
+    enough: "Ready to train.",
+    sending: (n) => (n === 1 ? "1 picture is on its way …" : `${number(n)} pictures are on their way …`),
     training: "It is learning …",
-    epoch: (n, right) => `It is learning: after round ${n} it is right about ${right} of the pictures kept back.`,
-    ready: (right, seconds) => `It has learned, in ${seconds} seconds, and is right about ${right} of the `
-      + "pictures kept back. Try it!",
+    epoch: (n, right, of) => `It is learning: after round ${n} it is right about ${number(right)} of the `
+      + `${number(of)} pictures kept back.`,
+    ready: (right, of, low, high, seconds) => `It has learned, in ${number(seconds)} seconds, and is right about `
+      + `${number(right)} of the ${number(of)} pictures kept back: of others like them about ${low} to ${high}. Try it!`,
+    failed: (n, names) => `${n === 1 ? "1 picture" : `${number(n)} pictures`} did not arrive (${names}).`,
+    again: "Try again", full: "There are as many classes as there can be.", folders: "Add folders as classes",
+    left_out: (n) => (n === 1 ? "1 file that is no picture is left out."
+      : `${number(n)} files that are no pictures are left out.`),
     validation: "kept back", own: "learned from", offline: "The server does not answer.",
     not_kept: (file, reason) => `${file}: ${reason}`, kept_back: "accuracy, round by round",
   },
@@ -49,10 +55,16 @@ const WORDS = {
     shutter_held: "Halten für viele", close: "Schließen", taken: (n) => `${n} aufgenommen`,
     no_camera: "Es gibt keine Kamera, die diese Seite benutzen darf.",
     need: "Es braucht zwei Klassen oder mehr, jede mit eigenem Namen und mindestens zwei Bildern.",
-    enough: "Bereit zu lernen.", sending: (n) => `${n} Bilder sind unterwegs …`, training: "Es lernt …",
-    epoch: (n, right) => `Es lernt: nach Runde ${n} stimmen ${right} der zurückgehaltenen Bilder.`,
-    ready: (right, seconds) => `Es hat gelernt, in ${seconds} Sekunden; ${right} der zurückgehaltenen `
-      + "Bilder stimmen. Probier es aus!",
+    enough: "Bereit zu lernen.", training: "Es lernt …",
+    sending: (n) => (n === 1 ? "1 Bild ist unterwegs …" : `${number(n)} Bilder sind unterwegs …`),
+    epoch: (n, right, of) => `Es lernt: nach Runde ${n} stimmen ${number(right)} der ${number(of)} `
+      + "zurückgehaltenen Bilder.",
+    ready: (right, of, low, high, seconds) => `Es hat gelernt, in ${number(seconds)} Sekunden; ${number(right)} der `
+      + `${number(of)} zurückgehaltenen Bilder stimmen, von anderen wie diesen etwa ${low} bis ${high}. Probier es aus!`,
+    failed: (n, names) => `${n === 1 ? "1 Bild" : `${number(n)} Bilder`} kamen nicht an (${names}).`,
+    again: "Noch einmal", full: "Mehr Klassen können es nicht sein.", folders: "Ordner als Klassen dazu",
+    left_out: (n) => (n === 1 ? "1 Datei, die kein Bild ist, bleibt weg."
+      : `${number(n)} Dateien, die keine Bilder sind, bleiben weg.`),
     validation: "zurückgehalten", own: "gelernt", offline: "Der Server antwortet nicht.",
     not_kept: (file, reason) => `${file}: ${reason}`, kept_back: "Genauigkeit, Runde für Runde",
   },
@@ -73,8 +85,12 @@ const WORDS = {
     no_camera: "没有此页面可以使用的摄像头。",
     need: "需要两类或更多，每类要有不同的名称和至少两张图片。", enough: "可以训练了。",
     sending: (n) => `正在上传 ${n} 张图片……`, training: "正在学习……",
-    epoch: (n, right) => `正在学习：第 ${n} 轮后，预留图片的正确率为 ${right}。`,
-    ready: (right, seconds) => `用 ${seconds} 秒学会了，预留图片的正确率为 ${right}。试一试吧！`,
+    epoch: (n, right, of) => `正在学习：第 ${n} 轮后，${number(of)} 张预留图片中答对 ${number(right)} 张。`,
+    ready: (right, of, low, high, seconds) => `用 ${number(seconds)} 秒学会了，${number(of)} 张预留图片中答对 `
+      + `${number(right)} 张；对其他类似图片约为 ${low} 到 ${high}。试一试吧！`,
+    failed: (n, names) => `有 ${number(n)} 张图片没有送达（${names}）。`,
+    again: "再试一次", full: "类别已经达到上限。", folders: "把文件夹添加为类别",
+    left_out: (n) => `${number(n)} 个不是图片的文件被略过。`,
     validation: "预留的图片", own: "学习的图片", offline: "服务器没有回应。",
     not_kept: (file, reason) => `${file}：${reason}`, kept_back: "每一轮的正确率",
   },
@@ -90,10 +106,14 @@ export function say(key, ...values) {
 
 const number = (value) => new Intl.NumberFormat(language).format(value);
 
-// Return a share of 0 to 1 as people write it.
+// Return a share of 0 to 1 as people write it; 0% and 100% are exactly that.
 export function percent(share) {
-  const digits = share > 0.995 || share < 0.1 ? 1 : 0;
-  return new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: digits }).format(share);
+  const digits = share > 0.99 || share < 0.1 ? 1 : 0;
+  const most = 10 ** (2 + digits);
+  const rounded = Math.round(share * most) / most;
+  const [shown, sign] = rounded === 0 && share > 0 ? [1 / most, "<"]
+    : rounded === 1 && share < 1 ? [1 - 1 / most, ">"] : [rounded, ""];
+  return sign + new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: digits }).format(shown);
 }
 
 // Offer the languages, choose the reader's, and call `changed` whenever another is chosen.
@@ -102,6 +122,7 @@ export function offerLanguages(select, changed) {
   const known = (name) => Object.keys(WORDS).find((key) => name.toLowerCase().startsWith(key));
   const choose = (key) => {
     language = select.value = key;
+    keep(key);
     document.documentElement.lang = key;
     document.title = say("title");
     for (const each of document.querySelectorAll("[data-words]")) each.textContent = say(each.dataset.words);
@@ -110,5 +131,14 @@ export function offerLanguages(select, changed) {
     changed();
   };
   select.addEventListener("change", () => choose(select.value));
-  choose(navigator.languages.map(known).find(Boolean) || "en");
+  choose(kept() ?? navigator.languages.map(known).find(Boolean) ?? "en");
+}
+
+// A browser may forbid a page to keep anything.
+function keep(key) {
+  try { localStorage.setItem("language", key); } catch { /* it is asked for again */ }
+}
+
+function kept() {
+  try { return Object.keys(WORDS).find((key) => key === localStorage.getItem("language")); } catch { return undefined; }
 }

@@ -113,7 +113,7 @@ test: $(SETUP) ## run the tests (ALEXNET_TF_MATERIAL=DIR: with real photos; OLDE
 chaos: $(SETUP) ## kill, stop, damage and starve trainings for some minutes (ROUNDS SEED)
 	$(BIN)/python -m tests.tools.chaos $(call each,option,rounds seed)
 
-fuzz: $(SETUP) ## read damaged weights, runs and data by the thousand (INPUTS SEED OF)
+fuzz: $(SETUP) ## read damaged weights, runs and data, OF=settings: pairs of settings (INPUTS SEED OF)
 	for of in $(or $(OF),weights runs data layouts); do \
 	    $(BIN)/python -m tests.tools.fuzz --of $$of $(call each,option,inputs seed) || exit; done
 

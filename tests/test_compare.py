@@ -12,9 +12,12 @@ from PIL import Image
 from test_cifar import batches
 from test_cifar import write as write_archive
 
+from alexnet_tf.runs.history import read_outcome
+from alexnet_tf.weights.loading import read_weights
 from tests.support.pictures import answer_of
 from tests.support.places import ROOT
 from tests.support.processes import read_until, running
+from tests.support.runs import write_run
 
 # Starts the verb, which then trains by another program.
 COMPARE = """
@@ -39,7 +42,8 @@ run = Path(options.run)
 run.mkdir(parents=True, exist_ok=True)
 print("training", options.variant)
 (run / "told.json").write_text(json.dumps(vars(options)))
-config = {"settings": asdict(Settings()), "classes": list("abc"), "data": "", "weights": ""}
+settings = asdict(Settings(variant=options.variant))
+config = {"settings": settings, "classes": list("abc"), "data": "", "weights": ""}
 (run / "config.json").write_text(json.dumps(config))
 lines = ["epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds"]
 for epoch in range(1, int(options.epochs) + 1):
@@ -165,3 +169,11 @@ def test_without_data_cifar_10_is_fetched(command):
     result = command("alexnet_tf", "compare", "cifar96", "--from", "nowhere.tar.gz", code=1)
     assert "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz" in result.stderr
     assert "save it as data/cifar-10-python.tar.gz" in result.stderr
+
+
+def test_the_parameters_are_those_of_the_network_as_it_was_told(tmp_path):
+    """The variant has 46 million of them; at a width of 0.05 there are few."""
+    run = write_run(tmp_path / "run")
+    weights = read_weights(run.model_path)
+    count = sum(array.size for pair in weights.values() for array in pair)
+    assert read_outcome(run, "cifar96", finished=True).parameters == count

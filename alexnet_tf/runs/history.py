@@ -11,9 +11,8 @@ from typing import Any
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.run import Run
-from alexnet_tf.runs.settings import BALANCED, LOSS
+from alexnet_tf.runs.settings import BALANCED, LOSS, Settings
 from alexnet_tf.system.files import read_text, write_text
-from alexnet_tf.variants import get_variant
 
 # One dict for each finished epoch, in order, with the values of COLUMNS. Of training and of
 # validation (`val_`) there are the mean loss and the accuracy, 0 to 1; the balanced accuracy, which
@@ -136,8 +135,9 @@ def read_outcome(run: Run, variant: str, finished: bool) -> Outcome:
     if not run.config_path.is_file():
         return Outcome(variant, finished, read_history(run), None)
     config = run.read_config()
-    parameters = get_variant(variant).parameters(len(config["classes"]))
-    return Outcome(variant, finished, read_history(run), parameters, config["settings"]["best"])
+    settings = Settings(**config["settings"])
+    parameters = settings.chosen_variant().parameters(len(config["classes"]))
+    return Outcome(variant, finished, read_history(run), parameters, settings.best)
 
 
 def _of_kind(value: Any, kind: type) -> Any:

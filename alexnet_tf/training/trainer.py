@@ -174,8 +174,9 @@ class Trainer:
                 logits = self.learner.logits(batch[0]).numpy() / np.float32(self.temperature)
                 logits = logits.reshape(len(views), len(chunk), windows, classes)
                 logits = np.moveaxis(logits, 2, 1)
-                logits = logits.reshape(len(views) * windows, len(chunk), classes)
-                yield logits, examples.labels[chunk]
+                if windows > 1 and not thorough:
+                    logits = logits[:, looks(self.job.variant, True, thorough)]
+                yield np.concatenate(logits), examples.labels[chunk]
 
     def _averaged(self):
         """Return a context in which the variables have the values of the network that is kept."""

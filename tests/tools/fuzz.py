@@ -1,5 +1,7 @@
 """Damages small files at random and reads them: weights of every format, a run, or data.
 
+(Of settings, `fuzz_settings.py` puts pairs together.)
+
 Each is read in a child process with little memory to spare and little time; what comes back must be
 arrays no larger than the file can account for, or BadFile, and not for want of memory.
 """
@@ -54,6 +56,7 @@ SUBJECTS = {
     "runs": "tests.tools.fuzz_runs",
     "data": "tests.tools.fuzz_data",
     "layouts": "tests.tools.fuzz_layouts",
+    "settings": "tests.tools.fuzz_settings",
 }
 # How an input may end.
 GOOD, INPUTS = ("arrays", "BadFile"), 20_000
@@ -297,8 +300,10 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="TEXT", help="in the names of the samples")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        count = options.inputs or import_module(SUBJECTS[options.of]).INPUTS
-        report = fuzz(count, options.seed, Path(folder), options.start, options.of, options.only)
+        subject = import_module(SUBJECTS[options.of])
+        told = (options.inputs or subject.INPUTS, options.seed, Path(folder), options.start)
+        # Settings are put together, not damaged.
+        report = getattr(subject, "fuzz", fuzz)(*told, options.of, options.only)
     print(report.summary())
     return 1 if report.failures else 0
 

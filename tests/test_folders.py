@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from alexnet_tf.data.archive import unpack
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.folders import appearing, made_once
 from tests import test_cifar
+from tests.support.processes import running
 
 COUNT = 600
 # Unpacks the archive that it is told of, once it is told to, and counts what is there.
@@ -45,9 +47,16 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def start(program: str, *words: object) -> subprocess.Popen[str]:
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    return subprocess.Popen([sys.executable, "-c", program, *map(str, words)], text=True, **pipes)
+@pytest.fixture
+def start():
+    """Return what starts a program, which ends with the test."""
+    with ExitStack() as stack:
+
+        def start(program, *words):
+            command = [sys.executable, "-c", program, *words]
+            return stack.enter_context(running(command, stdin=subprocess.PIPE))
+
+        yield start
 
 
 def names(folder: Path) -> list[str]:
@@ -78,7 +87,7 @@ def write_cifar(path: Path) -> int:
 
 
 @pytest.mark.parametrize("write", [write_zip, write_tar, write_cifar])
-def test_three_commands_that_unpack_one_archive_at_once_have_all_of_it(write):
+def test_three_commands_that_unpack_one_archive_at_once_have_all_of_it(start, write):
     count = write(archive := Path("pictures"))
     commands = [start(UNPACK, archive) for _ in range(3)]
     assert [command.stdout.readline() for command in commands] == ["ready\n"] * 3
@@ -91,7 +100,7 @@ def test_three_commands_that_unpack_one_archive_at_once_have_all_of_it(write):
     assert len([path for path in folder.rglob("*") if path.is_file()]) == count
 
 
-def test_one_that_waits_takes_over_from_one_that_was_killed(here):
+def test_one_that_waits_takes_over_from_one_that_was_killed(start, here):
     first = start(BEGIN + "made_once(Path('made'), fill)")
     assert first.stdout.readline() == "begun\n"
     whole = "from pathlib import Path; from alexnet_tf.system.folders import made_once\n"
@@ -161,7 +170,7 @@ def make_again(here: Path) -> None:
         (folder / "new").touch()
 
 
-def test_a_second_that_makes_the_same_folder_is_told_of_the_first(here):
+def test_a_second_that_makes_the_same_folder_is_told_of_the_first(start, here):
     first = start(BEGIN + "with appearing(Path('made')) as folder: fill(folder)")
     assert first.stdout.readline() == "begun\n"
     with pytest.raises(UserError, match=f"made: process {first.pid} is at work in it; wait"):
@@ -173,7 +182,7 @@ def test_a_second_that_makes_the_same_folder_is_told_of_the_first(here):
 
 
 @pytest.mark.parametrize("renames", [1, 2])
-def test_killed_while_a_folder_is_replaced_there_is_the_old_one_or_the_new(here, renames):
+def test_killed_while_a_folder_is_replaced_there_is_the_old_one_or_the_new(start, here, renames):
     (here / "made").mkdir()
     (here / "made/old").touch()
     kill = f"""

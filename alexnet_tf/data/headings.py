@@ -34,6 +34,8 @@ WORDS = {
     PART: {"split", "dataset", "set", "subset", "partition", "part"},
     INDEX: {"id", "index", "idx", "no", "nr", "number", "row", "unnamed", "uuid", "key"},
 }  # fmt: skip
+# In headings of a column that only counts the rows, as pandas' own, which has none.
+COUNTS = {"index", "idx", "unnamed", "row"}
 # "image_id" names a picture, and "class name" is a label.
 WEAK = {"id", "name", "names"}
 NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?")
@@ -43,6 +45,8 @@ MISSING = {
     "", "nan", "-nan", "none", "null", "na", "n/a", "#n/a", "#na", "<na>", "nat", "nil", "?",
 }  # fmt: skip
 ONES, BOOLEANS = ("1", "1.0", "true"), ("0", "1", "0.0", "1.0", "true", "false")
+# The rank of a column of which more than a tenth names no picture.
+PARTLY = 0.5
 # So many names of a column are looked for on the disk, and so many columns of numbers are tried.
 MOST_NAMES, MOST_NUMERIC, MOST_SHOWN = 60, 8, 3
 
@@ -139,9 +143,10 @@ class _Table:
     def path(self) -> int:
         """Choose the column whose cells name pictures; UserError where several do."""
         ranks = {column: self._rank(column) for column in self._numbers}
-        if not any(ranks.values()):
+        if max(ranks.values()) < 1:
             numeric = [c for c in self._numbers if self._could_be_numbers_of_pictures(c)]
             ranks |= {column: self._numeric_rank(column) for column in numeric[:MOST_NUMERIC]}
+            ranks |= {column: 2 for column, rank in ranks.items() if rank == PARTLY}
         best = max(ranks.values())
         if not best:
             roles = [role for role in (PATH, INDEX) if role in self._roles]
@@ -215,8 +220,12 @@ class _Table:
             "columns, path and label"
         )
 
-    def _rank(self, column: int) -> int:
-        """Say how well a column names pictures, from 0 on: by its heading, then by its cells."""
+    def _rank(self, column: int) -> float:
+        """Say how well a column names pictures, from 0 on: by its heading, then by its cells.
+
+        Below 1 is what names pictures `PARTLY`, as good as numbers; and labels, some of which may
+        be names of pictures, too, which come after these.
+        """
         role = self._roles[column]
         if role in (LABEL, PART) or self._is_fractional(column):
             return 0
@@ -227,9 +236,14 @@ class _Table:
         exact = hits.exact or any(map(_looks, self.cells(column)))
         if role == PATH and (exact or (hits.guessed and not numeric)):
             return 5 if exact else 4
-        if exact or hits.guessed:
-            return 3 if exact or numeric else 2 if role != INDEX else 1
-        return 0
+        if exact or (numeric and hits.guessed):
+            return 3
+        names = len({*self.cells(column)})
+        if names * 2 <= len(self._rows) or not hits.guessed:
+            return bool(hits.guessed) * PARTLY / 2
+        if hits.guessed < 0.9 * min(names, MOST_NAMES):
+            return PARTLY
+        return 1 if role == INDEX else 2
 
     def _could_be_numbers_of_pictures(self, column: int) -> bool:
         whole = self._is_numeric(column) and not self._is_fractional(column)
@@ -238,7 +252,8 @@ class _Table:
     def _numeric_rank(self, column: int) -> int:
         """Rank a column of numbers, which is the path only if nothing else is."""
         hits = self._survey(column)
-        return bool(hits.exact + hits.guessed) * (1 if self.heads[column] in ("", "index") else 2)
+        is_index = self._roles[column] == INDEX and not {*words(self.heads[column])} - COUNTS
+        return bool(hits.exact + hits.guessed) * (1 if is_index else 2)
 
     def _survey(self, column: int) -> Hits:
         if column not in self._hits:

@@ -24,8 +24,9 @@ DELIMITERS, TABLES = ",;\t|", (".csv", ".tsv")
 SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 # In place of a delimiter where there is but one column: no line may hold it.
 NOWHERE = "\x1f"
-# So many lines, spread over the first of them, are tried to find out where the pictures are.
-SAMPLE, MOST_TRIED = 200, 100_000
+# So many lines, spread over the first of them, are tried to find out where the pictures are; so few
+# names, where it is only about how the lines are cut.
+SAMPLE, MOST_TRIED, FEW = 200, 100_000, 20
 
 
 @dataclass
@@ -88,7 +89,8 @@ def _form(file: Path, finder: Finder, labelled: bool) -> dict[str, Any] | None:
     said = SEPARATOR.fullmatch(lines[0]) if lines else None
     delimiters = said[1] if said else DELIMITERS if is_table else "\t,;|"
     text = "\n".join(lines)
-    tables = [_dialect(delimiter, text) for delimiter in delimiters if delimiter in text]
+    delimiters = [delimiter for delimiter in delimiters if delimiter in text]
+    tables = [form for delimiter in delimiters for form in _dialects(delimiter, text)]
     is_list = not said and all(map(LIST_LINE.fullmatch, lines))
     forms = [form for form in tables if _is_regular(file, form)]
     if is_list and not is_table:
@@ -96,22 +98,26 @@ def _form(file: Path, finder: Finder, labelled: bool) -> dict[str, Any] | None:
         others = [form for form in forms if form not in tabs]
         forms = [*tabs, None, *others]
     if not labelled:
-        forms += filter(partial(_is_regular, file, least=1), [_dialect(NOWHERE, text)])
+        forms += filter(partial(_is_regular, file, least=1), _dialects(NOWHERE, text))
     if len(forms) > 1:
         return max(forms, key=lambda form: _pictures_in(file, form, finder))
     if forms or not is_table:
         return forms[0] if forms else None
     if tables:
         return max(tables, key=lambda form: lines[0].count(form["delimiter"]))
-    return None if is_list else _dialect(",", text)
+    return None if is_list else _dialects(",", text)[0]
 
 
-def _dialect(delimiter: str, text: str) -> dict[str, Any]:
-    """Tell how cells are quoted in the lines `text`, and quotes in them escaped."""
+def _dialects(delimiter: str, text: str) -> list[dict[str, Any]]:
+    """Tell how cells may be quoted in the lines `text`, the likelier way first."""
     d = re.escape(delimiter)
     enclosed = [rf"(^|{d})[ ]*{q}([^{q}\n]|{q}{q})*{q}[ ]*({d}|$)" for q in "\"'"]
     double, single = (re.search(pattern, text, re.MULTILINE) for pattern in enclosed)
-    quote = "'" if single and not double else '"'
+    return [_dialect(delimiter, q, text) for q in ("'\"" if single and not double else '"')]
+
+
+def _dialect(delimiter: str, quote: str, text: str) -> dict[str, Any]:
+    """Tell how quotes are escaped in the lines `text`."""
     special = re.findall(r"\\(.?)", text, re.DOTALL)
     escaped = {*special} <= {quote, delimiter, "\\", "\n"} and {*special} & {quote, delimiter}
     return {
@@ -134,14 +140,19 @@ def _is_regular(file: Path, form: dict[str, Any], least: int = 2) -> bool:
 
 
 def _pictures_in(file: Path, form: dict[str, Any] | None, finder: Finder) -> tuple[int, int]:
-    """Count the names of pictures, on the disk and at all, in the best column of the first rows."""
+    """Count the names of pictures, on the disk and at all, in the best column of the first rows.
+
+    Where no cell looks like one, those count to which a suffix can be guessed.
+    """
     rows = list(islice(_cut(file, form), SAMPLE))
     columns = [[cell.strip() for cell in column] for column in zip(*rows)]
     if form is None:
         del columns[1:]  # the path of 'path label'
     looks = [(sum(map(is_picture, column)), column) for column in columns]
     most, best = max(looks, default=(0, []), key=lambda each: each[0])
-    return finder.survey(best, guess=False).exact, most
+    if most:
+        return finder.survey(best, guess=False).exact, most
+    return max((sum(finder.survey(each[:FEW])[:2]) for each in columns), default=0), 0
 
 
 def _cut(file: Path, form: dict[str, Any] | None) -> Iterator[Sequence[str]]:

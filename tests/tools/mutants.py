@@ -234,9 +234,8 @@ class Watched(NamedTuple):
 
         # What only an import runs may be seen by a test that calls nothing.
         reaching = [test for test in self.passed if self._runs(test, mutant)] or self.passed
-        named = f"test_{Path(mutant.path).stem}"
         chosen, ready, total = [], set(), 0.0
-        for test in sorted(reaching, key=lambda test: (named not in test, cost(test))):
+        for test in sorted(reaching, key=cost):
             if chosen and total + cost(test, ready) > seconds:
                 break
             total += cost(test, ready)

@@ -1,5 +1,6 @@
 """Zips from strangers."""
 
+import hashlib
 import io
 import itertools
 import random
@@ -7,6 +8,7 @@ import shutil
 import stat
 import struct
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -137,6 +139,15 @@ def test_the_limits_can_be_set(here):
     assert_refused(here, path, "more than 19 files.*--max-files", Limits(files=19))
     assert_refused(here, path, "2,000 bytes, more than 1,999.*--max-bytes", Limits(bytes=1_999))
     assert len(list(unpack(path, here / "into", Limits(20, 2_000)).iterdir())) == 20
+
+
+def test_the_folder_of_a_zip_has_eight_digits_of_its_contents(here):
+    """So that what an earlier version has unpacked is found again."""
+    with zipfile.ZipFile("photos.zip", "w") as file:
+        file.writestr("a.jpg", b"a")
+    listed = repr([("a.jpg", 1, 0xE8B7BE43)])  # the CRC-32 of an "a"
+    digits = hashlib.sha256(listed.encode()).hexdigest()[:8]
+    assert unpack(Path("photos.zip"), here / "into").name == f"photos-{digits}"
 
 
 def test_unless_told_a_zip_holds_200_000_files_and_100_gigabytes():

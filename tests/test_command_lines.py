@@ -133,3 +133,9 @@ def test_a_json_line_for_each_failed_picture_wherever_options_stand(typed, face,
     assert [json.loads(line) for line in result.stdout.splitlines()] == [
         {"file": name, "error": f"{name}: does not exist"} for name in "ab"
     ]
+
+
+@pytest.mark.parametrize("verb", ["serve", "tensorboard"])
+def test_a_port_that_there_is_not_is_named_as_the_reason(command, verb):
+    message = command("alexnet_tf", verb, "--port", "65536", code=2).stderr
+    assert "--port: '65536' should be a whole number" in message and "at most 65,535" in message

@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -178,6 +179,31 @@ def test_runs_are_averaged_class_by_class(typed, opposites, labelled):
     result = typed("predict_alexnet.py", "2", "labelled/cat/cat.0.jpg", "--json", *both)
     top = json.loads(result.stdout)["top"]
     assert [entry["probability"] for entry in top] == pytest.approx([0.5, 0.5])
+
+
+def test_ten_crops_of_every_picture_are_averaged(tmp_path, monkeypatch):
+    """Pictures are bright at the left edge, 14 pixels wide: their centre is dark, and of ten crops
+    four are bright there, two corners of the picture and two of its mirror image."""
+    pixels = np.zeros((256, 256, 3), np.uint8)
+    pixels[:, :14] = 255
+    for name in ("bright", "dark"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+    Image.fromarray(pixels).save(tmp_path / "photos/bright/1.png")
+    Image.fromarray(0 * pixels).save(tmp_path / "photos/dark/1.png")
+
+    def probabilities(inputs, among):
+        lit = (inputs[..., 0] > 0).mean(axis=(1, 2)) * 227 / 14  # 1 or 0
+        return np.stack([lit, np.full(len(lit), 0.3)], axis=1)
+
+    engine = SimpleNamespace(
+        variant="bvlc", resize="short", classes=("bright", "dark"), source="bvlc.keras",
+        probabilities=probabilities,
+    )  # fmt: skip
+    monkeypatch.setattr(Engine, "of_run", lambda run: engine)
+    run, photos = write_run(tmp_path / "run", engine.classes), str(tmp_path / "photos")
+    one, ten = (evaluate_runs([run], photos, crops) for crops in (1, 10))
+    assert one.averaged.tolist() == [1, 1] and ten.averaged.tolist() == [0, 1]
+    assert ten.accuracy(ten.averaged)["accuracy"] == 1.0
 
 
 def test_a_class_that_the_run_does_not_know_is_named(typed, run, labelled):

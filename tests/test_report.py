@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from alexnet_tf.errors import UserError
+from alexnet_tf.inference.paired import Paired
 from alexnet_tf.inference.review import review
 from alexnet_tf.reports import html
-from alexnet_tf.reports.comparison_report import write_comparison_report
+from alexnet_tf.reports.comparison_report import verdict, write_comparison_report
 from alexnet_tf.reports.run_report import leave_report, write_report
 from alexnet_tf.runs.answers import read_answers, write_answers
 from alexnet_tf.runs.run import Run
@@ -260,6 +261,20 @@ def test_runs_side_by_side_are_compared_on_the_pictures_that_both_have(odd, tmp_
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto(path.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        (Paired(0, 0, 0), "no picture was validated with by both"),
+        (Paired(100, 9, 9), "no difference that could not be chance"),
+        (Paired(100, 0, 5), "no difference that could not be chance"),  # p = 1/16
+        (Paired(100, 0, 6), "two is better"),  # p = 1/32
+        (Paired(100, 6, 0), "one is better"),
+    ],
+)
+def test_one_of_two_runs_is_better_where_that_is_no_chance(found, sentence):
+    assert verdict("one", "two", found) == sentence
 
 
 @pytest.mark.parametrize("settings", [CIFAR, LENET | {"average": 2}])

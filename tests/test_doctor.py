@@ -1,5 +1,6 @@
 """python -m alexnet_tf doctor [RUN]"""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ from PIL import Image
 from alexnet_tf.data.images import preprocess_input
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference import golden
+from alexnet_tf.model import AlexNet
 from alexnet_tf.reports import doctor
 from alexnet_tf.runs.run import Run
 from alexnet_tf.variants import FC_LAYERS, VARIANTS
@@ -34,9 +36,14 @@ def test_the_golden_numbers_are_the_formulas():
 
 def test_a_network_whose_numbers_are_wrong_is_noticed(monkeypatch):
     assert "right to" in doctor.network()
-    monkeypatch.setattr(golden, "MEAN", 48.5)
-    with pytest.raises(UserError, match=r"its numbers are wrong by 2\.0e-04"):
-        doctor.network()
+    for wrong in ({"lrn_alpha": 2.01e-5}, {"lrn_beta": 0.751}):
+
+        def network(**told):
+            return AlexNet(dataclasses.replace(VARIANTS["bvlc"], **wrong), **told)  # noqa: B023
+
+        monkeypatch.setattr(golden, "AlexNet", network)
+        with pytest.raises(UserError, match=r"its numbers are wrong by .*e-04"):
+            doctor.network()
 
 
 def test_an_installation_is_checked_line_by_line(command):

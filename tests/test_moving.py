@@ -63,7 +63,9 @@ def test_the_pictures_were_renamed_and_sorted_into_other_folders(here):
 
 @pytest.mark.parametrize("written", ["photos/", "./photos", "{here}/photos", "photos/../photos"])
 def test_the_same_place_in_other_words(here, written):
-    assert prepared(written.format(here=here)).remarks == prepared("photos").remarks
+    before, found = prepared("photos"), prepared(written.format(here=here))
+    assert found.dataset == before.dataset and not found.relisted
+    assert [remark.split(" ")[:3] for remark in found.remarks] == [["8", "validation", "pictures"]]
 
 
 def test_the_run_and_the_pictures_on_another_machine(here, monkeypatch):

@@ -21,6 +21,7 @@ from alexnet_tf.inference.engine import Engine
 from alexnet_tf.inference.search import Index
 from alexnet_tf.runs.run import Run
 from tests.support.memory import peak_of
+from tests.support.runs import write_run
 from tests.support.verbs import run_verb
 
 pytest.importorskip("fastapi")
@@ -152,29 +153,46 @@ def test_a_body_of_millions_of_values_is_refused_before_they_are_made(ask):
     assert used < 8 * len(body)
 
 
-def test_what_is_no_picture_is_said_beside_the_answers_to_others(ask, photos, tmp_path):
+def test_what_is_no_picture_is_said_beside_the_answers_to_others(ask, engine, photos, tmp_path):
     (tmp_path / "text.jpg").write_text("no picture")
     said = ask().post("/v1/predict", files=form(photos[0], tmp_path / "text.jpg", photos[1]))
     answers = said.json()["answers"]
     assert answers[1]["error"] == "is text, no picture" and answers[1]["label"] is None
-    assert answers[0]["label"] and answers[2]["label"]
+    others = [Classifier([engine]).classify([str(photo)], 1) for photo in photos[:2]]
+    assert [answers[place]["label"] for place in (0, 2)] == [next(each).label for each in others]
 
 
-def test_several_runs_can_be_asked_by_name_and_no_other(ask, engine, photos):
-    client = ask(networks=[Network("mine", engine), Network("other", engine)])
+def answer_of(engine, photo):
+    """The probabilities of a picture by class, from the command line's own classifier."""
+    (answer,) = Classifier([engine]).classify([str(photo)], len(engine.classes))
+    return pytest.approx(dict(answer.top), abs=1e-5)
+
+
+def answered(said):
+    """The same from the first answer over HTTP."""
+    return {each["label"]: each["probability"] for each in said.json()["answers"][0]["top"]}
+
+
+def test_several_runs_can_be_asked_by_name_and_no_other(ask, engine, photos, tmp_path):
+    other = Engine.of_run(write_run(tmp_path / "other", engine.classes))
+    client = ask(networks=[Network("mine", engine), Network("other", other)])
     told = client.get("/v1/networks").json()
     assert [each["name"] for each in told["networks"]] == ["mine", "other"]
     assert told["networks"][0]["classes"] == ["cat", "dog"]
-    said = client.post("/v1/predict?network=other", files=form(photos[0]))
-    assert said.json()["network"] == "other"
+    for name, each in (("mine", engine), ("other", other)):
+        said = client.post(f"/v1/predict?network={name}", files=form(photos[0]))
+        assert said.json()["network"] == name and answered(said) == answer_of(each, photos[0])
+    assert answered(said) != answer_of(engine, photos[0])
     refused = client.post("/v1/predict?network=../../etc/passwd", files=form(photos[0]))
     assert refused.status_code == 404 and "there is no network of that name" in refused.text
 
 
-def test_imagenet_is_asked_beside_the_run(ask, engine, photos):
-    client = ask(imagenet=Network("ImageNet", engine))
+def test_imagenet_is_asked_beside_the_run(ask, photos, tmp_path):
+    thousand = Engine.of_run(write_run(tmp_path / "thousand", ("tench", "goldfish", "ray")))
+    client = ask(imagenet=Network("ImageNet", thousand))
     assert client.get("/v1/networks").json()["imagenet"] == "ImageNet"
-    assert client.post("/v1/predict?network=ImageNet", files=form(photos[0])).status_code == 200
+    said = client.post("/v1/predict?network=ImageNet", files=form(photos[0]))
+    assert answered(said) == answer_of(thousand, photos[0])
 
 
 def test_a_large_picture_is_never_written_to_the_disk(ask, engine, tmp_path, monkeypatch):
@@ -186,10 +204,7 @@ def test_a_large_picture_is_never_written_to_the_disk(ask, engine, tmp_path, mon
     assert len(content) > 4_000_000
     said = ask().post("/v1/predict", files={"pictures": ("noise.png", content)})
     (tmp_path / "noise.png").write_bytes(content)
-    (expected,) = Classifier([engine]).classify([str(tmp_path / "noise.png")], 2)
-    assert dict(expected.top) == pytest.approx(
-        {each["label"]: each["probability"] for each in said.json()["answers"][0]["top"]}, abs=1e-5
-    )
+    assert answered(said) == answer_of(engine, tmp_path / "noise.png")
 
 
 def test_a_name_is_only_said_again(ask, photos):

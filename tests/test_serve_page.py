@@ -31,6 +31,11 @@ PASTE = """async (element, file) => {
   data.items.add(new File([bytes], file.name, { type: "image/jpeg" }));
   element.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true }));
 }"""
+# Read at once, for more may arrive.
+COUNT_AND_PICTURES = """(element) => [
+  element.querySelector(".count").innerText,
+  [...element.querySelectorAll(".thumbs img")].map((image) => image.src),
+]"""
 SECONDS = 120_000  # milliseconds, for machines that are busy otherwise
 
 
@@ -142,10 +147,15 @@ def test_the_camera_takes_pictures_while_its_button_is_held(opened):
     opened.get_by_text("3 taken").wait_for()
     opened.mouse.up()
     opened.get_by_role("button", name="Close").click()
-    opened.locator(".class:first-child .thumbs button").nth(2).wait_for()
-    opened.locator(".class:first-child .thumbs button").first.click()  # is not wanted after all
-    opened.wait_for_timeout(200)
-    assert opened.locator(".class:first-child .count").inner_text()[0] >= "2"
+    kept = opened.locator(".class:first-child .thumbs button")
+    kept.nth(2).wait_for()
+    unwanted = kept.first.locator("img").get_attribute("src")
+    with opened.expect_response(lambda answer: answer.request.method == "DELETE") as deleted:
+        kept.first.click()  # is not wanted after all
+    assert deleted.value.status == 204
+    said, pictures = opened.locator(".class:first-child").evaluate(COUNT_AND_PICTURES)
+    assert len(pictures) >= 2 and unwanted not in pictures
+    assert said == f"{len(pictures)} pictures"
 
 
 @pytest.mark.parametrize("tab", ["Ask", "Teach it here"])

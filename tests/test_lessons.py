@@ -7,28 +7,11 @@ from alexnet_tf.errors import UserError
 
 pytest.importorskip("fastapi")
 from alexnet_tf.serving import lessons
-from alexnet_tf.serving.lessons import TRAINING, Lesson, Lessons, check_classes
-
-
-class Nobody:
-    """A teacher who is not there."""
-
-    def start(self):
-        """Start nothing."""
-
-    def close(self):
-        """End nothing."""
-
-
-@pytest.fixture
-def school():
-    school = Lessons(Nobody())
-    yield school
-    school.close()
+from alexnet_tf.serving.lessons import TRAINING, Lesson, check_classes
 
 
 def test_of_two_thousand_pictures_none_is_one_too_many_and_the_next_is(tmp_path):
-    lesson = Lesson(tmp_path / "lesson")
+    lesson = Lesson("lesson", tmp_path / "lesson")
     for number in range(1, 2001):
         assert lesson.add(number % 2, InMemory("a.jpg", b"x")) == number
     with pytest.raises(UserError, match="that is enough: 2000 pictures; train with these"):
@@ -41,24 +24,11 @@ def test_of_two_thousand_pictures_none_is_one_too_many_and_the_next_is(tmp_path)
 def test_pictures_take_so_many_bytes_at_most(tmp_path, monkeypatch):
     assert lessons.MOST_BYTES == 1 << 30
     monkeypatch.setattr(lessons, "MOST_BYTES", 10)
-    lesson = Lesson(tmp_path / "lesson")
+    lesson = Lesson("lesson", tmp_path / "lesson")
     lesson.add(0, InMemory("a.jpg", bytes(6)))
     with pytest.raises(UserError, match="that is enough: 1 pictures"):
         lesson.add(0, InMemory("b.jpg", bytes(5)))
     lesson.add(0, InMemory("c.jpg", bytes(4)))
-
-
-def test_the_ninth_lesson_ends_the_oldest_that_is_not_being_trained(school):
-    names = [school.new() for _ in range(8)]
-    school[names[0]].state = TRAINING
-    folder = school[names[1]].folder
-    names.append(school.new())
-    assert [name in school for name in names] == [True, False, *[True] * 7]
-    assert not folder.exists()
-    for name in names[2:]:
-        school[name].state = TRAINING
-    with pytest.raises(UserError, match="8 lessons are being trained; wait for one to end"):
-        school.new()
 
 
 def test_fifty_classes_of_sixty_letters_are_the_most():
@@ -71,7 +41,7 @@ def test_fifty_classes_of_sixty_letters_are_the_most():
 
 
 def test_of_each_class_two_pictures_are_the_least(tmp_path):
-    lesson = Lesson(tmp_path / "lesson")
+    lesson = Lesson("lesson", tmp_path / "lesson")
     for label in (0, 0, 1):
         lesson.add(label, InMemory("a.jpg", b"x"))
     with pytest.raises(UserError, match="'dog' has fewer than 2 pictures"):

@@ -295,3 +295,53 @@ def test_a_child_imports_nothing_that_lies_in_the_working_directory(tmp_path):
         **children.python("-c", code), cwd=tmp_path, capture_output=True, text=True
     )
     assert result.stdout == f"{FOLDER.parent / '__init__.py'}\n"
+
+
+class TestStandardErrorOfSeveralThreads:
+    """A command's standard error, while libraries are kept quiet in several threads."""
+
+    def test_what_python_says_meanwhile_is_heard_and_all_is_given_back(self):
+        work = """
+import os, sys
+from threading import Barrier, Thread
+from alexnet_tf.system import streams
+from alexnet_tf.system.quiet import no_remarks
+
+streams.settle()
+inside, left = Barrier(3), Barrier(3)
+
+def hide(is_first):
+    with no_remarks():
+        inside.wait()
+        os.write(2, b"a remark of a library")
+        if not is_first:
+            left.wait()
+    if is_first:
+        left.wait()
+
+threads = [Thread(target=hide, args=(first,)) for first in (True, False)]
+for thread in threads:
+    thread.start()
+inside.wait()
+print("a traceback", file=sys.stderr)
+left.wait()
+for thread in threads:
+    thread.join()
+os.write(2, b"given back")
+"""
+        result = python(work)
+        assert (result.returncode, result.stderr) == (0, "a traceback\ngiven back")
+
+    def test_remarks_are_shown_of_a_block_that_fails(self):
+        work = """
+import os
+from contextlib import suppress
+from alexnet_tf.system.quiet import no_remarks
+
+with no_remarks():
+    os.write(2, b"before,")
+    with suppress(ValueError), no_remarks():
+        os.write(2, b"why it failed")
+        raise ValueError
+"""
+        assert python(work).stderr == "why it failed"

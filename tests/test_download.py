@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import shutil
+import subprocess
 import sys
 from itertools import count
 from types import SimpleNamespace
@@ -237,3 +238,27 @@ def test_a_terminal_sees_a_bar_in_megabytes(site, target, monkeypatch):
     assert any("file.bin, MB [###############---------------] 2/3" in text for text in shown)
     assert any("[##############################] 3/3    0 s left" in text for text in shown)
     assert shown[-1] == "\x1b[K"
+
+
+def test_two_commands_that_fetch_one_file_at_once_ask_for_it_once(site, target):
+    program = f"""
+import logging, sys
+from pathlib import Path
+from alexnet_tf.system import download as module
+from alexnet_tf.system.log import LOG
+LOG.addHandler(logging.StreamHandler(sys.stdout))
+print("ready", flush=True)
+sys.stdin.readline()
+module.download(Path({str(target)!r}), [{site.url!r}], lambda path: path.read_bytes())
+"""
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    words = [sys.executable, "-c", program]
+    commands = [subprocess.Popen(words, text=True, **pipes) for _ in range(3)]
+    assert [command.stdout.readline() for command in commands] == ["ready\n"] * 3
+    for command in commands:
+        command.stdin.write("\n")
+        command.stdin.flush()
+    results = [command.communicate() for command in commands]
+    assert [command.returncode for command in commands] == [0, 0, 0], results
+    assert_arrived(target)
+    assert len(site.asked) == 1

@@ -11,6 +11,7 @@ import zipfile
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from alexnet_tf.data.archive import unpack
@@ -18,6 +19,7 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.system.folders import appearing, made_once
 from tests import test_cifar
 from tests.support.processes import running
+from tests.tools import unpacking
 
 COUNT = 600
 # Unpacks the archive that it is told of, once it is told to, and counts what is there.
@@ -163,6 +165,12 @@ def test_all_is_on_the_disk_before_it_has_its_name(here, monkeypatch, make):
     monkeypatch.setattr(Path, "rename", checked_rename)
     folder = make(here)
     assert renamed == [1 + len([*folder.rglob("*")])] and folder.parent.stat().st_ino in synced
+
+
+def test_an_archive_is_whole_or_absent_whoever_of_three_is_killed(here):
+    """The short form of what `make chaos` does with unpacking."""
+    killed, wrong = unpacking.try_unpacking(here / "chaos", np.random.default_rng(0))
+    assert wrong == [] and killed.total() in (0, 1, 2)
 
 
 def make_again(here: Path) -> None:

@@ -1,7 +1,9 @@
 """A run started again with other free settings, on whatever checkpoints it left."""
 
+import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +18,8 @@ from alexnet_tf.runs.checkpoints import (
     save_checkpoint,
 )
 from alexnet_tf.runs.history import read_history
-from alexnet_tf.runs.run import Run
+from alexnet_tf.runs.run import Run, latest_run
+from alexnet_tf.system.files import read_json, write_json
 from alexnet_tf.training.loop import write_model
 from alexnet_tf.weights.loading import read_weights
 from tests.support.small import LENET, heard, job, stopped, weights_of
@@ -157,3 +160,33 @@ def test_the_first_line_of_the_log_after_a_stop_is_of_as_many_steps_as_the_other
         for lines in (whole, again)
     ]
     assert for_step_4[0] == for_step_4[1]
+
+
+def test_another_training_that_was_begun_and_finished_meanwhile_is_not_written_over(
+    faces, tmp_path
+):
+    run = tmp_path / "run"
+    first, second = (job(faces, run, **TOLD, epochs=1, seed=seed) for seed in (1, 2))
+    same = job(faces, run, **TOLD, epochs=1, seed=1)
+    heard(first)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match="another process has told the run something else since"):
+        heard(second)
+    assert before == {path: path.read_bytes() for path in before}
+    assert "going on after epoch 1 of 1" in heard(same)
+
+
+def test_the_run_that_was_finished_last_is_the_latest_whatever_the_clock_said(
+    faces, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    runs = [tmp_path / "train_alexnet", tmp_path / "runs/b", tmp_path / "runs/a"]
+    for number, run in enumerate(runs):
+        heard(job(faces, run, **TOLD, epochs=1))
+        os.utime(run / "model.keras", (1000 - number, 1000 - number))  # it was set back
+    assert latest_run().directory == Path("runs/a")
+    for run in runs:  # as earlier versions left them: their dates are all that there is
+        config = read_json(run / "config.json")
+        del config["finished"]
+        write_json(run / "config.json", config)
+    assert latest_run().directory == Path("train_alexnet")

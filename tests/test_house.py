@@ -45,6 +45,14 @@ def rooms_imported(path):
         yield from (name.split(".")[1] for name in names if name.startswith("alexnet_tf."))
 
 
+def test_processors_are_counted_in_one_place():
+    """Python counts those of the machine, not those that are ours."""
+    texts = {path: path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
+    by_python = ("cpu_count(", "ThreadPoolExecutor()")
+    counting = {path.name for path, text in texts.items() if any(map(text.count, by_python))}
+    assert counting == {"processor.py"}
+
+
 @pytest.mark.parametrize(
     "room", sorted({p.relative_to(PACKAGE).parts[0] for p in PACKAGE.rglob("*.py")})
 )

@@ -4,7 +4,9 @@ import argparse
 import csv
 import os
 import random
+import shlex
 import shutil
+import subprocess
 import sys
 from io import BytesIO
 from types import SimpleNamespace
@@ -18,6 +20,7 @@ from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.selection import Shard, select
 from alexnet_tf.system.fingerprints import content_digest
 from alexnet_tf.system.text import decoded
+from tests.support.places import ROOT
 from tests.support.runs import write_run
 from tests.support.verbs import run_verb
 
@@ -310,3 +313,21 @@ def test_a_shard_that_is_none_is_a_mistake(place, shard, capsys):
     with pytest.raises(SystemExit):
         ask("photos", "--shard", shard)
     assert "should be" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["answers.csv", "answers.jsonl"])
+def test_a_line_that_finds_no_room_is_a_sentence_and_leaves_no_half(place, name):
+    """The file may have no more bytes than its first lines and half of another one."""
+    words = [sys.executable, "-m", "alexnet_tf", "predict", "2", "photos", *RUN, "--out", name]
+    limit = f"ulimit -f 8; exec {shlex.join(words)}"
+    for number in range(300):  # so that they take more than that: 8,192 bytes
+        shutil.copy("photos/cat.1.jpg", f"photos/a_cat_{number:03}.jpg")
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    result = subprocess.run(["bash", "-c", limit], capture_output=True, text=True, env=environment)
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    assert f"{name}: needs" in result.stderr and "the same command goes on" in result.stderr
+    content = (place / name).read_text()
+    assert content.endswith("\n") and 7800 < len(content) <= 8192
+    assert subprocess.run(words, env=environment).returncode == 2  # for the broken one
+    assert (place / name).read_text().startswith(content)
+    assert len((place / name).read_text().splitlines()) == 313 + name.endswith(".csv")

@@ -5,6 +5,7 @@ import pytest
 from alexnet_tf.commands import predict
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference import ray_data
+from tests.support.flaky import Flaky
 from tests.support.verbs import run_verb
 
 
@@ -29,3 +30,14 @@ def test_without_ray_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(ray_data, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"--ray needs Ray: pip install 'ray\[data\]'"):
         run_verb(predict, "2", str(tmp_path), "--ray", "local")
+
+
+def test_ray_asks_for_what_is_behind_addresses(tmp_path, monkeypatch, faces):
+    pytest.importorskip("ray")
+    monkeypatch.chdir(tmp_path)
+    with Flaky(faces) as site:
+        (tmp_path / "list.txt").write_text(f"{site.url}/cat.0.jpg\n{site.url}/dog.1.jpg\n")
+        words = ("2", "list.txt", "--run", "starter", "--out")
+        assert run_verb(predict, *words, "here.jsonl") == 0
+        assert run_verb(predict, *words, "ray.jsonl", "--ray", "local") == 0
+    assert (tmp_path / "ray.jsonl").read_text() == (tmp_path / "here.jsonl").read_text()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import socket
 import ssl
 import subprocess
+import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,6 +22,7 @@ from alexnet_tf.errors import UserError
 from tests.support.flaky import Flaky, drips, sends
 from tests.support.memory import peak_of
 from tests.support.pictures import classes, picture
+from tests.support.places import ROOT
 from tests.support.small import LENET, job, train, weights_of
 
 
@@ -185,6 +191,89 @@ def test_a_server_that_is_gone_is_not_asked_six_times_for_everything(flaky, monk
 def test_nobody_listens():
     remote.FIRST_WAIT = 0
     assert reason("http://127.0.0.1:9/a.jpg").startswith("cannot be read: Connection refused")
+
+
+@pytest.fixture
+def silent():
+    """Return addresses of this machine at which a port takes no more connections, nor refuses."""
+    with ExitStack() as held:
+        port, addresses = 0, []
+        for number in range(2, 12):
+            server = held.enter_context(socket.socket())
+            server.bind((f"127.0.0.{number}", port))
+            server.listen(0)
+            port = server.getsockname()[1]
+            addresses.append(server.getsockname())
+            for _ in range(3):  # which fill its queue
+                waiting = held.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(server.getsockname())
+        yield addresses
+
+
+def resolve(monkeypatch, addresses):
+    """Give every name these addresses."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", each) for each in addresses]
+    monkeypatch.setattr(remote, "getaddrinfo", lambda *_, **__: found, raising=False)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+
+def test_a_name_with_many_silent_addresses_takes_no_longer_than_with_one(monkeypatch, silent):
+    resolve(monkeypatch, silent)
+    monkeypatch.setattr(remote, "ATTEMPTS", 2)
+    start = time.monotonic()
+    assert "nothing comes for 1 seconds, after 2 attempts" in reason("http://many.test/cat.png")
+    assert time.monotonic() - start < 5  # not 2 * 10
+
+
+def test_the_last_address_of_a_name_may_answer(monkeypatch, silent, flaky):
+    resolve(monkeypatch, [*silent[:3], flaky.server.server_address])
+    assert load_image("http://many.test/cat.png").shape == (227, 227, 3)
+
+
+def test_nobody_is_sent_on_into_a_private_network(monkeypatch, flaky, tmp_path):
+    """A server that counts as public names one on loopback."""
+    picture(tmp_path / "secret/cat.png")
+    with Flaky(tmp_path / "secret") as secret:
+        flaky.answers["/cat.png"] = sends(headers={"Location": f"{secret.url}/cat.png"}, status=302)
+        assert load_image(f"{flaky.url}/cat.png").shape == (227, 227, 3)  # the list may name it
+
+        public = "8.8.8.8"
+        connect = socket.socket.connect
+
+        def lead(self, address):
+            connect(self, flaky.server.server_address if address[0] == public else address)
+
+        monkeypatch.setattr(remote.socket, "connect", lead)
+        port = flaky.server.server_port
+        assert reason(f"http://{public}:{port}/cat.png") == (
+            "cannot be read: it is sent on to 127.0.0.1, which is this machine or in a private "
+            "network; name that address itself, if it is meant"
+        )
+        assert len(secret.asked) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_waits_for_many_pictures_ends_when_it_is_asked_to(tmp_path, number):
+    with Flaky(tmp_path, stalls=1) as site:
+        lines = [f"{site.url}/{place}.jpg\n" for place in range(300)]
+        (tmp_path / "list.txt").write_text("".join(lines))
+        words = ("-m", "alexnet_tf", "predict", "2", "list.txt", "--run", "starter")
+        process = subprocess.Popen(
+            [sys.executable, *words, "--out", "a.jsonl"], cwd=tmp_path, stderr=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True,
+        )  # fmt: skip
+        while len(site.asked) < 32:
+            time.sleep(0.01)
+            assert process.poll() is None
+        asked = len(site.asked)
+        process.send_signal(number)
+        start = time.monotonic()
+        _, said = process.communicate()
+        assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
+        assert time.monotonic() - start < 8 and len(site.asked) == asked
+        assert f"stopped by {number.name}" in said and "Traceback" not in said
+        assert (tmp_path / "a.jsonl").read_text() == ""
 
 
 @pytest.mark.parametrize(

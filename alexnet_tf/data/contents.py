@@ -7,6 +7,7 @@ import re
 import stat
 import unicodedata
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from typing import NamedTuple
 from alexnet_tf.data.memory import LARGE_FILE, ONE_LARGE_FILE
 from alexnet_tf.data.records import read_record, record_size, shard_of
 from alexnet_tf.errors import UserError
+from alexnet_tf.system.processor import processors
 from alexnet_tf.system.text import printable
 
 # The most pixels that a picture may have: where Pillow warns. A file may be as large as one that is
@@ -85,9 +87,21 @@ def as_on_disk(path: str) -> str:
     return found
 
 
-def at_once(paths: Iterable[str]) -> int | None:
-    """Choose how many threads read `paths`; None: as many as suit files."""
-    return AT_ONCE if any(map(is_remote, paths)) else None
+@contextmanager
+def threads_for(paths: Iterable[str]) -> Iterator[ThreadPoolExecutor]:
+    """Run a block that has threads to read `paths`, and lots like these.
+
+    What they were given and have not begun is dropped after an exception, as Ctrl-C is.
+    """
+    # Files are waited for, too: as many threads as Python's own default, for processors that are
+    # ours.
+    count = AT_ONCE if any(map(is_remote, paths)) else min(AT_ONCE, processors() + 4)
+    with ThreadPoolExecutor(count) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def read_content(path: str | Path) -> bytes:

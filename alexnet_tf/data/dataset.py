@@ -6,7 +6,6 @@ import hashlib
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 
 from alexnet_tf.data.archive import DEFAULT_LIMITS, Limits
 from alexnet_tf.data.columns import Columns, Digests
-from alexnet_tf.data.contents import ImageError, at_once
+from alexnet_tf.data.contents import ImageError, threads_for
 from alexnet_tf.data.decoding import decoded
 from alexnet_tf.data.digests import DIGESTS, PORTION
 from alexnet_tf.data.entries import TEST, TRAIN, VALIDATION, Entry, Source, in_columns
@@ -207,7 +206,7 @@ def _inspect(entries: Columns[Entry]) -> tuple[Columns[Entry], list[tuple[str, s
     if not paths:
         return entries, rejected
     portions = (paths[start : start + PORTION] for start in range(0, len(paths), PORTION))
-    with ThreadPoolExecutor(at_once(paths)) as pool:
+    with threads_for(paths) as pool:
         # All at once they would wait in the pool, a kilobyte for each.
         results = chain.from_iterable(pool.map(_digest, portion) for portion in portions)
         found = progress(results, len(paths), "checking pictures")

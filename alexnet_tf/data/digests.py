@@ -6,11 +6,10 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 
-from alexnet_tf.data.contents import ImageError, at_once, is_remote, read_content
+from alexnet_tf.data.contents import ImageError, is_remote, read_content, threads_for
 from alexnet_tf.system.files import read_lines
 from alexnet_tf.system.progress import progress
 
@@ -25,7 +24,7 @@ def digests(paths: Iterable[str]) -> dict[str, str]:
     """Compute path → SHA-256 of the file, "" for one that cannot be read."""
     paths = list(dict.fromkeys(paths))
     portions = (paths[start : start + PORTION] for start in range(0, len(paths), PORTION))
-    with ThreadPoolExecutor(at_once(paths)) as pool:
+    with threads_for(paths) as pool:
         found = chain.from_iterable(pool.map(_digest, portion) for portion in portions)
         return dict(zip(paths, progress(found, len(paths), "reading pictures")))
 

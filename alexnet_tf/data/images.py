@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from alexnet_tf.data.contents import ImageError, InMemory, at_once
+from alexnet_tf.data.contents import ImageError, InMemory, threads_for
 from alexnet_tf.data.decoding import decoded
 from alexnet_tf.variants import Variant, get_variant
 
@@ -113,7 +113,7 @@ def load_batches(
         except ImageError as error:
             return error
 
-    with ThreadPoolExecutor(at_once(chain.from_iterable(first))) as pool:
+    with threads_for(chain.from_iterable(first)) as pool:
         pending: deque[list[Future]] = deque()
         for paths in chain(first, batches):
             pending.append([pool.submit(load, path) for path in paths])

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from threading import Condition, Lock
+
+from alexnet_tf.system.cgroups import memory_limits
 
 # Decoded pictures take at most this share of the memory that there is, and no more than that.
 SHARE, MOST = 1 / 4, 2 << 30
-# Where control groups (containers, systemd) tell how much memory this process may have.
-CONTROL_GROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 class Room:
@@ -52,10 +51,7 @@ def memory() -> int:
         limit, _ = resource.getrlimit(resource.RLIMIT_AS)
         if limit != resource.RLIM_INFINITY:
             limits.append(limit)
-    for path in CONTROL_GROUPS:
-        with suppress(OSError, ValueError):  # which says "max" where there is no limit
-            limits.append(int(Path(path).read_text()))
-    return min(limits)
+    return min([*limits, *memory_limits()])
 
 
 ROOM = Room(min(int(SHARE * memory()), MOST))

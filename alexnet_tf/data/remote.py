@@ -6,12 +6,13 @@ import random
 import ssl
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, InvalidURL
-from socket import SHUT_RDWR, socket
-from threading import Lock, Timer
+from ipaddress import ip_address
+from socket import SHUT_RDWR, SOCK_STREAM, getaddrinfo, socket
+from threading import Event, Lock, Thread
 from types import ModuleType
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -28,6 +29,7 @@ from urllib.request import (
 )
 
 from alexnet_tf import __version__
+from alexnet_tf.system import signals
 from alexnet_tf.system.quiet import no_remarks
 
 HTTP = ("http", "https")
@@ -60,6 +62,10 @@ class _Passing(Exception):
         self.wait = wait
 
 
+class _Private(OSError):
+    """A server sends on into a private network."""
+
+
 class _TooLarge(OSError):
     def __init__(self) -> None:
         super().__init__(f"it has more than {MOST_BYTES:,} bytes")
@@ -69,7 +75,7 @@ def fetch(url: str) -> bytes:
     """Return the bytes of the file at `url`: http, https, or a filesystem that TensorFlow knows.
 
     What may pass is tried again. Raises OSError, whose message is the reason, and FileNotFoundError
-    where the server says that there is no such file.
+    where the server says that there is no such file; Stopped when the program is asked to end.
     """
     try:
         parts = urlsplit(url)
@@ -79,16 +85,18 @@ def fetch(url: str) -> bytes:
     end = time.monotonic() + MOST_SECONDS
     attempts = ATTEMPTS if _failures[parts.netloc] < PATIENCE else 1
     for attempt in range(attempts):
+        signals.raise_if_asked()
         try:
             content = get(url, end)
             _failures[parts.netloc] = 0
             return content
         except _Passing as error:
+            signals.raise_if_asked()  # for then it was cut
             reason = str(error)
             wait = error.wait or FIRST_WAIT * 2**attempt * random.uniform(0.5, 1.5)
         if attempt == attempts - 1 or time.monotonic() + wait > end:
             break
-        time.sleep(wait)
+        signals.sleep(wait)
     _failures[parts.netloc] += 1
     raise OSError(f"{reason}, after {attempt + 1} attempts" if attempt else reason)
 
@@ -100,7 +108,7 @@ def _get(url: str, end: float) -> bytes:
     # Some servers turn away urllib's own name.
     request.add_header("User-Agent", f"alexnet_tf/{__version__}")
     try:
-        with _cutting(end) as watch, _opener(watch).open(request, timeout=SILENCE) as response:
+        with _Connecting(end) as way, _opener(way).open(request, timeout=SILENCE) as response:
             content = _read(response)
     except HTTPError as error:
         error.close()
@@ -117,7 +125,7 @@ def _get(url: str, end: float) -> bytes:
         raise OSError(f"it is no valid address ({error})") from error
     except (OSError, HTTPException) as error:
         raise _of_connection(error, end) from error
-    if time.monotonic() > end:  # what was cut looks like an end
+    if time.monotonic() > end or signals.is_asked():  # what was cut looks like an end
         raise _Passing(f"it takes more than {MOST_SECONDS} seconds")
     return content
 
@@ -137,6 +145,8 @@ def _read(response: HTTPResponse) -> bytes:
 def _of_connection(error: OSError | HTTPException, end: float) -> Exception:
     """Make the error of an attempt that got no whole answer."""
     reason = error.reason if isinstance(error, URLError) else error
+    if isinstance(reason, _Private):
+        return reason
     if time.monotonic() > end:
         return _Passing(f"it takes more than {MOST_SECONDS} seconds")
     if isinstance(reason, TimeoutError):
@@ -146,41 +156,78 @@ def _of_connection(error: OSError | HTTPException, end: float) -> Exception:
     return OSError(words) if is_lasting else _Passing(words)
 
 
-@contextmanager
-def _cutting(end: float) -> Iterator[Callable[[socket], None]]:
-    """Run a block whose connections, handed to what is yielded, are cut at the time `end`.
+class _Connecting:
+    """Makes the connections of an attempt, which are cut at the time `end`, or when the program is
+    asked to end: a timeout only bounds the silence between two bytes.
 
-    A timeout only bounds the silence between two bytes.
+    A server may send on to another one, but not from the public into a network that only this
+    machine reaches.
     """
-    watched: list[socket] = []
 
-    def watch(connection: socket) -> None:
-        if time.monotonic() > end:
-            raise TimeoutError
-        watched.append(connection.dup())  # TLS takes the original over
+    def __init__(self, end: float):
+        self._end, self._watched = end, []
+        self._began_in_public: bool | None = None
+        self._over = Event()
 
-    def cut() -> None:
-        for connection in watched:
-            with suppress(OSError):
-                connection.shutdown(SHUT_RDWR)
+    def __enter__(self) -> _Connecting:
+        Thread(target=self._watch, daemon=True).start()
+        return self
 
-    timer = Timer(max(0, end - time.monotonic()), cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield watch
-    finally:
-        timer.cancel()
-        for connection in watched:
+    def __exit__(self, *details: object) -> None:
+        self._over.set()
+        for connection in self._watched:
             connection.close()
 
+    def _watch(self) -> None:
+        while not self._over.wait(signals.GLANCE):
+            if time.monotonic() > self._end or signals.is_asked():
+                for connection in [*self._watched]:
+                    with suppress(OSError):
+                        connection.shutdown(SHUT_RDWR)
 
-def _opener(watch: Callable[[socket], None]) -> OpenerDirector:
+    def connect(self, place: tuple[str, int], timeout: float, source: None = None) -> socket:
+        """Connect to a place by one of its addresses, which have `timeout` seconds together."""
+        end = min(self._end, time.monotonic() + timeout)
+        addresses = getaddrinfo(*place, type=SOCK_STREAM)
+        for left, found in zip(range(len(addresses), 0, -1), addresses):
+            is_public = ip_address(found[-1][0].partition("%")[0]).is_global
+            if self._began_in_public and not is_public:
+                raise _Private(
+                    f"it is sent on to {place[0]}, which is this machine or in a private network; "
+                    "name that address itself, if it is meant"
+                )
+            try:
+                connection = self._connect(found, (end - time.monotonic()) / left)
+            except OSError:
+                if left == 1 or signals.is_asked():
+                    raise
+                continue
+            if self._began_in_public is None:
+                self._began_in_public = is_public
+            connection.settimeout(timeout)
+            return connection
+        raise OSError(f"{place[0]} has no address")
+
+    def _connect(self, found: tuple, timeout: float) -> socket:
+        """Connect to what `getaddrinfo` has found."""
+        *kind, _, address = found
+        connection = socket(*kind)
+        self._watched.append(connection.dup())  # TLS takes the original over
+        try:
+            connection.settimeout(max(0.001, timeout))
+            connection.connect(address)
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
+
+def _opener(way: _Connecting) -> OpenerDirector:
     """Make what opens http and https only, wherever it is sent, by the proxies of the system."""
     opener = OpenerDirector()
     for handler in (
         ProxyHandler(),
-        _Handler(watch),
+        _Handler(way),
         _Redirects(),
         HTTPDefaultErrorHandler(),
         HTTPErrorProcessor(),
@@ -190,35 +237,23 @@ def _opener(watch: Callable[[socket], None]) -> OpenerDirector:
     return opener
 
 
-class _Connection(HTTPConnection):
-    watch: Callable[[socket], None]
-
-    def connect(self) -> None:
-        super().connect()
-        self.watch(self.sock)
-
-
-class _SecureConnection(HTTPSConnection, _Connection):
-    """Watched before its handshake, for HTTPSConnection connects as `_Connection` does."""
-
-
 class _Handler(AbstractHTTPHandler):
     http_request = https_request = AbstractHTTPHandler.do_request_
 
-    def __init__(self, watch: Callable[[socket], None]):
+    def __init__(self, way: _Connecting):
         super().__init__()
-        self._watch = watch
+        self._way = way
 
     def http_open(self, request: Request) -> HTTPResponse:
-        return self.do_open(self._watched(_Connection), request)
+        return self.do_open(self._connected(HTTPConnection), request)
 
     def https_open(self, request: Request) -> HTTPResponse:
-        return self.do_open(self._watched(_SecureConnection), request, context=_trusted())
+        return self.do_open(self._connected(HTTPSConnection), request, context=_trusted())
 
-    def _watched(self, kind: type[_Connection]) -> Callable[..., _Connection]:
-        def connection(*arguments: Any, **options: Any) -> _Connection:
+    def _connected(self, kind: type[HTTPConnection]) -> Callable[..., HTTPConnection]:
+        def connection(*arguments: Any, **options: Any) -> HTTPConnection:
             made = kind(*arguments, **options)
-            made.watch = self._watch
+            made._create_connection = self._way.connect
             return made
 
         return connection

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from alexnet_tf.data.contents import ImageError, at_once, read_content
+from alexnet_tf.data.contents import ImageError, read_content, threads_for
 from alexnet_tf.data.dataset import Dataset, Picture, in_little_memory, write_lists
 from alexnet_tf.data.kinds import kind_of
 from alexnet_tf.data.records import (
@@ -178,8 +177,7 @@ def _write_shard(
 
 def _contents(pictures: Sequence[Picture], order: np.ndarray) -> Iterator[bytes | ImageError]:
     """Read `pictures` in that order, some of them ahead."""
-    threads = at_once(pictures[number].path for number in order[:AHEAD])
-    with ThreadPoolExecutor(threads) as pool:
+    with threads_for(pictures[number].path for number in order[:AHEAD]) as pool:
         for start in range(0, len(order), AHEAD):
             some = [pictures[number] for number in order[start : start + AHEAD]]
             yield from pool.map(_content, some)

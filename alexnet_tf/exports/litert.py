@@ -20,6 +20,7 @@ from alexnet_tf.errors import BadFile, UserError
 from alexnet_tf.exports.schema import check_file
 from alexnet_tf.system import children
 from alexnet_tf.system.files import replacing
+from alexnet_tf.system.processor import processors
 from alexnet_tf.system.quiet import no_remarks
 
 # What stands at the end of a file, behind what interpreters read: what it was made from.
@@ -40,9 +41,11 @@ class LiteModel:
         self._path, self._classes = path, classes
         with self._asking():
             check_file(path)
-            self._interpreter = Interpreter(str(path), num_threads=os.cpu_count())
+            self._interpreter = Interpreter(str(path), num_threads=processors())
             self._input = self._interpreter.get_input_details()[0]["index"]
             self._output = self._interpreter.get_output_details()[0]["index"]
+            with no_remarks():  # it says once in a process what computes
+                self._interpreter.allocate_tensors()
         self._pictures = 0
 
     def predict_on_batch(self, inputs: np.ndarray) -> np.ndarray:
@@ -62,8 +65,7 @@ class LiteModel:
     @contextmanager
     def _asking(self) -> Iterator[None]:
         try:
-            with no_remarks():
-                yield
+            yield
         except (ValueError, RuntimeError, IndexError, MemoryError, BadFile) as error:
             raise UserError(
                 f"{self._path}: is damaged, or not of this network ({error}); delete it, and "

@@ -56,7 +56,8 @@ class Predictions:
             )
         with locked(self._state):
             self._check_maker()
-            with open(self.path, "ab+", opener=itself) as self._file:
+            # Unbuffered: what did not find room is not tried again when the line is taken back.
+            with open(self.path, "ab+", buffering=0, opener=itself) as self._file:
                 self._length = self._whole()
                 self._file.truncate(self._length)
                 if self.path.suffix == ".csv" and not self._length:
@@ -153,8 +154,9 @@ class Predictions:
         content = line.encode()
         try:
             with room_for(self.path, len(content)):
-                self._file.write(content)
-                self._file.flush()
+                written = 0
+                while written < len(content):
+                    written += self._file.write(content[written:])
         except OSError:
             self._file.truncate(self._length)
             raise

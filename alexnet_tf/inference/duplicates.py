@@ -11,6 +11,7 @@ from PIL import Image
 
 from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.decoding import ImageError, decoded
+from alexnet_tf.system.processor import processors
 
 # Pairs whose vectors have this cosine are looked at, the likeliest first: so many at most. By what
 # was planted into 7,000 photos, and what was found there: docs/report.md.
@@ -66,7 +67,7 @@ def alike(vectors: np.ndarray) -> np.ndarray:
 def _looks(paths: Iterable[str]) -> dict[str, np.ndarray]:
     """Return for each readable picture its small grey cuts, of length 1: (cuts, pixels)."""
     paths = sorted(paths)
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(processors()) as pool:
         found = dict(zip(paths, pool.map(_look, paths)))
     return {path: look for path, look in found.items() if look is not None}
 

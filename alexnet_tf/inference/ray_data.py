@@ -9,6 +9,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 
+from alexnet_tf.data.contents import is_remote
 from alexnet_tf.data.images import ImageError
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.inference.classifier import Answer, Classifier
@@ -92,4 +93,4 @@ class _Actor:
 
 
 def _absolute(file: str) -> bytes:
-    return os.fsencode(os.path.abspath(file))
+    return os.fsencode(file if is_remote(file) else os.path.abspath(file))

@@ -15,6 +15,7 @@ from alexnet_tf.data.decoding import ImageError, decoded
 from alexnet_tf.data.images import load_image, preprocess_input
 from alexnet_tf.gradcam import grad_cam, overlay
 from alexnet_tf.inference.engine import Engine
+from alexnet_tf.system.processor import processors
 
 # Pixels of the longer side, and JPEG's quality: five kilobytes.
 SIDE, QUALITY = 160, 75
@@ -23,7 +24,7 @@ SIDE, QUALITY = 160, 75
 def thumbnails(paths: Iterable[str]) -> dict[str, str]:
     """Return path → address (data:…) of small pictures; those that cannot be read are left out."""
     paths = list(dict.fromkeys(paths))
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(processors()) as pool:
         found = dict(zip(paths, pool.map(_thumbnail, paths)))
     return {path: address for path, address in found.items() if address}
 
@@ -35,7 +36,7 @@ def heat_maps(
 
     Those that cannot be read are left out.
     """
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(processors()) as pool:
         loaded = list(pool.map(lambda path: _load(engine, path), paths))
     asked = [each for each in zip(paths, guesses, loaded) if each[2] is not None]
     if not asked:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +15,7 @@ from alexnet_tf.data.decoding import InMemory
 from alexnet_tf.data.images import ImageError, load_crops, preprocess_input
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.serving.metrics import Metrics
+from alexnet_tf.system.processor import processors
 
 # The most that are asked about at once: more would answer no sooner, and keep others waiting.
 BATCH = 8
@@ -63,7 +63,7 @@ class Asker:
 
     def __init__(self, metrics: Metrics):
         self._metrics = metrics
-        self._decoders = ThreadPoolExecutor(os.cpu_count(), "decode")
+        self._decoders = ThreadPoolExecutor(processors(), "decode")
         self._waiting: deque[_Question] = deque()
         self._changed = Condition()
         self._thread = Thread(target=self._work, name="ask", daemon=True)

@@ -28,6 +28,7 @@ from alexnet_tf.system.files import (
     read_json,
     write_json,
 )
+from alexnet_tf.system.locks import locked_beside
 from alexnet_tf.system.progress import progress
 from alexnet_tf.system.text import printable
 
@@ -104,7 +105,13 @@ def download(target: Path, sources: Iterable[str], check: Callable[[Path], objec
     source has the same file. Raises DownloadError when no source is good.
     """
     check_replaceable(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not target.exists()
+    with locked_beside(target, wait=True):
+        if not (is_new and target.exists()):  # which another process may have fetched meanwhile
+            _download(target, sources, check)
+
+
+def _download(target: Path, sources: Iterable[str], check: Callable[[Path], object]) -> None:
     part, reasons = _Part(target), []
     for source in sources:
         place = _locate(source, target.name)

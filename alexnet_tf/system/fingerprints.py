@@ -8,6 +8,7 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from alexnet_tf.system.processor import processors
 from alexnet_tf.system.zips import TooManyEntries, open_zip
 
 # The most members of a zip that is known by its table of contents: PyTorch writes the most.
@@ -44,6 +45,6 @@ def _content_fingerprint(path: Path) -> str:
     with open(path, "rb") as file:
         content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     pieces = (content[start : start + PIECE] for start in range(0, len(content), PIECE))
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(processors()) as pool:
         digests = [each.digest() for each in pool.map(hashlib.sha256, pieces)]
     return hashlib.sha256(b"".join(digests)).hexdigest()

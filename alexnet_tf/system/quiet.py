@@ -9,12 +9,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from threading import Lock
 from typing import BinaryIO, TypeVar
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.disk import megabytes
 from alexnet_tf.system.heap import keep_freed_memory
 from alexnet_tf.system.log import warn_once
+from alexnet_tf.system.processor import processors, schedulable
 
 try:
     import resource
@@ -24,6 +26,8 @@ except ImportError:  # on Windows
 Started = TypeVar("Started")
 # What a training of AlexNet was seen to reserve, on two processors; more take more.
 SPACE = 4_000_000_000
+# Bytes of remarks that are shown at most.
+MOST_SHOWN = 1 << 20
 
 
 def import_tensorflow(threads: int = 0, start: Callable[[], Started] | None = None) -> Started:
@@ -69,40 +73,73 @@ def _import_tensorflow(threads: int, start: Callable[[], Started] | None) -> Sta
     import tensorflow as tf
 
     gc.enable()
-    if threads:
+    # TensorFlow knows of cpusets, but not of quotas.
+    if threads or processors() < schedulable():
         try:
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_intra_op_parallelism_threads(threads or processors())
         except RuntimeError as error:
-            raise UserError(
-                f"--threads {threads}: TensorFlow is at work in this process already, and keeps "
-                "the threads that it has; say so first of all in a new process"
-            ) from error
+            if threads:
+                raise UserError(
+                    f"--threads {threads}: TensorFlow is at work in this process already, and keeps"
+                    " the threads that it has; say so first of all in a new process"
+                ) from error
     return (start or tf.config.list_logical_devices)()
+
+
+class _Hiding:
+    """Standard error's descriptor, which leads into a scratch file while there are any blocks."""
+
+    def __init__(self) -> None:
+        self._turn, self._blocks = Lock(), 0
+
+    def begin(self) -> int:
+        """Begin a block; return how much was said before. OSError where no file can be made."""
+        with self._turn:
+            if not self._blocks:
+                self._remarks = _scratch()
+                if sys.stderr:
+                    sys.stderr.flush()
+                self._stderr = os.dup(2)
+                os.dup2(self._remarks.fileno(), 2)
+            self._blocks += 1
+            return os.fstat(self._remarks.fileno()).st_size
+
+    def end(self, start: int, is_shown: bool) -> None:
+        """End a block; show what was said from `start` on, if that is asked for."""
+        with self._turn:
+            if is_shown:
+                with suppress(OSError):  # nobody reads it
+                    os.write(self._stderr, os.pread(self._remarks.fileno(), MOST_SHOWN, start))
+            self._blocks -= 1
+            if not self._blocks:
+                os.dup2(self._stderr, 2)
+                os.close(self._stderr)
+                self._remarks.close()
+
+
+_hiding = _Hiding()
 
 
 @contextmanager
 def no_remarks() -> Iterator[None]:
-    """Run a block whose output to standard error is shown only if it ends in an exception."""
+    """Run a block; what libraries in C write to standard error in it is shown only if it ends in an
+    exception.
+
+    The descriptor is the whole process's: several threads may be in such blocks, of which the last
+    gives it back. What Python says is heard, for a command's sys.stderr has a descriptor of its own
+    (`streams.settle`).
+    """
     try:
-        remarks = _scratch()
+        start = _hiding.begin()
     except OSError:  # no folder takes a temporary file: then they are heard
         yield
         return
-    if sys.stderr:
-        sys.stderr.flush()
-    stderr = os.dup(2)
-    with remarks:
-        os.dup2(remarks.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            remarks.seek(0)
-            with suppress(OSError):  # nobody reads it
-                os.write(stderr, remarks.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
+    try:
+        yield
+    except BaseException:
+        _hiding.end(start, is_shown=True)
+        raise
+    _hiding.end(start, is_shown=False)
 
 
 def _scratch() -> BinaryIO:

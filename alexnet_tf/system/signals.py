@@ -9,6 +9,7 @@ from __future__ import annotations
 import _thread
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -16,6 +17,9 @@ from contextlib import contextmanager
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
+
+# Seconds after which one who waits looks again whether the program was asked to end.
+GLANCE = 0.2
 
 _asked: BaseException | None = None
 _postponed = False
@@ -81,8 +85,22 @@ def postponed() -> Iterator[None]:
 
 def check() -> None:
     """Raise Stopped if the program was asked to end, which only its main thread hears."""
-    if _asked and _in_main_thread():
+    if _in_main_thread():
+        raise_if_asked()
+
+
+def raise_if_asked() -> None:
+    """Raise Stopped, in any thread, if the program was asked to end."""
+    if _asked:
         raise _asked
+
+
+def sleep(seconds: float) -> None:
+    """Sleep in any thread, but no longer than until the program is asked to end: Stopped."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        raise_if_asked()
+        time.sleep(min(left, GLANCE))
 
 
 def _in_main_thread() -> bool:

@@ -32,7 +32,9 @@ def settle() -> None:
         if stream is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
         elif stream is own and sys.platform != "win32":
-            setattr(sys, name, _text(number, stream.encoding))
+            # The descriptor 2 is lent to what keeps libraries quiet (`quiet.no_remarks`).
+            descriptor = os.dup(number) if number == 2 else number
+            setattr(sys, name, _text(descriptor, stream.encoding))
         else:
             stream.reconfigure(errors="backslashreplace")
 
@@ -74,6 +76,6 @@ class _Output(io.BufferedWriter):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.fileno())
         os.close(nowhere)
-        if error.errno not in UNREAD and self.fileno() != 2:
+        if error.errno not in UNREAD and self.fileno() == 1:
             raise OSError(error.errno, error.strerror, "standard output") from error
         super().flush()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from alexnet_tf.data.dataset import Dataset, open_dataset, write_lists
 from alexnet_tf.data.lists import listed_contents
@@ -42,6 +43,8 @@ class Job:
     weights: Weights
     relisted: bool = True
     remarks: tuple[str, ...] = ()
+    # What config.json said when all this was read; nothing where there was none.
+    config: dict[str, Any] = field(default_factory=dict)
 
     def expected(self) -> Expected:
         """Return what its checkpoints hold."""
@@ -50,6 +53,27 @@ class Job:
             self.settings, classes, self.dataset.fingerprint(), fingerprint(self.weights)
         )
         return Expected.of(self.settings, len(classes), pictures, whose)
+
+    def told(self) -> dict[str, Any]:
+        """Return what config.json is to say of it."""
+        return {
+            "settings": asdict(self.settings),
+            "classes": list(self.dataset.classes),
+            "data": self.dataset.fingerprint(),
+            "weights": fingerprint(self.weights),
+        }
+
+    def check_unchanged(self) -> None:
+        """Raise UserError if another training was begun in the run since this one was checked.
+
+        To be asked by who has the run for itself, before anything is written.
+        """
+        now, told = _read_config(self.run), self.told()
+        if now != self.config and any(now.get(name) != told[name] for name in told):
+            raise UserError(
+                f"{self.run.directory}: another process has told the run something else since "
+                "this one was started; type the same command again, or give another --run"
+            )
 
     def size(self) -> int:
         """Return the bytes that checkpoints, model.keras and model.tflite take at most."""
@@ -74,7 +98,8 @@ def prepare(settings: Settings, directory: str | Path, typed: Collection[str] | 
     """
     run = Run(directory)
     run.check_folder()
-    started = run.config_path.is_file()
+    config = _read_config(run)
+    started = bool(config)
     if started:
         settings = _going_on(settings, run, typed)
         run.check_settings(settings)
@@ -101,12 +126,17 @@ def prepare(settings: Settings, directory: str | Path, typed: Collection[str] | 
         _check_weights(run, settings, weights)
     if "fc8" in weights:
         _check_classes(finished_run(settings.weights), dataset)
-    job = Job(run, settings, variant, dataset, weights, relisted, (*remarks(dataset), *said))
+    words = (*remarks(dataset), *said)
+    job = Job(run, settings, variant, dataset, weights, relisted, words, config)
     if started:
         new = newcomers(run, dataset, settings.data)
         return replace(job, remarks=(*job.remarks, *_of_newcomers(job, new), *_of_listed(job)))
     _check_checkpoints(job)
     return job
+
+
+def _read_config(run: Run) -> dict[str, Any]:
+    return run.read_config() if run.config_path.is_file() else {}
 
 
 def _going_on(settings: Settings, run: Run, typed: Collection[str] | None) -> Settings:
@@ -251,14 +281,8 @@ def write_config(job: Job, versions: dict[str, str]) -> None:
     The versions remain those of the start.
     """
     run = job.run
-    before = run.read_config() if run.config_path.is_file() else {}
-    config = before | {
-        "settings": asdict(job.settings),
-        "classes": list(job.dataset.classes),
-        "data": job.dataset.fingerprint(),
-        "weights": fingerprint(job.weights),
-        "versions": before.get("versions", versions),
-    }
+    before = _read_config(run)
+    config = before | job.told() | {"versions": before.get("versions", versions)}
     if config != before:
         write_json(run.config_path, config)
     if job.relisted:

@@ -25,7 +25,7 @@ from alexnet_tf.runs.checkpoints import (
     save_checkpoint,
 )
 from alexnet_tf.runs.history import History, best_epoch, wilson_interval, write_history
-from alexnet_tf.runs.run import Run
+from alexnet_tf.runs.run import Run, number_finished
 from alexnet_tf.runs.settings import LOSS
 from alexnet_tf.runs.signature import sign_model
 from alexnet_tf.system import signals
@@ -78,6 +78,7 @@ def train(
                 if workers.is_chief:
                     network = trainer.network()
                     write_model(job.run, network)
+                    number_finished(job.run)
                     write_answers(job.run, found.probabilities)
                 test = measure_test(trainer, log)
                 if workers.is_chief:
@@ -92,6 +93,7 @@ def _begin(job: Job, log: Logger, held: ExitStack) -> None:
     """Have the run's directory for this process alone, in order."""
     held.enter_context(locked(job.run.directory))
     job.run.check_folder()
+    job.check_unchanged()
     job.run.remove_leftovers()
     for remark in job.remarks:
         log.warning(remark)

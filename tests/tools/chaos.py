@@ -2,9 +2,9 @@
 
 Each round puts a new training through every fault, starts it with the same command after each, and
 compares what it ends with, bit for bit, with a training that was left alone. And it starts small
-trainings again with other free settings, on every kind of checkpoint; and kills servers that teach,
-after which neither a process nor a photo should be left. Prints a table; exits with 1 if anything
-was lost. Needs 2 GB in $TMPDIR.
+trainings again with other free settings, on every kind of checkpoint; kills servers that teach,
+after which neither a process nor a photo should be left; and unpacks an archive by several processes
+at once, which are killed. Prints a table; exits with 1 if anything was lost. Needs 2 GB in $TMPDIR.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from benchmarks.material import write_random_convolutions
 from tests.support.places import ROOT
 from tests.support.serving import serving, teachers
 from tests.tools.combinations import try_combinations
+from tests.tools.unpacking import try_unpacking
 
 VARIANT, EPOCHS = "cifar64", 3  # the smallest checkpoints
 COMBINATIONS = 8  # in each round
@@ -303,6 +304,11 @@ def main() -> int:
                 material / "photos", one, random, COMBINATIONS
             )
             tried, survived = tried + struck, survived + whole
+            lost.update(missing)
+            shutil.rmtree(one)
+            struck, missing = try_unpacking(one, random)
+            tried += struck
+            survived += struck if not missing else Counter()
             lost.update(missing)
             shutil.rmtree(one)
             print(f"round {number}: {tried.total()} faults so far", flush=True)

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from alexnet_tf.data.decoding import ImageError, decoded
+from alexnet_tf.system.processor import processors
 from alexnet_tf.system.text import printable
 
 INK, PAPER, EMPTY = "#222222", "#ffffff", "#eeeeee"
@@ -33,7 +34,7 @@ class Captioned(NamedTuple):
 
 def thumbnails(paths: Sequence[str], side: int) -> list[Image.Image | None]:
     """Load whole pictures, each fitted into a square; None for what cannot be read any more."""
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(processors()) as pool:
         return list(pool.map(lambda path: _thumbnail(path, side), paths))
 
 

@@ -345,3 +345,22 @@ with no_remarks():
         raise ValueError
 """
         assert python(work).stderr == "why it failed"
+
+
+def test_a_full_disk_that_tensorflow_calls_a_resource_is_not_called_memory():
+    work = """
+import tensorflow as tf
+from alexnet_tf.commands import cli
+
+def write():
+    words = "saved/variables.data-00000-of-00001; No space left on device"
+    raise tf.errors.ResourceExhaustedError(None, None, words)
+
+cli.run(write, "export")
+"""
+    result = python(work)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == (
+        "export: the disk was full (saved/variables.data-00000-of-00001; No space left on device);"
+        " make room, and type the same command again"
+    )

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from io import BytesIO
 from types import SimpleNamespace
+from urllib.parse import unquote
 
 import pytest
 
@@ -331,3 +332,29 @@ def test_a_line_that_finds_no_room_is_a_sentence_and_leaves_no_half(place, name)
     assert subprocess.run(words, env=environment).returncode == 2  # for the broken one
     assert (place / name).read_text().startswith(content)
     assert len((place / name).read_text().splitlines()) == 313 + name.endswith(".csv")
+
+
+def test_no_cell_of_the_answers_is_a_formula_and_they_are_gone_on_with(place, monkeypatch):
+    """The names of a stranger's files and classes."""
+    monkeypatch.chdir(place / "photos")
+    names = ["=1+1.jpg", "+1.jpg", "@x.jpg", "-2.jpg", "cat.1.jpg"]
+    for name in names[:-1]:
+        shutil.copy("cat.1.jpg", name)
+    (place / "list.txt").write_text("".join(f"{name}\n" for name in names))
+    run = ("--run", write_run(place / "run", classes=("=cat", "-dog")).directory)
+    words = (place / "list.txt", "--out", place / "a.csv", "--sort-into", place / "sorted")
+    ask(*words, run=run)
+    content = (place / "a.csv").read_text()
+    rows = [*csv.reader(content.splitlines())]
+    assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row)
+    assert [row[0] for row in rows[1:]] == [
+        "file:%3D1%2B1.jpg", "file:%2B1.jpg", "file:%40x.jpg", "file:-2.jpg", "cat.1.jpg",
+    ]  # fmt: skip
+    assert {row[1] for row in rows[1:]} <= {"'=cat", "'-dog"}
+    assert {*os.listdir(place / "sorted")} & {"=cat", "-dog"}
+    ask(*words, run=run)
+    # An earlier version wrote the names as they are.
+    before = unquote(content.replace("file:", ""))
+    (place / "a.csv").write_text(before)
+    ask(*words, run=run)
+    assert (place / "a.csv").read_text() == before

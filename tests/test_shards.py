@@ -186,6 +186,12 @@ def test_shards_are_never_written_over(shards, faces):
         run_verb(data, faces, "--shards", 3, "--out", shards)
 
 
+def test_shards_are_the_same_bytes_each_time(shards, faces, command, tmp_path):
+    """In another process, whose hash tables have another order."""
+    command("alexnet_tf", "data", faces, "--shards", 3, "--out", "again")
+    assert contents(tmp_path / "again") == contents(shards)
+
+
 def test_interrupted_they_go_on_with_the_shard_under_way(faces, tmp_path, monkeypatch):
     """Until then there is no folder; what is written in the end is what is written at once."""
     written = []
@@ -222,7 +228,14 @@ def test_what_was_begun_of_other_pictures_is_not_gone_on_with(faces, tmp_path, m
     assert contents(tmp_path / "shards") == contents(tmp_path / "at once")
 
 
+def with_another_pixel(shard: bytes, place: int) -> bytes:
+    """Change a byte of the JPEG in a record, which can be decoded as before."""
+    middle = shard.index(b"\xff\xda", place) + 200  # of its scan
+    return shard[:middle] + bytes([shard[middle] ^ 1]) + shard[middle + 1 :]
+
+
 DAMAGE = {
+    "another pixel": with_another_pixel,
     "cut short": lambda shard, place: shard[: place + 100],
     "cut at a record": lambda shard, place: shard[:place],
     "an endless record": lambda shard, place: (

@@ -22,6 +22,7 @@ from alexnet_tf.inference.engine import Engine
 from alexnet_tf.inference.search import Index, widened
 from alexnet_tf.system.processor import VARIABLE
 from tests.support.engines import FLOAT16
+from tests.support.flaky import Flaky
 from tests.support.runs import write_run
 from tests.support.verbs import run_verb
 
@@ -121,6 +122,25 @@ def test_an_index_is_extended_and_knows_copies_by_their_content(run, photos, ind
     assert len(searched) == 144
     assert str(more / "copy.jpg") in searched.paths
     assert str(photos / "cat.0.jpg") not in searched.paths
+
+
+def test_what_two_commands_add_at_once_is_all_in_the_index(run, photos, tmp_path):
+    """Each has read the names before the other has written its own."""
+    engine, pictures = Engine.of_run(run), list_pictures([str(photos)])[0]
+    indices = [Index(tmp_path / "index", engine, create=True) for _ in range(2)]
+    for index, part in zip(indices, (pictures[:30], pictures[30:40])):
+        assert index.add(part) == []
+    assert len(Index(tmp_path / "index", engine)) == 40
+
+
+def test_what_is_behind_an_address_is_found_again(run, photos, search, tmp_path):
+    with Flaky(photos) as site:
+        names = [f"{site.url}/{kind}.{n}.jpg" for kind in ("cat", "dog") for n in range(3)]
+        lines = [f"{name} {name[-9:-6]}\n" for name in names]
+        (tmp_path / "list.txt").write_text("".join(lines))
+        words = (photos / "cat.1.jpg", "--index", tmp_path / "index")
+        found = search(*words, "--data", tmp_path / "list.txt", "--top", 1)
+    assert found["answers"][0]["similar"][0]["file"] == names[1]
 
 
 def test_a_killed_indexing_goes_on(run, photos, search, tmp_path, monkeypatch):

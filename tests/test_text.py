@@ -2,7 +2,17 @@
 
 import pytest
 
-from alexnet_tf.system.text import align, is_printable, markdown, printable, printable_lines
+from alexnet_tf.system.text import (
+    align,
+    decoded,
+    encoded,
+    from_cell,
+    in_cell,
+    is_printable,
+    markdown,
+    printable,
+    printable_lines,
+)
 
 TABLE = [("variant", "accuracy", "(epoch)"), ("bvlc", "0.9812", "12"), ("cifar96-nolrn", "–", "3")]
 
@@ -68,3 +78,16 @@ def test_markdown_can_be_flush_left_throughout():
 
 def test_markdown_leaves_cells_as_they_are():
     assert "a\u202eb" in markdown([("name",), ("a\u202eb",)])
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-x", "@x", "\tx", "'=1", "''-x", "'x", "cat", ""])
+def test_no_cell_is_a_formula_and_each_comes_back(text):
+    assert not in_cell(text).startswith(("=", "+", "-", "@", "\t"))
+    assert from_cell(in_cell(text)) == text
+    assert in_cell("x") == "x" and in_cell("'x") == "'x"
+
+
+@pytest.mark.parametrize("path", ["=a.jpg", "-b/c.jpg", "+1.jpg", "@x/=y.jpg", "/=d", "e=.jpg"])
+def test_no_path_in_a_table_is_a_formula_and_each_comes_back(path):
+    assert not encoded(path).startswith(("=", "+", "-", "@")) and decoded(encoded(path)) == path
+    assert (encoded(path) == path) == path.startswith(("/", "e"))

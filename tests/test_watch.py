@@ -5,6 +5,7 @@ import shutil
 import signal
 import sys
 import time
+from contextlib import nullcontext
 
 import pytest
 
@@ -72,10 +73,35 @@ def watched(files_of_looks, predictions, sorter):
         asked.extend(files)
         return (Answer(file, (("cat", 0.9),)) for file in files)
 
-    with predictions.opened(), sorter.opened(), pytest.MonkeyPatch.context() as patch:
+    with (
+        predictions.opened(),
+        sorter.opened() if sorter else nullcontext(),
+        pytest.MonkeyPatch.context() as patch,
+    ):
         patch.setattr(answering, "arrivals", lambda folder: iter(files_of_looks))
         list(Answering(ask, 1, predictions, sorter).watch("inbox"))
     return asked
+
+
+def test_watched_again_it_answers_what_was_replaced_meanwhile(inbox, faces):
+    """Under the same name, and with the same date."""
+    for name in ("a.jpg", "b.jpg"):
+        shutil.copy(faces / "cat.0.jpg", inbox / name)
+    looks = [["inbox/a.jpg", "inbox/b.jpg"]]
+
+    def parts():
+        return Predictions(inbox.parent / "a.csv", {}, 1), None
+
+    assert watched(looks, *parts()) == looks[0]
+    shutil.copy(faces / "dog.0.jpg", inbox / "b.jpg")
+    for path in inbox.iterdir():
+        os.utime(path, (1, 1))
+    assert watched(looks, *parts()) == ["inbox/b.jpg"]
+    assert watched(looks, *parts()) == []
+    shutil.rmtree(inbox.parent / ".a.csv.state")
+    (inbox.parent / ".a.csv.state").mkdir()
+    (inbox.parent / ".a.csv.state/made_by.json").write_text("{}")  # as earlier versions left it
+    assert watched(looks, *parts()) == []
 
 
 @pytest.mark.parametrize("by", ["copy", "move"])
@@ -94,7 +120,7 @@ def test_watched_again_it_answers_what_is_new(inbox, by):
     assert watched([there, []], *parts()) == []
     # Cameras count from 1 again.
     (inbox / "a.jpg").write_text("another")
-    looks = [there, ["inbox/a.jpg"]] if by == "copy" else [["inbox/a.jpg"]]
+    looks = [there] if by == "copy" else [["inbox/a.jpg"]]
     assert watched(looks, *parts()) == ["inbox/a.jpg"]
     names = sorted(path.name for path in (inbox.parent / "sorted/cat").iterdir())
     assert names == ["a (2).jpg", "a.jpg", "b.jpg"]

@@ -29,6 +29,9 @@ EXHAUSTED = (
     "the memory was not enough ({}); end other programs, allow more (`ulimit -v unlimited`), or "
     "ask for less at once: a smaller --batch-size, fewer --threads"
 )
+FULL = "the disk was full ({}); make room, and type the same command again"
+# What TensorFlow, to which a full disk is a resource like memory, repeats of the system's words.
+NO_ROOM = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
 # As TensorFlow, dynamic libraries and Python say that there is none.
 NO_MORE = (
     "OOM when allocating", "failed to map segment", "annot allocate memory", "start new thread",
@@ -69,7 +72,8 @@ def run(main: Callable[[], int | None], name: str) -> None:
     except Exception as error:
         if not _is_exhausted(error):
             raise
-        code = _report(name, EXHAUSTED.format(_gist(error)), 1)
+        words = FULL if any(map(str(error).count, NO_ROOM)) else EXHAUSTED
+        code = _report(name, words.format(_gist(error)), 1)
     sys.exit(code)
 
 

@@ -57,6 +57,11 @@ def is_remote(path: object) -> bool:
     return bool(URL.match(str(path)))
 
 
+def absolute(path: str) -> str:
+    """Return `path` as it leads to the picture from every folder: an address as it is."""
+    return path if is_remote(path) else os.path.abspath(path)
+
+
 def is_file_of_its_own(path: object) -> bool:
     """Tell whether the picture `path` is a file here: not behind an address, nor in a shard."""
     return not is_remote(path) and not shard_of(path)

@@ -210,4 +210,5 @@ def _example(picture: Picture, content: bytes, classes: Sequence[str]) -> bytes:
     }
     label = tf.train.Int64List(value=[picture.label])
     features[LABEL] = tf.train.Feature(int64_list=label)
-    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    return example.SerializeToString(deterministic=True)  # else in the order of a hash table

@@ -8,20 +8,30 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.disk import room_for
-from alexnet_tf.system.files import check_replaceable, itself, read_json, sync, write_json
+from alexnet_tf.system.files import (
+    check_replaceable,
+    itself,
+    read_json,
+    read_lines,
+    sync,
+    write_json,
+)
 from alexnet_tf.system.fingerprints import content_digest
 from alexnet_tf.system.locks import locked
-from alexnet_tf.system.text import decoded, encoded, printable
+from alexnet_tf.system.text import decoded, encoded, from_cell, in_cell, printable
 
 SUFFIXES = (".csv", ".jsonl")
 # The most pictures that are compared with what they were.
 SAMPLE = 64
+
+# In the state of a file: [name, SHA-256] of pictures that were answered, the last of each counts.
+NOTES = "contents.jsonl"
 
 # What a line says: {"file", "label", "probability", "top"}, or {"file", "error"}.
 Record = dict[str, Any]
@@ -118,6 +128,21 @@ class Predictions:
         """Append a line, whole or not at all."""
         self._append(self._line(record))
 
+    def note(self, file: str) -> None:
+        """Note what the picture `file` holds, about which an answer is to be written."""
+        line = json.dumps([file, _digest(file)]) + "\n"
+        with open(self._state / NOTES, "a", encoding="utf-8", opener=itself) as notes:
+            notes.write(line)
+
+    def has_current(self, files: Collection[str]) -> set[str]:
+        """Return those of the answered `files` that are as they were then, as far as is noted."""
+        noted: dict[str, str | None] = {}
+        if (self._state / NOTES).is_file():
+            for line in read_lines(self._state / NOTES):
+                with suppress(ValueError):  # a killed process left half of it
+                    noted |= [json.loads(line)]
+        return {each for each in files if not noted.get(each) or noted[each] == _digest(each)}
+
     def _check_maker(self) -> None:
         """Compare what made the file with what is to go on; a file that is not begun has no maker.
 
@@ -169,9 +194,10 @@ class Predictions:
     def _line(self, record: Record) -> str:
         if self.path.suffix == ".jsonl":
             return json.dumps(record) + "\n"
-        top = [cell for each in record.get("top", ()) for cell in each.values()]
+        tops = record.get("top", ())
+        top = [cell for each in tops for cell in (in_cell(each["label"]), each["probability"])]
         blank = [""] * (2 * self._top - len(top))
-        return _row([encoded(record["file"]), *top, *blank, record.get("error", "")])
+        return _row([encoded(record["file"]), *top, *blank, in_cell(record.get("error", ""))])
 
     def _parse(self, line: str, number: int) -> Iterator[Record]:
         """Yield what a line says of a picture, without more than the likeliest class."""
@@ -183,10 +209,11 @@ class Predictions:
             return
         else:
             file, label, probability, *_, error = next(csv.reader([line], strict=True))
-            file = decoded(file)
-            record = {"file": file, "error": error}
-            if not error:
-                record = {"file": file, "label": label, "probability": float(probability)}
+            record = {"file": decoded(file)}
+            if error:
+                record["error"] = error
+            else:
+                record |= {"label": from_cell(label), "probability": float(probability)}
         if not isinstance(record["file"], str) or not {"label", "error"} & set(record):
             raise ValueError(line)
         yield record

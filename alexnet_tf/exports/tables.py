@@ -19,6 +19,7 @@ import numpy as np
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import check_replaceable, remove_leftovers, replacing, write_text
+from alexnet_tf.system.text import encoded
 
 # The most lines that are in memory at once: of fc7 those are 8 MB.
 BLOCK = 512
@@ -108,7 +109,7 @@ def _write_csv(path: Path, table: Table) -> None:
         for names, values in table.blocks():
             for name, numbers in zip(names, values.tolist()):
                 file.write("\n")
-                cells.writerow([name])
+                cells.writerow([encoded(name)])
                 file.write(rest_of_line % tuple(numbers))
         file.write("\n")
 

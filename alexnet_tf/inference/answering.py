@@ -83,13 +83,18 @@ class Answering:
             new = [picture for picture in pictures if picture not in known]
             if known and pictures:  # whatever has one of these names from now on is new
                 known -= {*pictures}
-            yield from self.answers([picture for picture in new if not self._is_known(picture)])
+            new = [picture for picture in new if not self._is_known(picture)]
+            if self.predictions:
+                for picture in new:
+                    self.predictions.note(picture)
+            yield from self.answers(new)
 
     def _answered(self) -> set[str]:
-        """Return the pictures that have an answer, and should still be where they were."""
+        """Return the pictures that have an answer, and should still be as and where they were."""
         records = self.predictions.records() if self.predictions else ()
         moves = self.sorter and self.sorter.by == "move"
-        return {record["file"] for record in records if not (moves and "label" in record)}
+        files = {record["file"] for record in records if not (moves and "label" in record)}
+        return self.predictions.has_current(files) if self.predictions else files
 
     def _is_known(self, picture: str) -> bool:
         is_placed = self.sorter and not self.predictions and self.sorter.is_placed(picture)

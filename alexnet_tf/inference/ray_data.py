@@ -9,7 +9,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 
-from alexnet_tf.data.contents import is_remote
+from alexnet_tf.data.contents import absolute
 from alexnet_tf.data.images import ImageError
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.inference.classifier import Answer, Classifier
@@ -50,7 +50,9 @@ def classify(
         machines = [node["Resources"].get("CPU", 1) for node in ray.nodes() if node["Alive"]]
         size = BATCHES * classifier.batch
         portions = [files[start : start + size] for start in range(0, len(files), size)]
-        paths = [{"paths": [*map(_absolute, portion)]} for portion in portions]
+        paths = [
+            {"paths": [os.fsencode(absolute(file)) for file in portion]} for portion in portions
+        ]
         rows = ray.data.from_items(paths, override_num_blocks=len(paths)).map(
             _Actor,
             fn_constructor_args=(classifier, top, among),
@@ -90,7 +92,3 @@ class _Actor:
         answers = self._classifier.classify(files, self._top, self._among)
         packed = [(each.top, each.error.reason if each.error else None) for each in answers]
         return {"answers": pickle.dumps(packed)}
-
-
-def _absolute(file: str) -> bytes:
-    return os.fsencode(file if is_remote(file) else os.path.abspath(file))

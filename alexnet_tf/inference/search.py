@@ -8,13 +8,13 @@ and ``codes-BITS.npz`` are short codes of these.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from alexnet_tf.data.contents import absolute
 from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.images import ImageError
 from alexnet_tf.errors import UserError
@@ -78,7 +78,8 @@ class Index:
         Killed at any moment, the next call goes on.
         """
         with locked(self.directory):
-            names = {picture.digest: os.path.abspath(picture.path) for picture in pictures}
+            self._names = _read_names(self._list)  # to which another process may have added
+            names = {picture.digest: absolute(picture.path) for picture in pictures}
             if names.items() - self._names.items():
                 self._names |= names
                 lines = (f"{digest}  {path}\n" for digest, path in self._names.items())

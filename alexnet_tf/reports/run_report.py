@@ -13,6 +13,7 @@ from alexnet_tf.reports import html
 from alexnet_tf.reports.run_page import run_page
 from alexnet_tf.runs.run import Run
 from alexnet_tf.system.files import read_text, write_text
+from alexnet_tf.system.text import encoded, in_cell
 
 SUSPECTS_COLUMNS = ("path", "label", "suggested", "probability")
 
@@ -53,7 +54,8 @@ def suspects_csv(found: Review) -> str:
     classes = found.dataset.classes
     for each in found.suspects:
         names = classes[each.picture.label], classes[each.suggested]
-        table.writerow([each.picture.path, *names, f"{each.probability:.4f}"])
+        path = encoded(each.picture.path)
+        table.writerow([path, *map(in_cell, names), f"{each.probability:.4f}"])
     return text.getvalue()
 
 

@@ -10,6 +10,9 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 # Begins a path with escapes, as in the URI of a file (RFC 8089).
 ENCODED = "file:"
 
+# What a cell begins with that a spreadsheet computes.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
 
 def printable(name: object) -> str:
     """Return `name` fit to be shown in one line, with escapes for what would break or disguise it.
@@ -32,11 +35,12 @@ def is_printable(name: object) -> bool:
 
 
 def encoded(name: str) -> str:
-    """Return the path `name` as it can stand in a line: as it is, or ``file:`` and ``%`` escapes.
+    """Return the path `name` as it can stand in a line, and in a cell that no spreadsheet computes:
+    as it is, or ``file:`` and ``%`` escapes.
 
     `decoded` makes the same of it again.
     """
-    if is_printable(name) and not name.startswith(ENCODED):
+    if is_printable(name) and not name.startswith((ENCODED, *FORMULA)):
         return name
     return ENCODED + quote_from_bytes(os.fsencode(name))
 
@@ -46,6 +50,17 @@ def decoded(text: str) -> str:
     if not text.startswith(ENCODED):
         return text
     return os.fsdecode(unquote_to_bytes(text.removeprefix(ENCODED)))
+
+
+def in_cell(text: str) -> str:
+    """Return `text` as a table can have it: after an apostrophe, where a spreadsheet would take it
+    for a formula (OWASP, CSV injection). `from_cell` takes that off."""
+    return f"'{text}" if text.lstrip("'").startswith(FORMULA) else text
+
+
+def from_cell(text: str) -> str:
+    """Return the text of which `in_cell` made this one."""
+    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(FORMULA) else text
 
 
 def align(table: Iterable[Sequence[object]]) -> list[str]:

@@ -364,3 +364,18 @@ cli.run(write, "export")
         "export: the disk was full (saved/variables.data-00000-of-00001; No space left on device);"
         " make room, and type the same command again"
     )
+
+
+def test_no_name_turns_a_line_around_wherever_it_is_printed():
+    work = """
+import sys
+from alexnet_tf.system import streams
+
+streams.settle()
+name = "photo_" + chr(0x202e) + "gpj.exe" + chr(0x2069)
+print(name, file=sys.stderr)
+print(name, "\u05d0\u200d")
+"""
+    result = python(work)
+    assert result.stdout == "photo_\\u202egpj.exe\\u2069 \u05d0\u200d\n"
+    assert result.stderr == "photo_\\u202egpj.exe\\u2069\n"

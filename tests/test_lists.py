@@ -154,3 +154,14 @@ def test_a_table_that_is_a_pipe_does_not_hang(here, command):
         "there is no such file or folder"
         in command("alexnet_tf", "data", "labels.csv", code=2).stderr
     )
+
+
+def test_a_line_that_stands_there_twice_counts_once(here):
+    once = table(["filename", "label"])
+    twice = once + "aster/1.png,aster\naster/1.png,aster\n"
+    (here / "set/labels.csv").write_text(once)
+    expected = open_dataset("set/labels.csv")
+    (here / "set/labels.csv").write_text(twice)
+    dataset = open_dataset("set/labels.csv")
+    assert (dataset.train, dataset.validation) == (expected.train, expected.validation)
+    assert "lines that stand there before, and count once: 2" in dataset.notes

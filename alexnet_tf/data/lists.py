@@ -11,6 +11,8 @@ from functools import cache
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+
 from alexnet_tf.data.columns import Columns
 from alexnet_tf.data.contents import is_file_of_its_own
 from alexnet_tf.data.digests import DIGESTS, Listed, digests, read_digests
@@ -47,6 +49,7 @@ def read_lists(*files: Path, notes: Sequence[str] = ()) -> Source:
         for file, part in parts.items()
         for line in _labelled(file, part, said_in(file.parent), notes, rejected, called)
     )
+    lines = _once(lines, notes)
     _check_not_measured(files[0], lines, called)
     split = VALIDATION in set(lines.column("part"))
     classes, names = _class_names(files[0], lines)
@@ -97,6 +100,27 @@ def choose_lists(
         for path in _of_one_part(groups[part], heads, part, notes)
     ]
     return chosen, notes
+
+
+def _once(lines: Columns[Entry], notes: list[str]) -> Columns[Entry]:
+    """Return `lines` without those that stand there before; note how many these are."""
+    rows = [lines.column(name) for name in ("path", "label", "part")]
+    # Eight bytes a line, for there may be millions, and few of them twice.
+    hashes = np.fromiter(map(hash, zip(*rows)), np.int64, len(lines))
+    _, places, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+    repeated = counts[places] > 1
+    if not repeated.any():
+        return lines
+    seen: set[tuple[str, ...]] = set()
+    kept = in_columns()
+    for line, row, is_repeated in zip(lines, zip(*rows), repeated):
+        if row not in seen:
+            kept.append(line)
+        if is_repeated:
+            seen.add(row)
+    if len(kept) < len(lines):
+        notes.append(f"lines that stand there before, and count once: {len(lines) - len(kept):,}")
+    return kept
 
 
 def read_list(file: Path) -> list[tuple[str, str]]:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import sys
 
 # What is answered to output that nobody reads: by a pipe, and by a terminal that was closed.
 UNREAD = {errno.EPIPE, errno.EIO}
 NAMES = ("stdin", "stdout", "stderr")
 
+# Explicit embeddings, overrides and isolates of bidirectional text (Unicode UAX 9, section 2).
+REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
 _unread: set[int] = set()
 
 
 def settle() -> None:
-    """Make standard output and error safe to write to; what is beyond UTF-8 is shown as escapes.
+    """Make standard output and error safe to write to; what is beyond UTF-8, and what reorders
+    text, is shown as escapes.
 
     What nobody reads is dropped, and the work goes on. A full disk under standard output is an
     OSError, once.
@@ -46,7 +51,14 @@ def is_read() -> bool:
 
 def _text(number: int, encoding: str) -> io.TextIOWrapper:
     output = _Output(io.FileIO(number, "w", closefd=False))
-    return io.TextIOWrapper(output, encoding, "backslashreplace", line_buffering=True)
+    return _Text(output, encoding, "backslashreplace", line_buffering=True)
+
+
+class _Text(io.TextIOWrapper):
+    """Shows as escapes what would have a terminal show the rest of a line in another order."""
+
+    def write(self, text: str) -> int:
+        return super().write(REORDERING.sub(lambda match: ascii(match[0])[1:-1], text))
 
 
 class _Output(io.BufferedWriter):

@@ -23,6 +23,7 @@ from tests.support.flaky import Flaky, drips, sends
 from tests.support.memory import peak_of
 from tests.support.pictures import classes, picture
 from tests.support.places import ROOT
+from tests.support.processes import running
 from tests.support.small import LENET, job, train, weights_of
 
 
@@ -259,21 +260,20 @@ def test_a_command_that_waits_for_many_pictures_ends_when_it_is_asked_to(tmp_pat
         lines = [f"{site.url}/{place}.jpg\n" for place in range(300)]
         (tmp_path / "list.txt").write_text("".join(lines))
         words = ("-m", "alexnet_tf", "predict", "2", "list.txt", "--run", "starter")
-        process = subprocess.Popen(
-            [sys.executable, *words, "--out", "a.jsonl"], cwd=tmp_path, stderr=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True,
-        )  # fmt: skip
-        while len(site.asked) < 32:
-            time.sleep(0.01)
-            assert process.poll() is None
-        asked = len(site.asked)
-        process.send_signal(number)
-        start = time.monotonic()
-        _, said = process.communicate()
-        assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
-        assert time.monotonic() - start < 8 and len(site.asked) == asked
-        assert f"stopped by {number.name}" in said and "Traceback" not in said
-        assert (tmp_path / "a.jsonl").read_text() == ""
+        command = [sys.executable, *words, "--out", "a.jsonl"]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        with running(command, cwd=tmp_path, env=environment) as process:
+            while len(site.asked) < 32:
+                time.sleep(0.01)
+                assert process.poll() is None
+            asked = len(site.asked)
+            process.send_signal(number)
+            start = time.monotonic()
+            _, said = process.communicate()
+            assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
+            assert time.monotonic() - start < 8 and len(site.asked) == asked
+            assert f"stopped by {number.name}" in said and "Traceback" not in said
+            assert (tmp_path / "a.jsonl").read_text() == ""
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_every_format_has_the_same_numbers_and_names(run, photos, tmp_path, monk
 def test_a_killed_command_goes_on(run, photos, tmp_path, monkeypatch):
     asked = []
 
-    def layer(self, name):
+    def layer(self, name, precision=None):
         forward = compute_layer(self, name)
 
         def stopping(inputs):

@@ -147,8 +147,8 @@ def test_a_killed_indexing_goes_on(run, photos, search, tmp_path, monkeypatch):
     asked = []
     layer = Engine.layer
 
-    def stopping(self, name):
-        forward = layer(self, name)
+    def stopping(self, *told):
+        forward = layer(self, *told)
 
         def count(inputs):
             asked.append(len(inputs))

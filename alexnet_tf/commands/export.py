@@ -80,7 +80,7 @@ def _place(options: argparse.Namespace, run: Run) -> Path:
     if options.int8 and options.format != "litert":
         raise UserError(f"--int8 is for --format litert; {options.format} has float32 weights")
     if options.format == "keras" and (options.crops > 1 or run is STARTER_RUN):
-        raise UserError("--format keras copies a run's model.keras as it is, which has no crops")
+        raise UserError("--format keras copies a run's model.keras as it is, without --crops")
     module, packages = NEEDS.get(options.format, ("tensorflow", ""))
     if not find_spec(module):
         raise UserError(f"--format {options.format} needs a package: pip install {packages}")

@@ -1,0 +1,594 @@
+"""Each option of each verb, beside whatever it is typed, shows an effect or is refused by name."""
+
+import argparse
+import contextlib
+import csv
+import io
+import os
+import shutil
+import sys
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from alexnet_tf.__main__ import VERBS
+from alexnet_tf.api import whole
+from alexnet_tf.commands import cli, compare, demo, export
+from alexnet_tf.data.drawings import draw_faces
+from alexnet_tf.data.images import ImageError
+from alexnet_tf.errors import RunError, UserError
+from alexnet_tf.inference import ray_data
+from alexnet_tf.inference.answering import Answering
+from alexnet_tf.inference.classifier import Answer, Classifier
+from alexnet_tf.inference.engine import Engine
+from alexnet_tf.runs.checkpoints import load_checkpoint
+from alexnet_tf.runs.run import Run
+from alexnet_tf.system.download import DownloadError
+from alexnet_tf.system.log import LOG
+from alexnet_tf.training import loop
+from alexnet_tf.variants import VARIANTS
+from alexnet_tf.weights.formats.npz import write_npz
+from alexnet_tf.weights.loading import read_weights
+from tests.support.caffe import random_weights
+from tests.support.small import LENET, convolutions, job, train
+
+TRAIN = (
+    "train --data photos --weights none --train all --variant lenet5 --run new --epochs 1"
+    " --batch-size 8 --precision float32 --tensorboard off --no-report --features kept"
+)
+WIDER = "--variant starter --width 0.1"
+# Command lines, each with every option of its verb: `OPTION VALUE : WORDS` is used, where WORDS, if
+# there are any, stand in both of the command lines that are compared; after `?` it is used, and
+# the command fails; after `!` it is refused.
+WAYS = {
+    "predict photos --run run": """
+        ? --imagenet
+        --json
+        --top 2
+        --run other
+        --crops 10
+        --out a.csv
+        --shard 1/2
+        --sort-into sorted
+        --by move : --sort-into sorted
+        --unsure 0.99 : --sort-into sorted
+        ? --undo
+        --watch
+        --ray local
+        --json : --sort-into sorted
+        --json : --out a.jsonl
+        ! --json : --out a.csv
+        ! --by move
+        ! --unsure 0.5
+        ! --weights full.npz
+        ! --classes run/classes.txt
+        ! --variant lenet5
+        ! --resize squash
+        ! --shard 1/2 : --watch
+        ! --ray local : --watch
+    """,
+    "predict --imagenet photos --weights full.npz --variant lenet5 --classes run/classes.txt": """
+        --json
+        --top 1
+        --weights random.npz
+        --classes others.txt
+        ? --variant cifar32
+        --resize squash
+        --crops 10
+        --out a.csv
+        --shard 1/2
+        --sort-into sorted
+        --by link : --sort-into sorted
+        --unsure 0.99 : --sort-into sorted
+        ? --undo
+        --watch
+        --ray local
+        ! --run run
+    """,
+    "predict --undo sorted": """
+        ! --imagenet
+        --sort-into other-sorted
+        ! --json
+        ! --top 2
+        ! --run run
+        ! --weights full.npz
+        ! --classes run/classes.txt
+        ! --variant lenet5
+        ! --resize squash
+        ! --crops 10
+        ! --out a.csv
+        ! --shard 1/2
+        ! --by move
+        ! --unsure 0.5
+        ! --watch
+        ! --ray local
+    """,
+    "evaluate run --data photos": """
+        --data others
+        --crops 10
+        --json
+        ! --imagenet wordnet
+        ! --labels val.txt
+        ! --weights full.npz
+        ! --variant lenet5
+        ! --resize short
+    """,
+    "evaluate --imagenet wordnet --weights thousand.npz --variant lenet5": """
+        --imagenet others-wordnet
+        ? --labels val.txt
+        --weights thousand-others.npz
+        ? --variant cifar32
+        --resize squash
+        --crops 10
+        --json
+        ! --data photos
+    """,
+    "explain photos/cat.0.jpg --run run": """
+        --class dog
+        --layer conv1
+        --layers
+        --filters
+        --occlusion
+        --out there
+        --run other
+        ! --weights full.npz
+        ! --variant lenet5
+        ! --resize short
+    """,
+    "explain photos/cat.0.jpg --weights full.npz --variant lenet5": """
+        --class 1
+        --layer conv1
+        --layers
+        --filters
+        --occlusion
+        --out there
+        --weights random.npz
+        ? --variant cifar32
+        --resize squash
+        ! --run run
+    """,
+    "explain --filters --run run": """
+        --out there
+        --run other
+        ! --class dog
+        ! --layer conv1
+        ! --layers
+        ! --occlusion
+        ! --weights full.npz
+        ! --variant lenet5
+        ! --resize short
+    """,
+    "features photos --out fc7.csv --run run": """
+        --layer pool5
+        --out fc7.npy
+        --run other
+        ! --weights full.npz
+        ! --variant lenet5
+        ! --resize short
+    """,
+    "features photos --out fc7.csv --weights full.npz --variant lenet5": """
+        --layer pool5
+        --out fc7.npy
+        --weights random.npz
+        ? --variant cifar32
+        --resize squash
+        ! --run run
+    """,
+    "similar photos/cat.0.jpg --index index --run run": """
+        --index index2
+        --data others
+        --top 2
+        ? --bits 16
+        --out there.png
+        ? --run other
+        ! --weights full.npz
+        ! --variant lenet5
+        ! --resize short
+    """,
+    "similar --data photos --index new --weights full.npz --variant lenet5": """
+        --index newer
+        --data others
+        --weights random.npz
+        ? --variant cifar32
+        --resize squash
+        ! --run run
+        ! --top 2
+        ! --bits 16
+        ! --out there.png
+    """,
+    "data photos": """
+        --out there
+        --shards 2
+        --seed 3
+        ! --from nowhere
+        ! --mirror nowhere
+    """,
+    "weights full.npz": """
+        --to there.safetensors
+        ! --from nowhere
+        ! --mirror nowhere
+    """,
+    "summary lenet5": "--classes 5",
+    "report run": "--out there.html",
+    "compare lenet5 --data photos": """
+        --data others
+        --run there
+        --recipe paddle
+        --epochs 3
+        --batch-size 4
+        --learning-rate 0.5
+        --weight-decay 0.5
+        --seed 3
+        --precision bfloat16
+        --threads 1
+        ! --from nowhere
+        ! --mirror nowhere
+    """,
+    "export run --format keras": """
+        --format onnx
+        --out there
+        ! --int8
+        ! --crops 10
+    """,
+    "export run --format savedmodel": """
+        --crops 10
+        --out there
+        ! --int8
+    """,
+    "export run --format litert": """
+        --int8
+        --crops 10
+        --out there
+    """,
+    "export run --format onnx": """
+        --crops 10
+        --out there
+        ! --int8
+    """,
+    "tensorboard run": """
+        --port 9
+        --host elsewhere
+    """,
+    "serve run": """
+        --host 0.0.0.0
+        --port 9
+        --weights thousand.npz : --variant lenet5
+        --variant lenet5 : --weights full.npz
+        --index index
+        --cors https://example.org
+        --megabytes 1
+        --pictures 1
+        --waiting 1
+        --rate 1
+        ! --variant lenet5
+    """,
+    "doctor run": "",
+    "demo": "--out there",
+    TRAIN: f"""
+        --recipe scratch
+        --run there
+        --log there.log
+        --data others
+        --weights convolutions.npy
+        --variant starter : --width 0.1
+        --resize squash
+        --scale 144 : {WIDER}
+        --leave-out some.txt
+        --train from:fc6 : --weights convolutions.npy
+        --head random : --weights full.npz
+        --head-rate 0.5 : --weights full.npz
+        --initial caffe
+        --activation tanh
+        --lrn
+        --overlap
+        --dropout 0.2
+        --width 0.5
+        --units 32
+        --epochs 2
+        --batch-size 4
+        --learning-rate 0.001
+        --schedule cosine : --epochs 2
+        --warm-up 2
+        --decay 0.2 : --schedule exponential --decay-samples 4
+        --patience 1 : --schedule plateau --epochs 4 --learning-rate 1
+        --decay-samples 4 : --schedule exponential
+        --fall 5 : --schedule cosine
+        --weight-decay 0.1
+        --decoupled : --weight-decay 0.1
+        --clip 0.001
+        --ema 1
+        --stop-early 1 : --epochs 4 --learning-rate 1
+        --balance : --leave-out some.txt
+        --best loss : --epochs 4 --learning-rate 0.1
+        --no-mirror
+        --crop : {WIDER}
+        --color-shift 1
+        --seed 1
+        --precision bfloat16
+        --threads 1
+        ? --worker-timeout 5 : TF_CONFIG
+        --calibrate
+        --keep 1 : --epochs 4
+        --average 2 : --epochs 2
+        --log-every 1
+        --tensorboard light
+        --report
+        --features there
+        ? --max-lost 0 : VANISHING
+        ! --decay 0.2
+        ! --patience 1
+        ! --decay-samples 8
+        ! --fall 5
+        ! --decay 0.2 : --schedule cosine
+        ! --patience 1 : --schedule exponential
+        ! --decoupled
+        ! --head-rate 0.5
+        ! --crop : --resize squash
+    """,
+}  # fmt: skip
+# Of what fetches or unpacks, where something is fetched or unpacked.
+OUTSIDE = {
+    f"{verb} --from nowhere": """
+        ? --from elsewhere
+        ? --mirror elsewhere
+    """
+    for verb in ("data", "weights bvlc_alexnet.npy", "compare lenet5")
+} | {
+    "data zipped.zip": """
+        ? --max-files 1
+        ? --max-bytes 1
+    """
+}
+
+
+def recipes(way):
+    """Yield (mark, OPTION VALUE, WORDS) of the options beside a command line."""
+    for line in (WAYS | OUTSIDE)[way].strip().splitlines():
+        words, _, beside = line.strip().partition(" : ")
+        mark = words[0] if words[0] in "!?" else ""
+        yield mark, words.removeprefix(mark).strip(), beside
+
+
+# What a setting changes in a training, tests/test_settings_at_work.py and the fuzzer of settings see.
+CASES = [
+    (way, *recipe)
+    for way in WAYS | OUTSIDE
+    for recipe in recipes(way)
+    if way != TRAIN or recipe[0] == "!"
+]
+
+
+def parser_of(verb):
+    parser = argparse.ArgumentParser(verb)
+    import_module(f"alexnet_tf.commands.{verb}").add_arguments(parser)
+    return parser
+
+
+def test_every_verb_is_here():
+    assert {way.split()[0] for way in WAYS} == {*VERBS}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_option_of_the_verb_is_here(way):
+    verb = way.split()[0]
+    ways = [way, *(each for each in OUTSIDE if each.split()[0] == verb)]
+    tried = {words.split()[0] for each in ways for _, words, _ in recipes(each)} | {*way.split()}
+    actions = parser_of(verb)._actions
+    missing = [
+        action.option_strings
+        for action in actions
+        if action.option_strings and action.dest != "help" and action.help != argparse.SUPPRESS
+        if not tried & {*action.option_strings}
+    ]
+    assert missing == []
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Make a folder of everything that the command lines name."""
+    place = tmp_path_factory.mktemp("place")
+    for name, seed in (("photos", 0), ("others", 1)):
+        draw_faces(place / name, per_class=8 - seed, seed=seed)
+        for file in (place / name).iterdir():  # squashed, they differ from what is cut out
+            Image.open(file).crop((0, 0, 256, 190)).resize((96, 72)).save(file)
+    files = sorted((place / "photos").iterdir())
+    for folder, count in (("wordnet", 16), ("others-wordnet", 8)):
+        for number, file in enumerate(files[:count]):
+            target = place / folder / ("n01440764", "n02504458")[number % 2]
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target)
+    (place / "val.txt").write_text(
+        "".join(f"{file.name} {n}\n" for n, file in enumerate(files[8:]))
+    )
+    lines = "".join(f"photos/{file.name} {file.name[:3]}\n" for file in files[:4])
+    (place / "some.txt").write_text(lines)
+    (place / "others.txt").write_text("wolf\nlynx\n")
+    shutil.make_archive(str(place / "zipped"), "zip", place, "photos")
+    lenet = VARIANTS["lenet5"]
+    for name, classes, seed in (
+        ("full", 2, 1), ("random", 2, 2), ("thousand", 1000, 3), ("thousand-others", 1000, 4),
+    ):  # fmt: skip
+        write_npz(random_weights(lenet, classes, seed), None, place / f"{name}.npz")
+    convolutions(place / "convolutions.npy", **LENET)
+    for name, seed in (("run", 0), ("other", 1)):
+        train(job(place / "photos", place / name, **LENET, epochs=2, seed=seed, keep=1))
+        Engine.of_run(Run(place / name)).write_litert()
+    shutil.rmtree(place / "features")
+    with contextlib.chdir(place):
+        for verb, words in (
+            ("similar", "--data photos --index index --run run"),
+            ("similar", "--data others --index index2 --run run"),
+            ("predict", "photos --run run --sort-into sorted"),
+            ("predict", "others --run run --sort-into other-sorted"),
+        ):
+            module = import_module(f"alexnet_tf.commands.{verb}")
+            assert not module.run(cli.parse(parser_of(verb), words.split()))
+    return place
+
+
+class Seen:
+    """Types command lines, each in a copy of `place`; tells all that a user then can see."""
+
+    def __init__(self, place, folder):
+        self._place, self._folder, self._count, self._known = place, folder, 0, {}
+
+    def __call__(self, words, again=False):
+        if again or words not in self._known:
+            self._known[words] = self._typed(words)
+        return self._known[words]
+
+    def _typed(self, words):
+        self._count += 1
+        here = shutil.copytree(self._place, self._folder / str(self._count))
+        before = {path: path.read_bytes() for path in files_below(here)}
+        said, out, err = [], io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, contextlib.chdir(here):
+            replace_the_outside(patch, said)
+            for name in {"TF_CONFIG", "VANISHING"} & {*words.split()}:
+                patch.setenv(name, "{}")
+                words = words.replace(name, "")
+            patch.setattr(sys, "argv", ["alexnet-tf", *words.split()])
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                error = run(words.split(), said)
+        said += [error or err.getvalue().splitlines()[-1:]] if said[-1:] == [2] else []
+        if words.startswith("train"):  # whose lines have seconds in them
+            said += [out.getvalue().count("step")]
+        else:
+            said += [out.getvalue().replace(str(here), "")]
+        said += [sorted(str(path.relative_to(here)) for path in before if not path.exists())]
+        for path in files_below(here):
+            if before.get(path) != path.read_bytes():
+                said += [(str(path.relative_to(here)), shown(path, here))]
+        shutil.rmtree(here)
+        return error, said
+
+
+def run(words, said):
+    """Run a command line; return the sentence by which it was refused, or ""."""
+    handlers = [*LOG.handlers]
+    try:
+        parser = parser_of(words[0])
+        said.append(
+            import_module(f"alexnet_tf.commands.{words[0]}").run(cli.parse(parser, words[1:]))
+        )
+    except (UserError, RunError, DownloadError) as error:
+        return str(error)
+    except SystemExit:  # of argparse
+        return sys.stderr.getvalue().rpartition("error: argument ")[2] or "?"
+    finally:
+        LOG.handlers = handlers
+    return ""
+
+
+def replace_the_outside(patch, said):
+    """Have what starts processes, listens or never ends tell what it was told instead."""
+
+    def probabilities(classifier, *arguments):
+        for answer in asked(classifier, *arguments):
+            said.append("unread" if isinstance(answer, ImageError) else answer.tobytes())
+            yield answer
+
+    def prepared(*arguments):
+        made = prepare(*arguments)
+        if "VANISHING" in os.environ:
+            Path("photos/cat.1.jpg").unlink()
+        return made
+
+    def started(threads, then=None):
+        said.append(f"{threads} threads")
+        return then and then()
+
+    def joined(timeout):
+        raise RunError(f"waits {timeout} seconds for the others")
+
+    def made_app(served):
+        networks = [*served.networks, *filter(None, [served.imagenet])]
+        names = [network.name for network in networks]
+        said.append(
+            repr((names, served.look_alikes is None, served.limits, served.hosts, served.origins))
+        )
+
+    def exported(options, _, path, files):  # test_exports.py looks into exports
+        said.append(repr((os.path.relpath(path), options.int8, options.crops)))
+        return 0.0
+
+    def listening(address, **_):
+        host = {"localhost": "127.0.0.1"}.get(address[0], address[0])
+        return SimpleNamespace(getsockname=lambda: (host, address[1]))
+
+    asked, prepare, run_epochs = Classifier.probabilities, whole.prepare, loop.train
+    patch.setattr(Classifier, "probabilities", probabilities)
+    patch.setattr(Answering, "watch", lambda self, folder: [Answer(folder, (("watched", 1.0),))])
+    patch.setattr(ray_data, "check_ray", lambda: None)
+    patch.setattr(
+        ray_data, "classify", lambda _, files, *told: (Answer(f, (("ray", 1.0),)) for f in files)
+    )
+    patch.setattr(whole, "prepare", prepared)
+    patch.setattr(whole, "import_tensorflow", started)
+    patch.setattr("alexnet_tf.training.distribution.Workers.join", joined)
+    patch.setattr(loop, "train", partial(run_epochs, exporting=lambda *_: contextlib.nullcontext()))
+    patch.setattr(compare, "train_apart", lambda told: said.append(repr(told)) or 3)
+    patch.setattr(export, "_export", exported)
+    patch.setattr(demo, "_type", lambda *words: said.append(repr(words)))
+    patch.setattr("tensorboard.program.TensorBoard.configure", lambda _, argv: said.append(argv))
+    patch.setattr("tensorboard.program.TensorBoard.main", lambda _: 0)
+    patch.setattr("alexnet_tf.serving.application.make_app", made_app)
+    patch.setattr("alexnet_tf.commands.teach.command", lambda *words: said.append(words[:2]) or [])
+    patch.setattr("uvicorn.Config", lambda *_, **__: None)
+    patch.setattr(
+        "uvicorn.Server", lambda _: SimpleNamespace(run=lambda sockets: None, started=True)
+    )
+    patch.setattr("socket.create_server", listening)
+
+
+def files_below(folder):
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def shown(path, here):
+    """Return what a file shows of the training or answer that it came of, without times."""
+    if path.name in ("config.json", "seconds.json", "report.html") or path.suffix == ".log":
+        return ""
+    if path.suffix == ".keras":
+        layers = read_weights(path)
+        return [(name, array.tobytes()) for name in layers for array in layers[name]]
+    if path.parent.name == "checkpoints":
+        arrays, _ = load_checkpoint(path)
+        return [(name, array.tobytes()) for name, array in sorted(arrays.items())]
+    if path.suffix == ".npz":  # a zip, which has the time in it, as model.keras has
+        with np.load(path) as arrays:
+            return [(name, arrays[name].tobytes()) for name in sorted({*arrays} - {"model"})]
+    if path.name == "history.csv":
+        return [dict(row, seconds="") for row in csv.DictReader(path.read_text().splitlines())]
+    if path.name.startswith("events."):
+        return ""
+    return path.read_bytes().replace(str(here).encode(), b"")
+
+
+@pytest.fixture(scope="module")
+def seen(place, tmp_path_factory):
+    return Seen(place, tmp_path_factory.mktemp("seen"))
+
+
+@pytest.mark.parametrize(
+    "way", ["predict photos --run run", "features photos --out fc7.csv --run run", TRAIN]
+)
+def test_the_same_command_line_shows_the_same_again(seen, way):
+    once, again = seen(way)[1], seen(way, again=True)[1]
+    assert [str(one)[:80] for one, other in zip(once, again, strict=True) if one != other] == []
+
+
+@pytest.mark.parametrize(("way", "mark", "option", "beside"), CASES)
+def test_an_option_shows_an_effect_or_is_refused(seen, way, mark, option, beside):
+    base = f"{way} {beside}".strip()
+    error, said = seen(f"{base} {option}")
+    if mark == "!":
+        assert option.split()[0] in error
+        return
+    assert (error, said) != seen(base)
+    assert bool(error) == bool(mark)

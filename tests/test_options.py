@@ -3,8 +3,10 @@
 import argparse
 import contextlib
 import csv
+import inspect
 import io
 import os
+import re
 import shutil
 import sys
 from functools import partial
@@ -14,6 +16,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from alexnet_tf.__main__ import VERBS
@@ -34,6 +37,8 @@ from alexnet_tf.training import loop
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights.formats.npz import write_npz
 from alexnet_tf.weights.loading import read_weights
+from tests import test_schedules
+from tests import test_settings_at_work as at_work
 from tests.support.caffe import random_weights
 from tests.support.small import LENET, convolutions, job, train
 
@@ -286,25 +291,18 @@ WAYS = {
         --activation tanh
         --lrn
         --overlap
-        --dropout 0.2
+        --dropout 0.2 : --variant starter --width 0.1
         --width 0.5
         --units 32
         --epochs 2
         --batch-size 4
         --learning-rate 0.001
-        --schedule cosine : --epochs 2
         --warm-up 2
-        --decay 0.2 : --schedule exponential --decay-samples 4
-        --patience 1 : --schedule plateau --epochs 4 --learning-rate 1
-        --decay-samples 4 : --schedule exponential
-        --fall 5 : --schedule cosine
         --weight-decay 0.1
         --decoupled : --weight-decay 0.1
         --clip 0.001
         --ema 1
-        --stop-early 1 : --epochs 4 --learning-rate 1
         --balance : --leave-out some.txt
-        --best loss : --epochs 4 --learning-rate 0.1
         --no-mirror
         --crop : {WIDER}
         --color-shift 1
@@ -313,8 +311,7 @@ WAYS = {
         --threads 1
         ? --worker-timeout 5 : TF_CONFIG
         --calibrate
-        --keep 1 : --epochs 4
-        --average 2 : --epochs 2
+        --keep 4 : --epochs 4
         --log-every 1
         --tensorboard light
         --report
@@ -327,6 +324,7 @@ WAYS = {
         ! --decay 0.2 : --schedule cosine
         ! --patience 1 : --schedule exponential
         ! --decoupled
+        ! --dropout 0.2
         ! --head-rate 0.5
         ! --crop : --resize squash
     """,
@@ -345,6 +343,18 @@ OUTSIDE = {
     """
 }
 
+# Of a training, what shows in one of several epochs only, and the test that sees it there.
+ELSEWHERE = {
+    "--schedule": test_schedules.test_it_falls_along_half_a_cosine_after_the_warm_up,
+    "--fall": test_schedules.test_it_falls_along_half_a_cosine_after_the_warm_up,
+    "--decay": test_schedules.test_it_falls_whenever_so_many_pictures_were_seen,
+    "--decay-samples": test_schedules.test_it_falls_whenever_so_many_pictures_were_seen,
+    "--patience": at_work.test_the_rate_falls_on_a_plateau_and_the_steps_with_it,
+    "--stop-early": at_work.test_a_mean_of_epochs_is_of_those_before_it_ended_early,
+    "--average": at_work.test_a_mean_of_epochs_is_of_those_before_it_ended_early,
+    "--best": at_work.test_each_kind_of_best_keeps_the_weights_of_its_epoch,
+}
+
 
 def recipes(way):
     """Yield (mark, OPTION VALUE, WORDS) of the options beside a command line."""
@@ -354,13 +364,7 @@ def recipes(way):
         yield mark, words.removeprefix(mark).strip(), beside
 
 
-# What a setting changes in a training, tests/test_settings_at_work.py and the fuzzer of settings see.
-CASES = [
-    (way, *recipe)
-    for way in WAYS | OUTSIDE
-    for recipe in recipes(way)
-    if way != TRAIN or recipe[0] == "!"
-]
+CASES = [(way, *recipe) for way in WAYS | OUTSIDE for recipe in recipes(way)]
 
 
 def parser_of(verb):
@@ -377,7 +381,8 @@ def test_every_verb_is_here():
 def test_every_option_of_the_verb_is_here(way):
     verb = way.split()[0]
     ways = [way, *(each for each in OUTSIDE if each.split()[0] == verb)]
-    tried = {words.split()[0] for each in ways for _, words, _ in recipes(each)} | {*way.split()}
+    tried = {words.split()[0] for each in ways for _, words, _ in recipes(each)}
+    tried |= {*way.split(), *(ELSEWHERE if way == TRAIN else ())}
     actions = parser_of(verb)._actions
     missing = [
         action.option_strings
@@ -388,8 +393,21 @@ def test_every_option_of_the_verb_is_here(way):
     assert missing == []
 
 
+@pytest.mark.parametrize("option", ELSEWHERE)
+def test_what_shows_after_epochs_is_set_in_the_test_that_is_named(option):
+    name = option.removeprefix("--").replace("-", "_")
+    assert re.search(rf"\b{name}\b", inspect.getsource(ELSEWHERE[option]))
+
+
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def eager():
+    tf.config.run_functions_eagerly(True)  # tracing takes longer than such a training
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="module")
+def place(eager, tmp_path_factory):
     """Make a folder of everything that the command lines name."""
     place = tmp_path_factory.mktemp("place")
     for name, seed in (("photos", 0), ("others", 1)):
@@ -534,6 +552,7 @@ def replace_the_outside(patch, said):
     patch.setattr(loop, "train", partial(run_epochs, exporting=lambda *_: contextlib.nullcontext()))
     patch.setattr(compare, "train_apart", lambda told: said.append(repr(told)) or 3)
     patch.setattr(export, "_export", exported)
+    patch.setattr(demo, "draw_faces", lambda folder: said.append(folder))
     patch.setattr(demo, "_type", lambda *words: said.append(repr(words)))
     patch.setattr("tensorboard.program.TensorBoard.configure", lambda _, argv: said.append(argv))
     patch.setattr("tensorboard.program.TensorBoard.main", lambda _: 0)

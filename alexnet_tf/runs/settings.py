@@ -413,6 +413,8 @@ class Settings:
                 )
         if "decoupled" in told and self.decoupled and not self.weight_decay:
             raise UserError("--decoupled: says how --weight-decay works; give that, too")
+        if "dropout" in told and self.dropout and "drop" not in get_variant(self.variant).head:
+            raise UserError(f"--dropout: the variant {self.variant} has none; leave it out")
 
     def _check_scale(self) -> None:
         """Refuse windows where there can be none: UserError."""

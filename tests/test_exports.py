@@ -319,16 +319,19 @@ def test_an_export_is_compared_by_pictures_that_its_graph_reads(run, photos, tmp
     text.add_text("Raw profile type exif", f"\nexif\n       6\n{b'Exif  '.hex()}\n", zip=True)
     picture.save(tmp_path / "film.webp", save_all=True, append_images=[picture.rotate(90)])
     picture.convert("1").save(tmp_path / "one bit.bmp")
-    picture.quantize(4).save(tmp_path / "two.bmp", bits=4)
+    picture.quantize(4).save(tmp_path / "two.bmp")
     picture.save(tmp_path / "text.png", pnginfo=text)
     picture.save(tmp_path / "a.tif")
-    (tmp_path / "packed.bmp").write_bytes(bmp(picture, 0, masks=(0xFF, 0xFF00, 0xFF0000)))
+    (tmp_path / "packed.bmp").write_bytes(bmp(picture, 0xFF << 24, masks=(0xFF, 0xFF00, 0xFF0000)))
     picture.save(tmp_path / "plain.jpg")
     names = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
-    lines = "".join(f"{tmp_path / name}\tcat\n" for name in names)
+    lines = "".join(f"{tmp_path / name} 0\n" for name in names)
     for name, content in (("train.txt", ""), ("val.txt", lines), ("test.txt", "")):
         (own.directory / name).write_text(content)
-    for format, expected in (("savedmodel", {"plain.jpg"}), ("onnx", {*names} - {"a.tif"})):
+    for format, expected in (
+        ("savedmodel", {"plain.jpg", "two.bmp"}),
+        ("onnx", {*names} - {"a.tif"}),
+    ):
         is_read = export.reader(format)
         with parity.pictures_to_compare(own, is_read) as (kind, files):
             assert (kind, {Path(file).name for file in files}) == ("validation pictures", expected)

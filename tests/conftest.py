@@ -154,8 +154,10 @@ def typed(tmp_path, monkeypatch, capsys):
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "argv", [str(path), *rest])
         capsys.readouterr()
+        at_start = signal.getsignal(signal.SIGINT)
         with own_log(), pytest.raises(SystemExit) as ended:
             runpy.run_path(str(path), run_name="__main__")
+        signal.signal(signal.SIGINT, at_start)  # a script lets it end the process
         result = subprocess.CompletedProcess(arguments, ended.value.code or 0, *capsys.readouterr())
         assert result.returncode == code, result.stdout + result.stderr
         return result

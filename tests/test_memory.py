@@ -9,25 +9,18 @@ from alexnet_tf.data import memory
 
 
 @pytest.fixture
-def group(tmp_path, monkeypatch):
-    """The file in which a container says what this process may have."""
-    monkeypatch.setattr(memory, "CONTROL_GROUPS", (str(tmp_path / "none"), str(tmp_path / "max")))
-    return tmp_path / "max"
+def without_limits(monkeypatch):
+    """Have no container bound what there is; tests/test_cgroups.py has those that do."""
+    monkeypatch.setattr(memory, "memory_limits", lambda: [])
 
 
-def test_a_container_bounds_the_memory(group):
-    group.write_text("123456789\n")
-    assert memory.memory() == 123_456_789
-
-
-def test_a_container_without_a_limit_has_the_machines(group, monkeypatch):
-    group.write_text("max\n")
+def test_without_a_limit_all_of_the_machine_may_be_taken(without_limits, monkeypatch):
     pages = {"SC_PHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}
     monkeypatch.setattr(memory.os, "sysconf", pages.get)
     assert memory.memory() == 4_096_000
 
 
-def test_a_limit_of_the_process_bounds_the_memory(group, monkeypatch):
+def test_a_limit_of_the_process_bounds_the_memory(without_limits, monkeypatch):
     monkeypatch.setattr(resource, "getrlimit", lambda which: (1 << 20, resource.RLIM_INFINITY))
     assert memory.memory() == 1 << 20
 

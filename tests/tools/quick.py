@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.support.places import ROOT
 from tests.support.shared import train_faces
 
-# They have targets of their own in the Makefile, which `.ci/run` makes.
+# They have targets of their own in the Makefile.
 BY_MAKE = ("chaos", "fuzz")
 
 

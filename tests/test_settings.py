@@ -1,6 +1,7 @@
 """What the command line makes of recipes and options."""
 
 import argparse
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from alexnet_tf.runs.recipes import RECIPES
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.training.job import prepare
 from alexnet_tf.variants import PAPER
+from tests.support.verbs import run_verb
 
 
 @pytest.fixture
@@ -160,3 +162,17 @@ def test_the_command_of_a_run_says_what_was_typed(parse, line):
     program, _, told = command.partition(" --run 'my run'")
     assert program == "python train_alexnet.py"
     assert parse(told) == parse(line) and len(told.split()) == len(line.split())
+
+
+def test_what_a_new_run_refuses_does_not_keep_an_old_one_from_going_on(tmp_path, monkeypatch):
+    """It was begun by this very command, before options that nothing reads were refused."""
+    trained = []
+    monkeypatch.setattr(train, "train_whole", lambda *told: trained.append(told[1]))
+    words = ("--run", tmp_path, "--fall", "5", "--log", tmp_path / "log")
+    monkeypatch.setattr(sys, "argv", ["train_alexnet.py", *map(str, words)])
+    with pytest.raises(UserError, match="--fall: is read by --schedule cosine"):
+        run_verb(train, *words)
+    assert not trained
+    (tmp_path / "config.json").write_text("{}")
+    run_verb(train, *words)
+    assert len(trained) == 1

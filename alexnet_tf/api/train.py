@@ -16,7 +16,7 @@ from alexnet_tf.api.finished import FinishedRun, audible, load_run
 from alexnet_tf.api.whole import meet, train_whole
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.recipes import RECIPES, usual
-from alexnet_tf.runs.run import DEFAULT_RUN
+from alexnet_tf.runs.run import DEFAULT_RUN, Run
 from alexnet_tf.runs.settings import DEFAULTS, Settings
 from alexnet_tf.system import signals
 from alexnet_tf.system.log import LOG
@@ -45,7 +45,8 @@ def train(
     with one_bar() as show, _heeding_interrupts(), audible():
         typed = {*told, *RECIPES.get(recipe, ())}
         settings = Settings(**chosen | told)
-        settings.check_read(told)
+        if not Run(run).config_path.is_file():  # or it goes on, as it was told at its start
+            settings.check_read(told)
         train_whole(settings, os.fspath(run), typed, LOG, meet(settings))
         finished = load_run(run)
         show(repr(finished))

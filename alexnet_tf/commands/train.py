@@ -9,7 +9,7 @@ from alexnet_tf.api.whole import meet, train_whole
 from alexnet_tf.commands import cli
 from alexnet_tf.runs.options import add_options
 from alexnet_tf.runs.recipes import RECIPES, usual
-from alexnet_tf.runs.run import DEFAULT_RUN
+from alexnet_tf.runs.run import DEFAULT_RUN, Run
 from alexnet_tf.runs.settings import DEFAULTS, Settings
 from alexnet_tf.system.program import command
 
@@ -67,7 +67,8 @@ def run(options: argparse.Namespace) -> None:
     """Train as the command line says."""
     told = {name: value for name, value in vars(options).items() if name in DEFAULTS}
     settings = Settings(**told)
-    settings.check_read(options.told)
+    if not Run(options.run).config_path.is_file():  # or it goes on, as it was told at its start
+        settings.check_read(options.told)
     workers = meet(settings)
     is_chief = not workers or workers.is_chief
     log = cli.open_log(options.log if is_chief else os.devnull)

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from alexnet_tf.system import quiet
 from tests.support.places import ROOT
 
 COMMANDS = (
@@ -121,7 +122,13 @@ def test_weights_are_checked(typed, random_weights):
     assert lines[2] == "conv2  5 × 5 × 48 × 256"
 
 
-def test_summary_shows_shapes_and_parameters(command):
+def test_summary_shows_shapes_and_parameters_and_waits_for_nothing_else(
+    command, tmp_path, monkeypatch
+):
+    """Keras imports these where they are installed, and no command needs them there."""
+    for name in quiet.NEEDLESS:
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name} is imported')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     result = command("alexnet_tf", "summary", "owt")
     assert "(None, 55, 55, 64)" in result.stdout and "61,100,840" in result.stdout
     assert result.stderr == ""

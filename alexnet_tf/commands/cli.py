@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alexnet_tf.errors import RunError, UserError
-from alexnet_tf.system import signals, streams
+from alexnet_tf.system import quiet, signals, streams
 from alexnet_tf.system.disk import NoRoom, is_full
 from alexnet_tf.system.files import check_replaceable
 from alexnet_tf.system.log import LOG
@@ -107,6 +107,7 @@ def _settle_keras() -> None:
         del os.environ[name]
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ["KERAS_HOME"] = os.devnull  # where there is no keras.json
+    quiet.is_command = True
 
 
 def _report(name: str, message: object, code: int) -> int:

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import BinaryIO, TypeVar
@@ -28,6 +28,11 @@ Started = TypeVar("Started")
 SPACE = 4_000_000_000
 # Bytes of remarks that are shown at most.
 MOST_SHOWN = 1 << 20
+# What Keras imports where it is installed, for uses of it that no command has: a third of the time
+# that importing TensorFlow takes.
+NEEDLESS = ("cv2", "matplotlib", "pandas", "sklearn")
+# Whether the process is a command's, in which nobody else uses Keras.
+is_command = False
 
 
 def import_tensorflow(threads: int = 0, start: Callable[[], Started] | None = None) -> Started:
@@ -70,7 +75,8 @@ def _import_tensorflow(threads: int, start: Callable[[], Started] | None) -> Sta
     # the time.
     gc.disable()
     keep_freed_memory()
-    import tensorflow as tf
+    with _absent(NEEDLESS if is_command else ()):
+        import tensorflow as tf
 
     gc.enable()
     # TensorFlow knows of cpusets, but not of quotas.
@@ -84,6 +90,18 @@ def _import_tensorflow(threads: int, start: Callable[[], Started] | None) -> Sta
                     " the threads that it has; say so first of all in a new process"
                 ) from error
     return (start or tf.config.list_logical_devices)()
+
+
+@contextmanager
+def _absent(names: Iterable[str]) -> Iterator[None]:
+    """Run a block to which those of the modules that are not imported yet are not installed."""
+    hidden = {name: None for name in names if name not in sys.modules}
+    sys.modules.update(hidden)
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 class _Hiding:

@@ -49,7 +49,10 @@ HEEDED  := $(ALL_HEED) $(foreach goal,$(or $(MAKECMDGOALS),help),$($(goal)_HEEDS
 TYPED   := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(HEEDED) -%,$(TYPED))
 ifneq ($(UNKNOWN),)
-  $(error $(UNKNOWN): `make $(MAKECMDGOALS)` heeds no variable of this name; it heeds $(sort $(HEEDED)))
+  NEAR := $(shell $(PYTHON) -c 'import difflib, sys; \
+    print(*difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1))' $(UNKNOWN) $(HEEDED))
+  $(error $(UNKNOWN): `make $(MAKECMDGOALS)` heeds no variable of this name; $(if $(NEAR),did you \
+    mean $(NEAR)?,it heeds $(sort $(HEEDED))))
 endif
 
 # 'The value' of a variable, whatever spaces, quotes or dollars are in it; --option 'value' of one that

@@ -9,16 +9,17 @@ import signal
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-import argparse
 import sys
 
-from alexnet_tf.commands import cli, predict
+from alexnet_tf.commands import cli
 
 
 def main() -> int:
     """Answer as the command line asks."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    predict.add_arguments(parser, mode_needed=True)
+    from alexnet_tf.commands import predict  # here, for what is not installed is told by `cli.run`
+
+    parser = cli.Parser(description=__doc__)
+    predict.add_arguments(parser, mode_first=True)
     return predict.run(cli.parse(parser, sys.argv[1:]))
 
 

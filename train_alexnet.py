@@ -9,15 +9,16 @@ import signal
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-import argparse
 import sys
 
-from alexnet_tf.commands import cli, train
+from alexnet_tf.commands import cli
 
 
 def main() -> None:
     """Train as the command line says."""
-    parser = argparse.ArgumentParser()
+    from alexnet_tf.commands import train  # here, for what is not installed is told by `cli.run`
+
+    parser = cli.Parser()
     train.add_arguments(parser)
     train.run(cli.parse(parser, sys.argv[1:]))
 

@@ -11,7 +11,6 @@ if signal.getsignal(signal.SIGINT) == signal.default_int_handler and (
 ):
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-import argparse
 from importlib import import_module
 
 from alexnet_tf import __version__
@@ -45,18 +44,19 @@ def main() -> int:
     typed = program.command("").strip()
     if words and words[0] in VERBS:
         verb = import_module(f"alexnet_tf.commands.{words[0]}")
-        parser = argparse.ArgumentParser(prog=f"{typed} {words[0]}")
+        parser = cli.Parser(prog=f"{typed} {words[0]}")
         verb.add_arguments(parser)
         return verb.run(cli.parse(parser, words[1:]))
-    parser = argparse.ArgumentParser(
-        prog=typed, description="AlexNet transfer learning that works."
-    )
+    parser = cli.Parser(prog=typed, description="AlexNet transfer learning that works.")
     parser.add_argument("--version", action="version", version=f"alexnet_tf {__version__}")
     parsers = parser.add_subparsers(required=True, metavar="VERB")
     for name in VERBS:
         parsers.add_parser(name, help=import_module(f"alexnet_tf.commands.{name}").HELP)
-    parser.parse_args(words)
-    parser.error("the VERB comes first")
+    if words:
+        parser.parse_args(words)
+        parser.error("the VERB comes first")
+    parser.print_help()
+    return 0
 
 
 def start() -> None:

@@ -52,7 +52,13 @@ def test_the_names_of_imagenet_are_in_output_order():
         (["predict_alexnet.py", "1", "a.jpg"], "weights/bvlc_alexnet.npy: there is no such file"),
         (["predict_alexnet.py", "2", "a.jpg"], "a.jpg: does not exist"),
         (["predict_alexnet.py", "2", "a.jpg", "--run", "x"], "x: holds no finished model"),
-        (["predict_alexnet.py", "3", "a.jpg"], "invalid choice"),
+        (["predict_alexnet.py", "3", "a.jpg"], "3: does not exist"),
+        (["predict_alexnet.py"], "the following arguments are required: PICTURE"),
+        (["predict_alexnet.py", "a.jpg", "--tpo", "2"], "did you mean --top?"),
+        (["train_alexnet.py", "--epohcs", "3"], "arguments: --epohcs 3; did you mean --epochs?"),
+        (["train_alexnet.py", "--Batch_size=3"], "did you mean --batch-size?"),
+        (["train_alexnet.py", "--variant", "cafenet"], "did you mean caffenet?"),
+        (["alexnet_tf", "trian", "--data", "x"], "did you mean train?"),
         (["train_alexnet.py"], "weights/bvlc_alexnet.npy: there is no such file"),
         (
             ["train_alexnet.py", "--weights", "starter"],
@@ -87,6 +93,19 @@ def test_the_names_of_imagenet_are_in_output_order():
 def test_a_mistake_is_one_message_and_exit_code_2(typed, arguments, message):
     result = typed(*arguments, code=2)
     assert message in result.stderr and result.stdout == ""
+
+
+def test_the_program_alone_names_its_verbs(typed):
+    result = typed("alexnet_tf")
+    assert "say what pictures show" in result.stdout and result.stderr == ""
+
+
+@pytest.mark.parametrize("start", (["train_alexnet.py"], ["predict_alexnet.py", "2", "a.jpg"]))
+def test_a_python_without_the_packages_is_a_sentence(start):
+    """As where no virtual environment is active: -S leaves its packages out."""
+    code, out, err = python("-S", *start)
+    assert (code, out) == (1, "") and len(err.splitlines()) == 1
+    assert err.startswith(f"{start[0]}: {sys.executable} lacks ") and "`make setup`" in err
 
 
 def test_missing_data_is_found_before_tensorflow_is_imported(command, random_weights, tmp_path):

@@ -89,7 +89,7 @@ def test_a_command_on_a_page_is_one_that_the_program_takes(command):
         start, words = words[0], words[1:]
     if start in ("train_alexnet.py", "predict_alexnet.py"):
         verb = start.removesuffix("_alexnet.py")
-        parse(verb, words, **({"mode_needed": True} if verb == "predict" else {}))
+        parse(verb, words, **({"mode_first": True} if verb == "predict" else {}))
     elif start in ("alexnet-tf", "alexnet_tf"):
         assert words[0] in (*VERBS, "--version")
         if words[0] in VERBS:

@@ -91,9 +91,16 @@ def test_what_was_set_up_is_not_set_up_anew(make, tmp_path, made_with):
 
 
 def test_a_variable_that_the_target_does_not_heed_stops_it(make):
-    message = make("train", "CROPP=1", code=2)
-    assert "CROPP: `make train` heeds no variable of this name; it heeds ACTIVATION" in message
+    message = make("train", "XYZZY=1", code=2)
+    assert "XYZZY: `make train` heeds no variable of this name; it heeds ACTIVATION" in message
     assert "EPOCHS: `make data` heeds no variable" in make("data", "EPOCHS=5", code=2)
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("EPOHCS", "EPOCHS"), ("batch_size", "BATCH_SIZE")])
+def test_a_misspelled_variable_is_answered_by_the_one_that_was_meant(make, typed, meant):
+    message = make("train", f"{typed}=1", code=2)
+    assert f"heeds no variable of this name; did you mean {meant}?" in message
+    assert "ACTIVATION" not in message
 
 
 def test_several_targets_heed_what_any_of_them_does(make):

@@ -9,14 +9,17 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
+from typing import NoReturn
 
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.system import quiet, signals, streams
 from alexnet_tf.system.disk import NoRoom, is_full
 from alexnet_tf.system.files import check_replaceable
 from alexnet_tf.system.log import LOG
-from alexnet_tf.system.text import printable_lines
+from alexnet_tf.system.program import installing_all
+from alexnet_tf.system.text import printable, printable_lines
 
 REMEDIES = {
     errno.EROFS: "name a place that can be written to",
@@ -67,6 +70,10 @@ def run(main: Callable[[], int | None], name: str) -> None:
         code = _report(name, error, 1)
     except OSError as error:
         code = _report(name, _sentence(error), 1)
+    except ModuleNotFoundError as error:
+        if not error.name or error.name.startswith("alexnet_tf"):
+            raise
+        code = _report(name, f"{sys.executable} lacks {error.name}; {installing_all()}", 1)
     except signals.Stopped as stop:
         code = _report(name, stop, stop.code)
     except Exception as error:
@@ -75,6 +82,20 @@ def run(main: Callable[[], int | None], name: str) -> None:
         words = FULL if any(map(str(error).count, NO_ROOM)) else EXHAUSTED
         code = _report(name, words.format(_gist(error)), 1)
     sys.exit(code)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong, and what was probably meant, in place of all options."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UserError."""
+        found = re.match(r"unrecognized arguments: (\S+)|.*invalid choice: '([^']*)'", message)
+        wrong = (found[1] or found[2]).partition("=")[0] if found else ""
+        choices = [name for action in self._actions for name in action.choices or ()]
+        names = self._option_string_actions if wrong.startswith("-") else map(str, choices)
+        near = get_close_matches(wrong.lower(), names, n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise UserError(f"{printable(message)}{meant} (`{self.prog} --help` explains all)")
 
 
 def parse(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:

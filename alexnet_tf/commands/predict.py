@@ -38,7 +38,7 @@ class _Pictures(argparse.Action):
     def __call__(self, parser, namespace, words: Sequence[str], option_string=None) -> None:
         is_path = os.path.lexists(words[0])
         if words[0] in MODES and not namespace.imagenet and not (is_path and len(words) == 1):
-            if is_path:
+            if is_path and not namespace.mode_first:
                 parser.error(
                     f"{words[0]}: is a mode and, here, a file or folder, too; name that as "
                     f"./{words[0]}, and for the mode {WITHOUT_WORD[words[0]]}"
@@ -49,8 +49,8 @@ class _Pictures(argparse.Action):
         namespace.pictures = words
 
 
-def add_arguments(parser: argparse.ArgumentParser, mode_needed: bool = False) -> None:
-    """Add pictures, and how to answer; the mode is left out unless it is needed."""
+def add_arguments(parser: argparse.ArgumentParser, mode_first: bool = False) -> None:
+    """Add pictures, and how to answer; `mode_first`, a 1 or 2 is a mode whatever is called so."""
     add = parser.add_argument
     ways = (
         "1: the five likeliest of ImageNet's 1,000 classes; 2: the class among those that you"
@@ -60,20 +60,15 @@ def add_arguments(parser: argparse.ArgumentParser, mode_needed: bool = False) ->
         "a picture or its address, a folder or a .tfrecord of them, a quoted pattern"
         " ('photos/**/*.jpg'), a list of them (.txt, .csv), or - for a list on standard input"
     )
-    if mode_needed:
-        add("mode", choices=MODES, help=ways)
-        add("pictures", nargs="+", metavar="PICTURE", help=pictures)
-        parser.set_defaults(imagenet=False)
-    else:
-        parser.set_defaults(mode=OWN)
-        add("--imagenet", action="store_true", help="the same as the mode 1")
-        add(
-            "pictures",
-            nargs="+",
-            action=_Pictures,
-            metavar="PICTURE",
-            help=f"{pictures}; the first may be preceded by a mode, {ways} (2)",
-        )
+    parser.set_defaults(mode=OWN, mode_first=mode_first)
+    add("--imagenet", action="store_true", help="the same as the mode 1")
+    add(
+        "pictures",
+        nargs="+",
+        action=_Pictures,
+        metavar="PICTURE",
+        help=f"{pictures}; the first may be preceded by a mode, {ways} (2)",
+    )
     add("--json", action="store_true", help="one JSON object per line")
     add(
         "--top",

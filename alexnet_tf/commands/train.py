@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _typed(prog: str) -> dict[str, object]:
     """Parse of the command line what was typed."""
-    parser = argparse.ArgumentParser(prog=prog, add_help=False)
+    parser = cli.Parser(prog=prog, add_help=False)
     _add_options(parser, defaults=False)
     parser.set_defaults(recipe=None, run=None, log=None)
     options = vars(parser.parse_known_args()[0])

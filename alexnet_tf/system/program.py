@@ -56,6 +56,16 @@ def installing(*packages: str) -> str:
     return "make setup" if face() == CHECKOUT else f"pip install {shlex.join(packages)}"
 
 
+def installing_all() -> str:
+    """Return a sentence that says how all that this program needs is installed, or found."""
+    folder = Path(__file__).parents[2]
+    if not (folder / "Makefile").is_file():
+        return "install alexnet_tf once more, with all that it needs"
+    if (folder / ".venv").is_dir():
+        return "`. .venv/bin/activate` first, or `make setup` where that does not help"
+    return "`make setup` installs all into .venv; then `. .venv/bin/activate`"
+
+
 def other_run() -> str:
     """Return how another run is named."""
     return "another --run" + (" (RUN=… with make)" if _by_make() else "")

@@ -59,9 +59,13 @@ def test_the_names_of_imagenet_are_in_output_order():
         (["train_alexnet.py", "--Batch_size=3"], "did you mean --batch-size?"),
         (["train_alexnet.py", "--variant", "cafenet"], "did you mean caffenet?"),
         (["alexnet_tf", "trian", "--data", "x"], "did you mean train?"),
-        (["train_alexnet.py"], "weights/bvlc_alexnet.npy: there is no such file"),
+        (["train_alexnet.py"], "data: there is no such file or folder. `make data` fetches 25,000"),
         (
-            ["train_alexnet.py", "--weights", "starter"],
+            ["train_alexnet.py", "--variant", "caffenet"],
+            "weights/bvlc_alexnet.npy: there is no such file of weights; `make weights` fetches",
+        ),
+        (
+            ["train_alexnet.py", "--weights", "starter", "--variant", "bvlc", "--data", "."],
             "knows cats and dogs, for the variant starter, not bvlc; give --variant starter",
         ),
         (["train_alexnet.py", "--epochs", "0"], "should be a whole number above 0"),

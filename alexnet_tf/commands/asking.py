@@ -48,7 +48,7 @@ def open_network(options: argparse.Namespace) -> Engine:
     if options.weights:
         return Engine.of_weights(
             options.weights,
-            options.variant or DEFAULT_SETTINGS.variant,
+            options.variant or starter.variant_of(options.weights, DEFAULT_SETTINGS.variant),
             options.resize or DEFAULT_SETTINGS.resize,
         )
     reason = "tells of --weights, while a run knows its own; give these, too, or leave it out"

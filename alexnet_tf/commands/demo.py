@@ -7,7 +7,6 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from alexnet_tf import starter
 from alexnet_tf.data.drawings import draw_faces
 from alexnet_tf.errors import RunError
 from alexnet_tf.runs.settings import Settings
@@ -37,17 +36,9 @@ def demo(folder: Path) -> None:
     photos, run = folder / "photos", folder / "run"
     print(f"Drawing 200 cats and 200 dogs into {photos}/")
     draw_faces(photos)
-    weights, variant = Settings().weights, Settings().variant
-    pretrained = find_weights(weights).is_file()
-    if not pretrained:
-        print(f"There is no {weights}, so the convolutions are those of the starter, which comes")
-        print("with the program and was trained on photos of cats and dogs.")
-        weights = variant = starter.NAME
     told = {
         "data": folder,
         "run": run,
-        "weights": weights,
-        "variant": variant,
         "epochs": EPOCHS,
         "features": folder / "features",
         "log": folder / "train_alexnet.log",
@@ -57,7 +48,7 @@ def demo(folder: Path) -> None:
     _type("predict", "2", photos / "cat.0.jpg", "--run", run)
     several = [photos / f"{name}.{number}.jpg" for number in (1, 2) for name in ("cat", "dog")]
     _type("predict", "2", *several, "--top", "2", "--run", run)
-    if pretrained:
+    if find_weights(Settings().weights).is_file():
         _type("predict", "1", photos / "cat.0.jpg")
     print(f"""
 Made in {folder}/: photos/ (the drawings), train.txt and val.txt (the split), features/ (pool5 of

@@ -171,14 +171,10 @@ def _open_engines(options: argparse.Namespace) -> list[Engine]:
     """Open the networks that are asked."""
     if options.mode == IMAGENET:
         classes = read_classes(options.classes) if options.classes else None
-        return [
-            Engine.of_imagenet(
-                options.weights or DEFAULT_SETTINGS.weights,
-                options.variant or DEFAULT_SETTINGS.variant,
-                options.resize or DEFAULT_SETTINGS.resize,
-                classes,
-            )
-        ]
+        weights = options.weights or DEFAULT_SETTINGS.weights
+        variant = options.variant or starter.variant_of(weights, DEFAULT_SETTINGS.variant)
+        resize = options.resize or DEFAULT_SETTINGS.resize
+        return [Engine.of_imagenet(weights, variant, resize, classes)]
     runs = [finished_run(directory) for directory in options.runs or [None]]
     engines = [Engine.of_run(run) for run in runs]
     if not options.runs and runs == [STARTER_RUN]:

@@ -219,7 +219,7 @@ def _weights(options: argparse.Namespace) -> tuple[str, str]:
     if not options.weights and not find_weights(weights).is_file():
         cli.refuse(options, ("--variant",), f"tells of weights, and there is no {weights}")
         return starter.NAME, starter.NAME
-    return weights, options.variant or DEFAULT_SETTINGS.variant
+    return weights, options.variant or starter.variant_of(weights, DEFAULT_SETTINGS.variant)
 
 
 def _networks(directories: list[str]) -> list[Network]:

@@ -78,19 +78,24 @@ def open_source(source: str | Path, limits: Limits = DEFAULT_LIMITS) -> Source:
     name that its publisher gave it. Paths begin with `source` (an archive's with its unpacked
     folder), so they are relative when `source` is. An archive beyond `limits` is a UserError.
     """
+    first, *others = find_source(source)
+    if others:
+        found = read_lists(first, *others)
+    else:
+        found = _open_folder(first) if first.is_dir() else _open_file(first, limits)
+    if not found.entries:
+        raise NoPictures(_how_to_get(source, "no labelled pictures found"))
+    return found
+
+
+def find_source(source: str | Path) -> list[Path]:
+    """Find the folder, the file or the lists that `source` names; NoPictures if none is there."""
     path = _path(str(source))
     inside = ("train.txt", KAGGLE_ZIP, PHOTOS.name) if path == DATA_FOLDER else ("train.txt",)
     path = next((path / name for name in inside if (path / name).is_file()), path)
-    if path.is_dir():
-        found = _open_folder(path)
-    elif path.is_file():
-        found = _open_file(path, limits)
-    elif lists := _several_lists(str(source)):
-        found = read_lists(*lists)
-    else:
+    found = [path] if path.is_dir() or path.is_file() else _several_lists(str(source))
+    if not found:
         raise NoPictures(_absent(str(source)))
-    if not found.entries:
-        raise NoPictures(_how_to_get(source, "no labelled pictures found"))
     return found
 
 

@@ -167,7 +167,7 @@ def weights() -> str:
     """Recognize every file of weights in weights/."""
     paths = [path for path in sorted(WEIGHTS_FOLDER.glob("[!.]*")) if _holds_weights(path)]
     if not paths:
-        raise UserError(f"there are none in {WEIGHTS_FOLDER}/; `{command('weights')}` fetches some")
+        return f"none in {WEIGHTS_FOLDER}/, so the starter's; `{command('weights')}` fetches some"
     files = [read_weights_file(path) for path in paths]
     found = ", ".join(f"{file.path}: {file.described()}" for file in files)
     if any("fc8" in file.layers and file.recognized().name in KNOWN for file in files):

@@ -27,6 +27,20 @@ def weights_path(name: str | Path) -> Path:
     return WEIGHTS_PATH if is_starter(name) else Path(name)
 
 
+def variant_of(weights: str | Path, otherwise: str) -> str:
+    """Return the name of the variant that `weights` imply: the starter's own, or `otherwise`."""
+    return NAME if is_starter(weights) else otherwise
+
+
+def in_place_of(weights: str) -> str:
+    """Warn of a training that begins with the starter, for the file `weights` is not there."""
+    return (
+        f"warning: there is no {weights}, so this begins with the starter's convolutions, which "
+        "learned from cats and dogs alone. ImageNet's tell other pictures apart far better "
+        f"(docs/accuracy.md): `{command('weights')}` fetches them, for another --run"
+    )
+
+
 def remark() -> str:
     """Say what to know of an answer that nobody trained a network for."""
     accuracy = read_json(FIGURES_PATH)["originals"]["accuracy"]

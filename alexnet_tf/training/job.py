@@ -7,21 +7,30 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from alexnet_tf import starter
 from alexnet_tf.data.dataset import Dataset, open_dataset, write_lists
 from alexnet_tf.data.lists import listed_contents
+from alexnet_tf.data.sources import find_source
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.checkpoints import list_checkpoints, read_identity
 from alexnet_tf.runs.expected import Expected, identity
 from alexnet_tf.runs.pictures import find_pictures, newcomers
 from alexnet_tf.runs.remarks import remarks
 from alexnet_tf.runs.run import Run, finished_run, starting_weights
-from alexnet_tf.runs.settings import NEW_UNITS, NO_WEIGHTS, PRETRAINED, RANDOM, Settings
-from alexnet_tf.starter import is_starter
-from alexnet_tf.system.files import write_json
+from alexnet_tf.runs.settings import (
+    DEFAULTS,
+    NEW_UNITS,
+    NO_WEIGHTS,
+    PRETRAINED,
+    RANDOM,
+    Settings,
+)
+from alexnet_tf.system.files import read_lines, write_json
 from alexnet_tf.system.processor import native_precision
 from alexnet_tf.system.text import printable
 from alexnet_tf.variants import FC_LAYERS, KERAS, Variant, count_parameters
 from alexnet_tf.weights import Weights, fingerprint
+from alexnet_tf.weights.loading import existing_file, find_weights
 
 # What becomes something else at the start of a run, and is that whenever it goes on.
 AUTO = {"precision": "auto", "scale": 0, "units": 0, "fall": 0, "head": None, "leave_out": None}
@@ -99,17 +108,19 @@ def prepare(settings: Settings, directory: str | Path, typed: Collection[str] | 
     run = Run(directory)
     run.check_folder()
     config = _read_config(run)
-    started = bool(config)
+    started, said = bool(config), []
     if started:
         settings = _going_on(settings, run, typed)
         run.check_settings(settings)
+        settings.check()
     else:
+        settings, said = _with_weights(settings, typed)
         settings = _starting(settings)
-    settings.check()
+        _check_all(settings)
     variant = settings.chosen_variant()
     asked = settings if started else _with_head(settings)
     weights = starting_weights(asked, variant)
-    said = _of_head(asked, weights)
+    said += _of_head(asked, weights)
     if "fc6" in weights:  # else there is nothing in which --head pretrained would differ
         settings = asked
     if settings.units == 0:
@@ -148,6 +159,40 @@ def _going_on(settings: Settings, run: Run, typed: Collection[str] | None) -> Se
     return Settings(**now | {name: before[name] for name in own})
 
 
+def _with_weights(settings: Settings, typed: Collection[str] | None) -> tuple[Settings, list[str]]:
+    """Return the settings of a new run with the starter for default weights that are not there,
+    which is then said, and with the starter's own variant; what is `typed` stays."""
+    said: list[str] = []
+    if typed is None or "variant" in typed:
+        return settings, said
+    weights = settings.weights
+    is_default = "weights" not in typed and weights == DEFAULTS["weights"]
+    if is_default and not find_weights(weights).is_file():
+        settings, said = replace(settings, weights=starter.NAME), [starter.in_place_of(weights)]
+    variant = starter.variant_of(settings.weights, settings.variant)
+    return replace(settings, variant=variant), said
+
+
+def _check_all(settings: Settings) -> None:
+    """Refuse settings, weights and data that cannot be used, all in one UserError, before anything
+    that takes time is begun."""
+    wrong = []
+    weights, leave_out = settings.weights, settings.leave_out
+    is_file = weights != NO_WEIGHTS and not Path(weights).is_dir()
+    for check in (
+        settings.check,
+        lambda: is_file and existing_file(weights),
+        lambda: find_source(settings.data),
+        lambda: leave_out and next(read_lines(leave_out), None),
+    ):
+        try:
+            check()
+        except UserError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise UserError("\n".join(wrong))
+
+
 def _starting(settings: Settings) -> Settings:
     """Return the settings of a new run, with what `auto` and 0 stand for here."""
     if settings.precision == "auto":
@@ -175,7 +220,7 @@ def _with_head(settings: Settings) -> Settings:
     """
     if settings.head or settings.weights == NO_WEIGHTS:
         return settings
-    return replace(settings, head=RANDOM if is_starter(settings.weights) else PRETRAINED)
+    return replace(settings, head=RANDOM if starter.is_starter(settings.weights) else PRETRAINED)
 
 
 def _of_head(settings: Settings, weights: Weights) -> list[str]:

@@ -105,6 +105,19 @@ def find_weights(name: str | Path) -> Path:
     return path
 
 
+def existing_file(name: str | Path) -> Path:
+    """Return what `find_weights` does; BadFile where there is no such file."""
+    file = find_weights(name)
+    if file.is_dir():
+        raise BadFile(f"{file}: is a folder, where a file of weights is expected")
+    if not file.is_file():
+        raise BadFile(
+            f"{file}: there is no such file of weights; `{command('weights')}` fetches one, and "
+            "--weights starter needs none"
+        )
+    return file
+
+
 def open_weights(path: str | Path, variant: Variant, classes: int | None = None) -> Weights:
     """Read the layers that `variant` asks for from the file `path`.
 
@@ -131,14 +144,7 @@ def read_weights_file(path: str | Path, with_slopes: bool = False) -> WeightsFil
     # Only here: an answer by LiteRT reads no weights, and these take a tenth of its time.
     from alexnet_tf.weights.formats import SUFFIXES, choose_reader
 
-    file = find_weights(path)
-    if file.is_dir():
-        raise BadFile(f"{file}: is a folder, where a file of weights is expected")
-    if not file.is_file():
-        raise BadFile(
-            f"{file}: there is no such file of weights; `{command('weights')}` fetches one, and "
-            "--weights starter --variant starter needs none"
-        )
+    file = existing_file(path)
     try:
         reader = choose_reader(file)
         if not reader:

@@ -1,0 +1,49 @@
+"""What somebody meets who has just cloned this: no weights, a typo, a first run."""
+
+import pytest
+
+from alexnet_tf.errors import UserError
+from alexnet_tf.runs.recipes import RECIPES
+from alexnet_tf.runs.settings import Settings
+from alexnet_tf.training.job import prepare
+
+
+def prepared(folder, **told):
+    """Prepare a training into folder/run as the command line does, with the options `told`."""
+    return prepare(Settings(**RECIPES["head"] | told), folder / "run", {*told})
+
+
+def test_without_weights_a_training_begins_with_the_starter_and_says_what_that_costs(
+    faces, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    job = prepared(tmp_path, data=str(faces))
+    assert job.settings.weights == job.variant.name == "starter"
+    (remark,) = (each for each in job.remarks if each.startswith("warning: "))
+    assert "there is no weights/bvlc_alexnet.npy, so this begins with the starter's" in remark
+    assert "`alexnet-tf weights` fetches them, for another --run" in remark
+
+
+def test_the_starter_brings_its_variant(faces, tmp_path):
+    job = prepared(tmp_path, data=str(faces), weights="starter")
+    assert job.variant.name == "starter" and not any("warning" in each for each in job.remarks)
+
+
+def test_weights_that_are_there_are_taken(faces, tmp_path, monkeypatch, random_weights):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights/bvlc_alexnet.npy").symlink_to(random_weights)
+    assert prepared(tmp_path, data=str(faces)).variant.name == "bvlc"
+
+
+def test_all_that_is_wrong_is_said_at_once(tmp_path):
+    """Settings, weights, data and the list of what is left out, each of which was typed wrongly."""
+    told = {"data": "fotos", "weights": "wieghts.npy", "leave_out": "supsects.csv", "fall": 3}
+    with pytest.raises(UserError) as raised:
+        prepared(tmp_path, **told, schedule="cosine", epochs=5)
+    lines = str(raised.value).splitlines()
+    starts = (
+        "--epochs 5: after --fall 3 epochs", "wieghts.npy: there is no such file of weights",
+        "fotos: there is no such file or folder", "supsects.csv: ",
+    )  # fmt: skip
+    assert [start for start in starts if not any(map(str.startswith, lines, [start] * 99))] == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from tests.support.places import MATERIAL, ROOT
 from tests.support.shared import made_once, train_faces
 from tests.support.site import Site
 from tests.support.skips import LIST, OPTION, OnlyKnown
-from tests.support.verbs import own_log
+from tests.support.verbs import run_script
 
 # A shell starts what is in the background, and nohup everything, with these ignored; the programs
 # under test would inherit that.
@@ -145,20 +144,13 @@ def command(tmp_path):
 
 
 @pytest.fixture
-def typed(tmp_path, monkeypatch, capsys):
+def typed(tmp_path, capsys):
     """Return what does as `command`, but in this process, which has imported TensorFlow."""
 
     def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-        script, *rest = (str(argument) for argument in arguments)
-        path = ROOT / (script if script.endswith(".py") else f"{script}/__main__.py")
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", [str(path), *rest])
         capsys.readouterr()
-        at_start = signal.getsignal(signal.SIGINT)
-        with own_log(), pytest.raises(SystemExit) as ended:
-            runpy.run_path(str(path), run_name="__main__")
-        signal.signal(signal.SIGINT, at_start)  # a script lets it end the process
-        result = subprocess.CompletedProcess(arguments, ended.value.code or 0, *capsys.readouterr())
+        ended = run_script(tmp_path, *arguments)
+        result = subprocess.CompletedProcess(arguments, ended, *capsys.readouterr())
         assert result.returncode == code, result.stdout + result.stderr
         return result
 

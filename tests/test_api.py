@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import signal
 import threading
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from alexnet_tf.system import signals
 from alexnet_tf.training import loop
 from tests.support.pages import python
 from tests.support.places import ROOT
+from tests.support.small import unexported
 from tests.support.verbs import run_verb
 
 # Of the starter's convolutions a small head is trained in seconds.
@@ -34,7 +34,7 @@ SMALL = {
 def without_litert():
     """Leave out model.tflite, which takes a process of its own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "exporting_apart", lambda directory, log: nullcontext())
+        unexported(patch)
         yield
 
 
@@ -46,7 +46,9 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def run(folder, faces):
     """What training as a program does returns."""
-    return alexnet_tf.train(faces, folder / "run", features=folder / "features", **SMALL)
+    run = alexnet_tf.train(faces, folder / "run", features=folder / "features", **SMALL)
+    assert not Run(run.directory).litert_path.exists()
+    return run
 
 
 @pytest.fixture
@@ -191,7 +193,10 @@ def test_a_run_that_is_not_there_is_said_how_to_get(tmp_path):
 
 def test_what_is_not_told_is_as_on_the_command_line(tmp_path, faces):
     """Without weights that is another recipe; of what goes on it is what it was told at first."""
-    told = {"weights": "none", "train": "all", "variant": "lenet5", "report": False, "epochs": 1}
+    told = {
+        "weights": "none", "train": "all", "variant": "lenet5", "report": False, "epochs": 1,
+        "tensorboard": "off",
+    }  # fmt: skip
     directory = tmp_path / "run"
     run = alexnet_tf.train(faces, directory, features=tmp_path / "features", seed=3, **told)
     assert run.settings["batch_size"] == DEFAULTS["batch_size"] and run.settings["seed"] == 3

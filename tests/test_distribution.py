@@ -14,7 +14,8 @@ from alexnet_tf.runs.history import read_history
 from alexnet_tf.runs.run import Run
 from alexnet_tf.training.distribution import Workers
 from tests.support import workers
-from tests.support.small import STARTER, job, train
+from tests.support.small import STARTER, job, train, unexported
+from tests.support.verbs import run_script
 from tests.support.workers import difference
 
 # Of the largest number of a layer: what the order of a sum may change.
@@ -22,7 +23,7 @@ ROUNDING = 1e-5
 WORDS = (
     *("--data", "faces", "--weights", "starter", "--variant", "starter", "--train", "from:conv5"),
     *("--dropout", 0.4, "--epochs", 3, "--batch-size", 16, "--precision", "float32"),
-    *("--no-report", "--tensorboard", "off", "--worker-timeout", 10),
+    *("--no-report", "--tensorboard", "off", "--worker-timeout", 10, "--log-every", 1),
 )
 # In a process of its own, for TensorFlow is told only once what its devices are.
 ON_TWO_DEVICES = """
@@ -44,15 +45,6 @@ def accuracies(run):
     return [epoch["val_accuracy"] for epoch in read_history(Run(run))]
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """A folder with drawn faces and the run `one`, which one process has trained on them."""
-    folder = tmp_path_factory.mktemp("workers")
-    draw_faces(folder / "faces", per_class=30)
-    workers.train(folder, 1, *WORDS, "--run", "one")
-    return folder
-
-
 def test_two_devices_of_a_machine_give_the_network_of_one(faces, tmp_path):
     train_all(faces, tmp_path / "one")
     words = ("-c", ON_TWO_DEVICES, faces, tmp_path / "two")
@@ -61,38 +53,35 @@ def test_two_devices_of_a_machine_give_the_network_of_one(faces, tmp_path):
     assert accuracies(tmp_path / "one") == accuracies(tmp_path / "two")
 
 
-def test_a_worker_dies_the_chief_says_so_and_one_alone_goes_on(place):
+def test_workers_that_are_stopped_and_killed_leave_the_network_of_one(tmp_path):
+    """Each computes what is its own of the features, and nothing of the other's."""
+    draw_faces(tmp_path / "faces", per_class=30)
+    with pytest.MonkeyPatch.context() as patch:
+        unexported(patch)
+        assert run_script(tmp_path, "train_alexnet.py", *WORDS, "--run", "one") == 0
     words = (*WORDS, "--run", "two")
-    with workers.start(place, 2, *words, local=True) as processes:
-        # The chief has kept the first epoch before it begins the second.
-        workers.wait_for(processes, place, 1, "epoch 2/3")
-        processes[1].kill()
-        assert processes[0].wait() == 1
-    assert "train_alexnet.py: worker 1 (127.0.0.1:" in workers.said(place, 0)
-    assert "Traceback" not in workers.said(place, 0)
-    # Each has computed what is its own, and nothing of the other's.
-    made = [len(list(place.glob(f"features-{n}/*/{p}index"))) for n, p in ((0, ""), (1, "*/"))]
-    assert made == [1, 1]
-    workers.train(place, 1, *words)
-    assert "going on after epoch" in workers.said(place, 0)
-    assert difference(place / "one", place / "two") < ROUNDING
-    assert accuracies(place / "one") == accuracies(place / "two")
-
-
-def test_a_worker_is_asked_to_stop_all_do_after_the_same_step_and_go_on_from_it(place):
-    words = (*WORDS, "--run", "stopped")
-    with workers.start(place, 2, *words) as processes:
-        workers.wait_for(processes, place, 0, "epoch 1/3")
+    with workers.start(tmp_path, 2, *words, local=True) as processes:
+        workers.wait_for(processes, tmp_path, 0, "epoch 1/3")
         processes[1].terminate()
         assert [process.wait() for process in processes] == [143, 143]
     stopped = [
-        re.search("stopped after (.+) of 3", workers.said(place, index))[1] for index in (0, 1)
+        re.search("stopped after (.+) of 3", workers.said(tmp_path, index))[1] for index in (0, 1)
     ]
     assert stopped[0] == stopped[1]
-    workers.train(place, 2, *words)
-    assert f"going on after {stopped[0]}" in workers.said(place, 0)
-    assert difference(place / "one", place / "stopped") < ROUNDING
-    assert accuracies(place / "one") == accuracies(place / "stopped")
+    made = [len(list(tmp_path.glob(f"features-{n}/*/{p}index"))) for n, p in ((0, ""), (1, "*/"))]
+    assert made == [1, 1]
+    with workers.start(tmp_path, 2, *words, local=True) as processes:
+        # The chief has kept the first epoch before it begins the second.
+        workers.wait_for(processes, tmp_path, 1, "epoch 2/3")
+        processes[1].kill()
+        assert processes[0].wait() == 1
+    chief = workers.said(tmp_path, 0)
+    assert f"going on after {stopped[0]} of 3" in chief
+    assert "train_alexnet.py: worker 1 (127.0.0.1:" in chief and "Traceback" not in chief
+    workers.train(tmp_path, 1, *words)
+    assert "going on after epoch" in workers.said(tmp_path, 0)
+    assert difference(tmp_path / "one", tmp_path / "two") < ROUNDING
+    assert accuracies(tmp_path / "one") == accuracies(tmp_path / "two")
 
 
 def test_weights_that_are_no_longer_equal_end_the_training(monkeypatch):

@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import sys
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,14 +32,13 @@ from alexnet_tf.runs.checkpoints import load_checkpoint
 from alexnet_tf.runs.run import Run
 from alexnet_tf.system.download import DownloadError
 from alexnet_tf.system.log import LOG
-from alexnet_tf.training import loop
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights.formats.npz import write_npz
 from alexnet_tf.weights.loading import read_weights
 from tests import test_schedules
 from tests import test_settings_at_work as at_work
 from tests.support.caffe import random_weights
-from tests.support.small import LENET, convolutions, job, train
+from tests.support.small import LENET, convolutions, job, train, unexported
 
 TRAIN = (
     "train --data photos --weights none --train all --variant lenet5 --run new --epochs 1"
@@ -539,7 +537,7 @@ def replace_the_outside(patch, said):
         host = {"localhost": "127.0.0.1"}.get(address[0], address[0])
         return SimpleNamespace(getsockname=lambda: (host, address[1]))
 
-    asked, prepare, run_epochs = Classifier.probabilities, whole.prepare, loop.train
+    asked, prepare = Classifier.probabilities, whole.prepare
     patch.setattr(Classifier, "probabilities", probabilities)
     patch.setattr(Answering, "watch", lambda self, folder: [Answer(folder, (("watched", 1.0),))])
     patch.setattr(ray_data, "check_ray", lambda: None)
@@ -549,7 +547,7 @@ def replace_the_outside(patch, said):
     patch.setattr(whole, "prepare", prepared)
     patch.setattr(whole, "import_tensorflow", started)
     patch.setattr("alexnet_tf.training.distribution.Workers.join", joined)
-    patch.setattr(loop, "train", partial(run_epochs, exporting=lambda *_: contextlib.nullcontext()))
+    unexported(patch)
     patch.setattr(compare, "train_apart", lambda told: said.append(repr(told)) or 3)
     patch.setattr(export, "_export", exported)
     patch.setattr(demo, "draw_faces", lambda folder: said.append(folder))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,17 @@ def convolutions(path: Path, **settings: object) -> str:
 def train(job: Job, log: logging.Logger = LOG) -> None:
     """Train as the command line does, but for model.tflite, which takes a process of its own."""
     with signals.listening():
-        loop.train(job, log, exporting=lambda directory, log: nullcontext())
+        loop.train(job, log, exporting=nothing)
+
+
+def nothing(directory: Path, log: logging.Logger) -> AbstractContextManager[None]:
+    """Leave a block of a training as it is, and export nothing."""
+    return nullcontext()
+
+
+def unexported(patch: pytest.MonkeyPatch) -> None:
+    """Have trainings leave out model.tflite, which takes a process of its own."""
+    patch.setattr(loop, "train", partial(loop.train, exporting=nothing))
 
 
 class Listener(logging.Handler):

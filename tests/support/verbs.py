@@ -1,14 +1,20 @@
-"""A verb of `python -m alexnet_tf` as a user types it, in this process."""
+"""A command line as a user types it, in this process."""
 
 from __future__ import annotations
 
 import argparse
+import runpy
+import signal
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
+from pathlib import Path
 from types import ModuleType
+from unittest import mock
 
 from alexnet_tf.commands import cli
 from alexnet_tf.system.log import LOG, warn_once
+from tests.support.places import ROOT
 
 
 def run_verb(verb: ModuleType, *words: object) -> int | None:
@@ -16,6 +22,22 @@ def run_verb(verb: ModuleType, *words: object) -> int | None:
     parser = argparse.ArgumentParser()
     verb.add_arguments(parser)
     return verb.run(cli.parse(parser, [str(word) for word in words]))
+
+
+def run_script(folder: Path, *words: object) -> int:
+    """Run a script of the project, or ``alexnet_tf``, in `folder` as if it were a process of its
+    own; return its exit code."""
+    script, *rest = map(str, words)
+    path = str(ROOT / (script if script.endswith(".py") else f"{script}/__main__.py"))
+    at_start = signal.getsignal(signal.SIGINT)
+    try:
+        with chdir(folder), mock.patch.object(sys, "argv", [path, *rest]), own_log():
+            runpy.run_path(path, run_name="__main__")
+    except SystemExit as ended:
+        return ended.code or 0
+    finally:
+        signal.signal(signal.SIGINT, at_start)  # a script lets it end the process
+    raise AssertionError(f"{script} has not ended by sys.exit")
 
 
 @contextmanager

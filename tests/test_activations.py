@@ -117,7 +117,7 @@ def test_a_killed_command_goes_on(run, photos, tmp_path, monkeypatch):
 
 
 def test_what_cannot_be_read_is_named_and_copies_have_lines_of_their_own(
-    faces, run, tmp_path, command
+    faces, run, tmp_path, typed
 ):
     photos = tmp_path / "photos"
     photos.mkdir()
@@ -125,7 +125,7 @@ def test_what_cannot_be_read_is_named_and_copies_have_lines_of_their_own(
         (photos / name).write_bytes((faces / "cat.0.jpg").read_bytes())
     (photos / "broken.jpg").write_bytes(b"nothing")
 
-    result = command(
+    result = typed(
         "alexnet_tf", "features", "photos", "gone.jpg", "--run", run.directory,
         "--layer", "pool5", "--out", "a.csv", code=2,
     )  # fmt: skip
@@ -137,10 +137,10 @@ def test_what_cannot_be_read_is_named_and_copies_have_lines_of_their_own(
     assert numbers.any() and (numbers == numbers[0]).all()
 
 
-def test_a_file_that_is_there_is_not_written_over(faces, run, tmp_path, command):
+def test_a_file_that_is_there_is_not_written_over(faces, run, tmp_path, typed):
     (tmp_path / "a.names.txt").write_text("mine")
 
-    result = command(
+    result = typed(
         "alexnet_tf", "features", faces, "--run", run.directory, "--out", "a.npy", code=2
     )
 
@@ -169,12 +169,12 @@ def test_other_suffixes_and_a_lack_of_pyarrow_are_named_before_any_work(tmp_path
 
 
 def test_weights_of_convolutions_alone_have_pool5_and_no_fc7(
-    faces, random_weights, tmp_path, command
+    faces, random_weights, tmp_path, typed
 ):
     words = ("alexnet_tf", "features", faces / "cat.0.jpg", "--weights", random_weights)
 
-    error = command(*words, "--out", "a.npy", code=2).stderr
-    command(*words, "--layer", "pool5", "--out", "a.npy")
+    error = typed(*words, "--out", "a.npy", code=2).stderr
+    typed(*words, "--layer", "pool5", "--out", "a.npy")
 
     assert "holds convolutions alone, so there is no fc7; ask for pool5" in error
     assert np.load(tmp_path / "a.npy").shape == (1, 9216)

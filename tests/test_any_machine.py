@@ -148,8 +148,8 @@ class TestLittleMemory:
         assert "only 1,000.0 MB of addresses are allowed" in warning
         assert result.returncode == 1 and "the memory was not enough (" in message
 
-    def test_a_network_larger_than_memory_is_a_sentence(self, command):
-        result = command("alexnet_tf", "summary", "owt", "--classes", 2**31 - 1, code=1)
+    def test_a_network_larger_than_memory_is_a_sentence(self, typed):
+        result = typed("alexnet_tf", "summary", "owt", "--classes", 2**31 - 1, code=1)
         (message,) = result.stderr.splitlines()
         assert "the memory was not enough (OOM when allocating tensor with shape" in message
 
@@ -267,9 +267,9 @@ def test_the_processor_chooses_the_precision_unless_the_user_does(
     assert processor.native_precision() == precision
 
 
-def test_a_precision_that_there_is_not_is_named(command, faces, monkeypatch):
+def test_a_precision_that_there_is_not_is_named(typed, faces, monkeypatch):
     monkeypatch.setenv(processor.VARIABLE, "int3")
-    message = command("train_alexnet.py", "--data", faces, "--weights", "none", code=2).stderr
+    message = typed("train_alexnet.py", "--data", faces, "--weights", "none", code=2).stderr
     assert "ALEXNET_TF_PRECISION=int3: should be float32 or bfloat16" in message
 
 

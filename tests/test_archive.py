@@ -175,9 +175,9 @@ def test_names_are_as_long_as_linux_takes_them_in_bytes(letter):
     assert harm(path) is None and harm(path + "a") == "has too long a name"
 
 
-def test_the_verb_has_options_for_the_limits(command, here):
+def test_the_verb_has_options_for_the_limits(typed, here):
     write(here / "a.zip", [(f"{number}.jpg", bytes(100)) for number in range(20)])
-    result = command("alexnet_tf", "data", "a.zip", "--max-files", 19, code=2)
+    result = typed("alexnet_tf", "data", "a.zip", "--max-files", 19, code=2)
     assert "refused, for it holds more than 19 files" in result.stderr
 
 

@@ -165,8 +165,8 @@ def test_the_real_training_answers_with_cifars_classes(command, tmp_path):
     assert answer.stdout == f"{answer_of(tmp_path / 'runs/all/lenet5', picture)}\n"
 
 
-def test_without_data_cifar_10_is_fetched(command):
-    result = command("alexnet_tf", "compare", "cifar96", "--from", "nowhere.tar.gz", code=1)
+def test_without_data_cifar_10_is_fetched(typed):
+    result = typed("alexnet_tf", "compare", "cifar96", "--from", "nowhere.tar.gz", code=1)
     assert "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz" in result.stderr
     assert "save it as data/cifar-10-python.tar.gz" in result.stderr
 

@@ -58,10 +58,10 @@ def test_an_installation_is_checked_line_by_line(command):
     )
 
 
-def test_all_is_well_where_there_are_weights(command, tmp_path, random_weights):
+def test_all_is_well_where_there_are_weights(typed, tmp_path, random_weights):
     (tmp_path / "weights").mkdir()
     shutil.copy(random_weights, tmp_path / "weights/random.npy")
-    lines = command("alexnet_tf", "doctor").stdout.splitlines()
+    lines = typed("alexnet_tf", "doctor").stdout.splitlines()
     assert all(line.startswith("ok ") for line in lines)
     assert lines[-1] == "ok     weights: weights/random.npy: unknown weights"
 
@@ -121,8 +121,8 @@ def replace(path, text):
     path.write_text(text) if isinstance(text, str) else path.write_bytes(text)
 
 
-def test_a_good_run_is_well(command, run):
-    lines = command("alexnet_tf", "doctor", "run").stdout.splitlines()
+def test_a_good_run_is_well(typed, run):
+    lines = typed("alexnet_tf", "doctor", "run").stdout.splitlines()
     assert all(line.startswith("ok ") for line in lines)
     assert [line.split(maxsplit=2)[2] for line in lines[-5:-2]] == [
         "52 to train with, 8 to validate with",
@@ -133,10 +133,8 @@ def test_a_good_run_is_well(command, run):
     assert lines[-1] == "ok     model: run/model.keras opens, 2 outputs"
 
 
-def test_no_run_is_a_mistake(command):
-    assert (
-        "nowhere: is no run directory" in command("alexnet_tf", "doctor", "nowhere", code=2).stderr
-    )
+def test_no_run_is_a_mistake(typed):
+    assert "nowhere: is no run directory" in typed("alexnet_tf", "doctor", "nowhere", code=2).stderr
 
 
 def change_config(run, **changes):

@@ -150,13 +150,13 @@ def test_each_network_has_its_own_published_numbers(tmp_path):
 
 
 @pytest.fixture
-def evaluate(command, small_weights):
+def evaluate(typed, small_weights):
     """The verb, about pictures of ImageNet and the small weights."""
     weights = ("--weights", small_weights, "--variant", "cifar96")
 
     def run(pictures, *arguments, code=0):
         told = ("alexnet_tf", "evaluate", "--imagenet", pictures, *weights, *arguments)
-        return command(*told, code=code)
+        return typed(*told, code=code)
 
     return run
 

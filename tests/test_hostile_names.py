@@ -66,8 +66,8 @@ def test_odd_names_come_back_from_the_lists_and_unfit_ones_are_left_out(photos, 
         assert_harmless(line.replace("\t", " "))
 
 
-def test_the_verb_shows_them_in_one_line_each(photos, command, tmp_path):
-    result = command("alexnet_tf", "data", "photos")
+def test_the_verb_shows_them_in_one_line_each(photos, typed, tmp_path):
+    result = typed("alexnet_tf", "data", "photos")
     lines = result.stdout.splitlines()
     assert len(lines) == len(ODD) + 3
     assert_harmless(*lines)

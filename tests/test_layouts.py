@@ -126,11 +126,11 @@ def test_a_test_set_that_must_validate_is_said_to(here):
     assert "there is no folder to validate with, so x/Testing is used for that" in dataset.summary()
 
 
-def test_a_test_set_beside_a_validation_set_is_kept_named_and_listed(here, command):
+def test_a_test_set_beside_a_validation_set_is_kept_named_and_listed(here, typed):
     for part in ("train", "val", "test"):
         classes(here / "x" / part, "aster", "tulip")
     shutil.copy(here / "x/train/aster/0.png", here / "x/test/aster/copy.png")
-    lines = command("alexnet_tf", "data", "x", "--out", "lists").stdout.splitlines()
+    lines = typed("alexnet_tf", "data", "x", "--out", "lists").stdout.splitlines()
     assert lines[0] == "class  training  validation  test"
     assert lines[3] == "all           8           8     8"
     assert lines[4].endswith(": 1 × the same picture is trained on or validated with")
@@ -191,11 +191,11 @@ def test_parts_within_classes_are_no_classes(here):
         open_dataset("x")
 
 
-def test_parts_without_classes_are_no_classes(here, command):
+def test_parts_without_classes_are_no_classes(here, typed):
     for part in ("train", "test"):
         picture(here / "x" / part / "1.png")
         picture(here / "x" / part / "2.png")
-    message = command("alexnet_tf", "data", "x", code=2).stderr
+    message = typed("alexnet_tf", "data", "x", code=2).stderr
     assert "x/test and x/train: look like the parts of a dataset, but hold no folders" in message
 
 
@@ -230,19 +230,19 @@ def lay_junk(root):
     }
 
 
-def test_what_lies_beside_the_pictures_is_left_out_and_counted_by_kind(here, command):
+def test_what_lies_beside_the_pictures_is_left_out_and_counted_by_kind(here, typed):
     classes(here / "photos", "aster", "tulip", count=10)
     kinds = lay_junk(here / "photos")
     dataset = open_dataset("photos")
     assert dataset.classes == ("aster", "tulip") and counts(dataset) == [16, 4, 0]
     reasons = [reason for _, reason in dataset.rejected]
     assert {reason: reasons.count(reason) for reason in reasons} == kinds
-    line = command("alexnet_tf", "data", "photos").stdout.splitlines()[-1]
+    line = typed("alexnet_tf", "data", "photos").stdout.splitlines()[-1]
     assert line.startswith("left out: 12, named with the reason in rejected.txt: 4 × is put there")
     assert "; 3 × is hidden; " in line and line.endswith("; 2 × other reasons")
 
 
-def test_a_prediction_leaves_out_the_same(here, command):
+def test_a_prediction_leaves_out_the_same(here, typed):
     classes(here / "photos", "aster", "tulip", count=2)
     lay_junk(here / "photos")
     dataset = open_dataset("photos")
@@ -250,7 +250,7 @@ def test_a_prediction_leaves_out_the_same(here, command):
     listed = {picture.path for picture in (*dataset.train, *dataset.validation)}
     assert {*found} == listed | {"photos/cat.1.jpg"}
     assert len(rejected) == 11
-    result = command("predict_alexnet.py", "2", "photos")
+    result = typed("predict_alexnet.py", "2", "photos")
     assert "left out: 4 × is put there by a system or a program; 3 × is hidden" in result.stderr
 
 
@@ -294,11 +294,11 @@ def test_as_many_of_kaggles_photos_as_there_are_others_are_enough(here, others, 
     assert open_dataset("photos").classes == names
 
 
-def test_lists_of_somebodys_own_are_not_written_over(here, command):
+def test_lists_of_somebodys_own_are_not_written_over(here, typed):
     classes(here / "photos", "aster", "tulip")
     (here / "data").mkdir()
     (here / "data/train.txt").write_text("mine/1.jpg 0\n")
-    message = command("alexnet_tf", "data", "photos", code=2).stderr
+    message = typed("alexnet_tf", "data", "photos", code=2).stderr
     assert "data/train.txt: is a list of somebody's own, which would be written over" in message
     assert (here / "data/train.txt").read_text() == "mine/1.jpg 0\n"
 

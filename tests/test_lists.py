@@ -146,13 +146,13 @@ def test_a_table_that_is_not_understood_is_explained(here, content, message):
         open_dataset("set/labels.csv")
 
 
-def test_a_table_that_is_a_pipe_does_not_hang(here, command):
+def test_a_table_that_is_a_pipe_does_not_hang(here, typed):
     import os
 
     os.mkfifo(here / "labels.csv")
     assert (
         "there is no such file or folder"
-        in command("alexnet_tf", "data", "labels.csv", code=2).stderr
+        in typed("alexnet_tf", "data", "labels.csv", code=2).stderr
     )
 
 

@@ -205,11 +205,11 @@ OUT = {
 
 
 @pytest.mark.parametrize("kind", OUT)
-def test_an_export_replaces_only_what_it_may(run, command, tmp_path, kind):
+def test_an_export_replaces_only_what_it_may(run, typed, tmp_path, kind):
     make, message = OUT[kind]
     make(tmp_path / "out")
     words = ("alexnet_tf", "export", "run", "--format", "litert", "--out", "out")
-    assert f"out: {message}" in command(*words, code=2).stderr
+    assert f"out: {message}" in typed(*words, code=2).stderr
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -231,8 +231,8 @@ def test_a_damaged_file_is_named(tmp_path):
         LiteModel(tmp_path / "model.tflite")
 
 
-def test_int8_is_a_quarter_as_large_and_nearly_as_good(trained_run, command, tmp_path):
-    result = command(
+def test_int8_is_a_quarter_as_large_and_nearly_as_good(trained_run, typed, tmp_path):
+    result = typed(
         "alexnet_tf", "export", trained_run, "--format", "litert", "--int8", "--out", "small.tflite"
     )
     assert result.stdout.startswith("small.tflite: 1")

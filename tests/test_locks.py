@@ -26,9 +26,9 @@ def test_a_folder_is_for_one_process_until_that_ends(tmp_path):
             assert (tmp_path / ".lock").read_text() == f"{os.getpid()}\n"
 
 
-def test_a_second_training_is_told_of_the_first(command, tmp_path, faces, random_weights):
+def test_a_second_training_is_told_of_the_first(typed, tmp_path, faces, random_weights):
     with locked(tmp_path / "run"):
-        result = command(
+        result = typed(
             "train_alexnet.py", "--data", faces, "--weights", random_weights, "--run", "run", code=2
         )
     assert f"run: process {os.getpid()} is at work in it" in result.stderr

@@ -310,13 +310,13 @@ def test_the_real_caffenet_conv1_is_known(material, convolutions):
     ("signature", "name"), [(BVLC_CONV1, "BVLC AlexNet"), (CAFFENET_CONV1, "CaffeNet")]
 )
 def test_weights_made_for_pictures_in_rgb_are_turned_around(
-    command, tmp_path, convolutions, signature, name
+    typed, tmp_path, convolutions, signature, name
 ):
     expected = signed(convolutions, signature)
     kernel, bias = expected["conv1"]
     write_npy(tmp_path / "rgb.npy", expected | {"conv1": (kernel[:, :, ::-1], bias)})
     assert_same(read_weights(tmp_path / "rgb.npy"), expected)
-    lines = command("alexnet_tf", "weights", "rgb.npy").stdout.splitlines()
+    lines = typed("alexnet_tf", "weights", "rgb.npy").stdout.splitlines()
     assert lines[0] == f"rgb.npy: {name} in RGB order, turned into BGR"
 
 
@@ -363,7 +363,7 @@ def test_torchvision_is_known_by_its_shapes():
         WeightsFile("a.pth", weights).check(BVLC)
 
 
-def test_the_verb_says_what_was_recognized(command, tmp_path, convolutions):
+def test_the_verb_says_what_was_recognized(typed, tmp_path, convolutions):
     write_caffemodel(tmp_path / "a.caffemodel", convolutions, CAFFENET)
-    lines = command("alexnet_tf", "weights", "a.caffemodel").stdout.splitlines()
+    lines = typed("alexnet_tf", "weights", "a.caffemodel").stdout.splitlines()
     assert lines[:2] == ["a.caffemodel: weights in CaffeNet's order", "conv1  11 × 11 × 3 × 96"]

@@ -329,12 +329,12 @@ def test_several_lists_are_one(faces, tmp_path, monkeypatch, pattern):
     assert open_dataset(pattern).fingerprint() == open_dataset(faces).fingerprint()
 
 
-def test_a_pattern_may_be_typed_without_quotes(faces, tmp_path, command):
+def test_a_pattern_may_be_typed_without_quotes(faces, tmp_path, typed):
     listed(faces, str(faces), tmp_path / "lists")
     names = ["lists/part-0.txt", "lists/part-1.txt"]
-    shown = command("alexnet_tf", "data", *names, "--out", "out").stdout
+    shown = typed("alexnet_tf", "data", *names, "--out", "out").stdout
     assert "all          52           8" in shown
-    refused = command("train_alexnet.py", "--data", *names, "--weights", "no.npy", code=2).stderr
+    refused = typed("train_alexnet.py", "--data", *names, "--weights", "no.npy", code=2).stderr
     assert "no.npy" in refused
 
 

@@ -80,8 +80,8 @@ def test_a_training_ends_with_a_page_and_a_list(trained_run):
     assert first == "path,label,suggested,probability"
 
 
-def test_the_page_says_what_the_terminal_says(command, run):
-    said = json.loads(command("alexnet_tf", "evaluate", "run", "--json").stdout)
+def test_the_page_says_what_the_terminal_says(typed, run):
+    said = json.loads(typed("alexnet_tf", "evaluate", "run", "--json").stdout)
     page = strictly_parsed(run.report_path)
     low, high = said["interval95"]
     text = words(page.find(".//section[@id='accuracy']"))
@@ -221,9 +221,9 @@ def test_planted_labels_and_a_planted_copy_are_named(material, tmp_path):
     assert "across the split" in words(pair)
 
 
-def test_a_file_that_is_not_ours_is_not_written_over(command, run, tmp_path):
+def test_a_file_that_is_not_ours_is_not_written_over(typed, run, tmp_path):
     (tmp_path / "mine.html").write_text("<!DOCTYPE html>\n<html>")
-    message = command("alexnet_tf", "report", "run", "--out", "mine.html", code=2).stderr
+    message = typed("alexnet_tf", "report", "run", "--out", "mine.html", code=2).stderr
     assert "mine.html: is no report of this program, and is not written over" in message
     assert (tmp_path / "mine.html").read_text() == "<!DOCTYPE html>\n<html>"
     run.suspects_path.unlink()
@@ -241,8 +241,8 @@ def test_without_the_extra_a_sentence_says_what_to_install(odd, monkeypatch):
     assert "there is no report" in line and "pip install no_such_package" in line
 
 
-def test_a_run_that_is_not_finished_is_named(command):
-    message = command("alexnet_tf", "report", "nowhere", code=2).stderr
+def test_a_run_that_is_not_finished_is_named(typed):
+    message = typed("alexnet_tf", "report", "nowhere", code=2).stderr
     assert "nowhere: holds no finished model" in message
 
 

@@ -19,18 +19,18 @@ from alexnet_tf.weights.formats.npz import quantize, write_int8
 from alexnet_tf.weights.loading import open_weights, read_weights
 
 
-def test_the_file_is_small_and_an_ordinary_file_of_weights(command):
+def test_the_file_is_small_and_an_ordinary_file_of_weights(typed):
     assert WEIGHTS_PATH.stat().st_size < 6e6
     layers = open_weights("starter", STARTER, classes=2)
     assert layers["fc8"][0].shape == (512, 2)
-    lines = command("alexnet_tf", "weights", "starter").stdout.splitlines()
+    lines = typed("alexnet_tf", "weights", "starter").stdout.splitlines()
     assert lines[0] == f"{WEIGHTS_PATH}: the starter, which knows cats and dogs"
     assert lines[1] == "conv1  7 × 7 × 3 × 48"
 
 
-def test_a_folder_of_that_name_is_the_users(command, tmp_path):
+def test_a_folder_of_that_name_is_the_users(typed, tmp_path):
     (tmp_path / "starter").mkdir()
-    error = command("predict_alexnet.py", "2", "a.jpg", "--run", "starter", code=2).stderr
+    error = typed("predict_alexnet.py", "2", "a.jpg", "--run", "starter", code=2).stderr
     assert "starter: holds no finished model" in error
 
 
@@ -124,12 +124,12 @@ def test_the_recipe_is_what_it_was_trained_by():
     assert len(lines) == 1 + RECIPES["starter"]["epochs"]
 
 
-def test_nine_of_ten_photos_that_it_never_saw(material, command, tmp_path):
+def test_nine_of_ten_photos_that_it_never_saw(material, typed, tmp_path):
     """The 200 originals that nothing was trained or chosen by."""
     data = material / "data"
     unseen = make_starter.split(data / "dogs-vs-cats-144", data / "dogs-vs-cats")[2]
     (tmp_path / "unseen.txt").write_text("".join(f"{path} {label}\n" for path, label in unseen))
-    result = command("alexnet_tf", "evaluate", "starter", "--data", "unseen.txt", "--json")
+    result = typed("alexnet_tf", "evaluate", "starter", "--data", "unseen.txt", "--json")
     answer = json.loads(result.stdout)
     assert answer["pictures"] == 200 and answer["accuracy"] >= 0.88
     figures = json.loads(FIGURES_PATH.read_text())["originals"]

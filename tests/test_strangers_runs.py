@@ -55,10 +55,10 @@ def ask(run):
         ({"activation": "tanh"}, "settings"),
     ],
 )
-def test_a_config_of_another_network_is_refused(run, command, faces, changes, what):
+def test_a_config_of_another_network_is_refused(run, typed, faces, changes, what):
     """With classes that are swapped, every answer would be wrong."""
     change_config(run, **changes)
-    result = command("predict_alexnet.py", "2", faces / "cat.0.jpg", "--run", "run", code=2)
+    result = typed("predict_alexnet.py", "2", faces / "cat.0.jpg", "--run", "run", code=2)
     assert f"run/model.keras: was written for other {what} than config.json" in result.stderr
     assert result.stdout == ""
 

@@ -136,9 +136,9 @@ def test_imagenet_answers_are_five_lines(command, tmp_path, faces):
     assert second.startswith(f"{faces / 'dog.0.jpg'}\t")
 
 
-def test_other_settings_are_refused_and_named(command, trained_run):
+def test_other_settings_are_refused_and_named(typed, trained_run):
     weights = trained_run.parent / "random.npy"
-    error = command(
+    error = typed(
         "train_alexnet.py", "--data", "photos", "--weights", weights, "--epochs", 3,
         "--batch-size", 16, "--width", NARROW["width"], "--units", NARROW["units"],
         "--learning-rate", 0.5, "--run", trained_run, code=2,

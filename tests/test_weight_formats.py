@@ -335,23 +335,23 @@ def test_what_an_onnx_only_promises_is_not_allocated(tmp_path, tensor):
 
 @pytest.mark.parametrize("target", ["b.npz", "b.safetensors"])
 @pytest.mark.parametrize("source", FORMATS)
-def test_any_format_is_written_in_another_bit_for_bit(command, tmp_path, weights, source, target):
+def test_any_format_is_written_in_another_bit_for_bit(typed, tmp_path, weights, source, target):
     write = partial(write_caffemodel, variant=TINY) if "caffemodel" in source else FORMATS[source]
     write(tmp_path / source, weights)
     if source not in ("a.npy", "a.caffemodel"):  # a process each takes a while
         file = read_weights_file(tmp_path / source)
         WRITERS[f".{target[2:]}"](file.layers, file.order, tmp_path / target)
     else:
-        result = command("alexnet_tf", "weights", source, "--to", target)
+        result = typed("alexnet_tf", "weights", source, "--to", target)
         assert result.stdout.endswith(f"written: {target}\n")
     assert_same(read_weights(tmp_path / target), weights)
     before, after = (read_weights_file(tmp_path / name) for name in (source, target))
     assert before.order == after.order
 
 
-def test_pytorchs_users_read_what_is_written(command, tmp_path, weights):
+def test_pytorchs_users_read_what_is_written(typed, tmp_path, weights):
     write_npy(tmp_path / "a.npy", weights)
-    command("alexnet_tf", "weights", "a.npy", "--to", "b.safetensors")
+    typed("alexnet_tf", "weights", "a.npy", "--to", "b.safetensors")
     found = safetensors.numpy.load_file(tmp_path / "b.safetensors")
     expected = torch_arrays(weights)
     assert set(found) == set(expected)
@@ -385,10 +385,10 @@ def test_a_pth_says_which_byte_of_a_number_comes_first(tmp_path, weights, order)
     [("a.npy", "a.npy: weights are written to files called .npz or .safetensors"),
      ("a.npz", "a.npz: is there already; give another name")],
 )  # fmt: skip
-def test_nothing_that_is_there_is_written_over(command, tmp_path, weights, target, message):
+def test_nothing_that_is_there_is_written_over(typed, tmp_path, weights, target, message):
     write_npz(tmp_path / "a.npz", weights)
     before = (tmp_path / "a.npz").read_bytes()
-    assert message in command("alexnet_tf", "weights", "a.npz", "--to", target, code=2).stderr
+    assert message in typed("alexnet_tf", "weights", "a.npz", "--to", target, code=2).stderr
     assert (tmp_path / "a.npz").read_bytes() == before
 
 
@@ -403,25 +403,25 @@ def places(tmp_path):
     return names
 
 
-def test_a_network_of_other_classes_names_them(command, tmp_path, faces, places):
+def test_a_network_of_other_classes_names_them(typed, tmp_path, faces, places):
     told = ("predict_alexnet.py", "1", faces / "cat.0.jpg", "--weights", "places.npy")
     told += ("--variant", "cifar32", "--json")
-    message = command(*told, code=2).stderr
+    message = typed(*told, code=2).stderr
     assert (
         "it knows 5 classes; `python predict_alexnet.py 1` takes their names by --classes"
         in message
     )
     for _ in ("Keras", "LiteRT"):
-        answer = json.loads(command(*told, "--classes", "places.txt").stdout)
+        answer = json.loads(typed(*told, "--classes", "places.txt").stdout)
         assert {each["label"] for each in answer["top"]} == set(places)
-    assert "it knows 5 classes" in command(*told, code=2).stderr
+    assert "it knows 5 classes" in typed(*told, code=2).stderr
 
 
-def test_too_few_names_are_noticed(command, tmp_path, faces, places):
+def test_too_few_names_are_noticed(typed, tmp_path, faces, places):
     (tmp_path / "three.txt").write_text("a\nb\nc\n")
     told = ("predict_alexnet.py", "1", faces / "cat.0.jpg", "--weights", "places.npy")
     told += ("--variant", "cifar32", "--classes", "three.txt")
-    assert "should have the shape (512, 3), but has (512, 5)" in command(*told, code=2).stderr
+    assert "should have the shape (512, 3), but has (512, 5)" in typed(*told, code=2).stderr
 
 
 def test_a_kernel_of_int8_reaches_as_far_as_its_largest_number_output_by_output():

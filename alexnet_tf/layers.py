@@ -62,12 +62,36 @@ class GroupedConv2D(keras.layers.Conv2D):
     convolution is several times slower on a CPU, above all backwards.
     """
 
+    def call(self, inputs):
+        if self.compute_dtype == "float32":
+            return super().call(inputs)
+        return self.activation(_biased(self.convolution_op(inputs, self.kernel), self.bias))
+
     def convolution_op(self, inputs, kernel):
         if self.groups == 1:
             return super().convolution_op(inputs, kernel)
         parts = zip(ops.split(inputs, self.groups, -1), ops.split(kernel, self.groups, -1))
         convolve = super().convolution_op
         return ops.concatenate([convolve(*part) for part in parts], axis=-1)
+
+
+@keras.saving.register_keras_serializable("alexnet_tf")
+class Dense(keras.layers.Dense):
+    """keras.layers.Dense whose bias learns from all rows of a batch in bfloat16, too."""
+
+    def call(self, inputs, training=None):
+        if self.compute_dtype == "float32":
+            return super().call(inputs, training)
+        return self.activation(_biased(ops.matmul(inputs, self.kernel), self.bias))
+
+
+def _biased(outputs, bias):
+    """Add a bias whose gradient is summed in float32.
+
+    That of TensorFlow's BiasAdd, to which Keras turns an addition, is summed in bfloat16 itself on
+    a CPU, where 256 + 1 is 256: of a convolution's bias a hundredth of it may be left.
+    """
+    return ops.subtract(outputs, ops.negative(bias))
 
 
 @keras.saving.register_keras_serializable("alexnet_tf")

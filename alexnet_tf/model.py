@@ -16,6 +16,7 @@ from keras import initializers, layers, ops
 
 from alexnet_tf.errors import BadFile, UserError
 from alexnet_tf.layers import (
+    Dense,
     GroupedConv2D,
     LocalResponseNormalization,
     MeanOfViews,
@@ -312,7 +313,7 @@ def _maxima(variant: Variant, name: str):
 def _dense(x, variant: Variant, number: int, start: _Start):
     name = f"fc{number}"
     units = variant.fc_units[number - 6]
-    x = layers.Dense(units, activation=_inside(variant), name=name, **start.of(name))(x)
+    x = Dense(units, activation=_inside(variant), name=name, **start.of(name))(x)
     return x if _inside(variant) else _slope(number)(x)
 
 

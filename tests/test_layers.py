@@ -3,8 +3,10 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from alexnet_tf.layers import (
+    Dense,
     GroupedConv2D,
     LocalResponseNormalization,
     MeanOfViews,
@@ -103,3 +105,30 @@ def test_normalization_of_bfloat16_is_computed_in_float32():
     exact = normalize(np.asarray(keras.ops.cast(rounded, "float32"), "f8"), 2, 1e-4, 0.75, 2.0)
     # bfloat16 has 8 bits of significand: what is rounded once is off by 2 ** -9 at most.
     np.testing.assert_allclose(keras.ops.cast(found, "float32"), exact, rtol=2**-8)
+
+
+@pytest.mark.parametrize(
+    "layer, shape",
+    [
+        (GroupedConv2D(4, 3, dtype="mixed_bfloat16"), (8, 30, 30, 4)),
+        (GroupedConv2D(4, 3, groups=2, dtype="mixed_bfloat16"), (8, 30, 30, 4)),
+        (Dense(4, dtype="mixed_bfloat16"), (2000, 4)),
+        (keras.layers.PReLU(shared_axes=(1, 2), dtype="mixed_bfloat16"), (8, 30, 30, 4)),
+        (keras.layers.PReLU(dtype="mixed_bfloat16"), (2000, 4)),
+    ],
+    ids=["convolution", "groups", "dense", "slopes of maps", "slopes"],
+)
+def test_thousands_of_places_all_count_in_the_gradients_of_bfloat16(layer, shape):
+    """Beside float64: sums in bfloat16 stop to grow at 256 times of what is added."""
+    values = tf.random.stateless_uniform(shape, (1, 2), -1, 1)
+    values = tf.cast(tf.cast(values, "bfloat16"), "float32")  # which bfloat16 has exactly
+    exact = type(layer).from_config(layer.get_config() | {"dtype": "float64"})
+
+    def gradients(layer, values):
+        layer.build(shape)
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(tf.cast(layer(values), "float64"))
+        return [tf.cast(each, "float64") for each in tape.gradient(total, layer.trainable_weights)]
+
+    for ours, theirs in zip(gradients(layer, values), gradients(exact, values), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0.005, atol=0.002 * np.prod(shape[:-1]))

@@ -181,10 +181,6 @@ class _Trial:
         hand, losses, rate = self._by_hand(trainer, batches, history)
         most = 2e-4 if self.is_exact else 3 * BFLOAT16
         for name, weight in hand.weights.items():
-            if not self.is_exact and not name.endswith("kernel"):
-                # Sums that nearly cancel come to less than the rounding of what enters them; and
-                # TensorFlow adds up the gradient of a bias in bfloat16 itself.
-                continue
             for what, ours, theirs in (
                 ("weights", state[name], weight),
                 ("moving means", state.get(f"ema/{name}"), hand.means[name]),

@@ -27,13 +27,14 @@ def networks(request, tmp_path_factory):
 
     The published bvlc_alexnet.caffemodel is of the older format, so this one is too.
     """
-    variant, folder = VARIANTS[request.param], tmp_path_factory.mktemp(request.param)
+    variant = replace(VARIANTS[request.param], fc_units=(256, 256))  # or files of 240 MB
+    folder = tmp_path_factory.mktemp(request.param)
     prototxt, caffemodel = folder / "deploy.prototxt", folder / "random.caffemodel"
     old = variant.name == "bvlc"
     write_caffemodel(caffemodel, random_weights(variant), variant, v1=old, legacy=old)
     write_prototxt(prototxt, variant)
 
-    model = AlexNet(variant.name, weights=caffemodel)
+    model = AlexNet(variant, weights=caffemodel)
     stages = keras.Model(model.input, {name: model.get_layer(name).output for name in STAGES})
     opencv = cv2.dnn.readNetFromCaffe(str(prototxt), str(caffemodel))
     opencv.enableWinograd(False)  # which is faster, but itself off by half of what is allowed

@@ -52,10 +52,12 @@ def write_prototxt(path: Path, variant: Variant) -> None:
     """Write what OpenCV needs to know besides the weights: Caffe's deploy.prototxt."""
     size, bottom = variant.image_size, "data"
     text = f'input: "data"\ninput_shape {{ dim: 1 dim: 3 dim: {size} dim: {size} }}\n'
+    units = "inner_product_param {{ num_output: {} }}".format
+    parameters = _PARAMETERS | dict(zip(("fc6", "fc7"), map(units, variant.fc_units)))
     for name, kind in _layers(variant):
         top = bottom if kind == "ReLU" else name
         text += f'layer {{ name: "{name}" type: "{kind}" bottom: "{bottom}" top: "{top}" '
-        text += f"{_PARAMETERS.get(name, _PARAMETERS.get(kind, ''))} }}\n"
+        text += f"{parameters.get(name, parameters.get(kind, ''))} }}\n"
         bottom = top
     path.write_text(text)
 
@@ -115,7 +117,7 @@ def _layers(variant: Variant) -> list[tuple[str, str]]:
     return [*layers, ("prob", "Softmax")]
 
 
-# models/bvlc_alexnet/deploy.prototxt.
+# models/bvlc_alexnet/deploy.prototxt, but for the units of fc6 and fc7.
 _PARAMETERS = {
     "conv1": "convolution_param { num_output: 96 kernel_size: 11 stride: 4 }",
     "conv2": "convolution_param { num_output: 256 pad: 2 kernel_size: 5 group: 2 }",
@@ -124,7 +126,5 @@ _PARAMETERS = {
     "conv5": "convolution_param { num_output: 256 pad: 1 kernel_size: 3 group: 2 }",
     "LRN": "lrn_param { local_size: 5 alpha: 0.0001 beta: 0.75 }",
     "Pooling": "pooling_param { pool: MAX kernel_size: 3 stride: 2 }",
-    "fc6": "inner_product_param { num_output: 4096 }",
-    "fc7": "inner_product_param { num_output: 4096 }",
     "fc8": "inner_product_param { num_output: 1000 }",
 }

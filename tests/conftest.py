@@ -35,6 +35,12 @@ os.environ.pop("MAKELEVEL", None)
 # The processor must not decide what is computed in, here and in the programs that tests start.
 os.environ.setdefault(VARIABLE, "float32")
 
+# Files that take longest begin first: else one process waits for the other at the end.
+LONGEST = (
+    "real_photos", "distribution", "litert", "exports", "options", "survival", "training",
+    "whole_trainings", "all_layers", "settings_together",
+)  # fmt: skip
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what `.ci/run` gives."""
@@ -42,9 +48,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Look at what is skipped, where that is asked for, in the process that hears of all tests."""
+    """Look at what is skipped, where that is asked for, in the process that hears of all tests;
+    begin with the files that take longest."""
+    config.option.loadscopereorder = False  # of pytest-xdist, to which a file's tests are its size
     if config.getoption(OPTION) and "PYTEST_XDIST_WORKER" not in os.environ:
         config.pluginmanager.register(OnlyKnown())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first, and leave the others in the order that was drawn."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem.removeprefix("test_"), len(places)))
 
 
 def pytest_report_header() -> list[str]:

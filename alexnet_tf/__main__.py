@@ -24,6 +24,7 @@ VERBS = (
     "data",
     "weights",
     "summary",
+    "use",
     "evaluate",
     "report",
     "compare",

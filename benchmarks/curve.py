@@ -29,7 +29,7 @@ SIZES = (250, 500, 1020, 2000, 4000, 5950)
 # The training photos of `make data`: 85% of Kaggle's 25,000.
 TUTORIAL = 21_250
 SEEDS = 3
-ACCURACY = re.compile(r"^[\d-]+ [\d:]+ as it answers, .* val_accuracy ([\d.]+)", re.MULTILINE)
+ACCURACY = re.compile(r"^[\d-]+ [\d:]+ accuracy ([\d.]+) on ", re.MULTILINE)
 # Sizes are drawn again so often, for the interval of what is read off.
 DRAWS = 200
 

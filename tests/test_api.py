@@ -60,7 +60,7 @@ def test_a_training_returns_what_can_be_asked(run, folder):
     assert run.directory == folder / "run" and run.classes == ("cat", "dog")
     assert run.variant.name == "starter" and run.settings["batch_size"] == 16
     assert [epoch["epoch"] for epoch in run.history] == [1, 2]
-    assert repr(run).startswith(f"<FinishedRun {folder}/run: cat, dog; 2 epochs, best val_accuracy")
+    assert repr(run).startswith(f"<FinishedRun {folder}/run: cat, dog; 2 epochs, accuracy ")
 
 
 def test_a_run_that_was_trained_before_is_opened(run, cat):

@@ -1,6 +1,7 @@
 """A run started again with other free settings, on whatever checkpoints it left."""
 
 import os
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +12,16 @@ import pytest
 from alexnet_tf.data.images import load_image, preprocess_input
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.model import AlexNet, load_model
+from alexnet_tf.runs.accuracy import read_accuracy
 from alexnet_tf.runs.checkpoints import (
     list_checkpoints,
     load_checkpoint,
     read_identity,
     save_checkpoint,
 )
+from alexnet_tf.runs.choice import finished_runs
 from alexnet_tf.runs.history import read_history
-from alexnet_tf.runs.run import Run, latest_run
+from alexnet_tf.runs.run import Run
 from alexnet_tf.system.files import read_json, write_json
 from alexnet_tf.training.loop import write_model
 from alexnet_tf.weights.loading import read_weights
@@ -48,7 +51,7 @@ def test_stopped_within_epoch_3_and_told_that_2_are_enough(within, two, faces, t
     lines = heard(job(faces, run, **TOLD, epochs=2))
     assert weights_of(run) == weights_of(two)
     assert len(read_history(Run(run))) == 2
-    assert "going on after epoch 2 of 2" in lines
+    assert "finished after epoch 2 of 2; more --epochs would go on" in lines
     # What was begun is not lost: told three again, it goes on within the third.
     assert "going on after step 2 in epoch 3 of 3" in heard(job(faces, run, **TOLD, epochs=3))
 
@@ -113,13 +116,16 @@ def test_a_test_set_is_measured_once_at_the_end(faces, tmp_path):
     asked = job(faces, tmp_path / "run", **LENET, epochs=1)
     test = asked.dataset.train[::4]
     lines = heard(replace(asked, dataset=replace(asked.dataset, test=test)))
-    (line,) = [line for line in lines if line.startswith("test: ")]
-    assert line.startswith("test: 13 pictures, never trained on nor chosen by: accuracy ")
+    (line,) = [line for line in lines if line.startswith("accuracy ")]
     model = load_model(tmp_path / "run/model.keras")
     images = np.stack([load_image(picture.path, "lenet5") for picture in test])
     answers = model.predict_on_batch(preprocess_input(images, "lenet5")).argmax(axis=1)
     accuracy = np.mean(answers == [picture.label for picture in test])
-    assert f"accuracy {accuracy:.4f} (" in line
+    assert line.startswith(f"accuracy {accuracy:.4f} on 13 test pictures (")
+    assert re.search(r"; accuracy 0\.\d{4} on 8 validation pictures, which chose the epoch$", line)
+    assert (
+        str(read_accuracy(Run(tmp_path / "run"))) == f"accuracy {accuracy:.4f} on 13 test pictures"
+    )
 
 
 def test_a_rate_that_falls_to_nothing_does_so_over_the_epochs_of_the_start(faces, tmp_path):
@@ -143,7 +149,7 @@ def test_stopped_within_an_epoch_and_told_that_the_ones_before_are_enough(within
         is_within = path.name.endswith(".unfinished.npz")
         save_checkpoint(path.parent, arrays, history, is_within, identity=read_identity(path))
     lines = heard(job(faces, run, **TOLD, epochs=3, stop_early=1, best="accuracy"))
-    assert f"{run / 'model.keras'}: the network of epoch 2, val_accuracy 0.7500" in lines
+    assert f"{run / 'model.keras'}: the network of epoch 2" in lines
     kept, _ = load_checkpoint(run / "checkpoints/epoch-0002.npz")
     for name, (kernel, bias) in read_weights(run / "model.keras").items():
         assert np.array_equal(kernel, kept[f"{name}/kernel"])
@@ -173,7 +179,7 @@ def test_another_training_that_was_begun_and_finished_meanwhile_is_not_written_o
     with pytest.raises(UserError, match="another process has told the run something else since"):
         heard(second)
     assert before == {path: path.read_bytes() for path in before}
-    assert "going on after epoch 1 of 1" in heard(same)
+    assert "finished after epoch 1 of 1; more --epochs would go on" in heard(same)
 
 
 def test_the_run_that_was_finished_last_is_the_latest_whatever_the_clock_said(
@@ -184,9 +190,9 @@ def test_the_run_that_was_finished_last_is_the_latest_whatever_the_clock_said(
     for number, run in enumerate(runs):
         heard(job(faces, run, **TOLD, epochs=1))
         os.utime(run / "model.keras", (1000 - number, 1000 - number))  # it was set back
-    assert latest_run().directory == Path("runs/a")
+    assert finished_runs()[0].directory == Path("runs/a")
     for run in runs:  # as earlier versions left them: their dates are all that there is
         config = read_json(run / "config.json")
         del config["finished"]
         write_json(run / "config.json", config)
-    assert latest_run().directory == Path("train_alexnet")
+    assert finished_runs()[0].directory == Path("train_alexnet")

@@ -31,6 +31,7 @@ from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.checkpoints import load_checkpoint
 from alexnet_tf.runs.run import Run
 from alexnet_tf.system.download import DownloadError
+from alexnet_tf.system.files import write_json
 from alexnet_tf.system.log import LOG
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights.formats.npz import write_npz
@@ -110,6 +111,12 @@ WAYS = {
         ! --unsure 0.5
         ! --watch
         ! --ray local
+    """,
+    "use": """
+        --latest
+    """,
+    "use other": """
+        ! --latest
     """,
     "evaluate run --data photos": """
         --data others
@@ -435,6 +442,7 @@ def place(eager, tmp_path_factory):
         train(job(place / "photos", place / name, **LENET, epochs=2, seed=seed, keep=1))
         Engine.of_run(Run(place / name)).write_litert()
     shutil.rmtree(place / "features")
+    write_json(place / "default_run.json", {"run": "run"})
     with contextlib.chdir(place):
         for verb, words in (
             ("similar", "--data photos --index index --run run"),

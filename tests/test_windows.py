@@ -101,10 +101,10 @@ def test_a_picture_is_shown_whole(tmp_path):
 
 def test_what_answers_is_what_was_measured(finished):
     run, lines = finished
-    (said,) = (line for line in lines if line.startswith("as it answers, by 32 looks"))
+    (said,) = (line for line in lines if "by the mean of 32 looks at each" in line)
     evaluation = evaluate_runs([Run(run)], None)
     accuracy = evaluation.accuracy(evaluation.averaged)["accuracy"]
-    assert f"val_accuracy {accuracy:.4f}" in said
+    assert said.startswith(f"accuracy {accuracy:.4f} on ")
     engine = Engine.of_run(Run(run))
     photo = (run / "val.txt").read_text().split("\t")[0].split(" ")[0]
     ours = next(Classifier([engine]).probabilities([photo]))[0]

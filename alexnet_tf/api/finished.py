@@ -23,6 +23,7 @@ from alexnet_tf.inference.engine import FEATURES, Engine
 from alexnet_tf.inference.evaluate import evaluate_runs
 from alexnet_tf.inference.explain import Explainer, Explanation
 from alexnet_tf.reports.evaluation import evaluation_json
+from alexnet_tf.runs.accuracy import read_accuracy
 from alexnet_tf.runs.history import History, read_history
 from alexnet_tf.runs.run import Run, finished_run
 from alexnet_tf.system.log import LOG
@@ -119,11 +120,9 @@ class FinishedRun:
             )
 
     def __repr__(self) -> str:
-        epochs = len(self.history)
         shown = f"{self.directory}: {', '.join(self.classes[:5])}"
         more = f" and {len(self.classes) - 5} more" if len(self.classes) > 5 else ""
-        accuracy = max((epoch["val_accuracy"] for epoch in self.history), default=None)
-        ended = f"; {epochs} epochs, best val_accuracy {accuracy:.4f}" if epochs else ""
+        ended = f"; {len(self.history)} epochs, {read_accuracy(self._run)}" if self.history else ""
         return printable_lines(f"<FinishedRun {shown}{more}{ended}>")
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What explain, features and similar share: the network that is asked, and what was left out."""
+"""What verbs that ask networks share: which is asked, and what was left out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from alexnet_tf.commands import cli
 from alexnet_tf.data.images import RESIZES, ImageError
 from alexnet_tf.data.listing import Rejected, left_out
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.runs.run import STARTER_RUN, finished_run
+from alexnet_tf.runs.choice import answering_run
+from alexnet_tf.runs.run import Run, finished_run
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system import program
 from alexnet_tf.variants import VARIANTS
@@ -53,10 +54,17 @@ def open_network(options: argparse.Namespace) -> Engine:
         )
     reason = "tells of --weights, while a run knows its own; give these, too, or leave it out"
     cli.refuse(options, ("--variant", "--resize"), reason)
-    run = finished_run(options.run)
-    if run is STARTER_RUN and not options.run:
-        print(f"{program.name()}: {starter.remark()}", file=sys.stderr)
-    return Engine.of_run(run)
+    return Engine.of_run(asked_runs([options.run] if options.run else [])[0])
+
+
+def asked_runs(directories: Sequence[str]) -> list[Run]:
+    """Return the runs that are named, or else the one that answers, and say then which that is."""
+    if directories:
+        return [finished_run(directory) for directory in directories]
+    run, sentences = answering_run()
+    for sentence in sentences:
+        print(f"{program.name()}: {sentence}", file=sys.stderr)
+    return [run]
 
 
 def say_left_out(rejected: Sequence[Rejected], failed: Iterable[ImageError]) -> int:

@@ -6,9 +6,8 @@ import argparse
 import json
 import sys
 
-from alexnet_tf.commands import cli
+from alexnet_tf.commands import asking, cli
 from alexnet_tf.data.images import CROPS, RESIZES
-from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.inference.evaluate import Evaluation, evaluate_runs
@@ -24,7 +23,6 @@ from alexnet_tf.reports.evaluation import (
     imagenet_json,
     imagenet_text,
 )
-from alexnet_tf.runs.run import finished_run
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system import program
 from alexnet_tf.variants import VARIANTS
@@ -41,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "runs",
         nargs="*",
         metavar="RUN",
-        help="a finished run, or starter; the probabilities of several are averaged",
+        help="a finished run, or starter; the probabilities of several are averaged (the latest)",
     )
     parser.add_argument(
         "--imagenet",
@@ -105,19 +103,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Raise UserError unless runs or ImageNet's pictures are named, and what goes with them."""
+    """Raise UserError for options that do not go with what is asked."""
     if options.imagenet:
         reason = "does not go with --imagenet, which asks --weights about ImageNet's pictures"
         return cli.refuse(options, ("RUN", "--data"), reason)
-    if not options.runs:
-        raise UserError("name a finished RUN, or --imagenet DIR")
     reason = "goes with --imagenet; a run knows its own network, and --data its labels"
     cli.refuse(options, ("--labels", "--weights", "--variant", "--resize"), reason)
 
 
 def _of_runs(options: argparse.Namespace) -> Evaluation:
-    runs = [finished_run(directory) for directory in options.runs]
-    return evaluate_runs(runs, options.data, options.crops)
+    return evaluate_runs(asking.asked_runs(options.runs), options.data, options.crops)
 
 
 def _of_imagenet(options: argparse.Namespace) -> ImageNetEvaluation:

@@ -12,6 +12,7 @@ from shutil import copyfile
 
 import numpy as np
 
+from alexnet_tf.commands import asking
 from alexnet_tf.data.images import CROPS
 from alexnet_tf.errors import UserError
 from alexnet_tf.exports.network import Network
@@ -39,7 +40,7 @@ NEEDS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="a finished run")
+    parser.add_argument("run", nargs="?", metavar="RUN", help="a finished run (the latest)")
     parser.add_argument("--format", required=True, choices=(*PLACES,), help="of what is written")
     parser.add_argument(
         "--int8", action="store_true", help="litert: weights of 8 bits, a quarter as large"
@@ -59,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
     if options.wait:
         _write_own(options.run)
         return
-    run = finished_run(options.run)
+    (run,) = asking.asked_runs([options.run] if options.run else [])
     path = _place(options, run)
     engine = Engine.of_run(run)
     with parity.pictures_to_compare(run, reader(options.format)) as (kind, files):

@@ -9,14 +9,13 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from alexnet_tf import starter
-from alexnet_tf.commands import cli, many
+from alexnet_tf.commands import asking, cli, many
 from alexnet_tf.data.imagenet import read_classes
 from alexnet_tf.data.images import CROPS, RESIZES
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.answering import as_json
 from alexnet_tf.inference.classifier import Answer, Classifier
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.runs.run import STARTER_RUN, finished_run
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system import arguments, program, streams
 from alexnet_tf.system.progress import progress
@@ -175,11 +174,7 @@ def _open_engines(options: argparse.Namespace) -> list[Engine]:
         variant = options.variant or starter.variant_of(weights, DEFAULT_SETTINGS.variant)
         resize = options.resize or DEFAULT_SETTINGS.resize
         return [Engine.of_imagenet(weights, variant, resize, classes)]
-    runs = [finished_run(directory) for directory in options.runs or [None]]
-    engines = [Engine.of_run(run) for run in runs]
-    if not options.runs and runs == [STARTER_RUN]:
-        print(f"{program.name()}: {starter.remark()}", file=sys.stderr)
-    return engines
+    return [Engine.of_run(run) for run in asking.asked_runs(options.runs or [])]
 
 
 def _show(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from alexnet_tf.runs.run import finished_run
+from alexnet_tf.commands import asking
 from alexnet_tf.system.quiet import import_tensorflow
 
 HELP = "write a page about a run, or about several side by side"
@@ -16,9 +16,10 @@ SEVERAL = Path("report.html")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "runs",
-        nargs="+",
+        nargs="*",
         metavar="RUN",
-        help="a finished run, asked about in the folder where it was trained; several are compared",
+        help="a finished run, asked about in the folder where it was trained; several are compared"
+        " (the latest)",
     )
     parser.add_argument(
         "--out",
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the page and print where it is."""
-    runs = [finished_run(directory) for directory in options.runs]
+    runs = asking.asked_runs(options.runs)
     import_tensorflow()
     from alexnet_tf.reports.comparison_report import write_comparison_report
     from alexnet_tf.reports.run_report import write_report

@@ -19,10 +19,9 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from alexnet_tf import starter
-from alexnet_tf.commands import cli, teach
+from alexnet_tf.commands import asking, cli, teach
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.runs.run import STARTER_RUN, finished_run
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system import arguments
 from alexnet_tf.system.program import installing
@@ -227,10 +226,7 @@ def _networks(directories: list[str]) -> list[Network]:
     from alexnet_tf.serving.networks import Network
 
     networks: list[Network] = []
-    for directory in directories or [None]:
-        run = finished_run(directory)
-        if run is STARTER_RUN and not directory:
-            print(f"alexnet_tf: {starter.remark()}", file=sys.stderr)
+    for run in asking.asked_runs(directories):
         name = printable(run.directory.absolute().name)
         taken = sum(each.name.partition(" (")[0] == name for each in networks)
         networks.append(Network(f"{name} ({taken + 1})" if taken else name, Engine.of_run(run)))

@@ -51,7 +51,7 @@ def read_history(run: Run) -> History:
             {name: float(text) for name, text in line.items() if text or name not in YOUNGER}
             for line in lines
         ]
-        return checked_history(epochs)
+        return [epoch | {"epoch": n} for n, epoch in enumerate(checked_history(epochs), 1)]
     except (ValueError, TypeError, csv.Error) as error:
         raise UserError(
             f"{run.history_path}: is damaged ({error}); the next start of the training writes it "

@@ -20,7 +20,7 @@ from alexnet_tf.runs.settings import (
     RANDOM,
     Settings,
 )
-from alexnet_tf.system.files import read_json, remove_leftovers, write_json
+from alexnet_tf.system.files import read_json, remove_leftovers
 from alexnet_tf.system.program import command, other_run
 from alexnet_tf.system.text import is_printable, printable
 from alexnet_tf.variants import Variant
@@ -32,8 +32,6 @@ DEFAULT_RUN = Path("train_alexnet")
 NETWORK_SETTINGS = ("variant", "activation", "lrn", "overlap", "width", "units")
 # What config.json has, by type.
 CONFIG_TYPES = {"settings": dict, "classes": list, "data": str, "weights": str}
-# What it has of a finished run: a number, larger than those of the runs finished before.
-FINISHED = "finished"
 LISTS = ("train.txt", "val.txt", "test.txt", "classes.txt", "rejected.txt")
 
 
@@ -141,45 +139,14 @@ class Run:
 STARTER_RUN = Run(starter.FOLDER, starter.WEIGHTS_PATH.name)
 
 
-def latest_run() -> Run:
-    """Return the run in ./train_alexnet or ./runs/* that was finished last, or else the starter."""
-    return max(_finished_runs(), key=_finished_when, default=STARTER_RUN)
-
-
-def number_finished(run: Run) -> None:
-    """Write into the config.json of `run` that it is the latest of those that are finished here."""
-    latest = max([_finished_when(each)[0] for each in _finished_runs()], default=0)
-    write_json(run.config_path, read_json(run.config_path) | {FINISHED: latest + 1})
-
-
-def _finished_runs() -> list[Run]:
-    runs = [Run(path) for path in (DEFAULT_RUN, *sorted(Path("runs").glob("*")))]
-    return [run for run in runs if run.model_path.is_file()]
-
-
-def _finished_when(run: Run) -> tuple[int, float]:
-    """Return what is larger of a run that was finished later, whatever its clock said.
-
-    Those of earlier versions have no number, and only their dates.
-    """
-    number = 0
-    with suppress(UserError):
-        config = read_json(run.config_path)
-        if isinstance(config, dict) and type(config.get(FINISHED)) is int:
-            number = config[FINISHED]
-    return number, run.model_path.stat().st_mtime
-
-
-def finished_run(directory: str | Path | None) -> Run:
-    """Return the run in `directory`, or without one the latest; UserError when it has no model.
+def finished_run(directory: str | Path) -> Run:
+    """Return the run in `directory`; UserError when it has no model.
 
     "starter" is the starter, unless there is a folder of that name.
     """
-    if directory is None:
-        return latest_run()
     if starter.is_starter(directory):
         return STARTER_RUN
-    run = Run(directory)
+    run = Run(Path(directory).expanduser() if str(directory).startswith("~") else directory)
     if not run.model_path.is_file():
         raise UserError(
             f"{run.directory}: holds no finished model (model.keras); train one with "

@@ -17,6 +17,7 @@ import alexnet_tf
 from alexnet_tf.data.features import FeatureStore
 from alexnet_tf.errors import RunError
 from alexnet_tf.exports.litert import exporting_apart
+from alexnet_tf.runs.accuracy import Accuracy, keep_accuracy
 from alexnet_tf.runs.answers import write_answers
 from alexnet_tf.runs.checkpoints import (
     load_latest,
@@ -24,8 +25,9 @@ from alexnet_tf.runs.checkpoints import (
     prune_checkpoints,
     save_checkpoint,
 )
-from alexnet_tf.runs.history import History, best_epoch, wilson_interval, write_history
-from alexnet_tf.runs.run import Run, number_finished
+from alexnet_tf.runs.choice import number_finished
+from alexnet_tf.runs.history import History, best_epoch, write_history
+from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import LOSS
 from alexnet_tf.runs.signature import sign_model
 from alexnet_tf.system import signals
@@ -83,6 +85,8 @@ def train(
                 test = measure_test(trainer, log)
                 if workers.is_chief:
                     loop.tensorboard.finish(trainer, network, loop.history, found, test)
+            if workers.is_chief:
+                tell_accuracy(job, found, test, log)
             watch.lap("finished model")
         except signals.Stopped:
             log.info("the same command goes on from there")
@@ -120,21 +124,14 @@ def write_model(run: Run, model: keras.Model) -> None:
 
 
 def finish(trainer: Trainer, log: Logger) -> Measured:
-    """Calibrate the network, where asked; return, and log, how good it is as it will answer."""
-    settings, variant = trainer.settings, trainer.job.variant
-    if settings.calibrate:
+    """Calibrate the network, where asked; return how good it is as it will answer."""
+    if trainer.settings.calibrate:
         before, after = trainer.calibrate()
         log.info(
             f"calibrated: temperature {trainer.temperature:.2f}, expected calibration error "
             f"{before:.4f} before, {after:.4f} after"
         )
-    found, looks = trainer.measure(trainer.validation, "validation"), variant.looks
-    if settings.calibrate or variant.scaled:
-        log.info(
-            f"as it answers, by {looks} {'looks' if looks > 1 else 'look'} at a picture: "
-            f"val_accuracy {found.accuracy:.4f}, val_loss {found.loss:.4f}"
-        )
-    return found
+    return trainer.measure(trainer.validation, "validation")
 
 
 def measure_test(trainer: Trainer, log: Logger) -> Measured | None:
@@ -146,14 +143,28 @@ def measure_test(trainer: Trainer, log: Logger) -> Measured | None:
     pictures = [picture for picture in job.dataset.test if picture.path not in lost]
     if not pictures:
         return None
-    found = trainer.measure(trainer.examples(pictures, store), "test")
-    low, high = wilson_interval(found.accuracy * len(pictures), len(pictures))
-    log.info(
-        f"test: {len(pictures)} pictures, never trained on nor chosen by: accuracy "
-        f"{found.accuracy:.4f} ({low:.4f} to {high:.4f} of all such pictures, 95% interval), "
-        f"balanced {found.balanced_accuracy:.4f}, loss {found.loss:.4f}"
-    )
-    return found
+    return trainer.measure(trainer.examples(pictures, store), "test")
+
+
+def tell_accuracy(job: Job, found: Measured, test: Measured | None, log: Logger) -> None:
+    """Keep, and log, how often the finished network is right: about the test set, where there is
+    one, for nothing was chosen by it; about the validation set, as it was measured, otherwise."""
+    dataset, looks = job.dataset, job.variant.looks
+    labels = [picture.label for picture in dataset.validation]
+    accuracy = validation = Accuracy.of("validation", found.accuracy, labels)
+    if test:
+        labels = [picture.label for picture in dataset.test]
+        accuracy = Accuracy.of("test", test.accuracy, labels)
+    keep_accuracy(job.run, accuracy)
+    low, high = accuracy.interval()
+    said = f"{accuracy} ({low:.4f} to {high:.4f} of all such pictures, 95% interval)"
+    if looks > 1:
+        said += f", by the mean of {looks} looks at each, where an epoch's figures are by fewer"
+    if test:
+        said += f"; {validation}"
+    if not job.settings.average:
+        said += ", which chose the epoch" if test else "; they chose the epoch, which flatters"
+    log.info(said)
 
 
 class Loop:
@@ -199,15 +210,12 @@ class Loop:
         if number:
             last = range(len(history) - number + 1, len(history) + 1)
             self.trainer.restore(mean_state(self.retrain_to(epoch).state() for epoch in last))
-            accuracy = self.trainer.measure(self.trainer.validation, "validation").accuracy
-            words = "%s: mean of the last %d epochs, val_accuracy %.4f"
-            self.log.info(words, model, number, accuracy)
+            self.log.info("%s: mean of the last %d epochs", model, number)
             return self.trainer
         best = best_epoch(history, self.job.settings.best)
         is_at_best = best == len(history) and not self.trainer.has_begun
         trainer = self.trainer if is_at_best else self.retrain_to(best)
-        accuracy = history[best - 1]["val_accuracy"]
-        self.log.info("%s: the network of epoch %d, val_accuracy %.4f", model, best, accuracy)
+        self.log.info("%s: the network of epoch %d", model, best)
         return trainer
 
     def retrain_to(self, epoch: int) -> Trainer:
@@ -233,7 +241,9 @@ class Loop:
         if found:
             state, history = found
             trainer.restore(state)
-            if what:
+            if what and len(history) == self.job.settings.epochs:
+                self.log.info(f"finished after epoch {last} of {last}; more --epochs would go on")
+            elif what:
                 self._say(what, trainer, history)
         return trainer, history
 

@@ -1,0 +1,77 @@
+"""The accuracy of a finished run: the one figure that is shown wherever the run is named."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from alexnet_tf.data.lists import read_list
+from alexnet_tf.errors import UserError
+from alexnet_tf.runs.history import best_epoch, read_history, wilson_interval
+from alexnet_tf.runs.run import Run
+from alexnet_tf.runs.settings import Settings
+from alexnet_tf.system.files import read_json, write_json
+
+# What config.json has it under.
+KEY = "accuracy"
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The share of so many `pictures` of a `part` of the data that a network is right about.
+
+    `part` is "test" where there is a test set, by which nothing was chosen, or else "validation".
+    `chance` is the share of the most frequent class, which it takes no network to be right about.
+    """
+
+    part: str
+    value: float
+    pictures: int
+    chance: float
+
+    def __post_init__(self) -> None:
+        """Raise ValueError or TypeError for what is none: config.json may be a stranger's."""
+        is_share = all(0 <= share <= 1 for share in (self.value, self.chance))
+        is_count = type(self.pictures) is int and self.pictures > 0
+        if not (is_share and is_count and self.part in ("test", "validation")):
+            raise ValueError
+
+    @classmethod
+    def of(cls, part: str, value: float, labels: Iterable[object]) -> Accuracy:
+        """Return the accuracy `value` on pictures of these labels."""
+        counts = Counter(labels)
+        return cls(part, value, counts.total(), max(counts.values()) / counts.total())
+
+    def interval(self) -> tuple[float, float]:
+        """Return its 95% interval for all such pictures."""
+        return wilson_interval(self.value * self.pictures, self.pictures)
+
+    def is_better_than_chance(self) -> bool:
+        """Tell whether so many right answers are hardly luck."""
+        return self.interval()[0] > self.chance
+
+    def __str__(self) -> str:
+        return f"accuracy {self.value:.4f} on {self.pictures:,} {self.part} pictures"
+
+
+def keep_accuracy(run: Run, accuracy: Accuracy) -> None:
+    """Write the accuracy of a finished run into its config.json."""
+    write_json(run.config_path, read_json(run.config_path) | {KEY: asdict(accuracy)})
+
+
+def read_accuracy(run: Run) -> Accuracy | None:
+    """Return what was kept; of a run of an earlier version the validation accuracy of its best
+    epoch; None where the files of the run say neither."""
+    try:
+        config = run.read_config()
+        kept = config.get(KEY)
+        if kept is not None:
+            return Accuracy(**kept)
+        settings = Settings(**config["settings"])
+        history = read_history(run)[: settings.epochs]
+        best = history[best_epoch(history, settings.best) - 1]
+        labels = [label for _, label in read_list(run.directory / "val.txt")]
+        return Accuracy.of("validation", best["val_accuracy"], labels)
+    except (UserError, OSError, TypeError, ValueError, IndexError, ZeroDivisionError):
+        return None

@@ -89,6 +89,7 @@ def test_the_names_of_imagenet_are_in_output_order():
         (["alexnet_tf", "weights", "nowhere.npy"], "those that can be fetched are bvlc_alexnet"),
         (["alexnet_tf", "summary", "vgg"], "invalid choice"),
         (["alexnet_tf", "evaluate", "--imagenet", "val"], "val: is no folder of pictures"),
+        (["alexnet_tf", "evaluate"], "the starter was validated with pictures that are not here"),
         (["alexnet_tf", "evaluate", "x"], "x: holds no finished model"),
         (["predict_alexnet.py", "1", "a.jpg", "--crops", "5"], "invalid choice"),
     ],

@@ -94,6 +94,23 @@ def test_a_class_without_pictures_or_answers_has_no_share():
     assert "b             1          –    0.0%    0.0%" in evaluation_text(result).splitlines()
 
 
+def test_each_of_several_runs_has_tables_of_its_own():
+    result = evaluation(labels="aaab", answers=("aabb", "bbbb"), averaged="aaab")
+    _, *tables = evaluation_text(result).split("\n\n")
+    titles, rows = (
+        [lines[place] for lines in map(str.splitlines, tables)][::2] for place in (0, 2)
+    )
+    assert titles == [f"{name}:" for name in (*result.runs, "averaged")]
+    assert [row.split() for row in rows] == [
+        ["a", "3", "100.0%", "66.7%", "80.0%"], ["a", "3", "–", "0.0%", "0.0%"],
+        ["a", "3", "100.0%", "100.0%", "100.0%"],
+    ]  # fmt: skip
+    assert tables[3].splitlines()[2].split() == ["a", "0", "3"]
+    runs = evaluation_json(result)["runs"]
+    assert [run["confusion"] for run in runs] == [[[2, 1], [0, 1]], [[0, 3], [0, 1]]]
+    assert runs[1]["classes"][1]["recall"] == 1
+
+
 def test_the_gain_of_averaging_is_shown():
     result = evaluation(labels="aaaa", answers=("aabb", "abbb"), averaged="aaab")
     assert result.gain() == {"over_best": 0.25, "over_mean": 0.375}
@@ -117,7 +134,7 @@ def test_of_many_classes_the_most_frequent_confusions_are_shown():
 def test_a_run_is_as_right_about_its_validation_list_as_in_training(typed, run, trained_run):
     lines = typed("alexnet_tf", "evaluate", "run").stdout.splitlines()
     log = (trained_run.parent / "train_alexnet.log").read_text()
-    said = float(re.findall(r"32 looks .* val_accuracy ([\d.]+)", log)[0])
+    said = float(re.findall(r" accuracy ([\d.]+) on 8 validation pictures", log)[0])
     assert lines[0].startswith("8 pictures") and lines[1].split()[:2] == ["run", f"{said:.1%}"]
     assert [line.split()[:2] for line in lines[4:6]] == [["cat", "4"], ["dog", "4"]]
 

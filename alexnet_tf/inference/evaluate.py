@@ -18,7 +18,7 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.history import wilson_interval
-from alexnet_tf.runs.run import Run
+from alexnet_tf.runs.run import STARTER_RUN, Run
 from alexnet_tf.system.progress import progress
 
 
@@ -53,13 +53,22 @@ class Evaluation:
         together = self.accuracy(self.averaged)["accuracy"]
         return {"over_best": together - max(alone), "over_mean": together - float(np.mean(alone))}
 
-    def by_class(self) -> list[dict[str, Any]]:
-        """Return the pictures, precision, recall and F1 of each class: None where there is none."""
+    def asked(self) -> list[tuple[str, np.ndarray]]:
+        """Return the name and the answers of each run and, of several, of the average."""
+        together = [("averaged", self.averaged)] if len(self.runs) > 1 else []
+        return [*zip(self.runs, self.answers), *together]
+
+    def by_class(self, answers: np.ndarray | None = None) -> list[dict[str, Any]]:
+        """Return the pictures, precision, recall and F1 of each class: None where there is none.
+
+        They are those of the `answers` (pictures,), or of the averaged ones, here and below.
+        """
+        answers = self.averaged if answers is None else answers
         from sklearn.metrics import precision_recall_fscore_support  # takes a second to import
 
         indices = range(len(self.classes))
         precision, recall, f1, pictures = precision_recall_fscore_support(
-            self.labels, self.averaged, labels=indices, zero_division=np.nan
+            self.labels, answers, labels=indices, zero_division=np.nan
         )
         return [
             {
@@ -72,15 +81,18 @@ class Evaluation:
             for index in indices
         ]
 
-    def confusion(self) -> np.ndarray:
+    def confusion(self, answers: np.ndarray | None = None) -> np.ndarray:
         """Count pictures by class (rows) and what they were taken for: int (classes, classes)."""
         from sklearn.metrics import confusion_matrix
 
-        return confusion_matrix(self.labels, self.averaged, labels=range(len(self.classes)))
+        answers = self.averaged if answers is None else answers
+        return confusion_matrix(self.labels, answers, labels=range(len(self.classes)))
 
-    def frequent_confusions(self, most: int) -> list[tuple[str, str, int]]:
+    def frequent_confusions(
+        self, most: int, answers: np.ndarray | None = None
+    ) -> list[tuple[str, str, int]]:
         """List the `most` frequent (class, what it was taken for, pictures), top first."""
-        matrix = self.confusion()
+        matrix = self.confusion(answers)
         np.fill_diagonal(matrix, 0)
         places = np.argsort(-matrix, axis=None, kind="stable")[:most]
         return [
@@ -136,6 +148,8 @@ def evaluate_runs(runs: Sequence[Run], data: str | None = None, crops: int = 1) 
 
 def _validation_list(runs: Sequence[Run]) -> Source:
     """Open the pictures that all `runs` were validated with; UserError unless they are the same."""
+    if STARTER_RUN in runs:
+        raise UserError("the starter was validated with pictures that are not here; give --data")
     first, *others = (open_source(run.directory / "val.txt") for run in runs)
     for run, other in zip(runs[1:], others):
         if set(other.entries) != set(first.entries):

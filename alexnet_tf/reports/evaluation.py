@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from alexnet_tf.inference.evaluate import Evaluation
 from alexnet_tf.inference.evaluate_imagenet import TOPS, ImageNetEvaluation
 from alexnet_tf.system.text import align, printable
@@ -14,9 +16,13 @@ MATRIX, CONFUSIONS = 12, 10
 
 
 def evaluation_text(evaluation: Evaluation) -> str:
-    """Lay out accuracies, classes and confusions as tables."""
-    first = [*_accuracies(evaluation), *_remarks(evaluation)]
-    tables = first, _classes(evaluation), _confusions(evaluation)
+    """Lay out accuracies, classes and confusions as tables; the last two for each of several."""
+    tables = [[*_accuracies(evaluation), *_remarks(evaluation)]]
+    asked = evaluation.asked()
+    for name, answers in asked:
+        title = [f"{printable(name)}:"] if len(asked) > 1 else []
+        tables.append([*title, *_classes(evaluation, answers)])
+        tables.append(_confusions(evaluation, answers))
     return "\n\n".join("\n".join(lines) for lines in tables)
 
 
@@ -29,7 +35,13 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
         **evaluation.accuracy(evaluation.averaged),
         "gain": evaluation.gain(),
         "runs": [
-            {"run": run, "trained_on": pictures, **evaluation.accuracy(answers)}
+            {
+                "run": run,
+                "trained_on": pictures,
+                **evaluation.accuracy(answers),
+                "classes": evaluation.by_class(answers),
+                "confusion": evaluation.confusion(answers).tolist(),
+            }
             for run, pictures, answers in runs
         ],
         "classes": evaluation.by_class(),
@@ -68,11 +80,8 @@ def imagenet_json(evaluation: ImageNetEvaluation) -> dict[str, Any]:
 
 
 def _accuracies(evaluation: Evaluation) -> list[str]:
-    asked = list(zip(evaluation.runs, evaluation.answers))
-    if len(asked) > 1:
-        asked.append(("averaged", evaluation.averaged))
     table = [(f"{len(evaluation.labels)} pictures", "accuracy", "95% interval")]
-    for name, answers in asked:
+    for name, answers in evaluation.asked():
         accuracy, interval = evaluation.accuracy(answers).values()
         table.append((name, f"{accuracy:.1%}", _interval(*interval)))
     return align(table)
@@ -96,25 +105,25 @@ def _remarks(evaluation: Evaluation) -> Iterator[str]:
             )
 
 
-def _classes(evaluation: Evaluation) -> list[str]:
+def _classes(evaluation: Evaluation, answers: np.ndarray) -> list[str]:
     table = [("class", "pictures", "precision", "recall", "F1")]
-    for each in evaluation.by_class():
+    for each in evaluation.by_class(answers):
         name, pictures, *shares = each.values()
         shares = ("–" if share is None else f"{share:.1%}" for share in shares)
         table.append((name, pictures, *shares))
     return align(table)
 
 
-def _confusions(evaluation: Evaluation) -> list[str]:
+def _confusions(evaluation: Evaluation, answers: np.ndarray) -> list[str]:
     classes = evaluation.classes
     if len(classes) <= MATRIX:
         title = "rows: what it is; columns: what it was taken for"
-        lines = zip(classes, evaluation.confusion())
+        lines = zip(classes, evaluation.confusion(answers))
         table = [("", *classes), *((name, *counts) for name, counts in lines)]
     else:
         title = "the most frequent confusions; --json has the whole matrix"
         table = [("what it is", "what it was taken for", "pictures")]
-        table += evaluation.frequent_confusions(CONFUSIONS)
+        table += evaluation.frequent_confusions(CONFUSIONS, answers)
     return [title, *align(table)]
 
 

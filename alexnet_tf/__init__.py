@@ -57,6 +57,8 @@ __all__ = [
 def __getattr__(name: str):
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if _HOMES[name] == "model":  # without TensorFlow's remarks on the processor and absent GPUs
+        importlib.import_module(f"{__name__}.system.quiet").import_tensorflow()
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 

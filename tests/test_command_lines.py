@@ -30,12 +30,12 @@ def test_help_needs_no_tensorflow(command):
 
 
 def test_the_package_imports_without_tensorflow_and_offers_its_functions():
-    code, out, _ = python(
+    code, out, err = python(
         "-c",
         "import sys, alexnet_tf; print('tensorflow' in sys.modules, 'keras' in sys.modules);"
         "print(alexnet_tf.preprocess_input.__name__, alexnet_tf.AlexNet.__name__)",
     )
-    assert (code, out) == (0, "False False\npreprocess_input AlexNet\n")
+    assert (code, out, err) == (0, "False False\npreprocess_input AlexNet\n", "")
 
 
 def test_the_names_of_imagenet_are_in_output_order():

@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,40 +32,30 @@ from alexnet_tf.runs.history import best_epoch, read_history
 from alexnet_tf.runs.run import Run
 from alexnet_tf.system.text import align
 from benchmarks.material import write_random_convolutions
-from tests.support.places import ROOT
+from tests.support.forked import SERVER, Disturbance, Moment, run_forked
+from tests.support.processes import wait_until
 from tests.support.serving import serving, teachers
-from tests.tools.combinations import try_combinations
 from tests.tools.unpacking import try_unpacking
 
-VARIANT, EPOCHS = "cifar64", 3  # the smallest checkpoints
+VARIANT, EPOCHS = "lenet5", 6  # the smallest checkpoints
+PER_CLASS = 80  # three batches of features
 COMBINATIONS = 8  # in each round
-MOUNT_SIZES = 0.1, 420  # megabytes: from no room for features to none for the last checkpoint
+MOUNT_SIZES = 0.05, 4  # megabytes: from no room for features to none for the last checkpoint
 
 # Seconds from the beginning of a lesson's training until its end, at most; and in which the process
 # that trains ends after its server.
-TAUGHT, ENDING = 30, 10
+TAUGHT, ENDING = 10, 10
 
-EXTRACTION = re.compile(r"features: .* has (\d+) of (?!\1$)")
-TRAINING = re.compile(r"features: (made in|.* has (\d+) of \2$)")
-LAST_EPOCH = re.compile(rf"epoch {EPOCHS}/{EPOCHS} ")
-
-
-@dataclass(frozen=True)
-class Moment:
-    """When a signal is sent: up to `seconds` after such a `line`, once there are such `files`."""
-
-    name: str
-    line: re.Pattern[str]
-    seconds: float
-    files: str = "*"
-
-
-START = Moment("the start", re.compile(""), 5)
-EXTRACTING = Moment("extraction", EXTRACTION, 2)
-EPOCH = Moment("an epoch", TRAINING, 10)
-CHECKPOINT = Moment("a checkpoint write", TRAINING, 0.3, "run/checkpoints/.*.tmp.npz")
-EXPORT = Moment("the export", LAST_EPOCH, 1)
+EPOCH_LINE, MODEL_LINE = r"epoch \d+/", r".*model\.keras: the network of epoch "
+START = Moment("the start", "", "features: ", 1)
+EXTRACTING = Moment("extraction", "features: ", f"features: made |{EPOCH_LINE}", 1)
+EPOCH = Moment("an epoch", EPOCH_LINE, f"{EPOCH_LINE}|{MODEL_LINE}", 0.2)
+CHECKPOINT = Moment("a checkpoint write", r"open .*checkpoints/\..+\.tmp\.npz", EPOCH.ends, 0.02)
+EXPORT = Moment("the export", MODEL_LINE, "try it: ", 2)
 CODES = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 143, signal.SIGINT: 130}
+
+# How often each fault struck, and what was lost by that.
+Outcome = tuple[Counter, list[str]]
 
 
 @dataclass
@@ -75,39 +64,26 @@ class Training:
 
     folder: Path
     material: Path
-    lines: list[str] = field(default_factory=list)  # what the last process has printed so far
 
-    def start(self) -> subprocess.Popen[str]:
-        """Start the training by its command, always the same; collect its lines."""
+    def run(self, disturbance: Disturbance | None = None) -> int:
+        """Train by the command, always the same, to the end or to what disturbs it; return the exit
+        code."""
         self.folder.mkdir(exist_ok=True)
-        self.lines = ["started"]
-        process = subprocess.Popen(
-            [
-                sys.executable, str(ROOT / "train_alexnet.py"), "--data", self.material / "photos",
-                "--weights", self.material / "random.npy", "--variant", VARIANT,
-                "--epochs", str(EPOCHS), "--batch-size", "16", "--run", "run",
-                "--features", "features",
-            ],
-            cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        words = (
+            "--data", self.material / "photos", "--weights", self.material / "random.npy",
+            "--variant", VARIANT, "--epochs", EPOCHS, "--batch-size", 16, "--run", "run",
+            "--features", "features",
         )  # fmt: skip
-        threading.Thread(target=self.lines.extend, args=(process.stdout,)).start()
-        return process
+        return run_forked("train_alexnet.py", words, self.folder, self._output, disturbance)
 
-    def run(self) -> int:
-        """Train to the end; return the exit code."""
-        return self.start().wait()
+    @property
+    def lines(self) -> list[str]:
+        """What the last process has printed."""
+        return self._output.read_text().splitlines()
 
-    def disturb(self, number: signal.Signals, moment: Moment, random: np.random.Generator) -> int:
-        """Send the signal at `moment`; return the exit code, 0 when the training was faster."""
-        process = self.start()
-        while process.poll() is None and not (
-            any(moment.line.match(line) for line in self.lines)
-            and any(self.folder.glob(moment.files))
-        ):
-            time.sleep(0.002)
-        time.sleep(random.uniform(0, moment.seconds))
-        process.send_signal(number)
-        return process.wait()
+    @property
+    def _output(self) -> Path:
+        return self.folder.with_name(f"{self.folder.name}.txt")
 
     def result(self) -> dict[str, bytes]:
         """Return, as bytes by name, the state in the last checkpoint, model.keras, and the history
@@ -120,6 +96,50 @@ class Training:
             "history.csv": repr([line.rsplit(",", 1)[0] for line in lines]).encode(),
             "model.keras": model,
         }
+
+
+def prepare(material: Path) -> Path:
+    """Make photos and weights to train with in the folder `material`, which is returned."""
+    draw_faces(material / "photos", PER_CLASS)
+    write_random_convolutions(material / "random.npy", VARIANT)
+    return material
+
+
+def undisturbed(folder: Path, material: Path) -> dict[str, bytes]:
+    """Train once without any fault; return what comes of it, and delete the folder."""
+    training = Training(folder, material)
+    assert training.run() == 0, training.lines
+    result = training.result()
+    shutil.rmtree(folder)
+    return result
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A `name`, and what lets the fault strike a training."""
+
+    name: str
+    strike: Callable[[Training, np.random.Generator], None]
+
+
+def signalled(number: signal.Signals, moment: Moment) -> Fault:
+    """Return the fault that a training gets a signal at `moment`."""
+
+    def strike(training: Training, random: np.random.Generator) -> None:
+        code = training.run(Disturbance(number, moment, random.random()))
+        assert code == CODES[number], (code, training.lines)
+
+    return Fault(f"{number.name} in {moment.name}", strike)
+
+
+def damaged(name: str, damage: Callable, files: str) -> Fault:
+    """Return the fault that the last of such `files` is found damaged."""
+
+    def strike(training: Training, random: np.random.Generator) -> None:
+        found = [file for file in sorted(training.folder.glob(files)) if file.stat().st_size]
+        damage(found[-1], random)
+
+    return Fault(name, strike)
 
 
 def flip_a_bit(path: Path, random: np.random.Generator) -> None:
@@ -138,53 +158,11 @@ def truncate(path: Path, random: np.random.Generator) -> None:
         file.truncate(int(random.integers(path.stat().st_size)))
 
 
-def damage_best(training: Training, random: np.random.Generator) -> bool:
+def damage_best(training: Training, random: np.random.Generator) -> None:
     """Truncate the checkpoint of the best epoch, which is exported."""
     run = Run(training.folder / "run")
-    truncate(checkpoint_path(run.checkpoints_folder, best_epoch(read_history(run))), random)
-    return True
-
-
-def prepare(material: Path) -> Path:
-    """Make photos and weights to train with in the folder `material`, which is returned."""
-    draw_faces(material / "photos", per_class=100)
-    write_random_convolutions(material / "random.npy", VARIANT)
-    return material
-
-
-def undisturbed(folder: Path, material: Path) -> dict[str, bytes]:
-    """Train once without any fault; return what comes of it, and delete the folder."""
-    training = Training(folder, material)
-    assert training.run() == 0, training.lines
-    result = training.result()
-    shutil.rmtree(folder)
-    return result
-
-
-Fault = tuple[str, Callable[[Training, np.random.Generator], bool]]
-
-
-def signalled(number: signal.Signals, moment: Moment) -> Fault:
-    """Return the fault that a training gets a signal at `moment`."""
-
-    def fault(training: Training, random: np.random.Generator) -> bool:
-        code = training.disturb(number, moment, random)
-        assert code in (0, CODES[number]), training.lines
-        return code != 0
-
-    return f"{number.name} in {moment.name}", fault
-
-
-def damaged(name: str, damage: Callable, files: str) -> Fault:
-    """Return the fault that the last of such `files` is found damaged."""
-
-    def fault(training: Training, random: np.random.Generator) -> bool:
-        found = [file for file in sorted(training.folder.glob(files)) if file.stat().st_size]
-        if found:
-            damage(found[-1], random)
-        return bool(found)
-
-    return name, fault
+    best = best_epoch(read_history(run), run.read_config()["settings"]["best"])
+    truncate(checkpoint_path(run.checkpoints_folder, best), random)
 
 
 # In the order of a run's life.
@@ -201,27 +179,25 @@ FAULTS = (
     damaged("bit flipped in a checkpoint", flip_a_bit, "run/checkpoints/*.npz"),
     signalled(signal.SIGKILL, CHECKPOINT),
     signalled(signal.SIGKILL, EXPORT),
-    ("best checkpoint truncated", damage_best),
+    Fault("best checkpoint truncated", damage_best),
     signalled(signal.SIGKILL, EXPORT),
 )
 
 
 def survive(
     training: Training, faults: tuple[Fault, ...], random: np.random.Generator, expected: dict
-) -> tuple[Counter, list[str]]:
-    """Count how often each of `faults` struck, one after another; name what of `expected` was then
-    lost."""
-    struck: Counter = Counter()
-    for name, fault in faults:
-        struck[name] += fault(training, random)
+) -> Outcome:
+    """Let `faults` strike one after another, and train to the end; lost is what of `expected` came
+    out otherwise."""
+    for fault in faults:
+        fault.strike(training, random)
     assert training.run() == 0, training.lines
     result = training.result()
+    struck = Counter(fault.name for fault in faults)
     return struck, [name for name in expected if result.get(name) != expected[name]]
 
 
-def starve(
-    folder: Path, material: Path, random: np.random.Generator, expected: dict
-) -> tuple[Counter, list[str]]:
+def starve(folder: Path, material: Path, random: np.random.Generator, expected: dict) -> Outcome:
     """Train on a disk of a few megabytes, which then grows; return what `survive` does."""
     folder.mkdir()
     kilobytes = int(1000 * np.exp(random.uniform(*np.log(MOUNT_SIZES))))
@@ -241,20 +217,30 @@ def starve(
         subprocess.run(["umount", folder], check=True)
 
 
+def can_mount(folder: Path) -> bool:
+    """Tell whether this process may mount a disk, for which it makes `folder`."""
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], capture_output=True)
+    return mounted.returncode == 0 and subprocess.run(["umount", folder]).returncode == 0
+
+
 def kill_server(
     folder: Path, photos: Path, random: np.random.Generator, with_teacher: bool
-) -> tuple[Counter, list[str]]:
+) -> Outcome:
     """Kill a server somewhere in a lesson, perhaps with the process that trains, and start another;
-    return what `survive` does: lost is the privacy of photos that are still there."""
+    lost is the privacy of photos that are still there."""
     folder.mkdir()
     with serving(folder, "starter", TMPDIR=str(folder)) as server:
         pictures = [[photos / f"{name}.{n}.jpg" for n in range(8)] for name in ("cat", "dog")]
         server.train(server.begin_lesson(*pictures), "cat", "dog")
+        wait_until(lambda: teachers(folder))
         time.sleep(random.uniform(0, TAUGHT))
         for teacher in teachers(folder) if with_teacher else ():
             os.kill(teacher, signal.SIGKILL)
         server.stop(signal.SIGKILL)
-    time.sleep(ENDING)
+    end = time.monotonic() + ENDING
+    while teachers(folder) and time.monotonic() < end:
+        time.sleep(0.1)
     left = [f"process {number}, which outlives its server" for number in teachers(folder)]
     with serving(folder, "starter", TMPDIR=str(folder)):
         left += [f"{path}, of a dead server" for path in folder.glob("*/*/photos/*")]
@@ -263,11 +249,27 @@ def kill_server(
     return Counter({name: 1}), left
 
 
-def can_mount(folder: Path) -> bool:
-    """Tell whether this process may mount a disk, for which it makes `folder`."""
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], capture_output=True)
-    return mounted.returncode == 0 and subprocess.run(["umount", folder]).returncode == 0
+def try_trainings(
+    folder: Path, material: Path, random: np.random.Generator, expected: dict, mounts: bool
+) -> Iterator[Outcome]:
+    """Put a training through all faults and, where disks can be mounted, another on a small one."""
+    yield survive(Training(folder / "run", material), FAULTS, random, expected)
+    if mounts:
+        yield starve(folder / "small", material, random, expected)
+
+
+def try_processes(folder: Path, photos: Path, random: np.random.Generator) -> Iterator[Outcome]:
+    """Kill servers, and some of several processes that unpack one archive."""
+    for with_teacher in (False, True):
+        yield kill_server(folder / "served", photos, random, with_teacher)
+    yield try_unpacking(folder / "unpacked", random)
+
+
+def try_settings(folder: Path, photos: Path, random: np.random.Generator) -> list[Outcome]:
+    """Start trainings again with other settings, on every kind of checkpoint."""
+    from tests.tools.combinations import try_combinations  # imports TensorFlow
+
+    return try_combinations(photos, folder, random, COMBINATIONS)
 
 
 def main() -> int:
@@ -278,34 +280,27 @@ def main() -> int:
     options = parser.parse_args()
     # In the background it would be ignored, and the trainings would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    random = np.random.default_rng(options.seed)
     tried, survived, lost = Counter(), Counter(), set()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        material = prepare(folder / "material")
-        expected = undisturbed(folder / "undisturbed", material)
-        mounts = can_mount(folder / "mount")
+    # What a round tries goes on side by side; this thread alone starts what is forked.
+    with (
+        tempfile.TemporaryDirectory() as name,
+        ProcessPoolExecutor(1, SERVER) as process,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        material = prepare(Path(name, "material"))
+        expected = undisturbed(Path(name, "undisturbed"), material)
+        mounts = can_mount(Path(name, "mount"))
         for number in range(1, options.rounds + 1):
-            one = folder / f"round{number}"
-            outcomes = [survive(Training(one, material), FAULTS, random, expected)]
-            shutil.rmtree(one)
-            if mounts:
-                outcomes.append(starve(folder / f"small{number}", material, random, expected))
-            moments = np.random.default_rng((options.seed, number))
-            for with_teacher in (False, True):
-                served, photos = folder / f"served{number}", material / "photos"
-                outcomes.append(kill_server(served, photos, moments, with_teacher))
-            outcomes.append(try_unpacking(folder / f"unpacked{number}", moments))
-            for struck, missing in outcomes:
+            one, photos = Path(name, f"round{number}"), material / "photos"
+            one.mkdir()
+            first, second, third = np.random.default_rng((options.seed, number)).spawn(3)
+            combined = process.submit(try_settings, one, photos, second)
+            beside = thread.submit(lambda: [*try_processes(one, photos, third)])  # noqa: B023
+            outcomes = [*try_trainings(one, material, first, expected, mounts)]
+            for struck, missing in (*outcomes, *combined.result(), *beside.result()):
                 tried += struck
                 survived += struck if not missing else Counter()
                 lost.update(missing)
-            one.mkdir()
-            struck, whole, missing = try_combinations(
-                material / "photos", one, random, COMBINATIONS
-            )
-            tried, survived = tried + struck, survived + whole
-            lost.update(missing)
             shutil.rmtree(one)
             print(f"round {number}: {tried.total()} faults so far", flush=True)
     table = [("fault", "tried", "survived")]

@@ -52,7 +52,8 @@ def lose_best(run: Run, random: np.random.Generator) -> None:
     """Delete the checkpoint of the best epoch."""
     history = read_history(run)
     if history:  # else it was left within its first epoch
-        checkpoint_path(run.checkpoints_folder, best_epoch(history)).unlink(missing_ok=True)
+        best = best_epoch(history, run.read_config()["settings"]["best"])
+        checkpoint_path(run.checkpoints_folder, best).unlink(missing_ok=True)
 
 
 def lose_all(run: Run, random: np.random.Generator) -> None:
@@ -161,13 +162,13 @@ class Combinations:
 
 def try_combinations(
     photos: Path, folder: Path, random: np.random.Generator, count: int
-) -> tuple[Counter, Counter, list[str]]:
-    """Try `count` cases; return how often each damage was tried and survived, and what was lost."""
+) -> list[tuple[Counter, list[str]]]:
+    """Try `count` cases; return of each what was tried, once, and what was lost."""
     combinations = Combinations(photos, folder)
-    tried, survived, lost = Counter(), Counter(), []
-    for case in combinations.cases(random, count):
-        missing = combinations.lost(case, random)
-        tried[f"other settings, {case.damage}"] += 1
-        survived[f"other settings, {case.damage}"] += not missing
-        lost += [f"{name} of {case}" for name in missing]
-    return tried, survived, lost
+    return [
+        (
+            Counter({f"other settings, {case.damage}": 1}),
+            [f"{name} of {case}" for name in combinations.lost(case, random)],
+        )
+        for case in combinations.cases(random, count)
+    ]

@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 import pytest
 
-QUICK = ("data/layouts", "--mutants", "1", "--seconds", "5")
+QUICK = ("data/bytefloat", "--mutants", "1", "--seconds", "5")
 ROOT = Path(__file__).parents[2]
 # Lines of: path, 'line before → line after', reason; with tabs between.
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.tsv")

@@ -6,7 +6,6 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 import zlib
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -291,14 +290,14 @@ def test_large_pictures_wait_for_each_other(tmp_path, monkeypatch):
     Image.new("RGB", (100, 100)).save(tmp_path / "a.webp")
     room = Room(2 * 24 * 100 * 100)
     monkeypatch.setattr("alexnet_tf.data.decoding.ROOM", room)
-    inside, most, lock = [], [], threading.Lock()
+    inside, most, lock, two = [], [], threading.Lock(), threading.Barrier(2)
 
     def look():
         with decoded(tmp_path / "a.webp"):
             with lock:
                 inside.append(1)
                 most.append(len(inside))
-            time.sleep(0.05)
+            two.wait(60)
             with lock:
                 inside.pop()
 
@@ -306,7 +305,7 @@ def test_large_pictures_wait_for_each_other(tmp_path, monkeypatch):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join()
     assert len(most) == 6 and max(most) == 2
 
 

@@ -222,9 +222,16 @@ def resolve(monkeypatch, addresses):
 def test_a_name_with_many_silent_addresses_takes_no_longer_than_with_one(monkeypatch, silent):
     resolve(monkeypatch, silent)
     monkeypatch.setattr(remote, "ATTEMPTS", 2)
-    start = time.monotonic()
+    granted, grant = [], socket.socket.settimeout
+
+    def settimeout(self, seconds):
+        granted.append(seconds or 0)
+        grant(self, seconds)
+
+    monkeypatch.setattr(socket.socket, "settimeout", settimeout)
     assert "nothing comes for 1 seconds, after 2 attempts" in reason("http://many.test/cat.png")
-    assert time.monotonic() - start < 5  # not 2 * 10
+    least = 0.001  # that one is waited for
+    assert 1 < sum(granted) <= 2 * (1 + least * len(silent))
 
 
 def test_the_last_address_of_a_name_may_answer(monkeypatch, silent, flaky):
@@ -268,10 +275,9 @@ def test_a_command_that_waits_for_many_pictures_ends_when_it_is_asked_to(tmp_pat
                 assert process.poll() is None
             asked = len(site.asked)
             process.send_signal(number)
-            start = time.monotonic()
             _, said = process.communicate()
             assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
-            assert time.monotonic() - start < 8 and len(site.asked) == asked
+            assert len(site.asked) == asked
             assert f"stopped by {number.name}" in said and "Traceback" not in said
             assert (tmp_path / "a.jsonl").read_text() == ""
 

@@ -11,6 +11,7 @@ import threading
 import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -178,6 +179,12 @@ def test_whatever_goes_wrong_in_a_training_ends_it(client, root, photos, answer)
     assert client.get(f"/v1/lessons/{lesson}").json()["error"]
 
 
+def an_hour_later(monkeypatch):
+    """Let lessons take it for an hour later, and go on from there."""
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + lessons.UNUSED + 1)
+    monkeypatch.setattr(lessons, "time", clock)
+
+
 def test_the_ninth_lesson_is_refused_until_one_is_not_used(client, photos, monkeypatch):
     names = [client.begin_lesson(photos[0]) for _ in range(8)]
     refused = client.post("/v1/lessons")
@@ -185,8 +192,7 @@ def test_the_ninth_lesson_is_refused_until_one_is_not_used(client, photos, monke
     assert "8 lessons are in use" in refused.json()["detail"]
     assert "not used for 60 minutes" in refused.json()["detail"]
     assert state(client, names[0]) == "collecting"
-    monkeypatch.setattr(lessons, "UNUSED", 0.5)
-    time.sleep(0.6)
+    an_hour_later(monkeypatch)
     assert state(client, names[0]) == "collecting"  # which is a use
     assert client.post("/v1/lessons").status_code == 201
     gone = client.get(f"/v1/lessons/{names[1]}")
@@ -195,11 +201,11 @@ def test_the_ninth_lesson_is_refused_until_one_is_not_used(client, photos, monke
 
 
 def test_what_nobody_uses_is_deleted_though_nobody_comes(root, photos, monkeypatch, request):
-    monkeypatch.setattr(lessons, "UNUSED", 0.5)
     monkeypatch.setattr(lessons, "EVERY", 0.1)
     client = request.getfixturevalue("client")
     client.begin_lesson(*photos)
     assert [*root.glob("*/photos/*.jpg")]
+    an_hour_later(monkeypatch)
     wait_until(lambda: not [*root.glob("*/photos/*.jpg")])
 
 

@@ -129,8 +129,10 @@ def test_a_litert_file_answers_the_same(finished, tmp_path):
 
 
 @pytest.mark.parametrize("trained", ["head", "from:conv5"])
-def test_a_training_that_was_stopped_ends_as_one_that_was_not(faces, given, tmp_path, trained):
-    told = SCALED | {"train": trained, "weights": given, "log_every": 1}
+def test_a_training_that_was_stopped_ends_as_one_that_was_not(
+    each_engine, faces, given, tmp_path, trained
+):
+    told = SCALED | {"train": trained, "weights": given, "log_every": 1, "precision": "auto"}
     heard(job(faces, tmp_path / "whole", **told))
     stopped(job(faces, tmp_path / "run", **told), "epoch 2/3  step 2/")
     heard(job(faces, tmp_path / "run", **told))

@@ -1,17 +1,21 @@
 """What may compute the frozen layers, each forced on any machine: a test that takes the fixture
-`each_engine` runs once with each. Another engine is another entry of `ENGINES`."""
+`each_engine` runs once with each. Another engine is another entry of `ENGINES`.
+
+How far its numbers may be off follows from how far it rounds one, here and nowhere else."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 
 from alexnet_tf.system.processor import VARIABLE
 
 # fc6 of BVLC adds up so many products, which no layer exceeds.
 MOST_TERMS = 9216
+DRAWS = 4
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,25 @@ class Engine:
         """
         logits = np.log(probabilities[:, 0] / probabilities[:, 1])
         return self.error(layers) * np.abs(logits).max() / 4
+
+    def answers_error(self, model: keras.Model, inputs: np.ndarray) -> float:
+        """Return how far this engine's answers to `inputs` may be from those of `model`.
+
+        Each number in a kernel of its convolutions is moved up or down, at random, as far as a
+        layer is off. By so much the answers move as rounding moves them: the farthest that any of
+        them is in four draws is three standard deviations or so, and it is taken twice.
+        """
+        exact, random = model.predict_on_batch(inputs), np.random.default_rng(0)
+        moved, farthest = keras.models.clone_model(model), 0.0
+        for _ in range(DRAWS):
+            for layer, known in zip(moved.layers, model.layers):
+                far = self.error(1) if layer.name.startswith("conv") else 0.0
+                signs = (random.choice([-1, 1], each.shape) for each in known.weights)
+                layer.set_weights(
+                    [each * (1 + far * sign) for each, sign in zip(known.get_weights(), signs)]
+                )
+            farthest = max(farthest, np.abs(moved.predict_on_batch(inputs) - exact).max())
+        return 2 * farthest
 
 
 # Of p bits of a significand, rounded to the nearest: 2^-p.

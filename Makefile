@@ -7,7 +7,7 @@ GPU    ?= $(if $(wildcard $(VENV)/setup-done-gpu*),1)
 LOCKED ?= $(if $(wildcard $(VENV)/setup-done*-locked),1)
 BIN    := $(VENV)/bin
 comma  := ,
-EXTRAS := dev,litert,onnx,heic,parquet,ray,report,serve$(if $(GPU),$(comma)gpu)
+EXTRAS := dev,litert,openvino,onnx,heic,parquet,ray,report,serve$(if $(GPU),$(comma)gpu)
 LIMITS := $(if $(OLDEST),constraints-oldest.txt,$(if $(LOCKED),constraints.txt))
 SETUP  := $(VENV)/setup-done$(if $(GPU),-gpu)$(if $(LOCKED),-locked)
 

@@ -19,7 +19,6 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from alexnet_tf.data.images import load_batches
-from alexnet_tf.system.processor import native_precision
 from alexnet_tf.variants import get_variant
 from alexnet_tf.weights import Weights
 from alexnet_tf.weights.loading import open_weights
@@ -127,8 +126,7 @@ def channels_last_is_faster(place: Place) -> bool:
 
 
 def _row() -> Row:
-    precisions = dict.fromkeys((native_precision(), "float32"))
-    names = [*(f"ours, {precision}" for precision in precisions), "Keras"]
+    names = ["ours, bfloat16", "ours, float32", "Keras"]
     if find_spec("torch"):
         names += ["PyTorch", "PyTorch, channels last"]
     # With bfloat16 and without.

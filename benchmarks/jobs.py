@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 
 from alexnet_tf.runs.history import read_history
 from alexnet_tf.runs.run import Run
-from alexnet_tf.system.processor import native_precision
 from alexnet_tf.system.text import markdown
 from benchmarks.convolutions import channels_last_is_faster
 from benchmarks.material import train, write_photos
@@ -77,9 +76,7 @@ def _rows() -> tuple[Row, Row]:
     }
     if find_spec("torch"):
         sides["PyTorch"] = partial(_usual, library="pytorch")
-    slower = {}
-    if native_precision() != "float32":
-        slower["ours, float32"] = lambda place: _ours(place, "--precision", "float32")
+    slower = {"ours, float32": lambda place: _ours(place, "--precision", "float32")}
     return (
         _row(1200, sides | slower, {"Keras": "2.5×", "PyTorch": "3×"}),
         _row(6000, sides, {"Keras": "5×", "PyTorch": "6×"}),

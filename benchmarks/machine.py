@@ -7,18 +7,19 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from alexnet_tf.system.processor import BFLOAT16_FLAGS, processor_flags
+from alexnet_tf.reports.doctor import FEATURES
+from alexnet_tf.system.processor import processor_flags
 
-PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "ai-edge-litert", "torch")
+PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "ai-edge-litert", "openvino", "torch")
 
 
 def describe_machine() -> dict[str, str]:
-    """Name processor, cores, instructions for bfloat16, and versions."""
-    flags = ", ".join(sorted(processor_flags() & BFLOAT16_FLAGS)) or "none"
+    """Name processor, cores, the instructions that count, and versions."""
+    flags = processor_flags()
     machine = {
         "processor": _processor(),
         "cores": str(len(os.sched_getaffinity(0))),
-        "bfloat16": flags,
+        "instructions": ", ".join(each for each in FEATURES if each in flags) or "unknown",
         "python": platform.python_version(),
     }
     return machine | {name: _version(name) for name in PACKAGES}

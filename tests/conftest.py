@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from alexnet_tf.data.drawings import draw_faces
-from alexnet_tf.system.processor import VARIABLE, native_precision
+from alexnet_tf.system.processor import VARIABLE
 from benchmarks.material import write_random_convolutions
 from tests.support.browser import browsing, chromium
 from tests.support.engines import ENGINES, Engine
@@ -66,7 +66,7 @@ def pytest_report_header() -> list[str]:
     left_out = "tests that need {} left out"
     material = MATERIAL or f"none (set ALEXNET_TF_MATERIAL), {left_out.format('them')}"
     browser = chromium() or f"none (apt-get install chromium), {left_out.format('it')}"
-    computed = f"{native_precision()} ({VARIABLE}); marked engines: {', '.join(ENGINES)}"
+    computed = f"{os.environ[VARIABLE]} ({VARIABLE}); marked engines: {', '.join(ENGINES)}"
     return [
         f"computed in: {computed}",
         f"real photos and weights: {material}",
@@ -178,7 +178,7 @@ def trained_run(tmp_path_factory) -> Path:
     Its convolutions of a quarter of BVLC's channels, random, are in ``random.npy``. Whoever changes
     it takes a copy.
     """
-    return _trained(tmp_path_factory, native_precision())
+    return _trained(tmp_path_factory, os.environ[VARIABLE])
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """`python -m alexnet_tf features`: what a layer makes of pictures, for other programs."""
 
 import csv
+import os
 import sys
 
 import keras
@@ -15,7 +16,7 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.exports import tables
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.model import mean_of_views
-from alexnet_tf.system.processor import native_precision
+from alexnet_tf.system.processor import VARIABLE
 from tests.support.engines import ENGINES
 from tests.support.runs import THIN, write_run
 from tests.support.verbs import run_verb
@@ -71,7 +72,7 @@ def test_they_are_what_keras_computes(run, photos, tmp_path, layer):
     found, names = read(tmp_path / "a.npy")
     assert names == [str(path) for path in sorted(photos.iterdir())]
     expected = outputs(run, layer, names)
-    error = ENGINES[native_precision()].error(layers=7)
+    error = ENGINES[os.environ[VARIABLE]].error(layers=7)
     np.testing.assert_allclose(found, expected, atol=error * expected.max())
 
 

@@ -248,29 +248,10 @@ print("imported")
         assert result.stdout == "heard\nimported\n", result.stderr
 
 
-@pytest.mark.parametrize(
-    ("flags", "chosen", "precision"),
-    [
-        ({"avx2"}, None, "float32"),
-        ({"avx2", "avx512_bf16"}, None, "bfloat16"),
-        ({"amx_bf16"}, "float32", "float32"),
-        ({"avx2"}, "bfloat16", "bfloat16"),
-    ],
-)
-def test_the_processor_chooses_the_precision_unless_the_user_does(
-    monkeypatch, flags, chosen, precision
-):
-    monkeypatch.setattr(processor, "processor_flags", lambda: flags)
-    monkeypatch.delenv(processor.VARIABLE)
-    if chosen:
-        monkeypatch.setenv(processor.VARIABLE, chosen)
-    assert processor.native_precision() == precision
-
-
 def test_a_precision_that_there_is_not_is_named(typed, faces, monkeypatch):
     monkeypatch.setenv(processor.VARIABLE, "int3")
     message = typed("train_alexnet.py", "--data", faces, "--weights", "none", code=2).stderr
-    assert "ALEXNET_TF_PRECISION=int3: should be float32 or bfloat16" in message
+    assert "ALEXNET_TF_PRECISION=int3: should be float32, bfloat16, int8 or int8-conv2" in message
 
 
 @pytest.mark.parametrize("module", ["argparse", "numpy", "PIL.Image", "alexnet_tf.variants"])

@@ -15,6 +15,7 @@ from alexnet_tf.inference import golden
 from alexnet_tf.model import AlexNet
 from alexnet_tf.reports import doctor
 from alexnet_tf.runs.run import Run
+from alexnet_tf.system.processor import VARIABLE
 from alexnet_tf.variants import FC_LAYERS, VARIANTS
 from tests.support import reference
 from tests.support.caffe import random_weights as draw_weights
@@ -50,12 +51,23 @@ def test_an_installation_is_checked_line_by_line(command):
     result = command("alexnet_tf", "doctor")
     lines = result.stdout.splitlines()
     assert [line.split()[1] for line in lines] == [
-        "versions:", "processor:", "disk:", "network:", "starter:", "weights:",
+        "versions:", "processor:", "engines:", "disk:", "network:", "starter:", "weights:",
     ]  # fmt: skip
     assert lines[-1] == (
         "ok     weights: none in weights/, so the starter's; `python -m alexnet_tf weights` "
         "fetches some"
     )
+
+
+def test_the_engines_are_measured_unless_one_is_chosen(monkeypatch):
+    assert doctor.engines() == "float32, as ALEXNET_TF_PRECISION says"
+    monkeypatch.delenv(VARIABLE)
+    found = doctor.engines()
+    assert found.endswith(" pictures of 115 pixels a second")
+    rates = [each.split()[:2] for each in found.split(", ")]
+    assert {"float32", "int8"} <= {name for name, _ in rates}
+    speeds = [float(rate.replace(",", "")) for _, rate in rates]
+    assert speeds == sorted(speeds, reverse=True)
 
 
 def test_all_is_well_where_there_are_weights(typed, tmp_path, random_weights):

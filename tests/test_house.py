@@ -8,8 +8,8 @@ from tests.support.places import ROOT
 
 PACKAGE = ROOT / "alexnet_tf"
 ASKS = {
-    "runs", "data", "gradcam", "model", "weights", "variants", "exports", "system", "starter",
-    "errors",
+    "runs", "data", "frozen", "gradcam", "model", "weights", "variants", "exports", "system",
+    "starter", "errors",
 }  # fmt: skip
 MAY_IMPORT = {
     "errors": set(),
@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "weights": {"system", "variants", "starter", "errors"},
     "data": {"weights", "variants", "system", "errors"},
     "model": {"weights", "variants", "layers", "errors"},
+    "frozen": {"data", "model", "weights", "variants", "layers", "system", "errors"},
     "gradcam": {"model", "weights", "variants", "layers", "errors"},
     "runs": {"data", "weights", "variants", "starter", "system", "errors"},
     "training": ASKS,

@@ -163,7 +163,7 @@ def test_the_newest_pip_takes_constraints(tmp_path):
     pip = [tmp_path / "env/bin/python", "-m", "pip", "--quiet"]
     subprocess.run([*pip, "install", "--upgrade", "pip"], check=True)
     report = tmp_path / "report.json"
-    extras = "dev,litert,onnx,heic,parquet,ray,report,serve"
+    extras = "dev,litert,openvino,onnx,heic,parquet,ray,report,serve"
     words = ["--dry-run", "--ignore-installed", "--report", report, "--constraint"]
     subprocess.run(
         [*pip, "install", *words, ROOT / "constraints.txt", f"{ROOT}[{extras}]"], check=True
@@ -178,7 +178,7 @@ def test_the_newest_pip_takes_constraints(tmp_path):
 def test_the_oldest_packages_are_the_lower_bounds_of_pyproject():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    names = ("litert", "heic", "parquet", "ray", "report", "serve", "onnx")
+    names = ("litert", "openvino", "heic", "parquet", "ray", "report", "serve", "onnx")
     needs = [*project["dependencies"], *(need for name in names for need in extras[name])]
     lines = (ROOT / "constraints-oldest.txt").read_text().splitlines()
     oldest = [Requirement(line) for line in lines if not line.startswith("#")]

@@ -15,10 +15,9 @@ from alexnet_tf.data.images import ImageError
 from alexnet_tf.errors import UserError
 from alexnet_tf.exports.tables import Table, check_table_path, write_table
 from alexnet_tf.inference.activations import activation_store, compute, list_pictures
-from alexnet_tf.inference.engine import FEATURES, Engine
+from alexnet_tf.inference.engine import FEATURES, Engine, fastest_precision
 from alexnet_tf.system.disk import shortages
 from alexnet_tf.system.log import LOG
-from alexnet_tf.system.processor import native_precision
 
 HELP = "write what a layer makes of each picture: .npy, .npz, .csv or .parquet"
 
@@ -48,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     engine = asking.open_network(options)
     engine.check_layer(options.layer)
     pictures, failed, rejected = list_pictures(options.pictures)
-    store = activation_store(engine, partial, options.layer, "<f4", native_precision())
+    store = activation_store(engine, partial, options.layer, "<f4", fastest_precision())
     if pictures:
         failed += _compute(engine, store.open(), pictures, options.out)
     code = asking.say_left_out(rejected, failed)

@@ -217,21 +217,27 @@ class FeatureStore:
             values = values.reshape(len(slots), math.prod(self.variant.pool5_shape))
         return decode(values) if self._is_coded else values
 
-    def fill(self, pictures: Sequence[Picture], forward: Forward | None = None) -> dict[str, str]:
+    def fill(
+        self,
+        pictures: Sequence[Picture],
+        forward: Forward | None = None,
+        of_pixels: bool = False,
+    ) -> dict[str, str]:
         """Compute what the store lacks of `pictures`; return path → reason of those that cannot be
         read any more, or have other contents now.
 
-        `forward` maps float32 inputs (64, 227, 227, 3) to those of the layer; a store of pictures
-        needs none. Stopped at any moment, the next call goes on with the batch that was under way;
-        asked to stop, this one finishes it first. Raises UserError while another process fills the
-        store and for values that float16 cannot hold, NoRoom when the disk is full.
+        `forward` maps float32 inputs (64, 227, 227, 3), or if `of_pixels` uint8 RGB, to those of
+        the layer, in float32; a store of pictures needs none. Stopped at any moment, the next call
+        goes on with the batch that was under way; asked to stop, this one finishes it first. Raises
+        UserError while another process fills the store and for values that float16 cannot hold,
+        NoRoom when the disk is full.
         """
         failed: dict[str, str] = {}
         with self._writing(), locked(self._own.folder), signals.postponed():
             self._own.map()  # the process that had the lock before may have added to it
             # More than once only for pictures that have a copy: that one may be readable.
             while pictures := [p for p in pictures if p not in self and p.path not in failed]:
-                failed |= self._fill(pictures, forward)
+                failed |= self._fill(pictures, forward, of_pixels)
                 self._own.map()
         return failed
 
@@ -252,15 +258,18 @@ class FeatureStore:
                 " is needed; name another folder with --features, in a training"
             ) from error
 
-    def _fill(self, pictures: Sequence[Picture], forward: Forward | None) -> dict[str, str]:
+    def _fill(
+        self, pictures: Sequence[Picture], forward: Forward | None, of_pixels: bool
+    ) -> dict[str, str]:
         """Compute one copy of each picture; return path → reason of those that cannot be read."""
         paths = {picture.digest: picture.path for picture in pictures}
+        of_pixels = of_pixels or forward is None
         batches = self._own.to_do(paths)
         loaded = load_batches(
             ([paths[digest] for digest in b.values()] for b in batches.values()),
             self.variant,
             self.resize,
-            preprocess=self.layer != "conv1",
+            preprocess=not of_pixels,
             digests={path: digest for digest, path in paths.items()},
         )
         failed = {}
@@ -275,16 +284,18 @@ class FeatureStore:
                     failed[paths[digest]] = result.reason
                 else:
                     (inputs[place],) = result
-            values = self._compute(inputs, forward)
+            values = self._compute(inputs, forward, np.uint8 if of_pixels else np.float32)
             with room_for(self._own.data, self._own.size(left * BATCH)):
                 self._own.write(number, {place: digests[place] for place in inputs}, values)
             signals.check()
         return failed
 
-    def _compute(self, inputs: dict[int, np.ndarray], forward: Forward | None) -> np.ndarray:
+    def _compute(
+        self, inputs: dict[int, np.ndarray], forward: Forward | None, dtype: type[np.generic]
+    ) -> np.ndarray:
         """Compute the values of a batch, (64, views, …), from the `inputs` by place in it."""
         size = self.variant.picture_size
-        batch = np.zeros((BATCH, size, size, 3), np.float32 if forward else np.uint8)
+        batch = np.zeros((BATCH, size, size, 3), dtype)
         for place, picture in inputs.items():
             batch[place] = picture
         if not forward:

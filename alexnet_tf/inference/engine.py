@@ -17,7 +17,7 @@ from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.runs.signature import check_signature
 from alexnet_tf.system.fingerprints import file_fingerprint
-from alexnet_tf.system.processor import native_precision
+from alexnet_tf.system.processor import chosen_precision, trained_precision
 from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.variants import Variant, get_variant
 from alexnet_tf.weights.loading import WeightsFile, find_weights, read_weights_file
@@ -39,6 +39,18 @@ MOST_AS_IT_IS = 250
 def most_at_once(variant: Variant) -> int:
     """Return how many inputs a network of that variant may be asked about at once."""
     return BATCH // (1 + variant.mirrored)
+
+
+def fastest_precision() -> str:
+    """Return the precision in which many pictures are answered here: TensorFlow's fastest, or that
+    which the variable ALEXNET_TF_PRECISION names."""
+    chosen = chosen_precision()
+    if chosen:
+        return trained_precision(chosen)
+    import_tensorflow()
+    from alexnet_tf.frozen.choice import fastest_of_tensorflow
+
+    return fastest_of_tensorflow()
 
 
 class Engine:
@@ -125,7 +137,7 @@ class Engine:
 
     def layer(self, name: str, precision: str | None = None) -> Callable[[np.ndarray], np.ndarray]:
         """Return what computes the outputs of a layer, one of `FEATURES`, as fast as features are:
-        in the `precision` that this processor is fast at, unless named.
+        in the `precision` that is fastest here, unless one is named.
 
         It maps inputs, at most `BATCH`, to float32 (n, units): pool5 flat, and means where the
         network sees several views of a picture. Raises UserError where it has no such layer.
@@ -136,7 +148,7 @@ class Engine:
         from alexnet_tf.model import part
 
         first = part(model, "conv1", FEATURES[name]) if self.classes else model
-        fast = FastModel(first, precision or native_precision(), BATCH)
+        fast = FastModel(first, precision or fastest_precision(), BATCH)
         return lambda inputs: fast.predict_on_batch(inputs).reshape(len(inputs), -1)
 
     def check_layer(self, name: str) -> None:
@@ -236,4 +248,4 @@ class Engine:
         model = self._keras_model  # before the next line, for it imports TensorFlow quietly
         from alexnet_tf.inference.fast import FastModel
 
-        return FastModel(model, native_precision(), most_at_once(self.variant))
+        return FastModel(model, fastest_precision(), most_at_once(self.variant))

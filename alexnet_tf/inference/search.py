@@ -31,10 +31,10 @@ from alexnet_tf.inference.codes import (
     train_encoder,
     write_codes,
 )
-from alexnet_tf.inference.engine import Engine
+from alexnet_tf.inference.engine import Engine, fastest_precision
 from alexnet_tf.system.files import read_json, read_text, write_json, write_text
 from alexnet_tf.system.locks import locked
-from alexnet_tf.system.processor import PRECISIONS, native_precision
+from alexnet_tf.system.processor import PRECISIONS
 
 LAYER = "fc7"
 # Pictures compared with one query at a time: 1 MB of fc7, which stays near the processor; and with
@@ -59,10 +59,11 @@ class Index:
         self.directory, self.engine = Path(directory), engine
         self._about, self._list = (self.directory / n for n in ("index.json", "pictures.sha256"))
         about = read_json(self._about) if self._about.is_file() else None
-        self.precision = native_precision()
         if about:
             told = about.get("precision") if isinstance(about, dict) else None
             self.precision = told if told in PRECISIONS else None
+        else:
+            self.precision = fastest_precision()
         self._store = activation_store(engine, self.directory, LAYER, "<f2", self.precision)
         self._open(about, create)
         self._store.open()

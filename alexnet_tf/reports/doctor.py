@@ -28,7 +28,7 @@ from alexnet_tf.runs.pictures import listed_pictures
 from alexnet_tf.runs.remarks import imbalance
 from alexnet_tf.runs.run import STARTER_RUN, Run, starting_weights
 from alexnet_tf.runs.settings import Settings
-from alexnet_tf.system.processor import processor_flags
+from alexnet_tf.system.processor import VARIABLE, chosen_precision, processor_flags
 from alexnet_tf.system.program import command, installing
 from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.variants import get_variant
@@ -136,6 +136,17 @@ def processor() -> str:
         raise UserError("lacks AVX, which TensorFlow's packages need; take another machine")
     used = [feature for feature in FEATURES if feature in flags]
     return ", ".join((platform.machine(), *used))
+
+
+def engines() -> str:
+    """Measure the engines that may compute frozen convolutions, unless one is chosen."""
+    chosen = chosen_precision()
+    if chosen:
+        return f"{chosen}, as {VARIABLE} says"
+    import_tensorflow()
+    from alexnet_tf.frozen.choice import in_words, pictures_a_second
+
+    return in_words(pictures_a_second())
 
 
 def network() -> str:
@@ -289,5 +300,5 @@ def _holds_weights(path: Path) -> bool:
         return True
 
 
-INSTALLATION = (versions, processor, disk, network, starter)
+INSTALLATION = (versions, processor, engines, disk, network, starter)
 RUN = (config, pretrained, pictures, duplicates, balance, checkpoints, model)

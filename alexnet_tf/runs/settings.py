@@ -10,7 +10,7 @@ from alexnet_tf.data.images import RESIZES
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.options import option, reason_against
 from alexnet_tf.system import arguments
-from alexnet_tf.system.processor import PRECISIONS
+from alexnet_tf.system.processor import PRECISIONS, is_int8
 from alexnet_tf.system.program import command
 from alexnet_tf.variants import (
     ACTIVATIONS,
@@ -53,8 +53,8 @@ _data, _network, _optimization, _files = (
 class Settings:
     """All that a training is told. None stands for what the variant says.
 
-    The precision ``auto`` becomes that of the processor of the first start. Names and order are
-    those of config.json.
+    The precision ``auto`` becomes the fastest on the machine of the first start. Names and order
+    are those of config.json.
     """
 
     data: str = _data(
@@ -258,7 +258,10 @@ class Settings:
     )
     precision: str = _optimization(
         "auto",
-        "what all layers but the last compute in; auto: bfloat16 where the processor has it",
+        "what all layers but the last compute in: float32; bfloat16; int8, which is frozen"
+        " convolutions by OpenVINO and all else in float32; or int8-conv2, which is the same from"
+        " conv2 on, where a processor has no int8 for conv1. auto: what is fastest on this machine,"
+        " which is measured",
         choices=("auto", *PRECISIONS),
     )
     threads: int = _optimization(
@@ -392,6 +395,11 @@ class Settings:
             raise UserError(f"--weights {NO_WEIGHTS} has no layers for --head and --head-rate")
         if self.head == RANDOM and self.head_rate:
             raise UserError(f"--head-rate goes with --head {PRETRAINED}, not with {RANDOM}")
+        if is_int8(self.precision) and self.first_computed() == "conv1":
+            raise UserError(
+                f"--precision {self.precision} is of convolutions that are computed once, and with"
+                " --train all, --crop or --color-shift none are; give another one, or auto"
+            )
         self._check_scale()
         if 0 < self.fall < self.epochs and self.schedule == "cosine":
             raise UserError(

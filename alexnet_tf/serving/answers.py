@@ -11,10 +11,9 @@ from PIL import Image
 
 from alexnet_tf.data.decoding import ImageError, InMemory, decoded
 from alexnet_tf.data.images import load_crops, preprocess_input
-from alexnet_tf.inference.engine import FEATURES, Engine
+from alexnet_tf.inference.engine import FEATURES, Engine, fastest_precision
 from alexnet_tf.inference.explain import Explainer
 from alexnet_tf.inference.search import LAYER, Index
-from alexnet_tf.system.processor import native_precision
 
 # JPEG's quality, and pixels of the longer side of a look-alike.
 QUALITY, SIDE = 85, 240
@@ -64,7 +63,7 @@ class LookAlikes:
         from alexnet_tf.inference.fast import FastModel
         from alexnet_tf.model import part
 
-        precision = self.index.precision or native_precision()
+        precision = self.index.precision or fastest_precision()
         return FastModel(part(model, "conv1", FEATURES[LAYER]), precision, 1)
 
 

@@ -1,4 +1,4 @@
-"""How many processors are ours, and what they are fast at."""
+"""How many processors are ours, and what they may compute in."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from pathlib import Path
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.cgroups import processor_quotas
 
-# The variable of the environment that says what native_precision returns, so that another machine's
-# numbers can be had here.
+# The variable of the environment that names the precision to compute in, in place of the fastest.
 VARIABLE = "ALEXNET_TF_PRECISION"
-PRECISIONS = ("float32", "bfloat16")
-# The instructions that multiply bfloat16 numbers, as Linux spells them.
-BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
+# What layers compute in. In int8 are only frozen convolutions, and what is trained is in float32;
+# INT8_FROM_CONV2 leaves conv1 in float32 too, for processors that cannot multiply pixels in int8.
+PRECISIONS = FLOAT32, BFLOAT16, INT8, INT8_FROM_CONV2 = "float32", "bfloat16", "int8", "int8-conv2"
 
 
 @cache
@@ -41,15 +40,23 @@ def processor_flags() -> set[str]:
     return set(next((line for line in lines if line.startswith("flags")), "").split())
 
 
-def native_precision() -> str:
-    """Return what the variable ALEXNET_TF_PRECISION says or, where it is not set, bfloat16 where
-    the processor multiplies it faster than float32, else float32.
+def chosen_precision() -> str | None:
+    """Return what the variable ALEXNET_TF_PRECISION says; None where it is not set.
 
-    Raises UserError when the variable names no precision.
+    Raises UserError when it names no precision.
     """
-    chosen = os.environ.get(VARIABLE)
-    if not chosen:
-        return "bfloat16" if processor_flags() & BFLOAT16_FLAGS else "float32"
-    if chosen not in PRECISIONS:
-        raise UserError(f"{VARIABLE}={chosen}: should be {' or '.join(PRECISIONS)}")
+    chosen = os.environ.get(VARIABLE) or None
+    if chosen not in (None, *PRECISIONS):
+        *others, last = PRECISIONS
+        raise UserError(f"{VARIABLE}={chosen}: should be {', '.join(others)} or {last}")
     return chosen
+
+
+def is_int8(precision: str) -> bool:
+    """Tell whether frozen convolutions are computed in int8."""
+    return precision.startswith(INT8)
+
+
+def trained_precision(precision: str) -> str:
+    """Return what layers compute in that are trained."""
+    return FLOAT32 if is_int8(precision) else precision

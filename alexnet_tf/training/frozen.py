@@ -5,22 +5,39 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from logging import Logger
 from pathlib import Path
-
-import numpy as np
-import tensorflow as tf
 
 from alexnet_tf.data.batches import BATCH as FEATURE_BATCH
 from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.features import FeatureStore
 from alexnet_tf.errors import UserError
+from alexnet_tf.frozen.choice import (
+    fastest_first,
+    fastest_of_tensorflow,
+    in_words,
+    pictures_a_second,
+)
+from alexnet_tf.frozen.layers import Frozen, NotHere, frozen_part
 from alexnet_tf.model import AlexNet, part
 from alexnet_tf.runs.checkpoints import list_checkpoints
+from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system.disk import shortages
+from alexnet_tf.system.log import warn_once
+from alexnet_tf.system.processor import (
+    BFLOAT16,
+    FLOAT32,
+    INT8,
+    chosen_precision,
+    trained_precision,
+)
 from alexnet_tf.system.text import printable
 from alexnet_tf.training.distribution import Workers
 from alexnet_tf.training.job import Job
+
+# What computes the frozen layers of a job, by precision; None where none are computed.
+Layers = Callable[[str], Frozen | None]
 
 
 def with_features(
@@ -32,7 +49,10 @@ def with_features(
     Mostly that is one. Raises UserError when too many pictures were lost, or one that the run was
     started with.
     """
-    workers = workers or Workers.alone()
+    workers, layers = workers or Workers.alone(), cache(partial(frozen_layers, job))
+    if job.settings.precision == "auto":
+        precision = workers.of_chief(lambda: _fastest(job, layers, log))
+        job = replace(job, settings=replace(job.settings, precision=precision))
     training, validation = feature_store(job), validation_store(job)
     parts = {training: job.dataset.train, validation: job.dataset.validation}
     if training.directory == validation.directory:
@@ -43,14 +63,26 @@ def with_features(
         missing = {store: store.missing(own[store]) for store in own}
         for shortage in shortages(_needs(job, missing)):
             log.warning(shortage)
-        return {k: v for store in own for k, v in fill(job, store, own[store], log).items()}
+        if validation.missing(workers.own(job.dataset.test)):  # which are computed at the end
+            layers(job.settings.precision)
+        found = (fill(job, store, own[store], log, layers) for store in own)
+        return {path: reason for each in found for path, reason in each.items()}
 
     lost = {path: found[path] for found in workers.together(fill_all) for path in found}
     return _without(job, lost), training, validation
 
 
-def fill(job: Job, store: FeatureStore, pictures: Sequence[Picture], log: Logger) -> dict[str, str]:
-    """Fill a store with `pictures`; return path → reason of those no longer readable."""
+def fill(
+    job: Job,
+    store: FeatureStore,
+    pictures: Sequence[Picture],
+    log: Logger,
+    layers: Layers | None = None,
+) -> dict[str, str]:
+    """Fill a store with `pictures`; return path → reason of those no longer readable.
+
+    What computes the layers below is built here, if it is not given.
+    """
     what = "pictures" if store.layer == "conv1" else "features"
     # By what they hold: the last bits of a feature depend on the place in its batch, which must
     # not depend on where the pictures are.
@@ -64,7 +96,8 @@ def fill(job: Job, store: FeatureStore, pictures: Sequence[Picture], log: Logger
     each = store.size(FEATURE_BATCH) / FEATURE_BATCH
     log.info(f"{what}: {size / 1e6:,.0f} MB on the disk, {each / 1e3:,.0f} KB a picture")
     start = time.monotonic()
-    lost = store.fill(missing, frozen_layers(job, store.layer))
+    frozen = (layers or partial(frozen_layers, job))(job.settings.precision)
+    lost = store.fill(missing, frozen and frozen.forward, bool(frozen and frozen.of_pixels))
     seconds = time.monotonic() - start
     rate = len(missing) * store.views / seconds
     log.info("%s: made in %.1f s, %.0f views of pictures a second", what, seconds, rate)
@@ -103,12 +136,47 @@ def validation_store(job: Job) -> FeatureStore:
     return FeatureStore.of_pictures(settings.features, variant, settings.resize, side)
 
 
-def frozen_layers(job: Job, layer: str) -> Callable[[np.ndarray], np.ndarray] | None:
-    """Return what maps inputs of the network to inputs of `layer`, float32 both; None for conv1,
-    which has the same.
+def _fastest(job: Job, layers: Layers, log: Logger) -> str:
+    """Return the fastest precision that computes the frozen layers of a job rightly.
 
-    Not compiled as a whole: oneDNN's convolutions are faster than XLA's on a CPU.
+    Where int8 does not, one warning says so.
     """
+    for precision in _fastest_first(job.settings, log):
+        try:
+            layers(precision)
+            return precision
+        except NotHere as error:
+            if precision != INT8:  # which is followed by what asks less of a processor
+                warn_once(str(error))
+    return FLOAT32
+
+
+def _fastest_first(settings: Settings, log: Logger) -> list[str]:
+    """Return the precisions for these settings, the fastest first.
+
+    Not in int8 are convolutions that each epoch computes; where some are trained, and bfloat16 is
+    faster for them than float32, that counts for more than the frozen ones.
+    """
+    chosen = chosen_precision()
+    if chosen:
+        return [chosen]
+    order = fastest_first()
+    log.info("measured: %s", in_words(pictures_a_second()))
+    trained = fastest_of_tensorflow()
+    if settings.first_computed() == "conv1" or (
+        settings.first_trained() < "fc6" and trained == BFLOAT16
+    ):
+        return [trained]
+    return order
+
+
+def frozen_layers(job: Job, precision: str) -> Frozen | None:
+    """Return what computes the inputs of the lowest layer that is not frozen; None for conv1, which
+    has the network's own.
+
+    Raises NotHere for int8 where that is not installed, or wrong.
+    """
+    layer = job.settings.first_computed()
     if layer == "conv1":
         return None
     weights = {name: pair for name, pair in job.weights.items() if name < max(layer, "fc6")}
@@ -116,11 +184,10 @@ def frozen_layers(job: Job, layer: str) -> Callable[[np.ndarray], np.ndarray] | 
         replace(job.variant, mirrored=False),
         weights=weights,
         include_top=layer > "fc6",
-        precision=job.settings.precision,
+        precision=trained_precision(precision),
     )
-    frozen = model if layer == "fc6" else part(model, "conv1", layer)
-    forward = tf.function(lambda inputs: tf.cast(frozen(inputs, training=False), tf.float32))
-    return lambda inputs: forward(inputs).numpy()
+    below = model if layer == "fc6" else part(model, "conv1", layer)
+    return frozen_part(below, job.variant, precision, FEATURE_BATCH)
 
 
 def _needs(job: Job, missing: dict[FeatureStore, list[Picture]]) -> dict[Path, int]:

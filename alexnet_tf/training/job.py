@@ -26,7 +26,7 @@ from alexnet_tf.runs.settings import (
     Settings,
 )
 from alexnet_tf.system.files import read_lines, write_json
-from alexnet_tf.system.processor import native_precision
+from alexnet_tf.system.processor import PRECISIONS
 from alexnet_tf.system.text import printable
 from alexnet_tf.variants import FC_LAYERS, KERAS, Variant, count_parameters
 from alexnet_tf.weights import Weights, fingerprint
@@ -142,8 +142,7 @@ def prepare(settings: Settings, directory: str | Path, typed: Collection[str] | 
     if started:
         new = newcomers(run, dataset, settings.data)
         return replace(job, remarks=(*job.remarks, *_of_newcomers(job, new), *_of_listed(job)))
-    _check_checkpoints(job)
-    return job
+    return _of_checkpoints(job)
 
 
 def _read_config(run: Run) -> dict[str, Any]:
@@ -195,8 +194,6 @@ def _check_all(settings: Settings) -> None:
 
 def _starting(settings: Settings) -> Settings:
     """Return the settings of a new run, with what `auto` and 0 stand for here."""
-    if settings.precision == "auto":
-        settings = replace(settings, precision=native_precision())
     if settings.schedule == "cosine" and settings.fall == 0:
         settings = replace(settings, fall=settings.epochs)
     if settings.units == 0 and Path(settings.weights).is_dir():
@@ -249,16 +246,25 @@ def _check_frozen(settings: Settings, variant: Variant, weights: Weights) -> Non
         )
 
 
-def _check_checkpoints(job: Job) -> None:
-    """Refuse checkpoints beside no config.json, but for those that say that they are this job's."""
+def _of_checkpoints(job: Job) -> Job:
+    """Return the job, in the precision of its checkpoints where that is still open.
+
+    Refuses checkpoints beside no config.json, but for those that say that they are this job's.
+    """
     run = job.run
     paths = list_checkpoints(run.checkpoints_folder)
     if not paths:
-        return run.check_empty()
-    whose = job.expected().identity
+        run.check_empty()
+        return job
+    asked = job.settings.precision
+    jobs = [
+        replace(job, settings=replace(job.settings, precision=each))
+        for each in (PRECISIONS if asked == "auto" else [asked])
+    ]
+    whose = {each.expected().identity: each for each in jobs}
     for path in paths:
         said = read_identity(path)
-        if said != whose:
+        if said not in whose:
             of = (
                 "is of a training with other settings, pictures or weights"
                 if said
@@ -268,6 +274,7 @@ def _check_checkpoints(job: Job) -> None:
                 f"{path}: {of}, and {run.config_path.name}, which would, is gone; put a copy of "
                 "that back, or give another --run to start afresh"
             )
+    return whose[said]
 
 
 def _of_newcomers(job: Job, count: int) -> list[str]:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from alexnet_tf.model import AlexNet, part, place_of, read_layers
 from alexnet_tf.runs.settings import HEAD_RATE, Settings
+from alexnet_tf.system.processor import trained_precision
 from alexnet_tf.training.distribution import Workers
 from alexnet_tf.training.epoch import Result
 from alexnet_tf.training.job import Job
@@ -38,7 +39,7 @@ class Learner:
             replace(job.variant, mirrored=False),
             len(job.dataset.classes),
             job.weights,
-            precision=job.settings.precision,
+            precision=trained_precision(job.settings.precision),
             seed=job.settings.seed,
         )
         self.layers = _layers(self.model, job.settings)

@@ -64,10 +64,14 @@ class Engine:
 
 # Of p bits of a significand, rounded to the nearest: 2^-p.
 FLOAT32, FLOAT16, BFLOAT16 = 2.0**-24, 2.0**-11, 2.0**-8
+# Steps of int8 are as wide for small numbers as for the largest, some three times as large as the
+# usual ones: 3 · 2^-8 / √3, of numbers that are equally likely anywhere in a step.
+INT8 = 3 * 2.0**-8 / 3**0.5
 ENGINES = {
     engine.name: engine
     for engine in (
         Engine("float32", {VARIABLE: "float32"}, FLOAT32),
         Engine("bfloat16", {VARIABLE: "bfloat16"}, BFLOAT16),
+        Engine("int8", {VARIABLE: "int8"}, INT8),
     )
 }

@@ -1,0 +1,102 @@
+"""The frozen layers of a network as one function, by the engine that a precision names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from alexnet_tf.errors import UserError
+from alexnet_tf.frozen.calibration import calibrate
+from alexnet_tf.layers import Windows
+from alexnet_tf.system.processor import INT8, INT8_FROM_CONV2, is_int8
+from alexnet_tf.system.program import installing
+from alexnet_tf.variants import Variant
+
+# How far int8 may be from float32, as a share of what the convolutions give of drawn pictures. It
+# is 0.04 at most where it is right; where products overflow, as conv1's do without VNNI, over 0.2.
+MOST = 0.1
+# The layers that see no maps.
+FLAT = (Windows, keras.layers.Flatten, keras.layers.Dense)
+
+Forward = Callable[[np.ndarray], np.ndarray]
+
+
+class NotHere(UserError):
+    """An engine is not installed here, or does not work: the message says which, and why."""
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """What computes frozen layers: of pictures, uint8 RGB, if `of_pixels`; else of the network's
+    inputs, float32 as `preprocess_input` returns them. It gives float32."""
+
+    forward: Forward
+    of_pixels: bool = False
+
+
+def frozen_part(model: keras.Model, variant: Variant, precision: str, batch: int) -> Frozen:
+    """Return what computes a Keras AlexNet, or its layers from the input on, `batch` pictures at a
+    time: by TensorFlow as they are, or with int8 the convolutions by OpenVINO.
+
+    For int8 the model computes in float32. Raises NotHere where int8 cannot be had here, or is
+    wrong.
+    """
+    if not is_int8(precision):
+        return by_tensorflow(model)
+    layers = [*takewhile(lambda each: not isinstance(each, FLAT), model.layers)]
+    try:
+        largest, pictures, expected = calibrate(model, layers, variant)
+        convolutions = by_openvino(layers, variant, largest, precision, batch)
+        error = _error(convolutions.forward, pictures, expected, batch)
+    except ModuleNotFoundError as missing:
+        raise NotHere(
+            f"{precision} needs {missing.name}, which is not installed: `{installing('openvino')}`"
+        ) from missing
+    except Exception as refusal:  # another library's, of whatever kind
+        raise NotHere(f"OpenVINO does not compute this network here ({refusal})") from refusal
+    if not error <= MOST:  # so written, NaN is caught too
+        other = f"; --precision {INT8_FROM_CONV2} may do" if precision == INT8 else ""
+        raise NotHere(f"in {precision} this network is wrong by {error:.0%} on this machine{other}")
+    if layers[-1] is model.layers[-1]:
+        return convolutions
+    above = by_tensorflow(keras.Model(layers[-1].output, model.output)).forward
+    return Frozen(lambda pixels: above(convolutions.forward(pixels)), of_pixels=True)
+
+
+def by_tensorflow(model: keras.Model) -> Frozen:
+    """Let TensorFlow compute a model, in what its layers compute in."""
+    # Not compiled as a whole: oneDNN's convolutions are faster than XLA's on a CPU.
+    forward = tf.function(lambda inputs: tf.cast(model(inputs, training=False), tf.float32))
+    return Frozen(lambda inputs: forward(inputs).numpy())
+
+
+def by_openvino(
+    layers: Sequence[keras.layers.Layer],
+    variant: Variant,
+    largest: Mapping[str, float],
+    precision: str,
+    batch: int,
+) -> Frozen:
+    """Let OpenVINO compute convolutional layers in int8; its errors are of any kind."""
+    from alexnet_tf.frozen.int8 import int8_convolutions
+
+    forward = int8_convolutions(layers, variant, largest, precision == INT8, batch)
+    return Frozen(forward, of_pixels=True)
+
+
+def _error(forward: Forward, pictures: np.ndarray, expected: np.ndarray, batch: int) -> float:
+    """Return how far the outputs for `pictures` are from those expected, as a share of these."""
+    padded = np.zeros((batch, *pictures.shape[1:]), np.uint8)
+    count = min(batch, len(pictures))
+    padded[:count] = pictures[:count]
+    # Mirror images, where the layers add them, stand behind all pictures.
+    views = len(expected) // len(pictures)
+    expected, found = (
+        each.reshape(views, -1, *each.shape[1:])[:, :count] for each in (expected, forward(padded))
+    )
+    return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))

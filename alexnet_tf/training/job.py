@@ -26,7 +26,7 @@ from alexnet_tf.runs.settings import (
     Settings,
 )
 from alexnet_tf.system.files import read_lines, write_json
-from alexnet_tf.system.processor import PRECISIONS
+from alexnet_tf.system.processor import PRECISIONS, chosen_precision
 from alexnet_tf.system.text import printable
 from alexnet_tf.variants import FC_LAYERS, KERAS, Variant, count_parameters
 from alexnet_tf.weights import Weights, fingerprint
@@ -180,6 +180,7 @@ def _check_all(settings: Settings) -> None:
     is_file = weights != NO_WEIGHTS and not Path(weights).is_dir()
     for check in (
         settings.check,
+        chosen_precision,
         lambda: is_file and existing_file(weights),
         lambda: find_source(settings.data),
         lambda: leave_out and next(read_lines(leave_out), None),

@@ -17,10 +17,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from alexnet_tf.api.finished import FinishedRun, load_run
+    from alexnet_tf.api.finished_run import FinishedRun, load_run
     from alexnet_tf.api.train import train
     from alexnet_tf.data.imagenet import decode_predictions
-    from alexnet_tf.data.images import load_image, preprocess_input
+    from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
     from alexnet_tf.errors import RunError, UserError
     from alexnet_tf.model import AlexNet, load_model
 

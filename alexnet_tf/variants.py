@@ -114,7 +114,7 @@ class Variant:
         return self.scaled or self.image_size
 
     @property
-    def looks(self) -> int:
+    def views(self) -> int:
         """How many looks at a picture an answer is the mean of."""
         return self.windows * (1 + self.mirrored)
 

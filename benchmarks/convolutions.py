@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from alexnet_tf.data.images import load_batches
+from alexnet_tf.data.images.preprocessing import load_batches
 from alexnet_tf.variants import get_variant
 from alexnet_tf.weights import Weights
 from alexnet_tf.weights.loading import open_weights

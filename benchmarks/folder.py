@@ -43,7 +43,7 @@ ROW = Row(
 
 
 def main() -> None:
-    from alexnet_tf.data.images import load_image, preprocess_input
+    from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
     from alexnet_tf.model import load_model
     from alexnet_tf.runs.run import Run
 

@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from alexnet_tf.reports.doctor import FEATURES
+from alexnet_tf.evaluation.diagnostics import FEATURES
 from alexnet_tf.system.processor import processor_flags
 
 PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "ai-edge-litert", "openvino", "torch")

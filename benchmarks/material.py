@@ -11,7 +11,7 @@ import numpy as np
 from alexnet_tf.data.dataset import Dataset, Picture, open_dataset, write_lists
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.settings import Settings
-from alexnet_tf.system.files import replacing
+from alexnet_tf.system.files import atomic_write
 from alexnet_tf.system.text import printable
 from alexnet_tf.variants import Variant, get_variant
 from benchmarks.process import Ended, run_python
@@ -71,7 +71,7 @@ def write_random_convolutions(path: Path, variant: str | Variant = "bvlc", seed:
         deviation = np.sqrt(2 / np.prod(shape[:3]))  # He 2015, equation 10
         kernel = random.normal(0, deviation, shape).astype(np.float32)
         layers[name] = [kernel, np.zeros(shape[3], np.float32)]
-    with replacing(path, sum(kernel.nbytes for kernel, _ in layers.values())) as temporary:
+    with atomic_write(path, sum(kernel.nbytes for kernel, _ in layers.values())) as temporary:
         np.save(temporary, np.array(layers, dtype=object))
 
 

@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from alexnet_tf.data.lists import read_list
+from alexnet_tf.data.sources.lists import read_list
 from alexnet_tf.model import load_layers
 from alexnet_tf.variants import VARIANTS, Variant
 from alexnet_tf.weights import Weights

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from alexnet_tf.data.lists import read_list
+from alexnet_tf.data.sources.lists import read_list
 from alexnet_tf.variants import CONV_LAYERS, VARIANTS, Variant
 from alexnet_tf.weights import Weights
 from alexnet_tf.weights.loading import open_weights

@@ -17,8 +17,8 @@ from types import SimpleNamespace
 import numpy as np
 from PIL import Image
 
-from alexnet_tf.inference.activations import list_pictures
-from alexnet_tf.inference.search import Index
+from alexnet_tf.retrieval.activations import list_pictures
+from alexnet_tf.retrieval.search import Index
 from alexnet_tf.system import arguments
 from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.variants import VARIANTS

@@ -32,10 +32,10 @@ MOST_PHOTOS = 200
 
 
 @dataclass
-class Measured:
+class Metrics:
     """Seconds to each answer, and to each refusal, within `seconds` in all."""
 
-    answers: list[float] = field(default_factory=list)
+    predictions: list[float] = field(default_factory=list)
     refusals: list[float] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -72,9 +72,9 @@ def main() -> None:
     print(markdown(lines))
 
 
-async def measure(port: int, photos: list[bytes], clients: int, seconds: float) -> Measured:
+async def measure(port: int, photos: list[bytes], clients: int, seconds: float) -> Metrics:
     """Have so many clients ask for so many seconds."""
-    found, numbers = Measured(), count()
+    found, numbers = Metrics(), count()
     while not await _ask(port, photos[0]):
         await asyncio.sleep(0.1)
     start = time.monotonic()
@@ -83,7 +83,7 @@ async def measure(port: int, photos: list[bytes], clients: int, seconds: float) 
         while time.monotonic() - start < seconds:
             begun = time.monotonic()
             code = await _ask(port, photos[next(numbers) % len(photos)])
-            taken = found.answers if code == 200 else found.refusals
+            taken = found.predictions if code == 200 else found.refusals
             taken.append(time.monotonic() - begun)
             if code != 200:
                 await asyncio.sleep(1)  # as Retry-After says
@@ -114,14 +114,14 @@ async def _ask(port: int, photo: bytes) -> int | None:
     return int(answer[9:12])
 
 
-def _cells(found: Measured) -> tuple[str, ...]:
+def _cells(found: Metrics) -> tuple[str, ...]:
     def at(seconds: list[float], share: float) -> str:
         return f"{1000 * np.quantile(seconds, share):.0f} ms" if seconds else "–"
 
-    rate, refused = len(found.answers) / found.seconds, len(found.refusals)
+    rate, refused = len(found.predictions) / found.seconds, len(found.refusals)
     return (
-        f"{rate:.1f}", at(found.answers, 0.5), at(found.answers, 0.99),
-        f"{refused / max(1, refused + len(found.answers)):.0%}", at(found.refusals, 0.99),
+        f"{rate:.1f}", at(found.predictions, 0.5), at(found.predictions, 0.99),
+        f"{refused / max(1, refused + len(found.predictions)):.0%}", at(found.refusals, 0.99),
     )  # fmt: skip
 
 

@@ -11,10 +11,10 @@ from pyarrow import parquet
 
 from alexnet_tf.commands import features
 from alexnet_tf.data.drawings import draw_faces
-from alexnet_tf.data.images import load_image, preprocess_input
+from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
 from alexnet_tf.errors import UserError
-from alexnet_tf.exports import tables
 from alexnet_tf.inference.engine import Engine
+from alexnet_tf.inference.output import tables
 from alexnet_tf.model import mean_of_views
 from alexnet_tf.system.processor import VARIABLE
 from tests.support.engines import ENGINES

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from alexnet_tf import load_model
-from alexnet_tf.data.batches import BATCH
-from alexnet_tf.data.images import load_image, preprocess_input
+from alexnet_tf.data.features.batches import BATCH
+from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
 from alexnet_tf.errors import BadFile, UserError
 from alexnet_tf.model import AlexNet, part, read_layers
 from alexnet_tf.runs.history import read_history
@@ -138,13 +138,13 @@ def test_the_model_answers_as_validation_said(asked, tmp_path, kind, layer):
     model = load_model(tmp_path / "run/model.keras")
     kept = part(model, "conv1", layer)(inputs).numpy().astype(np.float16).astype(np.float32)
     scores = np.exp(part(model, layer, "prob")(kept).numpy())
-    answers = scores / scores.sum(axis=1, keepdims=True)
+    predictions = scores / scores.sum(axis=1, keepdims=True)
     labels = [picture.label for picture in pictures]
     (epoch,) = read_history(Run(tmp_path / "run"))
-    assert epoch["val_accuracy"] == np.mean(answers.argmax(axis=1) == labels)
-    right = answers[range(len(labels)), labels]
+    assert epoch["val_accuracy"] == np.mean(predictions.argmax(axis=1) == labels)
+    right = predictions[range(len(labels)), labels]
     assert epoch["val_loss"] == pytest.approx(-np.log(right).mean(), abs=1e-4)
-    np.testing.assert_allclose(model.predict_on_batch(inputs), answers, atol=0.01)
+    np.testing.assert_allclose(model.predict_on_batch(inputs), predictions, atol=0.01)
 
 
 def test_a_pretrained_head_begins_with_what_the_file_computes(asked):
@@ -190,14 +190,14 @@ def test_a_random_head_is_what_a_file_of_convolutions_gives(asked, faces, tmp_pa
     given = read_weights(asked().settings.weights)
     write_npz(tmp_path / "conv.npz", {n: given[n] for n in given if n.startswith("conv")})
     alone = asked("alone", weights=str(tmp_path / "conv.npz"), epochs=1)
-    (line,) = [remark for remark in alone.remarks if "random" in remark]
+    (line,) = [warning for warning in alone.warnings if "random" in warning]
     assert line.startswith("fc6 and fc7 start at random, for ") and "conv.npz has none" in line
     assert alone.settings.head is None
     train(alone)
     train(asked("random", head="random", epochs=1))
     assert weights_of(tmp_path / "alone") == weights_of(tmp_path / "random")
     again = asked("random", epochs=1)
-    assert again.settings.head == "random" and not [r for r in again.remarks if "random" in r]
+    assert again.settings.head == "random" and not [r for r in again.warnings if "random" in r]
     with pytest.raises(UserError, match="head was 'random', now 'pretrained'"):
         asked("random", head="pretrained")
 
@@ -209,7 +209,7 @@ def test_fc6_alone_is_kept_frozen_and_fc7_begins_at_random(asked, tmp_path):
     write_npz(path, {name: given[name] for name in given if name <= "fc6"})
     told = asked("six", weights=str(path), train="from:fc7")
     assert [*told.weights] == [name for name in given if name <= "fc6"]
-    assert any(remark.startswith("fc7 starts at random") for remark in told.remarks)
+    assert any(warning.startswith("fc7 starts at random") for warning in told.warnings)
     with pytest.raises(UserError, match=r"fc7 would stay random.*or weights that have fc7"):
         asked("none", weights=str(path), train="from:fc8")
 

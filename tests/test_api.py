@@ -79,8 +79,8 @@ def test_a_picture_may_be_a_path_bytes_an_image_or_an_array(run, cat):
     """A JPEG that is decoded at its full size by Pillow, and not smaller, may be a grey apart."""
     image = Image.open(cat)
     kinds = [str(cat), cat.read_bytes(), memoryview(cat.read_bytes()), image, np.asarray(image)]
-    answers = [run.predict(kind) for kind in kinds] + run.predict(kinds)
-    for answer in answers:
+    predictions = [run.predict(kind) for kind in kinds] + run.predict(kinds)
+    for answer in predictions:
         assert answer.probability == pytest.approx(run.predict(cat).probability, abs=0.01)
 
 
@@ -246,9 +246,9 @@ def test_it_trains_and_answers_off_the_main_thread(run, tmp_path, faces, cat):
 
 def test_other_probabilities_than_imagenets_are_said_where_to_ask(run):
     model = alexnet_tf.load_model(Run(run.directory).model_path)
-    answers = model.predict(np.zeros((1, *model.input_shape[1:]), np.float32), verbose=0)
+    predictions = model.predict(np.zeros((1, *model.input_shape[1:]), np.float32), verbose=0)
     with pytest.raises(ValueError, match=r"\(1, 2\).*alexnet_tf\.load_run\(DIRECTORY\)\.predict"):
-        alexnet_tf.decode_predictions(answers)
+        alexnet_tf.decode_predictions(predictions)
 
 
 def test_help_names_every_setting_with_its_default():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from alexnet_tf.data.archive import Limits, check_size, harm, unpack
+from alexnet_tf.data.sources.zip_archives import Limits, check_size, harm, unpack
 from alexnet_tf.errors import UserError
 from tests.support.memory import peak_of
 

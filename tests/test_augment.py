@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from alexnet_tf.data.augment import Augmentation, color_components
+from alexnet_tf.data.images.augment import Augmentation, color_components
 
 SIDE, SIZE = 16, 11
 

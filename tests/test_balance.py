@@ -7,7 +7,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from alexnet_tf.data.dataset import Dataset, Picture
 from alexnet_tf.runs.history import best_epoch
-from alexnet_tf.runs.remarks import remarks
+from alexnet_tf.runs.warnings import warnings
 from alexnet_tf.training.epoch import measured
 from alexnet_tf.training.learner import balanced
 from tests.support.small import epochs
@@ -23,7 +23,7 @@ def dataset(train, validation):
 
 
 def test_ninety_cats_and_six_dogs():
-    unequal, few = remarks(dataset((90, 6), (9, 1)))
+    unequal, few = warnings(dataset((90, 6), (9, 1)))
     assert unequal.startswith("'cat' has 90 pictures to train with and 'dog' 6, so that few of")
     assert unequal.endswith("; --balance makes each of them count for more")
     assert few == (
@@ -33,7 +33,7 @@ def test_ninety_cats_and_six_dogs():
 
 
 def test_enough_of_both_are_not_remarked_on():
-    assert remarks(dataset((2000, 500), (300, 100))) == []
+    assert warnings(dataset((2000, 500), (300, 100))) == []
 
 
 def test_the_weights_are_those_of_scikit_learn():
@@ -44,14 +44,14 @@ def test_the_weights_are_those_of_scikit_learn():
 
 def test_the_balanced_accuracy_is_that_of_scikit_learn():
     random = np.random.default_rng(0)
-    labels, answers = np.repeat([0, 1, 2], [90, 6, 30]), random.integers(0, 3, 126)
+    labels, predictions = np.repeat([0, 1, 2], [90, 6, 30]), random.integers(0, 3, 126)
     losses = random.random(126)
-    each = (losses, answers == labels, random.random((126, 3)))
+    each = (losses, predictions == labels, random.random((126, 3)))
     batches = zip(*(np.split(values, [50, 100]) for values in each))
     found = measured(batches, labels)
-    assert found.balanced_accuracy == pytest.approx(balanced_accuracy_score(labels, answers))
+    assert found.balanced_accuracy == pytest.approx(balanced_accuracy_score(labels, predictions))
     assert found.loss == pytest.approx(losses.mean())
-    assert found.accuracy == pytest.approx((answers == labels).mean())
+    assert found.accuracy == pytest.approx((predictions == labels).mean())
 
 
 def test_the_best_epoch_by_the_balanced_accuracy():

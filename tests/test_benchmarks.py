@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alexnet_tf.data.lists import read_list
+from alexnet_tf.data.sources.lists import read_list
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.model import AlexNet
 from alexnet_tf.variants import get_variant

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from alexnet_tf.data.bytefloat import decode, encode
+from alexnet_tf.data.features.bytefloat import decode, encode
 
 
 @pytest.mark.parametrize(

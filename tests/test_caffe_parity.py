@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from alexnet_tf.data.images import load_image, preprocess_input
+from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
 from alexnet_tf.model import AlexNet, load_layers
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights.loading import open_weights

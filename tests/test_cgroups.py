@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from alexnet_tf.data.memory import memory
+from alexnet_tf.data.images.memory import memory
 from alexnet_tf.system import cgroups, processor
 
 

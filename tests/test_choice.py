@@ -32,8 +32,8 @@ def finished(directory, accuracy=0.95, classes=PETS, pictures=180):
 
 def said(run):
     """Who answers must be `run`; the sentences about it."""
-    answering, sentences = answering_run()
-    assert str(answering.directory) == str(run)
+    predictor, sentences = answering_run()
+    assert str(predictor.directory) == str(run)
     return sentences
 
 

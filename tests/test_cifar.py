@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alexnet_tf.data import cifar
 from alexnet_tf.data.dataset import open_dataset
-from alexnet_tf.data.sources import UNPACKED_FOLDER
+from alexnet_tf.data.sources import cifar
+from alexnet_tf.data.sources.open import UNPACKED_FOLDER
 from alexnet_tf.errors import UserError
 from tests.support.places import ROOT
 
@@ -227,7 +227,7 @@ def test_zeros_without_end_take_little_memory(here):
 def test_unpacking_that_was_interrupted_begins_anew(here, monkeypatch):
     archive = write(here / "cifar.tar.gz", batches())
     program = (
-        "import os; from PIL import Image; from alexnet_tf.data.sources import open_source\n"
+        "import os; from PIL import Image; from alexnet_tf.data.sources.open import open_source\n"
         "Image.fromarray = lambda picture: os._exit(9)\n"
         "open_source('cifar.tar.gz')"
     )

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from alexnet_tf.commands import cli
-from alexnet_tf.data.batches import BATCH
 from alexnet_tf.data.dataset import Dataset, Picture, write_lists
 from alexnet_tf.data.drawings import draw_faces
-from alexnet_tf.data.features import FeatureStore
+from alexnet_tf.data.features.batches import BATCH
+from alexnet_tf.data.features.store import FeatureStore
 from alexnet_tf.runs.checkpoints import load_latest, save_checkpoint
 from alexnet_tf.system.disk import NoRoom, shortages
-from alexnet_tf.system.files import replacing
+from alexnet_tf.system.files import atomic_write
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights.loading import read_weights
 
@@ -82,7 +82,7 @@ def write_model(folder, weights):
     import keras
 
     model = keras.Sequential([keras.Input((300,)), keras.layers.Dense(300)])
-    with replacing(folder / "model.keras", 4 * model.count_params()) as temporary:
+    with atomic_write(folder / "model.keras", 4 * model.count_params()) as temporary:
         model.save(temporary)
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alexnet_tf.data.images import preprocess_input
+from alexnet_tf.data.images.preprocessing import preprocess_input
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference import golden
+from alexnet_tf.evaluation import diagnostics as doctor
+from alexnet_tf.evaluation import golden
 from alexnet_tf.model import AlexNet
-from alexnet_tf.reports import doctor
 from alexnet_tf.runs.run import Run
 from alexnet_tf.system.processor import VARIABLE
 from alexnet_tf.variants import FC_LAYERS, VARIANTS

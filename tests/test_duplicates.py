@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from alexnet_tf.data.dataset import Picture
-from alexnet_tf.inference.duplicates import alike, find_duplicates
+from alexnet_tf.evaluation.duplicates import alike, find_duplicates
 
 COPIES = {
     "compressed": lambda picture: picture,

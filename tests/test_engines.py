@@ -11,10 +11,10 @@ import pytest
 
 from alexnet_tf.commands import evaluate, predict
 from alexnet_tf.inference import engine as engines
-from alexnet_tf.inference.activations import list_pictures
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.inference.search import Index
 from alexnet_tf.model import load_model
+from alexnet_tf.retrieval.activations import list_pictures
+from alexnet_tf.retrieval.search import Index
 from alexnet_tf.runs.run import Run
 from alexnet_tf.system.processor import VARIABLE
 from tests.support.pictures import seen_by
@@ -24,8 +24,8 @@ from tests.support.verbs import run_verb
 pytest.importorskip("fastapi")
 from fastapi.testclient import TestClient
 
-from alexnet_tf.serving.answers import LookAlikes
 from alexnet_tf.serving.application import Served, make_app
+from alexnet_tf.serving.explanations import LookAlikes
 from alexnet_tf.serving.networks import Network
 
 
@@ -75,8 +75,8 @@ def test_an_evaluation_counts_what_the_network_says(engine_run, photos, expected
 
     found = np.array(json.loads(capsys.readouterr().out)["confusion"])
     probabilities, tolerance = expected
-    guesses = probabilities.argmax(axis=1).reshape(2, 10)
-    counts = np.array([np.bincount(each, minlength=2) for each in guesses])
+    predicted = probabilities.argmax(axis=1).reshape(2, 10)
+    counts = np.array([np.bincount(each, minlength=2) for each in predicted])
     unsure = (np.abs(probabilities[:, 0] - 0.5) <= tolerance).sum()
     assert np.abs(found - counts)[:, 0].sum() <= unsure < 5
 
@@ -87,7 +87,7 @@ def test_a_server_answers_and_finds_look_alikes(engine_run, photos, expected, tm
     Index(tmp_path / "index", engine, create=True).add(pictures)
     served = Served([Network("faces", engine)], look_alikes=LookAlikes(tmp_path / "index", engine))
     with TestClient(make_app(served)) as client:
-        said = client.post("/v1/predict", files=form(photos[:4])).json()["answers"]
+        said = client.post("/v1/predict", files=form(photos[:4])).json()["predictions"]
         similar = client.post("/v1/similar", files=form(photos[:1])).json()["similar"]
     found = [{each["label"]: each["probability"] for each in one["top"]}["cat"] for one in said]
     probabilities, tolerance = expected

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from alexnet_tf.evaluation.evaluate import Evaluation, evaluate_runs
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.inference.evaluate import Evaluation, evaluate_runs
 from alexnet_tf.reports.evaluation import evaluation_json, evaluation_text
 from alexnet_tf.runs.history import wilson_interval
 from tests.support.runs import write_run
@@ -52,11 +52,11 @@ def test_the_interval_is_wilsons(hits, total, interval):
     assert wilson_interval(hits, total) == pytest.approx(interval, abs=5e-5)
 
 
-def evaluation(classes="ab", labels="aaab", answers=("aabb",), averaged="aabb"):
+def evaluation(classes="ab", labels="aaab", predictions=("aabb",), averaged="aabb"):
     """As if the pictures of these classes had been taken for these."""
     indices = [np.array([classes.index(name) for name in names]) for names in (labels, averaged)]
-    each = np.array([[classes.index(name) for name in names] for names in answers])
-    runs = tuple(f"run{n}" for n in range(len(answers)))
+    each = np.array([[classes.index(name) for name in names] for names in predictions])
+    runs = tuple(f"run{n}" for n in range(len(predictions)))
     return Evaluation(runs, tuple(classes), indices[0], each, indices[1], (0,) * len(runs))
 
 
@@ -88,14 +88,14 @@ def test_the_tables_say_it_to_a_person():
 
 
 def test_a_class_without_pictures_or_answers_has_no_share():
-    result = evaluation("abc", labels="aab", answers=("aac",), averaged="aac")
+    result = evaluation("abc", labels="aab", predictions=("aac",), averaged="aac")
     shares = [(each["precision"], each["recall"]) for each in result.by_class()]
     assert shares == [(1, 1), (None, 0), (0, None)]
     assert "b             1          –    0.0%    0.0%" in evaluation_text(result).splitlines()
 
 
 def test_each_of_several_runs_has_tables_of_its_own():
-    result = evaluation(labels="aaab", answers=("aabb", "bbbb"), averaged="aaab")
+    result = evaluation(labels="aaab", predictions=("aabb", "bbbb"), averaged="aaab")
     _, *tables = evaluation_text(result).split("\n\n")
     titles, rows = (
         [lines[place] for lines in map(str.splitlines, tables)][::2] for place in (0, 2)
@@ -112,7 +112,7 @@ def test_each_of_several_runs_has_tables_of_its_own():
 
 
 def test_the_gain_of_averaging_is_shown():
-    result = evaluation(labels="aaaa", answers=("aabb", "abbb"), averaged="aaab")
+    result = evaluation(labels="aaaa", predictions=("aabb", "abbb"), averaged="aaab")
     assert result.gain() == {"over_best": 0.25, "over_mean": 0.375}
     assert evaluation_text(result).splitlines()[3:5] == [
         "averaged       75.0%  30.1% – 95.4%",

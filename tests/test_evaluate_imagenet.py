@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from alexnet_tf.data.imagenet import imagenet_classes
-from alexnet_tf.data.images import ImageError
+from alexnet_tf.data.images.preprocessing import ImageError
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference.evaluate_imagenet import (
+from alexnet_tf.evaluation.imagenet import (
     ImageNetEvaluation,
     evaluate_imagenet,
     imagenet_pictures,

@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 
 from alexnet_tf.commands import explain
-from alexnet_tf.data.images import ImageError
+from alexnet_tf.data.images.preprocessing import ImageError
+from alexnet_tf.drawing.sheets import filters_mosaic, write_picture
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.inference.explain import Explainer
 from alexnet_tf.model import AlexNet
-from alexnet_tf.reports.sheets import filters_mosaic, write_picture
 from alexnet_tf.variants import VARIANTS
 from tests.support.runs import write_run
 from tests.support.verbs import run_verb

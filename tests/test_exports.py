@@ -16,10 +16,10 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from alexnet_tf.commands import export
-from alexnet_tf.data.images import load_crops, load_image, preprocess_input
+from alexnet_tf.data.images.preprocessing import load_crops, load_image, preprocess_input
 from alexnet_tf.errors import RunError, UserError
-from alexnet_tf.exports.network import Network
-from alexnet_tf.inference import parity
+from alexnet_tf.export import parity
+from alexnet_tf.export.network import ExportedNetwork
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.model import AlexNet
@@ -33,11 +33,11 @@ from tests.support.verbs import run_verb
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("ai_edge_litert")
 
-from alexnet_tf.exports.app import ask_app, write_app  # noqa: E402
-from alexnet_tf.exports.metadata import read_labels  # noqa: E402
-from alexnet_tf.exports.onnx import ask_onnx, write_onnx  # noqa: E402
-from alexnet_tf.exports.resizing import views_of  # noqa: E402
-from alexnet_tf.exports.saved_model import ask_saved_model, write_saved_model  # noqa: E402
+from alexnet_tf.export.app import predict_app, write_app  # noqa: E402
+from alexnet_tf.export.litert_metadata import read_labels  # noqa: E402
+from alexnet_tf.export.onnx import predict_onnx, write_onnx  # noqa: E402
+from alexnet_tf.export.resizing import views_of  # noqa: E402
+from alexnet_tf.export.saved_model import predict_saved_model, write_saved_model  # noqa: E402
 
 # Variant, what is changed of it, way of resizing, crops.
 NETWORKS = {
@@ -52,10 +52,10 @@ NETWORKS = {
     "lenet": ("lenet5", {"activation": "sigmoid", "width": 1}, "squash", 1),
 }
 WAYS = {
-    "onnx": (write_onnx, ask_onnx, parity.pixels),
-    "litert": (write_app, ask_app, parity.pixels),
+    "onnx": (write_onnx, predict_onnx, parity.pixels),
+    "litert": (write_app, predict_app, parity.pixels),
 }
-WAYS["savedmodel"] = (write_saved_model, ask_saved_model, parity.contents)
+WAYS["savedmodel"] = (write_saved_model, predict_saved_model, parity.contents)
 
 
 def network_of(kind):
@@ -63,7 +63,7 @@ def network_of(kind):
     variant = change(get_variant(name), **{"width": 0.05} | changes)
     weights = random_weights(variant, 3, seed=1)
     model = AlexNet(variant, 3, weights)
-    return Network(model, variant, resize, ("cat", "dog", "猫"), crops)
+    return ExportedNetwork(model, variant, resize, ("cat", "dog", "猫"), crops)
 
 
 def told_apart(network, files):
@@ -75,9 +75,9 @@ def told_apart(network, files):
     larger = 2 / logits.std(axis=0)
     fc8.kernel.assign(fc8.kernel * larger)
     fc8.bias.assign((fc8.bias - logits.mean(axis=0)) * larger)
-    answers = network.model.predict_on_batch(inputs)
-    assert np.ptp(answers, axis=0).max() > 0.1
-    return answers.reshape(len(files), network.crops, -1).mean(axis=1)
+    predictions = network.model.predict_on_batch(inputs)
+    assert np.ptp(predictions, axis=0).max() > 0.1
+    return predictions.reshape(len(files), network.crops, -1).mean(axis=1)
 
 
 def scaled_already(network, folder):
@@ -174,18 +174,18 @@ def test_an_export_sees_of_any_picture_what_pillow_makes_of_it(kind, format, tmp
     waves = np.stack([np.kron(wave, np.ones((14, 14)))[:side, :side] for wave in waves.T], axis=2)
     kernel = waves.reshape(side * side * 3, 3)
 
-    def answers(off=(0, 0)):
+    def predictions(off=(0, 0)):
         views = [looked_at(each, *LOOKS[kind], off) for each in files]
         inputs = np.stack(views)[..., ::-1] - (104.007, 116.669, 122.679)
         return inputs.reshape(len(files), LOOKS[kind][1], -1) @ kernel
 
-    expected = answers()
+    expected = predictions()
     larger, middle = 1 / expected.std(axis=(0, 1)), expected.mean(axis=(0, 1))
     inputs = keras.Input((side, side, 3))
     layer = keras.layers.Dense(3)
     model = keras.Model(inputs, keras.layers.Softmax()(layer(keras.layers.Flatten()(inputs))))
     layer.set_weights([kernel * larger, -middle * larger])
-    network = Network(model, variant, LOOKS[kind][0], ("cat", "dog", "猫"), LOOKS[kind][1])
+    network = ExportedNetwork(model, variant, LOOKS[kind][0], ("cat", "dog", "猫"), LOOKS[kind][1])
     write, ask, read = WAYS[format]
     write(tmp_path / "export", network)
     found = ask(tmp_path / "export", read(files))
@@ -195,7 +195,7 @@ def test_an_export_sees_of_any_picture_what_pillow_makes_of_it(kind, format, tmp
 
     np.testing.assert_allclose(found, probabilities(expected), atol=1e-3)
     for off in ((1, 0), (0, 1), (-1, 0), (0, -1)):
-        assert np.abs(found - probabilities(answers(off))).max() > 1e-2
+        assert np.abs(found - probabilities(predictions(off))).max() > 1e-2
 
 
 def test_resizing_is_within_one_grey_level_of_ours(material):
@@ -216,7 +216,7 @@ def run(tmp_path_factory):
     return write_run(tmp_path_factory.mktemp("exported") / "run")
 
 
-def answers(run, files):
+def predictions(run, files):
     return np.stack([each[0] for each in Classifier([Engine.of_run(run)]).probabilities(files)])
 
 
@@ -289,7 +289,7 @@ def test_a_savedmodel_reads_files_as_the_run_does_without_this_package(run, phot
         [sys.executable, "-I", "-c", ALONE, *files], cwd=tmp_path, capture_output=True, text=True
     )
     assert result.stdout == "[b'cat', b'dog']\n", result.stderr
-    difference = np.abs(np.load(tmp_path / "answers.npy") - answers(run, files)).max(axis=1)
+    difference = np.abs(np.load(tmp_path / "answers.npy") - predictions(run, files)).max(axis=1)
     assert dict(zip(kinds, difference)) == dict.fromkeys(kinds, pytest.approx(0, abs=0.005))
 
 
@@ -308,7 +308,7 @@ def test_a_savedmodel_refuses_what_it_cannot_read(run, photos, tmp_path):
         ("packed.bmp", "a BMP that is packed"), ("blue.bmp", "a BMP that is packed"),
     ):  # fmt: skip
         with pytest.raises(tf.errors.InvalidArgumentError, match=message):
-            ask_saved_model(tmp_path / "pets", [(tmp_path / name).read_bytes()])
+            predict_saved_model(tmp_path / "pets", [(tmp_path / name).read_bytes()])
 
 
 def test_an_export_is_compared_by_pictures_that_its_graph_reads(run, photos, tmp_path):
@@ -351,7 +351,7 @@ def test_an_app_finds_labels_and_a_size_in_the_litert_file(run, photos, tmp_path
     assert pixels["shape"].tolist() == [1, 32, 32, 3] and pixels["dtype"] == np.uint8
     two = np.stack(parity.pixels([photos[0], photos[0]]))
     found = network.get_signature_runner()(pixels=two)["probabilities"]
-    np.testing.assert_allclose(found, answers(run, [photos[0]] * 2), atol=0.002)
+    np.testing.assert_allclose(found, predictions(run, [photos[0]] * 2), atol=0.002)
 
 
 def test_onnx_has_its_labels_and_takes_any_number(run, photos, tmp_path):
@@ -364,7 +364,7 @@ def test_onnx_has_its_labels_and_takes_any_number(run, photos, tmp_path):
     assert json.loads(session.get_modelmeta().custom_metadata_map["labels"]) == ["cat", "dog"]
     three = np.stack(parity.pixels([photos[0]] * 3))
     (found,) = session.run(["probabilities"], {"pixels": three})
-    np.testing.assert_allclose(found, answers(run, [photos[0]] * 3), atol=0.002)
+    np.testing.assert_allclose(found, predictions(run, [photos[0]] * 3), atol=0.002)
 
 
 @pytest.mark.parametrize("format", ["keras", "savedmodel", "litert", "onnx"])
@@ -390,9 +390,9 @@ def test_an_export_that_answers_otherwise_is_not_there(run, tmp_path, monkeypatc
     def otherwise(model, *rest):
         bias = model.get_layer("fc8").bias
         bias.assign_add([1.0, 0.0])
-        return Network(model, *rest)
+        return ExportedNetwork(model, *rest)
 
-    monkeypatch.setattr(export, "Network", otherwise)
+    monkeypatch.setattr(export, "ExportedNetwork", otherwise)
     for format in ("savedmodel", "onnx"):
         with pytest.raises(RunError, match="answers otherwise than the run"):
             run_verb(export, run.directory, "--format", format, "--out", tmp_path / "pets")

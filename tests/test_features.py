@@ -5,11 +5,11 @@ import shutil
 import numpy as np
 import pytest
 
-from alexnet_tf.data import features
-from alexnet_tf.data.batches import BATCH
 from alexnet_tf.data.dataset import Picture, open_dataset
-from alexnet_tf.data.features import FeatureStore
-from alexnet_tf.data.images import load_image, preprocess_input
+from alexnet_tf.data.features import store as features
+from alexnet_tf.data.features.batches import BATCH
+from alexnet_tf.data.features.store import FeatureStore
+from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights.loading import read_weights
@@ -51,7 +51,7 @@ def open_store(tmp_path, random_weights):
 
 def everything(store, pictures):
     slots = store.slots(pictures)
-    return np.stack([store.read(slots, view) for view in range(store.views)])
+    return np.stack([store.read(slots, view) for view in range(store.flips)])
 
 
 def test_a_picture_and_its_mirror_image_are_stored(open_store, pictures):
@@ -127,7 +127,7 @@ def test_a_store_of_pictures_mirrors_those_that_are_asked_for(tmp_path, pictures
 def test_a_layer_has_one_view_unless_mirror_images_are_asked_for(tmp_path, random_weights):
     weights = read_weights(random_weights)
     store = FeatureStore.of_layer(tmp_path, VARIANTS["bvlc"], "short", weights)
-    assert (store.views, store.shape, store.dtype) == (1, (9216,), np.float16)
+    assert (store.flips, store.shape, store.dtype) == (1, (9216,), np.float16)
 
 
 def test_an_interrupted_extraction_goes_on_with_the_same_bits(open_store, tmp_path, pictures):

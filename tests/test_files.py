@@ -8,7 +8,7 @@ import pytest
 from alexnet_tf.commands import cli
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.download import download
-from alexnet_tf.system.files import remove_leftovers, replacing, write_text
+from alexnet_tf.system.files import atomic_write, remove_leftovers, write_text
 from alexnet_tf.system.locks import locked
 
 
@@ -57,7 +57,10 @@ def test_a_device_is_not_replaced_even_by_root():
 
 
 def test_what_became_a_link_in_the_meantime_is_not_replaced(tmp_path, precious):
-    with pytest.raises(UserError, match="is a link"), replacing(tmp_path / "file", 3) as temporary:
+    with (
+        pytest.raises(UserError, match="is a link"),
+        atomic_write(tmp_path / "file", 3) as temporary,
+    ):
         temporary.write_text("new")
         (tmp_path / "file").symlink_to(precious)
     assert not list(tmp_path.glob(".*"))
@@ -65,9 +68,9 @@ def test_what_became_a_link_in_the_meantime_is_not_replaced(tmp_path, precious):
 
 def test_processes_of_one_number_as_in_containers_do_not_write_into_each_others_file(tmp_path):
     path = tmp_path / "file"
-    with replacing(path, 0) as first:
+    with atomic_write(path, 0) as first:
         first.write_text("first")
-        with replacing(path, 0) as second:
+        with atomic_write(path, 0) as second:
             second.write_text("second")
         assert path.read_text() == "second" and first.read_text() == "first"
     assert path.read_text() == "first" and not list(tmp_path.glob(".*"))

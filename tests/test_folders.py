@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alexnet_tf.data.archive import unpack
+from alexnet_tf.data.sources.zip_archives import unpack
 from alexnet_tf.errors import UserError
-from alexnet_tf.system.folders import appearing, made_once
+from alexnet_tf.system.folders import atomic_dir, made_once
 from tests import test_cifar
 from tests.support.processes import running
 from tests.tools import unpacking
@@ -139,7 +139,7 @@ def unpack_a_zip(here: Path) -> Path:
 
 
 def export(here: Path) -> Path:
-    with appearing(here / "saved") as folder:
+    with atomic_dir(here / "saved") as folder:
         (folder / "variables").mkdir()
         for name in ("saved_model.pb", "variables/variables.index"):
             (folder / name).write_text("content")
@@ -174,7 +174,7 @@ def test_an_archive_is_whole_or_absent_whoever_of_three_is_killed(here):
 
 
 def make_again(here: Path) -> None:
-    with appearing(here / "made", check=lambda: None) as folder:
+    with atomic_dir(here / "made", check=lambda: None) as folder:
         (folder / "new").touch()
 
 
@@ -212,7 +212,7 @@ with appearing(Path("made"), check=lambda: None) as folder:
     process = start(kill)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    with pytest.raises(OSError, match="full"), appearing(here / "made", check=lambda: None):
+    with pytest.raises(OSError, match="full"), atomic_dir(here / "made", check=lambda: None):
         raise OSError("full")
     assert names(here) == sorted(["made", ["old", "new"][renames - 1]])
     make_again(here)

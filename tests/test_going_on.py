@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alexnet_tf.data.images import load_image, preprocess_input
+from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.model import AlexNet, load_model
 from alexnet_tf.runs.accuracy import read_accuracy
@@ -119,8 +119,8 @@ def test_a_test_set_is_measured_once_at_the_end(faces, tmp_path):
     (line,) = [line for line in lines if line.startswith("accuracy ")]
     model = load_model(tmp_path / "run/model.keras")
     images = np.stack([load_image(picture.path, "lenet5") for picture in test])
-    answers = model.predict_on_batch(preprocess_input(images, "lenet5")).argmax(axis=1)
-    accuracy = np.mean(answers == [picture.label for picture in test])
+    predictions = model.predict_on_batch(preprocess_input(images, "lenet5")).argmax(axis=1)
+    accuracy = np.mean(predictions == [picture.label for picture in test])
     assert line.startswith(f"accuracy {accuracy:.4f} on 13 test pictures (")
     assert re.search(r"; accuracy 0\.\d{4} on 8 validation pictures, which chose the epoch$", line)
     assert (

@@ -10,9 +10,9 @@ from PIL import Image
 
 from alexnet_tf.commands import cli, predict
 from alexnet_tf.data.dataset import open_dataset, write_lists
-from alexnet_tf.data.images import ImageError
+from alexnet_tf.data.images.preprocessing import ImageError
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference.classifier import Answer
+from alexnet_tf.inference.classifier import Prediction
 from alexnet_tf.system.files import read_json, write_json
 from alexnet_tf.system.text import printable
 
@@ -82,13 +82,13 @@ def test_a_terminal_of_ascii_gets_escapes_not_an_error(photos, command, monkeypa
 
 def test_predictions_are_one_line_each_and_json_is_ascii():
     for name in (*ODD, *UNFIT):
-        answer = Answer(name, ((name, 0.75), ("other", 0.25)))
+        answer = Prediction(name, ((name, 0.75), ("other", 0.25)))
         for line in predict.as_lines(answer, False, False):
             file, label, probability = line.split("\t")
             assert_harmless(file, label, probability)
         text = json.dumps(predict.as_json(answer))
         assert text.isascii() and json.loads(text)["label"] == name
-    error = Answer("a", error=ImageError("escape\x1b[2J", "is a broken picture: \x1b]0;x\x07"))
+    error = Prediction("a", error=ImageError("escape\x1b[2J", "is a broken picture: \x1b]0;x\x07"))
     assert_harmless(str(error.error))
 
 

@@ -9,11 +9,11 @@ import zlib
 import pytest
 from PIL import Image
 
-from alexnet_tf.data.contents import MAX_BYTES, MAX_PIXELS
 from alexnet_tf.data.dataset import open_dataset
-from alexnet_tf.data.decoding import decoded
-from alexnet_tf.data.images import ImageError, load_image
-from alexnet_tf.data.kinds import FORMATS
+from alexnet_tf.data.images.contents import MAX_BYTES, MAX_PIXELS
+from alexnet_tf.data.images.decoding import decoded
+from alexnet_tf.data.images.file_types import FORMATS
+from alexnet_tf.data.images.preprocessing import ImageError, load_image
 from tests.support.memory import peak_of
 from tests.support.pictures import skip_without
 

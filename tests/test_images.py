@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 import alexnet_tf
-from alexnet_tf.data.decoding import decoded
-from alexnet_tf.data.images import (
+from alexnet_tf.data.images.decoding import decoded
+from alexnet_tf.data.images.preprocessing import (
     ImageError,
     load_batches,
     load_crops,

@@ -9,7 +9,7 @@ import pytest
 
 from alexnet_tf.data.dataset import Picture, open_dataset
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference.suspects import SURE, find_suspects, unseen_answers
+from alexnet_tf.evaluation.label_errors import SURE, find_label_errors, out_of_fold_predictions
 from alexnet_tf.runs.run import Run
 from tests.support.small import LENET, heard, job
 
@@ -33,27 +33,27 @@ def test_planted_labels_are_suspected_and_what_is_right_is_suggested(classes):
     wrong = {7, 20, 51, 77}
     pictures, vectors = blobs(classes, wrong)
     names = [f"class {number}" for number in range(classes)]
-    suspects = find_suspects(unseen_answers(names, pictures, vectors))
-    assert {int(suspect.picture.digest) for suspect in suspects} == wrong
-    for suspect in suspects:
-        assert suspect.suggested == int(suspect.picture.digest) % classes
-        assert suspect.probability >= SURE
-    order = [suspect.probability for suspect in suspects]
+    label_errors = find_label_errors(out_of_fold_predictions(names, pictures, vectors))
+    assert {int(label_error.picture.digest) for label_error in label_errors} == wrong
+    for label_error in label_errors:
+        assert label_error.suggested == int(label_error.picture.digest) % classes
+        assert label_error.probability >= SURE
+    order = [label_error.probability for label_error in label_errors]
     assert order == sorted(order, reverse=True)
 
 
 def test_a_class_of_two_pictures_is_answered_about_too():
     pictures, vectors = blobs(2, set())
     few = [*pictures[:40], Picture("a", 2, "a"), Picture("b", 2, "b")]
-    answers = unseen_answers(("a", "b", "c", "none"), few, vectors[:42])
-    assert answers.probabilities.shape == (42, 4)
-    assert np.allclose(answers.probabilities.sum(axis=1), 1, atol=1e-5)
+    predictions = out_of_fold_predictions(("a", "b", "c", "none"), few, vectors[:42])
+    assert predictions.probabilities.shape == (42, 4)
+    assert np.allclose(predictions.probabilities.sum(axis=1), 1, atol=1e-5)
 
 
 def test_so_do_a_few_pictures_of_each_class():
     pictures, vectors = blobs(2, set())
-    answers = unseen_answers(("a", "b"), pictures[:6], vectors[:6])
-    assert (answers.guesses == answers.labels).all()
+    predictions = out_of_fold_predictions(("a", "b"), pictures[:6], vectors[:6])
+    assert (predictions.predicted == predictions.labels).all()
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def photos(faces, tmp_path, monkeypatch):
     return shutil.copytree(faces, tmp_path / "photos")
 
 
-def suspects(path, *pictures):
+def label_errors(path, *pictures):
     """Write a list as a report does."""
     lines = [f"{picture},cat,dog,0.9" for picture in pictures]
     path.parent.mkdir(exist_ok=True)
@@ -73,7 +73,7 @@ def suspects(path, *pictures):
 def test_what_is_listed_is_left_out_and_all_others_stay_where_they_are(photos, tmp_path):
     whole = open_dataset("photos")
     gone = {whole.train[3].path, whole.validation[0].path}
-    dataset = open_dataset("photos", leave_out=suspects(tmp_path / "suspects.csv", *gone))
+    dataset = open_dataset("photos", leave_out=label_errors(tmp_path / "suspects.csv", *gone))
     assert dataset.train == tuple(p for p in whole.train if p.path not in gone)
     assert dataset.validation == tuple(p for p in whole.validation if p.path not in gone)
     assert {path for path, _ in dataset.rejected} == gone
@@ -86,7 +86,7 @@ def test_what_is_listed_is_left_out_and_all_others_stay_where_they_are(photos, t
 def test_pictures_that_were_moved_since_are_known_by_what_they_hold(photos, tmp_path):
     digest = open_dataset("photos").train[0].digest
     moved = open_dataset("photos").train[0].path
-    listed = suspects(tmp_path / "run" / "suspects.csv", moved)
+    listed = label_errors(tmp_path / "run" / "suspects.csv", moved)
     (tmp_path / "run/pictures.sha256").write_text(f"{digest}  {moved}\n")
     photos.rename(tmp_path / "elsewhere")
     dataset = open_dataset("elsewhere", leave_out=listed)
@@ -123,7 +123,7 @@ def test_a_list_of_which_nothing_is_found_is_an_error(photos, tmp_path, text):
 
 
 def test_nothing_is_left_out_by_an_empty_list(photos, tmp_path):
-    listed = suspects(tmp_path / "suspects.csv")
+    listed = label_errors(tmp_path / "suspects.csv")
     dataset = open_dataset("photos", leave_out=listed)
     assert dataset.fingerprint() == open_dataset("photos").fingerprint()
     assert dataset.notes[-1].endswith("suspects.csv names no picture: none is left out")
@@ -136,12 +136,12 @@ def test_a_list_that_is_not_there_is_named(photos):
 
 def test_a_run_goes_on_with_its_pictures_and_says_which_are_in_the_list_since(photos, tmp_path):
     first = open_dataset("photos").train[0].path
-    listed = suspects(tmp_path / "suspects.csv", first)
+    listed = label_errors(tmp_path / "suspects.csv", first)
     told = {**LENET, "leave_out": str(listed), "epochs": 1}
     heard(job(photos, tmp_path / "run", **told))
     assert first not in Run(tmp_path / "run").read_digests()
     another = open_dataset("photos").train[1].path
-    suspects(listed, first, another)
+    label_errors(listed, first, another)
     lines = heard(job(photos, tmp_path / "run", **told | {"epochs": 2}))
     (line,) = [line for line in lines if "stay there" in line]
     assert line.startswith("1 of the pictures that") and "give another --run" in line

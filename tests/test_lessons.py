@@ -2,33 +2,33 @@
 
 import pytest
 
-from alexnet_tf.data.decoding import InMemory
+from alexnet_tf.data.images.decoding import InMemory
 from alexnet_tf.errors import UserError
 
 pytest.importorskip("fastapi")
-from alexnet_tf.serving import lessons
-from alexnet_tf.serving.lessons import TRAINING, Lesson, check_classes
+from alexnet_tf.serving import training_sessions as sessions
+from alexnet_tf.serving.training_sessions import TRAINING, TrainingSession, check_classes
 
 
 def test_of_two_thousand_pictures_none_is_one_too_many_and_the_next_is(tmp_path):
-    lesson = Lesson("lesson", tmp_path / "lesson")
+    session = TrainingSession("lesson", tmp_path / "lesson")
     for number in range(1, 2001):
-        assert lesson.add(number % 2, InMemory("a.jpg", b"x")) == number
+        assert session.add(number % 2, InMemory("a.jpg", b"x")) == number
     with pytest.raises(UserError, match="that is enough: 2000 pictures; train with these"):
-        lesson.add(0, InMemory("a.jpg", b"x"))
-    lesson.remove(7)
-    assert lesson.add(0, InMemory("a.jpg", b"x")) == 2001
+        session.add(0, InMemory("a.jpg", b"x"))
+    session.remove(7)
+    assert session.add(0, InMemory("a.jpg", b"x")) == 2001
     assert len(list((tmp_path / "lesson/photos").iterdir())) == 2000
 
 
 def test_pictures_take_so_many_bytes_at_most(tmp_path, monkeypatch):
-    assert lessons.MOST_BYTES == 1 << 30
-    monkeypatch.setattr(lessons, "MOST_BYTES", 10)
-    lesson = Lesson("lesson", tmp_path / "lesson")
-    lesson.add(0, InMemory("a.jpg", bytes(6)))
+    assert sessions.MOST_BYTES == 1 << 30
+    monkeypatch.setattr(sessions, "MOST_BYTES", 10)
+    session = TrainingSession("lesson", tmp_path / "lesson")
+    session.add(0, InMemory("a.jpg", bytes(6)))
     with pytest.raises(UserError, match="that is enough: 1 pictures"):
-        lesson.add(0, InMemory("b.jpg", bytes(5)))
-    lesson.add(0, InMemory("c.jpg", bytes(4)))
+        session.add(0, InMemory("b.jpg", bytes(5)))
+    session.add(0, InMemory("c.jpg", bytes(4)))
 
 
 def test_fifty_classes_of_sixty_letters_are_the_most():
@@ -41,11 +41,11 @@ def test_fifty_classes_of_sixty_letters_are_the_most():
 
 
 def test_of_each_class_two_pictures_are_the_least(tmp_path):
-    lesson = Lesson("lesson", tmp_path / "lesson")
+    session = TrainingSession("lesson", tmp_path / "lesson")
     for label in (0, 0, 1):
-        lesson.add(label, InMemory("a.jpg", b"x"))
+        session.add(label, InMemory("a.jpg", b"x"))
     with pytest.raises(UserError, match="'dog' has fewer than 2 pictures"):
-        lesson.begin(["cat", "dog"])
-    lesson.add(1, InMemory("a.jpg", b"x"))
-    lesson.begin(["cat", "dog"])
-    assert lesson.state == TRAINING
+        session.begin(["cat", "dog"])
+    session.add(1, InMemory("a.jpg", b"x"))
+    session.begin(["cat", "dog"])
+    assert session.state == TRAINING

@@ -14,10 +14,10 @@ from flatbuffers import Builder
 
 import alexnet_tf
 from alexnet_tf.errors import UserError
-from alexnet_tf.exports import litert
-from alexnet_tf.exports.litert import MARK_BYTES, LiteModel
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
+from alexnet_tf.inference.litert import run as litert
+from alexnet_tf.inference.litert.run import MARK_BYTES, LiteModel
 from alexnet_tf.runs.run import Run
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights.loading import read_weights
@@ -80,7 +80,7 @@ def test_an_answer_imports_no_tensorflow(trained_run, faces, tmp_path):
     assert (result.stdout, result.stderr) == (f"{answer_of(trained_run, picture)}\n", "")
 
 
-def answers(run, pictures):
+def predictions(run, pictures):
     classifier = Classifier([Engine.of_run(Run(run))])
     return [answer.top for answer in classifier.classify(pictures, top=2)]
 
@@ -95,9 +95,9 @@ def assert_same(first, second):
 
 
 def test_without_the_package_tensorflow_answers(trained_run, pictures, monkeypatch):
-    expected = answers(trained_run, pictures)
+    expected = predictions(trained_run, pictures)
     monkeypatch.setattr(litert, "find_spec", lambda name: None)
-    assert_same(answers(trained_run, pictures), expected)
+    assert_same(predictions(trained_run, pictures), expected)
 
 
 @pytest.fixture(scope="module")

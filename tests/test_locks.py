@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from alexnet_tf.data.features import FeatureStore
+from alexnet_tf.data.features.store import FeatureStore
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.locks import locked
 from alexnet_tf.variants import VARIANTS

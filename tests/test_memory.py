@@ -5,7 +5,7 @@ from threading import Thread
 
 import pytest
 
-from alexnet_tf.data import memory
+from alexnet_tf.data.images import memory
 
 
 @pytest.fixture

@@ -65,7 +65,9 @@ def test_the_pictures_were_renamed_and_sorted_into_other_folders(here):
 def test_the_same_place_in_other_words(here, written):
     before, found = prepared("photos"), prepared(written.format(here=here))
     assert found.dataset == before.dataset and not found.relisted
-    assert [remark.split(" ")[:3] for remark in found.remarks] == [["8", "validation", "pictures"]]
+    assert [warning.split(" ")[:3] for warning in found.warnings] == [
+        ["8", "validation", "pictures"]
+    ]
 
 
 def test_the_run_and_the_pictures_on_another_machine(here, monkeypatch):
@@ -109,13 +111,13 @@ def test_new_pictures_are_counted_and_left_out(here, faces):
         with open(f"photos/dog.{number}.jpg", "ab") as file:
             file.write(color)
     (here / "photos/dog.102.jpg").touch()  # no picture
-    (line,) = [r for r in prepared("photos").remarks if "new in photos" in r]
+    (line,) = [r for r in prepared("photos").warnings if "new in photos" in r]
     assert line == (
         "2 pictures are new in photos since run was started, and left out; to train on all, give "
         "another --run (and --weights run to begin where this one ended)"
     )
     shutil.move("photos", "disk2")
-    assert any("2 pictures are new in disk2" in remark for remark in prepared("disk2").remarks)
+    assert any("2 pictures are new in disk2" in warning for warning in prepared("disk2").warnings)
 
 
 def test_weights_that_were_moved(here):

@@ -19,14 +19,14 @@ import tensorflow as tf
 from PIL import Image
 
 from alexnet_tf.__main__ import VERBS
-from alexnet_tf.api import whole
+from alexnet_tf.api import pipeline as whole
 from alexnet_tf.commands import cli, compare, demo, export
 from alexnet_tf.data.drawings import draw_faces
-from alexnet_tf.data.images import ImageError
+from alexnet_tf.data.images.preprocessing import ImageError
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.inference import ray_data
-from alexnet_tf.inference.answering import Answering
-from alexnet_tf.inference.classifier import Answer, Classifier
+from alexnet_tf.inference.batch import BatchPredictor
+from alexnet_tf.inference.classifier import Classifier, Prediction
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.checkpoints import load_checkpoint
 from alexnet_tf.runs.run import Run
@@ -547,10 +547,14 @@ def replace_the_outside(patch, said):
 
     asked, prepare = Classifier.probabilities, whole.prepare
     patch.setattr(Classifier, "probabilities", probabilities)
-    patch.setattr(Answering, "watch", lambda self, folder: [Answer(folder, (("watched", 1.0),))])
+    patch.setattr(
+        BatchPredictor, "watch", lambda self, folder: [Prediction(folder, (("watched", 1.0),))]
+    )
     patch.setattr(ray_data, "check_ray", lambda: None)
     patch.setattr(
-        ray_data, "classify", lambda _, files, *told: (Answer(f, (("ray", 1.0),)) for f in files)
+        ray_data,
+        "classify",
+        lambda _, files, *told: (Prediction(f, (("ray", 1.0),)) for f in files),
     )
     patch.setattr(whole, "prepare", prepared)
     patch.setattr(whole, "import_tensorflow", started)

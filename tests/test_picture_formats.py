@@ -16,9 +16,9 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from alexnet_tf.data.dataset import open_dataset
-from alexnet_tf.data.decoding import MAX_PIXELS, decoded
-from alexnet_tf.data.images import ImageError, load_image
-from alexnet_tf.data.memory import Room
+from alexnet_tf.data.images.decoding import MAX_PIXELS, decoded
+from alexnet_tf.data.images.memory import Room
+from alexnet_tf.data.images.preprocessing import ImageError, load_image
 from tests.support.memory import peak_of
 from tests.support.pictures import classes, skip_without
 from tests.support.places import ROOT
@@ -259,7 +259,7 @@ def test_a_jpeg_is_as_large_as_what_its_decoder_keeps_of_it(tmp_path, monkeypatc
 
 @pytest.mark.parametrize(("limit", "is_read"), [(300 * 260, True), (300 * 260 - 1, False)])
 def test_a_picture_may_have_as_many_pixels_as_the_limit(tmp_path, monkeypatch, limit, is_read):
-    monkeypatch.setattr("alexnet_tf.data.decoding.MAX_PIXELS", limit)
+    monkeypatch.setattr("alexnet_tf.data.images.decoding.MAX_PIXELS", limit)
     two_colors().save(tmp_path / "a.png")
     if is_read:
         return assert_red_then_blue(load_image(tmp_path / "a.png"))
@@ -289,7 +289,7 @@ def test_large_pictures_wait_for_each_other(tmp_path, monkeypatch):
     """Three at once that take half of the room each: never more than two are decoded."""
     Image.new("RGB", (100, 100)).save(tmp_path / "a.webp")
     room = Room(2 * 24 * 100 * 100)
-    monkeypatch.setattr("alexnet_tf.data.decoding.ROOM", room)
+    monkeypatch.setattr("alexnet_tf.data.images.decoding.ROOM", room)
     inside, most, lock, two = [], [], threading.Lock(), threading.Barrier(2)
 
     def look():
@@ -328,7 +328,7 @@ def test_a_picture_takes_room_for_what_its_decoder_needs(
 ):
     asked = []
     watched = SimpleNamespace(lent=lambda size: asked.append(size) or nullcontext())
-    monkeypatch.setattr("alexnet_tf.data.decoding.ROOM", watched)
+    monkeypatch.setattr("alexnet_tf.data.images.decoding.ROOM", watched)
     two_colors(mode).save(tmp_path / name, **options)
     with decoded(tmp_path / name, 100) as (picture, _):
         assert picture.mode == "RGB"
@@ -336,7 +336,7 @@ def test_a_picture_takes_room_for_what_its_decoder_needs(
 
 
 def test_what_is_larger_than_all_the_room_is_decoded_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr("alexnet_tf.data.decoding.ROOM", Room(1))
+    monkeypatch.setattr("alexnet_tf.data.images.decoding.ROOM", Room(1))
     two_colors().save(tmp_path / "a.png")
     assert_red_then_blue(load_image(tmp_path / "a.png"))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-from alexnet_tf.reports.plots import (
+from alexnet_tf.drawing.plots import (
     COLORS,
     VARIABLES,
     draw_curves,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import alexnet_tf
-from alexnet_tf.data.images import ImageError, load_crops, preprocess_input
+from alexnet_tf.data.images.preprocessing import ImageError, load_crops, preprocess_input
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference import engine as engines
 from alexnet_tf.inference.classifier import Classifier
@@ -54,8 +54,8 @@ def test_several_networks_see_each_picture_in_their_own_way(faces):
     for file, probabilities in zip(files[::2], found[::2]):
         first, second = (expected(each, file, 1) for each in both)
         np.testing.assert_allclose(probabilities, [first, second[::-1]], rtol=1e-5)
-    answers = list(Classifier(both).classify(files, top=2))
-    assert dict(answers[0].top)["a"] == pytest.approx(found[0].mean(axis=0)[0])
+    predictions = list(Classifier(both).classify(files, top=2))
+    assert dict(predictions[0].top)["a"] == pytest.approx(found[0].mean(axis=0)[0])
 
 
 def test_two_classes_of_one_name_stay_apart(faces):
@@ -92,13 +92,13 @@ def test_the_fast_model_answers_as_the_model(each_engine, engine_run, faces):
 def test_many_pictures_get_the_same_answers_whoever_gives_them(trained_run, faces, monkeypatch):
     files = [str(path) for path in sorted(faces.iterdir())] + ["missing.jpg"]
     files += files[:10]  # so that the second batch is shorter than the first
-    answers = []
+    predictions = []
     for lite, as_it_is in ((100, 0), (0, 100), (0, 0)):
         monkeypatch.setattr(engines, "MOST_FOR_LITE", lite)
         monkeypatch.setattr(engines, "MOST_AS_IT_IS", as_it_is)
         classifier = Classifier([Engine.of_run(Run(trained_run))])
-        answers.append(list(classifier.classify(files, top=2)))
-    for by_lite, by_keras, fast in zip(*answers, strict=True):
+        predictions.append(list(classifier.classify(files, top=2)))
+    for by_lite, by_keras, fast in zip(*predictions, strict=True):
         for other, tolerance in ((by_keras, 1e-4), (fast, 0.02)):
             assert by_lite.file == other.file and str(by_lite.error) == str(other.error)
             assert dict(by_lite.top) == pytest.approx(dict(other.top), abs=tolerance)

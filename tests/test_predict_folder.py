@@ -15,10 +15,10 @@ from urllib.parse import unquote
 import pytest
 
 from alexnet_tf.commands import cli, predict
-from alexnet_tf.data.lists import listed_contents
+from alexnet_tf.data.sources.lists import listed_contents
+from alexnet_tf.data.sources.selection import Shard, select
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Classifier
-from alexnet_tf.inference.selection import Shard, select
 from alexnet_tf.system.fingerprints import content_digest
 from alexnet_tf.system.text import decoded
 from tests.support.places import ROOT
@@ -209,7 +209,7 @@ def unfit(place):
     return sorted(select(["photos"]).pictures)
 
 
-def answers(path):
+def predictions(path):
     with open(path, encoding="utf-8", newline="") as file:
         return [tuple(row.values()) for row in csv.DictReader(file)]
 
@@ -218,7 +218,7 @@ def test_names_in_a_table_of_answers_are_asked_about_again_and_left_out(unfit, p
     ask("photos", "--out", "answers.csv")
     assert select(["answers.csv"]).pictures == unfit
     ask("answers.csv", "--out", "again.csv")
-    assert answers("again.csv") == answers("answers.csv") and len(unfit) == 12
+    assert predictions("again.csv") == predictions("answers.csv") and len(unfit) == 12
     assert all("\n" not in line for line in (place / "answers.csv").read_text().split("\n"))
     assert {*listed_contents("answers.csv")} == {*map(content_digest, unfit)}
 
@@ -226,7 +226,7 @@ def test_names_in_a_table_of_answers_are_asked_about_again_and_left_out(unfit, p
 def test_sorting_by_a_table_of_answers_puts_each_name_into_its_own_class(unfit, place):
     """Also where it was killed after the answers were written."""
     ask("photos", "--out", "answers.csv")
-    expected = {row[0]: row[1] for row in answers("answers.csv")}
+    expected = {row[0]: row[1] for row in predictions("answers.csv")}
     ask("photos", "--out", "answers.csv", "--sort-into", "sorted", "--by", "move")
     assert not select(["photos"]).pictures and len(expected) == 12
     for name, label in expected.items():

@@ -15,8 +15,8 @@ from PIL import Image
 
 import alexnet_tf.__main__ as program
 from alexnet_tf.commands import cli, data
-from alexnet_tf.data.cifar import CIFAR10
-from alexnet_tf.data.sources import PHOTOS
+from alexnet_tf.data.sources.cifar import CIFAR10
+from alexnet_tf.data.sources.open import PHOTOS
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.run import starting_weights
 from alexnet_tf.runs.settings import Settings

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from alexnet_tf.data import remote
 from alexnet_tf.data.dataset import open_dataset, write_lists
-from alexnet_tf.data.images import ImageError, load_image
+from alexnet_tf.data.images import remote
+from alexnet_tf.data.images.preprocessing import ImageError, load_image
 from alexnet_tf.errors import UserError
 from tests.support.flaky import Flaky, drips, sends
 from tests.support.memory import peak_of
@@ -84,8 +84,8 @@ def test_a_training_gets_every_picture_of_a_server_that_fails_and_stalls(faces, 
 
 def test_what_cannot_be_had_is_left_out_and_named(faces, tmp_path):
     with Flaky(faces) as site:
-        site.answers["/cat.3.jpg"] = sends(b"<html>log in first</html>")
-        site.answers["/dog.4.jpg"] = sends(status=403)
+        site.predictions["/cat.3.jpg"] = sends(b"<html>log in first</html>")
+        site.predictions["/dog.4.jpg"] = sends(status=403)
         lists = listed(faces, site.url, tmp_path / "lists")
         (lists / "part-2.txt").write_text(f"{site.url}/cat.99.jpg cat\n")
         dataset = open_dataset(lists)
@@ -158,7 +158,7 @@ HOSTILE = {
 @pytest.mark.parametrize("harm", HOSTILE)
 def test_a_hostile_server_costs_one_picture(flaky, monkeypatch, harm):
     monkeypatch.setattr(remote, "MOST_SECONDS", 2)
-    flaky.answers["/cat.png"], words = HOSTILE[harm]
+    flaky.predictions["/cat.png"], words = HOSTILE[harm]
     found = []
     assert peak_of(lambda: found.append(reason(f"{flaky.url}/cat.png"))) < 160 << 20  # bytes
     assert words in found[0]
@@ -168,10 +168,10 @@ def test_a_server_that_asks_for_time_gets_it(flaky):
     late = sends(headers={"Retry-After": "1"}, status=429)
 
     def once(handler):
-        del flaky.answers["/cat.png"]
+        del flaky.predictions["/cat.png"]
         late(handler)
 
-    flaky.answers["/cat.png"] = once
+    flaky.predictions["/cat.png"] = once
     start = time.monotonic()
     assert load_image(f"{flaky.url}/cat.png").shape == (227, 227, 3)
     assert time.monotonic() - start > 1
@@ -243,7 +243,9 @@ def test_nobody_is_sent_on_into_a_private_network(monkeypatch, flaky, tmp_path):
     """A server that counts as public names one on loopback."""
     picture(tmp_path / "secret/cat.png")
     with Flaky(tmp_path / "secret") as secret:
-        flaky.answers["/cat.png"] = sends(headers={"Location": f"{secret.url}/cat.png"}, status=302)
+        flaky.predictions["/cat.png"] = sends(
+            headers={"Location": f"{secret.url}/cat.png"}, status=302
+        )
         assert load_image(f"{flaky.url}/cat.png").shape == (227, 227, 3)  # the list may name it
 
         public = "8.8.8.8"

@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference.paired import Paired
-from alexnet_tf.inference.review import review
+from alexnet_tf.evaluation.review import review
+from alexnet_tf.metrics.mcnemar import McNemar
 from alexnet_tf.reports import html
 from alexnet_tf.reports.comparison_report import verdict, write_comparison_report
 from alexnet_tf.reports.run_report import leave_report, write_report
-from alexnet_tf.runs.answers import read_answers, write_answers
+from alexnet_tf.runs.predictions import read_predictions, write_predictions
 from alexnet_tf.runs.run import Run
 from tests.support.runs import write_run
 from tests.support.small import CIFAR, LENET, Listener, job, train
@@ -100,18 +100,18 @@ def test_answers_that_were_kept_are_those_of_the_network(
     """They were given while training, by fc6 and fc7 in its precision; the model is in float32."""
     monkeypatch.chdir(tmp_path)
     run = copied(engine_run, tmp_path)
-    kept = review(run, thoroughly=False).answers
+    kept = review(run, thoroughly=False).predictions
     tolerance = each_engine.probability_error(2, kept.probabilities)
-    for damaged in (b"", run.answers_path.read_bytes()[:-100]):
-        run.answers_path.write_bytes(damaged)
-        anew = review(run, thoroughly=False).answers
+    for damaged in (b"", run.predictions_path.read_bytes()[:-100]):
+        run.predictions_path.write_bytes(damaged)
+        anew = review(run, thoroughly=False).predictions
         assert anew.probabilities is not kept.probabilities
         np.testing.assert_allclose(anew.probabilities, kept.probabilities, rtol=0, atol=tolerance)
-    write_answers(run, np.ones_like(kept.probabilities))
-    assert (review(run, thoroughly=False).answers.probabilities == 1).all()
+    write_predictions(run, np.ones_like(kept.probabilities))
+    assert (review(run, thoroughly=False).predictions.probabilities == 1).all()
     run.model_path.unlink()
     shutil.copy(write_run(run.directory.with_name("other"), NAMES).model_path, run.model_path)
-    assert read_answers(run, *kept.probabilities.shape) is None
+    assert read_predictions(run, *kept.probabilities.shape) is None
 
 
 def test_every_picture_has_its_text_and_nothing_is_fetched(run):
@@ -208,7 +208,7 @@ def test_planted_labels_and_a_planted_copy_are_named(material, tmp_path):
     train(job(tmp_path / "train.txt", tmp_path / "run", **told))
     run = Run(tmp_path / "run")
     parsed = strictly_parsed(write_report(run))
-    with run.suspects_path.open() as file:
+    with run.label_errors_path.open() as file:
         listed = {line["path"]: line for line in csv.DictReader(file)}
     found = {*wrong} & {*listed}
     assert len(found) >= 2 and len(found) >= len(listed) / 2
@@ -226,8 +226,8 @@ def test_a_file_that_is_not_ours_is_not_written_over(typed, run, tmp_path):
     message = typed("alexnet_tf", "report", "run", "--out", "mine.html", code=2).stderr
     assert "mine.html: is no report of this program, and is not written over" in message
     assert (tmp_path / "mine.html").read_text() == "<!DOCTYPE html>\n<html>"
-    run.suspects_path.unlink()
-    run.suspects_path.write_text("my list")
+    run.label_errors_path.unlink()
+    run.label_errors_path.write_text("my list")
     with pytest.raises(UserError, match=r"suspects.csv: is no list of this program"):
         write_report(run)
 
@@ -266,11 +266,11 @@ def test_runs_side_by_side_are_compared_on_the_pictures_that_both_have(odd, tmp_
 @pytest.mark.parametrize(
     ("found", "sentence"),
     [
-        (Paired(0, 0, 0), "no picture was validated with by both"),
-        (Paired(100, 9, 9), "no difference that could not be chance"),
-        (Paired(100, 0, 5), "no difference that could not be chance"),  # p = 1/16
-        (Paired(100, 0, 6), "two is better"),  # p = 1/32
-        (Paired(100, 6, 0), "one is better"),
+        (McNemar(0, 0, 0), "no picture was validated with by both"),
+        (McNemar(100, 9, 9), "no difference that could not be chance"),
+        (McNemar(100, 0, 5), "no difference that could not be chance"),  # p = 1/16
+        (McNemar(100, 0, 6), "two is better"),  # p = 1/32
+        (McNemar(100, 6, 0), "one is better"),
     ],
 )
 def test_one_of_two_runs_is_better_where_that_is_no_chance(found, sentence):
@@ -282,9 +282,11 @@ def test_a_run_of_all_layers_is_asked_from_the_pictures_that_it_kept(settings, f
     train(job(faces, tmp_path / "run", **settings))
     found = review(Run(tmp_path / "run"))
     best = found.history[found.best - 1]["val_accuracy"] if found.best else None
-    assert found.best is None or found.answers.accuracy()["accuracy"] == best
+    assert found.best is None or found.predictions.accuracy()["accuracy"] == best
     assert (found.best is None) == ("average" in settings)
-    assert found.duplicates is not None and found.suspected == len(found.dataset.validation)
+    assert found.duplicates is not None and found.label_errors_among == len(
+        found.dataset.validation
+    )
     page = strictly_parsed(write_report(found.run))
     text = words(page.find(".//section[@id='training']"))
     assert ("mean weights of the last 2 epochs" in text) == ("average" in settings)

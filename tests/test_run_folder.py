@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from alexnet_tf.data.batches import is_feature_store
-from alexnet_tf.data.features import FeatureStore
+from alexnet_tf.data.features.batches import is_feature_store
+from alexnet_tf.data.features.store import FeatureStore
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.run import Run
 from alexnet_tf.training.job import write_config

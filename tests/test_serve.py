@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 
 from alexnet_tf.commands import serve
-from alexnet_tf.data.decoding import ImageError, InMemory, decoded
+from alexnet_tf.data.images.decoding import ImageError, InMemory, decoded
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference.activations import list_pictures
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.inference.search import Index
+from alexnet_tf.retrieval.activations import list_pictures
+from alexnet_tf.retrieval.search import Index
 from alexnet_tf.runs.run import Run
 from tests.support.memory import peak_of
 from tests.support.runs import write_run
@@ -28,10 +28,10 @@ pytest.importorskip("fastapi")
 from fastapi.testclient import TestClient
 
 from alexnet_tf.serving import limits
-from alexnet_tf.serving.answers import LookAlikes
 from alexnet_tf.serving.application import Served, make_app
+from alexnet_tf.serving.explanations import LookAlikes
 from alexnet_tf.serving.limits import Limits
-from alexnet_tf.serving.networks import Network
+from alexnet_tf.serving.networks import ServedNetwork
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def ask(engine):
     opened = []
 
     def ask(**told):
-        told = {"networks": [Network("mine", engine)]} | told
+        told = {"networks": [ServedNetwork("mine", engine)]} | told
         client = TestClient(make_app(Served(**told)), raise_server_exceptions=False)
         opened.append(client.__enter__())
         return client
@@ -77,8 +77,8 @@ def test_a_form_of_pictures_is_answered_as_the_command_line_does(ask, engine, ph
     said = ask().post("/v1/predict", files=form(*photos)).json()
     expected = list(Classifier([engine]).classify([str(photo) for photo in photos], 2))
     assert said["network"] == "mine"
-    assert [answer["file"] for answer in said["answers"]] == [photo.name for photo in photos]
-    for answer, own in zip(said["answers"], expected):
+    assert [answer["file"] for answer in said["predictions"]] == [photo.name for photo in photos]
+    for answer, own in zip(said["predictions"], expected):
         assert (answer["label"], answer["error"]) == (own.top[0][0], None)
         assert answer["probability"] == pytest.approx(own.top[0][1], abs=1e-5)
         assert [each["label"] for each in answer["top"]] == [label for label, _ in own.top]
@@ -88,8 +88,8 @@ def test_base64_in_json_is_answered_as_a_form(ask, photos):
     client = ask()
     texts = [base64.b64encode(photo.read_bytes()).decode() for photo in photos[:2]]
     texts[1] = f"data:image/jpeg;base64,{texts[1]}"
-    by_json = client.post("/v1/predict?top=1", json={"pictures": texts}).json()["answers"]
-    by_form = client.post("/v1/predict?top=1", files=form(*photos[:2])).json()["answers"]
+    by_json = client.post("/v1/predict?top=1", json={"pictures": texts}).json()["predictions"]
+    by_form = client.post("/v1/predict?top=1", files=form(*photos[:2])).json()["predictions"]
     assert [each["top"] for each in by_json] == [each["top"] for each in by_form]
     assert [len(each["top"]) for each in by_json] == [1, 1]
 
@@ -107,10 +107,10 @@ def test_base64_in_json_is_answered_as_a_form(ask, photos):
 def test_base64_is_read_however_it_is_spelled(ask, spell):
     content = noise(20) + b"\xfb\xff\xfe"  # of which base64 has + and /, and is filled up
     client = ask()
-    said = client.post("/v1/predict", json={"pictures": [spell(content)]}).json()["answers"][0]
+    said = client.post("/v1/predict", json={"pictures": [spell(content)]}).json()["predictions"][0]
     expected = client.post("/v1/predict", files={"pictures": ("a.png", content)}).json()
     assert "+" in base64.b64encode(content).decode() and said["error"] is None
-    assert said["top"] == expected["answers"][0]["top"]
+    assert said["top"] == expected["predictions"][0]["top"]
     for broken in ("ab==cd==", "abcde", "ab%d"):
         assert client.post("/v1/predict", json={"pictures": [broken]}).status_code == 422
 
@@ -118,9 +118,9 @@ def test_base64_is_read_however_it_is_spelled(ask, spell):
 def test_a_body_that_is_a_picture_is_answered_as_a_form(ask, photos):
     client, content = ask(), photos[0].read_bytes()
     raw = client.post("/v1/predict", content=content, headers={"content-type": "image/jpeg"})
-    assert raw.json()["answers"][0]["file"] == "picture"
-    by_form = client.post("/v1/predict", files=form(photos[0])).json()["answers"]
-    assert raw.json()["answers"][0]["top"] == by_form[0]["top"]
+    assert raw.json()["predictions"][0]["file"] == "picture"
+    by_form = client.post("/v1/predict", files=form(photos[0])).json()["predictions"]
+    assert raw.json()["predictions"][0]["top"] == by_form[0]["top"]
     empty = client.post("/v1/predict", content=b"", headers={"content-type": "image/png"})
     assert (empty.status_code, "no picture" in empty.text) == (422, True)
 
@@ -132,8 +132,8 @@ def test_a_client_of_tensorflow_serving_needs_no_change(ask, photos, address, na
     texts = [{"b64": base64.b64encode(photo.read_bytes()).decode()} for photo in photos[:2]]
     instances = [{"bytes": text} for text in texts] if named else texts
     said = client.post(address, json={"signature_name": "serving_default", "instances": instances})
-    answers = client.post("/v1/predict", files=form(*photos[:2])).json()["answers"]
-    for found, answer in zip(said.json()["predictions"], answers, strict=True):
+    predictions = client.post("/v1/predict", files=form(*photos[:2])).json()["predictions"]
+    for found, answer in zip(said.json()["predictions"], predictions, strict=True):
         assert found["classes"] == ["cat", "dog"]
         of = dict(zip(found["classes"], found["probabilities"]))
         assert of == {each["label"]: each["probability"] for each in answer["top"]}
@@ -147,19 +147,23 @@ def test_a_client_of_tensorflow_serving_needs_no_change(ask, photos, address, na
 def test_a_body_of_millions_of_values_is_refused_before_they_are_made(ask):
     client = ask()
     body = b'{"pictures": [' + b",".join([b'""'] * 10_000_000) + b"]}"
-    kind, answers = {"content-type": "application/json"}, []
-    used = peak_of(lambda: answers.append(client.post("/v1/predict", content=body, headers=kind)))
-    assert (answers[0].status_code, "values" in answers[0].text) == (413, True)
+    kind, predictions = {"content-type": "application/json"}, []
+    used = peak_of(
+        lambda: predictions.append(client.post("/v1/predict", content=body, headers=kind))
+    )
+    assert (predictions[0].status_code, "values" in predictions[0].text) == (413, True)
     assert used < 8 * len(body)
 
 
 def test_what_is_no_picture_is_said_beside_the_answers_to_others(ask, engine, photos, tmp_path):
     (tmp_path / "text.jpg").write_text("no picture")
     said = ask().post("/v1/predict", files=form(photos[0], tmp_path / "text.jpg", photos[1]))
-    answers = said.json()["answers"]
-    assert answers[1]["error"] == "is text, no picture" and answers[1]["label"] is None
+    predictions = said.json()["predictions"]
+    assert predictions[1]["error"] == "is text, no picture" and predictions[1]["label"] is None
     others = [Classifier([engine]).classify([str(photo)], 1) for photo in photos[:2]]
-    assert [answers[place]["label"] for place in (0, 2)] == [next(each).label for each in others]
+    assert [predictions[place]["label"] for place in (0, 2)] == [
+        next(each).label for each in others
+    ]
 
 
 def answer_of(engine, photo):
@@ -170,12 +174,12 @@ def answer_of(engine, photo):
 
 def answered(said):
     """The same from the first answer over HTTP."""
-    return {each["label"]: each["probability"] for each in said.json()["answers"][0]["top"]}
+    return {each["label"]: each["probability"] for each in said.json()["predictions"][0]["top"]}
 
 
 def test_several_runs_can_be_asked_by_name_and_no_other(ask, engine, photos, tmp_path):
     other = Engine.of_run(write_run(tmp_path / "other", engine.classes))
-    client = ask(networks=[Network("mine", engine), Network("other", other)])
+    client = ask(networks=[ServedNetwork("mine", engine), ServedNetwork("other", other)])
     told = client.get("/v1/networks").json()
     assert [each["name"] for each in told["networks"]] == ["mine", "other"]
     assert told["networks"][0]["classes"] == ["cat", "dog"]
@@ -189,7 +193,7 @@ def test_several_runs_can_be_asked_by_name_and_no_other(ask, engine, photos, tmp
 
 def test_imagenet_is_asked_beside_the_run(ask, photos, tmp_path):
     thousand = Engine.of_run(write_run(tmp_path / "thousand", ("tench", "goldfish", "ray")))
-    client = ask(imagenet=Network("ImageNet", thousand))
+    client = ask(imagenet=ServedNetwork("ImageNet", thousand))
     assert client.get("/v1/networks").json()["imagenet"] == "ImageNet"
     said = client.post("/v1/predict?network=ImageNet", files=form(photos[0]))
     assert answered(said) == answer_of(thousand, photos[0])
@@ -210,8 +214,8 @@ def test_a_large_picture_is_never_written_to_the_disk(ask, engine, tmp_path, mon
 def test_a_name_is_only_said_again(ask, photos):
     name = "../../../etc/passwd\u202e<script>" + "x" * 4000
     said = ask().post("/v1/predict", files={"pictures": (name, photos[0].read_bytes())}).json()
-    assert said["answers"][0]["file"].startswith("passwd\u202e<script>xx")
-    assert len(said["answers"][0]["file"]) == 200
+    assert said["predictions"][0]["file"].startswith("passwd\u202e<script>xx")
+    assert len(said["predictions"][0]["file"]) == 200
 
 
 def test_where_it_looks_is_a_picture(ask, photos):
@@ -268,20 +272,20 @@ def test_more_pixels_than_are_decoded_are_refused(ask):
     content = io.BytesIO()
     Image.new("1", (20_000, 20_000)).save(content, "PNG")
     said = ask().post("/v1/predict", files={"pictures": ("bomb.png", content.getvalue())})
-    assert said.json()["answers"][0]["error"] == "has more than 89,478,485 pixels"
+    assert said.json()["predictions"][0]["error"] == "has more than 89,478,485 pixels"
 
 
 def test_one_address_asks_only_so_often(ask, photos, monkeypatch):
     clock = SimpleNamespace(monotonic=lambda: clock.now, now=0.0)
     monkeypatch.setattr(limits, "time", clock)
     client = ask(limits=Limits(rate=3))
-    answers = [client.post("/v1/predict", files=form(photos[0])) for _ in range(5)]
-    assert [each.status_code for each in answers] == [200, 200, 200, 429, 429]
-    assert answers[3].headers["retry-after"] == "1"
+    predictions = [client.post("/v1/predict", files=form(photos[0])) for _ in range(5)]
+    assert [each.status_code for each in predictions] == [200, 200, 200, 429, 429]
+    assert predictions[3].headers["retry-after"] == "1"
     assert client.get("/healthz").status_code == 200
     clock.now += 0.5  # in which one and a half more are allowed
-    answers = [client.post("/v1/predict", files=form(photos[0])) for _ in range(2)]
-    assert [each.status_code for each in answers] == [200, 429]
+    predictions = [client.post("/v1/predict", files=form(photos[0])) for _ in range(2)]
+    assert [each.status_code for each in predictions] == [200, 429]
 
 
 def test_whoever_comes_when_there_is_too_much_to_do_is_told_at_once(ask, engine, photos):
@@ -295,10 +299,10 @@ def test_whoever_comes_when_there_is_too_much_to_do_is_told_at_once(ask, engine,
             go_on.wait(30)
             return np.full((len(inputs), 2), 0.5, np.float32)
 
-    client = ask(networks=[Network("busy", Busy())], limits=Limits(waiting=2))
-    answers = []
+    client = ask(networks=[ServedNetwork("busy", Busy())], limits=Limits(waiting=2))
+    predictions = []
     first = threading.Thread(
-        target=lambda: answers.append(client.post("/v1/predict", files=form(*photos[:2])))
+        target=lambda: predictions.append(client.post("/v1/predict", files=form(*photos[:2])))
     )
     first.start()
     assert begun.wait(30)
@@ -306,7 +310,7 @@ def test_whoever_comes_when_there_is_too_much_to_do_is_told_at_once(ask, engine,
     go_on.set()
     first.join()
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
-    assert answers[0].status_code == 200
+    assert predictions[0].status_code == 200
     assert client.post("/v1/predict", files=form(photos[0])).status_code == 200
 
 

@@ -18,7 +18,7 @@ from alexnet_tf.runs.run import Run
 pytest.importorskip("fastapi")
 import uvicorn
 
-from alexnet_tf.serving import protocol
+from alexnet_tf.serving import timeouts as protocol
 from tests.support.pictures import answer_of
 from tests.support.processes import wait_until
 from tests.support.serving import form, serving
@@ -34,7 +34,7 @@ def server(trained_run, tmp_path_factory):
 def test_it_answers_to_its_own_name_alone(server, trained_run, faces):
     pictures = [faces / "cat.0.jpg", faces / "dog.0.jpg"]
     said = server.predict(*pictures).json()
-    labels = [answer["label"] for answer in said["answers"]]
+    labels = [answer["label"] for answer in said["predictions"]]
     assert said["network"] == "run"
     assert labels == [answer_of(trained_run, picture) for picture in pictures]
     refused = server.get("/v1/networks", headers={"host": "rebound.example"})
@@ -43,37 +43,37 @@ def test_it_answers_to_its_own_name_alone(server, trained_run, faces):
 
 def test_faces_are_taught_tried_taken_along_and_forgotten(server, tmp_path):
     draw_faces(tmp_path / "faces", per_class=14)
-    lesson = server.post("/v1/lessons").json()["name"]
+    session = server.post("/v1/lessons").json()["name"]
     for label, name in enumerate(("cat", "dog")):
         paths = [tmp_path / f"faces/{name}.{n}.jpg" for n in range(12)]
-        kept = server.post(f"/v1/lessons/{lesson}/pictures?label={label}", files=form(paths))
+        kept = server.post(f"/v1/lessons/{session}/pictures?label={label}", files=form(paths))
         assert [each["error"] for each in kept.json()["pictures"]] == [None] * 12
-    too_few = server.post(f"/v1/lessons/{lesson}/train", json={"classes": ["cat", "dog", "owl"]})
+    too_few = server.post(f"/v1/lessons/{session}/train", json={"classes": ["cat", "dog", "owl"]})
     assert too_few.status_code == 422 and "'owl' has fewer than 2 pictures" in too_few.text
     names = ["<b>cat</b>, a", "狗"]
-    assert server.post(f"/v1/lessons/{lesson}/train", json={"classes": names}).status_code == 202
-    said = wait_for_end(server, lesson)
+    assert server.post(f"/v1/lessons/{session}/train", json={"classes": names}).status_code == 202
+    said = wait_for_end(server, session)
     assert (said["state"], said["error"], said["classes"]) == ("ready", "", names)
     assert [epoch["epoch"] for epoch in said["history"]] == [*range(1, len(said["history"]) + 1)]
 
-    answers = server.predict(
+    predictions = server.predict(
         *(tmp_path / f"faces/{name}.{n}.jpg" for name in ("cat", "dog") for n in (12, 13)),
-        network=lesson,
-    ).json()["answers"]
-    assert sum(each["label"] == names[place // 2] for place, each in enumerate(answers)) >= 3
-    with zipfile.ZipFile(io.BytesIO(server.get(f"/v1/lessons/{lesson}/run.zip").content)) as run:
+        network=session,
+    ).json()["predictions"]
+    assert sum(each["label"] == names[place // 2] for place, each in enumerate(predictions)) >= 3
+    with zipfile.ZipFile(io.BytesIO(server.get(f"/v1/lessons/{session}/run.zip").content)) as run:
         run.extractall(tmp_path)
     assert sorted(Engine.of_run(Run(tmp_path / "run")).classes) == sorted(names)
 
-    assert server.delete(f"/v1/lessons/{lesson}").status_code == 204
-    assert server.get(f"/v1/lessons/{lesson}").status_code == 404
-    assert server.predict(tmp_path / "faces/cat.12.jpg", network=lesson).status_code == 404
+    assert server.delete(f"/v1/lessons/{session}").status_code == 204
+    assert server.get(f"/v1/lessons/{session}").status_code == 404
+    assert server.predict(tmp_path / "faces/cat.12.jpg", network=session).status_code == 404
 
 
 def test_what_cannot_be_taught_is_said(server, tmp_path):
     (tmp_path / "text.jpg").write_text("no picture")
-    lesson = server.post("/v1/lessons").json()["name"]
-    add = f"/v1/lessons/{lesson}/pictures?label=0"
+    session = server.post("/v1/lessons").json()["name"]
+    add = f"/v1/lessons/{session}/pictures?label=0"
     (kept,) = server.post(add, files=form([tmp_path / "text.jpg"])).json()["pictures"]
     assert (kept["number"], kept["error"]) == (None, "is text, no picture")
     for classes, words in (
@@ -83,7 +83,7 @@ def test_what_cannot_be_taught_is_said(server, tmp_path):
         (["one", 2], "the names"),
         ("one", "classes"),
     ):
-        said = server.post(f"/v1/lessons/{lesson}/train", json={"classes": classes})
+        said = server.post(f"/v1/lessons/{session}/train", json={"classes": classes})
         assert said.status_code == 422 and words in said.json()["detail"], said.text
 
 
@@ -109,13 +109,13 @@ def test_asked_to_end_it_finishes_what_it_has(trained_run, faces, tmp_path, numb
     photos = [faces / f"cat.{n}.jpg" for n in range(30)]
     with serving(tmp_path, trained_run, TMPDIR=str(tmp_path)) as server:
         assert list(tmp_path.glob("alexnet_tf-lessons-*"))
-        answers = []
-        asking = threading.Thread(target=lambda: answers.append(server.predict(*photos)))
+        predictions = []
+        asking = threading.Thread(target=lambda: predictions.append(server.predict(*photos)))
         asking.start()
         wait_until(lambda: " 30" in waiting(server))
         server.stop(number)
         asking.join()
-        assert len(answers[0].json()["answers"]) == 30
+        assert len(predictions[0].json()["predictions"]) == 30
         assert server.process.wait() == 143
     assert not list(tmp_path.glob("alexnet_tf-lessons-*"))
 
@@ -190,11 +190,11 @@ def waiting(server) -> str:
     return next(line for line in lines if line.startswith("alexnet_waiting_pictures"))
 
 
-def wait_for_end(server, lesson: str) -> dict:
+def wait_for_end(server, session: str) -> dict:
     said = {}
 
     def is_over() -> bool:
-        said.update(server.get(f"/v1/lessons/{lesson}").json())
+        said.update(server.get(f"/v1/lessons/{session}").json())
         return said["state"] != "training"
 
     wait_until(is_over)

@@ -167,7 +167,7 @@ def test_the_command_of_a_run_says_what_was_typed(parse, line):
 def test_what_a_new_run_refuses_does_not_keep_an_old_one_from_going_on(tmp_path, monkeypatch):
     """It was begun by this very command, before options that nothing reads were refused."""
     trained = []
-    monkeypatch.setattr(train, "train_whole", lambda *told: trained.append(told[1]))
+    monkeypatch.setattr(train, "run_pipeline", lambda *told: trained.append(told[1]))
     words = ("--run", tmp_path, "--fall", "5", "--log", tmp_path / "log")
     monkeypatch.setattr(sys, "argv", ["train_alexnet.py", *map(str, words)])
     with pytest.raises(UserError, match="--fall: is read by --schedule cosine"):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from alexnet_tf.commands import data
-from alexnet_tf.inference.evaluate import evaluate_runs
+from alexnet_tf.evaluation.evaluate import evaluate_runs
 from alexnet_tf.model import load_model
 from alexnet_tf.runs.checkpoints import load_checkpoint
 from alexnet_tf.runs.history import read_history

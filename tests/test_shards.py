@@ -11,13 +11,13 @@ import pytest
 from alexnet_tf.commands import data, predict
 from alexnet_tf.data import shards as shards_module
 from alexnet_tf.data.dataset import open_dataset
-from alexnet_tf.data.images import ImageError, load_image
-from alexnet_tf.data.records import list_records
+from alexnet_tf.data.images.preprocessing import ImageError, load_image
+from alexnet_tf.data.images.records import list_records
 from alexnet_tf.data.shards import _example, write_shards
+from alexnet_tf.data.sources.selection import Shard, select
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.inference.selection import Shard, select
 from alexnet_tf.runs.run import Run
 from tests.support.pictures import classes
 from tests.support.small import LENET, convolutions, job, train, weights_of
@@ -104,10 +104,10 @@ def test_a_training_goes_on_from_them_where_the_folder_is_gone(faces, shards, tm
 def test_a_network_answers_about_a_picture_in_a_shard(shards, faces, trained_run):
     sharded, original = open_dataset(shards), open_dataset(faces)
     ask = Classifier([Engine.of_run(Run(trained_run))]).probabilities
-    answers = [
+    predictions = [
         list(ask([each.path for each in dataset.validation])) for dataset in (sharded, original)
     ]
-    assert all((one == other).all() for one, other in zip(*answers))
+    assert all((one == other).all() for one, other in zip(*predictions))
 
 
 @pytest.mark.parametrize(
@@ -117,13 +117,13 @@ def test_all_pictures_in_a_folder_of_shards_are_answered(
     shards, faces, tmp_path, monkeypatch, capsys, named
 ):
     monkeypatch.chdir(shards.parent)
-    answers = {}
+    predictions = {}
     for source in (*named.split(), faces):
         assert run_verb(predict, "2", source, "--run", "starter") == 0
         lines = dict(line.split("\t") for line in capsys.readouterr().out.splitlines())
-        answers |= {(source == faces, name.rpartition("/")[2]): lines[name] for name in lines}
+        predictions |= {(source == faces, name.rpartition("/")[2]): lines[name] for name in lines}
     found, expected = (
-        {name: answers[kind, name] for kind, name in answers if kind == is_face}
+        {name: predictions[kind, name] for kind, name in predictions if kind == is_face}
         for is_face in (False, True)
     )
     assert len(found) == 60 and found == expected

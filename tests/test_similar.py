@@ -10,16 +10,16 @@ from PIL import Image
 from alexnet_tf.commands import features, similar
 from alexnet_tf.data.drawings import draw_faces
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference.activations import activation_store, compute, list_pictures, outputs
-from alexnet_tf.inference.codes import (
+from alexnet_tf.inference.engine import Engine
+from alexnet_tf.retrieval.activations import activation_store, compute, list_pictures, outputs
+from alexnet_tf.retrieval.codes import (
     hamming,
     measure_recall,
     random_encoder,
     smallest,
     train_encoder,
 )
-from alexnet_tf.inference.engine import Engine
-from alexnet_tf.inference.search import Index, widened
+from alexnet_tf.retrieval.search import Index, widened
 from alexnet_tf.system.processor import VARIABLE
 from tests.support.engines import FLOAT16
 from tests.support.flaky import Flaky
@@ -78,8 +78,8 @@ def test_what_is_found_is_nearest_by_fc7(each_engine, run, photos, search, tmp_p
 
     found = search(cat, dog, "--index", index, "--top", 4)
 
-    assert found["pictures"] == 140 and len(found["answers"]) == 2
-    for answer, file in zip(found["answers"], (cat, dog)):
+    assert found["pictures"] == 140 and len(found["predictions"]) == 2
+    for answer, file in zip(found["predictions"], (cat, dog)):
         values = content["features"].astype(np.float64)
         far = np.linalg.norm(values - values[list(content["names"]).index(file)], axis=1)
         rounding = FLOAT16 * np.linalg.norm(values, axis=1).max()
@@ -140,7 +140,7 @@ def test_what_is_behind_an_address_is_found_again(run, photos, search, tmp_path)
         (tmp_path / "list.txt").write_text("".join(lines))
         words = (photos / "cat.1.jpg", "--index", tmp_path / "index")
         found = search(*words, "--data", tmp_path / "list.txt", "--top", 1)
-    assert found["answers"][0]["similar"][0]["file"] == names[1]
+    assert found["predictions"][0]["similar"][0]["file"] == names[1]
 
 
 def test_a_killed_indexing_goes_on(run, photos, search, tmp_path, monkeypatch):
@@ -206,7 +206,7 @@ def test_pictures_that_are_gone_are_grey_on_the_sheet(run, photos, index, search
 
     found = search(photos / "cat.3.jpg", "--index", index, "--top", 1)
 
-    assert found["answers"][0]["similar"][0]["file"] == str(tmp_path / "moved/cat.3.jpg")
+    assert found["predictions"][0]["similar"][0]["file"] == str(tmp_path / "moved/cat.3.jpg")
     sheet = Image.open(tmp_path / "out/found.png")
     assert sheet.getpixel((20 + 154 + 72, 82)) == (0xDD, 0xDD, 0xDD)
 
@@ -222,9 +222,11 @@ def test_short_codes_are_kept_and_damaged_ones_made_anew(photos, index, search, 
     kept = path.stat().st_mtime_ns
     again = search(*words)
 
-    assert found["answers"] == anew["answers"] == again["answers"] and found["bits"] == 32
+    assert (
+        found["predictions"] == anew["predictions"] == again["predictions"] and found["bits"] == 32
+    )
     assert path.stat().st_mtime_ns == kept and len(path.read_bytes()) == len(made)
-    assert found["answers"][0]["similar"][0]["file"] == str(photos / "cat.3.jpg")
+    assert found["predictions"][0]["similar"][0]["file"] == str(photos / "cat.3.jpg")
     assert "recall@10 of 32 bits: 0." in capsys.readouterr().out
     assert 0 < found["recall"]["codes"]["alone"] <= found["recall"]["codes"]["shortlisted"] <= 1
 
@@ -288,7 +290,7 @@ def test_an_index_is_extended_and_asked_in_the_precision_in_which_it_was_begun(
     searched = Index(index, engine)
     place = searched.paths.index(str(more / "cat.0.jpg"))
     np.testing.assert_allclose(searched.values(slice(place, place + 1)), expected, rtol=1e-3)
-    assert found["answers"][0]["similar"][0]["distance"] < 1e-3
+    assert found["predictions"][0]["similar"][0]["distance"] < 1e-3
     assert np.abs(other - expected).max() > 1e-2 * np.abs(expected).max() / 10
 
 
@@ -303,7 +305,7 @@ def test_an_index_of_an_earlier_version_is_read_and_extended(run, index, search,
     draw_faces(more, per_class=2, seed=9)
     found = search(more / "cat.0.jpg", "--index", index, "--data", more, "--top", 1)
     assert found["pictures"] == 144
-    assert found["answers"][0]["similar"][0]["file"] == str(more / "cat.0.jpg")
+    assert found["predictions"][0]["similar"][0]["file"] == str(more / "cat.0.jpg")
 
 
 def test_features_begun_on_another_machine_are_computed_anew(

@@ -10,10 +10,10 @@ import pytest
 
 from alexnet_tf.commands import predict
 from alexnet_tf.errors import UserError
-from alexnet_tf.exports.sorting import Sorter, folder_names
-from alexnet_tf.exports.undo import undo
-from alexnet_tf.inference.answering import Answering
-from alexnet_tf.inference.classifier import Answer
+from alexnet_tf.inference.batch import BatchPredictor
+from alexnet_tf.inference.classifier import Prediction
+from alexnet_tf.inference.output.sorting import Sorter, folder_names
+from alexnet_tf.inference.output.undo import undo
 from alexnet_tf.system.transfers import WAYS
 from tests.support.verbs import run_verb
 from tests.test_hostile_names import ODD, UNFIT
@@ -49,7 +49,7 @@ def contents(folder):
 def answer(file):
     """Answer what the name says; less surely what is odd."""
     name = os.path.basename(file)
-    return Answer(
+    return Prediction(
         file, (("dog", 0.9) if name == "dog.jpg" else ("cat", 0.6 + 0.3 * ("cat" in name)),)
     )
 
@@ -59,9 +59,9 @@ def sort(photos, by="copy", into="sorted", unsure=0.0, ask=answer):
     files = sorted(str(path) for path in photos.rglob("*.jpg"))
     sorter = Sorter(into, CLASSES, by, unsure)
     with sorter.opened():
-        answering = Answering(lambda files: map(ask, files), sorter=sorter)
-        remaining = answering.remaining(files)
-        return [each.file for each in answering.answers(remaining)]
+        predictor = BatchPredictor(lambda files: map(ask, files), sorter=sorter)
+        remaining = predictor.remaining(files)
+        return [each.file for each in predictor.predict(remaining)]
 
 
 @pytest.mark.parametrize("by", WAYS)

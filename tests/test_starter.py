@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from alexnet_tf.commands import make_starter
-from alexnet_tf.data.images import load_image, preprocess_input
+from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
 from alexnet_tf.errors import UserError
 from alexnet_tf.model import AlexNet, read_layers
 from alexnet_tf.runs.recipes import RECIPES

@@ -12,8 +12,8 @@ from alexnet_tf import load_model
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.model import AlexNet
+from alexnet_tf.runs.model_metadata import write_model_metadata
 from alexnet_tf.runs.run import Run
-from alexnet_tf.runs.signature import sign_model
 from alexnet_tf.variants import VARIANTS, change
 from tests.support.runs import THIN, without_signature, write_run
 
@@ -124,7 +124,7 @@ def test_a_model_of_other_layers_is_not_opened(tmp_path):
 def test_weights_of_another_network_are_refused_by_their_shapes(run):
     model = AlexNet(change(VARIANTS["cifar96"], width=0.1), 2)
     model.save(run.model_path)
-    sign_model(run.model_path, run.read_config())
+    write_model_metadata(run.model_path, run.read_config())
     with pytest.raises(UserError, match=r"the shape \(11, 11, 3, 4\), but has \(11, 11, 3, 10\)"):
         ask(run)
 
@@ -138,7 +138,7 @@ def test_a_run_with_prelu_answers_as_its_model(tmp_path):
         if "prelu" in layer.name:
             layer.alpha.assign(layer.alpha - 0.5)
     model.save(run.model_path)
-    sign_model(run.model_path, run.read_config())
+    write_model_metadata(run.model_path, run.read_config())
     np.testing.assert_allclose(ask(run), model.predict_on_batch(DRAWN), atol=1e-6)
 
 

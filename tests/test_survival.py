@@ -10,9 +10,9 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from alexnet_tf.data.batches import BATCH
 from alexnet_tf.data.dataset import open_dataset
-from alexnet_tf.data.features import FeatureStore
+from alexnet_tf.data.features.batches import BATCH
+from alexnet_tf.data.features.store import FeatureStore
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings

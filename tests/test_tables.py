@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from alexnet_tf.data.dataset import open_dataset
 from alexnet_tf.data.imagenet import read_classes
-from alexnet_tf.data.listing import list_files
-from alexnet_tf.data.lists import read_lists
-from alexnet_tf.data.sources import open_source
+from alexnet_tf.data.sources.listing import list_files
+from alexnet_tf.data.sources.lists import read_lists
+from alexnet_tf.data.sources.open import open_source
+from alexnet_tf.data.sources.selection import Shard, select
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference.selection import Shard, select
 from tests.support.pictures import classes, picture
 
 QUIET = settings(

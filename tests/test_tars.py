@@ -7,10 +7,10 @@ import tracemalloc
 
 import pytest
 
-from alexnet_tf.data.archive import Limits
 from alexnet_tf.data.dataset import open_dataset
-from alexnet_tf.data.sources import UNPACKED_FOLDER
-from alexnet_tf.data.tars import unpack_tar
+from alexnet_tf.data.sources.open import UNPACKED_FOLDER
+from alexnet_tf.data.sources.tar_archives import unpack_tar
+from alexnet_tf.data.sources.zip_archives import Limits
 from alexnet_tf.errors import UserError
 from tests.support.pictures import classes
 

@@ -22,10 +22,10 @@ from alexnet_tf.system import children
 pytest.importorskip("fastapi")
 from fastapi.testclient import TestClient
 
-from alexnet_tf.serving import lessons
+from alexnet_tf.serving import training_sessions as sessions
 from alexnet_tf.serving.application import Served, make_app
 from alexnet_tf.serving.networks import Network
-from alexnet_tf.serving.teacher import Teacher
+from alexnet_tf.serving.trainer_process import TrainerProcess
 from tests.support.processes import running, wait_until
 from tests.support.serving import Server, form, serving, teachers
 
@@ -59,14 +59,16 @@ def client(root, request):
     the test has that."""
     run = request.getfixturevalue("trained_run") if "trained_run" in request.fixturenames else root
     command = {"args": [sys.executable, "-c", CHILD, str(root), str(run)], "env": os.environ}
-    teacher = Teacher(command, root, silence=2)
-    served = Served([Network("starter", Engine.of_run(STARTER_RUN))], teacher=teacher)
+    trainer_process = TrainerProcess(command, root, silence=2)
+    served = Served(
+        [Network("starter", Engine.of_run(STARTER_RUN))], trainer_process=trainer_process
+    )
     with TestClient(make_app(served), raise_server_exceptions=False) as client:
         yield Server(None, client)
 
 
-def state(server, lesson: str) -> str:
-    return server.get(f"/v1/lessons/{lesson}").json()["state"]
+def state(server, session: str) -> str:
+    return server.get(f"/v1/lessons/{session}").json()["state"]
 
 
 @pytest.fixture
@@ -83,16 +85,16 @@ def server(tmp_path):
 
 def begin_to_train(server, tmp_path, photos) -> str:
     """Begin a lesson and its training; return its name when epochs are trained."""
-    lesson = server.begin_lesson(*photos)
-    server.train(lesson, "cat", "dog")
+    session = server.begin_lesson(*photos)
+    server.train(session, "cat", "dog")
     wait_until(lambda: [*tmp_path.glob("*/*/run-1/config.json")])
-    return lesson
+    return session
 
 
 def test_what_is_forgotten_while_it_is_learned_stays_so(server, tmp_path, photos):
-    lesson = begin_to_train(server, tmp_path, photos)
+    session = begin_to_train(server, tmp_path, photos)
     (before,) = teachers(tmp_path)
-    assert server.delete(f"/v1/lessons/{lesson}").status_code == 204
+    assert server.delete(f"/v1/lessons/{session}").status_code == 204
     assert before not in teachers(tmp_path)
     time.sleep(3)
     assert not [*tmp_path.glob("*/*/*")]
@@ -129,7 +131,7 @@ def test_a_server_that_is_killed_leaves_neither_a_training_nor_photos(server, tm
 
 def test_what_was_left_is_deleted_at_the_next_start_and_what_is_in_use_is_not(tmp_path):
     opening = (
-        "import time; from alexnet_tf.serving.teacher import folder_of_lessons as f\n"
+        "import time; from alexnet_tf.serving.trainer_process import folder_of_lessons as f\n"
         "with f() as folder: print(folder, flush=True); time.sleep(300)"
     )
 
@@ -172,17 +174,17 @@ def test_a_process_that_hangs_is_ended_and_others_are_taught(client, root, photo
 
 @pytest.mark.parametrize("answer", ['{"error": 5}', "[]", "no JSON", '{"error": "x"}'])
 def test_whatever_goes_wrong_in_a_training_ends_it(client, root, photos, answer):
-    lesson = client.begin_lesson(*photos)
+    session = client.begin_lesson(*photos)
     (root / "answer").write_text(answer)
-    client.train(lesson, "cat", "dog")
-    wait_until(lambda: state(client, lesson) == "failed")
-    assert client.get(f"/v1/lessons/{lesson}").json()["error"]
+    client.train(session, "cat", "dog")
+    wait_until(lambda: state(client, session) == "failed")
+    assert client.get(f"/v1/lessons/{session}").json()["error"]
 
 
 def an_hour_later(monkeypatch):
     """Let lessons take it for an hour later, and go on from there."""
-    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + lessons.UNUSED + 1)
-    monkeypatch.setattr(lessons, "time", clock)
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + sessions.UNUSED + 1)
+    monkeypatch.setattr(sessions, "time", clock)
 
 
 def test_the_ninth_lesson_is_refused_until_one_is_not_used(client, photos, monkeypatch):
@@ -201,7 +203,7 @@ def test_the_ninth_lesson_is_refused_until_one_is_not_used(client, photos, monke
 
 
 def test_what_nobody_uses_is_deleted_though_nobody_comes(root, photos, monkeypatch, request):
-    monkeypatch.setattr(lessons, "EVERY", 0.1)
+    monkeypatch.setattr(sessions, "EVERY", 0.1)
     client = request.getfixturevalue("client")
     client.begin_lesson(*photos)
     assert [*root.glob("*/photos/*.jpg")]
@@ -212,9 +214,9 @@ def test_what_nobody_uses_is_deleted_though_nobody_comes(root, photos, monkeypat
 def test_the_pictures_before_a_limit_are_kept_and_the_others_named(
     client, root, photos, monkeypatch
 ):
-    monkeypatch.setattr(lessons, "MOST_PICTURES", 3)
-    lesson = client.post("/v1/lessons").json()["name"]
-    said = client.post(f"/v1/lessons/{lesson}/pictures?label=0", files=form(photos[0]))
+    monkeypatch.setattr(sessions, "MOST_PICTURES", 3)
+    session = client.post("/v1/lessons").json()["name"]
+    said = client.post(f"/v1/lessons/{session}/pictures?label=0", files=form(photos[0]))
     kept = said.json()["pictures"]
     assert [each["number"] for each in kept] == [1, 2, 3, None]
     assert kept[3]["error"] == "that is enough: 3 pictures; train with these"
@@ -222,7 +224,7 @@ def test_the_pictures_before_a_limit_are_kept_and_the_others_named(
 
 
 def test_a_full_disk_is_said_of_each_picture(client, photos, monkeypatch):
-    write, lesson = Path.write_bytes, client.post("/v1/lessons").json()["name"]
+    write, session = Path.write_bytes, client.post("/v1/lessons").json()["name"]
 
     def write_bytes(path, content):
         if path.name == "2.jpg":
@@ -230,7 +232,7 @@ def test_a_full_disk_is_said_of_each_picture(client, photos, monkeypatch):
         return write(path, content)
 
     monkeypatch.setattr(Path, "write_bytes", write_bytes)
-    said = client.post(f"/v1/lessons/{lesson}/pictures?label=0", files=form(photos[0]))
+    said = client.post(f"/v1/lessons/{session}/pictures?label=0", files=form(photos[0]))
     assert [each["error"] for each in said.json()["pictures"]] == [
         None, "there is no room on the server's disk", None, None,
     ]  # fmt: skip
@@ -238,18 +240,18 @@ def test_a_full_disk_is_said_of_each_picture(client, photos, monkeypatch):
 
 @pytest.mark.parametrize("what", ["train", "pictures?label=0"])
 def test_a_lesson_that_is_forgotten_in_the_middle_of_a_request_is_no_more(server, what):
-    lesson = server.post("/v1/lessons").json()["name"]
+    session = server.post("/v1/lessons").json()["name"]
     address = server.client.base_url
     body = b'{"classes": ["a", "b"], "pictures": ["R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALA=="]}'
     with socket.create_connection((address.host, address.port)) as slow:
         slow.sendall(
-            f"POST /v1/lessons/{lesson}/{what} HTTP/1.1\r\nHost: localhost\r\n"
+            f"POST /v1/lessons/{session}/{what} HTTP/1.1\r\nHost: localhost\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
             "Connection: close\r\n\r\n".encode()
         )
         slow.sendall(body[:20])
         time.sleep(1)  # and now it waits for the rest
-        assert server.delete(f"/v1/lessons/{lesson}").status_code == 204
+        assert server.delete(f"/v1/lessons/{session}").status_code == 204
         slow.sendall(body[20:])
         answer = slow.makefile("rb").read()
     assert answer.startswith(b"HTTP/1.1 404 ") and b"no such lesson any more" in answer
@@ -259,13 +261,13 @@ def test_a_lesson_that_is_forgotten_in_the_middle_of_a_request_is_no_more(server
     "other", ["cat ", " cat", "ca\u0301t", "c\u00e1t", "\u2003cat", "cat\u00a0"]
 )
 def test_names_that_look_alike_are_one(client, root, photos, trained_run, other):
-    lesson = client.begin_lesson(*photos)
+    session = client.begin_lesson(*photos)
     name = "c\u00e1t" if "\u0301" in other or "\u00e1" in other else "cat"
     same = {"classes": [name, other]}
-    said = client.post(f"/v1/lessons/{lesson}/train", json=same)
+    said = client.post(f"/v1/lessons/{session}/train", json=same)
     assert said.status_code == 422 and "each another" in said.json()["detail"]
-    client.train(lesson, other, "a \u2003 dog")
-    assert client.get(f"/v1/lessons/{lesson}").json()["classes"] == [name, "a dog"]
+    client.train(session, other, "a \u2003 dog")
+    assert client.get(f"/v1/lessons/{session}").json()["classes"] == [name, "a dog"]
     table = next(root.glob("*/photos.csv")).read_text("utf-8")
     assert table.count(f",{name}\n") == 4 and table.count(",a dog\n") == 4
 
@@ -275,17 +277,17 @@ def test_names_that_look_alike_are_one(client, root, photos, trained_run, other)
     [(["1", "01"], "each another"), (["1", "1.0"], "each another"), (["nan", "a"], "'nan' says")],
 )
 def test_a_name_that_a_table_would_read_as_another_is_refused(client, photos, names, words):
-    lesson = client.begin_lesson(*photos)
-    said = client.post(f"/v1/lessons/{lesson}/train", json={"classes": names})
+    session = client.begin_lesson(*photos)
+    said = client.post(f"/v1/lessons/{session}/train", json={"classes": names})
     assert (said.status_code, words in said.json()["detail"]) == (422, True)
 
 
 def test_a_run_is_downloaded_whole_by_everybody_at_once(client, root, photos, trained_run):
-    lesson = client.begin_lesson(*photos)
-    address = f"/v1/lessons/{lesson}/run.zip"
+    session = client.begin_lesson(*photos)
+    address = f"/v1/lessons/{session}/run.zip"
     assert client.get(address).status_code == 409
-    client.train(lesson, "cat", "dog")
-    wait_until(lambda: state(client, lesson) == "ready")
+    client.train(session, "cat", "dog")
+    wait_until(lambda: state(client, session) == "ready")
     contents: list[bytes] = []
     asking = [
         threading.Thread(target=lambda: contents.append(client.get(address).content))
@@ -300,18 +302,18 @@ def test_a_run_is_downloaded_whole_by_everybody_at_once(client, root, photos, tr
     with zipfile.ZipFile(io.BytesIO(contents[0])) as archive:
         assert archive.read("run/model.keras") == model
     (root / "wait").touch()
-    client.train(lesson, "cat", "dog")
+    client.train(session, "cat", "dog")
     assert client.get(address).content == contents[0]  # of the last that has ended
 
 
 def test_a_map_is_of_the_network_that_answered_or_of_none(client, root, photos, trained_run):
-    lesson = client.begin_lesson(*photos)
+    session = client.begin_lesson(*photos)
     picture = photos[0][0]
 
     def train_and_ask() -> str:
-        client.train(lesson, "cat", "dog")
-        wait_until(lambda: state(client, lesson) == "ready")
-        return client.predict(picture, network=lesson).json()["network"]
+        client.train(session, "cat", "dog")
+        wait_until(lambda: state(client, session) == "ready")
+        return client.predict(picture, network=session).json()["network"]
 
     first, second = train_and_ask(), train_and_ask()
 
@@ -321,4 +323,4 @@ def test_a_map_is_of_the_network_that_answered_or_of_none(client, root, photos, 
 
     assert look(first).status_code == 409
     assert "another network by now" in look(first).json()["detail"]
-    assert look(second).status_code == look(lesson).status_code == 200
+    assert look(second).status_code == look(session).status_code == 200

@@ -21,8 +21,8 @@ from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.training.job import prepare
 from alexnet_tf.training.tensorboard import TensorBoardLog
-from alexnet_tf.training.tensorboard.answers import Answers
 from alexnet_tf.training.tensorboard.pictures import confusion_matrix
+from alexnet_tf.training.tensorboard.predictions import Answers
 from alexnet_tf.training.tensorboard.summaries import short_names, text
 from tests.support.places import ROOT
 from tests.support.processes import running
@@ -219,9 +219,12 @@ def test_fc7_of_frozen_layers_is_the_same_in_the_projector(shown, faces, tmp_pat
 def test_a_run_of_very_many_epochs_stays_small(shown, faces, tmp_path):
     """The pages of later epochs thin out; that of the last one is there."""
     asked = job(faces, tmp_path / "run", **LENET, tensorboard="light", epochs=66)
-    log, answers = TensorBoardLog(asked, AlexNet("lenet5", 2), []), np.full((8, 2), 0.5, np.float32)
+    log, predictions = (
+        TensorBoardLog(asked, AlexNet("lenet5", 2), []),
+        np.full((8, 2), 0.5, np.float32),
+    )
     for epoch in epochs(66):
-        log.write(epoch, {"fc8/kernel": np.ones((84, 2), np.float32)}, answers)
+        log.write(epoch, {"fc8/kernel": np.ones((84, 2), np.float32)}, predictions)
     log.show(66)
     pages = steps(tmp_path / "run", "validation")["mistakes"]
     assert pages == [*range(1, 32), *range(32, 65, 4), 66]
@@ -242,8 +245,10 @@ def test_what_strangers_call_things_stands_there_as_it_is(tmp_path):
 def test_pictures_that_are_gone_are_left_out_of_a_page(faces, tmp_path):
     photos = sorted(map(str, faces.iterdir()))[:3]
     kept = [Picture(path, 0, "") for path in (photos[0], str(tmp_path / "gone.jpg"), photos[1])]
-    answers = Answers(np.array([[0.1, 0.9], [0.2, 0.8], [0.9, 0.1]], np.float32), kept, ("a", "b"))
-    assert answers.mistakes(5).tolist() == [0, 1] and answers.right(5).tolist() == [2]
-    assert answers.confusion().tolist() == [[1, 2], [0, 0]]
-    one, two = answers.page([0, 1]), answers.page([0, 2])
-    assert two.width - one.width == 114 and answers.page([1]).size == (108, 108)
+    predictions = Answers(
+        np.array([[0.1, 0.9], [0.2, 0.8], [0.9, 0.1]], np.float32), kept, ("a", "b")
+    )
+    assert predictions.mistakes(5).tolist() == [0, 1] and predictions.right(5).tolist() == [2]
+    assert predictions.confusion().tolist() == [[1, 2], [0, 0]]
+    one, two = predictions.page([0, 1]), predictions.page([0, 2])
+    assert two.width - one.width == 114 and predictions.page([1]).size == (108, 108)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alexnet_tf.data.images import load_image, preprocess_input
+from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
 from alexnet_tf.model import read_layers
 from alexnet_tf.training.tensorboard.projector import write_projector
 from alexnet_tf.variants import VARIANTS
@@ -213,9 +213,9 @@ def test_a_worker_without_any_validation_picture_ends_as_the_other(faces, tmp_pa
     def finished(workers):
         ours = trainer(asked, workers)
         errors, found = ours.calibrate(), ours.measure(ours.validation, "validation")
-        answers = found.probabilities.argmax(axis=1)
+        predictions = found.probabilities.argmax(axis=1)
         if not workers or workers.is_chief:
-            write_projector(tmp_path, ours, ours.network(), answers)
+            write_projector(tmp_path, ours, ours.network(), predictions)
         return *errors, ours.temperature, found.loss, *found.probabilities.ravel()
 
     alone = finished(None)

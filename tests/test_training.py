@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import alexnet_tf
-from alexnet_tf.exports import litert
+from alexnet_tf.inference.litert import run as litert
 from alexnet_tf.runs.history import read_history
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings

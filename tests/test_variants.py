@@ -91,11 +91,11 @@ def test_windows_are_read_from_maxima_at_every_place():
     variant = change(VARIANTS["bvlc"], scale=288, mirrored=True)
     assert variant.picture_size == 288
     assert (variant.maxima_shape, variant.pool5_shape) == ((14, 14, 256), (6, 6, 256))
-    assert (variant.windows, variant.looks) == (16, 32)
+    assert (variant.windows, variant.views) == (16, 32)
     assert variant.window(0) == (slice(0, 11, 2), slice(0, 11, 2))
     assert variant.window(7) == (slice(1, 12, 2), slice(3, 14, 2))
     alone = VARIANTS["bvlc"]
-    assert (alone.picture_size, alone.windows, alone.looks) == (227, 1, 1)
+    assert (alone.picture_size, alone.windows, alone.views) == (227, 1, 1)
 
 
 def test_normalization_goes():

@@ -9,12 +9,12 @@ from contextlib import nullcontext
 
 import pytest
 
-from alexnet_tf.data.arrivals import PATIENCE, arrivals
-from alexnet_tf.exports.predictions import Predictions
-from alexnet_tf.exports.sorting import Sorter
-from alexnet_tf.inference import answering
-from alexnet_tf.inference.answering import Answering
-from alexnet_tf.inference.classifier import Answer
+from alexnet_tf.data.sources.watcher import PATIENCE, watch_folder
+from alexnet_tf.inference import batch as predictor
+from alexnet_tf.inference.batch import BatchPredictor
+from alexnet_tf.inference.classifier import Prediction
+from alexnet_tf.inference.output.prediction_file import Predictions
+from alexnet_tf.inference.output.sorting import Sorter
 from tests.support.places import ROOT
 from tests.support.processes import running
 
@@ -58,7 +58,7 @@ def test_a_picture_counts_once_it_is_whole(inbox, faces):
         (lambda: aged(inbox / "note.txt"), []),
         (lambda: None, []),
     ]
-    looks = arrivals("inbox", wait=lambda seconds: None)
+    looks = watch_folder("inbox", wait=lambda seconds: None)
     assert next(looks) == []
     for number, (act, found) in enumerate(story):
         act()
@@ -71,15 +71,15 @@ def watched(files_of_looks, predictions, sorter):
 
     def ask(files):
         asked.extend(files)
-        return (Answer(file, (("cat", 0.9),)) for file in files)
+        return (Prediction(file, (("cat", 0.9),)) for file in files)
 
     with (
         predictions.opened(),
         sorter.opened() if sorter else nullcontext(),
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setattr(answering, "arrivals", lambda folder: iter(files_of_looks))
-        list(Answering(ask, 1, predictions, sorter).watch("inbox"))
+        patch.setattr(predictor, "watch_folder", lambda folder: iter(files_of_looks))
+        list(BatchPredictor(ask, 1, predictions, sorter).watch("inbox"))
     return asked
 
 

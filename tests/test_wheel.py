@@ -117,5 +117,5 @@ def test_the_demo_learns_and_answers_there(alexnet_tf, installed):
     assert "\n$ alexnet-tf train --data demo --run demo/run" in shown
     assert "try it: alexnet-tf predict 2 PICTURE --run demo/run" in shown
     assert "alexnet-tf tensorboard demo/run" in made
-    answers = [line.split("\t") for line in shown.splitlines() if line.count("\t") == 2]
-    assert len(answers) == 8
+    predictions = [line.split("\t") for line in shown.splitlines() if line.count("\t") == 2]
+    assert len(predictions) == 8

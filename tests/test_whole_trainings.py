@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from alexnet_tf import load_model
-from alexnet_tf.data import features
-from alexnet_tf.data.images import load_image, preprocess_input
+from alexnet_tf.data.features import store as features
+from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
 from alexnet_tf.errors import UserError
+from alexnet_tf.evaluation import diagnostics as doctor
 from alexnet_tf.model import read_layers
-from alexnet_tf.reports import doctor
 from alexnet_tf.runs.checkpoints import load_checkpoint, save_checkpoint
 from alexnet_tf.runs.history import read_history
 from alexnet_tf.runs.run import Run

@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from alexnet_tf.data.bytefloat import decode, encode
-from alexnet_tf.data.images import load_image, preprocess_input
+from alexnet_tf.data.features.bytefloat import decode, encode
+from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
 from alexnet_tf.errors import UserError
+from alexnet_tf.evaluation.evaluate import evaluate_runs
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.inference.evaluate import evaluate_runs
+from alexnet_tf.metrics.calibration import calibration_error, fit_temperature, mean_probabilities
 from alexnet_tf.model import AlexNet, load_model, part
-from alexnet_tf.runs.calibration import calibration_error, fit_temperature, mean_probabilities
 from alexnet_tf.runs.history import read_history
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
@@ -62,7 +62,7 @@ def test_of_a_picture_of_its_own_size_the_network_sees_what_it_always_did():
 @pytest.mark.parametrize(("size", "windows"), [(227, 1), (256, 4), (288, 16), (320, 36)])
 def test_windows_at_every_scale(size, windows):
     variant = replace(VARIANTS["caffenet"], scaled=size, mirrored=True)
-    assert (variant.windows, variant.looks) == (windows, 2 * windows)
+    assert (variant.windows, variant.views) == (windows, 2 * windows)
     assert variant.fc_kernels(2)["fc6"] == (9216, 4096)
 
 
@@ -72,7 +72,7 @@ def test_an_answer_is_the_mean_over_the_windows_of_the_picture_and_of_its_mirror
     pictures = np.random.default_rng(0).normal(0, 2, (2, 144, 144, 3)).astype("f4")
     maxima = part(AlexNet(replace(variant, mirrored=False), 3, seed=1), "conv1", "windows")
     head = part(model, "fc6", "prob")
-    answers = []
+    predictions = []
     for view in (pictures, np.ascontiguousarray(pictures[:, :, ::-1])):
         seen = maxima.predict_on_batch(view)
         for number in range(16):
@@ -80,10 +80,10 @@ def test_an_answer_is_the_mean_over_the_windows_of_the_picture_and_of_its_mirror
             window = seen[:, rows, columns].reshape(2, -1)
             logits = head.predict_on_batch(window)
             powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-            answers.append(powers / powers.sum(axis=1, keepdims=True))
+            predictions.append(powers / powers.sum(axis=1, keepdims=True))
     found = model.predict_on_batch(pictures)
-    np.testing.assert_allclose(found, np.mean(answers, axis=0), atol=1e-6)
-    assert np.ptp(answers, axis=0).max() > 1e-3  # they do not all say the same
+    np.testing.assert_allclose(found, np.mean(predictions, axis=0), atol=1e-6)
+    assert np.ptp(predictions, axis=0).max() > 1e-3  # they do not all say the same
 
 
 def test_a_picture_is_shown_whole(tmp_path):
@@ -258,7 +258,7 @@ def test_a_training_on_the_pictures_themselves_learns_from_every_window(
     pictures = np.stack(
         [load_image(each.path, variant, "caffe") for each in ours.job.dataset.validation]
     )
-    for look in range(variant.looks):
+    for look in range(variant.views):
         numbers = np.arange(len(examples)) + look * len(examples)
         ((values, _, windows),) = ours.plain_batches(examples, [numbers])
         seen = pictures[:, :, ::-1] if look >= variant.windows else pictures
@@ -266,5 +266,5 @@ def test_a_training_on_the_pictures_themselves_learns_from_every_window(
         assert np.array_equal(values.numpy(), preprocess_input(seen, variant)), look
 
     found = ours.measure(examples, "validation")
-    answers = ours.network().predict_on_batch(preprocess_input(pictures, variant))
-    np.testing.assert_allclose(found.probabilities, answers, atol=1e-5)
+    predictions = ours.network().predict_on_batch(preprocess_input(pictures, variant))
+    np.testing.assert_allclose(found.probabilities, predictions, atol=1e-5)

@@ -12,8 +12,8 @@ from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
 
-from alexnet_tf.api.finished import FinishedRun, audible, load_run
-from alexnet_tf.api.whole import meet, train_whole
+from alexnet_tf.api.finished_run import FinishedRun, audible, load_run
+from alexnet_tf.api.pipeline import meet, run_pipeline
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.recipes import RECIPES, usual
 from alexnet_tf.runs.run import DEFAULT_RUN, Run
@@ -47,7 +47,7 @@ def train(
         settings = Settings(**chosen | told)
         if not Run(run).config_path.is_file():  # or it goes on, as it was told at its start
             settings.check_read(told)
-        train_whole(settings, os.fspath(run), typed, LOG, meet(settings))
+        run_pipeline(settings, os.fspath(run), typed, LOG, meet(settings))
         finished = load_run(run)
         show(repr(finished))
     return finished

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from alexnet_tf.commands import cli
-from alexnet_tf.data.cifar import CIFAR10
-from alexnet_tf.data.sources import DATA_FOLDER
+from alexnet_tf.data.sources.cifar import CIFAR10
+from alexnet_tf.data.sources.open import DATA_FOLDER
 from alexnet_tf.reports.comparison import comparison_table, write_comparison
 from alexnet_tf.runs.history import Outcome, read_outcome
 from alexnet_tf.runs.options import add_options

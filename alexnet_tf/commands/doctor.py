@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from alexnet_tf.errors import UserError
-from alexnet_tf.reports.doctor import examine
+from alexnet_tf.evaluation.diagnostics import examine
 from alexnet_tf.runs.run import Run
 from alexnet_tf.system.text import printable
 

@@ -6,17 +6,18 @@ import argparse
 import json
 import sys
 
-from alexnet_tf.commands import asking, cli
-from alexnet_tf.data.images import CROPS, RESIZES
-from alexnet_tf.inference.classifier import Classifier
-from alexnet_tf.inference.engine import Engine
-from alexnet_tf.inference.evaluate import Evaluation, evaluate_runs
-from alexnet_tf.inference.evaluate_imagenet import (
+from alexnet_tf.commands import cli
+from alexnet_tf.commands import common_options as asking
+from alexnet_tf.data.images.preprocessing import CROPS, RESIZES
+from alexnet_tf.evaluation.evaluate import Evaluation, evaluate_runs
+from alexnet_tf.evaluation.imagenet import (
     ImageNetEvaluation,
     evaluate_imagenet,
     imagenet_pictures,
     published_figure,
 )
+from alexnet_tf.inference.classifier import Classifier
+from alexnet_tf.inference.engine import Engine
 from alexnet_tf.reports.evaluation import (
     evaluation_json,
     evaluation_text,

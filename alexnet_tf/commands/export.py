@@ -12,16 +12,16 @@ from shutil import copyfile
 
 import numpy as np
 
-from alexnet_tf.commands import asking
-from alexnet_tf.data.images import CROPS
+from alexnet_tf.commands import common_options as asking
+from alexnet_tf.data.images.preprocessing import CROPS
 from alexnet_tf.errors import UserError
-from alexnet_tf.exports.network import Network
-from alexnet_tf.exports.readme import check_export_path, write_readme
-from alexnet_tf.inference import parity
+from alexnet_tf.export import parity
+from alexnet_tf.export.network import ExportedNetwork
+from alexnet_tf.export.readme import check_export_path, write_readme
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.run import STARTER_RUN, Run, finished_run
-from alexnet_tf.system.files import replacing
-from alexnet_tf.system.folders import appearing
+from alexnet_tf.system.files import atomic_write
+from alexnet_tf.system.folders import atomic_dir
 from alexnet_tf.system.quiet import import_tensorflow
 
 HELP = "write a run's network for other programs"
@@ -98,14 +98,14 @@ def reader(format: str) -> Callable[[bytes], bool]:
     if format != "savedmodel":
         return lambda content: True
     import_tensorflow()
-    from alexnet_tf.exports.decoding import is_decoded
+    from alexnet_tf.export.decoding import is_decoded
 
     return is_decoded
 
 
 def _export(options: argparse.Namespace, engine: Engine, path: Path, files: Sequence[str]) -> float:
     """Write the export, compare it and describe it; return the largest difference."""
-    network = Network(
+    network = ExportedNetwork(
         engine.open_keras(), engine.variant, engine.resize, engine.classes, options.crops
     )
     write, ask = _ways(options, engine, network)
@@ -116,40 +116,40 @@ def _export(options: argparse.Namespace, engine: Engine, path: Path, files: Sequ
         return parity.check_parity(engine, options.crops, files, partial(ask, place), most)
 
     if options.format == "savedmodel":
-        with appearing(path, check=lambda: check_export_path(path)) as folder:
+        with atomic_dir(path, check=lambda: check_export_path(path)) as folder:
             difference = fill(folder)
             write_readme(folder, path.name, options.format, network)
         return difference
-    with replacing(path, 4 * engine.variant.parameters(len(engine.classes))) as temporary:
+    with atomic_write(path, 4 * engine.variant.parameters(len(engine.classes))) as temporary:
         difference = fill(temporary)
     write_readme(path, path.name, options.format, network)
     return difference
 
 
 def _ways(
-    options: argparse.Namespace, engine: Engine, network: Network
+    options: argparse.Namespace, engine: Engine, network: ExportedNetwork
 ) -> tuple[Callable[[Path], None], Callable[[Path, Sequence[str]], np.ndarray]]:
     """Return what writes the format to a place, and what asks what is there about files."""
     if options.format == "savedmodel":
-        from alexnet_tf.exports.saved_model import ask_saved_model, write_saved_model
+        from alexnet_tf.export.saved_model import predict_saved_model, write_saved_model
 
         return (
             lambda place: write_saved_model(place, network),
-            lambda place, files: ask_saved_model(place, parity.contents(files)),
+            lambda place, files: predict_saved_model(place, parity.contents(files)),
         )
     if options.format == "litert":
-        from alexnet_tf.exports.app import ask_app, write_app
+        from alexnet_tf.export.app import predict_app, write_app
 
         return (
             lambda place: write_app(place, network, options.int8),
-            lambda place, files: ask_app(place, parity.pixels(files)),
+            lambda place, files: predict_app(place, parity.pixels(files)),
         )
     if options.format == "onnx":
-        from alexnet_tf.exports.onnx import ask_onnx, write_onnx
+        from alexnet_tf.export.onnx import predict_onnx, write_onnx
 
         return (
             lambda place: write_onnx(place, network),
-            lambda place, files: ask_onnx(place, parity.pixels(files)),
+            lambda place, files: predict_onnx(place, parity.pixels(files)),
         )
     from alexnet_tf.model import load_model
 

@@ -7,15 +7,15 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from alexnet_tf.commands import asking
-from alexnet_tf.data.batches import is_feature_store
+from alexnet_tf.commands import common_options as asking
 from alexnet_tf.data.dataset import Picture
-from alexnet_tf.data.features import FeatureStore
-from alexnet_tf.data.images import ImageError
+from alexnet_tf.data.features.batches import is_feature_store
+from alexnet_tf.data.features.store import FeatureStore
+from alexnet_tf.data.images.preprocessing import ImageError
 from alexnet_tf.errors import UserError
-from alexnet_tf.exports.tables import Table, check_table_path, write_table
-from alexnet_tf.inference.activations import activation_store, compute, list_pictures
 from alexnet_tf.inference.engine import FEATURES, Engine, fastest_precision
+from alexnet_tf.inference.output.tables import Table, check_table_path, write_table
+from alexnet_tf.retrieval.activations import activation_store, compute, list_pictures
 from alexnet_tf.system.disk import shortages
 from alexnet_tf.system.log import LOG
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from alexnet_tf.commands import cli
 from alexnet_tf.commands.compare import train_apart
-from alexnet_tf.data.sources import DATA_FOLDER
+from alexnet_tf.data.sources.open import DATA_FOLDER
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference.evaluate import evaluate_runs
+from alexnet_tf.evaluation.evaluate import evaluate_runs
 from alexnet_tf.reports.evaluation import evaluation_text
 from alexnet_tf.runs.run import STARTER_RUN, Run
 from alexnet_tf.starter import FIGURES_PATH
@@ -126,7 +126,7 @@ def figures() -> dict[str, Any]:
 def _accuracy(photos: Path) -> dict[str, Any]:
     evaluation = evaluate_runs([RUN, STARTER_RUN], str(photos))
     print(evaluation_text(evaluation))
-    before, after = (evaluation.accuracy(answers) for answers in evaluation.answers)
+    before, after = (evaluation.accuracy(predictions) for predictions in evaluation.predictions)
     return {"pictures": len(evaluation.labels), **after, "float32": before["accuracy"]}
 
 

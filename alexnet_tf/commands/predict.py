@@ -9,12 +9,14 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from alexnet_tf import starter
-from alexnet_tf.commands import asking, cli, many
+from alexnet_tf.commands import cli
+from alexnet_tf.commands import common_options as asking
+from alexnet_tf.commands import predict_batch as many
 from alexnet_tf.data.imagenet import read_classes
-from alexnet_tf.data.images import CROPS, RESIZES
+from alexnet_tf.data.images.preprocessing import CROPS, RESIZES
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference.answering import as_json
-from alexnet_tf.inference.classifier import Answer, Classifier
+from alexnet_tf.inference.batch import as_json
+from alexnet_tf.inference.classifier import Classifier, Prediction
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system import arguments, program, streams
@@ -127,21 +129,21 @@ def run(options: argparse.Namespace) -> int:
     goes_into_json = options.json or (options.out and options.out.suffix == ".jsonl")
     top = options.top or (5 if options.mode == IMAGENET or goes_into_json else 1)
     if options.watch:
-        with many.opened(options, classifier, top, None) as answering:
+        with many.opened(options, classifier, top, None) as predictor:
             print(f"{program.name()}: watching; Ctrl-C ends it", file=sys.stderr)
-            return _show(answering.watch(options.pictures[0]), options, top)
+            return _show(predictor.watch(options.pictures[0]), options, top)
     selection = many.choose(options)
-    with many.opened(options, classifier, top, selection.total) as answering:
-        remaining = answering.remaining(selection.pictures)
-        again = answering.again(selection.pictures, remaining)
-        answers = answering.answers(remaining, again)
+    with many.opened(options, classifier, top, selection.total) as predictor:
+        remaining = predictor.remaining(selection.pictures)
+        again = predictor.again(selection.pictures, remaining)
+        predictions = predictor.predict(remaining, again)
         if options.out:
             count = len(selection.pictures)
-            answers = progress(answers, count, "answering", count - len(remaining))
+            predictions = progress(predictions, count, "answering", count - len(remaining))
         is_single = len(options.pictures) == 1 and options.pictures == selection.pictures
-        code = _show(answers, options, top, is_single)
+        code = _show(predictions, options, top, is_single)
         said_to = sys.stderr if options.json else sys.stdout
-        code = max(code, many.say_what_is_done(answering, said_to))
+        code = max(code, many.say_what_is_done(predictor, said_to))
     for engine in classifier.engines:
         keep_litert(engine)
     return code
@@ -178,19 +180,22 @@ def _open_engines(options: argparse.Namespace) -> list[Engine]:
 
 
 def _show(
-    answers: Iterable[Answer], options: argparse.Namespace, top: int, is_single: bool = False
+    predictions: Iterable[Prediction],
+    options: argparse.Namespace,
+    top: int,
+    is_single: bool = False,
 ) -> int:
     """Print the answers, unless they go into a file; return 2 if there was an error."""
     names_only = options.mode == OWN and top == 1
     code = 0
-    for answer in answers:
-        if answer.error:
+    for prediction in predictions:
+        if prediction.error:
             code = 2
-            print(f"{program.name()}: {answer.error}", file=sys.stderr)
+            print(f"{program.name()}: {prediction.error}", file=sys.stderr)
         if options.json and not options.out:
-            print(json.dumps(as_json(answer)), flush=True)
+            print(json.dumps(as_json(prediction)), flush=True)
         elif not options.out:
-            for line in as_lines(answer, names_only, is_single):
+            for line in as_lines(prediction, names_only, is_single):
                 print(line, flush=True)
         if not streams.is_read() and not (options.out or options.sort_into):
             break
@@ -208,10 +213,10 @@ def keep_litert(engine: Engine) -> None:
             print(f"it could not be kept: {error}", file=sys.stderr)
 
 
-def as_lines(answer: Answer, names_only: bool, is_single: bool) -> list[str]:
+def as_lines(prediction: Prediction, names_only: bool, is_single: bool) -> list[str]:
     """Write a line for each class: a single picture's with spaces, others' with file and tabs."""
-    top = [(printable(label), f"{p:.4f}") for label, p in answer.top]
+    top = [(printable(label), f"{p:.4f}") for label, p in prediction.top]
     fields = [line[:1] if names_only else line for line in top]
     if is_single:
         return [" ".join(line) for line in fields]
-    return ["\t".join((printable(answer.file), *line)) for line in fields]
+    return ["\t".join((printable(prediction.file), *line)) for line in fields]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from alexnet_tf.commands import asking
+from alexnet_tf.commands import common_options as asking
 from alexnet_tf.system.quiet import import_tensorflow
 
 HELP = "write a page about a run, or about several side by side"

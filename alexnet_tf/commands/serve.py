@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from alexnet_tf import starter
-from alexnet_tf.commands import asking, cli, teach
+from alexnet_tf.commands import cli, teach
+from alexnet_tf.commands import common_options as asking
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.settings import Settings
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     import uvicorn
 
     from alexnet_tf.serving.application import Served
-    from alexnet_tf.serving.networks import Network
+    from alexnet_tf.serving.networks import ServedNetwork
 
 HELP = "a page that says what pictures show and learns new classes, and an API over HTTP"
 PACKAGES = {"fastapi": "fastapi", "uvicorn": "uvicorn", "python_multipart": "python-multipart"}
@@ -105,14 +106,14 @@ def run(options: argparse.Namespace) -> int:
 
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it remarks on broken forms
     from alexnet_tf.serving.application import make_app
-    from alexnet_tf.serving.protocol import Protocol
-    from alexnet_tf.serving.teacher import folder_of_lessons
+    from alexnet_tf.serving.timeouts import Protocol
+    from alexnet_tf.serving.trainer_process import sessions_folder
 
     listening = _listen(options.host, options.port)
     address, port, *_ = listening.getsockname()
     is_local = _is_loopback(address)
     teaches = is_local or os.environ.get(TOKEN)
-    with folder_of_lessons() if teaches else nullcontext() as folder:
+    with sessions_folder() if teaches else nullcontext() as folder:
         server = uvicorn.Server(
             uvicorn.Config(
                 make_app(_served(options, is_local, folder)),
@@ -185,11 +186,11 @@ def _origin(text: str) -> str:
 
 def _served(options: argparse.Namespace, is_local: bool, folder: Path | None) -> Served:
     """Open what the options name; what is taught is kept in `folder`, without which nobody is."""
-    from alexnet_tf.serving.answers import LookAlikes
     from alexnet_tf.serving.application import Served
-    from alexnet_tf.serving.guard import LOOPBACK
+    from alexnet_tf.serving.explanations import LookAlikes
     from alexnet_tf.serving.limits import Limits
-    from alexnet_tf.serving.teacher import Teacher
+    from alexnet_tf.serving.middleware import LOOPBACK
+    from alexnet_tf.serving.trainer_process import TrainerProcess
 
     weights, variant = _weights(options)
     if not folder:
@@ -204,7 +205,7 @@ def _served(options: argparse.Namespace, is_local: bool, folder: Path | None) ->
         networks,
         _imagenet(weights, variant),
         index,
-        Teacher(teach.command(weights, variant, folder), folder) if folder else None,
+        TrainerProcess(teach.command(weights, variant, folder), folder) if folder else None,
         Limits(options.megabytes << 20, options.pictures, options.waiting, options.rate),
         tuple(dict.fromkeys((*LOOPBACK, options.host.lower()))) if is_local else (),
         tuple(options.cors),
@@ -221,34 +222,36 @@ def _weights(options: argparse.Namespace) -> tuple[str, str]:
     return weights, options.variant or starter.variant_of(weights, DEFAULT_SETTINGS.variant)
 
 
-def _networks(directories: list[str]) -> list[Network]:
+def _networks(directories: list[str]) -> list[ServedNetwork]:
     """Open the runs, and ask each once, so that whoever comes first waits for nothing."""
-    from alexnet_tf.serving.networks import Network
+    from alexnet_tf.serving.networks import ServedNetwork
 
-    networks: list[Network] = []
+    networks: list[ServedNetwork] = []
     for run in asking.asked_runs(directories):
         name = printable(run.directory.absolute().name)
         taken = sum(each.name.partition(" (")[0] == name for each in networks)
-        networks.append(Network(f"{name} ({taken + 1})" if taken else name, Engine.of_run(run)))
+        networks.append(
+            ServedNetwork(f"{name} ({taken + 1})" if taken else name, Engine.of_run(run))
+        )
     for network in networks:
         _ask_once(network)
     return networks
 
 
-def _imagenet(weights: str, variant: str) -> Network | None:
+def _imagenet(weights: str, variant: str) -> ServedNetwork | None:
     """Open the network of ImageNet's classes, where the weights are one."""
-    from alexnet_tf.serving.networks import Network
+    from alexnet_tf.serving.networks import ServedNetwork
 
     if starter.is_starter(weights):
         return None
     layers = read_weights_file(weights).layers
     if "fc8" not in layers or len(layers["fc8"][1]) != IMAGENET_CLASSES:
         return None
-    network = Network("ImageNet", Engine.of_imagenet(weights, variant))
+    network = ServedNetwork("ImageNet", Engine.of_imagenet(weights, variant))
     _ask_once(network)
     return network
 
 
-def _ask_once(network: Network) -> None:
+def _ask_once(network: ServedNetwork) -> None:
     side = network.engine.variant.picture_size
     network.engine.probabilities(np.zeros((1, side, side, 3), np.float32), 1)

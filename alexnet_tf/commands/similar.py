@@ -8,15 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from alexnet_tf.commands import asking, cli
-from alexnet_tf.data.images import ImageError
+from alexnet_tf.commands import cli
+from alexnet_tf.commands import common_options as asking
+from alexnet_tf.data.images.preprocessing import ImageError
+from alexnet_tf.drawing.sheets import contact_sheet, write_picture
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference.activations import list_pictures, outputs
 from alexnet_tf.inference.classifier import find_pictures
-from alexnet_tf.inference.codes import RECALL_AT, Codes
 from alexnet_tf.inference.engine import BATCH
-from alexnet_tf.inference.search import LAYER, Index
-from alexnet_tf.reports.sheets import contact_sheet, write_picture
+from alexnet_tf.retrieval.activations import list_pictures, outputs
+from alexnet_tf.retrieval.codes import RECALL_AT, Codes
+from alexnet_tf.retrieval.search import LAYER, Index
 from alexnet_tf.system import arguments
 from alexnet_tf.system.progress import progress
 from alexnet_tf.system.text import printable
@@ -104,24 +105,24 @@ def _search(index: Index, files: list[str], options: argparse.Namespace) -> list
     codes = index.codes(options.bits) if options.bits else None
     if codes:
         print(_words(codes, options.bits))
-    answers, failed = _answers(index, files, options.top, codes)
-    if not answers:
+    predictions, failed = _predictions(index, files, options.top, codes)
+    if not predictions:
         return failed
-    for file, found in answers.items():
+    for file, found in predictions.items():
         for path, distance in found:
             print(printable(file), printable(path), f"{distance:.2f}", sep="\t")
-    sheet = contact_sheet(dict(list(answers.items())[:MOST_SHOWN]))
-    write_picture(options.out, sheet, {".json": _json(index, answers, codes, options)})
-    more = f", of the first {MOST_SHOWN}" if len(answers) > MOST_SHOWN else ""
+    sheet = contact_sheet(dict(list(predictions.items())[:MOST_SHOWN]))
+    write_picture(options.out, sheet, {".json": _json(index, predictions, codes, options)})
+    more = f", of the first {MOST_SHOWN}" if len(predictions) > MOST_SHOWN else ""
     print(f"{options.out}{more}, {options.out.with_suffix('.json')}")
     return failed
 
 
-def _answers(
+def _predictions(
     index: Index, files: list[str], top: int, codes: Codes | None
 ) -> tuple[Answers, list[ImageError]]:
     """Search for each file; return path and distance of what was found, and what failed."""
-    answers, failed, asked = {}, [], {}
+    predictions, failed, asked = {}, [], {}
     found = zip(files, outputs(index.engine, LAYER, files, index.precision))
     for number, (file, values) in enumerate(progress(found, len(files), "searching"), 1):
         if isinstance(values, ImageError):
@@ -130,9 +131,9 @@ def _answers(
             asked[file] = values
         if asked and (len(asked) == BATCH or number == len(files)):
             nearest = index.nearest(np.stack(list(asked.values())), top, codes)
-            answers |= dict(zip(asked, nearest))
+            predictions |= dict(zip(asked, nearest))
             asked = {}
-    return answers, failed
+    return predictions, failed
 
 
 def _words(codes: Codes, bits: int) -> str:
@@ -147,16 +148,16 @@ def _words(codes: Codes, bits: int) -> str:
 
 
 def _json(
-    index: Index, answers: Answers, codes: Codes | None, options: argparse.Namespace
+    index: Index, predictions: Answers, codes: Codes | None, options: argparse.Namespace
 ) -> bytes:
     """Put the answers into JSON."""
     content = {
         "index": str(index.directory),
         "network": str(index.engine.source),
         "pictures": len(index),
-        "answers": [
+        "predictions": [
             {"file": file, "similar": [{"file": path, "distance": far} for path, far in found]}
-            for file, found in answers.items()
+            for file, found in predictions.items()
         ],
     }
     if codes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from alexnet_tf.api.whole import meet, train_whole
+from alexnet_tf.api.pipeline import meet, run_pipeline
 from alexnet_tf.commands import cli
 from alexnet_tf.runs.options import add_options
 from alexnet_tf.runs.recipes import RECIPES, usual
@@ -72,6 +72,6 @@ def run(options: argparse.Namespace) -> None:
     workers = meet(settings)
     is_chief = not workers or workers.is_chief
     log = cli.open_log(options.log if is_chief else os.devnull)
-    train_whole(settings, options.run, options.typed, log, workers)
+    run_pipeline(settings, options.run, options.typed, log, workers)
     if is_chief:
         log.info("try it: %s 2 PICTURE --run %s", command("predict"), options.run)

@@ -29,8 +29,8 @@ def run(options: argparse.Namespace) -> None:
         cli.refuse(options, ("--latest",), "chooses no RUN; leave one of them out")
     if options.latest or options.run:
         choose(options.run)
-    answering, sentences = answering_run()
+    predictor, sentences = answering_run()
     for run in finished_runs():
-        mark = "*" if run.directory == answering.directory else " "
+        mark = "*" if run.directory == predictor.directory else " "
         print(printable_lines(f"{mark} {described(run)}"))
     print(*map(printable_lines, sentences), sep="\n")

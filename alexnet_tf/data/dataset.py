@@ -12,15 +12,22 @@ from pathlib import Path
 
 import numpy as np
 
-from alexnet_tf.data.archive import DEFAULT_LIMITS, Limits
-from alexnet_tf.data.columns import Columns, Digests
-from alexnet_tf.data.contents import ImageError, threads_for
-from alexnet_tf.data.decoding import decoded
 from alexnet_tf.data.digests import DIGESTS, PORTION
-from alexnet_tf.data.entries import TEST, TRAIN, VALIDATION, Entry, Source, in_columns
-from alexnet_tf.data.listing import left_out
-from alexnet_tf.data.lists import listed_contents
-from alexnet_tf.data.sources import open_source
+from alexnet_tf.data.images.contents import ImageError, threads_for
+from alexnet_tf.data.images.decoding import decoded
+from alexnet_tf.data.sources.columns import Columns, Digests
+from alexnet_tf.data.sources.listing import left_out
+from alexnet_tf.data.sources.lists import listed_contents
+from alexnet_tf.data.sources.manifest import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Entry,
+    Source,
+    entries_to_columns,
+)
+from alexnet_tf.data.sources.open import open_source
+from alexnet_tf.data.sources.zip_archives import DEFAULT_LIMITS, Limits
 from alexnet_tf.data.split import are_of, hold_out, labelled_twice, number_contents
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import read_lines, write_lines
@@ -37,7 +44,7 @@ class Picture:
     digest: str
 
 
-def in_little_memory(pictures: Iterable[Picture] = ()) -> Columns[Picture]:
+def to_columns(pictures: Iterable[Picture] = ()) -> Columns[Picture]:
     """Keep `pictures`, and what is appended to them, in columns."""
     columns = Columns(Picture, [], array("i"), Digests())
     for picture in pictures:
@@ -95,9 +102,9 @@ class Dataset:
                 ("all", *(str(len(pictures)) for pictures in parts.values())),
             ]
         )
-        return "\n".join([*lines, *self.remarks()])
+        return "\n".join([*lines, *self.warnings()])
 
-    def remarks(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """Make the lines that a user should see: how the data was understood, what is left out."""
         if not self.rejected:
             return list(self.notes)
@@ -116,7 +123,7 @@ class Dataset:
     def without(self, reasons: dict[str, str]) -> Dataset:
         """Reject pictures for `reasons` (path → reason); UserError when too few are left."""
         train, validation, test = (
-            in_little_memory(picture for picture in pictures if picture.path not in reasons)
+            to_columns(picture for picture in pictures if picture.path not in reasons)
             for pictures in (self.train, self.validation, self.test)
         )
         rejected = (*self.rejected, *reasons.items())
@@ -144,7 +151,7 @@ def open_dataset(
     entries, unreadable = _inspect(found.entries)
     notes = (*found.notes, *([_found_of(unwanted, entries, leave_out)] if leave_out else ()))
     rejected = (*found.rejected, *unreadable)
-    found = replace(found, entries=in_columns(), rejected=rejected, notes=notes)
+    found = replace(found, entries=entries_to_columns(), rejected=rejected, notes=notes)
     return _checked(_split(found, entries, seed, unwanted))
 
 
@@ -201,7 +208,7 @@ def _inspect(entries: Columns[Entry]) -> tuple[Columns[Entry], list[tuple[str, s
 
     Those whose digests are known were looked at before, and are again when they are used.
     """
-    readable, rejected = in_columns(), []
+    readable, rejected = entries_to_columns(), []
     paths = [entry.path for entry in entries if not entry.digest]
     if not paths:
         return entries, rejected
@@ -240,7 +247,7 @@ def _split(
     ambiguous, held_out = labelled_twice(entries, contents), hold_out(entries, contents, seed)
     is_known = np.zeros(len(entries), bool)
     is_known[contents[~are_of(entries, (TEST,))]] = True
-    parts = {part: in_little_memory() for part in (TRAIN, VALIDATION, TEST)}
+    parts = {part: to_columns() for part in (TRAIN, VALIDATION, TEST)}
     rejected = list(found.rejected)
     for entry, content in zip(entries, contents):
         picture = Picture(entry.path, numbers[entry.label], entry.digest)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from alexnet_tf.data.contents import ImageError, is_remote, read_content, threads_for
+from alexnet_tf.data.images.contents import ImageError, is_remote, read_content, threads_for
 from alexnet_tf.system.files import read_lines
 from alexnet_tf.system.progress import progress
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from alexnet_tf.data.contents import ImageError, read_content, threads_for
-from alexnet_tf.data.dataset import Dataset, Picture, in_little_memory, write_lists
-from alexnet_tf.data.kinds import kind_of
-from alexnet_tf.data.records import (
+from alexnet_tf.data.dataset import Dataset, Picture, to_columns, write_lists
+from alexnet_tf.data.images.contents import ImageError, read_content, threads_for
+from alexnet_tf.data.images.file_types import file_type_of
+from alexnet_tf.data.images.records import (
     AROUND,
     CLASS,
     DIGEST,
@@ -31,8 +31,8 @@ from alexnet_tf.data.records import (
     record_path,
 )
 from alexnet_tf.errors import RunError, UserError
-from alexnet_tf.system.files import replacing
-from alexnet_tf.system.folders import appearing
+from alexnet_tf.system.files import atomic_write
+from alexnet_tf.system.folders import atomic_dir
 from alexnet_tf.system.progress import progress
 
 # So many pictures are read before they are written.
@@ -68,7 +68,7 @@ def write_shards(dataset: Dataset, folder: Path, count: int) -> Dataset:
     size, classes, lost = -(-len(dataset.train) // count), dataset.classes, {}
     parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
     try:
-        with appearing(folder, keep=True) as partial:
+        with atomic_dir(folder, keep=True) as partial:
             plans = {
                 part: _plan(partial / part, pictures, classes, size)
                 for part, pictures in parts.items()
@@ -142,9 +142,7 @@ def _write_part(
             if place >= 0:
                 name = name_of(pictures[number].path)
                 paths[number] = record_path(shard.path.name, place, name)
-    return in_little_memory(
-        replace(picture, path=path) for picture, path in zip(pictures, paths) if path
-    )
+    return to_columns(replace(picture, path=path) for picture, path in zip(pictures, paths) if path)
 
 
 def _write_shard(
@@ -159,7 +157,7 @@ def _write_shard(
     import tensorflow as tf
 
     place, places = 0, np.full(len(shard.numbers), -1)
-    with replacing(shard.path, 0) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
+    with atomic_write(shard.path, 0) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
         for (index, number), content in zip(enumerate(shard.numbers), contents):
             picture = pictures[number]
             if isinstance(content, ImageError):
@@ -170,7 +168,7 @@ def _write_shard(
             places[index] = place
             place += len(record) + AROUND
     if (places >= 0).all():  # what is lost is looked for again the next time
-        with replacing(shard.places, 0) as temporary:
+        with atomic_write(shard.places, 0) as temporary:
             np.save(temporary, places)
     return places
 
@@ -199,7 +197,7 @@ def _example(picture: Picture, content: bytes, classes: Sequence[str]) -> bytes:
 
     texts = {
         ENCODED: content,
-        FORMAT: (kind_of(content) or "").encode(),
+        FORMAT: (file_type_of(content) or "").encode(),
         NAME: name_of(picture.path).encode(),
         CLASS: classes[picture.label].encode(),
         DIGEST: picture.digest.encode(),

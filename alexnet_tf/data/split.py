@@ -7,8 +7,8 @@ from collections.abc import Collection
 
 import numpy as np
 
-from alexnet_tf.data.columns import Columns, Digests
-from alexnet_tf.data.entries import TRAIN, VALIDATION, Entry
+from alexnet_tf.data.sources.columns import Columns, Digests
+from alexnet_tf.data.sources.manifest import TRAIN, VALIDATION, Entry
 
 VALIDATION_SHARE = 0.15
 

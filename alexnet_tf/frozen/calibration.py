@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from alexnet_tf.data.images import preprocess_input
+from alexnet_tf.data.images.preprocessing import preprocess_input
 from alexnet_tf.variants import Variant
 
 # Ellipses of random colours and sizes that hide each other have the edges, flat parts and contrasts

@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from alexnet_tf.data.images import preprocess_input
+from alexnet_tf.data.images.preprocessing import preprocess_input
 from alexnet_tf.frozen.layers import Frozen, by_openvino, by_tensorflow
 from alexnet_tf.model import AlexNet
 from alexnet_tf.system.log import warn_once

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alexnet_tf.data.images import ImageError, load_batches
-from alexnet_tf.data.kinds import FORMATS, is_meant_as_picture, kind_of_file
-from alexnet_tf.data.listing import Rejected, list_files
-from alexnet_tf.data.records import SUFFIX, list_records
+from alexnet_tf.data.images.file_types import FORMATS, file_type, is_meant_as_picture
+from alexnet_tf.data.images.preprocessing import ImageError, load_batches
+from alexnet_tf.data.images.records import SUFFIX, list_records
+from alexnet_tf.data.sources.listing import Rejected, list_files
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import Engine, most_at_once
 from alexnet_tf.variants import Variant, get_variant
 
 
 @dataclass(frozen=True)
-class Answer:
+class Prediction:
     """The likeliest classes of a picture and their probabilities, top first, or an error.
 
     `label` and `probability`, those of the likeliest, raise that error.
@@ -47,7 +47,7 @@ class Answer:
 class Classifier:
     """A network, or several whose probabilities are averaged (Krizhevsky 2012, section 6).
 
-    Each sees `crops` views of a picture, as in `alexnet_tf.data.images`. `classes` are in the order
+    Each sees `crops` views of a picture, as in `alexnet_tf.data.images.preprocessing`. `classes` are in the order
     of the first one. Raises UserError when another has other classes.
     """
 
@@ -55,10 +55,10 @@ class Classifier:
         self.engines, self.crops = tuple(engines), crops
         self.classes = engines[0].classes
         for engine in engines:
-            looks = get_variant(engine.variant).looks
-            if min(crops, looks) > 1:
+            views = get_variant(engine.variant).views
+            if min(crops, views) > 1:
                 raise UserError(
-                    f"--crops {crops}: {engine.source} looks at {looks} windows of a picture "
+                    f"--crops {crops}: {engine.source} looks at {views} windows of a picture "
                     "already; leave --crops out"
                 )
             for name in sorted(set(engine.classes) ^ set(self.classes)):
@@ -69,7 +69,7 @@ class Classifier:
 
     def classify(
         self, files: Sequence[str], top: int, among: int | None = None
-    ) -> Iterator[Answer]:
+    ) -> Iterator[Prediction]:
         """Yield an answer for each file, in order, with the `top` likeliest classes.
 
         Where `files` are a part of so many, `among`, the answers are those of the whole.
@@ -77,9 +77,9 @@ class Classifier:
         # In this order the probabilities end by themselves, not when their last reference goes.
         for result, file in zip(self.probabilities(files, among), files):
             if isinstance(result, ImageError):
-                yield Answer(str(file), error=result)
+                yield Prediction(str(file), error=result)
             else:
-                yield Answer(str(file), self._top(result.mean(axis=0), top))
+                yield Prediction(str(file), self._top(result.mean(axis=0), top))
 
     def probabilities(
         self, files: Sequence[str], among: int | None = None
@@ -110,15 +110,15 @@ class Classifier:
 
     def _forward(self, inputs: dict[tuple[Variant, str], np.ndarray], among: int) -> np.ndarray:
         """Ask all: (variant, resize) → (n, crops, 227, 227, 3) → (n, engines, classes)."""
-        answers = []
+        predictions = []
         for engine in self.engines:
             pictures = inputs[engine.variant, engine.resize]
             outputs = engine.probabilities(pictures.reshape(-1, *pictures.shape[2:]), among)
             outputs = outputs.reshape(*pictures.shape[:2], -1).mean(axis=1)
             if engine.classes != self.classes:
                 outputs = outputs[:, [engine.classes.index(name) for name in self.classes]]
-            answers.append(outputs)
-        return np.stack(answers, axis=1)
+            predictions.append(outputs)
+        return np.stack(predictions, axis=1)
 
     def _top(self, probabilities: np.ndarray, top: int) -> tuple[tuple[str, float], ...]:
         best = np.argsort(-probabilities, kind="stable")[:top]
@@ -151,4 +151,4 @@ def find_pictures(paths: Sequence[str]) -> tuple[list[str], list[Rejected]]:
 
 
 def _is_shard(path: str) -> bool:
-    return path.endswith(SUFFIX) and os.path.isfile(path) and kind_of_file(path) not in FORMATS
+    return path.endswith(SUFFIX) and os.path.isfile(path) and file_type(path) not in FORMATS

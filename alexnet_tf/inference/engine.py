@@ -12,10 +12,10 @@ import numpy as np
 
 from alexnet_tf.data.imagenet import imagenet_classes
 from alexnet_tf.errors import BadFile, UserError
-from alexnet_tf.exports import litert
+from alexnet_tf.inference.litert import run as litert
+from alexnet_tf.runs.model_metadata import check_model_metadata
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
-from alexnet_tf.runs.signature import check_signature
 from alexnet_tf.system.fingerprints import file_fingerprint
 from alexnet_tf.system.processor import chosen_precision, trained_precision
 from alexnet_tf.system.quiet import import_tensorflow
@@ -56,7 +56,7 @@ def fastest_precision() -> str:
 class Engine:
     """A finished network, which is opened when the first picture asks.
 
-    `variant` and `resize` say what it wants of a picture, as in `alexnet_tf.data.images`, and
+    `variant` and `resize` say what it wants of a picture, as in `alexnet_tf.data.images.preprocessing`, and
     `classes` name its outputs, in their order; convolutions alone have none. Its weights are in the
     file `source`; `litert_path` is where the same network is, or should be, as a LiteRT file: that
     answers at once, while importing TensorFlow, which answers thousands faster, takes seconds.
@@ -116,7 +116,7 @@ class Engine:
         Raises UserError when its config.json is unreadable, or of another network than its model.
         """
         config = run.read_config()
-        check_signature(run, config)
+        check_model_metadata(run, config)
         settings, classes = Settings(**config["settings"]), config["classes"]
         variant = settings.chosen_variant()
         return cls(variant, settings.resize, classes, run.model_path, run.litert_path)

@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
-from alexnet_tf.data.images import ImageError, load_batches, preprocess_input
+from alexnet_tf.data.images.preprocessing import ImageError, load_batches, preprocess_input
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import BATCH, Engine
 

@@ -9,10 +9,10 @@ import signal
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 
-from alexnet_tf.data.contents import absolute
-from alexnet_tf.data.images import ImageError
+from alexnet_tf.data.images.contents import absolute
+from alexnet_tf.data.images.preprocessing import ImageError
 from alexnet_tf.errors import RunError, UserError
-from alexnet_tf.inference.classifier import Answer, Classifier
+from alexnet_tf.inference.classifier import Classifier, Prediction
 from alexnet_tf.system import signals
 
 # How many batches an actor is handed at a time.
@@ -29,7 +29,7 @@ def check_ray() -> None:
 
 def classify(
     classifier: Classifier, files: Sequence[str], top: int, among: int, address: str
-) -> Iterator[Answer]:
+) -> Iterator[Prediction]:
     """Do as `Classifier.classify`, on the machines of the Ray cluster at `address`.
 
     These have this program, and the network and the pictures under the same paths. Each runs one
@@ -61,7 +61,7 @@ def classify(
         )
         for portion, row in zip(portions, rows.iter_rows()):
             for file, (likeliest, reason) in zip(portion, pickle.loads(row["answers"])):
-                yield Answer(file, likeliest, ImageError(file, reason) if reason else None)
+                yield Prediction(file, likeliest, ImageError(file, reason) if reason else None)
     except (ray.exceptions.RayError, ConnectionError) as error:
         gist = str(error).strip().rsplit("\n", 1)[-1]
         raise RunError(f"Ray at {address}: {gist}; the same command goes on") from error
@@ -89,6 +89,6 @@ class _Actor:
 
     def __call__(self, row: dict) -> dict:
         files = [os.fsdecode(path) for path in row["paths"]]
-        answers = self._classifier.classify(files, self._top, self._among)
-        packed = [(each.top, each.error.reason if each.error else None) for each in answers]
+        predictions = self._classifier.classify(files, self._top, self._among)
+        packed = [(each.top, each.error.reason if each.error else None) for each in predictions]
         return {"answers": pickle.dumps(packed)}

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from alexnet_tf.data.dataset import Picture
-from alexnet_tf.inference.duplicates import Duplicate
-from alexnet_tf.inference.review import Review
+from alexnet_tf.drawing.thumbnails import heat_maps, thumbnails
+from alexnet_tf.evaluation.duplicates import Duplicate
+from alexnet_tf.evaluation.review import Review
 from alexnet_tf.reports.html import shown
-from alexnet_tf.reports.thumbnails import heat_maps, thumbnails
 
 # How many are shown: five kilobytes each, seven as text.
 MISTAKES, LEAST_SURE, SUSPECTS, DUPLICATES = 24, 12, 24, 12
@@ -32,15 +32,15 @@ class Card:
     path: str
     image: str
     label: str
-    guess: str = ""
-    sureness: float = 0.0
+    predicted: str = ""
+    confidence: float = 0.0
     seen: str = ""
 
     @property
     def alternative(self) -> str:
         """The text for those who do not see the picture."""
-        label, guess = shown(self.label), shown(self.guess)
-        return f"labelled {label}" + (f", taken for {guess}" if guess else "")
+        label, predicted = shown(self.label), shown(self.predicted)
+        return f"labelled {label}" + (f", taken for {predicted}" if predicted else "")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Cell:
     """A cell of the confusion matrix: so many pictures of a class, taken for one; some of them."""
 
     label: int
-    guess: int
+    predicted: int
     count: int
     cards: list[Card]
 
@@ -66,30 +66,32 @@ class Album:
     """The cards of a page about a run."""
 
     def __init__(self, found: Review):
-        self._classes, self._answers = found.dataset.classes, found.answers
-        mistakes = found.answers.mistakes()[:MISTAKES]
-        unsure = [n for n in found.answers.least_sure() if n not in {*mistakes}][:LEAST_SURE]
-        suspects, pairs = found.suspects[:SUSPECTS], across_first(found)[:DUPLICATES]
+        self._classes, self._predictions = found.dataset.classes, found.predictions
+        mistakes = found.predictions.mistakes()[:MISTAKES]
+        unsure = [n for n in found.predictions.least_confident() if n not in {*mistakes}][
+            :LEAST_SURE
+        ]
+        label_errors, pairs = found.label_errors[:SUSPECTS], across_first(found)[:DUPLICATES]
         cells, samples = _cells(found), _samples(found)
         self._seen = self._explained(found, [*mistakes, *unsure])
         self._images = thumbnails(
             [
                 *(self._picture(number).path for number in (*mistakes, *unsure)),
                 *(self._picture(number).path for *_, numbers in cells for number in numbers),
-                *(suspect.picture.path for suspect in suspects),
+                *(label_error.picture.path for label_error in label_errors),
                 *(picture.path for pair, _ in pairs for picture in (pair.first, pair.second)),
                 *(picture.path for _, pictures in samples for picture in pictures),
             ]
         )
-        self.mistakes = [self._answer(number, explained=True) for number in mistakes]
-        self.least_sure = [self._answer(number, explained=True) for number in unsure]
+        self.mistakes = [self._prediction(number, explained=True) for number in mistakes]
+        self.least_confident = [self._prediction(number, explained=True) for number in unsure]
         self.cells = [
-            Cell(*place, count, [self._answer(number) for number in numbers])
+            Cell(*place, count, [self._prediction(number) for number in numbers])
             for place, count, numbers in cells
         ]
-        self.suspects = [
+        self.label_errors = [
             self._card(each.picture, self._classes[each.suggested], each.probability)
-            for each in suspects
+            for each in label_errors
         ]
         self.pairs = [
             Pair(self._card(pair.first), self._card(pair.second), across) for pair, across in pairs
@@ -98,17 +100,17 @@ class Album:
 
     def _explained(self, found: Review, numbers: Sequence[int]) -> dict[str, str]:
         paths = [self._picture(number).path for number in numbers]
-        guesses = [int(self._answers.guesses[number]) for number in numbers]
-        return heat_maps(found.engine, found.network, paths, guesses)
+        predicted = [int(self._predictions.predicted[number]) for number in numbers]
+        return heat_maps(found.engine, found.network, paths, predicted)
 
     def _picture(self, number: int) -> Picture:
-        return self._answers.pictures[number]
+        return self._predictions.pictures[number]
 
-    def _answer(self, number: int, explained: bool = False) -> Card:
-        picture, guess = self._picture(number), self._answers.guesses[number]
-        sureness = float(self._answers.sureness[number])
+    def _prediction(self, number: int, explained: bool = False) -> Card:
+        picture, predicted = self._picture(number), self._predictions.predicted[number]
+        confidence = float(self._predictions.confidence[number])
         seen = self._seen.get(picture.path, "") if explained else ""
-        return self._card(picture, self._classes[guess], sureness, seen)
+        return self._card(picture, self._classes[predicted], confidence, seen)
 
     def _card(self, picture: Picture, *said: object) -> Card:
         image = self._images.get(picture.path, "")
@@ -127,14 +129,16 @@ def across_first(found: Review) -> list[tuple[Duplicate, bool]]:
 
 def _cells(found: Review) -> list[tuple[tuple[int, int], int, Sequence[int]]]:
     """Choose cells of the confusion matrix: (class, guess), how many pictures, which are shown."""
-    matrix = found.answers.evaluation.confusion()
+    matrix = found.predictions.evaluation.confusion()
     places = [divmod(int(place), len(matrix)) for place in np.argsort(-matrix, axis=None)]
     cells = [place for place in places if matrix[place]]
     if len(matrix) > MATRIX:
-        cells = [(label, guess) for label, guess in cells if label != guess][:CONFUSIONS]
+        cells = [(label, predicted) for label, predicted in cells if label != predicted][
+            :CONFUSIONS
+        ]
     cells = cells[:OF_CELLS]
     each = max(1, min(OF_A_CELL, OF_CELLS // max(1, len(cells))))
-    return [(cell, int(matrix[cell]), found.answers.cell(*cell)[:each]) for cell in cells]
+    return [(cell, int(matrix[cell]), found.predictions.cell(*cell)[:each]) for cell in cells]
 
 
 def _samples(found: Review) -> list[tuple[str, list[Picture]]]:

@@ -7,11 +7,11 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from alexnet_tf.drawing.plots import draw_curves, write_png
 from alexnet_tf.errors import UserError
 from alexnet_tf.reports.html import check_installed
-from alexnet_tf.reports.plots import draw_curves, write_png
 from alexnet_tf.runs.history import Outcome
-from alexnet_tf.system.files import replacing, write_text
+from alexnet_tf.system.files import atomic_write, write_text
 from alexnet_tf.system.log import warn_once
 from alexnet_tf.system.text import markdown
 
@@ -42,7 +42,7 @@ def write_comparison(outcomes: Sequence[Outcome], directory: Path) -> None:
         warn_once(f"{directory / 'curves.png'} is not drawn: {error}")
         return
     figure = draw_curves({outcome.variant: outcome.history for outcome in outcomes})
-    with replacing(directory / "curves.png", PICTURE_BYTES) as temporary:
+    with atomic_write(directory / "curves.png", PICTURE_BYTES) as temporary:
         write_png(figure, temporary)
 
 

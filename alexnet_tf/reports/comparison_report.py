@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
 
-from alexnet_tf.inference.answers import Answers
-from alexnet_tf.inference.paired import Paired, paired
-from alexnet_tf.inference.reliability import reliability
-from alexnet_tf.inference.review import review
-from alexnet_tf.reports import html, plots
+from alexnet_tf.drawing import plots
+from alexnet_tf.evaluation.review import review
+from alexnet_tf.inference.predictions import LabelledPredictions
+from alexnet_tf.metrics.mcnemar import McNemar, mcnemar
+from alexnet_tf.metrics.reliability import reliability
+from alexnet_tf.reports import html
 from alexnet_tf.runs.history import History
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
@@ -31,11 +32,11 @@ class Side:
     history: History
     best: int | None
     parameters: int
-    answers: Answers
+    predictions: LabelledPredictions
 
     def calibration_error(self) -> float:
         """Return how far its sureness is from its accuracy."""
-        return reliability(self.answers).error
+        return reliability(self.predictions).error
 
     def seconds(self) -> float:
         """Return what its epochs took."""
@@ -57,7 +58,7 @@ def write_comparison_report(runs: Sequence[Run], path: Path) -> Path:
         sides=sides,
         differences=_differences(sides),
         pairs=[
-            (one.name, other.name, paired(one.answers, other.answers))
+            (one.name, other.name, mcnemar(one.predictions, other.predictions))
             for one, other in combinations(sides, 2)
         ],
         verdict=verdict,
@@ -69,7 +70,7 @@ def write_comparison_report(runs: Sequence[Run], path: Path) -> Path:
     return path
 
 
-def verdict(first: str, second: str, found: Paired) -> str:
+def verdict(first: str, second: str, found: McNemar) -> str:
     """Say which of two runs is better, if that can be told."""
     if not found.pictures:
         return "no picture was validated with by both"
@@ -82,7 +83,7 @@ def _side(run: Run) -> Side:
     found = review(run, thoroughly=False)
     parameters = found.network.count_params()
     name = str(run.directory)
-    return Side(name, found.settings, found.history, found.best, parameters, found.answers)
+    return Side(name, found.settings, found.history, found.best, parameters, found.predictions)
 
 
 def _differences(sides: Sequence[Side]) -> dict[str, list[object]]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from alexnet_tf.inference.evaluate import Evaluation
-from alexnet_tf.inference.evaluate_imagenet import TOPS, ImageNetEvaluation
+from alexnet_tf.evaluation.evaluate import Evaluation
+from alexnet_tf.evaluation.imagenet import TOPS, ImageNetEvaluation
 from alexnet_tf.system.text import align, printable
 
 # A confusion matrix of more classes fits no terminal; then the most frequent confusions are shown.
@@ -17,18 +17,18 @@ MATRIX, CONFUSIONS = 12, 10
 
 def evaluation_text(evaluation: Evaluation) -> str:
     """Lay out accuracies, classes and confusions as tables; the last two for each of several."""
-    tables = [[*_accuracies(evaluation), *_remarks(evaluation)]]
+    tables = [[*_accuracies(evaluation), *_warnings(evaluation)]]
     asked = evaluation.asked()
-    for name, answers in asked:
+    for name, predictions in asked:
         title = [f"{printable(name)}:"] if len(asked) > 1 else []
-        tables.append([*title, *_classes(evaluation, answers)])
-        tables.append(_confusions(evaluation, answers))
+        tables.append([*title, *_classes(evaluation, predictions)])
+        tables.append(_confusions(evaluation, predictions))
     return "\n\n".join("\n".join(lines) for lines in tables)
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
     """Put the same, and the whole confusion matrix, into a dict."""
-    runs = zip(evaluation.runs, evaluation.trained_on, evaluation.answers)
+    runs = zip(evaluation.runs, evaluation.trained_on, evaluation.predictions)
     return {
         "pictures": len(evaluation.labels),
         "failed": len(evaluation.failed),
@@ -38,11 +38,11 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
             {
                 "run": run,
                 "trained_on": pictures,
-                **evaluation.accuracy(answers),
-                "classes": evaluation.by_class(answers),
-                "confusion": evaluation.confusion(answers).tolist(),
+                **evaluation.accuracy(predictions),
+                "classes": evaluation.by_class(predictions),
+                "confusion": evaluation.confusion(predictions).tolist(),
             }
-            for run, pictures, answers in runs
+            for run, pictures, predictions in runs
         ],
         "classes": evaluation.by_class(),
         "confusion": evaluation.confusion().tolist(),
@@ -57,12 +57,12 @@ def imagenet_text(evaluation: ImageNetEvaluation) -> str:
         accuracy, interval = evaluation.accuracy(top), _interval(*evaluation.interval(top))
         published = [f"{figure.accuracy[top]:.1%}"] if figure else []
         table.append((f"top-{top}", f"{accuracy:.1%}", interval, *published))
-    remark = (
+    warning = (
         f"published is {figure.name} on all 50,000, measured with {figure.options}"
         if figure
         else "nothing is published of these weights"
     )
-    return "\n".join([*align(table), f"on {evaluation.pictures} pictures; {remark}"])
+    return "\n".join([*align(table), f"on {evaluation.pictures} pictures; {warning}"])
 
 
 def imagenet_json(evaluation: ImageNetEvaluation) -> dict[str, Any]:
@@ -81,13 +81,13 @@ def imagenet_json(evaluation: ImageNetEvaluation) -> dict[str, Any]:
 
 def _accuracies(evaluation: Evaluation) -> list[str]:
     table = [(f"{len(evaluation.labels)} pictures", "accuracy", "95% interval")]
-    for name, answers in evaluation.asked():
-        accuracy, interval = evaluation.accuracy(answers).values()
+    for name, predictions in evaluation.asked():
+        accuracy, interval = evaluation.accuracy(predictions).values()
         table.append((name, f"{accuracy:.1%}", _interval(*interval)))
     return align(table)
 
 
-def _remarks(evaluation: Evaluation) -> Iterator[str]:
+def _warnings(evaluation: Evaluation) -> Iterator[str]:
     if len(evaluation.runs) > 1:
         best, mean = (100 * gain for gain in evaluation.gain().values())
         yield f"averaging: {best:+.1f} points on the best run, {mean:+.1f} on their mean"
@@ -105,25 +105,25 @@ def _remarks(evaluation: Evaluation) -> Iterator[str]:
             )
 
 
-def _classes(evaluation: Evaluation, answers: np.ndarray) -> list[str]:
+def _classes(evaluation: Evaluation, predictions: np.ndarray) -> list[str]:
     table = [("class", "pictures", "precision", "recall", "F1")]
-    for each in evaluation.by_class(answers):
+    for each in evaluation.by_class(predictions):
         name, pictures, *shares = each.values()
         shares = ("–" if share is None else f"{share:.1%}" for share in shares)
         table.append((name, pictures, *shares))
     return align(table)
 
 
-def _confusions(evaluation: Evaluation, answers: np.ndarray) -> list[str]:
+def _confusions(evaluation: Evaluation, predictions: np.ndarray) -> list[str]:
     classes = evaluation.classes
     if len(classes) <= MATRIX:
         title = "rows: what it is; columns: what it was taken for"
-        lines = zip(classes, evaluation.confusion(answers))
+        lines = zip(classes, evaluation.confusion(predictions))
         table = [("", *classes), *((name, *counts) for name, counts in lines)]
     else:
         title = "the most frequent confusions; --json has the whole matrix"
         table = [("what it is", "what it was taken for", "pictures")]
-        table += evaluation.frequent_confusions(CONFUSIONS, answers)
+        table += evaluation.frequent_confusions(CONFUSIONS, predictions)
     return [title, *align(table)]
 
 

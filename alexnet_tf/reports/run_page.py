@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from alexnet_tf.drawing import plots
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference.reliability import curves, reliability
-from alexnet_tf.inference.review import Review, counts
-from alexnet_tf.inference.suspects import SURE
-from alexnet_tf.reports import plots
+from alexnet_tf.evaluation.label_errors import SURE
+from alexnet_tf.evaluation.review import Review, counts
+from alexnet_tf.metrics.reliability import curves, reliability
 from alexnet_tf.reports.cards import MATRIX, Album, across_first
 from alexnet_tf.runs.command import training_command
-from alexnet_tf.runs.seconds import read_seconds
+from alexnet_tf.runs.timings import read_seconds
 from alexnet_tf.system.log import LOG
 
 # So many classes are in a table.
@@ -22,7 +22,7 @@ HALF, THIRD, SQUARE = (5.2, 3.8), (4.2, 3.5), (5.2, 5.2)
 
 def run_page(found: Review) -> dict[str, Any]:
     """Return what the template run.html is filled with."""
-    answers, album = found.answers, Album(found)
+    predictions, album = found.predictions, Album(found)
     classes, seconds = counts(found), _seconds(found)
     return {
         "found": found,
@@ -30,12 +30,12 @@ def run_page(found: Review) -> dict[str, Any]:
         "title": str(found.run.directory),
         "command": training_command(found.settings, found.run.directory),
         "names": found.dataset.classes,
-        "accuracy": answers.accuracy(),
+        "accuracy": predictions.accuracy(),
         "test": found.test and found.test.accuracy(),
-        "by_class": answers.evaluation.by_class()[:MOST_CLASSES],
-        "matrix": answers.evaluation.confusion().tolist() if len(classes) <= MATRIX else None,
-        "linked": {(cell.label, cell.guess) for cell in album.cells},
-        "wrong": len(answers.mistakes()),
+        "by_class": predictions.evaluation.by_class()[:MOST_CLASSES],
+        "matrix": predictions.evaluation.confusion().tolist() if len(classes) <= MATRIX else None,
+        "linked": {(cell.label, cell.predicted) for cell in album.cells},
+        "wrong": len(predictions.mistakes()),
         "threshold": SURE,
         "across": sum(across for _, across in across_first(found)),
         "counts": classes[:MOST_CLASSES],
@@ -47,7 +47,7 @@ def run_page(found: Review) -> dict[str, Any]:
 
 
 def _plots(found: Review) -> dict[str, Any]:
-    sure, two = reliability(found.answers), curves(found.answers)
+    sure, two = reliability(found.predictions), curves(found.predictions)
     drawn: dict[str, Any] = {"sure": sure, "two": two, "learned": {}, "heat": None}
     if found.history:
         told = found.history, found.best
@@ -60,7 +60,7 @@ def _plots(found: Review) -> dict[str, Any]:
         drawn["roc"] = plots.svg("d", THIRD, plots.plot_roc, two)
         drawn["precision"] = plots.svg("e", THIRD, plots.plot_precision, two)
     if len(found.dataset.classes) > MATRIX:
-        matrix = found.answers.evaluation.confusion()
+        matrix = found.predictions.evaluation.confusion()
         drawn["heat"] = plots.svg("f", SQUARE, plots.plot_confusion, matrix)
     return drawn
 

@@ -8,14 +8,14 @@ from logging import Logger
 from pathlib import Path
 
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference.review import Review, review
+from alexnet_tf.evaluation.review import Review, review
 from alexnet_tf.reports import html
 from alexnet_tf.reports.run_page import run_page
 from alexnet_tf.runs.run import Run
 from alexnet_tf.system.files import read_text, write_text
 from alexnet_tf.system.text import encoded, in_cell
 
-SUSPECTS_COLUMNS = ("path", "label", "suggested", "probability")
+LABEL_ERROR_COLUMNS = ("path", "label", "suggested", "probability")
 
 
 def leave_report(run: Run, log: Logger) -> None:
@@ -39,28 +39,28 @@ def write_report(run: Run, path: Path | None = None) -> Path:
     path = path or run.report_path
     html.check_installed()
     html.check_ours(path)
-    _check_suspects(run)
+    _check_label_errors(run)
     found = review(run)
     html.write_page(path, "run.html", **run_page(found))
-    write_text(run.suspects_path, suspects_csv(found))
+    write_text(run.label_errors_path, label_errors_csv(found))
     return path
 
 
-def suspects_csv(found: Review) -> str:
+def label_errors_csv(found: Review) -> str:
     """Return the pictures that are probably labelled wrongly as a table, the surest first."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(SUSPECTS_COLUMNS)
+    table.writerow(LABEL_ERROR_COLUMNS)
     classes = found.dataset.classes
-    for each in found.suspects:
+    for each in found.label_errors:
         names = classes[each.picture.label], classes[each.suggested]
         path = encoded(each.picture.path)
         table.writerow([path, *map(in_cell, names), f"{each.probability:.4f}"])
     return text.getvalue()
 
 
-def _check_suspects(run: Run) -> None:
+def _check_label_errors(run: Run) -> None:
     """Raise UserError for a suspects.csv that is somebody's own."""
-    path = run.suspects_path
-    if path.is_file() and not read_text(path).startswith(",".join(SUSPECTS_COLUMNS)):
+    path = run.label_errors_path
+    if path.is_file() and not read_text(path).startswith(",".join(LABEL_ERROR_COLUMNS)):
         raise UserError(f"{path}: is no list of this program, and is not written over; move it")

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from alexnet_tf.data.lists import read_list
+from alexnet_tf.data.sources.lists import read_list
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.history import best_epoch, read_history, wilson_interval
 from alexnet_tf.runs.run import Run

@@ -2,7 +2,7 @@
 
 ``epoch-NNNN.npz`` is the state after NNNN epochs, ``epoch-NNNN.unfinished.npz`` one within the
 epoch that follows. Beside the arrays it holds the history, and whose it is: see
-`alexnet_tf.runs.expected`.
+`alexnet_tf.runs.checkpoint_spec`.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from alexnet_tf.errors import UserError
-from alexnet_tf.runs.expected import Expected
+from alexnet_tf.runs.checkpoint_spec import CheckpointSpec
 from alexnet_tf.runs.history import History, checked_history
-from alexnet_tf.system.files import replacing
+from alexnet_tf.system.files import atomic_write
 from alexnet_tf.system.zips import open_zip
 from alexnet_tf.weights.formats.npy import read_header
 
@@ -52,13 +52,13 @@ def save_checkpoint(
     """Write the checkpoint of the epochs in `history`, or within the one after; return its path."""
     path = checkpoint_path(directory, len(history), unfinished)
     text = {HISTORY: np.array(json.dumps(history)), IDENTITY: np.array(identity)}
-    with replacing(path, sum(array.nbytes for array in arrays.values())) as temporary:
+    with atomic_write(path, sum(array.nbytes for array in arrays.values())) as temporary:
         np.savez(temporary, **text, **arrays)
     return path
 
 
 def load_checkpoint(
-    path: Path, expected: Expected | None = None
+    path: Path, expected: CheckpointSpec | None = None
 ) -> tuple[dict[str, np.ndarray], History]:
     """Return the arrays and the history of a checkpoint.
 
@@ -106,7 +106,7 @@ def read_identity(path: Path) -> str:
 
 
 def load_latest(
-    directory: Path, log: Logger, last: int | None = None, expected: Expected | None = None
+    directory: Path, log: Logger, last: int | None = None, expected: CheckpointSpec | None = None
 ) -> tuple[dict[str, np.ndarray], History] | None:
     """Load the latest good checkpoint, none after epoch `last`; None when there is none.
 

@@ -81,7 +81,7 @@ def answering_run() -> tuple[Run, list[str]]:
         return run, [f"{described(run)} answers, as `{command('use')}` has it"]
     runs = finished_runs()
     if not runs:
-        return STARTER_RUN, [starter.remark()]
+        return STARTER_RUN, [starter.warning()]
     known = _classes(runs[0])
     good = [run for run in runs if _is_good(run) and sorted(_classes(run)) == sorted(known)]
     run = next(iter(good), runs[0])

@@ -8,14 +8,14 @@ from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import Any
 
-from alexnet_tf.data.contents import is_file_of_its_own
-from alexnet_tf.data.dataset import Dataset, Picture, in_little_memory, open_dataset
-from alexnet_tf.data.decoding import ImageError, decoded
+from alexnet_tf.data.dataset import Dataset, Picture, open_dataset, to_columns
 from alexnet_tf.data.digests import Listed, digests
-from alexnet_tf.data.entries import Entry, NoPictures
-from alexnet_tf.data.listing import list_files
-from alexnet_tf.data.lists import read_list
-from alexnet_tf.data.sources import open_source
+from alexnet_tf.data.images.contents import is_file_of_its_own
+from alexnet_tf.data.images.decoding import ImageError, decoded
+from alexnet_tf.data.sources.listing import list_files
+from alexnet_tf.data.sources.lists import read_list
+from alexnet_tf.data.sources.manifest import Entry, NoPictures
+from alexnet_tf.data.sources.open import open_source
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
@@ -46,15 +46,13 @@ def _dataset(run: Run, known: Callable[[str], str]) -> Dataset:
     """Read the lists of `run`, with the digests that are `known`; files are read for the others."""
     classes = [name for name in read_lines(run.directory / "classes.txt") if name]
     parts = [
-        in_little_memory(
-            Picture(path, label, known(path)) for path, label in _listed(run, name, classes)
-        )
+        to_columns(Picture(path, label, known(path)) for path, label in _listed(run, name, classes))
         for name in ("train.txt", "val.txt", "test.txt")
     ]
     found = digests(picture.path for part in parts for picture in part if not picture.digest)
     if found:
         parts = [
-            in_little_memory(
+            to_columns(
                 Picture(each.path, each.label, each.digest or found[each.path]) for each in part
             )
             for part in parts

@@ -47,10 +47,10 @@ class Run:
         self.model_path = self.directory / model
         self.litert_path = self.directory / "model.tflite"
         self.digests_path = self.directory / DIGESTS
-        self.answers_path = self.directory / "answers.npz"
+        self.predictions_path = self.directory / "answers.npz"
         self.report_path = self.directory / "report.html"
         # Pictures that are probably labelled wrongly.
-        self.suspects_path = self.directory / "suspects.csv"
+        self.label_errors_path = self.directory / "suspects.csv"
         self.seconds_path = self.directory / "seconds.json"
 
     def read_config(self) -> dict[str, Any]:

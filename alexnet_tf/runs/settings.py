@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 
-from alexnet_tf.data.images import RESIZES
+from alexnet_tf.data.images.preprocessing import RESIZES
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.options import option, reason_against
 from alexnet_tf.system import arguments

@@ -25,17 +25,23 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 import alexnet_tf
-from alexnet_tf.data.images import ImageError
+from alexnet_tf.data.images.preprocessing import ImageError
 from alexnet_tf.errors import RunError, UserError
-from alexnet_tf.serving import described
-from alexnet_tf.serving.answers import LookAlikes, explanation
-from alexnet_tf.serving.guard import Guard
-from alexnet_tf.serving.lessons import MOST_CLASSES, Conflict, Gone, Lesson, Lessons
+from alexnet_tf.serving import schemas
+from alexnet_tf.serving.explanations import LookAlikes, explanation
 from alexnet_tf.serving.limits import Limits, Load
 from alexnet_tf.serving.metrics import Metrics
-from alexnet_tf.serving.networks import Asker, Network
+from alexnet_tf.serving.middleware import Middleware
+from alexnet_tf.serving.networks import Batcher, ServedNetwork
 from alexnet_tf.serving.requests import json_of, pictures_of, unreadable
-from alexnet_tf.serving.teacher import Teacher
+from alexnet_tf.serving.trainer_process import TrainerProcess
+from alexnet_tf.serving.training_sessions import (
+    MOST_CLASSES,
+    Conflict,
+    Gone,
+    TrainingSession,
+    TrainingSessions,
+)
 
 PAGE = Path(__file__).with_name("page")
 TOP, MOST_TOP = 5, 1000
@@ -54,10 +60,10 @@ class Served:
     that.
     """
 
-    networks: Sequence[Network]
-    imagenet: Network | None = None
+    networks: Sequence[ServedNetwork]
+    imagenet: ServedNetwork | None = None
     look_alikes: LookAlikes | None = None
-    teacher: Teacher | None = None
+    trainer_process: TrainerProcess | None = None
     limits: Limits = field(default_factory=Limits)
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
@@ -67,17 +73,17 @@ class Served:
 def make_app(served: Served) -> FastAPI:
     """Make the ASGI application."""
     load, metrics = Load(served.limits), Metrics()
-    asker = Asker(metrics)
-    lessons = Lessons(served.teacher) if served.teacher else None
+    batcher = Batcher(metrics)
+    sessions = TrainingSessions(served.trainer_process) if served.trainer_process else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if lessons:
-            lessons.open()
+        if sessions:
+            sessions.open()
         yield
-        if lessons:
-            await lessons.close()
-        asker.close()
+        if sessions:
+            await sessions.close()
+        batcher.close()
 
     app = FastAPI(
         title="alexnet_tf",
@@ -88,13 +94,13 @@ def make_app(served: Served) -> FastAPI:
         redoc_url=None,
     )
     _add_errors(app)
-    _add_answers(app, served, load, asker, lessons)
+    _add_predictions(app, served, load, batcher, sessions)
     _add_state(app, load, metrics)
-    if lessons:
-        _add_lessons(app, served, load, asker, lessons)
+    if sessions:
+        _add_sessions(app, served, load, batcher, sessions)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
     app.add_middleware(
-        Guard, load=load, metrics=metrics, hosts=served.hosts, origins=served.origins
+        Middleware, load=load, metrics=metrics, hosts=served.hosts, origins=served.origins
     )
     if served.origins:  # around the guard, whose refusals their pages may read too
         app.add_middleware(
@@ -117,15 +123,15 @@ def _add_errors(app: FastAPI) -> None:
         app.add_exception_handler(kind, partial(say, status))
 
 
-def _add_answers(
-    app: FastAPI, served: Served, load: Load, asker: Asker, lessons: Lessons | None
+def _add_predictions(
+    app: FastAPI, served: Served, load: Load, batcher: Batcher, sessions: TrainingSessions | None
 ) -> None:
     networks = _by_name([*served.networks, *filter(None, [served.imagenet])])
 
-    def network_of(name: str) -> Network:
+    def network_of(name: str) -> ServedNetwork:
         """Find the network of that name, or else the first."""
         name = name or served.networks[0].name
-        found = networks.get(name) or (lessons.network(name) if lessons else None)
+        found = networks.get(name) or (sessions.network(name) if sessions else None)
         if not found:
             raise HTTPException(404, f"there is no network of that name; {', '.join(networks)}")
         return found
@@ -135,27 +141,27 @@ def _add_answers(
         return FileResponse(PAGE / "index.html")
 
     @app.get("/v1/networks")
-    def list_networks() -> described.Networks:
+    def list_networks() -> schemas.ServerInfo:
         """List the networks that can be asked, and what else this server can do."""
-        return described.Networks(
+        return schemas.ServerInfo(
             networks=[
-                described.Network(name=each.name, classes=list(each.engine.classes))
+                schemas.NetworkInfo(name=each.name, classes=list(each.engine.classes))
                 for each in served.networks
             ],
             imagenet=served.imagenet.name if served.imagenet else None,
             look_alikes=bool(served.look_alikes),
-            lessons=bool(lessons),
+            lessons=bool(sessions),
             local=bool(served.hosts),
             needs_token=bool(served.token),
             most_pictures=served.limits.pictures,
             most_bytes=served.limits.bytes,
         )
 
-    @app.post("/v1/models/{network}:predict", **described.WITH_PICTURES)
-    @app.post("/v1/predict", **described.WITH_PICTURES)
+    @app.post("/v1/models/{network}:predict", **schemas.WITH_PICTURES)
+    @app.post("/v1/predict", **schemas.WITH_PICTURES)
     async def predict(
         request: Request, network: str = "", top: int = TOP
-    ) -> described.Answers | described.Predictions:
+    ) -> schemas.Predictions | schemas.InstancePredictions:
         """Say what pictures show: the likeliest classes of each, or why it cannot be read.
 
         The instances of TensorFlow Serving get its predictions: all classes in the network's order.
@@ -165,47 +171,51 @@ def _add_answers(
         asked = network_of(network)
         pictures = await pictures_of(request, served.limits)
         with load.of_pictures(len(pictures)):
-            found = await asker.ask(asked, pictures)
+            found = await batcher.submit(asked, pictures)
         if getattr(request.state, "instances", False):
-            return described.Predictions(predictions=[_prediction(asked, each) for each in found])
-        answers = []
+            return schemas.InstancePredictions(
+                predictions=[_instance_prediction(asked, each) for each in found]
+            )
+        predictions = []
         for picture, each in zip(pictures, found):
             if isinstance(each, ImageError):
-                answers.append(described.Answer(file=picture.name, error=each.reason))
+                predictions.append(schemas.Prediction(file=picture.name, error=each.reason))
             else:
                 likeliest = asked.top(each, top)
-                answers.append(described.Answer(file=picture.name, **likeliest[0], top=likeliest))
-        return described.Answers(network=asked.name, answers=answers)
+                predictions.append(
+                    schemas.Prediction(file=picture.name, **likeliest[0], top=likeliest)
+                )
+        return schemas.Predictions(network=asked.name, predictions=predictions)
 
-    @app.post("/v1/explain", response_class=Response, **described.WITH_PICTURE_FOR_PICTURE)
+    @app.post("/v1/explain", response_class=Response, **schemas.WITH_PICTURE_FOR_PICTURE)
     async def explain(request: Request, network: str = "", label: str = "") -> Response:
         """Draw where a network sees a class in a picture, the likeliest unless told: a JPEG."""
         asked = network_of(network)
         picture = (await pictures_of(request, served.limits))[0]
         with load.of_pictures(1):
-            drawn = await asker.run(explanation, asked.engine, picture, label or None)
+            drawn = await batcher.run(explanation, asked.engine, picture, label or None)
         if isinstance(drawn, ImageError):
             raise drawn
         return Response(drawn, media_type="image/jpeg")
 
     if served.look_alikes:
 
-        @app.post("/v1/similar", **described.WITH_PICTURES)
-        async def similar(request: Request) -> described.LookAlikes:
+        @app.post("/v1/similar", **schemas.WITH_PICTURES)
+        async def similar(request: Request) -> schemas.LookAlikes:
             """Find the pictures of the index that look most like a picture."""
             picture = (await pictures_of(request, served.limits))[0]
             with load.of_pictures(1):
-                found = await asker.run(served.look_alikes.find, picture)
+                found = await batcher.run(served.look_alikes.find, picture)
             if isinstance(found, ImageError):
                 raise found
-            return described.LookAlikes(similar=found)
+            return schemas.LookAlikes(similar=found)
 
 
 def _add_state(app: FastAPI, load: Load, metrics: Metrics) -> None:
     @app.get("/healthz")
-    def healthz() -> described.Health:
+    def healthz() -> schemas.Health:
         """Say that the server is there."""
-        return described.Health(status="ok")
+        return schemas.Health(status="ok")
 
     @app.get("/metrics", response_class=PlainTextResponse)
     def show_metrics() -> PlainTextResponse:
@@ -215,73 +225,75 @@ def _add_state(app: FastAPI, load: Load, metrics: Metrics) -> None:
         )
 
 
-def _add_lessons(app: FastAPI, served: Served, load: Load, asker: Asker, lessons: Lessons) -> None:
+def _add_sessions(
+    app: FastAPI, served: Served, load: Load, batcher: Batcher, sessions: TrainingSessions
+) -> None:
     def check_token(request: Request) -> None:
         """HTTPException unless who asks may teach."""
         told = request.headers.get("authorization", "").removeprefix("Bearer ")
         if served.token and not hmac.compare_digest(told.encode(), served.token.encode()):
             raise HTTPException(401, "to teach takes the token that the server was started with")
 
-    def known(request: Request, name: str) -> Lesson:
+    def known(request: Request, name: str) -> TrainingSession:
         """Return the lesson of that name, to whom may teach."""
         check_token(request)
-        return lessons[name]
+        return sessions[name]
 
-    @app.post("/v1/lessons", status_code=201, responses=described.ERRORS)
-    async def begin(request: Request) -> described.Lesson:
+    @app.post("/v1/lessons", status_code=201, responses=schemas.ERRORS)
+    async def begin(request: Request) -> schemas.SessionInfo:
         """Begin a lesson: a classifier of your own."""
         check_token(request)
-        return described.Lesson.of(await lessons.new())
+        return schemas.SessionInfo.of(await sessions.new())
 
-    @app.get("/v1/lessons/{name}", responses=described.ERRORS)
-    async def show(request: Request, name: str) -> described.Lesson:
+    @app.get("/v1/lessons/{name}", responses=schemas.ERRORS)
+    async def show(request: Request, name: str) -> schemas.SessionInfo:
         """Show how far a lesson is."""
-        return described.Lesson.of(known(request, name))
+        return schemas.SessionInfo.of(known(request, name))
 
-    @app.delete("/v1/lessons/{name}", status_code=204, responses=described.ERRORS)
+    @app.delete("/v1/lessons/{name}", status_code=204, responses=schemas.ERRORS)
     async def end(request: Request, name: str) -> None:
         """Forget a lesson with all its pictures, and end its training."""
-        await lessons.end(known(request, name).name)
+        await sessions.end(known(request, name).name)
 
-    @app.post("/v1/lessons/{name}/pictures", **described.WITH_PICTURES)
-    async def add(request: Request, name: str, label: int) -> described.Kept:
+    @app.post("/v1/lessons/{name}/pictures", **schemas.WITH_PICTURES)
+    async def add(request: Request, name: str, label: int) -> schemas.Kept:
         """Keep pictures for the class of that number, from 0 on; see which are kept."""
-        lesson = known(request, name)
+        session = known(request, name)
         if not 0 <= label < MOST_CLASSES:
             raise HTTPException(422, f"label should be 0 to {MOST_CLASSES - 1}")
         pictures = await pictures_of(request, served.limits)
-        lesson.check()
+        session.check()
         kept = []
         with load.of_pictures(len(pictures)):
             for picture in pictures:
-                number, reason = None, await asker.decode(unreadable, picture)
+                number, reason = None, await batcher.decode(unreadable, picture)
                 try:
-                    number = None if reason else lesson.add(label, picture)
+                    number = None if reason else session.add(label, picture)
                 except Conflict as error:
                     reason = str(error)
-                kept.append(described.KeptPicture(file=picture.name, number=number, error=reason))
-        lessons.look_soon(lesson)
-        return described.Kept(pictures=kept)
+                kept.append(schemas.KeptPicture(file=picture.name, number=number, error=reason))
+        sessions.look_soon(session)
+        return schemas.Kept(pictures=kept)
 
-    @app.delete("/v1/lessons/{name}/pictures/{number}", status_code=204, responses=described.ERRORS)
+    @app.delete("/v1/lessons/{name}/pictures/{number}", status_code=204, responses=schemas.ERRORS)
     async def remove(request: Request, name: str, number: int) -> None:
         """Forget a picture of a lesson."""
         known(request, name).remove(number)
 
-    @app.post("/v1/lessons/{name}/train", status_code=202, **described.WITH_CLASSES)
-    async def train(request: Request, name: str) -> described.Lesson:
+    @app.post("/v1/lessons/{name}/train", status_code=202, **schemas.WITH_CLASSES)
+    async def train(request: Request, name: str) -> schemas.SessionInfo:
         """Begin to train on the pictures of a lesson, whose classes are named in order."""
-        lesson = known(request, name)
+        session = known(request, name)
         classes = (await json_of(request)).get("classes")
         if not isinstance(classes, list):
             raise HTTPException(422, 'the object should be {"classes": [name, name, …]}')
-        lessons.train(lesson, classes)
-        return described.Lesson.of(lesson)
+        sessions.train(session, classes)
+        return schemas.SessionInfo.of(session)
 
-    @app.get("/v1/lessons/{name}/run.zip", response_class=Response, responses=described.ERRORS)
+    @app.get("/v1/lessons/{name}/run.zip", response_class=Response, responses=schemas.ERRORS)
     async def download(request: Request, name: str) -> StreamingResponse:
         """Download what was learned last, as a run."""
-        file = await asker.decode(known(request, name).open_zip)
+        file = await batcher.decode(known(request, name).open_zip)
         headers = {
             "Content-Length": str(file.seek(0, os.SEEK_END)),
             "Content-Disposition": 'attachment; filename="run.zip"',
@@ -295,12 +307,14 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
         yield from iter(lambda: file.read(PIECE), b"")
 
 
-def _prediction(network: Network, found: np.ndarray | ImageError) -> described.Prediction:
+def _instance_prediction(
+    network: ServedNetwork, found: np.ndarray | ImageError
+) -> schemas.InstancePrediction:
     """Answer as TensorFlow Serving does with a SavedModel; an unreadable picture is an error."""
     if isinstance(found, ImageError):
         raise found
-    return described.Prediction(classes=network.engine.classes, probabilities=found.tolist())
+    return schemas.InstancePrediction(classes=network.engine.classes, probabilities=found.tolist())
 
 
-def _by_name(networks: Sequence[Network]) -> Mapping[str, Network]:
+def _by_name(networks: Sequence[ServedNetwork]) -> Mapping[str, ServedNetwork]:
     return {each.name: each for each in networks}

@@ -11,8 +11,8 @@ from threading import Condition, Thread
 
 import numpy as np
 
-from alexnet_tf.data.decoding import InMemory
-from alexnet_tf.data.images import ImageError, load_crops, preprocess_input
+from alexnet_tf.data.images.decoding import InMemory
+from alexnet_tf.data.images.preprocessing import ImageError, load_crops, preprocess_input
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.serving.metrics import Metrics
 from alexnet_tf.system.processor import processors
@@ -22,7 +22,7 @@ BATCH = 8
 
 
 @dataclass(frozen=True)
-class Network:
+class ServedNetwork:
     """A finished network and what it is called."""
 
     name: str
@@ -45,39 +45,39 @@ class Network:
 
 
 @dataclass(frozen=True)
-class _Question:
+class _Request:
     """Inputs that a network is asked about; or a function that asks one itself; or the end."""
 
-    network: Network | None = None
+    network: ServedNetwork | None = None
     inputs: np.ndarray | None = None
     function: Callable[[], object] | None = None
-    answer: Future = field(default_factory=Future)
+    result: Future = field(default_factory=Future)
 
-    def goes_with(self, other: _Question) -> bool:
+    def goes_with(self, other: _Request) -> bool:
         """Tell whether both can be answered at once."""
         return self.network is not None and self.network is other.network
 
 
-class Asker:
+class Batcher:
     """Decodes pictures on all cores, and asks networks in one thread, for they take all cores."""
 
     def __init__(self, metrics: Metrics):
         self._metrics = metrics
         self._decoders = ThreadPoolExecutor(processors(), "decode")
-        self._waiting: deque[_Question] = deque()
+        self._waiting: deque[_Request] = deque()
         self._changed = Condition()
         self._thread = Thread(target=self._work, name="ask", daemon=True)
         self._thread.start()
 
-    async def ask(
-        self, network: Network, pictures: Sequence[InMemory]
+    async def submit(
+        self, network: ServedNetwork, pictures: Sequence[InMemory]
     ) -> list[np.ndarray | ImageError]:
         """Return for each picture the probabilities, float32 (classes,), or why there are none."""
-        return await asyncio.gather(*(self._ask(network, picture) for picture in pictures))
+        return await asyncio.gather(*(self._submit(network, picture) for picture in pictures))
 
     async def run(self, function: Callable, *arguments: object):
         """Return what a function returns that asks a network itself, when it is its turn."""
-        return await self._put(_Question(function=lambda: function(*arguments)))
+        return await self._put(_Request(function=lambda: function(*arguments)))
 
     async def decode(self, function: Callable, *arguments: object):
         """Return what a function returns that decodes a picture."""
@@ -87,46 +87,46 @@ class Asker:
     def close(self) -> None:
         """Answer what waits, and end."""
         with self._changed:
-            self._waiting.append(_Question())
+            self._waiting.append(_Request())
             self._changed.notify()
         self._thread.join()
         self._decoders.shutdown()
 
-    async def _ask(self, network: Network, picture: InMemory) -> np.ndarray | ImageError:
+    async def _submit(self, network: ServedNetwork, picture: InMemory) -> np.ndarray | ImageError:
         inputs = await self.decode(network.load, picture)
         if isinstance(inputs, ImageError):
             self._metrics.pictures["unreadable"] += 1
             return inputs
-        probabilities = await self._put(_Question(network, inputs))
+        probabilities = await self._put(_Request(network, inputs))
         self._metrics.pictures["answered"] += 1
         return probabilities
 
-    async def _put(self, question: _Question):
+    async def _put(self, question: _Request):
         with self._changed:
             self._waiting.append(question)
             self._changed.notify()
-        return await asyncio.wrap_future(question.answer)
+        return await asyncio.wrap_future(question.result)
 
     def _work(self) -> None:
         for batch in iter(self._next, []):
-            asked = [each for each in batch if each.answer.set_running_or_notify_cancel()]
+            asked = [each for each in batch if each.result.set_running_or_notify_cancel()]
             if not asked:
                 continue
             try:
-                for question, answer in zip(asked, self._answers(asked)):
-                    question.answer.set_result(answer)
+                for question, result in zip(asked, self._predictions(asked)):
+                    question.result.set_result(result)
             except Exception as error:
                 for question in asked:
-                    question.answer.set_exception(error)
+                    question.result.set_exception(error)
 
-    def _answers(self, asked: Sequence[_Question]) -> Sequence:
+    def _predictions(self, asked: Sequence[_Request]) -> Sequence:
         network, function = asked[0].network, asked[0].function
         if network is None:
             return [function()]
         self._metrics.batches[len(asked)] += 1
         return network.engine.probabilities(np.stack([each.inputs for each in asked]), len(asked))
 
-    def _next(self) -> list[_Question]:
+    def _next(self) -> list[_Request]:
         """Wait for the next question and take those that go with it; [] at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting)

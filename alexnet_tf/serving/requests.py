@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from alexnet_tf.data.decoding import ImageError, InMemory, decoded
+from alexnet_tf.data.images.decoding import ImageError, InMemory, decoded
 from alexnet_tf.serving.limits import Limits
 
 # Of a picture's name so many characters are kept, to be said again in the answer.

@@ -41,7 +41,7 @@ def in_place_of(weights: str) -> str:
     )
 
 
-def remark() -> str:
+def warning() -> str:
     """Say what to know of an answer that nobody trained a network for."""
     accuracy = read_json(FIGURES_PATH)["originals"]["accuracy"]
     return (

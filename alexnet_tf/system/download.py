@@ -23,8 +23,8 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.system.disk import MEGABYTE, free_room, is_full, megabytes
 from alexnet_tf.system.files import (
     check_replaceable,
-    itself,
     move_into_place,
+    open_nofollow,
     read_json,
     write_json,
 )
@@ -185,7 +185,7 @@ class _Part:
             weigh=len,
             unit=MEGABYTE,
         )
-        with open(self.path, "ab", opener=itself) as file:
+        with open(self.path, "ab", opener=open_nofollow) as file:
             for chunk in bar:
                 file.write(chunk)
         if whole not in (None, self.size()):

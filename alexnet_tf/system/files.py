@@ -35,7 +35,7 @@ UNABLE = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBA
 
 
 @contextmanager
-def replacing(path: str | Path, size: int) -> Iterator[Path]:
+def atomic_write(path: str | Path, size: int) -> Iterator[Path]:
     """Run a block that writes the yielded path, which then takes the place of `path`.
 
     The temporary path lies beside `path` and has its suffix. `path` changes only once the whole new
@@ -135,7 +135,7 @@ def sync(handle: int, folder: Path) -> None:
         )
 
 
-def itself(path: str, flags: int) -> int:
+def open_nofollow(path: str, flags: int) -> int:
     """Open what is at `path` itself, as the `opener` of `open`: no link is followed."""
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
@@ -143,7 +143,7 @@ def itself(path: str, flags: int) -> int:
 def write_text(path: str | Path, text: str) -> None:
     """Write the file `path` in UTF-8, whole or not at all."""
     content = text.encode()
-    with replacing(path, len(content)) as temporary:
+    with atomic_write(path, len(content)) as temporary:
         temporary.write_bytes(content)
 
 
@@ -153,7 +153,7 @@ def write_lines(path: str | Path, lines: Iterable[str]) -> None:
     However many they are, they need not be in memory.
     """
     with (
-        replacing(path, 0) as temporary,
+        atomic_write(path, 0) as temporary,
         open(temporary, "w", encoding="utf-8", newline="") as file,
     ):
         file.writelines(lines)

@@ -36,7 +36,7 @@ def made_once(folder: Path, fill: Callable[[Path], object]) -> Path:
 
 
 @contextmanager
-def appearing(
+def atomic_dir(
     folder: Path, keep: bool = False, check: Callable[[], object] | None = None
 ) -> Iterator[Path]:
     """Run a block that fills the yielded folder, which then takes the name `folder`.

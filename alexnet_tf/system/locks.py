@@ -11,7 +11,7 @@ from typing import TextIO
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.disk import room_for
-from alexnet_tf.system.files import check_replaceable, itself
+from alexnet_tf.system.files import check_replaceable, open_nofollow
 from alexnet_tf.system.log import LOG, warn_once
 
 try:
@@ -64,7 +64,7 @@ def _held(path: Path, what: Path, wait: bool) -> Iterator[bool]:
         path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         with room_for(path, BLOCK):
-            file = open(path, "a+", encoding="ascii", errors="replace", opener=itself)  # noqa: SIM115
+            file = open(path, "a+", encoding="ascii", errors="replace", opener=open_nofollow)  # noqa: SIM115
         with file:
             is_locked = _lock(file, what, wait)
             if is_locked and not _is_at(file, path):  # whoever had it has deleted it

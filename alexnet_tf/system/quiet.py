@@ -49,7 +49,7 @@ def import_tensorflow(threads: int = 0, start: Callable[[], Started] | None = No
         return _import_tensorflow(threads, start)
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     try:
-        with no_remarks():
+        with silenced():
             return _import_tensorflow(threads, start)
     finally:
         del os.environ["TF_CPP_MIN_LOG_LEVEL"]  # it is read once, and is not for child processes
@@ -114,32 +114,32 @@ class _Hiding:
         """Begin a block; return how much was said before. OSError where no file can be made."""
         with self._turn:
             if not self._blocks:
-                self._remarks = _scratch()
+                self._warnings = _scratch()
                 if sys.stderr:
                     sys.stderr.flush()
                 self._stderr = os.dup(2)
-                os.dup2(self._remarks.fileno(), 2)
+                os.dup2(self._warnings.fileno(), 2)
             self._blocks += 1
-            return os.fstat(self._remarks.fileno()).st_size
+            return os.fstat(self._warnings.fileno()).st_size
 
     def end(self, start: int, is_shown: bool) -> None:
         """End a block; show what was said from `start` on, if that is asked for."""
         with self._turn:
             if is_shown:
                 with suppress(OSError):  # nobody reads it
-                    os.write(self._stderr, os.pread(self._remarks.fileno(), MOST_SHOWN, start))
+                    os.write(self._stderr, os.pread(self._warnings.fileno(), MOST_SHOWN, start))
             self._blocks -= 1
             if not self._blocks:
                 os.dup2(self._stderr, 2)
                 os.close(self._stderr)
-                self._remarks.close()
+                self._warnings.close()
 
 
 _hiding = _Hiding()
 
 
 @contextmanager
-def no_remarks() -> Iterator[None]:
+def silenced() -> Iterator[None]:
     """Run a block; what libraries in C write to standard error in it is shown only if it ends in an
     exception.
 

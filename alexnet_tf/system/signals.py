@@ -86,10 +86,10 @@ def postponed() -> Iterator[None]:
 def check() -> None:
     """Raise Stopped if the program was asked to end, which only its main thread hears."""
     if _in_main_thread():
-        raise_if_asked()
+        raise_if_stopped()
 
 
-def raise_if_asked() -> None:
+def raise_if_stopped() -> None:
     """Raise Stopped, in any thread, if the program was asked to end."""
     if _asked:
         raise _asked
@@ -99,7 +99,7 @@ def sleep(seconds: float) -> None:
     """Sleep in any thread, but no longer than until the program is asked to end: Stopped."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
-        raise_if_asked()
+        raise_if_stopped()
         time.sleep(min(left, GLANCE))
 
 
@@ -107,7 +107,7 @@ def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-def is_asked() -> bool:
+def is_stop_requested() -> bool:
     """Tell whether the program was asked to end."""
     return _asked is not None
 

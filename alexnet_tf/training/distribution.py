@@ -118,7 +118,7 @@ class Workers:
         owners = self.owners(pictures)
         return [each for each, owner in zip(pictures, owners) if owner == self.index]
 
-    def together(self, work: Callable[[], Made]) -> list[Made]:
+    def run_on_all(self, work: Callable[[], Made]) -> list[Made]:
         """Do `work`, as every worker does; return what each has made.
 
         Where one of them raises UserError or RunError, all do.
@@ -138,9 +138,9 @@ class Workers:
                 raise kind(f"{'' if worker == self.index else f'worker {worker}: '}{result}")
         return results
 
-    def of_chief(self, work: Callable[[], Made]) -> Made:
+    def run_on_chief(self, work: Callable[[], Made]) -> Made:
         """Return what the chief makes, which alone does `work`; its errors are raised by all."""
-        return self.together(lambda: work() if self.is_chief else None)[0]
+        return self.run_on_all(lambda: work() if self.is_chief else None)[0]
 
     def exchange(self, value: Made) -> list[Made]:
         """Return the `value` of every worker."""
@@ -157,7 +157,7 @@ class Workers:
         whole = self._joined(whole)
         return [pickle.loads(whole[end - size : end]) for size, end in zip(sizes, ends)]
 
-    def merged(self, found: np.ndarray, owners: np.ndarray) -> np.ndarray:
+    def gather(self, found: np.ndarray, owners: np.ndarray) -> np.ndarray:
         """Return an array (n, …) of which every worker has `found` the rows that are its own."""
         if self.count == 1:
             return found
@@ -198,7 +198,7 @@ class Workers:
         """Raise Stopped where a worker was asked to end: all of them do after the same step."""
         if self.count == 1:
             return signals.check()
-        if self._sum([signals.is_asked()])[0]:
+        if self._sum([signals.is_stop_requested()])[0]:
             signals.check()
             raise signals.Stopped(signal.SIGTERM)
 

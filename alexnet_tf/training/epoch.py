@@ -60,7 +60,7 @@ def means(results: Iterable[Result], last: int = 0) -> tuple[float, float]:
     return float(np.mean(losses, dtype=np.float64)), float(np.mean(hits))
 
 
-class Measured(NamedTuple):
+class Metrics(NamedTuple):
     """How good a network is at n pictures: mean loss, share of hits, mean of the classes' shares;
     and what it answers, float32 (n, classes)."""
 
@@ -70,8 +70,8 @@ class Measured(NamedTuple):
     probabilities: np.ndarray
 
 
-def measured(results: Iterable[tuple], labels: np.ndarray) -> Measured:
+def measured(results: Iterable[tuple], labels: np.ndarray) -> Metrics:
     """Put losses, hits and probabilities of batches, all of pictures of `labels`, into numbers."""
     losses, hits, probabilities = (np.concatenate(parts) for parts in zip(*results))
     shares = [np.mean(hits[labels == label]) for label in np.unique(labels)]
-    return Measured(*means([(losses, hits)]), float(np.mean(shares)), probabilities)
+    return Metrics(*means([(losses, hits)]), float(np.mean(shares)), probabilities)

@@ -9,9 +9,9 @@ from functools import cache, partial
 from logging import Logger
 from pathlib import Path
 
-from alexnet_tf.data.batches import BATCH as FEATURE_BATCH
 from alexnet_tf.data.dataset import Picture
-from alexnet_tf.data.features import FeatureStore
+from alexnet_tf.data.features.batches import BATCH as FEATURE_BATCH
+from alexnet_tf.data.features.store import FeatureStore
 from alexnet_tf.errors import UserError
 from alexnet_tf.frozen.choice import (
     fastest_first,
@@ -25,13 +25,7 @@ from alexnet_tf.runs.checkpoints import list_checkpoints
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system.disk import shortages
 from alexnet_tf.system.log import warn_once
-from alexnet_tf.system.processor import (
-    BFLOAT16,
-    FLOAT32,
-    INT8,
-    chosen_precision,
-    trained_precision,
-)
+from alexnet_tf.system.processor import BFLOAT16, FLOAT32, INT8, chosen_precision, trained_precision
 from alexnet_tf.system.text import printable
 from alexnet_tf.training.distribution import Workers
 from alexnet_tf.training.job import Job
@@ -51,7 +45,7 @@ def with_features(
     """
     workers, layers = workers or Workers.alone(), cache(partial(frozen_layers, job))
     if job.settings.precision == "auto":
-        precision = workers.of_chief(lambda: _fastest(job, layers, log))
+        precision = workers.run_on_chief(lambda: _fastest(job, layers, log))
         job = replace(job, settings=replace(job.settings, precision=precision))
     training, validation = feature_store(job), validation_store(job)
     parts = {training: job.dataset.train, validation: job.dataset.validation}
@@ -68,7 +62,7 @@ def with_features(
         found = (fill(job, store, own[store], log, layers) for store in own)
         return {path: reason for each in found for path, reason in each.items()}
 
-    lost = {path: found[path] for found in workers.together(fill_all) for path in found}
+    lost = {path: found[path] for found in workers.run_on_all(fill_all) for path in found}
     return _without(job, lost), training, validation
 
 
@@ -99,7 +93,7 @@ def fill(
     frozen = (layers or partial(frozen_layers, job))(job.settings.precision)
     lost = store.fill(missing, frozen and frozen.forward, bool(frozen and frozen.of_pixels))
     seconds = time.monotonic() - start
-    rate = len(missing) * store.views / seconds
+    rate = len(missing) * store.flips / seconds
     log.info("%s: made in %.1f s, %.0f views of pictures a second", what, seconds, rate)
     for path, reason in lost.items():
         log.warning("left out: %s %s", printable(path), reason)

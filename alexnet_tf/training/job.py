@@ -9,22 +9,15 @@ from typing import Any
 
 from alexnet_tf import starter
 from alexnet_tf.data.dataset import Dataset, open_dataset, write_lists
-from alexnet_tf.data.lists import listed_contents
-from alexnet_tf.data.sources import find_source
+from alexnet_tf.data.sources.lists import listed_contents
+from alexnet_tf.data.sources.open import find_source
 from alexnet_tf.errors import UserError
+from alexnet_tf.runs.checkpoint_spec import CheckpointSpec, identity
 from alexnet_tf.runs.checkpoints import list_checkpoints, read_identity
-from alexnet_tf.runs.expected import Expected, identity
 from alexnet_tf.runs.pictures import find_pictures, newcomers
-from alexnet_tf.runs.remarks import remarks
 from alexnet_tf.runs.run import Run, finished_run, starting_weights
-from alexnet_tf.runs.settings import (
-    DEFAULTS,
-    NEW_UNITS,
-    NO_WEIGHTS,
-    PRETRAINED,
-    RANDOM,
-    Settings,
-)
+from alexnet_tf.runs.settings import DEFAULTS, NEW_UNITS, NO_WEIGHTS, PRETRAINED, RANDOM, Settings
+from alexnet_tf.runs.warnings import warnings
 from alexnet_tf.system.files import read_lines, write_json
 from alexnet_tf.system.processor import PRECISIONS, chosen_precision
 from alexnet_tf.system.text import printable
@@ -51,17 +44,17 @@ class Job:
     dataset: Dataset
     weights: Weights
     relisted: bool = True
-    remarks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     # What config.json said when all this was read; nothing where there was none.
     config: dict[str, Any] = field(default_factory=dict)
 
-    def expected(self) -> Expected:
+    def expected(self) -> CheckpointSpec:
         """Return what its checkpoints hold."""
         classes, pictures = self.dataset.classes, len(self.dataset.train)
         whose = identity(
             self.settings, classes, self.dataset.fingerprint(), fingerprint(self.weights)
         )
-        return Expected.of(self.settings, len(classes), pictures, whose)
+        return CheckpointSpec.of(self.settings, len(classes), pictures, whose)
 
     def told(self) -> dict[str, Any]:
         """Return what config.json is to say of it."""
@@ -137,11 +130,11 @@ def prepare(settings: Settings, directory: str | Path, typed: Collection[str] | 
         _check_weights(run, settings, weights)
     if "fc8" in weights:
         _check_classes(finished_run(settings.weights), dataset)
-    words = (*remarks(dataset), *said)
+    words = (*warnings(dataset), *said)
     job = Job(run, settings, variant, dataset, weights, relisted, words, config)
     if started:
         new = newcomers(run, dataset, settings.data)
-        return replace(job, remarks=(*job.remarks, *_of_newcomers(job, new), *_of_listed(job)))
+        return replace(job, warnings=(*job.warnings, *_of_newcomers(job, new), *_of_listed(job)))
     return _of_checkpoints(job)
 
 

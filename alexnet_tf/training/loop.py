@@ -14,28 +14,23 @@ import numpy as np
 import tensorflow as tf
 
 import alexnet_tf
-from alexnet_tf.data.features import FeatureStore
+from alexnet_tf.data.features.store import FeatureStore
 from alexnet_tf.errors import RunError
-from alexnet_tf.exports.litert import exporting_apart
+from alexnet_tf.inference.litert.run import exporting_apart
 from alexnet_tf.runs.accuracy import Accuracy, keep_accuracy
-from alexnet_tf.runs.answers import write_answers
-from alexnet_tf.runs.checkpoints import (
-    load_latest,
-    not_finite,
-    prune_checkpoints,
-    save_checkpoint,
-)
+from alexnet_tf.runs.checkpoints import load_latest, not_finite, prune_checkpoints, save_checkpoint
 from alexnet_tf.runs.choice import number_finished
 from alexnet_tf.runs.history import History, best_epoch, write_history
+from alexnet_tf.runs.model_metadata import write_model_metadata
+from alexnet_tf.runs.predictions import write_predictions
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import LOSS
-from alexnet_tf.runs.signature import sign_model
 from alexnet_tf.system import signals
-from alexnet_tf.system.files import replacing
+from alexnet_tf.system.files import atomic_write
 from alexnet_tf.system.locks import locked
 from alexnet_tf.system.stopwatch import Stopwatch
 from alexnet_tf.training.distribution import Workers
-from alexnet_tf.training.epoch import Measured
+from alexnet_tf.training.epoch import Metrics
 from alexnet_tf.training.frozen import fill, with_features
 from alexnet_tf.training.job import Job, write_config
 from alexnet_tf.training.tensorboard import TensorBoardLog
@@ -63,7 +58,7 @@ def train(
     """
     watch, workers = watch or Stopwatch(), workers or Workers.alone()
     with ExitStack() as held, workers.watched():
-        workers.of_chief(lambda: _begin(job, log, held))
+        workers.run_on_chief(lambda: _begin(job, log, held))
         keras.utils.set_random_seed(job.settings.seed)
         tf.config.experimental.enable_op_determinism()
         try:
@@ -81,7 +76,7 @@ def train(
                     network = trainer.network()
                     write_model(job.run, network)
                     number_finished(job.run)
-                    write_answers(job.run, found.probabilities)
+                    write_predictions(job.run, found.probabilities)
                 test = measure_test(trainer, log)
                 if workers.is_chief:
                     loop.tensorboard.finish(trainer, network, loop.history, found, test)
@@ -99,8 +94,8 @@ def _begin(job: Job, log: Logger, held: ExitStack) -> None:
     job.run.check_folder()
     job.check_unchanged()
     job.run.remove_leftovers()
-    for remark in job.remarks:
-        log.warning(remark)
+    for warning in job.warnings:
+        log.warning(warning)
 
 
 def versions() -> dict[str, str]:
@@ -118,12 +113,12 @@ def write_model(run: Run, model: keras.Model) -> None:
             f"{run.model_path}: is not written, for {infinite} would hold NaN or infinite numbers; "
             "start another --run with a tenth of the --learning-rate"
         )
-    with replacing(run.model_path, 4 * model.count_params()) as temporary:
+    with atomic_write(run.model_path, 4 * model.count_params()) as temporary:
         model.save(temporary)
-        sign_model(temporary, run.read_config())
+        write_model_metadata(temporary, run.read_config())
 
 
-def finish(trainer: Trainer, log: Logger) -> Measured:
+def finish(trainer: Trainer, log: Logger) -> Metrics:
     """Calibrate the network, where asked; return how good it is as it will answer."""
     if trainer.settings.calibrate:
         before, after = trainer.calibrate()
@@ -134,11 +129,11 @@ def finish(trainer: Trainer, log: Logger) -> Measured:
     return trainer.measure(trainer.validation, "validation")
 
 
-def measure_test(trainer: Trainer, log: Logger) -> Measured | None:
+def measure_test(trainer: Trainer, log: Logger) -> Metrics | None:
     """Measure the finished network, once, by the pictures that are kept for that, if any are."""
     job, store, workers = trainer.job, trainer.validation.store, trainer.workers
     own = workers.own(job.dataset.test)
-    results = workers.together(lambda: fill(job, store, own, log) if own else {})
+    results = workers.run_on_all(lambda: fill(job, store, own, log) if own else {})
     lost = {path for result in results for path in result}
     pictures = [picture for picture in job.dataset.test if picture.path not in lost]
     if not pictures:
@@ -146,10 +141,10 @@ def measure_test(trainer: Trainer, log: Logger) -> Measured | None:
     return trainer.measure(trainer.examples(pictures, store), "test")
 
 
-def tell_accuracy(job: Job, found: Measured, test: Measured | None, log: Logger) -> None:
+def tell_accuracy(job: Job, found: Metrics, test: Metrics | None, log: Logger) -> None:
     """Keep, and log, how often the finished network is right: about the test set, where there is
     one, for nothing was chosen by it; about the validation set, as it was measured, otherwise."""
-    dataset, looks = job.dataset, job.variant.looks
+    dataset, views = job.dataset, job.variant.views
     labels = [picture.label for picture in dataset.validation]
     accuracy = validation = Accuracy.of("validation", found.accuracy, labels)
     if test:
@@ -158,8 +153,8 @@ def tell_accuracy(job: Job, found: Measured, test: Measured | None, log: Logger)
     keep_accuracy(job.run, accuracy)
     low, high = accuracy.interval()
     said = f"{accuracy} ({low:.4f} to {high:.4f} of all such pictures, 95% interval)"
-    if looks > 1:
-        said += f", by the mean of {looks} looks at each, where an epoch's figures are by fewer"
+    if views > 1:
+        said += f", by the mean of {views} looks at each, where an epoch's figures are by fewer"
     if test:
         said += f"; {validation}"
     if not job.settings.average:
@@ -190,7 +185,7 @@ class Loop:
                 kept.result()
                 state, history = self.trainer.state(), [*self.history]
                 self.workers.check_equal(state)
-                kept = beside.submit(self._keep, state, history, self.trainer.answers)
+                kept = beside.submit(self._keep, state, history, self.trainer.predictions)
             kept.result()
 
     def _is_enough(self) -> bool:
@@ -237,7 +232,7 @@ class Loop:
         def load() -> tuple[dict[str, np.ndarray], History] | None:
             return load_latest(folder, self.log, last, self.expected)
 
-        found = self.workers.of_chief(load)
+        found = self.workers.run_on_chief(load)
         if found:
             state, history = found
             trainer.restore(state)
@@ -273,7 +268,9 @@ class Loop:
             raise _diverged("the loss", epoch)
         return epoch
 
-    def _keep(self, state: dict[str, np.ndarray], history: History, answers: np.ndarray) -> None:
+    def _keep(
+        self, state: dict[str, np.ndarray], history: History, predictions: np.ndarray
+    ) -> None:
         """Write the checkpoint of the last epoch in `history`, and what TensorBoard shows of it."""
         folder, settings = self.job.run.checkpoints_folder, self.job.settings
         infinite = not_finite(state)
@@ -281,7 +278,7 @@ class Loop:
             raise _diverged(infinite, history[-1])
         if not self.workers.is_chief:
             return
-        self.tensorboard.write(history[-1], state, answers)
+        self.tensorboard.write(history[-1], state, predictions)
         save_checkpoint(folder, state, history, identity=self.expected.identity)
         best = best_epoch(history, settings.best)
         prune_checkpoints(folder, max(settings.keep, settings.average), best, len(history))

@@ -11,24 +11,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from alexnet_tf.data.augment import Augmentation, color_components
 from alexnet_tf.data.dataset import Picture
-from alexnet_tf.data.examples import Examples
-from alexnet_tf.data.features import FeatureStore
-from alexnet_tf.data.images import preprocess_input
-from alexnet_tf.runs.calibration import (
-    calibration_error,
-    fit_temperature,
-    mean_probabilities,
-)
+from alexnet_tf.data.features.examples import Examples
+from alexnet_tf.data.features.store import FeatureStore
+from alexnet_tf.data.images.augment import Augmentation, color_components
+from alexnet_tf.data.images.preprocessing import preprocess_input
+from alexnet_tf.metrics.calibration import calibration_error, fit_temperature, mean_probabilities
+from alexnet_tf.metrics.views import choose_views, evaluate_views
 from alexnet_tf.system import signals
 from alexnet_tf.system.progress import progress
 from alexnet_tf.training.averages import Averages
 from alexnet_tf.training.distribution import Workers
-from alexnet_tf.training.epoch import Epoch, Measured, means, measured
+from alexnet_tf.training.epoch import Epoch, Metrics, means, measured
 from alexnet_tf.training.job import Job
 from alexnet_tf.training.learner import Learner
-from alexnet_tf.training.looks import judged, looks
 from alexnet_tf.training.schedules import learning_rate
 
 # Examples that are looked at together where nothing is learned from them.
@@ -85,7 +81,7 @@ class Trainer:
         with self._begun.timed():
             self._steps(history, check)
             measured = self.measure(self.validation, "validation", thorough=False)
-        self.answers = measured.probabilities
+        self.predictions = measured.probabilities
         loss, accuracy = means(self._begun.results)
         seconds, self._begun = self._begun.seconds, Epoch()
         return {
@@ -105,7 +101,7 @@ class Trainer:
         random = np.random.default_rng([self.settings.seed, epoch])
         order = random.permutation(examples)
         order += examples * random.integers(
-            0, self.store.views * self.job.variant.windows, examples
+            0, self.store.flips * self.job.variant.windows, examples
         )
         steps = -(-examples // self.settings.batch_size)
         chunks, done = np.array_split(order, steps), self._begun.steps
@@ -131,14 +127,14 @@ class Trainer:
                 )
             check()
 
-    def measure(self, examples: Examples, what: str, thorough: bool = True) -> Measured:
+    def measure(self, examples: Examples, what: str, thorough: bool = True) -> Metrics:
         """Return how good the network is at all `examples`, as prediction sees them.
 
         If not `thorough`, of all windows it sees those in the corners, and no mirror image.
         """
         seen = self._seen(examples, what, thorough)
-        found = [np.concatenate(each) for each in zip(*(judged(*each) for each in seen))]
-        found = [self._merged(each, examples, np.arange(len(examples))) for each in found]
+        found = [np.concatenate(each) for each in zip(*(evaluate_views(*each) for each in seen))]
+        found = [self._gather(each, examples, np.arange(len(examples))) for each in found]
         return measured([found], examples.labels)
 
     def calibrate(self) -> tuple[float, float]:
@@ -147,7 +143,7 @@ class Trainer:
         seen = self._seen(self.validation, "calibration", thorough=True, most=SAMPLE)
         logits = np.concatenate([np.swapaxes(logits, 0, 1) for logits, _ in seen])
         numbers = self.validation.sample(SAMPLE)
-        logits = np.swapaxes(self._merged(logits, self.validation, numbers), 0, 1)
+        logits = np.swapaxes(self._gather(logits, self.validation, numbers), 0, 1)
         labels = self.validation.labels[numbers]
         self.temperature = fit_temperature(logits, labels)
         before, after = (mean_probabilities(logits, each) for each in (1.0, self.temperature))
@@ -158,7 +154,7 @@ class Trainer:
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield logits (looks, n, classes) and labels (n,) of all `examples`, n after n; or of a
         sample of at most so many; of those that are this worker's own."""
-        views = looks(self.job.variant, examples.store.has_windows, thorough)
+        views = choose_views(self.job.variant, examples.store.has_windows, thorough)
         classes = len(self.job.dataset.classes)
         numbers = examples.sample(most) if most else np.arange(len(examples))
         numbers = numbers[examples.rows(numbers)]
@@ -175,7 +171,7 @@ class Trainer:
                 logits = logits.reshape(len(views), len(chunk), windows, classes)
                 logits = np.moveaxis(logits, 2, 1)
                 if windows > 1 and not thorough:
-                    logits = logits[:, looks(self.job.variant, True, thorough)]
+                    logits = logits[:, choose_views(self.job.variant, True, thorough)]
                 yield np.concatenate(logits), examples.labels[chunk]
 
     def _averaged(self):
@@ -243,7 +239,7 @@ class Trainer:
                 for values, _, *windows in batches
             ]
         )
-        self.learner.standardize(self._merged(inputs, self.training, sample))
+        self.learner.standardize(self._gather(inputs, self.training, sample))
 
     def _prepare_view(self) -> Callable[..., np.ndarray] | None:
         """Return what makes inputs of (epoch, its batches, pictures, number of their batch) for
@@ -281,9 +277,9 @@ class Trainer:
             return ()
         return tf.constant(self.training.rows(chunk)), tf.constant(len(chunk), tf.int64)
 
-    def _merged(self, found: np.ndarray, examples: Examples, numbers: np.ndarray) -> np.ndarray:
+    def _gather(self, found: np.ndarray, examples: Examples, numbers: np.ndarray) -> np.ndarray:
         """Return what all workers have found of the examples of these numbers."""
-        return self.workers.merged(found, examples.owners[numbers % len(examples)])
+        return self.workers.gather(found, examples.owners[numbers % len(examples)])
 
 
 def _chunks(numbers: np.ndarray, most: int = CHUNK) -> list[np.ndarray]:

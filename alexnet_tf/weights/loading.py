@@ -42,8 +42,8 @@ class WeightsFile:
 
     def described(self) -> str:
         """Say whose weights these are, and what was done about them."""
-        remark = " in RGB order, turned into BGR" if self.was_rgb else ""
-        return self.recognized().name + remark
+        warning = " in RGB order, turned into BGR" if self.was_rgb else ""
+        return self.recognized().name + warning
 
     def check(self, variant: Variant, classes: int | None = None) -> Weights:
         """Return the layers that `variant` asks for: conv1 … conv5 and, if the number of `classes`
@@ -78,15 +78,15 @@ class WeightsFile:
             ("kernel", "bias"), (shape, shape[-1:]), self.layers[name]
         ):
             if found.shape != expected:
-                remark = ""
+                warning = ""
                 if name == "fc8" and found.shape[:-1] == expected[:-1]:
-                    remark = (
+                    warning = (
                         f": it knows {found.shape[-1]} classes; `{command('predict')} 1` takes "
                         "their names by --classes FILE, a name a line"
                     )
                 raise BadFile(
                     f"{self.path}: the {part} of {name} should have the shape {expected}, but has "
-                    f"{found.shape}{remark}"
+                    f"{found.shape}{warning}"
                 )
             if not np.isfinite(found).all():
                 raise BadFile(f"{self.path}: the {part} of {name} holds NaN or infinite values")

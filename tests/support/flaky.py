@@ -20,7 +20,7 @@ class Flaky:
 
     def __init__(self, folder: Path, fails: int = 0, stalls: int = 0):
         self.fails, self.stalls, self.numbers = fails, stalls, count(1)
-        self.answers: dict[str, Callable[[Any], None]] = {}
+        self.predictions: dict[str, Callable[[Any], None]] = {}
         self.asked: list[str] = []
         self.closing = Event()
         self.server = _Server(("127.0.0.1", 0), partial(_Answer, directory=str(folder)))
@@ -46,8 +46,8 @@ class _Answer(SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         site, number = self.server.site, next(self.server.site.numbers)
         site.asked.append(self.path)
-        if self.path in site.answers:
-            site.answers[self.path](self)
+        if self.path in site.predictions:
+            site.predictions[self.path](self)
         elif site.stalls and number % site.stalls == 0:
             site.closing.wait()
         elif site.fails and number % site.fails == 0:

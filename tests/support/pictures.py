@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alexnet_tf.data.images import load_image, preprocess_input
+from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.model import load_model
 from alexnet_tf.runs.run import Run

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from alexnet_tf.runs.model_metadata import write_model_metadata
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
-from alexnet_tf.runs.signature import sign_model
 from alexnet_tf.weights import Weights
 from tests.support.caffe import random_weights
 from tests.support.formats import write_h5
@@ -38,7 +38,7 @@ def write_model(run: Run, seed: int) -> None:
     config = run.read_config()
     weights = random_weights(THIN.chosen_variant(), len(config["classes"]), seed)
     write_keras(run.model_path, {**weights, "fc8": (100 * weights["fc8"][0], weights["fc8"][1])})
-    sign_model(run.model_path, config)
+    write_model_metadata(run.model_path, config)
 
 
 def write_keras(path: Path, weights: Weights) -> None:

@@ -22,7 +22,7 @@ def serving(folder: Path, *words: object, **environment: str) -> Iterator[Server
     with running(command.pop("args"), **command, cwd=folder, stderr=None) as process:
         address = read_until(process, "open http://").splitlines()[-1].split()[1]
         with httpx.Client(base_url=address, timeout=None) as client:
-            wait_until(lambda: _answers(process, client))
+            wait_until(lambda: _predictions(process, client))
             yield Server(process, client)
         process.terminate()
         process.wait()
@@ -46,15 +46,15 @@ class Server:
 
     def begin_lesson(self, *classes: list[Path]) -> str:
         """Begin a lesson with pictures of each class; return its name."""
-        lesson = self.post("/v1/lessons").json()["name"]
+        session = self.post("/v1/lessons").json()["name"]
         for label, paths in enumerate(classes):
-            kept = self.post(f"/v1/lessons/{lesson}/pictures?label={label}", files=form(paths))
+            kept = self.post(f"/v1/lessons/{session}/pictures?label={label}", files=form(paths))
             assert [each["error"] for each in kept.json()["pictures"]] == [None] * len(paths)
-        return lesson
+        return session
 
-    def train(self, lesson: str, *names: str) -> None:
+    def train(self, session: str, *names: str) -> None:
         """Begin to train on a lesson whose classes have these names."""
-        said = self.post(f"/v1/lessons/{lesson}/train", json={"classes": names})
+        said = self.post(f"/v1/lessons/{session}/train", json={"classes": names})
         assert said.status_code == 202, said.text
 
 
@@ -63,7 +63,7 @@ def form(paths: Sequence[Path]) -> list[tuple[str, tuple[str, bytes]]]:
     return [("pictures", (path.name, path.read_bytes())) for path in paths]
 
 
-def _answers(process: subprocess.Popen[str], client: httpx.Client) -> bool:
+def _predictions(process: subprocess.Popen[str], client: httpx.Client) -> bool:
     assert process.poll() is None, "the server has ended"
     try:
         return client.get("/healthz").is_success

@@ -20,7 +20,7 @@ class Site:
         self.ranges = self.heeds_if_range = True
         self.faults, self.bad, self.asked = [], {}, []
         self.closing = Event()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Prediction)
         self.server.site = self
         self.url = f"http://127.0.0.1:{self.server.server_port}/file.bin"
         Thread(target=self.server.serve_forever, args=(0.01,)).start()
@@ -47,7 +47,7 @@ class Site:
         return int(headers["Range"].removeprefix("bytes=").removesuffix("-"))
 
 
-class Answer(BaseHTTPRequestHandler):
+class Prediction(BaseHTTPRequestHandler):
     """The site's answer to one request."""
 
     def do_GET(self):

@@ -235,8 +235,8 @@ def kill_server(
         server.train(server.begin_lesson(*pictures), "cat", "dog")
         wait_until(lambda: teachers(folder))
         time.sleep(random.uniform(0, TAUGHT))
-        for teacher in teachers(folder) if with_teacher else ():
-            os.kill(teacher, signal.SIGKILL)
+        for trainer_process in teachers(folder) if with_teacher else ():
+            os.kill(trainer_process, signal.SIGKILL)
         server.stop(signal.SIGKILL)
     end = time.monotonic() + ENDING
     while teachers(folder) and time.monotonic() < end:

@@ -12,9 +12,9 @@ from pathlib import Path
 from PIL import Image, features
 
 from alexnet_tf.data.dataset import open_dataset, write_lists
-from alexnet_tf.data.decoding import ImageError
-from alexnet_tf.data.images import load_image
-from alexnet_tf.data.kinds import FORMATS
+from alexnet_tf.data.images.decoding import ImageError
+from alexnet_tf.data.images.file_types import FORMATS
+from alexnet_tf.data.images.preprocessing import load_image
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import find_pictures
 from tests.tools.fuzz import damaged

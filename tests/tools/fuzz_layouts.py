@@ -9,8 +9,8 @@ import shutil
 from pathlib import Path
 from unicodedata import normalize
 
-from alexnet_tf.data.entries import TEST, TRAIN, VALIDATION
-from alexnet_tf.data.sources import open_source
+from alexnet_tf.data.sources.manifest import TEST, TRAIN, VALIDATION
+from alexnet_tf.data.sources.open import open_source
 from alexnet_tf.errors import UserError
 
 MEMORY = 1 << 30

@@ -15,12 +15,12 @@ import numpy as np
 from PIL import Image
 
 from alexnet_tf.data.dataset import Dataset, Picture
-from alexnet_tf.data.sources import open_source
+from alexnet_tf.data.sources.open import open_source
 from alexnet_tf.errors import UserError
-from alexnet_tf.exports.litert import LiteModel
-from alexnet_tf.reports import doctor
+from alexnet_tf.evaluation import diagnostics as doctor
+from alexnet_tf.inference.litert.run import LiteModel
+from alexnet_tf.runs.checkpoint_spec import CheckpointSpec, identity
 from alexnet_tf.runs.checkpoints import save_checkpoint
-from alexnet_tf.runs.expected import Expected, identity
 from alexnet_tf.runs.history import COLUMNS, read_history
 from alexnet_tf.runs.run import Run, finished_run
 from alexnet_tf.system import children
@@ -67,7 +67,7 @@ def samples(folder: Path) -> dict[str, bytes]:
     table = (",".join(epoch), ",".join(map(str, epoch.values())), "")
     run.history_path.write_text("\n".join(table))
     whose = identity(THIN, CLASSES, config["data"], config["weights"])
-    shapes = Expected.of(THIN, len(CLASSES), 4, whose).shapes
+    shapes = CheckpointSpec.of(THIN, len(CLASSES), 4, whose).shapes
     arrays = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
     save_checkpoint(run.checkpoints_folder, arrays, [epoch], identity=whose)
     command = children.python("-m", "alexnet_tf", "export", run.directory, "--format", "litert")

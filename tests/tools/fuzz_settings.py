@@ -27,9 +27,9 @@ from allpairspy import AllPairs
 from PIL import Image
 
 from alexnet_tf.data.drawings import draw_faces
-from alexnet_tf.data.features import FeatureStore
-from alexnet_tf.data.images import load_image, preprocess_input
-from alexnet_tf.inference.stored import stored_answers
+from alexnet_tf.data.features.store import FeatureStore
+from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
+from alexnet_tf.inference.cached import cached_predictions
 from alexnet_tf.model import load_model
 from alexnet_tf.runs.checkpoints import checkpoint_path, load_checkpoint, save_checkpoint
 from alexnet_tf.training.epoch import measured
@@ -288,7 +288,7 @@ class _Trial:
             told.features, self.variant, told.resize, self.variant.picture_size
         ).open()
         pictures.fill([*self.job.dataset.train, *self.job.dataset.validation])
-        pictures.views = store.views  # the same looks are drawn, and no mirror images beside them
+        pictures.views = store.flips  # the same looks are drawn, and no mirror images beside them
         job = replace(self.job, settings=replace(told, mirror=False))
         trainer = Trainer(job, pictures, pictures, LOG).prepare()
         # A layer that is given begins with the mean of its inputs in its bias.
@@ -398,14 +398,14 @@ class _Trial:
         variant, told = self.variant, self.settings
         pictures = self.job.dataset.validation
         images = [load_image(picture.path, variant, told.resize) for picture in pictures]
-        answers = model.predict_on_batch(preprocess_input(np.stack(images), variant))
+        predictions = model.predict_on_batch(preprocess_input(np.stack(images), variant))
         store = self.stores[1]
         most = {"conv1": FLOAT32}.get(store.layer, BYTE if store.dtype == np.uint8 else FLOAT16)
         most = max(most, 0 if self.is_exact else BFLOAT16)
-        off = np.abs(answers - found.probabilities).max()
+        off = np.abs(predictions - found.probabilities).max()
         if off > most:
             yield f"(a) probabilities are {off:.2g} off those of model.keras"
-        kept = stored_answers(model, store, pictures)
+        kept = cached_predictions(model, store, pictures)
         most = FLOAT32 if self.is_exact else BFLOAT16
         if np.abs(kept - found.probabilities).max() > most:
             yield f"(a) off those of what is kept by {np.abs(kept - found.probabilities).max():.2g}"

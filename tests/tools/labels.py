@@ -15,11 +15,11 @@ from sklearn.metrics import average_precision_score
 
 from alexnet_tf.commands import cli
 from alexnet_tf.data.dataset import Dataset, open_dataset, write_lists
-from alexnet_tf.data.lists import read_list
-from alexnet_tf.inference.answers import Answers, ask
+from alexnet_tf.data.sources.lists import read_list
+from alexnet_tf.evaluation.label_errors import out_of_fold_predictions
+from alexnet_tf.inference.cached import open_store, vectors
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.inference.stored import open_store, vectors
-from alexnet_tf.inference.suspects import unseen_answers
+from alexnet_tf.inference.predictions import Answers, ask
 from alexnet_tf.runs.pictures import started_pictures
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
@@ -80,12 +80,12 @@ def measure(options: argparse.Namespace, seed: int) -> list[tuple[str, tuple[flo
     settings, engine = Settings(**run.read_config()["settings"]), Engine.of_run(run)
     store, dataset = open_store(engine, settings), started_pictures(run)
     pictures = [*dataset.train, *dataset.validation]
-    answers, _ = ask(engine, engine.open_keras(), store, pictures)
-    unseen = unseen_answers(engine.classes, pictures, vectors(store, pictures))
+    predictions, _ = ask(engine, engine.open_keras(), store, pictures)
+    unseen = out_of_fold_predictions(engine.classes, pictures, vectors(store, pictures))
     planted = np.array([picture.digest in wrong for picture in pictures])
-    listed = {path for path, _ in read_list(run.suspects_path)}
+    listed = {path for path, _ in read_list(run.label_errors_path)}
     is_listed = np.array([picture.path in listed for picture in pictures])
-    losses = doubts(answers)
+    losses = doubts(predictions)
     highest = np.argsort(-losses, kind="stable")[: len(listed)]
     return [
         ("suspects.csv", figures(is_listed, planted, doubts(unseen))),
@@ -108,9 +108,9 @@ def plant(true: Dataset, folder: Path, seed: int) -> set[str]:
     return {pictures[number].digest for number in chosen}
 
 
-def doubts(answers: Answers) -> np.ndarray:
+def doubts(predictions: Answers) -> np.ndarray:
     """Return −ln of the probability that each picture is what it is labelled, (pictures,)."""
-    right = answers.probabilities[np.arange(len(answers.labels)), answers.labels]
+    right = predictions.probabilities[np.arange(len(predictions.labels)), predictions.labels]
     return -np.log(np.maximum(right, 1e-12))
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from alexnet_tf.data.dataset import open_dataset, write_lists
-from alexnet_tf.data.sources import open_source
+from alexnet_tf.data.sources.open import open_source
 from alexnet_tf.runs.pictures import find_pictures, newcomers
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings

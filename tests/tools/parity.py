@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from alexnet_tf.commands import export
+from alexnet_tf.export.parity import MOST, MOST_INT8
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.inference.parity import MOST, MOST_INT8
 from alexnet_tf.runs.run import Run
 from alexnet_tf.system.text import markdown
 from tests.support.verbs import run_verb
@@ -78,8 +78,8 @@ def ask_alone(format: str, path: Path, files: list[str]) -> tuple[np.ndarray, fl
         [sys.executable, "-I", "-c", script, str(path)],
         cwd=path.parent, input=json.dumps(files), capture_output=True, text=True, check=True,
     )  # fmt: skip
-    answers, seconds = json.loads(result.stdout.splitlines()[-1])
-    return np.array(answers), seconds
+    predictions, seconds = json.loads(result.stdout.splitlines()[-1])
+    return np.array(predictions), seconds
 
 
 def main() -> int:

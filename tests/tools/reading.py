@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from alexnet_tf.data.contents import read_content, shard_of
 from alexnet_tf.data.dataset import open_dataset
-from alexnet_tf.data.decoding import decoded
+from alexnet_tf.data.images.contents import read_content, shard_of
+from alexnet_tf.data.images.decoding import decoded
 from alexnet_tf.data.shards import write_shards
 from tests.support.flaky import Flaky
 

@@ -52,11 +52,11 @@ async function answer(cards, network, can) {
   const files = form(cards.map((card) => card.file));
   const about = (name) => ask("POST", `/v1/predict?network=${encodeURIComponent(name)}`, files);
   try {
-    const { answers, network: asked } = await (await about(network)).json();
-    cards.forEach((card, place) => show(card, answers[place], asked, can));
+    const { predictions, network: asked } = await (await about(network)).json();
+    cards.forEach((card, place) => show(card, predictions[place], asked, can));
     if (can.imagenet && can.imagenet !== network) {
       const beside = await (await about(can.imagenet)).json();
-      cards.forEach((card, place) => showImagenet(card, beside.answers[place]));
+      cards.forEach((card, place) => showImagenet(card, beside.predictions[place]));
     }
   } catch (error) {
     for (const card of cards) if (!card.answered) refuse(card, error.message);

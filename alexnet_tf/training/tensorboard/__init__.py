@@ -12,11 +12,11 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from alexnet_tf.runs.history import History, best_epoch
 from alexnet_tf.runs.settings import FULL, LIGHT
 from alexnet_tf.system.files import remove_leftovers
-from alexnet_tf.training.epoch import Measured
+from alexnet_tf.training.epoch import Metrics
 from alexnet_tf.training.job import Job
 from alexnet_tf.training.tensorboard import pictures, summaries
-from alexnet_tf.training.tensorboard.answers import Answers
 from alexnet_tf.training.tensorboard.events import Events
+from alexnet_tf.training.tensorboard.predictions import Answers
 from alexnet_tf.training.tensorboard.projector import write_projector
 from alexnet_tf.training.trainer import Trainer
 
@@ -64,7 +64,7 @@ class TensorBoardLog:
         self.show(len(history))
 
     def write(
-        self, epoch: Mapping[str, float], state: Mapping[str, np.ndarray], answers: np.ndarray
+        self, epoch: Mapping[str, float], state: Mapping[str, np.ndarray], predictions: np.ndarray
     ) -> None:
         """Write what there is to show of a finished epoch; NoRoom when the disk is full.
 
@@ -77,7 +77,7 @@ class TensorBoardLog:
         training, validation = _scalars(epoch)
         if self.most.every_epoch or _is_chosen(number) or number == self.settings.epochs:
             training += self._of_weights(state)
-            validation += self._of_answers(self._answers(answers))
+            validation += self._of_predictions(self._predictions(predictions))
         self.training.write(number, *training)
         self.validation.write(number, *validation)
 
@@ -91,8 +91,8 @@ class TensorBoardLog:
         trainer: Trainer,
         network: keras.Model,
         history: History,
-        found: Measured,
-        test: Measured | None,
+        found: Metrics,
+        test: Metrics | None,
     ) -> None:
         """Show the finished `network`: what validation `found`, where it looks, its fc7."""
         if not self.most:
@@ -103,14 +103,14 @@ class TensorBoardLog:
         for prefix, measured in (("", found), ("test_", test)):
             if measured:
                 figures |= {f"{prefix}{name}": getattr(measured, name) for name in VALIDATION}
-        answers = self._answers(found.probabilities)
+        predictions = self._predictions(found.probabilities)
         self.whole.write(
             epoch,
             *summaries.scalars(figures, {name: name for name in figures}),
-            self._explained(answers, network),
+            self._explained(predictions, network),
             summaries.finished(),
         )
-        write_projector(self.folder, trainer, network, answers.answered)
+        write_projector(self.folder, trainer, network, predictions.predicted)
         self.whole.show([0, epoch])
 
     def _write_whole(self, model: keras.Model) -> None:
@@ -140,31 +140,31 @@ class TensorBoardLog:
         filters = [self._filters(weights["conv1/kernel"])] if "conv1/kernel" in weights else []
         return [*summaries.histograms(weights, self.most.weights), *filters]
 
-    def _of_answers(self, answers: Answers) -> list[Summary]:
+    def _of_predictions(self, predictions: Answers) -> list[Summary]:
         """Return curves of precision and recall, the confusion matrix and a page of mistakes."""
         curves = summaries.precision_recall(
-            answers.probabilities, answers.labels, self.names, self.most.curves
+            predictions.probabilities, predictions.labels, self.names, self.most.curves
         )
-        matrix = pictures.confusion_matrix(answers.confusion(), self.names)
-        mistakes = answers.page(answers.mistakes(self.most.mistakes))
+        matrix = pictures.confusion_matrix(predictions.confusion(), self.names)
+        mistakes = predictions.page(predictions.mistakes(self.most.mistakes))
         return [
             *curves,
             summaries.image("confusion", matrix, "PNG", IN_ORDER),
             summaries.image("mistakes", mistakes),
         ]
 
-    def _explained(self, answers: Answers, network: keras.Model) -> Summary:
+    def _explained(self, predictions: Answers, network: keras.Model) -> Summary:
         """Return a page of mistakes, and then right answers, with Grad-CAM."""
         half = self.most.explained // 2
-        numbers = [*answers.mistakes(half), *answers.right(half)]
-        page = answers.explained(numbers, network, self.job.variant, self.settings.resize)
+        numbers = [*predictions.mistakes(half), *predictions.right(half)]
+        page = predictions.explained(numbers, network, self.job.variant, self.settings.resize)
         return summaries.image("grad_cam", page)
 
     def _filters(self, kernel: np.ndarray) -> Summary:
         picture = pictures.filters(kernel, self.job.variant.channels)
         return summaries.image("conv1", picture, "PNG")
 
-    def _answers(self, probabilities: np.ndarray) -> Answers:
+    def _predictions(self, probabilities: np.ndarray) -> Answers:
         return Answers(probabilities, self.job.dataset.validation, self.names)
 
 

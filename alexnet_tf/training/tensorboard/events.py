@@ -18,7 +18,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 
 from alexnet_tf.system.disk import room_for
-from alexnet_tf.system.files import is_regular, remove_leftovers, replacing
+from alexnet_tf.system.files import atomic_write, is_regular, remove_leftovers
 
 # TensorBoard reads whatever has "tfevents" in its name, the last of a folder last.
 SHOWN = "events.out.tfevents."
@@ -44,7 +44,7 @@ class Events:
         for event in content:
             event.wall_time, event.step = time.time(), number
         size = sum(event.ByteSize() for event in content)
-        with replacing(self._part_path(number), size) as temporary:
+        with atomic_write(self._part_path(number), size) as temporary:
             _write(temporary, content)
 
     def show(self, numbers: Sequence[int]) -> None:
@@ -68,7 +68,7 @@ class Events:
     def _show_anew(self, content: bytes) -> None:
         """Write a file for TensorBoard, whole, that comes after all others."""
         path = self.folder / "all.events"
-        with replacing(path, len(content)) as temporary:
+        with atomic_write(path, len(content)) as temporary:
             temporary.write_bytes(content)
         path.rename(self.folder / f"{SHOWN}{time.time_ns()}")
 

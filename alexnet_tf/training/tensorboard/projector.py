@@ -14,10 +14,10 @@ from PIL import Image
 from tensorboard.plugins import projector
 
 from alexnet_tf.data.dataset import Picture
+from alexnet_tf.metrics.views import choose_views
 from alexnet_tf.model import part
-from alexnet_tf.system.files import replacing, write_text
+from alexnet_tf.system.files import atomic_write, write_text
 from alexnet_tf.system.text import printable
-from alexnet_tf.training.looks import looks
 from alexnet_tf.training.tensorboard.pictures import EMPTY, thumbnails
 from alexnet_tf.training.trainer import CHUNK, Trainer
 
@@ -26,7 +26,7 @@ MOST, SIDE = 1000, 48
 
 
 def write_projector(
-    folder: Path, trainer: Trainer, network: keras.Model, answers: np.ndarray
+    folder: Path, trainer: Trainer, network: keras.Model, predictions: np.ndarray
 ) -> None:
     """Write what the projector shows of the finished `network` into the `folder` of a run.
 
@@ -38,11 +38,13 @@ def write_projector(
         return
     pictures = [trainer.job.dataset.validation[number] for number in numbers]
     values = fc7_of(trainer, network, numbers)
-    with replacing(folder / "fc7.bytes", values.nbytes) as temporary:
+    with atomic_write(folder / "fc7.bytes", values.nbytes) as temporary:
         values.tofile(temporary)
-    write_text(folder / "fc7.tsv", _labels(pictures, answers[numbers], trainer.job.dataset.classes))
+    write_text(
+        folder / "fc7.tsv", _labels(pictures, predictions[numbers], trainer.job.dataset.classes)
+    )
     sprite = _sprite(pictures)
-    with replacing(folder / "fc7.jpg", sprite.width * sprite.height) as temporary:
+    with atomic_write(folder / "fc7.jpg", sprite.width * sprite.height) as temporary:
         sprite.save(temporary, quality=85)
     config = projector.ProjectorConfig()
     config.embeddings.add(
@@ -61,7 +63,7 @@ def fc7_of(trainer: Trainer, network: keras.Model, numbers: np.ndarray) -> np.nd
     It is the mean over the windows in the corners, or over all where they are not told apart.
     """
     examples, store = trainer.validation, trainer.validation.store
-    views = looks(trainer.job.variant, store.has_windows, thorough=False)
+    views = choose_views(trainer.job.variant, store.has_windows, thorough=False)
     chunks = np.array_split(numbers, -(-len(numbers) * len(views) // CHUNK))
     seen = [np.concatenate([chunk + view * len(examples) for view in views]) for chunk in chunks]
     above = part(network, store.layer, "fc8") if store.layer != "fc8" else None
@@ -76,12 +78,12 @@ def fc7_of(trainer: Trainer, network: keras.Model, numbers: np.ndarray) -> np.nd
     return np.concatenate(found).astype(np.float32)
 
 
-def _labels(pictures: Sequence[Picture], answers: np.ndarray, classes: Sequence[str]) -> str:
+def _labels(pictures: Sequence[Picture], predictions: np.ndarray, classes: Sequence[str]) -> str:
     """Make a table of what each picture is, what was answered, and its path."""
     lines = ["class\tanswer\tright\tpath"]
-    for picture, answer in zip(pictures, answers):
-        right = "yes" if answer == picture.label else "no"
-        cells = classes[picture.label], classes[answer], right, picture.path
+    for picture, prediction in zip(pictures, predictions):
+        right = "yes" if prediction == picture.label else "no"
+        cells = classes[picture.label], classes[prediction], right, picture.path
         lines.append("\t".join(map(printable, cells)))
     return "\n".join(lines) + "\n"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from alexnet_tf.errors import BadFile
-from alexnet_tf.system.files import replacing
+from alexnet_tf.system.files import atomic_write
 from alexnet_tf.weights import Content, Weights, order_of, order_text
 from alexnet_tf.weights.formats.mapped import map_members
 from alexnet_tf.weights.formats.npy import read_header
@@ -71,7 +71,7 @@ def quantize(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _save(arrays: dict[str, np.ndarray], path: Path) -> None:
-    with replacing(path, sum(array.nbytes for array in arrays.values())) as temporary:
+    with atomic_write(path, sum(array.nbytes for array in arrays.values())) as temporary:
         np.savez(temporary, **arrays)
 
 

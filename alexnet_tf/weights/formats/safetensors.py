@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from alexnet_tf.errors import BadFile
-from alexnet_tf.system.files import replacing
+from alexnet_tf.system.files import atomic_write
 from alexnet_tf.system.pickles import whole_numbers
 from alexnet_tf.weights import Content, Weights, order_of, order_text
 from alexnet_tf.weights.formats.floats import BFLOAT16, as_floats
@@ -58,7 +58,7 @@ def write_safetensors(weights: Weights, order: tuple[str, ...] | None, path: Pat
         header[name] = {"dtype": "F32", "shape": array.shape, "data_offsets": [start, end]}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)  # so that the numbers are aligned
-    with replacing(path, end) as temporary, open(temporary, "wb") as file:
+    with atomic_write(path, end) as temporary, open(temporary, "wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for array in arrays.values():
             file.write(np.ascontiguousarray(array, "<f4").data)

@@ -1,0 +1,178 @@
+"""A finished run as an object: what it answers, how good it is, what it sees."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from alexnet_tf.data.images.in_memory import ImageLike, as_file
+from alexnet_tf.data.images.preprocessing import ImageError
+from alexnet_tf.errors import UserError
+from alexnet_tf.evaluation.evaluate import evaluate_runs
+from alexnet_tf.inference.classifier import Classifier, Prediction
+from alexnet_tf.inference.engine import FEATURES, Engine
+from alexnet_tf.inference.explain import Explainer, Explanation
+from alexnet_tf.reports.evaluation import evaluation_json
+from alexnet_tf.retrieval.activations import outputs
+from alexnet_tf.runs.accuracy import read_accuracy
+from alexnet_tf.runs.history import History, read_history
+from alexnet_tf.runs.run import Run, finished_run
+from alexnet_tf.system.log import LOG
+from alexnet_tf.system.progress import one_bar, progress
+from alexnet_tf.system.text import printable_lines
+from alexnet_tf.variants import Variant
+
+Found = TypeVar("Found")
+
+
+def load_run(run: str | os.PathLike) -> FinishedRun:
+    """Open the finished run in the folder `run`, or the "starter"; UserError if there is none."""
+    return FinishedRun(finished_run(os.fspath(run)))
+
+
+class FinishedRun:
+    """A trained network, to be asked: what `train` and `load_run` return.
+
+    `classes` name its outputs, in their order. `variant` says what network it is and what it wants
+    of a picture, and `settings` what its training was told. `history` has a dict for each epoch:
+    loss, accuracy, val_loss, val_accuracy and more.
+    """
+
+    def __init__(self, run: Run):
+        self._run, self._engine = run, Engine.of_run(run)
+        # An interpreter of LiteRT answers one at a time.
+        self._lock = threading.RLock()
+        self.directory: Path = run.directory
+        self.classes: tuple[str, ...] = self._engine.classes
+        self.variant: Variant = self._engine.variant
+        self.settings: dict[str, Any] = run.read_config()["settings"]
+        self.history: History = read_history(run)
+
+    def predict(
+        self,
+        pictures: ImageLike | Sequence[ImageLike],
+        top: int | None = None,
+        crops: int = 1,
+    ) -> Prediction | list[Prediction]:
+        """Say what a picture shows, or each in a list.
+
+        A picture is a path, the bytes of a file, a picture of Pillow or an array, uint8 RGB
+        (h, w, 3). An answer has `label`, its `probability` and `top`, the pairs of both for all
+        classes, or so many, the likeliest first. Raises ImageError for a picture that cannot be
+        read; in a list, only whoever wants the label of its answer meets that, as its `error`.
+        """
+        top = len(self.classes) if top is None else top
+        if type(top) is not int or top < 1:
+            raise UserError(f"top: should be a whole number above 0, but is {top!r:.40}")
+        with self._asking():
+            classifier = Classifier([self._engine], crops)
+            return _each(pictures, lambda files: classifier.classify(files, top), "predicting")
+
+    def evaluate(self, data: str | os.PathLike | None = None, crops: int = 1) -> dict[str, Any]:
+        """Tell how often it is right about labelled pictures: what ``evaluate --json`` prints.
+
+        "accuracy", its "interval95", and more. `data` is what `train` takes; without it, the
+        pictures that the run was validated with. Raises UserError as the command does.
+        """
+        with self._asking():
+            data = data if data is None else os.fspath(data)
+            return evaluation_json(evaluate_runs([self._run], data, crops))
+
+    def features(self, pictures: ImageLike | Sequence[ImageLike], layer: str = "fc7") -> np.ndarray:
+        """Return what a layer (pool5, fc6 or fc7) makes of a picture, float32 (units,), or of each
+        in a list, (n, units). Raises ImageError for one that cannot be read."""
+        if layer not in FEATURES:
+            raise UserError(f"layer: should be one of {', '.join(FEATURES)}, but is {layer!r:.40}")
+        with self._asking():
+            found = _each(
+                pictures, lambda files: _readable(outputs(self._engine, layer, files)), "features"
+            )
+        units = self.variant.fc_kernels(1)[FEATURES[layer]][0]
+        return found if isinstance(found, np.ndarray) else np.array(found).reshape(-1, units)
+
+    def explain(
+        self,
+        pictures: ImageLike | Sequence[ImageLike],
+        label: str | None = None,
+        layer: str | None = None,
+    ) -> Explanation | list[Explanation]:
+        """Show, by Grad-CAM, where in a picture, or in each of a list, the class `label` is seen.
+
+        Without a label it is the likeliest; `layer` is the last convolution unless named.
+        ``explanation.figure()`` draws it. Raises UserError for a class or layer that is not there.
+        """
+        with self._asking():
+            return _each(
+                pictures,
+                lambda files: _readable(self._explainer.explain(files, label, layer)),
+                "explaining",
+            )
+
+    def __repr__(self) -> str:
+        shown = f"{self.directory}: {', '.join(self.classes[:5])}"
+        more = f" and {len(self.classes) - 5} more" if len(self.classes) > 5 else ""
+        ended = f"; {len(self.history)} epochs, {read_accuracy(self._run)}" if self.history else ""
+        return printable_lines(f"<FinishedRun {shown}{more}{ended}>")
+
+    @cached_property
+    def _explainer(self) -> Explainer:
+        return Explainer(self._engine)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        with self._lock, one_bar() as show, audible():
+            yield
+            show("")
+
+
+@contextmanager
+def audible() -> Iterator[None]:
+    """Run a block in which whatever the log warns of is on standard error too."""
+    handler = _Warnings(logging.WARNING)
+    LOG.addHandler(handler)
+    try:
+        yield
+    finally:
+        LOG.removeHandler(handler)
+
+
+class _Warnings(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"alexnet_tf: {printable_lines(record.getMessage())}", file=sys.stderr)
+
+
+def _each(
+    pictures: ImageLike | Sequence[ImageLike],
+    ask: Callable[[Sequence], Iterable[Found]],
+    what: str,
+) -> Found | list[Found]:
+    """Return what is found of each in a list; or of one picture, raising why it cannot be read."""
+    files = [as_file(each) for each in ([pictures] if _is_one(pictures) else pictures)]
+    found = list(progress(ask(files), len(files), what)) if files else []
+    if not _is_one(pictures):
+        return found
+    if isinstance(found[0], Prediction) and found[0].error:
+        raise found[0].error
+    return found[0]
+
+
+def _readable(found: Iterable[Found | ImageError]) -> Iterator[Found]:
+    for each in found:
+        if isinstance(each, ImageError):
+            raise each
+        yield each
+
+
+def _is_one(pictures: object) -> bool:
+    if isinstance(pictures, np.ndarray):
+        return pictures.ndim < 4
+    return not isinstance(pictures, Iterable) or isinstance(pictures, ImageLike)

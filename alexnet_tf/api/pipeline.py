@@ -1,0 +1,80 @@
+"""A whole training, from its settings to the report, as the command and the library start it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection
+from dataclasses import replace
+from logging import Logger
+from typing import TYPE_CHECKING
+
+from alexnet_tf.errors import UserError
+from alexnet_tf.runs.settings import Settings
+from alexnet_tf.runs.timings import add_seconds
+from alexnet_tf.system import signals
+from alexnet_tf.system.quiet import import_tensorflow
+from alexnet_tf.system.stopwatch import Stopwatch
+from alexnet_tf.training.job import prepare
+
+if TYPE_CHECKING:
+    from alexnet_tf.training.distribution import Workers
+
+
+def meet(settings: Settings) -> Workers | None:
+    """Start TensorFlow as one of the workers that TF_CONFIG names, which tell each other what to
+    train; None without one. Raises UserError for a TF_CONFIG that cannot be used, RunError when the
+    others do not come."""
+    if "TF_CONFIG" not in os.environ:
+        return None
+
+    def join() -> Workers:
+        from alexnet_tf.training.distribution import Workers
+
+        return Workers.join(settings.worker_timeout)
+
+    return import_tensorflow(settings.threads, join)
+
+
+def run_pipeline(
+    settings: Settings,
+    directory: str,
+    typed: Collection[str],
+    log: Logger,
+    workers: Workers | None = None,
+) -> None:
+    """Train, or go on training, in `directory`; leave there the network and the report.
+
+    `typed` names the settings that somebody gave, as `prepare` takes them. Of several `workers` the
+    chief leaves it. Raises UserError on Windows, where nobody has ever trained, and whatever
+    `prepare` and the training raise.
+    """
+    if sys.platform == "win32":
+        raise UserError(
+            "training runs on Linux, on macOS and, on Windows, in WSL (`wsl --install`); what was "
+            "trained there answers here too"
+        )
+    watch = Stopwatch()
+    if workers:
+        job = workers.run_on_chief(lambda: prepare(settings, directory, typed))
+        # Its place for features may be another one on each machine.
+        job = replace(job, settings=replace(job.settings, features=settings.features))
+    else:
+        job = prepare(settings, directory, typed)
+    log.info("training in %s\n%s", directory, job.dataset.summary())
+    watch.lap("checking pictures and weights")
+
+    with signals.postponed():  # a notebook goes on after Ctrl-C, and can use nothing half imported
+        if not workers:
+            import_tensorflow(job.settings.threads)  # only now, for it takes seconds
+        from alexnet_tf.training.loop import train
+
+    watch.lap("starting TensorFlow")
+    train(job, log, watch, workers)
+    if workers and not workers.is_chief:
+        return
+    add_seconds(job.run, watch.seconds)
+    if job.settings.report:
+        from alexnet_tf.reports.run_report import leave_report
+
+        leave_report(job.run, log)

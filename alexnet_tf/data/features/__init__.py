@@ -1,0 +1,1 @@
+"""What frozen layers make of pictures, kept on disk, and batches of it."""

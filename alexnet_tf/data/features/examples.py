@@ -1,0 +1,84 @@
+"""Labelled pictures in a feature store as batches for the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from alexnet_tf.data.dataset import Picture
+from alexnet_tf.data.features.store import FeatureStore
+
+
+class Examples:
+    """What an open `store` holds of n labelled `pictures`.
+
+    Example number i is picture i modulo n. Divided by n, i is the number of a look at it: of its
+    windows one after the other, 1 without a scale, and after all of them those of its mirror image.
+    """
+
+    def __init__(
+        self,
+        pictures: Sequence[Picture],
+        store: FeatureStore,
+        owners: np.ndarray | None = None,
+        worker: int = 0,
+    ):
+        """Take what the store has: of all `pictures`, or of those whose `owners`, int64 (n,), are
+        this `worker`."""
+        self.store = store
+        self.owners = np.zeros(len(pictures), np.int64) if owners is None else owners
+        self._is_own = self.owners == worker
+        self.slots = np.full(len(pictures), -1)
+        own = [picture for picture, is_own in zip(pictures, self._is_own) if is_own]
+        self.slots[self._is_own] = store.slots(own)
+        self.labels = np.array([picture.label for picture in pictures], np.int64)
+
+    def __len__(self) -> int:
+        return len(self.slots)
+
+    def rows(self, numbers: np.ndarray) -> np.ndarray:
+        """Return which of those examples are a worker's own: their places in `numbers`."""
+        return np.flatnonzero(self._is_own[numbers % len(self)])
+
+    def sample(self, number: int) -> np.ndarray:
+        """Choose at most `number` pictures, spread over all; return their numbers."""
+        return np.arange(0, len(self), -(-len(self) // number))
+
+    def batches(
+        self,
+        chunks: Sequence[np.ndarray],
+        view: Callable[[np.ndarray, int], np.ndarray] | None = None,
+        first: int = 0,
+    ) -> tf.data.Dataset:
+        """Read (values (n, …), labels int64 (n,)) for each chunk of numbers, from `first` on; of
+        examples that are not a worker's own, nothing.
+
+        The values are those in the store or, with a `view`, what it makes of those and the number
+        of the chunk: float32 pictures. They are made while the step before is under way. Where all
+        windows are in them, the numbers of those that are asked for come third: int64 (n,).
+        """
+        store, variant = self.store, self.store.variant
+        is_whole = bool(variant.scaled) and not store.has_windows
+
+        def read():
+            for chunk, numbers in enumerate(chunks[first:], first):
+                views, indices = np.divmod(numbers[self.rows(numbers)], len(self))
+                flips, windows = np.divmod(views, variant.windows)
+                apart = windows if store.has_windows else None
+                values = store.read(self.slots[indices], flips, apart)
+                values = view(values, chunk) if view else values
+                yield values, self.labels[indices], *([windows] if is_whole else ())
+
+        shape = (None, None, None, 3) if view else (None, *store.shape)
+        if store.has_windows:
+            shape = (None, None)
+        values = tf.TensorSpec(shape, tf.float32 if view else store.dtype_read)
+        signature = (values, *[tf.TensorSpec((None,), tf.int64)] * (1 + is_whole))
+        batches = tf.data.Dataset.from_generator(read, output_signature=signature).prefetch(2)
+        # There is nothing to tune; and at its end it would wait for the tuner, which may just have
+        # gone to sleep for seconds.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        return batches.with_options(options)

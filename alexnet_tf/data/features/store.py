@@ -1,0 +1,312 @@
+"""What frozen layers make of each picture: computed once, kept on the disk.
+
+A store is a folder ``KEY/``. KEY begins the SHA-256 of the recipe: all that the values depend on
+but the picture itself, which is known by the SHA-256 of its file. In the folder are batches of
+pictures × views × the inputs of the first layer that is not frozen (`batches.py`); and folders like
+it, where several workers have each written a part.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from alexnet_tf.data.dataset import Picture
+from alexnet_tf.data.features.batches import BATCH, INDEX, Batches
+from alexnet_tf.data.features.bytefloat import decode, encode
+from alexnet_tf.data.images.preprocessing import ImageError, load_batches
+from alexnet_tf.errors import RunError, UserError
+from alexnet_tf.system import signals
+from alexnet_tf.system.disk import room_for
+from alexnet_tf.system.locks import locked
+from alexnet_tf.system.progress import progress
+from alexnet_tf.variants import Variant
+from alexnet_tf.weights import Weights, fingerprint
+
+Forward = Callable[[np.ndarray], np.ndarray]
+
+# These fields of a variant do not change the output of its convolutions.
+WITHOUT_EFFECT = ("name", "head", "fc_units", "dropout", "initial")
+# What the parts that the workers of a training write are called, but the chief's; and how many
+# pictures one may have.
+PART, MOST = "worker-", 1 << 40
+
+
+class FeatureStore:
+    """The inputs of one `layer` for many pictures, found by the pictures' digests.
+
+    Made by `of_pictures` or `of_layer`, and on the disk once it is opened:
+
+        store = FeatureStore.of_layer("data/features", variant, "short", weights).open()
+        store.fill(pictures, forward)
+        values = store.read(store.slots(pictures))
+    """
+
+    def __init__(
+        self,
+        directory: str | Path,
+        recipe: dict[str, Any],
+        variant: Variant,
+        resize: str,
+        layer: str,
+        dtype: str,
+        shape: tuple[int, ...],
+        flips: int = 1,
+    ):
+        self.variant, self.resize, self.layer = variant, resize, layer
+        self.dtype, self.shape, self.flips = np.dtype(dtype), shape, flips
+        self._is_coded = self.dtype == np.uint8 and layer != "conv1"
+        self.dtype_read = np.dtype(np.float16) if self._is_coded else self.dtype
+        self._recipe = recipe
+        key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
+        self.directory = Path(directory) / key
+        self._own = self._part(self.directory)
+        self._parts = [self._own]
+
+    @classmethod
+    def of_pictures(
+        cls, directory: str | Path, variant: Variant, resize: str, side: int
+    ) -> FeatureStore:
+        """Describe a store of conv1's inputs before preprocessing: uint8 RGB (side, side, 3)."""
+        recipe = {"side": side, "resized": variant.scaled or variant.resized, "resize": resize}
+        # Windows are as large as the network's own input, whatever the picture they are of.
+        square = replace(variant, **{"scaled" if variant.scaled else "image_size": side})
+        return cls(directory, recipe, square, resize, "conv1", "u1", (side, side, 3))
+
+    @classmethod
+    def of_layer(
+        cls,
+        directory: str | Path,
+        variant: Variant,
+        resize: str,
+        weights: Weights,
+        layer: str = "fc6",
+        mirror: bool = False,
+        precision: str = "float32",
+    ) -> FeatureStore:
+        """Describe a store of the inputs of `layer`, float16, flat from fc6 on; of both views, the
+        picture and its mirror image, if `mirror`.
+
+        For fc6 of a variant that is `scaled` it has the maxima that all windows are read from, a
+        byte each where relu leaves none below 0; for fc7 and fc8 the inputs of each window.
+        `weights` hold at least the layers below, computed in `precision`.
+        """
+        fc_kernels, flips = variant.fc_kernels(1), 1 + mirror
+        layers = (*variant.conv_layers, *fc_kernels)
+        below = {name: weights[name] for name in layers if name < layer}
+        without_effect = (*WITHOUT_EFFECT, "mirrored", *(() if variant.scaled else ("scaled",)))
+        recipe = {
+            "weights": fingerprint(below),
+            "variant": {k: v for k, v in asdict(variant).items() if k not in without_effect},
+            "layer": layer,
+            "resize": resize,
+            "views": ["original", "mirror"][:flips],
+            "precision": precision,
+            "batch": BATCH,
+        }
+        shape, dtype = variant.shape_before(layer), "<f2"
+        if layer in fc_kernels:
+            shape = fc_kernels[layer][:1]
+        if layer in fc_kernels and variant.scaled:
+            shape = variant.maxima_shape if layer == "fc6" else (variant.windows, *shape)
+        if layer == "fc6" and variant.scaled and variant.activation == "relu":
+            dtype = recipe["dtype"] = "u1"
+        return cls(directory, recipe, variant, resize, layer, dtype, shape, flips)
+
+    def open(self, worker: int = 0) -> FeatureStore:
+        """Make the folder if it is missing, map the values in it, and return the store itself.
+
+        One that is whole is only read, for it may be where nothing can be written. Each `worker` of
+        a training writes a part of its own, and reads those of others where they are to be seen.
+        """
+        own = self.directory / f"{PART}{worker}" if worker else self.directory
+        self._own = self._part(own)
+        with self._writing():
+            self._own.create(self._recipe)
+        self._own.map()
+        folders = [self.directory, *sorted(self.directory.glob(f"{PART}*"))]
+        others = (each for each in folders if each != own and (each / INDEX).is_file())
+        self._parts = [self._own, *map(self._part, others)]
+        return self
+
+    def _part(self, folder: Path) -> Batches:
+        return Batches(folder, self.dtype, (self.flips, *self.shape))
+
+    def _slot(self, digest: str) -> int | None:
+        """Find the place of a picture in the store; those in other workers' parts lie behind."""
+        for number, part in enumerate(self._parts):
+            slot = part.slot(digest)
+            if slot is not None:
+                return number * MOST + slot
+        return None
+
+    def __contains__(self, picture: Picture) -> bool:
+        return self._slot(picture.digest) is not None
+
+    def missing(self, pictures: Sequence[Picture]) -> list[Picture]:
+        """Return those of `pictures` that the store lacks."""
+        return [picture for picture in pictures if picture not in self]
+
+    def slots(self, pictures: Sequence[Picture]) -> np.ndarray:
+        """Find the places of `pictures` in the store, int64 (n,); KeyError for one it lacks."""
+        slots = [self._slot(picture.digest) for picture in pictures]
+        if None in slots:
+            raise KeyError(pictures[slots.index(None)].digest)
+        return np.array(slots, np.int64)
+
+    @property
+    def has_windows(self) -> bool:
+        """Whether `read` reads single windows: those of fc6 and above are told apart here."""
+        return self.variant.scaled is not None and self.layer >= "fc6"
+
+    def read(
+        self,
+        slots: np.ndarray | slice,
+        flips: np.ndarray | int = 0,
+        windows: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Read the values (n, …) of the pictures at `slots`, as seen in `views` (1: mirrored).
+
+        With `windows`, a number for each, only that window of it, flat. A store of pictures, which
+        has one view, mirrors them itself.
+        """
+        if isinstance(slots, slice) or not (slots >= MOST).any():
+            return self._read(self._own.values, slots, flips, windows)
+        numbers, places = np.divmod(slots, MOST)
+        flips, found = np.broadcast_to(flips, slots.shape), None
+        for number in np.unique(numbers):
+            rows = np.flatnonzero(numbers == number)
+            seen = None if windows is None else windows[rows]
+            values = self._read(self._parts[number].values, places[rows], flips[rows], seen)
+            if found is None:
+                found = np.empty((len(slots), *values.shape[1:]), values.dtype)
+            found[rows] = values
+        return found
+
+    def _read(
+        self,
+        kept: np.ndarray,
+        slots: np.ndarray | slice,
+        flips: np.ndarray | int,
+        windows: np.ndarray | None,
+    ) -> np.ndarray:
+        """Read as `read` does, of the values `kept` in one part."""
+        if self.layer == "conv1":
+            pictures = kept[slots, 0]
+            mirrored = np.broadcast_to(flips, slots.shape) == 1
+            pictures[mirrored] = pictures[mirrored, :, ::-1]
+            return pictures
+        if windows is None:
+            values = kept[slots, flips]
+        elif self.layer > "fc6":
+            values = kept[slots, flips, windows]
+        else:
+            rows_and_columns = map(self.variant.window, windows)
+            found = zip(slots, flips, rows_and_columns)
+            values = [kept[slot, flip][place] for slot, flip, place in found]
+            values = np.stack(values) if values else kept[:0]
+            values = values.reshape(len(slots), math.prod(self.variant.pool5_shape))
+        return decode(values) if self._is_coded else values
+
+    def fill(
+        self,
+        pictures: Sequence[Picture],
+        forward: Forward | None = None,
+        of_pixels: bool = False,
+    ) -> dict[str, str]:
+        """Compute what the store lacks of `pictures`; return path → reason of those that cannot be
+        read any more, or have other contents now.
+
+        `forward` maps float32 inputs (64, 227, 227, 3), or if `of_pixels` uint8 RGB, to those of
+        the layer, in float32; a store of pictures needs none. Stopped at any moment, the next call
+        goes on with the batch that was under way; asked to stop, this one finishes it first. Raises
+        UserError while another process fills the store and for values that float16 cannot hold,
+        NoRoom when the disk is full.
+        """
+        failed: dict[str, str] = {}
+        with self._writing(), locked(self._own.folder), signals.postponed():
+            self._own.map()  # the process that had the lock before may have added to it
+            # More than once only for pictures that have a copy: that one may be readable.
+            while pictures := [p for p in pictures if p not in self and p.path not in failed]:
+                failed |= self._fill(pictures, forward, of_pixels)
+                self._own.map()
+        return failed
+
+    def size(self, count: int) -> int:
+        """Compute the bytes that `count` more pictures take on the disk."""
+        return self._own.size(count)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Run a block that writes to the store; RunError, with advice, where it may not."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+            raise RunError(
+                f"{self.directory}: cannot be written to ({error.strerror}), and lacks some of what"
+                " is needed; name another folder with --features, in a training"
+            ) from error
+
+    def _fill(
+        self, pictures: Sequence[Picture], forward: Forward | None, of_pixels: bool
+    ) -> dict[str, str]:
+        """Compute one copy of each picture; return path → reason of those that cannot be read."""
+        paths = {picture.digest: picture.path for picture in pictures}
+        of_pixels = of_pixels or forward is None
+        batches = self._own.to_do(paths)
+        loaded = load_batches(
+            ([paths[digest] for digest in b.values()] for b in batches.values()),
+            self.variant,
+            self.resize,
+            preprocess=not of_pixels,
+            digests={path: digest for digest, path in paths.items()},
+        )
+        failed = {}
+        for left, (number, digests), results in zip(
+            range(len(batches), 0, -1),
+            batches.items(),
+            progress(loaded, len(batches), "pictures" if forward is None else "features"),
+        ):
+            inputs = {}
+            for (place, digest), result in zip(digests.items(), results):
+                if isinstance(result, ImageError):
+                    failed[paths[digest]] = result.reason
+                else:
+                    (inputs[place],) = result
+            values = self._compute(inputs, forward, np.uint8 if of_pixels else np.float32)
+            with room_for(self._own.data, self._own.size(left * BATCH)):
+                self._own.write(number, {place: digests[place] for place in inputs}, values)
+            signals.check()
+        return failed
+
+    def _compute(
+        self, inputs: dict[int, np.ndarray], forward: Forward | None, dtype: type[np.generic]
+    ) -> np.ndarray:
+        """Compute the values of a batch, (64, views, …), from the `inputs` by place in it."""
+        size = self.variant.picture_size
+        batch = np.zeros((BATCH, size, size, 3), dtype)
+        for place, picture in inputs.items():
+            batch[place] = picture
+        if not forward:
+            return batch[:, None]
+        flips = [batch, batch[:, :, ::-1]][: self.flips]
+        values = np.stack([forward(flip).reshape(BATCH, *self.shape) for flip in flips], axis=1)
+        limit = np.finfo(self.dtype_read).max
+        if not np.abs(values).max() <= limit:  # so written, NaN is caught too
+            raise UserError(
+                f"these weights give values above {limit:.0f} or NaN below {self.layer}: they do "
+                f"not fit the variant '{self.variant.name}' or its preprocessing"
+            )
+        values = values.astype(self.dtype_read)
+        return encode(values) if self._is_coded else values

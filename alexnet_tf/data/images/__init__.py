@@ -1,0 +1,1 @@
+"""One picture: its bytes, its pixels, the network's input."""

@@ -1,0 +1,253 @@
+"""A picture file, of whatever format, as upright RGB pixels: decoded safely, in bounded memory."""
+
+from __future__ import annotations
+
+import io
+import logging
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from PIL import Image
+
+from alexnet_tf.data.images.contents import MAX_PIXELS, ImageError, InMemory, reading
+from alexnet_tf.data.images.file_types import FORMATS, OTHER_PICTURES, file_type_of
+from alexnet_tf.data.images.memory import ROOM
+
+# Nothing above `MAX_PIXELS` is decoded. Of a large JPEG the smaller size counts that it is decoded
+# at, unless it is kept whole meanwhile.
+MAX_KEPT_WHOLE = 3 * MAX_PIXELS
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Odd EXIF blocks and palettes are common and harmless; such a picture is read all the same.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # or Python prints its remarks
+
+# Bytes that a pixel takes at most until it is upright RGB, by the peaks of processes: in decoders
+# that keep copies of their own, in modes with transparency or more than 8 bits, and otherwise. A
+# JPEG that is kept whole takes some for each pixel of its full size, too.
+DEAR, WIDE, PLAIN, KEPT_WHOLE = 24, 16, 8, 6
+DEAR_FORMATS, PLAIN_MODES = ("WEBP", "AVIF", "HEIF", "TIFF"), ("1", "L", "RGB")
+# Pillow's modules of formats that it does not import at once.
+PLUGINS = {"WEBP": "WebPImagePlugin", "TIFF": "TiffImagePlugin", "AVIF": "AvifImagePlugin"}
+# A thread that waits for another's import gets the half of a module when that fails.
+IMPORTING = Lock()
+WITHOUT_HEIF = "is HEIC, which needs `pip install pillow-heif`"
+
+# TIFF 6.0 and DNG 1.4: tags of a page that is only a preview, and of a raw picture.
+SUBFILE_TYPE, REDUCED, DNG_VERSION = 254, 1, 50706
+MOST_16_BITS = (1 << 16) - 1
+# EXIF 2.3: how the camera was held, a number of 16 bits; and what turns the picture upright.
+ORIENTATION, SHORT = 0x0112, 3
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# A PNG begins so; each chunk has 4 bytes of length, 4 of name and 4 of checksum. Names of auxiliary
+# chunks are in lower case. Of those transparency and orientation change what is seen.
+PNG_START, CHUNK = b"\x89PNG\r\n\x1a\n", struct.Struct(">L4s")
+SEEN_CHUNKS = (b"tRNS", b"eXIf")
+SEEN_TEXTS = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")  # Adobe's, ImageMagick's
+# JPEG's markers (ITU T.81, table B.1): frames, progressive ones among them, and start of scan.
+FRAMES, PROGRESSIVE = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}, (0xC2, 0xC6, 0xCA, 0xCE)
+SCAN = 0xDA
+
+
+@contextmanager
+def decoded(path: str | Path | InMemory, least: int = 1) -> Iterator[tuple[Image.Image, bytes]]:
+    """Decode the picture in the file `path`, upright, in mode RGB; yield it and the file's bytes.
+
+    A JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as no side falls below `least` pixels,
+    which is faster. Of several frames the first counts; what is transparent is on white. Large
+    pictures wait for each other, so end the block soon. Raises ImageError for whatever is not a
+    whole picture of one of `FORMATS`, or has more than `MAX_PIXELS`.
+    """
+    with reading(path) as content:
+        with _errors_of(path):
+            kind = _format(content)
+            picture, size = _open(content, kind, least)
+        with ROOM.lent(size):
+            with _errors_of(path):
+                upright = _decode(picture, kind)
+            yield upright, content
+
+
+class _Unfit(Exception):
+    """Why a file is no picture that is read: the end of a sentence."""
+
+
+@contextmanager
+def _errors_of(path: str | Path) -> Iterator[None]:
+    """Turn whatever goes wrong with a picture in a block into an ImageError."""
+    try:
+        yield
+    except _Unfit as error:
+        raise ImageError(path, str(error)) from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(path, f"has more than {MAX_PIXELS:,} pixels") from error
+    except Image.UnidentifiedImageError as error:
+        raise ImageError(path, "is a broken picture: its header is damaged") from error
+    except Exception as error:  # Pillow's decoders raise nearly anything on broken files
+        raise ImageError(path, f"is a broken picture: {error}") from error
+
+
+def _format(content: bytes) -> str:
+    """Tell a picture's format, one of `FORMATS`, by its content; what reads it is imported then."""
+    kind = file_type_of(content)
+    if kind in OTHER_PICTURES:
+        raise _Unfit(f"is {kind}, which is not read; save it as JPEG or PNG")
+    if kind not in FORMATS:
+        raise _Unfit(f"is {kind}, no picture" if kind else f"is not a {', '.join(FORMATS)} picture")
+    missing = _import_decoder(kind)
+    if missing:
+        raise _Unfit(missing)
+    return kind
+
+
+@cache
+def _import_decoder(kind: str) -> str | None:
+    """Import what Pillow needs for one of `FORMATS`, and no more; say so if it is not installed."""
+    try:
+        with IMPORTING:
+            if kind == "HEIF":
+                import pillow_heif  # an extra, which takes its time
+
+                pillow_heif.register_heif_opener()
+            elif kind in PLUGINS:
+                import_module(f"PIL.{PLUGINS[kind]}")
+    except ImportError:
+        return WITHOUT_HEIF if kind == "HEIF" else f"is {kind}, which takes Pillow 11.3 or later"
+    return None
+
+
+def _open(content: bytes, kind: str, least: int) -> tuple[Image.Image, int]:
+    """Open a picture, to be decoded later, and estimate the bytes of memory that it then takes.
+
+    Raises DecompressionBombError if it has too many pixels.
+    """
+    if kind == "PNG":
+        content = _seen_of_png(content)
+    picture = Image.open(io.BytesIO(content), formats=[kind])
+    pixels, whole = picture.width * picture.height, 0
+    if kind == "JPEG":
+        whole = KEPT_WHOLE * pixels if _is_kept_whole(content) else 0
+        picture.draft("RGB", (least, least))
+    if kind == "TIFF":
+        tags = picture.tag_v2
+        if DNG_VERSION in tags or tags.get(SUBFILE_TYPE) == REDUCED:
+            raise _Unfit("is a camera's raw picture, which is not read; save it as JPEG or PNG")
+    if picture.width * picture.height > MAX_PIXELS or whole > KEPT_WHOLE * MAX_KEPT_WHOLE:
+        raise Image.DecompressionBombError
+    narrow = PLAIN if picture.mode in PLAIN_MODES else WIDE
+    each = DEAR if kind in DEAR_FORMATS else narrow
+    return picture, each * picture.width * picture.height + whole
+
+
+def _is_kept_whole(jpeg: bytes) -> bool:
+    """Tell whether a JPEG is decoded in several passes: progressive, or a scan for each colour."""
+    place, colors = 2, 0
+    while jpeg[place : place + 1] == b"\xff" and place + 10 < len(jpeg):
+        marker = jpeg[place + 1]
+        if marker in PROGRESSIVE:
+            return True
+        if marker in FRAMES:
+            colors = jpeg[place + 9]
+        if marker == SCAN:
+            return jpeg[place + 4] < colors
+        place += 1 if marker == 0xFF else 2 + int.from_bytes(jpeg[place + 2 : place + 4], "big")
+    return True  # what is odd may be anything
+
+
+def _seen_of_png(png: bytes) -> bytes:
+    """Leave out of a PNG what does not change what is seen, such as megabytes of text.
+
+    Pillow refuses much text, and a wrong checksum even where it does not matter.
+    """
+    kept, place = [PNG_START], len(PNG_START)
+    while place + CHUNK.size <= len(png):
+        length, name = CHUNK.unpack_from(png, place)
+        end = place + CHUNK.size + length + 4
+        auxiliary = name[0] & 0x20
+        data = memoryview(png)[place + CHUNK.size : end - 4]
+        if not auxiliary or (
+            (name in SEEN_CHUNKS or bytes(data[:30]).startswith(SEEN_TEXTS))
+            and zlib.crc32(data, zlib.crc32(name)) == int.from_bytes(png[end - 4 : end], "big")
+        ):
+            kept.append(png[place:end])
+        place = end
+    return b"".join([*kept, png[place:]])
+
+
+def _decode(picture: Image.Image, kind: str) -> Image.Image:
+    """Decode an opened picture and make it upright RGB."""
+    with picture:
+        picture.load()
+        # libheif has turned it already, as HEIC itself says; its EXIF says the same again.
+        turn = None if kind == "HEIF" else _turn(picture)
+        return _to_rgb(picture if turn is None else picture.transpose(turn), kind)
+
+
+def _turn(picture: Image.Image) -> Image.Transpose | None:
+    """Find what turns a picture upright. Other EXIF tags are not looked at, and may be broken."""
+    with suppress(Exception):  # Pillow raises nearly anything on broken EXIF
+        return UPRIGHT.get(_exif_orientation(picture) or picture.getexif().get(ORIENTATION))
+    return None
+
+
+def _exif_orientation(picture: Image.Image) -> int | None:
+    """Read the orientation in a block of EXIF by itself: Pillow stops at the first broken tag."""
+    block = picture.info.get("exif", b"").removeprefix(b"Exif\0\0")
+    order = {b"II": "<", b"MM": ">"}.get(block[:2])
+    if not order:
+        return None
+    (start,) = struct.unpack_from(f"{order}L", block, 4)
+    (count,) = struct.unpack_from(f"{order}H", block, start)
+    tags = struct.iter_unpack(f"{order}HHLHH", block[start + 2 :][: 12 * count])
+    return next(
+        (value for tag, kind, _, value, _ in tags if (tag, kind) == (ORIENTATION, SHORT)), None
+    )
+
+
+def _to_rgb(picture: Image.Image, kind: str) -> Image.Image:
+    """Convert a picture of any mode to RGB: on white where it is transparent."""
+    if picture.mode[0] in "IF":  # more than 8 bits, which Pillow would clip, not scale
+        picture = _grey(picture, kind)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def _grey(picture: Image.Image, kind: str) -> Image.Image:
+    """Scale grey to 8 bits; a value that is transparent makes a second channel.
+
+    Numbers of 16 bits reach 65535. What those of 32 bits in a TIFF reach nothing says, so their
+    range decides: fractions up to 1, or numbers up to 255, or to 65535.
+    """
+    values, tops = np.asarray(picture), (MOST_16_BITS,)
+    if kind == "TIFF" and picture.mode in ("I", "F"):
+        tops = (255, *tops) if picture.mode == "I" else (1, 255, *tops)
+    low, high = values.min(), values.max()
+    top = next((top for top in tops if 0 <= low <= high <= top), None)
+    if top is None:
+        raise _Unfit(
+            f"has values from {low:g} to {high:g}, and 0 to {' or '.join(map(str, tops))} is read; "
+            "scale them, and save it as PNG"
+        )
+    scaled = values // 256 if top == MOST_16_BITS else values * (255 / top)
+    grey = Image.fromarray(scaled.astype(np.uint8))
+    clear = picture.info.get("transparency")
+    if isinstance(clear, int):
+        grey.putalpha(Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))
+    return grey

@@ -1,0 +1,156 @@
+"""From a picture file to the network's input: the one definition of preprocessing.
+
+Training, features, prediction and evaluation all see what `load_image` and `preprocess_input` make.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from alexnet_tf.data.images.contents import ImageError, InMemory, threads_for
+from alexnet_tf.data.images.decoding import decoded
+from alexnet_tf.variants import Variant, get_variant
+
+# Ways from a photo to the square from which the network's input is cut. `short`: the short side
+# becomes 256 pixels (Krizhevsky 2012, section 2); `caffe`: squashed to 256 × 256 (Caffe's
+# examples/imagenet/create_imagenet.sh); `squash`: squashed to the input's size, so that nothing is
+# cut off (most TensorFlow ports). Some variants have another number than 256, `resized`.
+RESIZES = ("short", "caffe", "squash")
+# The centre; or Krizhevsky 2012, section 4.1: the four corners and the centre, and their mirror
+# images.
+CROPS = (1, 10)
+
+
+def load_image(
+    path: str | Path, variant: str | Variant = "bvlc", resize: str = "short"
+) -> np.ndarray:
+    """Load the picture in the file `path` as the network sees it: uint8 RGB (227, 227, 3).
+
+    Upright (EXIF), the first frame of several, on white where it is transparent; resized as one of
+    `RESIZES` says, by antialiased bilinear interpolation. Raises ImageError.
+    """
+    return load_crops(path, variant, resize)[0]
+
+
+def load_crops(
+    path: str | Path | InMemory,
+    variant: str | Variant = "bvlc",
+    resize: str = "short",
+    crops: int = 1,
+    digest: str | None = None,
+) -> np.ndarray:
+    """Load `crops` (one of `CROPS`) views of the picture in `path`: uint8 RGB (crops, 227, 227, 3).
+
+    Of ten the second five are the mirror images of the first. With a `digest`, a file that has
+    another SHA-256 is an ImageError too. Of a variant that is `scaled` there is one, of so many
+    pixels: the whole picture, or of `short` the central square. Otherwise as `load_image`.
+    """
+    if resize not in RESIZES or crops not in CROPS:
+        raise ValueError(f"resize should be one of {RESIZES} and crops one of {CROPS}")
+    variant = get_variant(variant)
+    if variant.scaled:  # of which the network takes windows itself
+        variant = replace(variant, image_size=variant.scaled, resized=variant.scaled)
+    with decoded(path, 2 * variant.resized) as (picture, content):
+        if digest and hashlib.sha256(content).hexdigest() != digest:
+            raise ImageError(path, "has changed since it was listed")
+        scaled = _scaled(picture.size, variant, resize)
+        views = [
+            np.asarray(_cut(picture, scaled, place, variant.image_size))
+            for place in _places(scaled, variant.image_size, crops)
+        ]
+    return np.stack(views if crops == 1 else views + [view[:, ::-1] for view in views])
+
+
+def preprocess_input(images: np.ndarray, variant: str | Variant = "bvlc") -> np.ndarray:
+    """Make the network's input of RGB pictures in 0–255, any shape (…, 3): float32 of that shape.
+
+    For ``bvlc`` and ``caffenet``: BGR minus (104.007, 116.669, 122.679), as Caffe was trained; for
+    the others what `alexnet_tf.variants` says.
+    """
+    variant = get_variant(variant)
+    images = np.asarray(images)
+    inputs = np.empty(images.shape, np.float32)
+    # One channel at a time: broadcasting over three values is several times slower.
+    for index, channel in enumerate(variant.channels):
+        values = images[..., "RGB".index(channel)].astype(np.float32)
+        values *= np.float32(variant.scale)
+        values -= np.float32(variant.mean[index])
+        inputs[..., index] = values / np.float32(variant.deviation[index])
+    return inputs
+
+
+def load_batches(
+    batches: Iterable[Sequence[str | Path]],
+    variant: str | Variant = "bvlc",
+    resize: str = "short",
+    crops: int = 1,
+    ahead: int = 2,
+    digests: Mapping[str | Path, str] | None = None,
+    preprocess: bool = True,
+) -> Iterator[list[np.ndarray | ImageError]]:
+    """Load batches of paths: for each path its input, float32 (crops, 227, 227, 3), or an error.
+
+    Decodes on all cores, at most `ahead` batches before they are asked for. `digests` are the
+    SHA-256 that the files should have, by path, where that is known. Without `preprocess` the
+    pictures are what `load_crops` returns.
+    """
+    digests, batches = digests or {}, iter(batches)
+    first = list(islice(batches, 1))
+
+    def load(path: str | Path) -> np.ndarray | ImageError:
+        try:
+            views = load_crops(path, variant, resize, crops, digests.get(path))
+            return preprocess_input(views, variant) if preprocess else views
+        except ImageError as error:
+            return error
+
+    with threads_for(chain.from_iterable(first)) as pool:
+        pending: deque[list[Future]] = deque()
+        for paths in chain(first, batches):
+            pending.append([pool.submit(load, path) for path in paths])
+            if len(pending) > ahead:
+                yield [future.result() for future in pending.popleft()]
+        while pending:
+            yield [future.result() for future in pending.popleft()]
+
+
+def _scaled(size: tuple[int, int], variant: Variant, resize: str) -> tuple[int, int]:
+    """Compute width and height of the whole picture of `size` once it is resized."""
+    if resize == "squash":
+        return (variant.image_size, variant.image_size)
+    if resize == "caffe":
+        return (variant.resized, variant.resized)
+    return tuple(max(variant.resized, round(side * variant.resized / min(size))) for side in size)
+
+
+def _places(scaled: tuple[int, int], size: int, crops: int) -> list[tuple[int, int]]:
+    """Find left and top of the squares of `size` pixels to cut from a picture of size `scaled`."""
+    centre = tuple((side - size) // 2 for side in scaled)
+    if crops == 1:
+        return [centre]
+    # The paper cuts out the central square first, and the corners are that square's.
+    square = min(scaled)
+    starts = [(side - square) // 2 for side in scaled]
+    lefts, tops = ((start, start + square - size) for start in starts)
+    return [*((left, top) for top in tops for left in lefts), centre]
+
+
+def _cut(
+    picture: Image.Image, scaled: tuple[int, int], place: tuple[int, int], size: int
+) -> Image.Image:
+    """Cut out `size` pixels square at `place` of the picture resized to `scaled`."""
+    # Only what is cut out is computed: within one grey level of what scaling it all would give.
+    start, end = (
+        [(at + offset) * side / whole for at, side, whole in zip(place, picture.size, scaled)]
+        for offset in (0, size)
+    )
+    return picture.resize((size, size), Image.Resampling.BILINEAR, (*start, *end))

@@ -1,0 +1,186 @@
+"""Folders as people have them: which of them are classes, which parts of the data."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from pathlib import Path
+from unicodedata import normalize
+
+from alexnet_tf.data.images.file_types import is_meant_as_picture
+from alexnet_tf.data.sources.listing import list_files
+from alexnet_tf.data.sources.manifest import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Entry,
+    Source,
+    align_to_classes,
+)
+from alexnet_tf.data.sources.split_names import part_named, preference
+from alexnet_tf.errors import UserError
+from alexnet_tf.system.text import is_printable, printable
+
+# Kaggle's cats and dogs; Microsoft spells the classes with capitals.
+KAGGLE_NAME = re.compile(r"(cat|dog)\.\d+\.\w+", re.IGNORECASE)
+KAGGLE_CLASSES = {"Cat": "cat", "Dog": "dog"}
+
+
+class NoClasses(UserError):
+    """Folders of pictures that are not those of classes."""
+
+
+def read_layout(folder: Path) -> Source:
+    """Label every file below `folder` by Kaggle's names or by the folder of its class.
+
+    Folders of classes may lie deeper, below others that hold nothing else, and in the parts of the
+    data: ``train/CLASS``, ``val/CLASS``, ``test/CLASS``, whatever these are called (`part_named`).
+    Where there is no part to validate with, the one to test with is. Raises NoClasses for folders
+    that look like parts, not classes.
+    """
+    files, rejected = list_files(folder)
+    tree = _Tree(files)
+    parts, notes = _parts(tree, folder), []
+    if VALIDATION not in parts and TEST in parts:
+        parts[VALIDATION] = parts.pop(TEST)
+        notes.append(
+            f"there is no folder to validate with, so {printable(parts[VALIDATION])} is used for "
+            "that: the best epoch is chosen by it, and nothing is left to test with"
+        )
+    if len(parts) == 1:  # nothing is split
+        parts = {None: parts[TRAIN]}
+        _check_classes(tree, parts[None])
+    roots = " or ".join(printable(root) for root in parts.values())
+    reason = "is in no folder of a class and not named cat.N or dog.N"
+    if len(parts) > 1:
+        reason = f"is in no folder of a class below {roots}"
+    entries = []
+    labels = [(part, tree.labels(root)) for part, root in parts.items()]
+    for file in files:
+        part, label = next(((p, of[file]) for p, of in labels if file in of), (None, None))
+        if label is None:
+            rejected.append((file, reason))
+        elif not is_printable(file) or file[-1].isspace():
+            rejected.append((file, "has a name that no line of text can hold"))
+        else:
+            entries.append(Entry(file, label, part))
+    classes = sorted({entry.label for entry in entries if entry.part in (None, TRAIN)})
+    return align_to_classes(classes, entries, rejected, notes)
+
+
+def _parts(tree: _Tree, folder: Path) -> dict[str | None, Path]:
+    """Find, for each part of the data below `folder`, the folder whose folders are its classes.
+
+    There is always one to train with. Others beside it count if they have a class of its classes.
+    """
+    if tree.is_kaggles(folder):
+        return {TRAIN: folder}
+    folders = tree.folders(folder)
+    beside = [inner for inner in folders if part_named(inner.name) and tree.is_labelled(inner)]
+    train = next((inner for inner in beside if part_named(inner.name) == TRAIN), None)
+    if train:
+        parts = _parts(tree, train)  # it may be doubled: training_set/training_set/cats
+        classes = tree.classes(parts[TRAIN])
+        for inner in sorted(beside, key=lambda folder: preference(folder.name)):
+            root = _parts(tree, inner)[TRAIN]
+            if inner != train and classes & tree.classes(root):
+                parts.setdefault(part_named(inner.name), root)
+        return parts
+    if len(folders) == 1 and tree.is_labelled(folders[0]):
+        return _parts(tree, folders[0])
+    return {TRAIN: folder}
+
+
+def _check_classes(tree: _Tree, root: Path) -> None:
+    """Raise NoClasses when the folders in `root` look like parts of the data, not like classes."""
+    folders = tree.folders(root)
+    if not folders or tree.is_kaggles(root):
+        return
+    names = " and ".join(printable(folder) for folder in folders[:3])
+    if all(part_named(folder.name) for folder in folders):
+        raise NoClasses(
+            f"{names}: look like the parts of a dataset, but hold no folders of classes, the same "
+            f"ones in each; put the pictures into {printable(folders[0])}/CLASS, or add a list of "
+            "lines 'path label'"
+        )
+    inside = [set(tree.names(folder)) for folder in folders]
+    same = len(folders) > 1 and len(inside[0]) > 1 and all(each == inside[0] for each in inside)
+    if same and not any(map(tree.has_pictures, folders)):
+        classes = " and ".join(map(printable, sorted(inside[0])[:3]))
+        if all(map(part_named, inside[0])):
+            raise NoClasses(
+                f"{names}: have the parts {classes} inside; put it the other way around, a folder "
+                "for each part and the folders of classes in it"
+            )
+        raise NoClasses(
+            f"{names}: hold the same folders, {classes}, so they look like parts of a dataset, not "
+            "like classes; call them train, val and test, with the classes inside, or name the one "
+            "to use"
+        )
+
+
+class _Tree:
+    """Files by the folders that they are in. Only folders with a picture somewhere below count."""
+
+    def __init__(self, files: list[str]):
+        self._files: dict[Path, list[str]] = defaultdict(list)
+        for file in files:
+            self._files[Path(os.path.dirname(file))].append(file)
+        self._below: dict[Path, set[Path]] = defaultdict(set)
+        for folder in list(self._files):
+            for inner, outer in zip((folder, *folder.parents), folder.parents):
+                self._below[outer].add(inner)
+        self._held: dict[Path, bool] = {}
+
+    def folders(self, folder: Path) -> list[Path]:
+        """List the folders in `folder` that hold a picture, sorted by name."""
+        return sorted(inner for inner in self._below.get(folder, ()) if self._holds(inner))
+
+    def names(self, folder: Path) -> list[str]:
+        return [inner.name for inner in self.folders(folder)]
+
+    def has_pictures(self, folder: Path) -> bool:
+        """Tell whether there is a picture in `folder` itself."""
+        return any(map(is_meant_as_picture, self._files.get(folder, ())))
+
+    def is_labelled(self, folder: Path) -> bool:
+        """Tell whether the pictures in `folder` have classes: by folders in it, or by name."""
+        return bool(self.folders(folder)) or self.is_kaggles(folder)
+
+    def is_kaggles(self, folder: Path) -> bool:
+        """Tell whether names like cat.1.jpg label what is in `folder`, not just a stray or two."""
+        named = sum(map(_is_kaggles, self._files.get(folder, ())))
+        others = (not _is_kaggles(file) for f in self.folders(folder) for file in self._all(f))
+        return named > 0 and named >= sum(others)
+
+    def classes(self, root: Path) -> set[str]:
+        """Name the classes of the pictures below `root`, in small letters."""
+        return {label.casefold() for label in self.labels(root).values()}
+
+    def labels(self, root: Path) -> dict[str, str]:
+        """Find the class of each file below `root` that has one."""
+        if self.is_kaggles(root):
+            return {f: os.path.basename(f)[:3].lower() for f in self._all(root) if _is_kaggles(f)}
+        folders = {folder: normalize("NFC", folder.name) for folder in self.folders(root)}
+        other = {*KAGGLE_CLASSES.values()} & {*folders.values()}
+        spelled = {} if other else KAGGLE_CLASSES  # Cat beside cat is another class
+        return {
+            file: spelled.get(name, name)
+            for folder, name in folders.items()
+            for file in self._all(folder)
+        }
+
+    def _all(self, folder: Path) -> list[str]:
+        deeper = (file for inner in self._below.get(folder, ()) for file in self._all(inner))
+        return [*self._files.get(folder, ()), *deeper]
+
+    def _holds(self, folder: Path) -> bool:
+        if folder not in self._held:
+            inner = map(self._holds, self._below.get(folder, ()))
+            self._held[folder] = self.has_pictures(folder) or any(inner)
+        return self._held[folder]
+
+
+def _is_kaggles(file: str) -> bool:
+    return bool(KAGGLE_NAME.fullmatch(os.path.basename(file)))

@@ -1,0 +1,102 @@
+"""The files below a folder: the user's, without what systems and this program put there."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from alexnet_tf.data.features.batches import is_feature_store
+
+DATA_FOLDER = Path("data")
+# What this program itself puts there is no source of pictures, and not worth a word.
+FEATURES_FOLDER, UNPACKED_FOLDER = DATA_FOLDER / "features", DATA_FOLDER / "unpacked"
+OWN_FILES = (
+    "train.txt", "val.txt", "test.txt", "classes.txt", "rejected.txt", "pictures.sha256",
+    "README.md",
+)  # fmt: skip
+# What everybody has everywhere is not worth a word, either.
+EVERYWHERE = (".DS_Store", ".git", ".gitignore", ".gitattributes", ".gitkeep", ".keep")
+# A folder with both is a run.
+RUN_FILES = {"config.json", "classes.txt"}
+# What Windows, macOS, Linux, Synology and Python put into people's folders.
+JUNK = {
+    "$recycle.bin", "system volume information", "recycler", "thumbs.db", "desktop.ini",
+    "__macosx", "lost+found", "@eadir", "#recycle", "#snapshot", "__pycache__",
+}  # fmt: skip
+
+HIDDEN, SYSTEMS = "is hidden", "is put there by a system or a program"
+OWN = ("is a run of this program", "holds features that this program computed")
+
+Rejected = tuple[str, str]
+# How many kinds of what is left out a line names.
+MOST_KINDS = 4
+
+
+def list_files(folder: str | Path) -> tuple[list[str], list[Rejected]]:
+    """List the regular files below `folder`, sorted, and (path, reason) of what is left out.
+
+    Links are followed, and each folder is entered once: by its own name where that is below
+    `folder`, or else by the first link in the order of their names.
+    """
+    found: list[str] = []
+    rejected: list[Rejected] = []
+    entered: set[str] = set()
+    ahead = [str(folder)]
+
+    def unreadable(error: OSError) -> None:
+        rejected.append((str(error.filename), f"cannot be read: {error.strerror}"))
+
+    while ahead:
+        for where, folders, names in os.walk(ahead.pop(0), onerror=unreadable):
+            if os.path.realpath(where) in entered:
+                folders.clear()
+                continue
+            entered.add(os.path.realpath(where))
+            folders.sort()
+            folders[:] = [name for name in folders if _is_users(Path(where, name), rejected)]
+            paths = (Path(where, name) for name in sorted(names))
+            found += [str(path) for path in paths if _is_users(path, rejected)]
+            ahead += filter(os.path.islink, (os.path.join(where, name) for name in folders))
+        ahead.sort()
+    return sorted(found), rejected
+
+
+def is_junk(rejected: Rejected) -> bool:
+    """Tell whether what is left out never was one of the user's pictures."""
+    return rejected[1] in (HIDDEN, SYSTEMS, *OWN)
+
+
+def left_out(rejected: Iterable[Rejected]) -> str:
+    """Count what is left out by the kinds of reasons: "3 × is hidden, 1 × is text"."""
+    kinds = Counter(reason.partition(":")[0] for _, reason in rejected).most_common()
+    parts = [f"{count} × {kind}" for kind, count in kinds[:MOST_KINDS]]
+    others = sum(count for _, count in kinds[MOST_KINDS:])
+    return "; ".join([*parts, f"{others} × other reasons"] if others else parts)
+
+
+def _is_users(path: Path, rejected: list[Rejected]) -> bool:
+    """Tell whether a file or folder may hold the user's pictures; if not, add why to `rejected`."""
+    own = path in (FEATURES_FOLDER, UNPACKED_FOLDER) or path.name in OWN_FILES
+    if own or path.name in EVERYWHERE:
+        return False
+    reason = _why_not(path)
+    if reason:
+        rejected.append((str(path), reason))
+    return not reason
+
+
+def _why_not(path: Path) -> str | None:
+    if path.name.lower() in JUNK:
+        return SYSTEMS
+    if path.name.startswith("."):
+        return HIDDEN
+    if path.is_dir():
+        if all((path / name).is_file() for name in RUN_FILES):
+            return OWN[0]
+        if is_feature_store(path):
+            return OWN[1]
+    elif not path.is_file():
+        return "is a link to nothing" if path.is_symlink() else "is no file"
+    return None

@@ -1,0 +1,102 @@
+"""Labelled files that nobody has opened yet: what folders, archives and lists are read into."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from alexnet_tf.data.sources.columns import Columns, Digests
+from alexnet_tf.errors import UserError
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+# How many names a sentence has at most.
+MOST_NAMES = 5
+
+
+class NoPictures(UserError):
+    """A source without labelled pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file, the name of its class, and its part of the data: None where nobody has split it.
+
+    `digest` is the SHA-256 that the file is said to have, "" where nobody says so.
+    """
+
+    path: str
+    label: str
+    part: str | None = None
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Labelled files. `classes` are in the order of their indices; `rejected` holds (path, reason)
+    of the files that are left out; `notes` say how it was understood, where that is not plain."""
+
+    classes: tuple[str, ...]
+    entries: Columns[Entry]
+    rejected: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def entries_to_columns(entries: Iterable[Entry] = ()) -> Columns[Entry]:
+    """Keep `entries`, and what is appended to them, in little memory."""
+    columns = Columns(Entry, [], [], [], Digests())
+    for entry in entries:
+        columns.append(entry)
+    return columns
+
+
+def align_to_classes(
+    classes: Sequence[str],
+    entries: Iterable[Entry],
+    rejected: Iterable[tuple[str, str]] = (),
+    notes: Iterable[str] = (),
+) -> Source:
+    """Make a source of `entries`, of which those to validate and test with fit the trained classes.
+
+    Capitals tell classes apart; but where no two differ by these alone, the classes to validate and
+    test with may be spelled in others. Those of no trained class are left out.
+    """
+    kept, rejected, notes = entries_to_columns(), list(rejected), list(notes)
+    trained, spelled = set(classes), {name.casefold(): name for name in classes}
+    if len(spelled) < len(classes):
+        alike = [name for name in classes if name not in spelled.values()]
+        pairs = (f"'{name}' and '{spelled[name.casefold()]}'" for name in alike[:MOST_NAMES])
+        notes.append(
+            f"{', '.join(pairs)} differ in capitals alone, and are classes of their own; if they "
+            "are the same, give them one name"
+        )
+    known, extra, changed = {part: set() for part in (VALIDATION, TEST)}, {}, {}
+    for entry in entries:
+        name = entry.label
+        if name not in trained and len(spelled) == len(classes):
+            name = spelled.get(name.casefold(), name)
+        if name != entry.label:
+            changed[entry.label] = name
+        if name in trained:
+            kept.append(entry if name == entry.label else replace(entry, label=name))
+            known.get(entry.part, set()).add(name)
+        else:
+            rejected.append((entry.path, "is of a class that has no pictures to train with"))
+            extra.setdefault(entry.part, set()).add(name)
+    if changed:
+        pairs = [f"'{name}' is '{changed[name]}'" for name in sorted(changed)[:MOST_NAMES]]
+        notes.append(f"capitals do not count where they tell no classes apart: {', '.join(pairs)}")
+    for part, names in known.items():
+        if names and len(names) < len(classes):
+            missing = [name for name in classes if name not in names]
+            notes.append(f"the {part} set has no pictures of {_listed(missing)}")
+        if part in extra:
+            notes.append(
+                f"the {part} set has pictures of {_listed(sorted(extra[part]))}, which there is "
+                "nothing to train with for: they are left out"
+            )
+    return Source(tuple(classes), kept, tuple(rejected), tuple(notes))
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(f"'{name}'" for name in names[:MOST_NAMES]) + more

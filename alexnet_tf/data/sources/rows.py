@@ -1,0 +1,203 @@
+"""The rows of a list or a table: how they are cut into path, label and part."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from alexnet_tf.data.sources.headings import INDEX, LABEL, PATH, choose_columns, role
+from alexnet_tf.data.sources.path_resolver import PathResolver, is_picture
+from alexnet_tf.errors import UserError
+from alexnet_tf.system.files import read_lines
+
+Row = TypeVar("Row")
+
+LIST_LINE = re.compile(r"(.*\S)[ \t]+(\S+)\s*")
+DELIMITERS, TABLES = ",;\t|", (".csv", ".tsv")
+# What Excel writes before a table, so that it reads it again.
+SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+# In place of a delimiter where there is but one column: no line may hold it.
+NOWHERE = "\x1f"
+# So many lines, spread over the first of them, are tried to find out where the pictures are; so few
+# names, where it is only about how the lines are cut.
+SAMPLE, MOST_TRIED, FEW = 200, 100_000, 20
+
+
+@dataclass
+class Rows:
+    """What a list or table holds: path, label and part of each of its `rows`.
+
+    The part is None where nothing says it. `called` is the heading of the labels, `heads` are all,
+    empty where there are none; `notes` say how the table was understood, where that is not plain.
+    """
+
+    rows: Iterator[tuple[str, str, str | None]]
+    called: str = ""
+    heads: tuple[str, ...] = ("", "")
+    notes: list[str] = field(default_factory=list)
+
+
+def read_rows(file: Path, finder: PathResolver, labelled: bool = True) -> Rows:
+    """Read the rows of `file`, and let `finder` know where its paths begin.
+
+    Millions of lines would fill the memory: they are read as they are needed. Where not `labelled`,
+    the file needs only paths. Raises UserError where it is not plain what is meant.
+    """
+    form = _form(file, finder, labelled)
+    sample = _sample(islice(_cut(file, form), MOST_TRIED))
+    if not sample:
+        return Rows(iter(()))
+    if form is None:
+        return Rows(_rows_of_list(file, sample, finder))
+    choice = choose_columns(file, sample, finder, labelled)
+
+    def rows() -> Iterator[tuple[str, str, str | None]]:
+        for row in islice(_cut(file, form), choice.has_heading, None):
+            path = row[choice.path]
+            if path != path.strip() and not finder.finds(path):
+                path = path.strip()
+            yield path, choice.label(row), choice.part(row)
+
+    heads = tuple(cell.strip() if choice.has_heading else "" for cell in sample[0])
+    return Rows(rows(), choice.called, heads, list(choice.notes))
+
+
+def _rows_of_list(
+    file: Path, sample: list[Sequence[str]], finder: PathResolver
+) -> Iterator[tuple[str, str, None]]:
+    """Read lines ``path label``; the first may be one of headings."""
+    first = sample[0]
+    finder.settle(path for path, _ in sample)
+    headings = role(first[0]) in (PATH, INDEX) and role(first[1]) == LABEL
+    start = headings and not finder.finds(first[0])
+    return ((path, label, None) for path, label in islice(_cut(file, None), start, None))
+
+
+def _form(file: Path, finder: PathResolver, labelled: bool) -> dict[str, Any] | None:
+    """Find how the lines are cut: as `csv` has it, or None for lines ``path label``.
+
+    Where several ways give each row as many cells, it is that in which more cells name pictures.
+    """
+    is_table = file.suffix.lower() in TABLES
+    lines = list(islice((line for line in read_lines(file) if line.strip()), SAMPLE))
+    said = SEPARATOR.fullmatch(lines[0]) if lines else None
+    delimiters = said[1] if said else DELIMITERS if is_table else "\t,;|"
+    text = "\n".join(lines)
+    delimiters = [delimiter for delimiter in delimiters if delimiter in text]
+    tables = [form for delimiter in delimiters for form in _dialects(delimiter, text)]
+    is_list = not said and all(map(LIST_LINE.fullmatch, lines))
+    forms = [form for form in tables if _is_regular(file, form)]
+    if is_list and not is_table:
+        tabs = [form for form in forms if form["delimiter"] == "\t"]
+        others = [form for form in forms if form not in tabs]
+        forms = [*tabs, None, *others]
+    if not labelled:
+        forms += filter(partial(_is_regular, file, least=1), _dialects(NOWHERE, text))
+    if len(forms) > 1:
+        return max(forms, key=lambda form: _pictures_in(file, form, finder))
+    if forms or not is_table:
+        return forms[0] if forms else None
+    if tables:
+        return max(tables, key=lambda form: lines[0].count(form["delimiter"]))
+    return None if is_list else _dialects(",", text)[0]
+
+
+def _dialects(delimiter: str, text: str) -> list[dict[str, Any]]:
+    """Tell how cells may be quoted in the lines `text`, the likelier way first."""
+    d = re.escape(delimiter)
+    enclosed = [rf"(^|{d})[ ]*{q}([^{q}\n]|{q}{q})*{q}[ ]*({d}|$)" for q in "\"'"]
+    double, single = (re.search(pattern, text, re.MULTILINE) for pattern in enclosed)
+    return [_dialect(delimiter, q, text) for q in ("'\"" if single and not double else '"')]
+
+
+def _dialect(delimiter: str, quote: str, text: str) -> dict[str, Any]:
+    """Tell how quotes are escaped in the lines `text`."""
+    special = re.findall(r"\\(.?)", text, re.DOTALL)
+    escaped = {*special} <= {quote, delimiter, "\\", "\n"} and {*special} & {quote, delimiter}
+    return {
+        "delimiter": delimiter,
+        "quotechar": quote,
+        "escapechar": "\\" if escaped else None,
+        "doublequote": not (escaped and quote in special),
+        "skipinitialspace": f"{delimiter} {quote}" in text,
+        "strict": True,
+    }
+
+
+def _is_regular(file: Path, form: dict[str, Any], least: int = 2) -> bool:
+    """Tell whether the first rows have as many cells, `least` or more."""
+    try:
+        widths = {len(row) for row in islice(_cut(file, form), SAMPLE)}
+    except UserError:
+        return False
+    return len(widths) == 1 and min(widths) >= least
+
+
+def _pictures_in(file: Path, form: dict[str, Any] | None, finder: PathResolver) -> tuple[int, int]:
+    """Count the names of pictures, on the disk and at all, in the best column of the first rows.
+
+    Where no cell looks like one, those count to which a suffix can be guessed.
+    """
+    rows = list(islice(_cut(file, form), SAMPLE))
+    columns = [[cell.strip() for cell in column] for column in zip(*rows)]
+    if form is None:
+        del columns[1:]  # the path of 'path label'
+    looks = [(sum(map(is_picture, column)), column) for column in columns]
+    most, best = max(looks, default=(0, []), key=lambda each: each[0])
+    if most:
+        return finder.survey(best, guess=False).exact, most
+    return max((sum(finder.survey(each[:FEW])[:2]) for each in columns), default=0), 0
+
+
+def _cut(file: Path, form: dict[str, Any] | None) -> Iterator[Sequence[str]]:
+    """Read the cells of each line of a table, or path and label of each line of a list."""
+    if form is not None:
+        yield from _cut_table(file, form)
+        return
+    for number, line in enumerate(read_lines(file), 1):
+        match = LIST_LINE.fullmatch(line)
+        if match:
+            yield match.groups()
+        elif line.strip():
+            raise UserError(f"{file}, line {number}: should be 'path label', but is '{line[:200]}'")
+
+
+def _cut_table(file: Path, form: dict[str, Any]) -> Iterator[Sequence[str]]:
+    lines = (line + "\n" for line in read_lines(file))  # a quoted cell may have several
+    first = next(lines, "")
+    skipped = bool(SEPARATOR.fullmatch(first.strip()))
+    reader = csv.reader(lines if skipped else chain((first,), lines), **form)
+    width = None
+    try:
+        for row in reader:
+            if not any(row):
+                continue
+            width = width or len(row)
+            if len(row) != width:
+                raise UserError(
+                    f"{file}, line {reader.line_num + skipped}: has {len(row)} columns, but the "
+                    f"first has {width}"
+                )
+            yield row
+    except csv.Error as error:
+        raise UserError(
+            f"{file}, line {reader.line_num + skipped}: is no table ({error})"
+        ) from error
+
+
+def _sample(rows: Iterable[Row]) -> list[Row]:
+    """Choose at least `SAMPLE` of the rows, the first among them, spread over all."""
+    kept: list[Row] = []
+    step = 1
+    for number, row in enumerate(rows):
+        if number % step == 0:
+            kept.append(row)
+        if len(kept) > 2 * SAMPLE:
+            kept, step = kept[::2], 2 * step
+    return kept

@@ -1,0 +1,155 @@
+"""The pictures that are asked about: files, folders, patterns, lists; or a part of them."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alexnet_tf.data.images.contents import as_on_disk, is_remote
+from alexnet_tf.data.images.file_types import FORMATS, SUFFIXES, file_type, is_meant_as_picture
+from alexnet_tf.data.images.records import SUFFIX
+from alexnet_tf.data.sources.listing import Rejected
+from alexnet_tf.data.sources.lists import read_paths
+from alexnet_tf.data.sources.path_resolver import HERE, PathResolver
+from alexnet_tf.data.sources.rows import LIST_LINE, SAMPLE, TABLES
+from alexnet_tf.errors import UserError
+from alexnet_tf.inference.classifier import find_pictures
+from alexnet_tf.system.files import read_lines
+
+STDIN = "-"
+# Under these names are lists, unless there is a picture in such a file.
+LISTS = (".txt", ".lst", ".list", *TABLES)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part `index` of `count`, from 1 on: a picture's name alone decides which it is in."""
+
+    index: int
+    count: int
+
+    def has(self, name: str) -> bool:
+        """Tell whether the picture `name` is in this part."""
+        digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+        return int.from_bytes(digest[:8], "big") % self.count == self.index - 1
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The pictures of a command, in order, out of `total`; and (path, reason) of what is left out.
+
+    They are fewer than `total` where a shard of them was asked for.
+    """
+
+    pictures: list[str]
+    total: int
+    rejected: list[Rejected]
+
+
+def select(names: Sequence[str], shard: Shard | None = None) -> Selection:
+    """Find the pictures that `names` mean.
+
+    Each is a picture, a folder or a file of TFRecords of them, a pattern ("photos/**/*.jpg"), a
+    list or table that names them, or "-", a list on standard input, its names on a line each or
+    ended by NUL. Whether one is in a shard depends on how the list spells it, or on its place in
+    what was named: not on where that lies, nor on the order. A pattern that matches nothing is a
+    picture that does not exist; UserError where it is all that is named.
+    """
+    if len(names) == 1 and _is_pattern(names[0]) and not glob.glob(names[0], recursive=True):
+        raise UserError(f"{names[0]}: matches nothing; quote a pattern, and begin where it should")
+    pictures: list[str] = []
+    rejected: list[Rejected] = []
+    total = 0
+    for name in names:
+        for spelled, path in _paths(name, rejected):
+            found, others = find_pictures([path])
+            rejected += others
+            total += len(found)
+            pictures += [
+                file for file in found if not shard or shard.has(_place(file, path, spelled))
+            ]
+    return Selection(pictures, total, rejected)
+
+
+def _place(file: str, path: str, spelled: str) -> str:
+    """Name a picture as all machines do, of which each may have `path` somewhere else."""
+    if os.path.isdir(path):
+        return os.path.join(spelled, os.path.relpath(file, path))
+    return spelled + file.removeprefix(path)  # one of many in a file of TFRecords
+
+
+def _paths(name: str, rejected: list[Rejected]) -> Iterator[tuple[str, str]]:
+    """Yield (how it was spelled, path) of the files and folders that `name` means."""
+    name = as_on_disk(name)
+    if name == STDIN:
+        yield from ((each, as_on_disk(each)) for each in _standard_input())
+    elif _is_list(name):
+        yield from _in_list(Path(name))
+    elif _is_pattern(name):
+        yield from ((each, each) for each in _matches(name, rejected))
+    else:
+        yield "" if os.path.isdir(name) or name.endswith(SUFFIX) else name, name
+
+
+def _is_pattern(name: str) -> bool:
+    return glob.has_magic(name) and not (is_remote(name) or os.path.lexists(name))
+
+
+def _standard_input() -> Iterator[str]:
+    content = sys.stdin.buffer.read()
+    end = b"\0" if b"\0" in content else b"\n"
+    names = (name if end == b"\0" else name.rstrip(b"\r") for name in content.split(end))
+    return (os.fsdecode(name) for name in names if name)
+
+
+def _is_list(name: str) -> bool:
+    suffix = os.path.splitext(name)[1].lower()
+    return suffix in LISTS and os.path.isfile(name) and file_type(name) not in FORMATS
+
+
+def _in_list(file: Path) -> Iterator[tuple[str, str]]:
+    """Yield each name of a list or table, and its path, as lists to train with have them."""
+    if file.suffix.lower() in TABLES:
+        return iter(read_paths(file))
+    finder = PathResolver(file)
+    lines = [line.strip() for line in read_lines(file) if line.strip()]
+    finder.settle(lines[:SAMPLE])
+    if finder.folder == HERE:  # or they all have labels
+        finder.settle(_without_label(line, finder) for line in lines[:SAMPLE])
+    names = [_without_label(line, finder) for line in lines]
+    return ((name, _where(name, finder)) for name in names)
+
+
+def _without_label(line: str, finder: PathResolver) -> str:
+    """Take the path of a line, which may have a label behind it."""
+    match = LIST_LINE.fullmatch(line)
+    if not match or line.lower().endswith(SUFFIXES) or os.path.exists(_where(line, finder)):
+        return line
+    return (line.partition("\t")[0] if line.count("\t") == 1 else match[1]).strip()
+
+
+def _where(name: str, finder: PathResolver) -> str:
+    """Return where a picture of the list is, or a folder of them, which may lie beside it."""
+    place, beside = finder(name), os.path.join(finder.file.parent, name)
+    return beside if not os.path.lexists(place) and os.path.isdir(beside) else place
+
+
+def _matches(pattern: str, rejected: list[Rejected]) -> list[str]:
+    """List the folders and pictures that a pattern matches, sorted."""
+    found = sorted(glob.glob(pattern, recursive=True))
+    if not found:  # an error among the answers
+        return [pattern]
+    if "**" in pattern:  # whose folders hold the same files again
+        found = [path for path in found if not os.path.isdir(path)]
+    taken = [
+        path
+        for path in found
+        if os.path.isdir(path) or path.endswith(SUFFIX) or is_meant_as_picture(path)
+    ]
+    rejected += [(path, "is no picture") for path in sorted({*found} - {*taken})]
+    return taken

@@ -1,0 +1,111 @@
+"""Tars of pictures from strangers: unpacked, or refused before anything is written."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import shutil
+import tarfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from alexnet_tf.data.sources.zip_archives import (
+    DEFAULT_LIMITS,
+    Limits,
+    check_names,
+    check_size,
+    harm,
+    refuse,
+    too_many_files,
+)
+from alexnet_tf.errors import UserError
+from alexnet_tf.system.folders import made_once
+
+GZIP = b"\x1f\x8b"
+# In bytes: what describes a member, which is read in one piece, and what may follow the last one.
+LARGEST_HEADER, LARGEST_REST = 1 << 16, 1 << 24
+
+
+def unpack_tar(archive: Path, into: Path, limits: Limits = DEFAULT_LIMITS) -> Path:
+    """Unpack `archive`, a ``.tar`` or ``.tar.gz``, once, into a folder below `into`; return that.
+
+    Its name carries a fingerprint of `archive`. Every member is looked at before the first one is
+    written. Raises UserError for anything but a whole, harmless tar within `limits`.
+    """
+    with open(archive, "rb") as file:
+        fingerprint = hashlib.file_digest(file, "sha256").hexdigest()[:8]
+    folder = into / f"{archive.name.split('.')[0]}-{fingerprint}"
+    try:
+        if not folder.is_dir():
+            _check(archive, limits)
+        return made_once(folder, partial(_extract, archive))
+    except (EOFError, zlib.error, tarfile.TarError, gzip.BadGzipFile, RecursionError) as error:
+        raise UserError(f"{archive}: is not a whole .tar or .tar.gz file ({error})") from error
+
+
+def _check(archive: Path, limits: Limits) -> None:
+    """Raise UserError unless every member is harmless and all of them are within `limits`."""
+    names, promised = [], 0
+    with _members(archive) as members:
+        for count, (member, _) in enumerate(members, 1):
+            if count > limits.files:
+                raise too_many_files(archive, limits)
+            refuse(archive, member.name, harm(member.name) or _tars_harm(member))
+            promised += member.size
+            check_size(archive, promised, limits)  # before what it promises is read
+            if member.isreg():
+                names.append(member.name)
+    check_names(archive, names)
+
+
+def _extract(archive: Path, folder: Path) -> None:
+    """Unpack all files in `archive` into `folder`."""
+    with _members(archive) as members:
+        for member, content in members:
+            if content:
+                path = folder / member.name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with open(path, "xb") as target:
+                    shutil.copyfileobj(content, target)
+
+
+def _tars_harm(member: tarfile.TarInfo) -> str | None:
+    if not (member.isreg() or member.isdir()) or member.issparse():
+        return "is a link or a device, not a file"
+    return None
+
+
+@contextmanager
+def _members(archive: Path) -> Iterator[Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]]:
+    """Open `archive` and walk over its members, each with its content if it is a file."""
+    with open(archive, "rb") as file:
+        opened = gzip.open if file.read(len(GZIP)) == GZIP else open
+    # Read from the beginning to the end, once: in gzip every step back begins anew.
+    with (
+        opened(archive, "rb") as plain,
+        tarfile.open(fileobj=plain, mode="r|", tarinfo=_Member) as tar,
+    ):
+        yield _walk(tar, plain)
+
+
+def _walk(
+    tar: tarfile.TarFile, plain: IO[bytes]
+) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
+    while member := tar.next():
+        tar.members.clear()  # which it would keep all of
+        yield member, tar.extractfile(member) if member.isreg() else None
+    if len(plain.read(LARGEST_REST)) == LARGEST_REST:  # at the end of which gzip has its checksum
+        raise tarfile.ReadError("much follows its end")
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose header is no longer than headers are."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.size < 0 or (not self.isreg() and self.size > LARGEST_HEADER):
+            raise tarfile.ReadError("a header is too long")
+        return super()._proc_member(archive)

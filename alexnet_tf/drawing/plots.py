@@ -1,0 +1,173 @@
+"""Pictures of numbers, drawn by matplotlib: as files, or as SVG that takes a page's colours."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alexnet_tf.metrics.reliability import BINS, Curves, Reliability
+from alexnet_tf.runs.history import History
+from alexnet_tf.system.text import printable
+
+if TYPE_CHECKING:  # it comes with an extra
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito 2008: colours that colour-blind people tell apart too. Dashes tell the lines apart
+# in print.
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+DASHES = ("-", "--", ":", "-.")
+INK, GRID, PAPER = "#222222", "#e4e4e4", "#ffffff"
+# In a page each colour is a variable of its style, which knows light and dark.
+VARIABLES = {INK: "ink", GRID: "line", **{color: f"c{n}" for n, color in enumerate(COLORS)}}
+STYLE = {
+    "axes.edgecolor": INK, "axes.labelcolor": INK, "axes.titlecolor": INK, "text.color": INK,
+    "xtick.color": INK, "ytick.color": INK, "grid.color": GRID, "axes.grid": True,
+    "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.titlesize": 11, "font.size": 10, "legend.frameon": False, "lines.linewidth": 2,
+    "svg.fonttype": "none", "svg.hashsalt": "alexnet_tf", "text.parse_math": False,
+    "figure.constrained_layout.use": True,
+}  # fmt: skip
+_UNIT = {"xlim": (-0.02, 1.03), "ylim": (0, 1.05)}
+# Names of trainings are cut to so many characters.
+MOST_LETTERS = 40
+
+
+def draw_curves(histories: Mapping[str, History]) -> Figure:
+    """Draw accuracy and loss in validation of trainings, by name, side by side: 12 × 5 inches."""
+    figure, axes = _figure(2, (12, 5))
+    for axis, what in zip(axes, ("accuracy", "loss")):
+        plot_histories(axis, histories, what)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
+    return figure
+
+
+def plot_histories(
+    axis: Axes, histories: Mapping[str, History], what: str, named: bool = False
+) -> None:
+    """Plot `what`, accuracy or loss, of several trainings in validation, with a legend or not."""
+    for number, (name, history) in enumerate(histories.items()):
+        _line(axis, history, f"val_{what}", number, _short(name))
+    _by_epoch(axis, f"{what} in validation")
+    if named:
+        axis.legend(fontsize="small")
+
+
+def plot_history(axis: Axes, history: History, what: str, best: int | None) -> None:
+    """Plot `what`, accuracy or loss, of a training, with the epoch that its network is of."""
+    _line(axis, history, f"val_{what}", 0, "validation")
+    _line(axis, history, what, 1, "training")
+    if best:
+        axis.axvline(best, color=INK, linewidth=1, linestyle=":", label=f"epoch {best}, chosen")
+    _by_epoch(axis, what)
+    axis.legend()
+
+
+def plot_reliability(axis: Axes, true_positive_rate: Reliability) -> None:
+    """Plot how often answers are right, by how sure they are."""
+    edges, some = np.linspace(0, 1, BINS + 1), true_positive_rate.pictures > 0
+    bars = {"color": COLORS[0], "alpha": 0.45, "align": "edge"}
+    axis.bar(edges[:-1][some], true_positive_rate.accuracy[some], 0.94 / BINS, **bars)
+    axis.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=":", label="right as often as sure")
+    sizes = 15 + 120 * true_positive_rate.pictures[some] / true_positive_rate.pictures.max()
+    axis.scatter(
+        true_positive_rate.confidence[some],
+        true_positive_rate.accuracy[some],
+        sizes,
+        color=COLORS[0],
+        zorder=3,
+    )
+    axis.set(title="reliability", xlabel="how sure", ylabel="how often right", **_UNIT)
+    axis.legend(loc="upper left")
+
+
+def plot_roc(axis: Axes, true_positive_rate: Curves) -> None:
+    """Plot the ROC of two classes."""
+    axis.plot(
+        true_positive_rate.false_positive_rate,
+        true_positive_rate.true_positive_rate,
+        color=COLORS[0],
+        label=f"area {true_positive_rate.auc:.4f}",
+    )
+    axis.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=":", label="guessing")
+    axis.set(title="ROC", xlabel="false alarms", ylabel="found", **_UNIT)
+    axis.legend(loc="lower right")
+
+
+def plot_precision(axis: Axes, true_positive_rate: Curves) -> None:
+    """Plot the precision of two classes by recall."""
+    label = f"average precision {true_positive_rate.average_precision:.4f}"
+    line = {"color": COLORS[0], "drawstyle": "steps-post"}
+    axis.plot(true_positive_rate.recall, true_positive_rate.precision, label=label, **line)
+    axis.axhline(true_positive_rate.share, color=INK, linewidth=1, linestyle=":", label="guessing")
+    axis.set(title="precision and recall", xlabel="recall", ylabel="precision", **_UNIT)
+    axis.legend(loc="lower left")
+
+
+def plot_confusion(axis: Axes, matrix: np.ndarray) -> None:
+    """Plot a confusion matrix of many classes, each row by shares."""
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    axis.imshow(shares, cmap="magma", vmin=0, vmax=1, interpolation="nearest")
+    axis.set(xlabel="what it was taken for", ylabel="what it is")
+    axis.grid(False)
+
+
+def write_png(figure: Figure, path: Path) -> None:
+    """Write a picture of 100 pixels for each inch of the figure."""
+    figure.savefig(path, format="png", dpi=100, facecolor=PAPER)
+
+
+def svg(name: str, inches: tuple[float, float], plot: Callable[..., None], *told: object) -> str:
+    """Return what `plot` makes of an axis and what it is `told`, as an element of HTML.
+
+    Its ids begin with `name`, and its colours are a page's.
+    """
+    figure, (axis,) = _figure(1, inches)
+    plot(axis, *told)
+    text = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(text, format="svg", transparent=True, metadata=nothing)
+    drawing = text.getvalue()
+    drawing = drawing[drawing.index("<svg") :]
+    drawing = re.sub(r'(\bid="|url\(#|href="#)', rf"\1{name}-", drawing)
+    for color, variable in VARIABLES.items():
+        drawing = drawing.replace(color, f"var(--{variable})")
+    return drawing
+
+
+def _figure(plots: int, inches: tuple[float, float]) -> tuple[Figure, Sequence[Axes]]:
+    """Make a figure of `plots` side by side, without the window system that pyplot looks for."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    matplotlib.rcParams.update(STYLE)
+    figure = Figure(inches)
+    return figure, figure.subplots(1, plots, squeeze=False)[0]
+
+
+def _line(axis: Axes, history: History, column: str, number: int, label: str) -> None:
+    """Draw a column of a history, in the colour and dashes of that number."""
+    axis.plot(
+        [epoch["epoch"] for epoch in history],
+        [epoch[column] for epoch in history],
+        color=COLORS[number % len(COLORS)],
+        linestyle=DASHES[number % len(DASHES)],
+        marker="o",
+        markersize=4,
+        label=label,
+    )
+
+
+def _by_epoch(axis: Axes, title: str) -> None:
+    axis.set(title=title, xlabel="epoch")
+    axis.xaxis.get_major_locator().set_params(integer=True)
+
+
+def _short(name: str) -> str:
+    name = printable(name)
+    return name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}…"

@@ -1,0 +1,146 @@
+"""Pictures of what was found inside a network, and how they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL.PngImagePlugin import PngInfo
+
+from alexnet_tf.data.images.preprocessing import ImageError, decoded
+from alexnet_tf.errors import UserError
+from alexnet_tf.system.files import atomic_write, check_replaceable
+from alexnet_tf.system.text import printable
+
+PAPER, INK, MISSING = "white", "#222222", "#dddddd"
+# In pixels: a picture or a map on a sheet, what is left between them, and a line of text.
+TILE, GAP, LINE = 144, 10, 17
+# How much larger than in a kernel a weight is drawn, and how many filters stand in a line.
+WEIGHT, IN_LINE = 5, 16
+# What a PNG of ours says of itself, by which it is known to be replaceable.
+MARK = ("Software", "alexnet_tf")
+
+Tile = tuple[Image.Image, Sequence[str]]
+
+
+def filters_mosaic(filters: np.ndarray, halves: int) -> Image.Image:
+    """Draw `filters` (n, height, width, 3) of 0 to 1, those of each of the `halves` together."""
+    groups = [_mosaic(each) for each in np.array_split(filters, halves)]
+    height = sum(group.height + 2 * GAP for group in groups) - 2 * GAP
+    sheet = Image.new("RGB", (groups[0].width, height), PAPER)
+    for number, group in enumerate(groups):
+        sheet.paste(group, (0, number * (group.height + 2 * GAP)))
+    return sheet
+
+
+def _mosaic(filters: np.ndarray) -> Image.Image:
+    """Draw filters in lines of `IN_LINE`, one weight apart."""
+    count, height, width, _ = filters.shape
+    lines, columns = -(-count // IN_LINE), min(count, IN_LINE)
+    mosaic = np.ones((lines * (height + 1) - 1, columns * (width + 1) - 1, 3))
+    for number, each in enumerate(filters):
+        top, left = (place * (side + 1) for place, side in zip(divmod(number, IN_LINE), each.shape))
+        mosaic[top : top + height, left : left + width] = each
+    large = np.kron(255 * mosaic, np.ones((WEIGHT, WEIGHT, 1)))
+    return Image.fromarray(large.astype(np.uint8))
+
+
+def channels_sheet(
+    picture: np.ndarray, layers: Mapping[str, tuple[np.ndarray, np.ndarray]]
+) -> Image.Image:
+    """Draw a picture and, for each of `layers`, its strongest channels on it: a line each.
+
+    A layer has the numbers of its channels (n,) and their maps (n, height, width). All maps of a
+    layer are as bright as the largest value of any.
+    """
+    lines = []
+    for name, (numbers, maps) in layers.items():
+        most = maps.max() or 1
+        tiles = [
+            (Image.fromarray((255 * np.maximum(each, 0) / most).astype(np.uint8)), [f"{number}"])
+            for number, each in zip(numbers, maps)
+        ]
+        lines.append([(Image.fromarray(picture), [name]), *tiles])
+    return _sheet(lines, Image.Resampling.NEAREST)
+
+
+def contact_sheet(predictions: Mapping[str, Sequence[tuple[str, float]]]) -> Image.Image:
+    """Draw each picture asked about and those found for it, with their distances: a line each."""
+    return _sheet(
+        [
+            [
+                (_thumbnail(file), ["looks like", _short(file)]),
+                *((_thumbnail(path), [f"{far:.2f}", _short(path)]) for path, far in found),
+            ]
+            for file, found in predictions.items()
+        ]
+    )
+
+
+def _thumbnail(path: str) -> Image.Image:
+    """Load the picture in a file, small; grey where there is none any more."""
+    with suppress(ImageError), decoded(path, TILE) as (picture, _):
+        return ImageOps.contain(picture, (TILE, TILE))
+    return Image.new("RGB", (TILE, TILE), MISSING)
+
+
+def _short(path: str) -> str:
+    """Return the name of a file, cut to what is written below a tile."""
+    name = printable(Path(path).name)
+    return name if len(name) <= 20 else f"{name[:9]}…{name[-10:]}"
+
+
+def _sheet(lines: Sequence[Sequence[Tile]], filtering=Image.Resampling.BICUBIC) -> Image.Image:
+    """Lay out lines of tiles with the text below each; the first of a line stands apart."""
+    rows = max(len(text) for line in lines for _, text in line)
+    width, height = TILE + GAP, TILE + GAP + rows * LINE
+    columns = max(map(len, lines))
+    sheet = Image.new("RGB", (columns * width + 3 * GAP, len(lines) * height + GAP), PAPER)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
+    for row, line in enumerate(lines):
+        for column, (tile, text) in enumerate(line):
+            left, top = GAP + column * width + (GAP if column else 0), GAP + row * height
+            sheet.paste(
+                ImageOps.pad(tile.convert("RGB"), (TILE, TILE), filtering, PAPER), (left, top)
+            )
+            for number, words in enumerate(text):
+                place = (left + TILE / 2, top + TILE + number * LINE + 2)
+                draw.text(place, words, INK, font, anchor="ma")
+    return sheet
+
+
+def write_picture(
+    path: Path, picture: Image.Image, beside: Mapping[str, bytes] | None = None
+) -> None:
+    """Write a PNG and, `beside` it under the same name with other suffixes, files of bytes.
+
+    Raises UserError where there is such a file already, unless it is from an earlier call.
+    """
+    others = {path.with_name(path.stem + suffix): data for suffix, data in (beside or {}).items()}
+    ours = _is_ours(path)
+    for each in (path, *others):
+        check_replaceable(each)
+        if each.exists() and not ours:
+            raise UserError(
+                f"{each}: is there already, and not from this program; give --out another name, or "
+                "move it away"
+            )
+    mark = PngInfo()
+    mark.add_text(*MARK)
+    with atomic_write(path, picture.width * picture.height * 3) as temporary:
+        picture.save(temporary, pnginfo=mark)
+    for each, data in others.items():
+        with atomic_write(each, len(data)) as temporary:
+            temporary.write_bytes(data)
+
+
+def _is_ours(path: Path) -> bool:
+    """Tell whether a file says that it is a PNG of ours."""
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:
+            return picture.info.get(MARK[0]) == MARK[1]
+    except Exception:  # Pillow raises nearly anything on broken files
+        return False

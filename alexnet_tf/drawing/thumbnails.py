@@ -1,0 +1,73 @@
+"""Small pictures for a page, each in the text of its address."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import keras
+import numpy as np
+from PIL import Image
+
+from alexnet_tf.data.images.decoding import ImageError, decoded
+from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
+from alexnet_tf.gradcam import grad_cam, overlay
+from alexnet_tf.inference.engine import Engine
+from alexnet_tf.system.processor import processors
+
+# Pixels of the longer side, and JPEG's quality: five kilobytes.
+SIDE, QUALITY = 160, 75
+
+
+def thumbnails(paths: Iterable[str]) -> dict[str, str]:
+    """Return path → address (data:…) of small pictures; those that cannot be read are left out."""
+    paths = list(dict.fromkeys(paths))
+    with ThreadPoolExecutor(processors()) as pool:
+        found = dict(zip(paths, pool.map(_thumbnail, paths)))
+    return {path: address for path, address in found.items() if address}
+
+
+def heat_maps(
+    engine: Engine, network: keras.Model, paths: Sequence[str], predicted: Sequence[int]
+) -> dict[str, str]:
+    """Return path → address of the picture as the network sees it, under what speaks for its guess.
+
+    Those that cannot be read are left out.
+    """
+    with ThreadPoolExecutor(processors()) as pool:
+        loaded = list(pool.map(lambda path: _load(engine, path), paths))
+    asked = [each for each in zip(paths, predicted, loaded) if each[2] is not None]
+    if not asked:
+        return {}
+    paths, predicted, pictures = zip(*asked)
+    inputs = preprocess_input(np.stack(pictures), engine.variant)
+    heat = grad_cam(network, inputs, np.array(predicted))
+    return {
+        path: _address(Image.fromarray(overlay(picture, each)))
+        for path, picture, each in zip(paths, pictures, heat)
+    }
+
+
+def _load(engine: Engine, path: str) -> np.ndarray | None:
+    try:
+        return load_image(path, engine.variant, engine.resize)
+    except ImageError:
+        return None
+
+
+def _thumbnail(path: str) -> str | None:
+    try:
+        with decoded(path, 2 * SIDE) as (picture, _):
+            return _address(picture)
+    except ImageError:
+        return None
+
+
+def _address(picture: Image.Image) -> str:
+    share = min(1.0, SIDE / max(picture.size))
+    size = [max(1, round(share * side)) for side in picture.size]
+    small, content = picture.resize(size, Image.Resampling.BILINEAR), io.BytesIO()
+    small.save(content, "JPEG", quality=QUALITY, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode()

@@ -1,0 +1,1 @@
+"""How good runs and pretrained weights are."""

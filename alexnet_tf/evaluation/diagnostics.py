@@ -1,0 +1,300 @@
+"""Whether everything is as it should be: the installation, the network's numbers, a run.
+
+A check is a function that returns what it found, or raises UserError: what is wrong, what to do.
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from alexnet_tf.data.dataset import Dataset
+from alexnet_tf.errors import UserError
+from alexnet_tf.inference.engine import Engine
+from alexnet_tf.runs.checkpoint_spec import CheckpointSpec, identity
+from alexnet_tf.runs.checkpoints import BrokenCheckpoint, list_checkpoints, load_checkpoint
+from alexnet_tf.runs.pictures import listed_pictures
+from alexnet_tf.runs.run import STARTER_RUN, Run, starting_weights
+from alexnet_tf.runs.settings import Settings
+from alexnet_tf.runs.warnings import imbalance
+from alexnet_tf.system.processor import VARIABLE, chosen_precision, processor_flags
+from alexnet_tf.system.program import command, installing
+from alexnet_tf.system.quiet import import_tensorflow
+from alexnet_tf.variants import get_variant
+from alexnet_tf.weights import Weights, fingerprint
+from alexnet_tf.weights.formats import choose_reader
+from alexnet_tf.weights.loading import open_weights, read_weights_file
+from alexnet_tf.weights.published import WEIGHTS_FOLDER
+from alexnet_tf.weights.recognize import BVLC, CAFFENET, TORCHVISION, recognize
+
+# What /proc/cpuinfo calls them; TensorFlow's kernels choose among them when they are first called.
+FEATURES = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16")
+# Four checkpoints of 650 MB, as an fc6 and fc7 of BVLC's size make them, the fourth while it is
+# written; model.keras and model.tflite of 230 MB each; 100 kB of features for each of 25,000
+# pictures.
+ROOM = 6 << 30
+# The networks of whose answers others have published some.
+KNOWN = (BVLC, CAFFENET, TORCHVISION)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came of the check `name`."""
+
+    name: str
+    is_well: bool
+    text: str
+
+
+class RunFiles:
+    """A run and what its files say, each read once."""
+
+    def __init__(self, run: Run):
+        self.run = run
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """Read config.json. Raises UserError when it is unreadable."""
+        return self.run.read_config()
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Return what the run was told."""
+        return Settings(**self.config["settings"])
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """List the pictures that the run was told; the digest of one that cannot be read is ""."""
+        return listed_pictures(self.run)
+
+
+def examine(run: Run | None) -> Iterator[Finding]:
+    """Yield a finding for each check of the installation and, where one is given, of the `run`."""
+    for check in INSTALLATION:
+        yield _finding(check)
+    if run is None:
+        yield _finding(weights)
+    else:
+        files = RunFiles(run)
+        for check in RUN:
+            yield _finding(check, files)
+
+
+def _finding(check: Callable[..., str], *arguments) -> Finding:
+    try:
+        return Finding(check.__name__, True, check(*arguments))
+    except UserError as error:
+        text = str(error)
+    except Exception as error:  # a stranger's files, and the other checks still tell something
+        text = f"could not be looked at ({error!r}); are these the files of a run?"
+    return Finding(check.__name__, False, " ".join(text.split()))
+
+
+def versions() -> str:
+    """Compare Python and the packages with what alexnet_tf's own metadata asks for."""
+    from packaging.requirements import Requirement  # TensorFlow brings it
+
+    try:
+        needed = [Requirement(line) for line in metadata.requires("alexnet_tf") or ()]
+        found = {
+            needs.name: metadata.version(needs.name)
+            for needs in needed
+            if needs.marker is None or needs.marker.evaluate({"extra": ""})
+        }
+    except metadata.PackageNotFoundError as error:
+        raise UserError(
+            f"{error.name} is not installed; `{installing(error.name)}` installs it"
+        ) from error
+    for needs in needed:
+        if needs.name in found and found[needs.name] not in needs.specifier:
+            raise UserError(
+                f"{needs.name} is {found[needs.name]}, not {needs.specifier}; "
+                f"`{installing(str(needs))}` installs the right one"
+            )
+    return f"python {platform.python_version()}, " + ", ".join(
+        f"{name} {version}" for name, version in found.items()
+    )
+
+
+def processor() -> str:
+    """Name the features of the processor that count, where Linux lists them."""
+    flags = processor_flags()
+    if not flags:
+        return f"{platform.machine()}, its features are not listed here"
+    if "avx" not in flags:
+        raise UserError("lacks AVX, which TensorFlow's packages need; take another machine")
+    used = [feature for feature in FEATURES if feature in flags]
+    return ", ".join((platform.machine(), *used))
+
+
+def engines() -> str:
+    """Measure the engines that may compute frozen convolutions, unless one is chosen."""
+    chosen = chosen_precision()
+    if chosen:
+        return f"{chosen}, as {VARIABLE} says"
+    import_tensorflow()
+    from alexnet_tf.frozen.choice import in_words, pictures_a_second
+
+    return in_words(pictures_a_second())
+
+
+def network() -> str:
+    """Compare the network's numbers with numbers known to be right."""
+    import_tensorflow()
+    from alexnet_tf.evaluation.golden import TOLERANCE, golden_error
+
+    error = golden_error()
+    if not error <= TOLERANCE:  # so written, NaN is caught too
+        raise UserError(
+            f"its numbers are wrong by {error:.1e} of the largest; install the versions of "
+            "constraints.txt in the project (there `make setup LOCKED=1`), or try another machine"
+        )
+    return f"right to {error:.0e} of the largest number"
+
+
+def disk() -> str:
+    """Look for room in the working directory."""
+    free = shutil.disk_usage(".").free
+    if free < ROOM:
+        raise UserError(
+            f"{free / 1e9:.1f} GB are free here, and a training on 25,000 photos takes "
+            f"{ROOM / 1e9:.1f} GB; make room"
+        )
+    return f"{free / 1e9:.0f} GB free"
+
+
+def weights() -> str:
+    """Recognize every file of weights in weights/."""
+    paths = [path for path in sorted(WEIGHTS_FOLDER.glob("[!.]*")) if _holds_weights(path)]
+    if not paths:
+        return f"none in {WEIGHTS_FOLDER}/, so the starter's; `{command('weights')}` fetches some"
+    files = [read_weights_file(path) for path in paths]
+    found = ", ".join(f"{file.path}: {file.described()}" for file in files)
+    if any("fc8" in file.layers and file.recognized().name in KNOWN for file in files):
+        found += "; docs/weights.md has pictures to try all eight layers on, with the right answers"
+    return found
+
+
+def starter() -> str:
+    """Open the network that comes with the program."""
+    found, path = STARTER_RUN.read_config(), STARTER_RUN.model_path
+    open_weights(path, get_variant(found["settings"]["variant"]), len(found["classes"]))
+    return f"{path.name} is whole, it knows {' and '.join(found['classes'])}"
+
+
+def config(files: RunFiles) -> str:
+    """Read a variant, settings and classes in config.json."""
+    classes, path = files.config["classes"], files.run.config_path
+    if classes != list(files.dataset.classes):
+        raise UserError(f"{path}: its classes are not those of classes.txt; put both back")
+    return f"{files.settings.variant}, {len(classes)} classes"
+
+
+def pretrained(files: RunFiles) -> str:
+    """Compare the weights with those that the run began with."""
+    settings = files.settings
+    found = starting_weights(settings, settings.chosen_variant())
+    if fingerprint(found) != files.config["weights"]:
+        raise UserError(
+            f"{settings.weights}: is not what the run was started with; put that back to go on"
+        )
+    if not found:
+        return "none, all layers began at random"
+    return f"{settings.weights}: {_name(found, settings.weights)}"
+
+
+def pictures(files: RunFiles) -> str:
+    """Compare the pictures in the lists with those of the start."""
+    dataset = files.dataset
+    listed = (*dataset.train, *dataset.validation)
+    gone = [picture.path for picture in listed if not picture.digest]
+    if gone:
+        raise UserError(
+            f"{len(gone)} of {len(listed)} cannot be read, the first is {gone[0]}; ask from the "
+            "folder in which you trained, or put them back"
+        )
+    if dataset.fingerprint() != files.config["data"]:
+        raise UserError(
+            f"{files.run.directory}: its lists or pictures have changed since the start; put them "
+            "back to go on, or start another run"
+        )
+    return f"{len(dataset.train)} to train with, {len(dataset.validation)} to validate with"
+
+
+def duplicates(files: RunFiles) -> str:
+    """Look for pictures on both sides of the split, by their bytes."""
+    train = {picture.digest for picture in files.dataset.train if picture.digest}
+    both = [picture.path for picture in files.dataset.validation if picture.digest in train]
+    if both:
+        raise UserError(
+            f"{len(both)} pictures are trained on and validated with, the first is {both[0]}: "
+            "val_accuracy is too good; start another run, which keeps copies on one side"
+        )
+    return "none across the split"
+
+
+def balance(files: RunFiles) -> str:
+    """Count the pictures of each class that there are to train with."""
+    unequal = imbalance(files.dataset)
+    if unequal:
+        raise UserError(unequal)
+    counts = Counter(picture.label for picture in files.dataset.train)
+    sizes = [counts[index] for index in range(len(files.dataset.classes))]
+    return f"{min(sizes, default=0)} to {max(sizes, default=0)} pictures of a class"
+
+
+def checkpoints(files: RunFiles) -> str:
+    """Read every checkpoint from end to end, and compare it with what the run was told."""
+    paths = list_checkpoints(files.run.checkpoints_folder)
+    if not paths:
+        raise UserError(f"there are none; `{command('train', files.run.directory)}` makes some")
+    settings, classes = files.settings, files.config["classes"]
+    whose = identity(settings, classes, files.config["data"], files.config["weights"])
+    expected = CheckpointSpec.of(settings, len(classes), len(files.dataset.train), whose)
+    for path in paths:
+        try:
+            load_checkpoint(path, expected)
+        except BrokenCheckpoint as error:
+            raise UserError(
+                f"{error}; `{command('train', files.run.directory)}` sets it aside and goes on "
+                "after the one before it"
+            ) from error
+    return f"{len(paths)} readable, the last is {paths[-1].name}"
+
+
+def model(files: RunFiles) -> str:
+    """Read model.keras and compare it with config.json."""
+    path = files.run.model_path
+    if not path.is_file():
+        raise UserError(
+            f"{path}: is not there; `{command('train', files.run.directory)}` ends with it"
+        )
+    engine = Engine.of_run(files.run)
+    _ = engine.weights
+    return f"{path} opens, {len(engine.classes)} outputs"
+
+
+def _name(layers: Weights, path: str) -> str:
+    """Name the `layers` that were taken from `path`, a file of weights or a run."""
+    if Path(path).is_dir():
+        return recognize(layers).name
+    return replace(read_weights_file(path), layers=layers).recognized().name
+
+
+def _holds_weights(path: Path) -> bool:
+    """Tell whether `path` looks like a file of weights; a damaged one may."""
+    try:
+        return path.is_file() and choose_reader(path) is not None
+    except Exception:  # broken content can raise nearly anything
+        return True
+
+
+INSTALLATION = (versions, processor, engines, disk, network, starter)
+RUN = (config, pretrained, pictures, duplicates, balance, checkpoints, model)

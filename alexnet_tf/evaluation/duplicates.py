@@ -1,0 +1,99 @@
+"""Near duplicates: copies in other bytes, scaled, compressed, mirrored, cut or brightened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from alexnet_tf.data.dataset import Picture
+from alexnet_tf.data.images.decoding import ImageError, decoded
+from alexnet_tf.system.processor import processors
+
+# Pairs whose vectors have this cosine are looked at, the likeliest first: so many at most. By what
+# was planted into 7,000 photos, and what was found there: docs/report.md.
+ALIKE, MOST_PAIRS = 0.75, 3000
+# They are duplicates where the small grey pictures, or cuts of them, correlate so much.
+SAME = 0.92
+SIDE = 24
+# Cuts that are compared, too: so large, at these shares of what is left over.
+CUTS, PLACES = (0.9, 0.85, 0.8), (0.0, 0.5, 1.0)
+ROWS = 1024
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """Two pictures that are nearly the same, with their correlation, up to 1."""
+
+    first: Picture
+    second: Picture
+    likeness: float
+
+
+def find_duplicates(pictures: Sequence[Picture], vectors: np.ndarray) -> list[Duplicate]:
+    """List pairs of nearly the same of the `pictures`, the likest first.
+
+    `vectors` (n, values) tell which to look at; those that cannot be read are in no pair.
+    """
+    pairs = alike(vectors)
+    looks = _looks({pictures[number].path for pair in pairs for number in pair})
+    found = []
+    for first, second in pairs:
+        one, other = (looks.get(pictures[number].path) for number in (first, second))
+        if one is not None and other is not None:
+            likeness = _likeness(one, other)
+            if likeness >= SAME:
+                found.append(Duplicate(pictures[first], pictures[second], likeness))
+    return sorted(found, key=lambda pair: -pair.likeness)
+
+
+def alike(vectors: np.ndarray) -> np.ndarray:
+    """Return the numbers (pairs, 2) of those vectors that are most alike, the likest first."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    units = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+    pairs, cosines = [np.empty((0, 2), int)], [np.empty(0, np.float32)]
+    for start in range(0, len(units), ROWS):
+        found = units[start : start + ROWS] @ units[start:].T
+        rows, columns = np.nonzero(np.triu(found >= ALIKE, 1))
+        pairs.append(np.stack([rows, columns], axis=1) + start)
+        cosines.append(found[rows, columns])
+    order = np.argsort(-np.concatenate(cosines), kind="stable")[:MOST_PAIRS]
+    return np.concatenate(pairs)[order]
+
+
+def _looks(paths: Iterable[str]) -> dict[str, np.ndarray]:
+    """Return for each readable picture its small grey cuts, of length 1: (cuts, pixels)."""
+    paths = sorted(paths)
+    with ThreadPoolExecutor(processors()) as pool:
+        found = dict(zip(paths, pool.map(_look, paths)))
+    return {path: look for path, look in found.items() if look is not None}
+
+
+def _look(path: str) -> np.ndarray | None:
+    try:
+        with decoded(path, 2 * SIDE) as (picture, _):
+            grey = picture.convert("L")
+    except ImageError:
+        return None
+    width, height = grey.size
+    boxes = [(0, 0, width, height)]
+    for share in CUTS:
+        for left, top in np.ndindex(len(PLACES), len(PLACES)):
+            x, y = ((1 - share) * PLACES[at] * side for at, side in ((left, width), (top, height)))
+            boxes.append((x, y, x + share * width, y + share * height))
+    cuts = [grey.resize((SIDE, SIDE), Image.Resampling.BOX, box) for box in boxes]
+    values = np.stack([np.asarray(cut, np.float32).ravel() for cut in cuts])
+    values -= values.mean(axis=1, keepdims=True)
+    return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1)
+
+
+def _likeness(one: np.ndarray, other: np.ndarray) -> float:
+    """Correlate cuts with the whole other picture, with the same cut, and with mirror images."""
+    mirrored = other.reshape(-1, SIDE, SIDE)[:, :, ::-1].reshape(other.shape)
+    return max(
+        float(max((one[0] @ each.T).max(), (one @ each[0]).max(), (one * each).sum(axis=1).max()))
+        for each in (other, mirrored)
+    )

@@ -1,0 +1,175 @@
+"""How often runs are right about labelled pictures, each by itself and averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from unicodedata import normalize
+
+import numpy as np
+
+from alexnet_tf.data.digests import digests
+from alexnet_tf.data.images.preprocessing import ImageError
+from alexnet_tf.data.sources.listing import is_junk
+from alexnet_tf.data.sources.lists import read_list
+from alexnet_tf.data.sources.open import Source, open_source
+from alexnet_tf.errors import UserError
+from alexnet_tf.inference.classifier import Classifier
+from alexnet_tf.inference.engine import Engine
+from alexnet_tf.runs.history import wilson_interval
+from alexnet_tf.runs.run import STARTER_RUN, Run
+from alexnet_tf.system.progress import progress
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `runs` took labelled pictures for, in numbers; `alexnet_tf.reports` words them.
+
+    `labels` (pictures,) are the indices of their classes; `answers` (runs, pictures) are what each
+    run takes them for and `averaged` (pictures,) what all runs do, averaged in probability.
+    `trained_on` says for each run how many of the pictures it was trained on, known by their bytes,
+    and `untraced` how many of its training pictures are no longer there to compare with; `failed`
+    were unreadable.
+    """
+
+    runs: tuple[str, ...]
+    classes: tuple[str, ...]
+    labels: np.ndarray
+    predictions: np.ndarray
+    averaged: np.ndarray
+    trained_on: tuple[int, ...]
+    failed: tuple[ImageError, ...] = ()
+    untraced: tuple[int, ...] = ()
+
+    def accuracy(self, predictions: np.ndarray) -> dict[str, Any]:
+        """Return the share of right `answers`, and its interval for all such pictures, with 95%."""
+        hits, pictures = int((predictions == self.labels).sum()), len(self.labels)
+        return {"accuracy": hits / pictures, "interval95": wilson_interval(hits, pictures)}
+
+    def gain(self) -> dict[str, float]:
+        """Return by how much averaging is more accurate than the best run, and than their mean."""
+        alone = [self.accuracy(predictions)["accuracy"] for predictions in self.predictions]
+        together = self.accuracy(self.averaged)["accuracy"]
+        return {"over_best": together - max(alone), "over_mean": together - float(np.mean(alone))}
+
+    def asked(self) -> list[tuple[str, np.ndarray]]:
+        """Return the name and the answers of each run and, of several, of the average."""
+        together = [("averaged", self.averaged)] if len(self.runs) > 1 else []
+        return [*zip(self.runs, self.predictions), *together]
+
+    def by_class(self, predictions: np.ndarray | None = None) -> list[dict[str, Any]]:
+        """Return the pictures, precision, recall and F1 of each class: None where there is none.
+
+        They are those of the `answers` (pictures,), or of the averaged ones, here and below.
+        """
+        predictions = self.averaged if predictions is None else predictions
+        from sklearn.metrics import precision_recall_fscore_support  # takes a second to import
+
+        indices = range(len(self.classes))
+        precision, recall, f1, pictures = precision_recall_fscore_support(
+            self.labels, predictions, labels=indices, zero_division=np.nan
+        )
+        return [
+            {
+                "class": self.classes[index],
+                "pictures": int(pictures[index]),
+                "precision": None if np.isnan(precision[index]) else float(precision[index]),
+                "recall": float(recall[index]) if pictures[index] else None,
+                "f1": None if np.isnan(f1[index]) else float(f1[index]),
+            }
+            for index in indices
+        ]
+
+    def confusion(self, predictions: np.ndarray | None = None) -> np.ndarray:
+        """Count pictures by class (rows) and what they were taken for: int (classes, classes)."""
+        from sklearn.metrics import confusion_matrix
+
+        predictions = self.averaged if predictions is None else predictions
+        return confusion_matrix(self.labels, predictions, labels=range(len(self.classes)))
+
+    def frequent_confusions(
+        self, most: int, predictions: np.ndarray | None = None
+    ) -> list[tuple[str, str, int]]:
+        """List the `most` frequent (class, what it was taken for, pictures), top first."""
+        matrix = self.confusion(predictions)
+        np.fill_diagonal(matrix, 0)
+        places = np.argsort(-matrix, axis=None, kind="stable")[:most]
+        return [
+            (self.classes[label], self.classes[prediction], int(matrix[label, prediction]))
+            for label, prediction in (divmod(place, len(matrix)) for place in places)
+            if matrix[label, prediction]
+        ]
+
+
+def evaluate_runs(runs: Sequence[Run], data: str | None = None, crops: int = 1) -> Evaluation:
+    """Ask finished `runs` of the same classes about the pictures `data`.
+
+    `data` is what `open_source` takes: all its pictures are used. None: those that the runs were
+    validated with. Pictures that cannot be read are left out of all numbers. Raises UserError for a
+    class that the runs do not know, and when no picture is left.
+    """
+    classifier = Classifier([Engine.of_run(run) for run in runs], crops)
+    source = open_source(data) if data else _validation_list(runs)
+    known = {normalize("NFC", name): index for index, name in enumerate(classifier.classes)}
+    for name in source.classes:
+        if name not in known:
+            raise UserError(
+                f"{data}: has the class '{name}', which {runs[0].directory} was not trained on; "
+                f"its classes are in {runs[0].directory / 'classes.txt'}"
+            )
+    files, labels, predictions, averaged = [], [], [], []
+    failed = [ImageError(*each) for each in source.rejected if not is_junk(each)]
+    found = classifier.probabilities([entry.path for entry in source.entries])
+    found = progress(found, len(source.entries), "evaluating")
+    for entry, probabilities in zip(source.entries, found):
+        if isinstance(probabilities, ImageError):
+            failed.append(probabilities)
+        else:
+            files.append(entry.path)
+            labels.append(known[entry.label])
+            predictions.append(probabilities.argmax(axis=1))
+            averaged.append(probabilities.mean(axis=0).argmax())
+    if not files:
+        raise UserError(f"{failed[0]}; nor can any other of the pictures be read")
+    found = list(digests(files).values())
+    trained_on, untraced = zip(*(_trained_on(run, found) for run in runs))
+    return Evaluation(
+        tuple(str(run.directory) for run in runs),
+        classifier.classes,
+        np.array(labels),
+        np.array(predictions).T,
+        np.array(averaged),
+        trained_on,
+        tuple(failed),
+        untraced,
+    )
+
+
+def _validation_list(runs: Sequence[Run]) -> Source:
+    """Open the pictures that all `runs` were validated with; UserError unless they are the same."""
+    if STARTER_RUN in runs:
+        raise UserError("the starter was validated with pictures that are not here; give --data")
+    first, *others = (open_source(run.directory / "val.txt") for run in runs)
+    for run, other in zip(runs[1:], others):
+        if set(other.entries) != set(first.entries):
+            raise UserError(
+                f"{run.directory}: was validated with other pictures than {runs[0].directory}; say "
+                "with --data which to evaluate them on"
+            )
+    return first
+
+
+def _trained_on(run: Run, found: Sequence[str]) -> tuple[int, int]:
+    """Count the digests `found` of pictures that the run was trained on, if it has a list of them.
+
+    And those in the list whose digest nobody knows: of a run of an earlier version, which kept
+    none, if the picture itself is gone.
+    """
+    path = run.directory / "train.txt"
+    pictures = [picture for picture, _ in read_list(path)] if path.is_file() else []
+    known = run.read_digests()
+    known |= digests(picture for picture in pictures if picture not in known)
+    trained = [known[picture] for picture in pictures]
+    counted = {*trained} - {""}
+    return sum(digest in counted for digest in found), trained.count("")

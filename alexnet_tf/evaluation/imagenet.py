@@ -1,0 +1,143 @@
+"""How often a network is right about ImageNet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from alexnet_tf.data.imagenet import imagenet_classes
+from alexnet_tf.data.images.preprocessing import ImageError
+from alexnet_tf.data.sources.lists import read_list
+from alexnet_tf.errors import UserError
+from alexnet_tf.evaluation.evaluate import wilson_interval
+from alexnet_tf.inference.classifier import Classifier, find_pictures
+from alexnet_tf.system.progress import progress
+from alexnet_tf.weights.loading import read_weights_file
+from alexnet_tf.weights.recognize import BVLC, CAFFENET, TORCHVISION
+
+TOPS = (1, 5)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What was published of a network: its top-1 and top-5 accuracy on all 50,000 validation
+    pictures, and the options that look at them in the same way."""
+
+    name: str
+    accuracy: dict[int, float]
+    options: str
+
+
+PUBLISHED = {
+    figure.name: figure
+    for figure in (
+        # The readme.md of Caffe's models/bvlc_alexnet and bvlc_reference_caffenet: squashed to
+        # 256 × 256, the centre.
+        Figure(BVLC, {1: 0.571, 5: 0.802}, "--resize caffe --crops 1"),
+        Figure(CAFFENET, {1: 0.574, 5: 0.804}, "--resize caffe --crops 1"),
+        # torchvision/models/alexnet.py, AlexNet_Weights: the short side 256, the centre.
+        Figure(TORCHVISION, {1: 0.56522, 5: 0.79066}, "--resize short --crops 1"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class ImageNetEvaluation:
+    """How often ImageNet's pictures were recognized, in numbers; `alexnet_tf.reports` words them.
+
+    `hits[k]` of `pictures` have their class among the k likeliest; `failed` were unreadable.
+    `published` is what others measured of these weights, if they are known.
+    """
+
+    pictures: int
+    hits: dict[int, int]
+    failed: tuple[ImageError, ...] = ()
+    published: Figure | None = None
+
+    def accuracy(self, top: int) -> float:
+        """Return the share of pictures whose class is among the `top` likeliest."""
+        return self.hits[top] / self.pictures
+
+    def interval(self, top: int) -> tuple[float, float]:
+        """Return the 95% interval of the accuracy on all such pictures (Wilson 1927)."""
+        return wilson_interval(self.hits[top], self.pictures)
+
+
+def imagenet_pictures(
+    folder: str | Path, labels: str | Path | None = None
+) -> tuple[list[str], list[int]]:
+    """Return the pictures below `folder` and the index, 0–999, of the class of each.
+
+    The class is that of the file's name in the list `labels`, lines ``NAME INDEX`` (Caffe's
+    val.txt) or ``NAME WNID``. Without a list it is the WordNet id that the picture's folder is
+    named after, or else that its name begins with, as in ``n01440764_10026.JPEG``. Raises UserError
+    when there is no picture, or none of this tells the class of one.
+    """
+    pictures, _ = find_pictures([str(folder)]) if Path(folder).is_dir() else ([], [])
+    if not pictures:
+        raise UserError(f"{folder}: is no folder of pictures")
+    indices = {wnid: index for index, (wnid, _) in enumerate(imagenet_classes())}
+    if labels is None:
+        return pictures, [_index_by_name(Path(picture), indices) for picture in pictures]
+    indices |= {str(index): index for index in indices.values()}
+    listed = {Path(name).name: label for name, label in read_list(Path(labels))}
+    return pictures, [_listed_index(Path(p), listed, labels, indices) for p in pictures]
+
+
+def published_figure(weights: str | Path) -> Figure | None:
+    """Return what was published of the weights in the file `weights`; None of unknown ones."""
+    return PUBLISHED.get(read_weights_file(weights).recognized().name)
+
+
+def evaluate_imagenet(
+    classifier: Classifier,
+    pictures: Sequence[str],
+    labels: Sequence[int],
+    published: Figure | None = None,
+) -> ImageNetEvaluation:
+    """Count the top-1 and top-5 hits of `classifier` on `pictures`, whose classes are `labels`.
+
+    `published` is what to compare them with.
+
+    Pictures that cannot be read are left out of all numbers; UserError when that leaves none.
+    """
+    ranks, failed = [], []
+    predictions = progress(classifier.probabilities(pictures), len(pictures), "evaluating")
+    for probabilities, label in zip(predictions, labels):
+        if isinstance(probabilities, ImageError):
+            failed.append(probabilities)
+        else:
+            order = np.argsort(-probabilities.mean(axis=0), kind="stable")
+            ranks.append(int(np.flatnonzero(order == label)[0]))
+    if not ranks:
+        raise UserError(f"{failed[0]}; nor can any other of the pictures be read")
+    hits = {top: sum(rank < top for rank in ranks) for top in TOPS}
+    return ImageNetEvaluation(len(ranks), hits, tuple(failed), published)
+
+
+def _index_by_name(picture: Path, indices: dict[str, int]) -> int:
+    for wnid in (picture.parent.name, picture.name.split("_")[0]):
+        if wnid in indices:
+            return indices[wnid]
+    raise UserError(
+        f"{picture}: lies in no folder named after the WordNet id of its class (n01440764, …); for "
+        "the flat validation set give --labels FILE, a list with lines 'NAME INDEX' (Caffe's "
+        "val.txt, index 0 to 999) or 'NAME WNID'"
+    )
+
+
+def _listed_index(
+    picture: Path, listed: dict[str, str], labels: str | Path, indices: dict[str, int]
+) -> int:
+    if picture.name not in listed:
+        raise UserError(f"{labels}: has no line for {picture.name}")
+    label = listed[picture.name]
+    if label not in indices:
+        raise UserError(
+            f"{labels}: labels {picture.name} '{label}'; it should be an index, 0 to 999 in the "
+            "order of Caffe's val.txt, or one of the 1,000 WordNet ids (n01440764, …)"
+        )
+    return indices[label]

@@ -1,0 +1,124 @@
+"""All numbers of a report about a finished run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from alexnet_tf.data.dataset import Dataset
+from alexnet_tf.errors import UserError
+from alexnet_tf.evaluation.duplicates import Duplicate, find_duplicates
+from alexnet_tf.evaluation.label_errors import (
+    LabelError,
+    find_label_errors,
+    out_of_fold_predictions,
+)
+from alexnet_tf.inference.cached import open_store, vectors
+from alexnet_tf.inference.engine import Engine
+from alexnet_tf.inference.predictions import LabelledPredictions, predict_pictures
+from alexnet_tf.runs.history import History, best_epoch, read_history
+from alexnet_tf.runs.pictures import started_pictures
+from alexnet_tf.runs.predictions import read_predictions
+from alexnet_tf.runs.run import Run
+from alexnet_tf.runs.settings import Settings
+
+
+@dataclass(frozen=True)
+class Review:
+    """A finished `run`: what it was told, what it was trained on, and what it `answers`.
+
+    `dataset` is as at the start of the run; `answers` are about its validation pictures, `test`
+    about its test set, if it has one, and `failed` of both could not be read. `suspects` are among
+    `suspected` pictures; `duplicates` is None where nothing is left to look for them by. `network`
+    is the Keras model.
+    """
+
+    run: Run
+    config: dict[str, Any]
+    settings: Settings
+    history: History
+    dataset: Dataset
+    engine: Engine
+    network: keras.Model
+    predictions: LabelledPredictions
+    test: LabelledPredictions | None
+    failed: int
+    label_errors: list[LabelError]
+    label_errors_among: int
+    duplicates: list[Duplicate] | None
+
+    @property
+    def best(self) -> int | None:
+        """The number of the epoch whose network it is; None of a mean of several, or an old run."""
+        if self.settings.average or not self.history:
+            return None
+        return best_epoch(self.history, self.settings.best)
+
+
+def review(run: Run, thoroughly: bool = True) -> Review:
+    """Ask a finished run about its own pictures; without `thoroughly` leave out the suspects and
+    near duplicates, which take longest.
+
+    Raises UserError for a run whose files are missing or damaged, or of whose validation pictures
+    none can be read any more.
+    """
+    config = run.read_config()
+    settings, engine = Settings(**config["settings"]), Engine.of_run(run)
+    dataset, network = started_pictures(run), engine.open_keras()
+    store = open_store(engine, settings)
+    predictions, failed = _predictions(run, engine, network, store, dataset.validation)
+    if not predictions.pictures:
+        raise UserError(
+            f"{run.directory}: none of its {len(dataset.validation)} validation pictures can be "
+            "read any more, and a report shows what the run makes of them; ask in the folder where "
+            "it was trained"
+        )
+    test, lost = (
+        predict_pictures(engine, network, store, dataset.test) if dataset.test else (None, 0)
+    )
+    unseen, duplicates = predictions, None
+    pictures = (*dataset.train, *dataset.validation)
+    if thoroughly and store and not store.missing(pictures):
+        found = vectors(store, pictures)
+        duplicates = find_duplicates(pictures, found)
+        # Where the convolutions were trained they have learned the labels of the others.
+        if store.layer != "conv1":
+            unseen = out_of_fold_predictions(engine.classes, pictures, found)
+    return Review(
+        run,
+        config,
+        settings,
+        read_history(run)[: settings.epochs],
+        dataset,
+        engine,
+        network,
+        predictions,
+        test if test and test.pictures else None,
+        failed + lost,
+        find_label_errors(unseen) if thoroughly else [],
+        len(unseen.pictures),
+        duplicates,
+    )
+
+
+def _predictions(run, engine, network, store, pictures) -> tuple[LabelledPredictions, int]:
+    """Return what training kept of its answers about the validation `pictures`, or ask again."""
+    kept = read_predictions(run, len(pictures), len(engine.classes))
+    if kept is None:
+        return predict_pictures(engine, network, store, pictures)
+    return LabelledPredictions(engine.classes, tuple(pictures), kept), 0
+
+
+def counts(found: Review) -> list[tuple[str, int, int, int]]:
+    """Count the pictures of each class: its name, to train, to validate and to test with."""
+    parts = found.dataset.train, found.dataset.validation, found.dataset.test
+    table = [
+        np.bincount([p.label for p in part], minlength=len(found.dataset.classes)) for part in parts
+    ]
+    return [
+        (name, *(int(column[label]) for column in table))
+        for label, name in enumerate(found.dataset.classes)
+    ]

@@ -1,0 +1,206 @@
+"""The bytes of a picture file become upright RGB pixels, in a graph of TensorFlow.
+
+This is what `alexnet_tf.data.images.decoding` does by Pillow, as far as TensorFlow knows formats: JPEG,
+PNG, BMP, GIF and WebP. Of other files an error says that they are none of these.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+# JPEG's decoder makes pictures smaller by these while it decodes.
+RATIOS = (1, 2, 4, 8)
+# So many bytes tell the format, and hold the masks of a BMP; so many at the beginning of a JPEG
+# hold its EXIF and XMP, which are in its first segments.
+HEAD, JPEG_HEAD = 70, 1 << 17
+# The segment that tells of Adobe's inverted inks (Adobe technical note 5116): as nearly all files
+# of CMYK have them, Pillow takes those for such, too, that do not say so.
+ADOBE = b"\xff\xee\x00\x0eAdobe\0\x64" + bytes(5)
+# EXIF in hexadecimal digits, as ImageMagick puts it into a PNG.
+TEXT_EXIF = b"Raw profile type exif\0"
+# Windows' header of a BMP: how it is compressed, and the masks of B, G and R that TensorFlow, which
+# reads none, takes for granted; a fourth mask is there in headers of so many bytes.
+PLAIN, BIT_FIELDS, MASKS, WITH_ALPHA = 0, 3, (0xFF, 0xFF00, 0xFF0000), 56
+# EXIF 2.3: how the camera was held, a number of 16 bits.
+ORIENTATION, SHORT = 0x0112, 3
+# Those that are mended by exchanging rows and columns, and then by flips.
+TURNED, LEFT_RIGHT, TOP_BOTTOM = (5, 6, 7, 8), (2, 3, 6, 7), (3, 4, 7, 8)
+
+
+def decode(content: tf.Tensor, least: int) -> tf.Tensor:
+    """Decode the bytes of a picture: a string → uint8 RGB (H, W, 3).
+
+    A JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as no side falls below `least` pixels.
+    """
+    head = tf.strings.substr(tf.strings.join([content, bytes(HEAD)]), 0, HEAD)
+    is_jpeg = _has(head, b"\xff\xd8\xff")
+    pixels = tf.cond(is_jpeg, lambda: _jpeg(content, least), lambda: _other(content, head))
+    length = tf.where(is_jpeg, JPEG_HEAD, tf.strings.length(content))
+    return _upright(pixels, _orientation(tf.strings.substr(content, 0, length)))
+
+
+def _has(head: tf.Tensor, part: bytes, place: int = 0) -> tf.Tensor:
+    return tf.equal(tf.strings.substr(head, place, len(part)), part)
+
+
+def is_decoded(content: bytes) -> bool:
+    """Tell whether `decode` reads the picture, and turns it upright by all that Pillow heeds."""
+    try:
+        decode(tf.constant(content), 1)
+    except tf.errors.OpError:
+        return False
+    return TEXT_EXIF not in content
+
+
+def _jpeg(content: tf.Tensor, least: int) -> tf.Tensor:
+    side = tf.reduce_min(tf.io.extract_jpeg_shape(content)[:2])
+    halvings = sum(tf.cast(side // least >= ratio, tf.int32) for ratio in RATIOS[1:])
+    is_ink = tf.equal(tf.io.extract_jpeg_shape(content)[2], 4)
+    content = tf.cond(
+        is_ink,
+        lambda: tf.strings.join([b"\xff\xd8", ADOBE, tf.strings.substr(content, 2, -1)]),
+        lambda: content,
+    )
+    # As exact as Pillow's.
+    accurate = {"channels": 3, "dct_method": "INTEGER_ACCURATE"}
+    ways = [lambda r=r: tf.io.decode_jpeg(content, ratio=r, **accurate) for r in RATIOS]
+    return tf.switch_case(halvings, ways)
+
+
+def _other(content: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
+    """Decode the first frame, on white where it is transparent."""
+    data = tf.cast(tf.io.decode_raw(head, tf.uint8), tf.int32)
+    animated = _has(head, b"WEBPVP8X", 8) & (data[20] & 2 > 0)
+    # Which TensorFlow 2.21 writes into memory that is not its own.
+    refused = tf.debugging.Assert(~animated, ["an animated WebP; save its first frame as one"])
+    odd = tf.debugging.Assert(
+        ~_has(head, b"BM") | _is_plain_bmp(data), ["a BMP that is packed or of odd colours"]
+    )
+
+    def decoded() -> tf.Tensor:
+        pixels = tf.io.decode_image(content, expand_animations=False)
+        pixels.set_shape((None, None, None))
+        return pixels
+
+    def of_png() -> tf.Tensor:
+        # Asked for four channels, it heeds the one colour that a PNG may call transparent.
+        return tf.cast(tf.io.decode_png(content, channels=4), tf.uint8)
+
+    with tf.control_dependencies([refused, odd]):
+        pixels = tf.cond(_has(head, b"\x89PNG"), of_png, decoded)
+    pixels.set_shape((None, None, None))
+    return tf.cond(
+        _has(head, b"BM"), lambda: _bmp(pixels, content, data), lambda: _on_white(pixels)
+    )
+
+
+def _is_plain_bmp(head: tf.Tensor) -> tf.Tensor:
+    """Tell whether TensorFlow reads the colours of a BMP as they are meant."""
+    packing = _number(head, 30, 4)
+    # Of numbers of 32 bits the highest byte is negative, and none of these three has one.
+    masks = [_number(head, place, 4) == mask for place, mask in zip((62, 58, 54), MASKS)]
+    return tf.equal(packing, PLAIN) | (tf.equal(packing, BIT_FIELDS) & tf.reduce_all(masks))
+
+
+def _bmp(pixels: tf.Tensor, content: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
+    """Look up colours in the palette where there is one; a fourth channel counts if it is told."""
+    start, end = 14 + _number(head, 14, 4), _number(head, 10, 4)
+    has_alpha = (
+        (_number(head, 30, 4) == BIT_FIELDS)
+        & (_number(head, 14, 4) >= WITH_ALPHA)
+        & (_number(head, 66, 4) != 0)
+        & (_number(head, 28, 2) == 32)
+    )
+
+    def colours() -> tf.Tensor:
+        return tf.cond(has_alpha, lambda: _on_white(pixels), lambda: pixels[..., :3])
+
+    def looked_up() -> tf.Tensor:
+        palette = tf.io.decode_raw(tf.strings.substr(content, start, end - start), tf.uint8)
+        palette = tf.reshape(palette, (-1, 4))[:, 2::-1]
+        return tf.gather(palette, tf.cast(pixels[..., 0], tf.int32))
+
+    return tf.cond(_number(head, 28, 2) == 8, looked_up, colours)
+
+
+def _on_white(pixels: tf.Tensor) -> tf.Tensor:
+    """Make RGB of grey or colours, each with or without a channel that says how opaque it is."""
+    channels = tf.shape(pixels)[2]
+    colours = channels - 1 + channels % 2
+    rgb = tf.gather(pixels, tf.minimum((0, 1, 2), colours - 1), axis=2)
+
+    def blended() -> tf.Tensor:
+        opaque = tf.cast(pixels[..., -1:], tf.float32) / 255
+        mixed = opaque * tf.cast(rgb, tf.float32) + (1 - opaque) * 255
+        return tf.cast(tf.round(mixed), tf.uint8)
+
+    return tf.cond(colours < channels, blended, lambda: rgb)
+
+
+def _upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
+    def turned(one_of: tuple[int, ...], turn, pixels: tf.Tensor) -> tf.Tensor:
+        found = tf.reduce_any(tf.equal(orientation, one_of))
+        return tf.cond(found, lambda: turn(pixels), lambda: pixels)
+
+    pixels = turned(TURNED, lambda x: tf.transpose(x, (1, 0, 2)), pixels)
+    pixels = turned(LEFT_RIGHT, lambda x: tf.reverse(x, (1,)), pixels)
+    return turned(TOP_BOTTOM, lambda x: tf.reverse(x, (0,)), pixels)
+
+
+def _orientation(content: tf.Tensor) -> tf.Tensor:
+    """Read the orientation of a picture, 1 … 8, by its EXIF or else its XMP; 1 where none tells.
+
+    EXIF is a small TIFF; in JPEG and WebP ``Exif\\0\\0`` is before it, in PNG the chunk's name.
+    """
+    data = tf.io.decode_raw(content, tf.uint8)
+    places = tf.cast(tf.where(_places(data, b"II*\0") | _places(data, b"MM\0*"))[:, 0], tf.int32)
+    contents = tf.fill(tf.shape(places), content)
+
+    def after(name: bytes, distance: int) -> tf.Tensor:
+        starts = tf.maximum(places - distance, 0)
+        return tf.equal(
+            tf.strings.substr(contents, starts, tf.fill(tf.shape(places), len(name))), name
+        )
+
+    places = tf.boolean_mask(places, after(b"Exif\0\0", 6) | after(b"eXIf", 4) | after(b"EXIF", 8))
+    told = tf.cond(
+        tf.size(places) > 0, lambda: _orientation_at(data, places[0]), lambda: tf.constant(0)
+    )
+    return tf.cond(told > 0, lambda: told, lambda: _orientation_by_xmp(data))
+
+
+def _orientation_by_xmp(data: tf.Tensor) -> tf.Tensor:
+    """Read the orientation that XMP tells as an attribute, ``…="6"``, or an element, ``…>6<``."""
+    digits = []
+    for name in (b'tiff:Orientation="', b"tiff:Orientation>"):
+        at = tf.cast(tf.where(_places(data, name))[:1, 0], tf.int32) + len(name)
+        digits.append(tf.cast(tf.gather(data, at), tf.int32) - ord("0"))
+    return tf.concat([*digits, (1,)], axis=0)[0]
+
+
+def _orientation_at(data: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
+    """Read the orientation from the TIFF at `place`, whatever else is broken in it."""
+    data = tf.cast(data[place:], tf.int32)
+    little = tf.equal(data[0], ord("I"))
+    start = _number(data, 4, 4, little)
+    count = _number(data, start, 2, little)
+    tags = data[start + 2 :][: 12 * count]
+    tags = tf.reshape(tags[: tf.size(tags) // 12 * 12], (-1, 12))
+    # Each as `_number` reads it, all at once.
+    order = tf.where(little, (1, 256), (256, 1))
+    names, kinds, values = (tf.reduce_sum(tags[:, at : at + 2] * order, axis=1) for at in (0, 2, 8))
+    values = tf.boolean_mask(values, (names == ORIENTATION) & (kinds == SHORT))
+    return tf.concat([values, (0,)], axis=0)[0]
+
+
+def _number(data: tf.Tensor, place, size: int, little=True) -> tf.Tensor:
+    """Read a number of so many bytes at `place`, the lowest first or last."""
+    part = data[place : place + size]
+    return tf.reduce_sum(tf.where(little, part, part[::-1]) * [256**at for at in range(size)])
+
+
+def _places(data: tf.Tensor, pattern: bytes) -> tf.Tensor:
+    """Tell of each place in `data`, but for the last few, whether `pattern` begins there."""
+    count = tf.size(data) - len(pattern) + 1
+    same = [data[at : at + count] == byte for at, byte in enumerate(pattern)]
+    return tf.reduce_all(same, axis=0)

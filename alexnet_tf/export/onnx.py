@@ -1,0 +1,246 @@
+"""ONNX: a network in one file, from pictures of any size to probabilities, labels in its metadata.
+
+Each layer becomes ONNX's own operator: groups, normalization and pooling are in ONNX as Caffe has
+them. The way from pictures to the network is that of `alexnet_tf.export.resizing`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from alexnet_tf.export.network import CROPS_OF, ExportedNetwork
+
+# The lowest opset whose operators are all used here; files of it are read since 2022.
+OPSET, IR = 17, 8
+ALL = np.iinfo(np.int64).max
+
+
+def write_onnx(path: Path, network: ExportedNetwork) -> None:
+    """Write the network as a ``.onnx``: ``pixels`` (n, H, W, 3) → ``probabilities`` (n, C)."""
+    graph = _Graph()
+    outputs = graph.network(graph.views("pixels", network), network)
+    graph.add("Identity", outputs, output="probabilities")
+    count = len(network.classes)
+    pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["n", "H", "W", 3])
+    predictions = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", count])
+    whole = helper.make_graph(graph.nodes, "alexnet", [pixels], [predictions], graph.constants)
+    opsets = [helper.make_opsetid("", OPSET)]
+    model = helper.make_model(
+        whole, opset_imports=opsets, ir_version=IR, producer_name="alexnet_tf"
+    )
+    helper.set_model_props(model, {"labels": json.dumps(network.classes)})
+    onnx.save(model, path)
+
+
+def predict_onnx(path: Path, pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Ask an ONNX file about pictures, each uint8 RGB (H, W, 3): float32 (n, classes)."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return np.concatenate([session.run(None, {"pixels": each[None]})[0] for each in pictures])
+
+
+class _Graph:
+    """Nodes and constants that grow, node by node; values are known by their names."""
+
+    def __init__(self):
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def add(self, operator: str, *inputs: object, output: str = "", **attributes: object) -> str:
+        """Add a node; return the name of its output. Inputs that are no names are constants."""
+        names = [each if isinstance(each, str) else self.constant(each) for each in inputs]
+        output = output or f"{operator}{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, names, [output], **attributes))
+        return output
+
+    def constant(self, value: object) -> str:
+        """Keep an array; whole numbers are int64, and others float32."""
+        array = np.asarray(value)
+        kind = np.int64 if array.dtype.kind in "iu" else np.float32
+        name = f"constant{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(array, kind), name))
+        return name
+
+    def views(self, pixels: str, network: ExportedNetwork) -> str:
+        """Cut the views, as `resizing.views_of`: (n × crops, 3, side, side), the crops in a row."""
+        shape = self.add("Cast", self.add("Shape", pixels), to=TensorProto.FLOAT)
+        height, width = (self.add("Gather", shape, axis) for axis in (1, 2))
+        rows, columns = (
+            self.weights(*lengths, network) for lengths in ((height, width), (width, height))
+        )
+        maps = self.add("Transpose", pixels, perm=(0, 3, 1, 2))
+        maps = self.add("Cast", maps, to=TensorProto.FLOAT)
+        maps = self.rounded(self.add("MatMul", maps, self.add("Transpose", columns, perm=(1, 0))))
+        maps = self.rounded(self.add("MatMul", rows, maps))
+        side = network.side
+        views = [
+            self.slice(
+                maps, (2, 3), [at * side for at in place], [at * side + side for at in place]
+            )
+            for place in CROPS_OF[network.crops]
+        ]
+        if network.crops > 1:
+            views += [self.mirrored(view) for view in views]
+        views = [self.add("Unsqueeze", view, [1]) for view in views]
+        views = self.add("Concat", *views, axis=1)
+        return self.add("Reshape", views, [-1, 3, side, side])
+
+    def rounded(self, values: str) -> str:
+        """Round, and halves up."""
+        return self.add("Floor", self.add("Add", values, 0.5))
+
+    def slice(self, values: str, axes: Sequence[int], starts, ends, steps=None) -> str:
+        """Take a part of the axes."""
+        return self.add("Slice", values, [*starts], [*ends], [*axes], [*(steps or [1] * len(axes))])
+
+    def mirrored(self, pictures: str) -> str:
+        """Mirror pictures (n, c, H, W)."""
+        return self.slice(pictures, [3], [ALL], [-ALL], [-1])
+
+    def weights(self, length: str, other: str, network: ExportedNetwork) -> str:
+        """Weigh the pixels along an axis, as `resizing._weights` does: (cuts × side, length)."""
+        step = self.add("Div", length, self.whole(length, other, network))
+        starts = [self.add("Reshape", each, [1]) for each in self.starts(length, other, network)]
+        starts = self.add("Reshape", self.add("Concat", *starts, axis=0), [-1, 1])
+        middles = self.add("Add", starts, np.arange(network.side) + 0.5)
+        middles = self.add("Mul", step, self.add("Reshape", middles, [-1, 1]))
+        places = self.add("Add", self.add("Range", 0.0, length, 1.0), 0.5)
+        distances = self.add("Abs", self.add("Sub", places, middles))
+        reach = self.add("Max", step, 1.0)
+        weights = self.add("Relu", self.add("Sub", 1.0, self.add("Div", distances, reach)))
+        return self.add("Div", weights, self.add("ReduceSum", weights, [1], keepdims=1))
+
+    def whole(self, length: str, other: str, network: ExportedNetwork) -> str:
+        """Compute what `length` becomes once the whole picture is resized."""
+        whole = float(network.whole)
+        if network.resize != "short":
+            return self.constant(whole)
+        short = self.add("Min", length, other)
+        scaled = self.add("Round", self.add("Div", self.add("Mul", length, whole), short))
+        return self.add("Max", scaled, whole)
+
+    def starts(self, length: str, other: str, network: ExportedNetwork) -> list[str]:
+        """Find where cuts begin along an axis of the resized picture."""
+
+        def half(value: str) -> str:
+            return self.add("Floor", self.add("Mul", value, 0.5))
+
+        side, whole = float(network.side), self.whole(length, other, network)
+        centre = half(self.add("Sub", whole, side))
+        if network.crops == 1:
+            return [centre]
+        square = self.add("Min", whole, self.whole(other, length, network))
+        first = half(self.add("Sub", whole, square))
+        return [first, self.add("Add", first, self.add("Sub", square, side)), centre]
+
+    def network(self, views: str, network: ExportedNetwork) -> str:
+        """Normalize views and answer them: means of the probabilities, (n, classes)."""
+        variant = network.variant
+        values = self.add("Gather", views, network.channels, axis=1)
+        mean, deviation = (
+            np.reshape(each, (-1, 1, 1)) for each in (variant.mean, variant.deviation)
+        )
+        values = self.add("Sub", self.add("Mul", values, float(variant.scale)), mean * 1.0)
+        values = self.add("Div", values, deviation * 1.0)
+        for layer in network.model.layers:
+            write = getattr(self, f"of_{type(layer).__name__}", None)
+            values = write(values, layer) if write else values
+        values = self.add("Reshape", values, [-1, network.crops, len(network.classes)])
+        return self.add("ReduceMean", values, axes=[1], keepdims=0)
+
+    def of_ZeroPadding2D(self, values: str, layer) -> str:
+        """Write the border of conv1."""
+        (top, bottom), (left, right) = layer.padding
+        return self.add("Pad", values, [0, 0, top, left, 0, 0, bottom, right])
+
+    def of_GroupedConv2D(self, values: str, layer) -> str:
+        """Write a convolution and its activation."""
+        kernel = layer.kernel.numpy().transpose(3, 2, 0, 1)
+        way = _window(layer, layer.kernel_size) | {"group": layer.groups}
+        return self.activated(self.add("Conv", values, kernel, layer.bias.numpy(), **way), layer)
+
+    def activated(self, values: str, layer) -> str:
+        """Write the activation that is in a layer."""
+        name = keras.activations.serialize(layer.activation)
+        if name == "linear":
+            return values
+        attributes = {"alpha": 0.2} if name == "leaky_relu" else {}  # Keras's negative_slope
+        return self.add(ACTIVATIONS[name], values, **attributes)
+
+    def of_PReLU(self, values: str, layer) -> str:
+        """Write slopes, of a convolution one for each channel."""
+        slopes = layer.alpha.numpy()
+        return self.add("PRelu", values, slopes.transpose(2, 0, 1) if slopes.ndim == 3 else slopes)
+
+    def of_LocalResponseNormalization(self, values: str, layer) -> str:
+        """Write a normalization, whose alpha ONNX divides by the size, as Caffe does."""
+        size = 2 * layer.radius + 1
+        numbers = {"alpha": layer.alpha * size, "beta": layer.beta, "bias": layer.bias}
+        return self.add("LRN", values, size=size, **numbers)
+
+    def of_MaxPooling2D(self, values: str, layer) -> str:
+        """Write a pooling."""
+        return self.add("MaxPool", values, **_window(layer, layer.pool_size))
+
+    def of_WithMirrorImage(self, values: str, layer) -> str:
+        """Put the mirror images behind the pictures."""
+        return self.add("Concat", values, self.mirrored(values), axis=0)
+
+    def of_Windows(self, values: str, layer) -> str:
+        """Cut all windows; those of a picture follow one another."""
+        rows, columns, channels = layer.input.shape[1:]
+        reach = (layer.side - 1) * layer.stride + 1
+        steps = [layer.stride] * 2
+        windows = [
+            self.slice(values, (2, 3), (top, left), (top + reach, left + reach), steps)
+            for top in range(rows - reach + 1)
+            for left in range(columns - reach + 1)
+        ]
+        windows = self.add(
+            "Concat", *(self.add("Unsqueeze", each, [1]) for each in windows), axis=1
+        )
+        windows = self.add("Transpose", windows, perm=(0, 1, 3, 4, 2))
+        return self.add("Reshape", windows, [-1, layer.side**2 * channels])
+
+    def of_Flatten(self, values: str, layer) -> str:
+        """Flatten maps in the order that fc6 has: its channels last."""
+        values = self.add("Transpose", values, perm=(0, 2, 3, 1))
+        return self.add("Reshape", values, [-1, int(np.prod(layer.input.shape[1:]))])
+
+    def of_Dense(self, values: str, layer) -> str:
+        """Write a dense layer and its activation."""
+        gemm = self.add("Gemm", values, layer.kernel.numpy(), layer.bias.numpy())
+        return self.activated(gemm, layer)
+
+    def of_Softmax(self, values: str, layer) -> str:
+        """Write prob."""
+        return self.add("Softmax", values, axis=-1)
+
+    def of_MeanOfViews(self, values: str, layer) -> str:
+        """Average over the windows, and over those of the mirror images."""
+        count = layer.output.shape[-1]
+        views = self.add("Reshape", values, [1 + layer.mirrored, -1, layer.windows, count])
+        return self.add("ReduceMean", views, axes=[0, 2], keepdims=0)
+
+
+ACTIVATIONS = {
+    "relu": "Relu",
+    "leaky_relu": "LeakyRelu",
+    "softplus": "Softplus",
+    "tanh": "Tanh",
+    "sigmoid": "Sigmoid",
+}
+
+
+def _window(layer, size: Sequence[int]) -> dict[str, object]:
+    """Say what a convolution or pooling sees at a time, in ONNX's words."""
+    padding = {"valid": "VALID", "same": "SAME_UPPER"}[layer.padding]
+    return {"kernel_shape": size, "strides": layer.strides, "auto_pad": padding}

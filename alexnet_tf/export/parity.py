@@ -1,0 +1,105 @@
+"""Whether an export answers as its run does, on real pictures."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from alexnet_tf.data.drawings import draw_faces
+from alexnet_tf.data.images.contents import ImageError, read_content
+from alexnet_tf.data.images.decoding import decoded
+from alexnet_tf.data.images.file_types import file_type_of
+from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
+from alexnet_tf.errors import RunError, UserError
+from alexnet_tf.inference.classifier import Classifier
+from alexnet_tf.inference.engine import Engine
+from alexnet_tf.runs.pictures import started_pictures
+from alexnet_tf.runs.run import Run
+
+# As many pictures are compared, and of the probabilities none may differ by more. docs/exports.md
+# has what was seen; weights of 8 bits are coarser.
+PICTURES, MOST, MOST_INT8 = 16, 0.05, 0.2
+# What every export can be shown; TensorFlow reads no other formats.
+KINDS = ("JPEG", "PNG", "WEBP", "BMP")
+
+
+@contextmanager
+def pictures_to_compare(
+    run: Run, is_read: Callable[[bytes], bool]
+) -> Iterator[tuple[str, list[str]]]:
+    """Find pictures for a block: the run's validation pictures, or else drawn ones; say which.
+
+    The export reads them: `is_read` tells that of the bytes of a file.
+    """
+    found = _validation_pictures(run, is_read)
+    if found:
+        yield "validation pictures", found
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        draw_faces(Path(folder), per_class=PICTURES // 2)
+        yield "drawn faces", sorted(map(str, Path(folder).glob("*.jpg")))
+
+
+def _validation_pictures(run: Run, is_read: Callable[[bytes], bool]) -> list[str]:
+    """List some of the run's validation pictures, from all of its classes, that are still there."""
+    try:
+        pictures = started_pictures(run).validation
+    except UserError:
+        return []
+    some = pictures[:: max(1, len(pictures) // PICTURES)][:PICTURES]
+    return [picture.path for picture in some if _is_comparable(picture.path, is_read)]
+
+
+def _is_comparable(path: str, is_read: Callable[[bytes], bool]) -> bool:
+    try:
+        with decoded(path) as (_, content):
+            return file_type_of(content) in KINDS and is_read(content)
+    except ImageError:
+        return False
+
+
+def contents(files: Sequence[str]) -> list[bytes]:
+    """Read files, as an export that decodes them itself takes them."""
+    return [read_content(file) for file in files]
+
+
+def pixels(files: Sequence[str]) -> list[np.ndarray]:
+    """Decode files at their full size, as an export that takes pixels does: uint8 (H, W, 3)."""
+    found = []
+    for file in files:
+        with decoded(file, 1 << 30) as (picture, _):
+            found.append(np.asarray(picture))
+    return found
+
+
+def inputs(engine: Engine, files: Sequence[str]) -> np.ndarray:
+    """Load files as the network of `engine` itself takes them: float32 (n, side, side, 3)."""
+    views = [load_image(file, engine.variant, engine.resize) for file in files]
+    return preprocess_input(np.stack(views), engine.variant)
+
+
+def check_parity(
+    engine: Engine,
+    crops: int,
+    files: Sequence[str],
+    ask: Callable[[Sequence[str]], np.ndarray],
+    most: float = MOST,
+) -> float:
+    """Return the largest difference of a probability between a run and what `ask`s its export.
+
+    Raises RunError where it is larger than `most`, or no number.
+    """
+    expected = np.stack(
+        [prediction[0] for prediction in Classifier([engine], crops).probabilities(files)]
+    )
+    difference = float(np.abs(ask(files) - expected).max())
+    if not difference <= most:
+        raise RunError(
+            f"the export answers otherwise than the run: a probability differs by {difference:.2g},"
+            f" and {most} is the most that is let pass; nothing was written"
+        )
+    return difference

@@ -1,0 +1,125 @@
+"""Many pictures answered, and each answer written and the picture sorted as it comes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from alexnet_tf.data.sources.watcher import watch_folder
+from alexnet_tf.inference.classifier import Prediction
+from alexnet_tf.inference.output.prediction_file import PredictionFile
+from alexnet_tf.inference.output.sorting import Sorter
+from alexnet_tf.system import signals
+from alexnet_tf.system.log import LOG
+from alexnet_tf.system.text import printable
+
+
+def as_json(prediction: Prediction) -> dict[str, Any]:
+    """Put an answer, or why there is none, into the dict of a JSON line."""
+    if prediction.error:
+        return {"file": prediction.file, "error": str(prediction.error)}
+    top = [{"label": label, "probability": probability} for label, probability in prediction.top]
+    return {"file": prediction.file, **top[0], "top": top}
+
+
+@dataclass(frozen=True)
+class BatchPredictor:
+    """What is done with pictures: `ask` answers them in order, then they are written and sorted.
+
+    Where there was an earlier call, killed at whatever moment, it is gone on with. `predictions`
+    and `sorter` should be opened. So many pictures as a `batch` are asked about at once.
+    """
+
+    ask: Callable[[Sequence[str]], Iterator[Prediction]]
+    batch: int = 1
+    prediction_file: PredictionFile | None = None
+    sorter: Sorter | None = None
+
+    def remaining(self, pictures: Sequence[str]) -> list[str]:
+        """Return those of `pictures` that are to be asked about; sort what was answered already.
+
+        Raises UserError when the file of answers is about other pictures.
+        """
+        pictures = [picture for picture in pictures if not self._is_result(picture)]
+        if self.prediction_file:
+            self._catch_up()
+            return self.prediction_file.remaining(pictures, self._is_moved)
+        if self.sorter:
+            return [picture for picture in pictures if not self.sorter.is_placed(picture)]
+        return pictures
+
+    def predict(self, pictures: Sequence[str], again: Sequence[str] = ()) -> Iterator[Prediction]:
+        """Yield the answer of each picture, once it is written and the picture sorted.
+
+        Those to be asked about `again` come before them, without effect.
+        """
+        asked = [*again, *pictures] if pictures else []
+        for prediction in islice(self.ask(asked), len(again), None) if asked else ():
+            record = as_json(prediction)
+            if self.prediction_file:
+                self.prediction_file.write(record)
+            if self.sorter:
+                self._place(record)
+            yield prediction
+            signals.check()  # where the exception was lost, as in the end of a generator
+
+    def again(self, pictures: Sequence[str], remaining: Sequence[str]) -> Sequence[str]:
+        """Return what was answered of the batch in which the `remaining` of all `pictures` begin.
+
+        The last digit of an answer may depend on its place in the batch.
+        """
+        done = len(pictures) - len(remaining)
+        goes_on = pictures[done:] == remaining
+        return pictures[done - done % self.batch : done] if goes_on else ()
+
+    def watch(self, folder: str) -> Iterator[Prediction]:
+        """Yield the answers of what is in `folder` and has none, and then of what arrives."""
+        self._catch_up()
+        known = self._predicted()
+        for pictures in watch_folder(folder):
+            new = [picture for picture in pictures if picture not in known]
+            if known and pictures:  # whatever has one of these names from now on is new
+                known -= {*pictures}
+            new = [picture for picture in new if not self._is_known(picture)]
+            if self.prediction_file:
+                for picture in new:
+                    self.prediction_file.note(picture)
+            yield from self.predict(new)
+
+    def _predicted(self) -> set[str]:
+        """Return the pictures that have an answer, and should still be as and where they were."""
+        records = self.prediction_file.records() if self.prediction_file else ()
+        moves = self.sorter and self.sorter.by == "move"
+        files = {record["file"] for record in records if not (moves and "label" in record)}
+        return self.prediction_file.has_current(files) if self.prediction_file else files
+
+    def _is_known(self, picture: str) -> bool:
+        is_placed = self.sorter and not self.prediction_file and self.sorter.is_placed(picture)
+        return bool(is_placed) or self._is_result(picture)
+
+    def _is_result(self, picture: str) -> bool:
+        return bool(self.sorter) and self.sorter.is_target(picture)
+
+    def _is_moved(self, picture: str) -> bool:
+        return bool(self.sorter) and self.sorter.is_finished(picture)
+
+    def _catch_up(self) -> None:
+        """Sort the pictures whose answers were written when an earlier call ended."""
+        if self.prediction_file and self.sorter:
+            for record in self.prediction_file.records():
+                if not self.sorter.is_finished(record["file"]):
+                    self._place(record)
+
+    def _place(self, record: dict[str, Any]) -> None:
+        if "label" not in record:
+            return
+        try:
+            self.sorter.place(record["file"], record["label"], record["probability"])
+        except FileNotFoundError:
+            if not os.path.lexists(record["file"]):
+                LOG.warning(f"{printable(record['file'])}: was gone before it could be sorted")
+            else:
+                raise

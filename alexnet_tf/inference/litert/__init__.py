@@ -1,0 +1,1 @@
+"""The run's own LiteRT file, which predicts without TensorFlow."""

@@ -1,0 +1,160 @@
+"""Pictures put into a folder for each answer, by copies, hard links or moves.
+
+What is done is noted in ``undo.csv`` first. So whatever ends it, the same command goes on, and
+nothing is lost: no file is written over, and none is removed of which there is no other copy.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from alexnet_tf.errors import UserError
+from alexnet_tf.inference.output.undo import (
+    MADE,
+    UNDO,
+    Step,
+    holds,
+    is_there,
+    journal,
+    made,
+    read_steps,
+    remove_partial_copies,
+)
+from alexnet_tf.system.fingerprints import content_digest
+from alexnet_tf.system.locks import locked
+from alexnet_tf.system.text import printable
+from alexnet_tf.system.transfers import free_names, numbered, shortened, transfer
+
+UNSURE = "unsure"
+# Bytes of a folder's name that a window still shows.
+MOST_FOLDER = 100
+# Windows keeps these for itself.
+DEVICES = {f"{kind}{number}" for kind in ("com", "lpt") for number in range(10)}
+RESERVED = {"con", "prn", "aux", "nul"} | DEVICES
+
+
+class Sorter:
+    """The folder `directory`, with a folder for each of `classes` that is answered.
+
+    Pictures get there `by` one of `WAYS`; those whose answer has a probability below `unsure` go to
+    a folder of their own.
+    """
+
+    def __init__(
+        self, directory: Path, classes: Sequence[str], by: str = "copy", unsure: float = 0
+    ):
+        self.directory = Path(os.path.abspath(directory))
+        self.by, self._unsure = by, unsure
+        different = list(dict.fromkeys(classes))
+        *names, self._unsure_name = folder_names([*different, UNSURE])
+        self._names = dict(zip(different, names))
+        self._steps: dict[str, Step] = {}
+        self._targets: set[str] = set()
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Run a block that may sort; UserError where another process does, or undo.csv is none."""
+        is_new = not self.directory.exists()
+        with locked(self.directory), journal(self.directory) as self._undo:
+            self._check_folders()
+            for step in read_steps(self.directory):
+                if not step.reason_against(self.directory):
+                    self._remember(step)
+            remove_partial_copies(self._steps.values(), self.directory)
+            if is_new:
+                self._undo.add(made(self.directory))
+            yield
+
+    def _check_folders(self) -> None:
+        """Refuse a file or a link in the place of a class's folder: UserError."""
+        for name in (*self._names.values(), self._unsure_name):
+            folder = self.directory / name
+            if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+                raise UserError(
+                    f"{printable(folder)}: is no folder of its own, into which pictures could go; "
+                    "move it away, or name another --sort-into"
+                )
+
+    def counts(self) -> dict[str, int]:
+        """Count the pictures in each folder."""
+        return Counter(os.path.basename(os.path.dirname(path)) for path in self._targets)
+
+    def is_target(self, file: str) -> bool:
+        """Tell whether `file` is what was put here."""
+        return os.path.abspath(file) in self._targets
+
+    def is_placed(self, file: str) -> bool:
+        """Tell whether `file`, as it is, has its copy or link; what was to move should be gone."""
+        step = self._steps.get(os.path.abspath(file))
+        has_copy = bool(step) and step.by != "move" and is_there(step)
+        return has_copy and holds(step.source, step)
+
+    def is_finished(self, file: str) -> bool:
+        """Tell whether what `file` was when it was sorted has its place, and nothing is to do."""
+        step = self._steps.get(os.path.abspath(file))
+        if not step or not os.path.lexists(step.target):
+            return False
+        return not (step.by == "move" and holds(step.source, step))
+
+    def place(self, file: str, label: str, probability: float) -> None:
+        """Put `file` into the folder of its label, unless it is there.
+
+        Raises FileNotFoundError if it has gone, and not into that folder.
+        """
+        source = os.path.abspath(file)
+        step = self._steps.get(source)
+        is_done = bool(step) and is_there(step)
+        if not (is_done and not os.path.lexists(source)):
+            content = content_digest(source)
+            if not (is_done and step.digest == content):
+                self._put(source, self._folder(label, probability), content)
+            elif step.by == "move":  # it was stopped before the last step
+                os.unlink(source)
+
+    def _folder(self, label: str, probability: float) -> Path:
+        """Return the folder of an answer, which is there then."""
+        is_sure = probability >= self._unsure
+        folder = self.directory / (self._names[label] if is_sure else self._unsure_name)
+        if not folder.is_dir():
+            self._undo.add(made(folder))
+            folder.mkdir()
+        return folder
+
+    def _put(self, source: str, folder: Path, content: str) -> None:
+        for target in free_names(folder, os.path.basename(source)):
+            step = Step(source, str(target), self.by, content)
+            self._undo.add(step)
+            with suppress(FileExistsError):  # since it was looked for
+                transfer(source, target, self.by)
+                self._remember(step)
+                return
+
+    def _remember(self, step: Step) -> None:
+        if step.by == MADE:
+            return
+        self._steps[step.source] = step
+        self._targets.add(step.target)
+
+
+def folder_names(classes: Sequence[str]) -> list[str]:
+    """Make of the name of each class one of a folder that every system takes, each another."""
+    names: list[str] = []
+    taken = {UNDO}
+    for each in classes:
+        unlike = (n for n in numbered(_safe(each), "", MOST_FOLDER) if n.casefold() not in taken)
+        names.append(next(unlike))
+        taken.add(names[-1].casefold())
+    return names
+
+
+def _safe(name: str) -> str:
+    """Leave out of a name what leads elsewhere, hides it, or is kept for something else."""
+    shown = printable(unicodedata.normalize("NFC", name))
+    kept = "".join("_" if c in '/\\:*?"<>|' else c for c in shown)
+    cut = shortened(kept, MOST_FOLDER).strip(" .")
+    return f"_{cut}" if not cut or cut.split(".")[0].casefold() in RESERVED else cut

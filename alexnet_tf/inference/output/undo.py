@@ -1,0 +1,269 @@
+"""The list of what was sorted, ``undo.csv``, and its steps taken back."""
+
+from __future__ import annotations
+
+import csv
+import hmac
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from alexnet_tf.errors import UserError
+from alexnet_tf.system.files import atomic_write, check_replaceable, is_regular, open_nofollow, sync
+from alexnet_tf.system.fingerprints import content_digest
+from alexnet_tf.system.locks import locked
+from alexnet_tf.system.transfers import remove_partial, transfer
+
+UNDO = "undo.csv"
+COLUMNS = ["from", "to", "by", "sha256", "key"]
+# Of earlier versions, with absolute paths.
+WITHOUT_KEY = COLUMNS[:-1]
+# A folder that was made, in the column `by`.
+MADE = "folder"
+# About so many bytes has a line.
+LINE = 250
+# In the user's own folder for what programs remember (XDG Base Directory Specification), where
+# whoever sends somebody a folder with an undo.csv does not know it.
+SECRET, SECRET_BYTES = "alexnet_tf/undo.key", 32
+
+
+@dataclass(frozen=True)
+class Step:
+    """A line of ``undo.csv``: the file `source` was put at `target`; both are absolute paths.
+
+    In the file paths within the sorted folder are relative to it, which so may be moved. By its
+    `key` a line is known as written by this user.
+    """
+
+    source: str
+    target: str
+    by: str
+    digest: str
+    key: str = ""
+
+    def cells(self, directory: Path) -> list[str]:
+        """Return what the line says, without its key."""
+        paths = (
+            os.path.relpath(path, directory) if path and _is_within(path, directory) else path
+            for path in (self.source, self.target)
+        )
+        return [*paths, self.by, self.digest]
+
+    def signed(self, directory: Path) -> Step:
+        """Return the step with the key that only this user can give it, if any can."""
+        text = "\0".join(self.cells(directory)).encode("utf-8", "surrogateescape")
+        state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+        secret = _secret(Path(state, SECRET))
+        return replace(self, key=hmac.new(secret, text, "sha256").hexdigest() if secret else "")
+
+    def is_ours(self, directory: Path) -> bool:
+        """Tell whether this user's sorting wrote the line."""
+        return bool(self.key) and hmac.compare_digest(self.key, self.signed(directory).key)
+
+    def reason_against(self, directory: Path) -> str:
+        """Say why nothing may be done at the target, whoever wrote the line; "" if it may."""
+        folder = self.target if self.by == MADE else os.path.dirname(self.target)
+        real, real_directory = os.path.realpath(folder), Path(os.path.realpath(directory))
+        if not (_is_within(self.target, directory) and _is_within(real, real_directory)):
+            return (
+                f"is not in {directory}, which may have been renamed since; nothing is done there"
+            )
+        if self.source and os.path.realpath(self.source) == os.path.realpath(self.target):
+            return "is said to have come from itself, and is left there"
+        return ""
+
+
+def _is_within(path: str, directory: Path) -> bool:
+    return Path(os.path.normpath(path)).is_relative_to(directory)
+
+
+@cache
+def _secret(path: Path) -> bytes:
+    """Read the user's secret, made at the first time; nothing where no folder keeps one."""
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name(secrets.token_hex(8))
+            with open(
+                os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb"
+            ) as file:
+                file.write(secrets.token_bytes(SECRET_BYTES))
+            with suppress(FileExistsError):  # another process was sooner
+                os.link(temporary, path)
+            temporary.unlink()
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def made(folder: Path) -> Step:
+    """Return the step in which a folder was made."""
+    return Step("", str(folder), MADE, "")
+
+
+def read_steps(directory: Path) -> list[Step]:
+    """Read ``undo.csv``; UserError for one that this program did not write. No file, no steps."""
+    path = directory / UNDO
+    if not path.exists():
+        return []
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        rows = list(csv.reader(file))
+    columns = rows[0] if rows else []
+    whole = rows[1:-1] if rows and len(rows[-1]) < len(columns) else rows[1:]
+    if columns not in (COLUMNS, WITHOUT_KEY) or any(len(row) != len(columns) for row in whole):
+        raise UserError(f"{path}: is no list of this program; move it away, or name another folder")
+    return [_step(directory, *row) for row in whole]
+
+
+def _step(directory: Path, source: str, target: str, *rest: str) -> Step:
+    """Return what a line says; paths are made absolute, and no ``..`` is left in them."""
+    paths = (
+        os.path.normpath(os.path.join(directory, each)) if each else "" for each in (source, target)
+    )
+    return Step(*paths, *rest)
+
+
+def is_there(step: Step) -> bool:
+    """Tell whether a step was done, and its file is as it was."""
+    return is_regular(Path(step.target)) and holds(step.target, step)
+
+
+def holds(path: str, step: Step) -> bool:
+    """Tell whether there is a file `path`, with what was put at the target of a step."""
+    return os.path.isfile(path) and content_digest(path) == step.digest
+
+
+def remove_partial_copies(steps: Iterable[Step], directory: Path) -> None:
+    """Delete what calls that were killed left of a copy."""
+    ours = [step for step in steps if step.is_ours(directory)]
+    folders = {os.path.dirname(path) for step in ours for path in (step.source, step.target)}
+    for folder in folders - {""}:
+        remove_partial(folder)
+
+
+class Journal:
+    """The open ``undo.csv``; what is added is on its way to the disk before anything is done.
+
+    It is on the disk before a file is moved, which then is nowhere else.
+    """
+
+    def __init__(self, file, directory: Path):
+        self._file, self._rows, self._directory = file, csv.writer(file), directory
+
+    def add(self, step: Step) -> None:
+        """Append a line."""
+        step = step.signed(self._directory)
+        self._rows.writerow([*step.cells(self._directory), step.key])
+        self._file.flush()
+        if step.by == "move":
+            sync(self._file.fileno(), self._directory)
+
+
+@contextmanager
+def journal(directory: Path) -> Iterator[Journal]:
+    """Run a block that may add to the ``undo.csv`` in a folder."""
+    path = directory / UNDO
+    check_replaceable(path)
+    steps = read_steps(directory)
+    _rewrite(directory, steps)  # without what a killed process left of a line
+    with open(
+        path, "a", encoding="utf-8", errors="surrogateescape", newline="", opener=open_nofollow
+    ) as file:
+        yield Journal(file, directory)
+
+
+def _rewrite(directory: Path, steps: Sequence[Step]) -> None:
+    with (
+        atomic_write(directory / UNDO, LINE * (len(steps) + 1)) as temporary,
+        open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        rows = csv.writer(file)
+        rows.writerow(COLUMNS)
+        rows.writerows([*step.cells(directory), step.key] for step in steps)
+
+
+def undo(
+    directory: Path, agrees: Callable[[list[str]], bool] = lambda folders: False
+) -> tuple[int, list[str]]:
+    """Take back what was sorted into `directory`; return how many files, and why others stay.
+
+    A copy is removed only if it is as it was put there and so is the original; a moved picture goes
+    back only to where nothing is. Nothing is removed that is not in `directory`, and nothing moved
+    out of it by lines that this user did not write, unless somebody `agrees` to the folders that
+    they name. Killed, the same call goes on. Raises UserError without an undo.csv, or where nobody
+    agrees.
+    """
+    directory = Path(os.path.abspath(directory))
+    if not is_regular(directory / UNDO):
+        raise UserError(f"{directory}: has no {UNDO}, so there is nothing to undo")
+    with locked(directory):
+        steps = read_steps(directory)
+        _check_strange(steps, directory, agrees)
+        remove_partial_copies(steps, directory)
+        allowed = [step for step in steps if not step.reason_against(directory)]
+        folders = [Path(step.target) for step in steps if step.by == MADE and step in allowed]
+        results = {
+            step: step.reason_against(directory) or _take_back(step)
+            for step in reversed(steps)
+            if step.by != MADE
+        }
+        kept = [step for step in steps if results.get(step)]
+        for folder in reversed(folders):
+            if folder != directory:
+                _remove_empty(folder)
+        if kept:
+            made_here = [step for step in steps if step.by == MADE]
+            _rewrite(directory, [*made_here, *kept])
+        else:
+            (directory / UNDO).unlink()
+            (directory / ".lock").unlink()
+            if directory in folders:
+                _remove_empty(directory)
+    taken_back = {step.source for step in results} - {step.source for step in kept}
+    return len(taken_back), [f"{step.target}: {results[step]}" for step in kept]
+
+
+def _check_strange(
+    steps: Sequence[Step], directory: Path, agrees: Callable[[list[str]], bool]
+) -> None:
+    """Raise UserError unless what others wrote moves nothing out of the folder, or may."""
+    strange = {
+        os.path.dirname(step.source)
+        for step in steps
+        if step.by == "move"
+        and not _is_within(step.source, directory)
+        and not step.is_ours(directory)
+    }
+    if strange and not agrees(sorted(strange)):
+        raise UserError(
+            f"{directory / UNDO}: would move files to other folders, and was not written by you on "
+            "this computer, or by an earlier version; nothing was done. At a terminal you are asked"
+        )
+
+
+def _take_back(step: Step) -> str | None:
+    """Undo a step, of which nothing may have been done; return why it is left as it is."""
+    has_original = os.path.isfile(step.source)
+    if not os.path.lexists(step.target):
+        return None if has_original else "is gone, and so is the original"
+    if not is_there(step):
+        return "has been changed, and is left there"
+    if has_original and not holds(step.source, step):
+        return f"is left there, for {step.source} is another picture now"
+    if has_original:
+        os.unlink(step.target)
+        return None
+    if step.by != "move":
+        return f"is left there, for {step.source} is gone"
+    os.makedirs(os.path.dirname(step.source), exist_ok=True)
+    transfer(step.target, Path(step.source), "move")
+    return None
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):  # it is gone, or holds something
+        folder.rmdir()

@@ -1,0 +1,126 @@
+"""What a layer makes of many pictures, computed once and kept in a folder, which may be killed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from alexnet_tf.data.dataset import Picture
+from alexnet_tf.data.features.store import WITHOUT_EFFECT, FeatureStore
+from alexnet_tf.data.images.contents import read_content
+from alexnet_tf.data.images.file_types import is_meant_as_picture
+from alexnet_tf.data.images.preprocessing import ImageError, load_batches
+from alexnet_tf.data.sources.listing import Rejected
+from alexnet_tf.data.sources.open import NoPictures, open_source
+from alexnet_tf.inference.classifier import find_pictures
+from alexnet_tf.inference.engine import BATCH, FEATURES, Engine
+from alexnet_tf.runs.pictures import digests
+from alexnet_tf.system.text import is_printable
+from alexnet_tf.weights import fingerprint
+
+
+def list_pictures(
+    paths: Sequence[str],
+) -> tuple[list[Picture], list[ImageError], list[Rejected]]:
+    """List the pictures in `paths`, pictures or whatever else a training takes as data.
+
+    Folders need no classes. Second come those that cannot be read, and last what these hold besides
+    pictures, as (path, reason).
+    """
+    files, rejected = [], []
+    for path in paths:
+        found, others = _list_files(path)
+        files += found
+        rejected += others
+    known = digests(file for file in files if is_printable(file))
+    failed = [_why_not(file) for file in files if not known.get(file)]
+    # The label is nobody's concern here.
+    return [Picture(file, 0, known[file]) for file in files if known.get(file)], failed, rejected
+
+
+def _list_files(path: str) -> tuple[list[str], list[Rejected]]:
+    if Path(path).is_file() and not is_meant_as_picture(path):
+        return _list_source(path)
+    files, rejected = find_pictures([path])
+    if files or not Path(path).is_dir():
+        return files, rejected
+    try:  # a folder of lists, or of a zip
+        return _list_source(path)
+    except NoPictures:
+        return [], rejected
+
+
+def _list_source(path: str) -> tuple[list[str], list[Rejected]]:
+    source = open_source(path)
+    return [entry.path for entry in source.entries], list(source.rejected)
+
+
+def _why_not(file: str) -> ImageError:
+    if not is_printable(file):
+        return ImageError(file, "has a name that no line of text can hold")
+    try:
+        read_content(file)
+    except ImageError as error:
+        return error
+    return ImageError(file, "could not be read")
+
+
+def network_fingerprint(engine: Engine, layer: str) -> str:
+    """Return a line that no other network has up to `layer`, one of `FEATURES`."""
+    layers = engine.weights.layers
+    return fingerprint({name: layers[name] for name in layers if name < FEATURES[layer]})
+
+
+def activation_store(
+    engine: Engine, directory: Path, layer: str, dtype: str, precision: str | None
+) -> FeatureStore:
+    """Describe a store, in a folder below `directory`, of the outputs of a layer: flat, (units,).
+
+    `layer` is one of `FEATURES` and `dtype` a NumPy float, as which they are kept. They are
+    computed in `precision`; earlier versions did not say in which: None.
+    """
+    variant = engine.variant
+    recipe = {
+        "weights": network_fingerprint(engine, layer),
+        "variant": {k: v for k, v in asdict(variant).items() if k not in WITHOUT_EFFECT},
+        "layer": layer,
+        "resize": engine.resize,
+        "views": ["mean"],
+        "dtype": dtype,
+    }
+    if precision:
+        recipe["precision"] = precision
+    units = variant.fc_kernels(1)[FEATURES[layer]][0]
+    after = FEATURES[layer]
+    return FeatureStore(directory, recipe, variant, engine.resize, after, dtype, (units,))
+
+
+def compute(
+    engine: Engine, store: FeatureStore, pictures: Sequence[Picture], precision: str | None = None
+) -> list[ImageError]:
+    """Fill an open store of that `precision` with `pictures`, which it lacks; return those that
+    cannot be read.
+
+    Killed at any moment, the next call goes on.
+    """
+    if not pictures:
+        return []
+    (layer,) = (layer for layer in FEATURES if FEATURES[layer] == store.layer)
+    failed = store.fill(pictures, engine.layer(layer, precision))
+    return [ImageError(path, reason) for path, reason in failed.items()]
+
+
+def outputs(
+    engine: Engine, layer: str, files: Sequence[str], precision: str | None = None
+) -> Iterator[np.ndarray | ImageError]:
+    """Yield for each file, in order, the outputs of `layer`, float32 (units,), or an error."""
+    forward = engine.layer(layer, precision)
+    batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
+    for pictures in load_batches(batches, engine.variant, engine.resize):
+        inputs = [each for each in pictures if not isinstance(each, ImageError)]
+        found = iter(forward(np.concatenate(inputs)) if inputs else ())
+        for each in pictures:
+            yield each if isinstance(each, ImageError) else next(found)

@@ -1,0 +1,111 @@
+"""What the checkpoints of a training hold, and whose they are, before any of them is opened."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from alexnet_tf.runs.settings import DEFAULTS, FOUND_BY_CONTENT, FREE_SETTINGS, Settings
+from alexnet_tf.variants import FC_LAYERS
+
+# Of an epoch under way, see `alexnet_tf.training.epoch`; checkpoints of the first version lack it.
+EPOCH = ("epoch/steps", "epoch/seconds", "epoch/losses", "epoch/hits")
+
+
+def identity(settings: Settings, classes: Sequence[str], data: str, weights: str) -> str:
+    """Return whose a checkpoint is: a SHA-256 of all that its values depend on.
+
+    That is every setting that is not free, the classes, and the fingerprints of the pictures and of
+    the weights that the training began with. Settings at their defaults do not count, so that those
+    which later versions add leave it as it is.
+    """
+    left_out = (*FREE_SETTINGS, *FOUND_BY_CONTENT)
+    told = {
+        name: value
+        for name, value in asdict(settings).items()
+        if name not in left_out and value != DEFAULTS[name]
+    }
+    content = json.dumps([told, list(classes), data, weights], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class CheckpointSpec:
+    """What the checkpoints of a training hold, known before any is opened.
+
+    `shapes` are those of the arrays but `EPOCH`; the epoch is of so many training `pictures`.
+    """
+
+    shapes: dict[str, tuple[int, ...]]
+    pictures: int
+    batch_size: int
+    identity: str
+
+    @classmethod
+    def of(cls, settings: Settings, classes: int, pictures: int, identity: str) -> CheckpointSpec:
+        """Compute it from the settings, the numbers of classes and of training pictures."""
+        shapes = _shapes(settings, classes)
+        return cls(shapes, pictures, settings.batch_size, identity)
+
+    def check_headers(self, found: dict[str, tuple[tuple[int, ...], np.dtype]]) -> None:
+        """Raise ValueError, before any array is read, for one that should not be there so."""
+        epoch = EPOCH if any(name in found for name in EPOCH) else ()
+        wanted = {*self.shapes, *epoch}
+        for name in sorted(wanted ^ set(found)):
+            raise ValueError(f"it {'lacks' if name in wanted else 'should not have'} {name}")
+        for name, (shape, dtype) in found.items():
+            kind = "b" if name == "epoch/hits" else "fiu"
+            if dtype.kind not in kind or dtype.itemsize > 8:
+                raise ValueError(f"{name} is of the type {dtype}")
+            if name in EPOCH[2:]:
+                if len(shape) != 1 or shape[0] > self.pictures:
+                    raise ValueError(f"{name} has the shape {shape}")
+            elif shape != self.shapes.get(name, ()):
+                raise ValueError(
+                    f"{name} has the shape {shape}, and should have {self.shapes.get(name, ())}"
+                )
+
+    def check_epoch(self, arrays: dict[str, np.ndarray], unfinished: bool) -> None:
+        """Raise ValueError unless the epoch under way is one of this training."""
+        if EPOCH[0] not in arrays:
+            return
+        steps, losses, hits = (arrays[name] for name in (EPOCH[0], *EPOCH[2:]))
+        in_all = -(-self.pictures // self.batch_size)
+        if not (0 < steps <= in_all if unfinished else steps == 0):
+            raise ValueError(f"it is after step {steps} of {in_all}")
+        # The pictures are split as evenly as can be, the larger parts first.
+        each, larger = divmod(self.pictures, in_all)
+        if not len(losses) == len(hits) == steps * each + min(steps, larger):
+            raise ValueError(f"it has {len(losses)} losses after step {steps}")
+
+
+def _shapes(settings: Settings, classes: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the state of a `Trainer` by name: its layers, its momenta."""
+    variant, first = settings.chosen_variant(), settings.first_trained()
+    head = settings.first_of_head()
+    # The layer that each dropout is before; that of the same number, or the next.
+    dropouts = {}
+    if variant.dropout and "drop" in variant.head:
+        after = FC_LAYERS if variant.head[0] == "drop" else FC_LAYERS[1:]
+        dropouts = dict(zip(FC_LAYERS[:2], after))
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer, kernel in (variant.conv_kernels() | variant.fc_kernels(classes)).items():
+        is_conv, number = layer.startswith("conv"), layer[-1]
+        trained = {f"{layer}/kernel": kernel, f"{layer}/bias": kernel[-1:]}
+        if variant.activation == "prelu" and layer != "fc8":
+            trained[f"prelu{number}/alpha"] = (1, 1, *kernel[-1:]) if is_conv else kernel[-1:]
+        if layer >= first:
+            momenta = {
+                f"optimizer/{name.replace('/', '_')}_momentum": trained[name] for name in trained
+            }
+            averages = {f"ema/{name}": trained[name] for name in trained} if settings.ema else {}
+            shapes |= trained | momenta | averages
+        elif layer >= head:  # a head goes along whole, for its dropout
+            shapes |= trained
+        if layer in dropouts and dropouts[layer] >= head:
+            shapes[f"drop{number}/seed_generator_state"] = (2,)
+    return shapes | {"optimizer/iteration": (), "optimizer/learning_rate": ()}

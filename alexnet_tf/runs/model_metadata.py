@@ -1,0 +1,73 @@
+"""What a run's model.keras says of itself, so that it is known beside another config.json."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from alexnet_tf.errors import BadFile
+from alexnet_tf.runs.run import NETWORK_SETTINGS, Run
+from alexnet_tf.system.files import read_lines
+from alexnet_tf.system.zips import TooManyEntries, open_zip
+
+# The file in the zip that a .keras is; Keras looks for its own ones alone.
+MEMBER = "alexnet_tf.json"
+# The most members and bytes that are read for it: names of a hundred thousand classes.
+MOST_MEMBERS, MOST_BYTES = 1000, 1 << 24
+# What an answer depends on, beside the classes: how pictures are prepared, what is computed.
+SETTINGS = ("resize", *NETWORK_SETTINGS)
+
+
+def write_model_metadata(path: Path, config: dict[str, Any]) -> None:
+    """Write into the ``.keras`` at `path` what `config`, a config.json, says of its network."""
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(MEMBER, json.dumps(_statement(config)))
+
+
+def check_model_metadata(run: Run, config: dict[str, Any]) -> None:
+    """Refuse a model.keras that is of another network than `config`, the run's config.json, says.
+
+    One of an earlier version of this program says nothing: then classes.txt, where there is one,
+    must have the classes of config.json. Raises BadFile.
+    """
+    said, expected = _read(run.model_path), _statement(config)
+    if said is None:
+        names = run.directory / "classes.txt"
+        if names.is_file() and [name for name in read_lines(names) if name] != config["classes"]:
+            raise BadFile(
+                f"{run.config_path}: its classes are not those of classes.txt, so nobody knows "
+                "which outputs of the model are which; put both back"
+            )
+        return
+    settings = expected["settings"] | said.get("settings", {})
+    for what, found in (("classes", said.get("classes")), ("settings", settings)):
+        if found != expected[what]:
+            raise BadFile(
+                f"{run.model_path}: was written for other {what} than {run.config_path.name} "
+                "beside it names; put the files of one run together"
+            )
+
+
+def _statement(config: dict[str, Any]) -> dict[str, Any]:
+    settings = {name: config["settings"][name] for name in SETTINGS}
+    return {"classes": list(config["classes"]), "settings": settings}
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Return what the model at `path` says; None if it says nothing, or is no zip."""
+    try:
+        with open_zip(path, MOST_MEMBERS) as archive:
+            if MEMBER not in archive.namelist():
+                return None
+            with archive.open(MEMBER) as member:
+                text = member.read(MOST_BYTES)
+        said = json.loads(text)
+    except (OSError, zipfile.BadZipFile, TooManyEntries):
+        return None
+    except Exception as error:  # a damaged member can raise nearly anything
+        raise BadFile(f"{path}: is damaged ({error})") from error
+    if not isinstance(said, dict) or not isinstance(said.get("settings", {}), dict):
+        raise BadFile(f"{path}: is damaged (its {MEMBER} is none of ours)")
+    return said

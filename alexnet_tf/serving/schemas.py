@@ -1,0 +1,207 @@
+"""The interface's types, which OpenAPI describes, and the bodies that are read by hand."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from alexnet_tf.serving import training_sessions as taught
+
+
+class Error(BaseModel):
+    """Why a request was refused, in a sentence."""
+
+    detail: Any
+
+
+class Class(BaseModel):
+    """A class and its probability."""
+
+    label: str
+    probability: float
+
+
+class Prediction(BaseModel):
+    """What a picture shows: the likeliest classes, the best first; or why it cannot be read."""
+
+    file: str
+    label: str | None = None
+    probability: float | None = None
+    top: list[Class] = []
+    error: str | None = None
+
+
+class Predictions(BaseModel):
+    """What a network says of pictures, in their order."""
+
+    network: str
+    predictions: list[Prediction]
+
+
+class InstancePrediction(BaseModel):
+    """All classes and their probabilities, in the network's order."""
+
+    classes: list[str]
+    probabilities: list[float]
+
+
+class InstancePredictions(BaseModel):
+    """What a network says of instances, in their order, as TensorFlow Serving has it."""
+
+    predictions: list[InstancePrediction]
+
+
+class NetworkInfo(BaseModel):
+    """A network that can be asked."""
+
+    name: str
+    classes: list[str]
+
+
+class SessionLimits(BaseModel):
+    """The most lessons at once; the most classes, pictures and bytes of one; and the seconds after
+    which one that nobody uses is forgotten."""
+
+    lessons: int = taught.MOST_SESSIONS
+    classes: int = taught.MOST_CLASSES
+    pictures: int = taught.MOST_PICTURES
+    bytes: int = taught.MOST_BYTES
+    unused: float = taught.UNUSED
+
+
+class ServerInfo(BaseModel):
+    """The networks that can be asked, and what else a server can do; local is one that only its own
+    computer reaches."""
+
+    networks: list[NetworkInfo]
+    imagenet: str | None
+    look_alikes: bool
+    lessons: bool
+    lesson_limits: SessionLimits = SessionLimits()
+    local: bool
+    needs_token: bool
+    most_pictures: int
+    most_bytes: int
+
+
+class LookAlike(BaseModel):
+    """A picture that looks alike: its name, how far its fc7 is away, a small picture (data:…)."""
+
+    file: str
+    distance: float
+    picture: str | None
+
+
+class LookAlikes(BaseModel):
+    """Pictures that look alike, the nearest first."""
+
+    similar: list[LookAlike]
+
+
+class Health(BaseModel):
+    """The state of a server."""
+
+    status: Literal["ok"]
+
+
+class KeptPicture(BaseModel):
+    """A picture of a lesson: its number, or why it cannot be read."""
+
+    file: str
+    number: int | None
+    error: str | None
+
+
+class Kept(BaseModel):
+    """What became of pictures for a lesson, in their order."""
+
+    pictures: list[KeptPicture]
+
+
+class Epoch(BaseModel):
+    """A finished epoch: mean loss and accuracy, 0 to 1, of training and of validation (val_)."""
+
+    epoch: float
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+
+
+class SessionInfo(BaseModel):
+    """How far a lesson is. Its latest network, once there is one, can be asked by the name of the
+    lesson, and as long as there is no later one by its own. Of its pictures so many are kept back,
+    to validate with."""
+
+    name: str
+    state: Literal["collecting", "training", "ready", "failed"]
+    error: str
+    classes: list[str]
+    network: str | None
+    kept_back: int
+    history: list[Epoch]
+
+    @classmethod
+    def of(cls, session: taught.TrainingSession) -> SessionInfo:
+        """Describe a lesson."""
+        return cls(
+            name=session.name,
+            state=session.state,
+            error=session.error,
+            classes=list(session.classes),
+            network=session.network.name if session.network else None,
+            kept_back=session.kept_back(),
+            history=[Epoch(**epoch) for epoch in session.history()],
+        )
+
+
+def _refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
+    return {code: {"model": Error} for code in codes}
+
+
+def _body(kinds: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    content = {kind: {"schema": schema} for kind, schema in kinds.items()}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+_FILES = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
+_TEXTS = {"type": "array", "items": {"type": "string", "format": "byte"}, "minItems": 1}
+_B64 = {"type": "object", "properties": {"b64": {"type": "string", "format": "byte"}}}
+_NAME = {"type": "string", "minLength": 1, "nullable": True}
+_CLASSES = {"type": "array", "items": _NAME, "minItems": 2}
+_PICTURES = {
+    kind: {"type": "object", "required": ["pictures"], "properties": {"pictures": several}}
+    for kind, several in (("multipart/form-data", _FILES), ("application/json", _TEXTS))
+} | {"image/*": {"type": "string", "format": "binary"}}
+_PICTURES["application/json"] = {
+    "anyOf": [
+        _PICTURES["application/json"],
+        {
+            "type": "object",
+            "required": ["instances"],
+            "properties": {"instances": {"type": "array", "items": _B64, "minItems": 1}},
+        },
+    ]
+}
+ERRORS = _refusals(401, 403, 404, 409, 413, 421, 422, 429, 503)
+WITH_PICTURES = {
+    "responses": ERRORS | _refusals(400, 408, 415),
+    "openapi_extra": _body(_PICTURES),
+}
+WITH_PICTURE_FOR_PICTURE = {
+    "responses": WITH_PICTURES["responses"] | {200: {"content": {"image/jpeg": {}}}},
+    "openapi_extra": WITH_PICTURES["openapi_extra"],
+}
+WITH_CLASSES = {
+    "responses": ERRORS | _refusals(400),
+    "openapi_extra": _body(
+        {
+            "application/json": {
+                "type": "object",
+                "required": ["classes"],
+                "properties": {"classes": _CLASSES},
+            }
+        }
+    ),
+}

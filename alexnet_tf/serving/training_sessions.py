@@ -1,0 +1,340 @@
+"""Classifiers made in the page: pictures by class in a folder of the server's own, then a run."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import logging
+import secrets
+import shutil
+import threading
+import time
+import unicodedata
+import zipfile
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from alexnet_tf.data.images.decoding import InMemory
+from alexnet_tf.data.sources.headings import is_missing
+from alexnet_tf.data.sources.lists import CLASS_NUMBER
+from alexnet_tf.errors import RunError, UserError
+from alexnet_tf.inference.engine import Engine
+from alexnet_tf.runs.history import History, read_history
+from alexnet_tf.runs.run import Run
+from alexnet_tf.serving.networks import ServedNetwork
+from alexnet_tf.serving.trainer_process import TrainerProcess
+from alexnet_tf.system.disk import is_full
+from alexnet_tf.system.files import atomic_write
+from alexnet_tf.system.text import is_printable
+
+LOG = logging.getLogger("alexnet_tf.serving")
+# At once, so that whoever opens the page again and again fills no disk.
+MOST_SESSIONS, MOST_CLASSES, MOST_PICTURES, MOST_BYTES = 8, 50, 2000, 1 << 30
+MOST_NAME = 60
+# A lesson that nobody asked about for so many seconds is forgotten; they are counted every so many.
+UNUSED, EVERY = 3600.0, 60.0
+# Convolutions see so many new pictures at once, or fewer once no more came for so many seconds.
+TOGETHER, PAUSE = 64, 1.0
+COLLECTING, TRAINING, READY, FAILED = "collecting", "training", "ready", "failed"
+
+
+class Gone(UserError):
+    """A lesson, or a network of one, that is no more."""
+
+    def __init__(self):
+        super().__init__("there is no such lesson any more; begin a new one")
+
+
+class Conflict(UserError):
+    """What cannot be done as things are, but may be later."""
+
+
+class TrainingSession:
+    """Pictures by class, and the network that was made of them."""
+
+    def __init__(self, name: str, folder: Path):
+        self.name, self.folder = name, folder
+        self.state, self.error = COLLECTING, ""
+        self.network: ServedNetwork | None = None
+        self.classes: tuple[str, ...] = ()
+        self.unseen, self.looking = 0, None
+        self.used = time.monotonic()
+        self._pictures: dict[int, tuple[int, int]] = {}  # number → class and bytes
+        self._number = self._trained = self._finished = 0  # pictures, trainings, the last good one
+        self._tasks: set[asyncio.Task] = set()
+        self._is_ended, self._zipping = False, threading.Lock()
+        (folder / "photos").mkdir(parents=True)
+
+    @property
+    def run(self) -> Run:
+        """Return the run of the latest training."""
+        return self._run(self._trained)
+
+    def is_unused(self) -> bool:
+        """Tell whether nobody asked about it for long."""
+        return self.state != TRAINING and time.monotonic() - self.used > UNUSED
+
+    def add(self, label: int, picture: InMemory) -> int:
+        """Keep a picture, which can be read, for the class of that number; return its own.
+
+        Raises Conflict when there are too many, or the disk is full.
+        """
+        self.check()
+        size = sum(size for _, size in self._pictures.values())
+        if len(self._pictures) >= MOST_PICTURES or size + len(picture.content) > MOST_BYTES:
+            raise Conflict(f"that is enough: {len(self._pictures)} pictures; train with these")
+        self._number += 1
+        with _room():
+            self._path(self._number).write_bytes(picture.content)
+        self._pictures[self._number] = label, len(picture.content)
+        self.unseen += 1
+        return self._number
+
+    def remove(self, number: int) -> None:
+        """Forget a picture; nothing where there is none of that number."""
+        if self._pictures.pop(number, None):
+            self._path(number).unlink(missing_ok=True)
+
+    def list_pictures(self, classes: Sequence[str | None]) -> None:
+        """Write what is trained on: photos.csv, its classes by name, but for those without."""
+        path = self.folder / "photos.csv"
+        with _room(), open(path, "w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file)
+            table.writerow(("filename", "label"))
+            for number, (label, _) in self._pictures.items():
+                if label < len(classes) and classes[label]:
+                    table.writerow((self._path(number), classes[label]))
+
+    def begin(self, classes: Sequence[str | None]) -> None:
+        """Make ready for a training; UserError for names or pictures that will not do."""
+        self.check()
+        if self.state == TRAINING:
+            raise Conflict("it is being trained; wait until that has ended")
+        names = check_classes([name for name in classes if name is not None])
+        rest = iter(names)
+        classes = [None if name is None else next(rest) for name in classes]
+        for label, name in enumerate(classes):
+            if name and sum(of == label for of, _ in self._pictures.values()) < 2:
+                raise UserError(f"'{name}' has fewer than 2 pictures; 20 are a good beginning")
+        self.list_pictures(classes)
+        self._forget_runs()
+        self._trained += 1
+        self.state, self.error, self.classes = TRAINING, "", tuple(names)
+
+    def finish(self, engine: Engine) -> None:
+        """Take the network of the latest run, under a name that none before had."""
+        self._finished = self._trained
+        self.network, self.state = ServedNetwork(f"{self.name}.{self._trained}", engine), READY
+
+    def fail(self, sentence: str) -> None:
+        """Say why the latest training failed."""
+        self.error, self.state = sentence.replace(f"{self.folder}/", ""), FAILED
+
+    def history(self) -> History:
+        """Return the epochs so far of the latest training."""
+        try:
+            return read_history(self.run) if self._trained else []
+        except UserError:  # which is being written for the first time
+            return []
+
+    def kept_back(self) -> int:
+        """Count the pictures that the latest training validates with."""
+        try:
+            return len((self.run.directory / "val.txt").read_text("utf-8").splitlines())
+        except OSError:  # there is none yet
+            return 0
+
+    def open_zip(self) -> BinaryIO:
+        """Open a zip of the latest finished run, but for checkpoints.
+
+        Who has it open keeps it, whatever becomes of the lesson. Raises Gone, and Conflict where
+        there is no finished run.
+        """
+        with self._zipping:
+            self.check()
+            if not self._finished:
+                raise Conflict("the lesson has not been trained yet")
+            folder = self._run(self._finished).directory
+            path = folder / ".run.zip"
+            if not path.exists():
+                with (
+                    _room(),
+                    atomic_write(path, 0) as temporary,
+                    zipfile.ZipFile(temporary, "w") as archive,
+                ):
+                    for file in sorted(folder.glob("[!.]*")):
+                        if file.is_file():
+                            archive.write(file, f"run/{file.name}")
+            return open(path, "rb")
+
+    def check(self) -> None:
+        """Raise Gone when it is no more."""
+        if self._is_ended:
+            raise Gone
+
+    def spawn(self, work: Coroutine) -> asyncio.Task:
+        """Have something done for as long as there is the lesson."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def end(self) -> None:
+        """End what is being done, and delete all that was kept."""
+        self._is_ended = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self._delete)
+
+    def _delete(self) -> None:
+        with self._zipping:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _run(self, number: int) -> Run:
+        return Run(self.folder / f"run-{number}")
+
+    def _forget_runs(self) -> None:
+        """Delete the runs of all trainings but for the last good one."""
+        with self._zipping:
+            for number in range(1, self._trained + 1):
+                if number != self._finished:
+                    shutil.rmtree(self._run(number).directory, ignore_errors=True)
+
+    def _path(self, number: int) -> Path:
+        return self.folder / "photos" / f"{number}.jpg"  # by its content is known what it is
+
+
+class TrainingSessions:
+    """All lessons, and the teacher who gives them one after the other."""
+
+    def __init__(self, trainer_process: TrainerProcess):
+        self._trainer_process = trainer_process
+        self._sessions: dict[str, TrainingSession] = {}
+        self._clearing: asyncio.Task | None = None
+
+    def open(self) -> None:
+        """Begin to look for lessons that nobody uses."""
+        self._clearing = asyncio.create_task(self._clear())
+
+    async def close(self) -> None:
+        """End all, and delete what was kept."""
+        self._clearing.cancel()
+        await asyncio.gather(*map(self.end, [*self._sessions]))
+        await self._trainer_process.close()
+
+    async def new(self) -> TrainingSession:
+        """Begin a lesson; Conflict where there are too many in use."""
+        await self._end_unused()
+        if len(self._sessions) >= MOST_SESSIONS:
+            raise Conflict(
+                f"{MOST_SESSIONS} lessons are in use, which is the most at once; one that is not "
+                f"used for {UNUSED / 60:.0f} minutes is forgotten, so try again later"
+            )
+        name, folder = (
+            secrets.token_urlsafe(12),
+            self._trainer_process.folder / secrets.token_hex(8),
+        )
+        session = self._sessions[name] = TrainingSession(name, folder)
+        await self._trainer_process.start()
+        return session
+
+    def __getitem__(self, name: str) -> TrainingSession:
+        """Return a lesson, which is used now; Gone where there is none of that name."""
+        if name not in self._sessions:
+            raise Gone
+        self._sessions[name].used = time.monotonic()
+        return self._sessions[name]
+
+    def network(self, name: str) -> ServedNetwork | None:
+        """Return the network of that name, or the latest of the lesson of that name, None where
+        there is none; Conflict where the lesson has another one by now."""
+        of, _, number = name.partition(".")
+        if of not in self._sessions:
+            return None
+        network = self[of].network
+        if network and number and network.name != name:
+            raise Conflict("the lesson has another network by now; ask that about the picture")
+        return network
+
+    async def end(self, name: str) -> None:
+        """Forget a lesson with its pictures and its network."""
+        session = self._sessions.pop(name, None)
+        if session:
+            await session.end()
+
+    def look_soon(self, session: TrainingSession) -> None:
+        """Have the frozen layers see new pictures of a lesson while more are chosen."""
+        if not session.looking or session.looking.done():
+            session.looking = session.spawn(self._look(session))
+
+    def train(self, session: TrainingSession, classes: Sequence[str | None]) -> None:
+        """Begin to train on a lesson; UserError where it cannot be."""
+        session.begin(classes)
+        session.spawn(self._train(session))
+
+    async def _look(self, session: TrainingSession) -> None:
+        while session.unseen:
+            before = session.unseen
+            await asyncio.sleep(PAUSE)
+            if session.unseen == before or session.unseen >= TOGETHER:
+                session.unseen = 0
+                with suppress(UserError, RunError):  # said when it is trained, if it still is so
+                    await self._prepare(session)
+
+    async def _prepare(self, session: TrainingSession) -> None:
+        if session.state != TRAINING:
+            session.list_pictures([str(label) for label in range(MOST_CLASSES)])
+            await self._trainer_process.do("look", session.folder, "none")
+
+    async def _train(self, session: TrainingSession) -> None:
+        try:
+            await self._trainer_process.do("train", session.folder, session.run.directory.name)
+            session.finish(await asyncio.to_thread(Engine.of_run, session.run))
+        except (UserError, RunError, OSError) as error:
+            session.fail(str(error))
+        except Exception as error:
+            LOG.exception("a training failed")
+            session.fail(f"the training failed ({type(error).__name__}: {error}); try again")
+
+    async def _clear(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY)
+            await self._end_unused()
+
+    async def _end_unused(self) -> None:
+        for name in [name for name, session in self._sessions.items() if session.is_unused()]:
+            await self.end(name)
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """Run a block that writes to the disk; Conflict when that is full."""
+    try:
+        yield
+    except OSError as error:
+        if not is_full(error):
+            raise
+        raise Conflict("there is no room on the server's disk") from error
+
+
+def check_classes(names: Sequence[object]) -> list[str]:
+    """Return the names of classes, as they are seen; UserError unless they are two or more, all
+    different."""
+    if not all(isinstance(name, str) for name in names) or len(names) > MOST_CLASSES:
+        raise UserError(f"the classes should be the names of {MOST_CLASSES} at most")
+    are_printable = all(map(is_printable, names))
+    # As they are seen: é is one sign, and blanks are one.
+    names = [" ".join(unicodedata.normalize("NFC", name).split()) for name in names]
+    if not are_printable or not all(0 < len(name) <= MOST_NAME for name in names):
+        raise UserError(f"a class should have a name of 1 to {MOST_NAME} characters in one line")
+    missing = next(filter(is_missing, names), None)
+    if missing:
+        raise UserError(f"'{missing}' says in tables that there is no class; name it otherwise")
+    # Of numbers the value counts, as in the table that is trained on.
+    kinds = set(map(float, names) if all(map(CLASS_NUMBER.fullmatch, names)) else names)
+    if len(kinds) != len(names) or len(names) < 2:
+        raise UserError("name two classes or more, each another")
+    return names

@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from alexnet_tf.commands import cli
+from alexnet_tf.data.sources.listing import find_pictures
 from alexnet_tf.errors import RunError
-from alexnet_tf.inference.classifier import find_pictures
 from alexnet_tf.system import arguments, children
 from alexnet_tf.system.text import markdown
 from benchmarks.machine import describe_machine

@@ -7,29 +7,43 @@ import pytest
 from tests.support.places import ROOT
 
 PACKAGE = ROOT / "alexnet_tf"
-ASKS = {
-    "runs", "data", "frozen", "gradcam", "model", "weights", "variants", "exports", "system",
-    "starter", "errors",
-}  # fmt: skip
+BASE = {"system", "variants", "errors"}
+RUNS = BASE | {
+    "runs",
+    "metrics",
+    "drawing",
+    "data",
+    "frozen",
+    "gradcam",
+    "model",
+    "weights",
+    "starter",
+}
+ASKING = RUNS | {"inference", "layers"}
 MAY_IMPORT = {
     "errors": set(),
     "layers": set(),
     "system": {"errors"},
     "variants": {"errors"},
     "starter": {"system"},
-    "exports": {"system", "variants", "errors"},
-    "weights": {"system", "variants", "starter", "errors"},
-    "data": {"weights", "variants", "system", "errors"},
+    "metrics": {"variants", "errors"},
+    "weights": BASE | {"starter"},
+    "data": BASE | {"weights"},
     "model": {"weights", "variants", "layers", "errors"},
     "frozen": {"data", "model", "weights", "variants", "layers", "system", "errors"},
     "gradcam": {"model", "weights", "variants", "layers", "errors"},
-    "runs": {"data", "weights", "variants", "starter", "system", "errors"},
-    "training": ASKS,
-    "inference": {*ASKS, "layers"},
-    "reports": {*ASKS, "inference"},
-    "api": {*ASKS, "inference", "reports", "training"},
-    "serving": {*ASKS, "inference"},
-    "commands": {*ASKS, "inference", "reports", "serving", "training", "api", "layers"},
+    "drawing": BASE | {"metrics", "data", "gradcam"},
+    "runs": BASE | {"metrics", "data", "weights", "starter"},
+    "training": RUNS,
+    "inference": RUNS | {"layers"},
+    "evaluation": ASKING,
+    "retrieval": ASKING,
+    "export": ASKING,
+    "reports": ASKING | {"evaluation"},
+    "api": ASKING | {"training", "evaluation", "retrieval", "reports"},
+    "serving": ASKING | {"retrieval"},
+    "commands": ASKING
+    | {"training", "evaluation", "retrieval", "export", "reports", "api", "serving"},
     "__main__": {"commands", "system"},
     "__init__": {"api", "data", "model", "errors"},
 }

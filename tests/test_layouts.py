@@ -7,9 +7,9 @@ from unicodedata import normalize
 import pytest
 
 from alexnet_tf.data.dataset import open_dataset, write_lists
+from alexnet_tf.data.sources.listing import find_pictures
 from alexnet_tf.data.sources.selection import select
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference.classifier import find_pictures
 from tests.support.pictures import classes, picture
 
 

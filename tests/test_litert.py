@@ -17,6 +17,7 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.inference.litert import run as litert
+from alexnet_tf.inference.litert.convert import exporting_in_child
 from alexnet_tf.inference.litert.run import MARK_BYTES, LiteModel
 from alexnet_tf.runs.run import Run
 from alexnet_tf.variants import VARIANTS
@@ -60,7 +61,7 @@ def test_an_export_whose_training_was_killed_writes_nothing(trained_run, tmp_pat
 
 
 def test_a_training_goes_without_a_file_that_cannot_be_written(tmp_path, caplog):
-    with litert.exporting_apart(tmp_path / "no run", logging.getLogger("tests")):
+    with exporting_in_child(tmp_path / "no run", logging.getLogger("tests")):
         pass
     assert "no LiteRT file could be written" in caplog.text and "no run" in caplog.text
 
@@ -220,7 +221,7 @@ def test_what_lies_in_the_working_directory_is_not_run(run, tmp_path, monkeypatc
     for name in ("numpy.py", "sitecustomize.py", "alexnet_tf/__init__.py"):
         (tmp_path / name).write_text("open('run by us', 'w')")
     run.litert_path.unlink()
-    with litert.exporting_apart(Path("run"), logging.getLogger("tests")):
+    with exporting_in_child(Path("run"), logging.getLogger("tests")):
         pass
     assert run.litert_path.is_file() and not (tmp_path / "run by us").exists()
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from alexnet_tf.data.dataset import Picture
-from alexnet_tf.inference.predictions import Answers
 from alexnet_tf.metrics.mcnemar import McNemar, mcnemar
+from alexnet_tf.metrics.predictions import LabelledPredictions
 from alexnet_tf.metrics.reliability import curves, reliability
 
 
@@ -16,7 +16,7 @@ def predictions(probabilities, labels, digests=None, classes=("cat", "dog")):
         Picture(f"{number}.jpg", label, (digests or range(99))[number])
         for number, label in enumerate(labels)
     ]
-    return Answers(classes, tuple(pictures), np.stack([1 - second, second], axis=1))
+    return LabelledPredictions(classes, tuple(pictures), np.stack([1 - second, second], axis=1))
 
 
 def test_the_calibration_error_is_the_mean_distance_of_sureness_and_accuracy():
@@ -34,14 +34,14 @@ def test_an_answer_that_is_wholly_sure_is_in_the_last_bin():
 def test_curves_are_of_the_second_class():
     """Of four pairs of a dog and a cat three have the dog's probability higher."""
     found = curves(predictions([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1]))
-    assert found.area == 0.75 and found.share == 0.5
+    assert found.auc == 0.75 and found.share == 0.5
     assert found.average_precision == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
 
 
 def test_more_classes_or_only_one_have_no_curves():
     assert curves(predictions([0.1, 0.4], [0, 0])) is None
-    three = Answers(("a", "b", "c"), (Picture("a", 0, "a"),), np.ones((1, 3), np.float32) / 3)
-    assert curves(three) is None
+    third = np.ones((1, 3), np.float32) / 3
+    assert curves(LabelledPredictions((*"abc",), (Picture("a", 0, "a"),), third)) is None
 
 
 def test_the_surest_mistake_comes_first_and_the_closest_call():

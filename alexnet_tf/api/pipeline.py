@@ -10,6 +10,7 @@ from logging import Logger
 from typing import TYPE_CHECKING
 
 from alexnet_tf.errors import UserError
+from alexnet_tf.inference.litert.convert import exporting_in_child
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.runs.timings import add_seconds
 from alexnet_tf.system import signals
@@ -70,7 +71,7 @@ def run_pipeline(
         from alexnet_tf.training.loop import train
 
     watch.lap("starting TensorFlow")
-    train(job, log, watch, workers)
+    train(job, log, watch, workers, exporting=exporting_in_child)
     if workers and not workers.is_chief:
         return
     add_seconds(job.run, watch.seconds)

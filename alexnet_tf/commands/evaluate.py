@@ -9,7 +9,7 @@ import sys
 from alexnet_tf.commands import cli
 from alexnet_tf.commands import common_options as asking
 from alexnet_tf.data.images.preprocessing import CROPS, RESIZES
-from alexnet_tf.evaluation.evaluate import Evaluation, evaluate_runs
+from alexnet_tf.evaluation.evaluate import evaluate_runs
 from alexnet_tf.evaluation.imagenet import (
     ImageNetEvaluation,
     evaluate_imagenet,
@@ -18,6 +18,7 @@ from alexnet_tf.evaluation.imagenet import (
 )
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
+from alexnet_tf.metrics.evaluation import Evaluation
 from alexnet_tf.reports.evaluation import (
     evaluation_json,
     evaluation_text,

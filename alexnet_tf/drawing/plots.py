@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alexnet_tf.metrics.reliability import BINS, Curves, Reliability
-from alexnet_tf.runs.history import History
 from alexnet_tf.system.text import printable
 
 if TYPE_CHECKING:  # it comes with an extra
@@ -38,7 +37,7 @@ _UNIT = {"xlim": (-0.02, 1.03), "ylim": (0, 1.05)}
 MOST_LETTERS = 40
 
 
-def draw_curves(histories: Mapping[str, History]) -> Figure:
+def draw_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
     """Draw accuracy and loss in validation of trainings, by name, side by side: 12 × 5 inches."""
     figure, axes = _figure(2, (12, 5))
     for axis, what in zip(axes, ("accuracy", "loss")):
@@ -48,7 +47,10 @@ def draw_curves(histories: Mapping[str, History]) -> Figure:
 
 
 def plot_histories(
-    axis: Axes, histories: Mapping[str, History], what: str, named: bool = False
+    axis: Axes,
+    histories: Mapping[str, Sequence[Mapping[str, float]]],
+    what: str,
+    named: bool = False,
 ) -> None:
     """Plot `what`, accuracy or loss, of several trainings in validation, with a legend or not."""
     for number, (name, history) in enumerate(histories.items()):
@@ -58,7 +60,9 @@ def plot_histories(
         axis.legend(fontsize="small")
 
 
-def plot_history(axis: Axes, history: History, what: str, best: int | None) -> None:
+def plot_history(
+    axis: Axes, history: Sequence[Mapping[str, float]], what: str, best: int | None
+) -> None:
     """Plot `what`, accuracy or loss, of a training, with the epoch that its network is of."""
     _line(axis, history, f"val_{what}", 0, "validation")
     _line(axis, history, what, 1, "training")
@@ -150,7 +154,9 @@ def _figure(plots: int, inches: tuple[float, float]) -> tuple[Figure, Sequence[A
     return figure, figure.subplots(1, plots, squeeze=False)[0]
 
 
-def _line(axis: Axes, history: History, column: str, number: int, label: str) -> None:
+def _line(
+    axis: Axes, history: Sequence[Mapping[str, float]], column: str, number: int, label: str
+) -> None:
     """Draw a column of a history, in the colour and dashes of that number."""
     axis.plot(
         [epoch["epoch"] for epoch in history],

@@ -14,8 +14,8 @@ from PIL import Image
 from alexnet_tf.data.images.decoding import ImageError, decoded
 from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
 from alexnet_tf.gradcam import grad_cam, overlay
-from alexnet_tf.inference.engine import Engine
 from alexnet_tf.system.processor import processors
+from alexnet_tf.variants import Variant
 
 # Pixels of the longer side, and JPEG's quality: five kilobytes.
 SIDE, QUALITY = 160, 75
@@ -30,19 +30,23 @@ def thumbnails(paths: Iterable[str]) -> dict[str, str]:
 
 
 def heat_maps(
-    engine: Engine, network: keras.Model, paths: Sequence[str], predicted: Sequence[int]
+    network: keras.Model,
+    variant: Variant,
+    resize: str,
+    paths: Sequence[str],
+    predicted: Sequence[int],
 ) -> dict[str, str]:
     """Return path → address of the picture as the network sees it, under what speaks for its guess.
 
     Those that cannot be read are left out.
     """
     with ThreadPoolExecutor(processors()) as pool:
-        loaded = list(pool.map(lambda path: _load(engine, path), paths))
+        loaded = list(pool.map(lambda path: _load(path, variant, resize), paths))
     asked = [each for each in zip(paths, predicted, loaded) if each[2] is not None]
     if not asked:
         return {}
     paths, predicted, pictures = zip(*asked)
-    inputs = preprocess_input(np.stack(pictures), engine.variant)
+    inputs = preprocess_input(np.stack(pictures), variant)
     heat = grad_cam(network, inputs, np.array(predicted))
     return {
         path: _address(Image.fromarray(overlay(picture, each)))
@@ -50,9 +54,9 @@ def heat_maps(
     }
 
 
-def _load(engine: Engine, path: str) -> np.ndarray | None:
+def _load(path: str, variant: Variant, resize: str) -> np.ndarray | None:
     try:
-        return load_image(path, engine.variant, engine.resize)
+        return load_image(path, variant, resize)
     except ImageError:
         return None
 

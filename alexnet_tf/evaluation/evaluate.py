@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 from unicodedata import normalize
 
 import numpy as np
@@ -17,89 +15,9 @@ from alexnet_tf.data.sources.open import Source, open_source
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.runs.history import wilson_interval
+from alexnet_tf.metrics.evaluation import Evaluation
 from alexnet_tf.runs.run import STARTER_RUN, Run
 from alexnet_tf.system.progress import progress
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What `runs` took labelled pictures for, in numbers; `alexnet_tf.reports` words them.
-
-    `labels` (pictures,) are the indices of their classes; `answers` (runs, pictures) are what each
-    run takes them for and `averaged` (pictures,) what all runs do, averaged in probability.
-    `trained_on` says for each run how many of the pictures it was trained on, known by their bytes,
-    and `untraced` how many of its training pictures are no longer there to compare with; `failed`
-    were unreadable.
-    """
-
-    runs: tuple[str, ...]
-    classes: tuple[str, ...]
-    labels: np.ndarray
-    predictions: np.ndarray
-    averaged: np.ndarray
-    trained_on: tuple[int, ...]
-    failed: tuple[ImageError, ...] = ()
-    untraced: tuple[int, ...] = ()
-
-    def accuracy(self, predictions: np.ndarray) -> dict[str, Any]:
-        """Return the share of right `answers`, and its interval for all such pictures, with 95%."""
-        hits, pictures = int((predictions == self.labels).sum()), len(self.labels)
-        return {"accuracy": hits / pictures, "interval95": wilson_interval(hits, pictures)}
-
-    def gain(self) -> dict[str, float]:
-        """Return by how much averaging is more accurate than the best run, and than their mean."""
-        alone = [self.accuracy(predictions)["accuracy"] for predictions in self.predictions]
-        together = self.accuracy(self.averaged)["accuracy"]
-        return {"over_best": together - max(alone), "over_mean": together - float(np.mean(alone))}
-
-    def asked(self) -> list[tuple[str, np.ndarray]]:
-        """Return the name and the answers of each run and, of several, of the average."""
-        together = [("averaged", self.averaged)] if len(self.runs) > 1 else []
-        return [*zip(self.runs, self.predictions), *together]
-
-    def by_class(self, predictions: np.ndarray | None = None) -> list[dict[str, Any]]:
-        """Return the pictures, precision, recall and F1 of each class: None where there is none.
-
-        They are those of the `answers` (pictures,), or of the averaged ones, here and below.
-        """
-        predictions = self.averaged if predictions is None else predictions
-        from sklearn.metrics import precision_recall_fscore_support  # takes a second to import
-
-        indices = range(len(self.classes))
-        precision, recall, f1, pictures = precision_recall_fscore_support(
-            self.labels, predictions, labels=indices, zero_division=np.nan
-        )
-        return [
-            {
-                "class": self.classes[index],
-                "pictures": int(pictures[index]),
-                "precision": None if np.isnan(precision[index]) else float(precision[index]),
-                "recall": float(recall[index]) if pictures[index] else None,
-                "f1": None if np.isnan(f1[index]) else float(f1[index]),
-            }
-            for index in indices
-        ]
-
-    def confusion(self, predictions: np.ndarray | None = None) -> np.ndarray:
-        """Count pictures by class (rows) and what they were taken for: int (classes, classes)."""
-        from sklearn.metrics import confusion_matrix
-
-        predictions = self.averaged if predictions is None else predictions
-        return confusion_matrix(self.labels, predictions, labels=range(len(self.classes)))
-
-    def frequent_confusions(
-        self, most: int, predictions: np.ndarray | None = None
-    ) -> list[tuple[str, str, int]]:
-        """List the `most` frequent (class, what it was taken for, pictures), top first."""
-        matrix = self.confusion(predictions)
-        np.fill_diagonal(matrix, 0)
-        places = np.argsort(-matrix, axis=None, kind="stable")[:most]
-        return [
-            (self.classes[label], self.classes[prediction], int(matrix[label, prediction]))
-            for label, prediction in (divmod(place, len(matrix)) for place in places)
-            if matrix[label, prediction]
-        ]
 
 
 def evaluate_runs(runs: Sequence[Run], data: str | None = None, crops: int = 1) -> Evaluation:

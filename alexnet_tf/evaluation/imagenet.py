@@ -10,10 +10,11 @@ import numpy as np
 
 from alexnet_tf.data.imagenet import imagenet_classes
 from alexnet_tf.data.images.preprocessing import ImageError
+from alexnet_tf.data.sources.listing import find_pictures
 from alexnet_tf.data.sources.lists import read_list
 from alexnet_tf.errors import UserError
-from alexnet_tf.evaluation.evaluate import wilson_interval
-from alexnet_tf.inference.classifier import Classifier, find_pictures
+from alexnet_tf.inference.classifier import Classifier
+from alexnet_tf.metrics.intervals import wilson_interval
 from alexnet_tf.system.progress import progress
 from alexnet_tf.weights.loading import read_weights_file
 from alexnet_tf.weights.recognize import BVLC, CAFFENET, TORCHVISION

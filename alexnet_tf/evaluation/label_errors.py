@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alexnet_tf.data.dataset import Picture
-from alexnet_tf.inference.predictions import LabelledPredictions
+from alexnet_tf.metrics.predictions import LabelledPredictions
 
 # In so many parts, each answered by a head that the others have taught.
 FOLDS = 5

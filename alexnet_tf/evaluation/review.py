@@ -18,7 +18,8 @@ from alexnet_tf.evaluation.label_errors import (
 )
 from alexnet_tf.inference.cached import open_store, vectors
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.inference.predictions import LabelledPredictions, predict_pictures
+from alexnet_tf.inference.predictions import predict_pictures
+from alexnet_tf.metrics.predictions import LabelledPredictions
 from alexnet_tf.runs.history import History, best_epoch, read_history
 from alexnet_tf.runs.pictures import started_pictures
 from alexnet_tf.runs.predictions import read_predictions

@@ -12,7 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 from alexnet_tf.export.litert_metadata import append_labels, with_metadata
 from alexnet_tf.export.network import ExportedNetwork, without_xla
 from alexnet_tf.export.resizing import views_of
-from alexnet_tf.inference.litert.run import convert
+from alexnet_tf.inference.litert.convert import convert
 from alexnet_tf.system.quiet import silenced
 
 

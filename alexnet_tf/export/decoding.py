@@ -1,6 +1,6 @@
 """The bytes of a picture file become upright RGB pixels, in a graph of TensorFlow.
 
-This is what `alexnet_tf.data.images.decoding` does by Pillow, as far as TensorFlow knows formats: JPEG,
+This is what `data.images.decoding` does by Pillow, as far as TensorFlow knows formats: JPEG,
 PNG, BMP, GIF and WebP. Of other files an error says that they are none of these.
 """
 

@@ -19,7 +19,7 @@ class ExportedNetwork:
     """The Keras `model` of a run, from normalized pictures to the probabilities of `classes`.
 
     `variant`, `resize` and `crops` say how a picture becomes what it takes, as they do in
-    `alexnet_tf.data.images.preprocessing`, whose definition the rest of this room repeats in graphs.
+    `data.images.preprocessing`, whose definition the rest of this room repeats in graphs.
     """
 
     model: object

@@ -1,6 +1,6 @@
 """Pictures of any size become views of the network's own size, in a graph of TensorFlow.
 
-This is what `alexnet_tf.data.images.preprocessing` does by Pillow: within one grey level, but for a few in a
+This is what `data.images.preprocessing` does by Pillow: within one grey level, but for a few in a
 million values. Resizing is two products of matrices, which LiteRT has as well as TensorFlow: an
 antialiased one is not in both.
 """

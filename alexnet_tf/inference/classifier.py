@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from alexnet_tf.data.images.file_types import FORMATS, file_type, is_meant_as_picture
 from alexnet_tf.data.images.preprocessing import ImageError, load_batches
-from alexnet_tf.data.images.records import SUFFIX, list_records
-from alexnet_tf.data.sources.listing import Rejected, list_files
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import Engine, most_at_once
 from alexnet_tf.variants import Variant, get_variant
@@ -47,7 +43,7 @@ class Prediction:
 class Classifier:
     """A network, or several whose probabilities are averaged (Krizhevsky 2012, section 6).
 
-    Each sees `crops` views of a picture, as in `alexnet_tf.data.images.preprocessing`. `classes` are in the order
+    Each sees `crops` views of a picture (`data.images.preprocessing`). `classes` are in the order
     of the first one. Raises UserError when another has other classes.
     """
 
@@ -127,28 +123,3 @@ class Classifier:
 
 def _error(views: Sequence[np.ndarray | ImageError]) -> ImageError | None:
     return next((view for view in views if isinstance(view, ImageError)), None)
-
-
-def find_pictures(paths: Sequence[str]) -> tuple[list[str], list[Rejected]]:
-    """List the files among `paths`, in place of each folder the pictures below it, sorted, and in
-    place of each file of TFRecords those in it.
-
-    What a folder holds besides pictures comes second, as (path, reason).
-    """
-    found: list[str] = []
-    rejected: list[Rejected] = []
-    for path in paths:
-        files, others = list_files(path) if os.path.isdir(path) else ([path], [])
-        rejected += others
-        for file in files:
-            if _is_shard(file):
-                found += list_records(file)
-            elif file == path or is_meant_as_picture(file):
-                found.append(file)
-            else:
-                rejected.append((file, "is no picture"))
-    return found, rejected
-
-
-def _is_shard(path: str) -> bool:
-    return path.endswith(SUFFIX) and os.path.isfile(path) and file_type(path) not in FORMATS

@@ -56,7 +56,7 @@ def fastest_precision() -> str:
 class Engine:
     """A finished network, which is opened when the first picture asks.
 
-    `variant` and `resize` say what it wants of a picture, as in `alexnet_tf.data.images.preprocessing`, and
+    `variant` and `resize` say how `data.images.preprocessing` makes its inputs, and
     `classes` name its outputs, in their order; convolutions alone have none. Its weights are in the
     file `source`; `litert_path` is where the same network is, or should be, as a LiteRT file: that
     answers at once, while importing TensorFlow, which answers thousands faster, takes seconds.
@@ -201,7 +201,9 @@ class Engine:
         Raises OSError where the folder takes none, and UserError when the weights were replaced in
         the meantime.
         """
-        litert.write_litert(self._keras_model, path or self.litert_path, self._unchanged, int8)
+        from alexnet_tf.inference.litert.convert import write_litert
+
+        write_litert(self._keras_model, path or self.litert_path, self._unchanged, int8)
 
     def _unchanged(self) -> str:
         """Return the fingerprint of what was opened; UserError if that is no longer there."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alexnet_tf.inference.predictions import LabelledPredictions
+from alexnet_tf.metrics.predictions import LabelledPredictions
 
 
 @dataclass(frozen=True)

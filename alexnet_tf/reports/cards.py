@@ -101,7 +101,8 @@ class Album:
     def _explained(self, found: Review, numbers: Sequence[int]) -> dict[str, str]:
         paths = [self._picture(number).path for number in numbers]
         predicted = [int(self._predictions.predicted[number]) for number in numbers]
-        return heat_maps(found.engine, found.network, paths, predicted)
+        engine = found.engine
+        return heat_maps(found.network, engine.variant, engine.resize, paths, predicted)
 
     def _picture(self, number: int) -> Picture:
         return self._predictions.pictures[number]

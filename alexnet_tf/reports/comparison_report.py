@@ -9,8 +9,8 @@ from pathlib import Path
 
 from alexnet_tf.drawing import plots
 from alexnet_tf.evaluation.review import review
-from alexnet_tf.inference.predictions import LabelledPredictions
 from alexnet_tf.metrics.mcnemar import McNemar, mcnemar
+from alexnet_tf.metrics.predictions import LabelledPredictions
 from alexnet_tf.metrics.reliability import reliability
 from alexnet_tf.reports import html
 from alexnet_tf.runs.history import History

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from alexnet_tf.evaluation.evaluate import Evaluation
 from alexnet_tf.evaluation.imagenet import TOPS, ImageNetEvaluation
+from alexnet_tf.metrics.evaluation import Evaluation
 from alexnet_tf.system.text import align, printable
 
 # A confusion matrix of more classes fits no terminal; then the most frequent confusions are shown.

@@ -92,14 +92,6 @@ def best_epoch(history: History, by: str = "accuracy") -> int:
     return int(max(history, key=lambda epoch: (epoch[name], -epoch["val_loss"]))["epoch"])
 
 
-def wilson_interval(hits: float, total: int) -> tuple[float, float]:
-    """Return the 95% interval of a share of which `hits` in `total` were seen (Wilson 1927)."""
-    z = 1.959964  # the normal distribution's quantile of 0.975
-    centre = (hits + z**2 / 2) / (total + z**2)
-    half = z / (total + z**2) * math.sqrt(hits * (total - hits) / total + z**2 / 4)
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
 @dataclass(frozen=True)
 class Outcome:
     """What came of training a variant: the epochs that it finished, and whether they were all.

@@ -1,4 +1,4 @@
-"""answers.npz: what a finished network said of its validation pictures, for asking again costs."""
+"""predictions.npz: the finished network's predictions for its validation pictures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from alexnet_tf.system.fingerprints import file_fingerprint
 
 
 def write_predictions(run: Run, probabilities: np.ndarray) -> None:
-    """Keep what the model.keras of `run` answers: float32 (n, classes), in the order of val.txt."""
+    """Keep the probabilities of model.keras: float32 (n, classes), in the order of val.txt."""
     with (
         atomic_write(run.predictions_path, probabilities.nbytes) as temporary,
         open(temporary, "wb") as file,
@@ -22,13 +22,15 @@ def write_predictions(run: Run, probabilities: np.ndarray) -> None:
 
 
 def read_predictions(run: Run, pictures: int, classes: int) -> np.ndarray | None:
-    """Return the answers (pictures, classes) that were kept.
+    """Return the probabilities (pictures, classes) that were kept.
 
-    None where there are none, and where they are damaged, of another model.keras or of other
-    pictures: then it can be asked again.
+    None if there are none, or if they are damaged, of another model.keras or of other pictures:
+    then the network predicts again. Earlier versions called the file answers.npz.
     """
+    path = run.predictions_path
+    path = path if path.exists() else path.with_name("answers.npz")
     try:
-        with np.load(run.predictions_path) as content:
+        with np.load(path) as content:
             if content["model"] != file_fingerprint(run.model_path):
                 return None
             probabilities = content["probabilities"]

@@ -47,7 +47,7 @@ class Run:
         self.model_path = self.directory / model
         self.litert_path = self.directory / "model.tflite"
         self.digests_path = self.directory / DIGESTS
-        self.predictions_path = self.directory / "answers.npz"
+        self.predictions_path = self.directory / "predictions.npz"
         self.report_path = self.directory / "report.html"
         # Pictures that are probably labelled wrongly.
         self.label_errors_path = self.directory / "suspects.csv"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from alexnet_tf.data.dataset import Dataset
-from alexnet_tf.runs.history import wilson_interval
+from alexnet_tf.metrics.intervals import wilson_interval
 from alexnet_tf.system.text import printable
 
 # A class this many times as large as another is most of what training sees.

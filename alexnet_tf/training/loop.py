@@ -16,7 +16,6 @@ import tensorflow as tf
 import alexnet_tf
 from alexnet_tf.data.features.store import FeatureStore
 from alexnet_tf.errors import RunError
-from alexnet_tf.inference.litert.run import exporting_apart
 from alexnet_tf.runs.accuracy import Accuracy, keep_accuracy
 from alexnet_tf.runs.checkpoints import load_latest, not_finite, prune_checkpoints, save_checkpoint
 from alexnet_tf.runs.choice import number_finished
@@ -36,13 +35,16 @@ from alexnet_tf.training.job import Job, write_config
 from alexnet_tf.training.tensorboard import TensorBoardLog
 from alexnet_tf.training.trainer import Trainer
 
+# Runs the block that leaves model.keras in a run directory, and then exports that.
+Exporting = Callable[[Path, Logger], AbstractContextManager[None]]
+
 
 def train(
     job: Job,
     log: Logger,
     watch: Stopwatch | None = None,
     workers: Workers | None = None,
-    exporting: Callable[[Path, Logger], AbstractContextManager[None]] = exporting_apart,
+    exporting: Exporting | None = None,
 ) -> None:
     """Train, or go on training, until `job.settings.epochs` epochs are done; leave model.keras.
 
@@ -69,7 +71,11 @@ def train(
             loop = Loop(job, stores, log, workers)
             loop.run_epochs()
             watch.lap("epochs")
-            with exporting(job.run.directory, log) if workers.is_chief else nullcontext():
+            with (
+                exporting(job.run.directory, log)
+                if exporting and workers.is_chief
+                else nullcontext()
+            ):
                 trainer = loop.choose_weights()
                 found = finish(trainer, log)
                 if workers.is_chief:

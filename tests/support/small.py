@@ -6,12 +6,12 @@ import logging
 import os
 import signal
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from alexnet_tf.api import pipeline
 from alexnet_tf.runs.checkpoints import load_checkpoint
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system import signals
@@ -64,7 +64,7 @@ def nothing(directory: Path, log: logging.Logger) -> AbstractContextManager[None
 
 def unexported(patch: pytest.MonkeyPatch) -> None:
     """Have trainings leave out model.tflite, which takes a process of its own."""
-    patch.setattr(loop, "train", partial(loop.train, exporting=nothing))
+    patch.setattr(pipeline, "exporting_in_child", nothing)
 
 
 class Listener(logging.Handler):

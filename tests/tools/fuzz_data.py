@@ -15,8 +15,8 @@ from alexnet_tf.data.dataset import open_dataset, write_lists
 from alexnet_tf.data.images.decoding import ImageError
 from alexnet_tf.data.images.file_types import FORMATS
 from alexnet_tf.data.images.preprocessing import load_image
+from alexnet_tf.data.sources.listing import find_pictures
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference.classifier import find_pictures
 from tests.tools.fuzz import damaged
 
 # Pictures within all limits take up to 2 GB.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from alexnet_tf.data.features.batches import is_feature_store
+from alexnet_tf.data.images.file_types import FORMATS, file_type, is_meant_as_picture
+from alexnet_tf.data.images.records import SUFFIX, list_records
 
 DATA_FOLDER = Path("data")
 # What this program itself puts there is no source of pictures, and not worth a word.
@@ -100,3 +102,28 @@ def _why_not(path: Path) -> str | None:
     elif not path.is_file():
         return "is a link to nothing" if path.is_symlink() else "is no file"
     return None
+
+
+def find_pictures(paths: Sequence[str]) -> tuple[list[str], list[Rejected]]:
+    """List the files among `paths`, in place of each folder the pictures below it, sorted, and in
+    place of each file of TFRecords those in it.
+
+    What a folder holds besides pictures comes second, as (path, reason).
+    """
+    found: list[str] = []
+    rejected: list[Rejected] = []
+    for path in paths:
+        files, others = list_files(path) if os.path.isdir(path) else ([path], [])
+        rejected += others
+        for file in files:
+            if _is_shard(file):
+                found += list_records(file)
+            elif file == path or is_meant_as_picture(file):
+                found.append(file)
+            else:
+                rejected.append((file, "is no picture"))
+    return found, rejected
+
+
+def _is_shard(path: str) -> bool:
+    return path.endswith(SUFFIX) and os.path.isfile(path) and file_type(path) not in FORMATS

@@ -13,12 +13,11 @@ from pathlib import Path
 from alexnet_tf.data.images.contents import as_on_disk, is_remote
 from alexnet_tf.data.images.file_types import FORMATS, SUFFIXES, file_type, is_meant_as_picture
 from alexnet_tf.data.images.records import SUFFIX
-from alexnet_tf.data.sources.listing import Rejected
+from alexnet_tf.data.sources.listing import Rejected, find_pictures
 from alexnet_tf.data.sources.lists import read_paths
 from alexnet_tf.data.sources.path_resolver import HERE, PathResolver
 from alexnet_tf.data.sources.rows import LIST_LINE, SAMPLE, TABLES
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference.classifier import find_pictures
 from alexnet_tf.system.files import read_lines
 
 STDIN = "-"

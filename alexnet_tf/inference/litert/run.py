@@ -5,21 +5,16 @@ The interpreter is the optional package ``ai-edge-litert``; only writing a file 
 
 from __future__ import annotations
 
-import io
 import os
-import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
-from logging import Logger
 from pathlib import Path
 
 import numpy as np
 
 from alexnet_tf.errors import BadFile, UserError
 from alexnet_tf.inference.litert.validate import check_file
-from alexnet_tf.system import children
-from alexnet_tf.system.files import atomic_write
 from alexnet_tf.system.processor import processors
 from alexnet_tf.system.quiet import silenced
 
@@ -94,63 +89,3 @@ def is_current(path: Path, made_from: str) -> bool:
     with open(path, "rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - MARK_BYTES))
         return file.read() == MARK % made_from.encode()
-
-
-def write_litert(model, path: Path, made_from: Callable[[], str], int8: bool = False) -> None:
-    """Write the Keras `model` as a ``.tflite``: float32, or with int8 weights, a quarter as large.
-
-    It takes any number of inputs at once. Writing it takes some seconds and, for a moment, 1.8 GB
-    of memory. `made_from` fingerprints what the model was opened from, and is asked when the rest
-    is done: what it raises leaves `path` as it was.
-    """
-    content = _convert(model, int8)
-    with atomic_write(path, len(content)) as temporary:
-        temporary.write_bytes(content)
-        check_file(temporary)
-        with open(temporary, "ab") as file:
-            file.write(MARK % made_from().encode())
-
-
-def _convert(model, int8: bool) -> bytes:
-    import tensorflow as tf
-
-    # Not from_keras_model, which first writes the network to the disk and reads it again.
-    prediction = tf.function(lambda inputs: model(inputs, training=False))
-    function = prediction.get_concrete_function(tf.TensorSpec(model.input_shape, tf.float32))
-    return convert(function, [variable.value for variable in model.variables], int8)
-
-
-def convert(function, weights: Sequence, int8: bool) -> bytes:
-    """Convert a concrete function of TensorFlow, which uses the variables `weights`, to LiteRT."""
-    import tensorflow as tf
-
-    module = tf.Module()
-    module.weights = weights
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], module)
-    # It spares a pass in Python over all weights, which adds a note on the conversion.
-    converter.exclude_conversion_metadata = True
-    if int8:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    with silenced(), redirect_stdout(io.StringIO()):
-        return converter.convert()
-
-
-@contextmanager
-def exporting_apart(run: Path, log: Logger) -> Iterator[None]:
-    """Run a block that leaves the model of a run; then `write_litert` in a process of its own.
-
-    The memory that this takes is gone when the process ends, which imports TensorFlow during the
-    block. A failure is a warning, for without the file everything works, only slower.
-    """
-    words = ("export", run.absolute(), "--format", "litert", "--wait")
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    command = children.python("-m", "alexnet_tf", *words)
-    with subprocess.Popen(**command, text=True, **pipes) as process:
-        try:
-            yield
-            _, errors = process.communicate("\n")
-        except BaseException:
-            process.kill()
-            raise
-    if process.returncode:
-        log.warning("%s: no LiteRT file could be written (%s)", run, errors.strip()[-500:])

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from tensorboard.compat.proto.summary_pb2 import Summary
 
+from alexnet_tf.metrics.predictions import LabelledPredictions
 from alexnet_tf.runs.history import History, best_epoch
 from alexnet_tf.runs.settings import FULL, LIGHT
 from alexnet_tf.system.files import remove_leftovers
@@ -16,7 +17,7 @@ from alexnet_tf.training.epoch import Metrics
 from alexnet_tf.training.job import Job
 from alexnet_tf.training.tensorboard import pictures, summaries
 from alexnet_tf.training.tensorboard.events import Events
-from alexnet_tf.training.tensorboard.predictions import Answers
+from alexnet_tf.training.tensorboard.predictions import grad_cam_page, mistakes_page
 from alexnet_tf.training.tensorboard.projector import write_projector
 from alexnet_tf.training.trainer import Trainer
 
@@ -140,32 +141,33 @@ class TensorBoardLog:
         filters = [self._filters(weights["conv1/kernel"])] if "conv1/kernel" in weights else []
         return [*summaries.histograms(weights, self.most.weights), *filters]
 
-    def _of_predictions(self, predictions: Answers) -> list[Summary]:
+    def _of_predictions(self, predictions: LabelledPredictions) -> list[Summary]:
         """Return curves of precision and recall, the confusion matrix and a page of mistakes."""
         curves = summaries.precision_recall(
             predictions.probabilities, predictions.labels, self.names, self.most.curves
         )
         matrix = pictures.confusion_matrix(predictions.confusion(), self.names)
-        mistakes = predictions.page(predictions.mistakes(self.most.mistakes))
+        mistakes = mistakes_page(predictions, predictions.mistakes()[: self.most.mistakes])
         return [
             *curves,
             summaries.image("confusion", matrix, "PNG", IN_ORDER),
             summaries.image("mistakes", mistakes),
         ]
 
-    def _explained(self, predictions: Answers, network: keras.Model) -> Summary:
+    def _explained(self, predictions: LabelledPredictions, network: keras.Model) -> Summary:
         """Return a page of mistakes, and then right answers, with Grad-CAM."""
         half = self.most.explained // 2
-        numbers = [*predictions.mistakes(half), *predictions.right(half)]
-        page = predictions.explained(numbers, network, self.job.variant, self.settings.resize)
+        numbers = [*predictions.mistakes()[:half], *predictions.correct(half)]
+        variant, resize = self.job.variant, self.settings.resize
+        page = grad_cam_page(predictions, numbers, network, variant, resize)
         return summaries.image("grad_cam", page)
 
     def _filters(self, kernel: np.ndarray) -> Summary:
         picture = pictures.filters(kernel, self.job.variant.channels)
         return summaries.image("conv1", picture, "PNG")
 
-    def _predictions(self, probabilities: np.ndarray) -> Answers:
-        return Answers(probabilities, self.job.dataset.validation, self.names)
+    def _predictions(self, probabilities: np.ndarray) -> LabelledPredictions:
+        return LabelledPredictions((*self.names,), self.job.dataset.validation, probabilities)
 
 
 def _scalars(epoch: Mapping[str, float]) -> tuple[list[Summary], list[Summary]]:

@@ -1,0 +1,83 @@
+"""Predictions for labelled pictures: the mistakes, the most and the least confident."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+
+from alexnet_tf.metrics.evaluation import Evaluation
+
+
+class Labelled(Protocol):
+    """A picture, as far as metrics know it: the index of its class, its path and its digest."""
+
+    @property
+    def label(self) -> int: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def digest(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class LabelledPredictions:
+    """The `probabilities`, float32 (pictures, classes), that a network gave `pictures`."""
+
+    classes: tuple[str, ...]
+    pictures: Sequence[Labelled]
+    probabilities: np.ndarray
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """The classes that the pictures are labelled with, int64 (pictures,)."""
+        return np.array([picture.label for picture in self.pictures], np.int64)
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """The classes that they are taken for, int64 (pictures,)."""
+        return self.probabilities.argmax(axis=1)
+
+    @cached_property
+    def confidence(self) -> np.ndarray:
+        """The probabilities of `guesses`, float32 (pictures,)."""
+        return self.probabilities.max(axis=1)
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """What they come to, by class and all together."""
+        nobody = np.empty((0, len(self.pictures)), np.int64)
+        return Evaluation((), self.classes, self.labels, nobody, self.predicted, ())
+
+    def accuracy(self) -> dict[str, Any]:
+        """Return the share that is right, and its 95% interval for all such pictures."""
+        return self.evaluation.accuracy(self.predicted)
+
+    def mistakes(self) -> np.ndarray:
+        """Return the numbers of the pictures that are taken for others, the surest first."""
+        wrong = np.flatnonzero(self.predicted != self.labels)
+        return wrong[np.argsort(-self.confidence[wrong], kind="stable")]
+
+    def correct(self, most: int) -> np.ndarray:
+        """Return the numbers of `most` correct predictions, spread over all of them."""
+        numbers = np.flatnonzero(self.predicted == self.labels)
+        return numbers[:: -(-len(numbers) // most) or 1]
+
+    def confusion(self) -> np.ndarray:
+        """Count pictures by true (rows) and predicted class, int64 (classes, classes)."""
+        count = len(self.classes)
+        cells = np.bincount(count * self.labels + self.predicted, minlength=count**2)
+        return cells.reshape(count, count)
+
+    def least_confident(self) -> np.ndarray:
+        """Return the numbers of all pictures, those first whose two likeliest classes are close."""
+        two = np.partition(self.probabilities, -2, axis=1)[:, -2:]
+        return np.argsort(two[:, 1] - two[:, 0], kind="stable")
+
+    def cell(self, label: int, guess: int) -> np.ndarray:
+        """Return the numbers of the pictures of one class taken for one, the surest first."""
+        found = np.flatnonzero((self.labels == label) & (self.predicted == guess))
+        return found[np.argsort(-self.confidence[found], kind="stable")]

@@ -26,7 +26,7 @@ from fastapi.testclient import TestClient
 
 from alexnet_tf.serving.application import Served, make_app
 from alexnet_tf.serving.explanations import LookAlikes
-from alexnet_tf.serving.networks import Network
+from alexnet_tf.serving.networks import ServedNetwork
 
 
 @pytest.fixture
@@ -85,7 +85,9 @@ def test_a_server_answers_and_finds_look_alikes(engine_run, photos, expected, tm
     engine = Engine.of_run(Run(engine_run))
     pictures, _, _ = list_pictures([str(photo) for photo in photos])
     Index(tmp_path / "index", engine, create=True).add(pictures)
-    served = Served([Network("faces", engine)], look_alikes=LookAlikes(tmp_path / "index", engine))
+    served = Served(
+        [ServedNetwork("faces", engine)], look_alikes=LookAlikes(tmp_path / "index", engine)
+    )
     with TestClient(make_app(served)) as client:
         said = client.post("/v1/predict", files=form(photos[:4])).json()["predictions"]
         similar = client.post("/v1/similar", files=form(photos[:1])).json()["similar"]

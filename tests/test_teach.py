@@ -24,7 +24,7 @@ from fastapi.testclient import TestClient
 
 from alexnet_tf.serving import training_sessions as sessions
 from alexnet_tf.serving.application import Served, make_app
-from alexnet_tf.serving.networks import Network
+from alexnet_tf.serving.networks import ServedNetwork
 from alexnet_tf.serving.trainer_process import TrainerProcess
 from tests.support.processes import running, wait_until
 from tests.support.serving import Server, form, serving, teachers
@@ -61,7 +61,7 @@ def client(root, request):
     command = {"args": [sys.executable, "-c", CHILD, str(root), str(run)], "env": os.environ}
     trainer_process = TrainerProcess(command, root, silence=2)
     served = Served(
-        [Network("starter", Engine.of_run(STARTER_RUN))], trainer_process=trainer_process
+        [ServedNetwork("starter", Engine.of_run(STARTER_RUN))], trainer_process=trainer_process
     )
     with TestClient(make_app(served), raise_server_exceptions=False) as client:
         yield Server(None, client)

@@ -13,7 +13,7 @@ from alexnet_tf.data.sources.watcher import PATIENCE, watch_folder
 from alexnet_tf.inference import batch as predictor
 from alexnet_tf.inference.batch import BatchPredictor
 from alexnet_tf.inference.classifier import Prediction
-from alexnet_tf.inference.output.prediction_file import Predictions
+from alexnet_tf.inference.output.prediction_file import PredictionFile
 from alexnet_tf.inference.output.sorting import Sorter
 from tests.support.places import ROOT
 from tests.support.processes import running
@@ -90,7 +90,7 @@ def test_watched_again_it_answers_what_was_replaced_meanwhile(inbox, faces):
     looks = [["inbox/a.jpg", "inbox/b.jpg"]]
 
     def parts():
-        return Predictions(inbox.parent / "a.csv", {}, 1), None
+        return PredictionFile(inbox.parent / "a.csv", {}, 1), None
 
     assert watched(looks, *parts()) == looks[0]
     shutil.copy(faces / "dog.0.jpg", inbox / "b.jpg")
@@ -110,7 +110,7 @@ def test_watched_again_it_answers_what_is_new(inbox, by):
         (inbox / f"{name}.jpg").write_text(name)
 
     def parts():
-        return Predictions(inbox.parent / "a.csv", {}, 1), Sorter("sorted", ["cat"], by)
+        return PredictionFile(inbox.parent / "a.csv", {}, 1), Sorter("sorted", ["cat"], by)
 
     assert watched([["inbox/a.jpg"], [], ["inbox/b.jpg"]], *parts()) == [
         "inbox/a.jpg",

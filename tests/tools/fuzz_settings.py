@@ -288,7 +288,7 @@ class _Trial:
             told.features, self.variant, told.resize, self.variant.picture_size
         ).open()
         pictures.fill([*self.job.dataset.train, *self.job.dataset.validation])
-        pictures.views = store.flips  # the same looks are drawn, and no mirror images beside them
+        pictures.flips = store.flips  # the same looks are drawn, and no mirror images beside them
         job = replace(self.job, settings=replace(told, mirror=False))
         trainer = Trainer(job, pictures, pictures, LOG).prepare()
         # A layer that is given begins with the mean of its inputs in its bias.

@@ -19,7 +19,8 @@ from alexnet_tf.data.sources.lists import read_list
 from alexnet_tf.evaluation.label_errors import out_of_fold_predictions
 from alexnet_tf.inference.cached import open_store, vectors
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.inference.predictions import Answers, ask
+from alexnet_tf.inference.predictions import predict_pictures
+from alexnet_tf.metrics.predictions import LabelledPredictions
 from alexnet_tf.runs.pictures import started_pictures
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
@@ -80,7 +81,7 @@ def measure(options: argparse.Namespace, seed: int) -> list[tuple[str, tuple[flo
     settings, engine = Settings(**run.read_config()["settings"]), Engine.of_run(run)
     store, dataset = open_store(engine, settings), started_pictures(run)
     pictures = [*dataset.train, *dataset.validation]
-    predictions, _ = ask(engine, engine.open_keras(), store, pictures)
+    predictions, _ = predict_pictures(engine, engine.open_keras(), store, pictures)
     unseen = out_of_fold_predictions(engine.classes, pictures, vectors(store, pictures))
     planted = np.array([picture.digest in wrong for picture in pictures])
     listed = {path for path, _ in read_list(run.label_errors_path)}
@@ -108,7 +109,7 @@ def plant(true: Dataset, folder: Path, seed: int) -> set[str]:
     return {pictures[number].digest for number in chosen}
 
 
-def doubts(predictions: Answers) -> np.ndarray:
+def doubts(predictions: LabelledPredictions) -> np.ndarray:
     """Return −ln of the probability that each picture is what it is labelled, (pictures,)."""
     right = predictions.probabilities[np.arange(len(predictions.labels)), predictions.labels]
     return -np.log(np.maximum(right, 1e-12))

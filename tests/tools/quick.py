@@ -21,7 +21,7 @@ from alexnet_tf.data.drawings import draw_faces
 from tests.support.places import ROOT
 from tests.support.runs import write_run
 
-# They have targets of their own in the Makefile.
+# They have targets of their own in the Makefile, which `.ci/run` makes.
 BY_MAKE = ("chaos", "fuzz")
 AT_A_TIME, MOST_SECONDS = 2, 600
 

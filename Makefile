@@ -120,7 +120,7 @@ fuzz: $(SETUP) ## read damaged weights, runs and data, OF=settings: pairs of set
 	for of in $(or $(OF),weights runs data layouts); do \
 	    $(BIN)/python -m tests.tools.fuzz --of $$of $(call each,option,inputs seed) || exit; done
 
-mutants: $(SETUP) ## change a line of OF=data/lists at a time: do tests see it? (OF MUTANTS SEED TESTS)
+mutants: $(SETUP) ## change a line of OF=data/sources/lists at a time: do tests see it? (OF MUTANTS SEED TESTS)
 	nice $(BIN)/python -m tests.tools.mutants $(OF) $(call each,option,mutants seed) \
 	  $(if $(TESTS),--tests $(TESTS))
 

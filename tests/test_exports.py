@@ -18,7 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 from alexnet_tf.commands import export
 from alexnet_tf.data.images.preprocessing import load_crops, load_image, preprocess_input
 from alexnet_tf.errors import RunError, UserError
-from alexnet_tf.export import parity
+from alexnet_tf.export import exporter, parity
 from alexnet_tf.export.network import ExportedNetwork
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
@@ -332,7 +332,7 @@ def test_an_export_is_compared_by_pictures_that_its_graph_reads(run, photos, tmp
         ("savedmodel", {"plain.jpg", "two.bmp"}),
         ("onnx", {*names} - {"a.tif"}),
     ):
-        is_read = export.reader(format)
+        is_read = exporter.reader(format)
         with parity.pictures_to_compare(own, is_read) as (kind, files):
             assert (kind, {Path(file).name for file in files}) == ("validation pictures", expected)
 
@@ -378,7 +378,7 @@ def test_an_export_lies_in_its_run_and_says_how_to_use_it(
     printed = capsys.readouterr().out
     assert "the largest difference from the run on 8 validation pictures: " in printed
     place = Path(printed.split(":")[0])
-    assert place == run / export.PLACES[format]
+    assert place == run / exporter.PLACES[format]
     folder = place if place.is_dir() else place.parent
     assert folder.parent == run
     lines = (folder / "README.txt").read_text().splitlines()
@@ -392,7 +392,7 @@ def test_an_export_that_answers_otherwise_is_not_there(run, tmp_path, monkeypatc
         bias.assign_add([1.0, 0.0])
         return ExportedNetwork(model, *rest)
 
-    monkeypatch.setattr(export, "ExportedNetwork", otherwise)
+    monkeypatch.setattr(exporter, "ExportedNetwork", otherwise)
     for format in ("savedmodel", "onnx"):
         with pytest.raises(RunError, match="answers otherwise than the run"):
             run_verb(export, run.directory, "--format", format, "--out", tmp_path / "pets")

@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "retrieval": ASKING,
     "export": ASKING,
     "reports": ASKING | {"evaluation"},
-    "api": ASKING | {"training", "evaluation", "retrieval", "reports"},
+    "api": ASKING | {"training", "evaluation", "retrieval", "export", "reports"},
     "serving": ASKING | {"retrieval"},
     "commands": ASKING
     | {"training", "evaluation", "retrieval", "export", "reports", "api", "serving"},

@@ -20,10 +20,11 @@ from PIL import Image
 
 from alexnet_tf.__main__ import VERBS
 from alexnet_tf.api import pipeline as whole
-from alexnet_tf.commands import cli, compare, demo, export
+from alexnet_tf.commands import cli, compare, demo
 from alexnet_tf.data.drawings import draw_faces
 from alexnet_tf.data.images.preprocessing import ImageError
 from alexnet_tf.errors import RunError, UserError
+from alexnet_tf.export import exporter
 from alexnet_tf.inference import ray_data
 from alexnet_tf.inference.batch import BatchPredictor
 from alexnet_tf.inference.classifier import Classifier, Prediction
@@ -537,8 +538,8 @@ def replace_the_outside(patch, said):
             repr((names, served.look_alikes is None, served.limits, served.hosts, served.origins))
         )
 
-    def exported(options, _, path, files):  # test_exports.py looks into exports
-        said.append(repr((os.path.relpath(path), options.int8, options.crops)))
+    def exported(_, format, path, int8, crops, files):  # test_exports.py looks into exports
+        said.append(repr((os.path.relpath(path), int8, crops)))
         return 0.0
 
     def listening(address, **_):
@@ -561,7 +562,7 @@ def replace_the_outside(patch, said):
     patch.setattr("alexnet_tf.training.distribution.Workers.join", joined)
     unexported(patch)
     patch.setattr(compare, "train_apart", lambda told: said.append(repr(told)) or 3)
-    patch.setattr(export, "_export", exported)
+    patch.setattr(exporter, "_export", exported)
     patch.setattr(demo, "draw_faces", lambda folder: said.append(folder))
     patch.setattr(demo, "_type", lambda *words: said.append(repr(words)))
     patch.setattr("tensorboard.program.TensorBoard.configure", lambda _, argv: said.append(argv))

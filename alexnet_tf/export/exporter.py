@@ -1,0 +1,154 @@
+"""A run's network, written for other programs and compared with the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import copyfile
+
+import numpy as np
+
+from alexnet_tf.errors import UserError
+from alexnet_tf.export import parity
+from alexnet_tf.export.network import ExportedNetwork
+from alexnet_tf.export.readme import check_export_path, write_readme
+from alexnet_tf.inference.engine import Engine
+from alexnet_tf.runs.run import STARTER_RUN, Run
+from alexnet_tf.system.files import atomic_write
+from alexnet_tf.system.folders import atomic_dir
+from alexnet_tf.system.program import installing
+from alexnet_tf.system.quiet import import_tensorflow
+
+# Each in a folder of its own in the run, unless another place is named.
+PLACES = {
+    "keras": "keras/model.keras",
+    "savedmodel": "savedmodel",
+    "litert": "litert/model.tflite",
+    "onnx": "onnx/model.onnx",
+}
+# The module that a format needs besides TensorFlow, and the packages that bring it.
+NEEDS = {
+    "litert": ("ai_edge_litert", ["ai-edge-litert"]),
+    "onnx": ("onnxruntime", ["onnx", "onnxruntime"]),
+}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written to `path`, and its largest difference from the run, on the pictures that are
+    `compared`: "16 validation pictures"."""
+
+    path: Path
+    compared: str
+    difference: float
+
+    def bytes(self) -> int:
+        """Count the bytes of the file, or of those in the folder."""
+        files = self.path.rglob("*") if self.path.is_dir() else [self.path]
+        return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def export_run(
+    run: Run, format: str, out: str | None = None, int8: bool = False, crops: int = 1
+) -> Exported:
+    """Write the network of `run` in a format of `PLACES`, to `out` or into the run, once it answers
+    as the run does.
+
+    Raises UserError for what does not go together and for a missing package, RunError for an export
+    that answers otherwise.
+    """
+    path = _place(run, format, out, int8, crops)
+    engine = Engine.of_run(run)
+    with parity.pictures_to_compare(run, reader(format)) as (kind, files):
+        difference = _export(engine, format, path, int8, crops, files)
+    return Exported(path, f"{len(files)} {kind}", difference)
+
+
+def _place(run: Run, format: str, out: str | None, int8: bool, crops: int) -> Path:
+    """Return where to write, once nothing else is there and what is needed is installed."""
+    if format not in PLACES:
+        raise UserError(f"format: should be one of {', '.join(PLACES)}, but is {format!r:.40}")
+    if int8 and format != "litert":
+        raise UserError(f"--int8 is for --format litert; {format} has float32 weights")
+    if format == "keras" and (crops > 1 or run is STARTER_RUN):
+        raise UserError("--format keras copies a run's model.keras as it is, without --crops")
+    module, packages = NEEDS.get(format, ("tensorflow", []))
+    if not find_spec(module):
+        raise UserError(f"--format {format} needs a package: {installing(*packages)}")
+    if not out and run is STARTER_RUN:
+        raise UserError("the starter is a part of the program: say with --out where to write")
+    default = run.directory / PLACES[format]
+    path = Path(out or (default.with_suffix(".int8.tflite") if int8 else default))
+    check_export_path(path)
+    return path
+
+
+def reader(format: str) -> Callable[[bytes], bool]:
+    """Return what tells whether an export reads a picture file; most are given pixels."""
+    if format != "savedmodel":
+        return lambda content: True
+    import_tensorflow()
+    from alexnet_tf.export.decoding import is_decoded
+
+    return is_decoded
+
+
+def _export(
+    engine: Engine, format: str, path: Path, int8: bool, crops: int, files: Sequence[str]
+) -> float:
+    """Write the export, compare it and describe it; return the largest difference."""
+    network = ExportedNetwork(
+        engine.open_keras(), engine.variant, engine.resize, engine.classes, crops
+    )
+    write, ask = _ways(format, int8, engine, network)
+    most = parity.MOST_INT8 if int8 else parity.MOST
+
+    def fill(place: Path) -> float:
+        write(place)
+        return parity.check_parity(engine, crops, files, partial(ask, place), most)
+
+    if format == "savedmodel":
+        with atomic_dir(path, check=lambda: check_export_path(path)) as folder:
+            difference = fill(folder)
+            write_readme(folder, path.name, format, network)
+        return difference
+    with atomic_write(path, 4 * engine.variant.parameters(len(engine.classes))) as temporary:
+        difference = fill(temporary)
+    write_readme(path, path.name, format, network)
+    return difference
+
+
+def _ways(
+    format: str, int8: bool, engine: Engine, network: ExportedNetwork
+) -> tuple[Callable[[Path], None], Callable[[Path, Sequence[str]], np.ndarray]]:
+    """Return what writes the format to a place, and what asks what is there about files."""
+    if format == "savedmodel":
+        from alexnet_tf.export.saved_model import predict_saved_model, write_saved_model
+
+        return (
+            lambda place: write_saved_model(place, network),
+            lambda place, files: predict_saved_model(place, parity.contents(files)),
+        )
+    if format == "litert":
+        from alexnet_tf.export.app import predict_app, write_app
+
+        return (
+            lambda place: write_app(place, network, int8),
+            lambda place, files: predict_app(place, parity.pixels(files)),
+        )
+    if format == "onnx":
+        from alexnet_tf.export.onnx import predict_onnx, write_onnx
+
+        return (
+            lambda place: write_onnx(place, network),
+            lambda place, files: predict_onnx(place, parity.pixels(files)),
+        )
+    from alexnet_tf.model import load_model
+
+    return (
+        lambda place: copyfile(engine.source, place),
+        lambda place, files: load_model(place).predict(parity.inputs(engine, files), verbose=0),
+    )

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from alexnet_tf.api.estimator import AlexNetClassifier
     from alexnet_tf.api.finished_run import FinishedRun, load_run
     from alexnet_tf.api.train import train
     from alexnet_tf.data.imagenet import decode_predictions
@@ -30,6 +31,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "train": "api.train",
     "load_run": "api.finished",
+    "AlexNetClassifier": "api.estimator",
     "FinishedRun": "api.finished",
     "UserError": "errors",
     "RunError": "errors",
@@ -41,6 +43,7 @@ _HOMES = {
 }
 __all__ = [
     "AlexNet",
+    "AlexNetClassifier",
     "FinishedRun",
     "RunError",
     "UserError",

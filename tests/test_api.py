@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 import signal
 import threading
 from functools import partial
@@ -148,6 +150,61 @@ def test_it_tells_how_good_it_is_as_the_command_does(run, faces, capsys):
     assert found["pictures"] == 60 and run.evaluate()["pictures"] == 8
 
 
+def test_probabilities_of_several_pictures_are_one_array_in_the_order_of_the_classes(run, cat):
+    found = run.predict_proba([cat, cat.read_bytes()])
+    assert found.shape == (2, 2) and found.dtype == np.float32
+    assert found[0] == pytest.approx([dict(run.predict(cat).top)[name] for name in run.classes])
+    assert run.predict_proba(cat) == pytest.approx(found[0]) and run.predict_proba([]).shape == (
+        0,
+        2,
+    )
+    with pytest.raises(alexnet_tf.UserError, match=r"nope\.jpg: does not exist"):
+        run.predict_proba([cat, "nope.jpg"])
+
+
+def test_the_network_is_there_as_a_keras_model(run, cat):
+    pixels = alexnet_tf.load_image(cat, run.variant, run.settings["resize"])[None]
+    found = run.model.predict(alexnet_tf.preprocess_input(pixels, run.variant), verbose=0)
+    np.testing.assert_allclose(found[0], run.predict_proba(cat), atol=1e-5)
+
+
+def test_a_run_writes_its_exports_and_its_report(run, tmp_path):
+    path = run.export("keras", tmp_path / "mine.keras")
+    assert path == tmp_path / "mine.keras" and path.read_bytes() == run._run.model_path.read_bytes()
+    assert run.report(tmp_path / "page.html").read_text(encoding="utf-8").startswith("<!DOCTYPE")
+    with pytest.raises(alexnet_tf.UserError, match="format: should be one of keras, savedmodel, l"):
+        run.export("coreml")
+
+
+def test_a_run_that_is_copied_or_sent_to_another_process_is_opened_there(run, cat, monkeypatch):
+    monkeypatch.chdir(run.directory.parent)
+    opened = alexnet_tf.load_run("run")
+    content = pickle.dumps(opened)
+    monkeypatch.chdir("/")
+    for other in (pickle.loads(content), copy.deepcopy(run)):
+        assert other.predict(cat) == run.predict(cat)
+    starter = pickle.loads(pickle.dumps(alexnet_tf.load_run("starter")))
+    assert starter.classes == ("cat", "dog")
+
+
+def test_home_is_understood_and_so_are_numbers_of_numpy(run, cat, faces, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(run.directory.parent))
+    assert alexnet_tf.load_run("~/run").directory == run.directory
+    assert len(run.predict(cat, top=np.int64(1)).top) == 1
+    told = SMALL | {"epochs": np.int64(1), "learning_rate": np.float32(0.5), "units": np.int32(16)}
+    monkeypatch.setenv("HOME", str(tmp_path))
+    made = alexnet_tf.train(faces, "~/run", features=run.directory.parent / "features", **told)
+    assert made.directory == tmp_path / "run" and made.settings["learning_rate"] == 0.5
+
+
+def test_what_is_shown_of_answers_and_explanations_is_short(run, cat):
+    answer = run.predict(cat)
+    shown = f"Answer('{cat}', label='{answer.label}', probability={answer.probability:.4f})"
+    assert repr(answer) == shown and len(repr(run.explain(cat))) < 300
+    assert run.explain(cat)._repr_png_().startswith(b"\x89PNG")
+    assert "error='b.jpg: does not exist'" in repr(run.predict(["b.jpg"])[0])
+
+
 def test_features_and_explanations_are_of_one_picture_or_of_each(run, cat):
     assert run.features(cat, layer="fc7").shape == (16,)
     assert run.features([cat, cat.read_bytes()], layer="fc6").shape == (2, 16)
@@ -158,8 +215,9 @@ def test_features_and_explanations_are_of_one_picture_or_of_each(run, cat):
     assert run.features([], layer="fc6").shape == (0, 16)
     with pytest.raises(alexnet_tf.UserError, match="layer: should be one of pool5, fc6, fc7"):
         run.features(cat, layer="conv5")
-    with pytest.raises(alexnet_tf.UserError, match="there is no class 'bird'"):
-        run.explain(cat, label="bird")
+    for label in ("bird", 0):
+        with pytest.raises(alexnet_tf.UserError, match=f"there is no class '{label}'"):
+            run.explain(cat, label=label)
 
 
 @pytest.mark.parametrize(
@@ -271,8 +329,12 @@ def test_the_python_on_the_pages_runs_as_it_stands(faces, tmp_path, monkeypatch)
     with Image.open("cat.jpg") as image:
         image.load()
     given = {"path": "cat.jpg", "image": image, "array": np.asarray(image), "content": content}
+    paths = [faces / f"{name}.{n}.jpg" for name in ("cat", "dog") for n in range(8)]
+    given |= {"paths": paths, "labels": ["cat"] * 8 + ["dog"] * 8}
     small = {name: value for name, value in SMALL.items() if name != "epochs"}
     monkeypatch.setattr(alexnet_tf, "train", partial(alexnet_tf.train, **small))
+    classifier = partial(alexnet_tf.AlexNetClassifier, **small)
+    monkeypatch.setattr(alexnet_tf, "AlexNetClassifier", classifier)
     for page in ("README.md", "docs/api.md", "docs/look.md"):
         names = dict(given)
         exec(compile(python(ROOT / page), page, "exec"), names)

@@ -1,8 +1,9 @@
-"""A finished run as an object: what it answers, how good it is, what it sees."""
+"""A finished run as an object: what it answers, how good it is, what it sees, its files."""
 
 from __future__ import annotations
 
 import logging
+import operator
 import os
 import sys
 import threading
@@ -10,10 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from alexnet_tf import starter
 from alexnet_tf.data.images.in_memory import ImageLike, as_file
 from alexnet_tf.data.images.preprocessing import ImageError
 from alexnet_tf.errors import UserError
@@ -21,15 +23,20 @@ from alexnet_tf.evaluation.evaluate import evaluate_runs
 from alexnet_tf.inference.classifier import Classifier, Prediction
 from alexnet_tf.inference.engine import FEATURES, Engine
 from alexnet_tf.inference.explain import Explainer, Explanation
+from alexnet_tf.inference.exporting import export_run
 from alexnet_tf.reports.evaluation import evaluation_json
 from alexnet_tf.retrieval.activations import outputs
 from alexnet_tf.runs.accuracy import read_accuracy
 from alexnet_tf.runs.history import History, read_history
-from alexnet_tf.runs.run import Run, finished_run
+from alexnet_tf.runs.run import STARTER_RUN, Run, finished_run
 from alexnet_tf.system.log import LOG
 from alexnet_tf.system.progress import one_bar, progress
+from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.system.text import printable_lines
 from alexnet_tf.variants import Variant
+
+if TYPE_CHECKING:
+    import keras
 
 Found = TypeVar("Found")
 
@@ -71,11 +78,26 @@ class FinishedRun:
         read; in a list, only whoever wants the label of its answer meets that, as its `error`.
         """
         top = len(self.classes) if top is None else top
-        if type(top) is not int or top < 1:
+        if not hasattr(top, "__index__") or top < 1:
             raise UserError(f"top: should be a whole number above 0, but is {top!r:.40}")
+        most = operator.index(top)
         with self._asking():
             classifier = Classifier([self._engine], crops)
-            return _each(pictures, lambda files: classifier.classify(files, top), "predicting")
+            return _each(pictures, lambda files: classifier.classify(files, most), "predicting")
+
+    def predict_proba(
+        self, pictures: ImageLike | Sequence[ImageLike], crops: int = 1
+    ) -> np.ndarray:
+        """Return the probabilities of `classes`, float32 (classes,), or of each picture in a list,
+        (n, classes). Raises ImageError for one that cannot be read."""
+
+        def probabilities(files: Sequence) -> Iterator[np.ndarray]:
+            found = Classifier([self._engine], crops).probabilities(files)
+            return (each[0] for each in _readable(found))
+
+        with self._asking():
+            found = _each(pictures, probabilities, "predicting")
+        return _stacked(found, len(self.classes))
 
     def evaluate(self, data: str | os.PathLike | None = None, crops: int = 1) -> dict[str, Any]:
         """Tell how often it is right about labelled pictures: what ``evaluate --json`` prints.
@@ -96,8 +118,7 @@ class FinishedRun:
             found = _each(
                 pictures, lambda files: _readable(outputs(self._engine, layer, files)), "features"
             )
-        units = self.variant.fc_kernels(1)[FEATURES[layer]][0]
-        return found if isinstance(found, np.ndarray) else np.array(found).reshape(-1, units)
+        return _stacked(found, self.variant.fc_kernels(1)[FEATURES[layer]][0])
 
     def explain(
         self,
@@ -116,6 +137,37 @@ class FinishedRun:
                 lambda files: _readable(self._explainer.explain(files, label, layer)),
                 "explaining",
             )
+
+    @cached_property
+    def model(self) -> keras.Model:
+        """The network as a Keras model, which takes what `preprocess_input` returns for `variant`
+        and returns probabilities (n, classes). It is a copy: to train it changes no run."""
+        return self._engine.open_keras()
+
+    def export(
+        self, format: str, path: str | os.PathLike | None = None, int8: bool = False, crops: int = 1
+    ) -> Path:
+        """Write the network for other programs, as ``alexnet-tf export`` does, and return where.
+
+        `format` is "savedmodel", "litert", "onnx" or "keras"; the place is `path`, or one in the
+        run. Raises UserError as the command does.
+        """
+        with self._asking():
+            out = None if path is None else os.fspath(path)
+            return export_run(self._run, format, out, int8, crops).path
+
+    def report(self, path: str | os.PathLike | None = None) -> Path:
+        """Write the page about the run to `path`, or to its report.html; return where it is."""
+        import_tensorflow()
+        from alexnet_tf.reports.run_report import write_report
+
+        with self._asking():
+            return write_report(self._run, None if path is None else Path(path))
+
+    def __reduce__(self) -> tuple[Callable[[str], FinishedRun], tuple[str]]:
+        """Be opened anew where it is copied, or unpickled."""
+        is_starter = self._run is STARTER_RUN
+        return load_run, (starter.NAME if is_starter else str(self.directory.absolute()),)
 
     def __repr__(self) -> str:
         shown = f"{self.directory}: {', '.join(self.classes[:5])}"
@@ -163,6 +215,11 @@ def _each(
     if isinstance(found[0], Prediction) and found[0].error:
         raise found[0].error
     return found[0]
+
+
+def _stacked(found: np.ndarray | list[np.ndarray], size: int) -> np.ndarray:
+    """Return an array of `size` numbers as it is, and a list of such as one of (n, size)."""
+    return found if isinstance(found, np.ndarray) else np.array(found, "f4").reshape(-1, size)
 
 
 def _readable(found: Iterable[Found | ImageError]) -> Iterator[Found]:

@@ -12,6 +12,8 @@ from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
 
+import numpy as np
+
 from alexnet_tf.api.finished_run import FinishedRun, audible, load_run
 from alexnet_tf.api.pipeline import meet, run_pipeline
 from alexnet_tf.errors import UserError
@@ -37,7 +39,8 @@ def train(
     The log goes to the logger "alexnet_tf", and what it warns of to standard error.
     """
     told = {"data": data, **settings}
-    told = {name: os.fspath(v) if isinstance(v, os.PathLike) else v for name, v in told.items()}
+    told = {name: _plain(value) for name, value in told.items()}
+    run = os.path.expanduser(run)
     _check_names(told)
     if recipe not in (None, *RECIPES):
         raise UserError(f"--recipe: should be one of {', '.join(RECIPES)}, but is {recipe!r:.40}")
@@ -47,10 +50,17 @@ def train(
         settings = Settings(**chosen | told)
         if not Run(run).config_path.is_file():  # or it goes on, as it was told at its start
             settings.check_read(told)
-        run_pipeline(settings, os.fspath(run), typed, LOG, meet(settings))
+        run_pipeline(settings, run, typed, LOG, meet(settings))
         finished = load_run(run)
         show(repr(finished))
     return finished
+
+
+def _plain(value: Any) -> Any:
+    """Return what the command line would make of a path, or of a number of NumPy's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _check_names(told: Mapping[str, Any]) -> None:

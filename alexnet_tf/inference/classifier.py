@@ -34,6 +34,12 @@ class Prediction:
         """Its probability, 0 to 1."""
         return self._likeliest()[1]
 
+    def __repr__(self) -> str:
+        said = f"error={str(self.error)!r}"
+        if not self.error:
+            said = f"label={self.label!r}, probability={self.probability:.4f}"
+        return f"Answer({self.file!r}, {said})"
+
     def _likeliest(self) -> tuple[str, float]:
         if self.error:
             raise self.error

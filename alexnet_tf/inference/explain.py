@@ -9,8 +9,9 @@ explanation.figure()  # a picture
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
 
@@ -37,11 +38,16 @@ class Explanation:
     """
 
     file: str
-    picture: np.ndarray
+    picture: np.ndarray = field(repr=False)
     number: int
     label: str
     probability: float
-    heat: np.ndarray
+    heat: np.ndarray = field(repr=False)
+
+    def _repr_png_(self) -> bytes:
+        """Show the figure in a notebook."""
+        self.figure().save(file := io.BytesIO(), "PNG")
+        return file.getvalue()
 
     def figure(self, heat: np.ndarray | None = None) -> Image.Image:
         """Draw the heat, or another of any size, over the picture."""
@@ -165,7 +171,7 @@ class Explainer:
         known = {name: i for i, names in enumerate(classes) for name in names.split(", ")}
         if label in known:
             return known[label]
-        near = get_close_matches(label, known, n=5) or list(known)[:5]
+        near = get_close_matches(str(label), known, n=5) or list(known)[:5]
         raise UserError(
             f"there is no class '{label}' in {self.engine.source}, but {', '.join(near)}"
         )

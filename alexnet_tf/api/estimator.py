@@ -1,0 +1,115 @@
+"""Training and asking a run as scikit-learn does: fit, predict, score."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
+
+from alexnet_tf.api.train import train
+from alexnet_tf.data.images.contents import is_remote
+from alexnet_tf.data.images.in_memory import ImageLike, as_file
+from alexnet_tf.runs.settings import DEFAULTS
+from alexnet_tf.system.files import write_lines
+
+SETTINGS = tuple(name for name in DEFAULTS if name != "data")
+
+
+class AlexNetClassifier(ClassifierMixin, BaseEstimator):
+    """Learns to tell pictures apart: an estimator of scikit-learn.
+
+    ``AlexNetClassifier(epochs=5).fit(paths, labels).predict(paths)``. Pictures are what
+    `FinishedRun.predict` takes. The parameters are `run`, an empty folder (without it a temporary
+    one, which is gone with the estimator), and `recipe` and the settings of `alexnet_tf.train`;
+    what is None is as the recipe has it. Of the pictures 15% choose the best epoch.
+
+    `classes_` are the labels, sorted; `run_` is the finished run.
+    """
+
+    def __init__(self, run: str | os.PathLike | None = None, recipe: str | None = None, **settings):
+        self.run, self.recipe = run, recipe
+        for name in SETTINGS:
+            setattr(self, name, settings.pop(name, None))
+        if settings:
+            raise TypeError(f"there is no setting {', '.join(settings)}; see alexnet_tf.train")
+
+    def fit(self, X: Iterable[ImageLike], y: Sequence) -> AlexNetClassifier:
+        """Train on the pictures `X` of the classes `y`; return the estimator itself.
+
+        Raises UserError and RunError as `alexnet_tf.train` does.
+        """
+        pictures, labels = _listed(X), np.asarray(y)
+        check_consistent_length(pictures, labels)
+        classes, numbers = np.unique(labels, return_inverse=True)
+        told = {name: getattr(self, name) for name in SETTINGS}
+        told = {name: value for name, value in told.items() if value is not None}
+        if self.run is None:
+            told = {"report": False, "tensorboard": "off"} | told
+        with tempfile.TemporaryDirectory() as folder:
+            _write(Path(folder), pictures, numbers, map(str, classes))
+            place = self.run or tempfile.mkdtemp()
+            self.run_ = train(folder, place, self.recipe, **told)
+        if self.run is None:
+            weakref.finalize(self.run_, shutil.rmtree, place, ignore_errors=True)
+        self.classes_ = classes
+        return self
+
+    def predict_proba(self, X: Iterable[ImageLike]) -> np.ndarray:
+        """Return the probability of each of `classes_`, float32 (n, classes)."""
+        check_is_fitted(self, "run_")
+        return self.run_.predict_proba(_listed(X))
+
+    def predict(self, X: Iterable[ImageLike]) -> np.ndarray:
+        """Return the likeliest of `classes_` for each picture (n,)."""
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array, tags.no_validation = False, True
+        return tags
+
+
+def _listed(pictures: Any) -> list[ImageLike]:
+    """Return a list of pictures, whether they are a list, a Series, an array or one column."""
+    if hasattr(pictures, "columns"):
+        pictures = pictures.to_numpy()
+    is_column = isinstance(pictures, np.ndarray) and pictures.dtype.kind in "OU"
+    return list(pictures.ravel() if is_column else pictures)
+
+
+def _write(
+    folder: Path, pictures: Sequence[ImageLike], numbers: np.ndarray, classes: Iterable[str]
+) -> None:
+    """Write the list of labelled pictures; those that are no files yet lie beside it."""
+    paths = []
+    for number, picture in enumerate(pictures):
+        file = as_file(picture)
+        if isinstance(file, str):
+            paths.append(file if is_remote(file) else os.path.abspath(file))
+        else:
+            paths.append(str(folder / f"{number}.png"))
+            Path(paths[-1]).write_bytes(file.content)
+    write_lines(folder / "classes.txt", (f"{name}\n" for name in classes))
+    lines = (f"{path} {number}\n" for path, number in zip(paths, numbers))
+    write_lines(folder / "train.txt", lines)
+
+
+def _describe(function: Any) -> None:
+    """Give `AlexNetClassifier` the settings as parameters, for scikit-learn looks them up."""
+    first = list(inspect.signature(function).parameters.values())[:-1]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    settings = [inspect.Parameter(name, keyword, default=None) for name in SETTINGS]
+    function.__signature__ = inspect.Signature([*first, *settings])
+
+
+_describe(AlexNetClassifier.__init__)

@@ -30,15 +30,15 @@ __version__ = "0.1.0"
 # Imported when first used: TensorFlow takes seconds, and `--help` should not.
 _HOMES = {
     "train": "api.train",
-    "load_run": "api.finished",
+    "load_run": "api.finished_run",
     "AlexNetClassifier": "api.estimator",
-    "FinishedRun": "api.finished",
+    "FinishedRun": "api.finished_run",
     "UserError": "errors",
     "RunError": "errors",
     "AlexNet": "model",
     "load_model": "model",
-    "load_image": "data.images",
-    "preprocess_input": "data.images",
+    "load_image": "data.images.preprocessing",
+    "preprocess_input": "data.images.preprocessing",
     "decode_predictions": "data.imagenet",
 }
 __all__ = [

@@ -199,7 +199,7 @@ def test_home_is_understood_and_so_are_numbers_of_numpy(run, cat, faces, tmp_pat
 
 def test_what_is_shown_of_answers_and_explanations_is_short(run, cat):
     answer = run.predict(cat)
-    shown = f"Answer('{cat}', label='{answer.label}', probability={answer.probability:.4f})"
+    shown = f"Prediction('{cat}', label='{answer.label}', probability={answer.probability:.4f})"
     assert repr(answer) == shown and len(repr(run.explain(cat))) < 300
     assert run.explain(cat)._repr_png_().startswith(b"\x89PNG")
     assert "error='b.jpg: does not exist'" in repr(run.predict(["b.jpg"])[0])

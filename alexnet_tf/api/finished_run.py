@@ -20,10 +20,10 @@ from alexnet_tf.data.images.in_memory import ImageLike, as_file
 from alexnet_tf.data.images.preprocessing import ImageError
 from alexnet_tf.errors import UserError
 from alexnet_tf.evaluation.evaluate import evaluate_runs
+from alexnet_tf.export.exporter import export_run
 from alexnet_tf.inference.classifier import Classifier, Prediction
 from alexnet_tf.inference.engine import FEATURES, Engine
 from alexnet_tf.inference.explain import Explainer, Explanation
-from alexnet_tf.inference.exporting import export_run
 from alexnet_tf.reports.evaluation import evaluation_json
 from alexnet_tf.retrieval.activations import outputs
 from alexnet_tf.runs.accuracy import read_accuracy

@@ -38,7 +38,7 @@ class Prediction:
         said = f"error={str(self.error)!r}"
         if not self.error:
             said = f"label={self.label!r}, probability={self.probability:.4f}"
-        return f"Answer({self.file!r}, {said})"
+        return f"Prediction({self.file!r}, {said})"
 
     def _likeliest(self) -> tuple[str, float]:
         if self.error:

@@ -9,18 +9,21 @@ from tests.support.flaky import Flaky
 from tests.support.verbs import run_verb
 
 
-def test_ray_answers_as_the_command_does(material, tmp_path, monkeypatch):
+def test_ray_answers_as_the_command_does(faces, tmp_path, monkeypatch):
+    """What is behind addresses, too."""
     pytest.importorskip("ray")
     monkeypatch.chdir(tmp_path)
-    photos = sorted((material / "data/dogs-vs-cats").glob("*.1[0-4].jpg"))
-    (tmp_path / "list.txt").write_text("".join(f"{path}\n" for path in [*photos, "missing.jpg"]))
-    words = ("2", "list.txt", "--run", "starter", "--out")
+    with Flaky(faces) as site:
+        names = [*sorted(faces.glob("*.1[0-4].jpg")), "missing.jpg", f"{site.url}/cat.0.jpg"]
+        (tmp_path / "list.txt").write_text("".join(f"{name}\n" for name in names))
+        words = ("2", "list.txt", "--run", "starter", "--out")
 
-    assert run_verb(predict, *words, "here.jsonl") == 2
-    assert run_verb(predict, *words, "ray.jsonl", "--ray", "local") == 2
+        assert run_verb(predict, *words, "here.jsonl") == 2
+        assert run_verb(predict, *words, "ray.jsonl", "--ray", "local") == 2
 
     lines = (tmp_path / "ray.jsonl").read_text()
-    assert lines == (tmp_path / "here.jsonl").read_text() and lines.count("\n") == 11
+    assert lines == (tmp_path / "here.jsonl").read_text()
+    assert lines.count("\n") == 12 and lines.count('"error"') == 1
     # It goes on, too, and there is nothing left to ask.
     assert run_verb(predict, *words, "ray.jsonl", "--ray", "nowhere:1") == 2
     assert (tmp_path / "ray.jsonl").read_text() == lines
@@ -30,14 +33,3 @@ def test_without_ray_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(ray_data, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"--ray needs Ray: pip install 'ray\[data\]'"):
         run_verb(predict, "2", str(tmp_path), "--ray", "local")
-
-
-def test_ray_asks_for_what_is_behind_addresses(tmp_path, monkeypatch, faces):
-    pytest.importorskip("ray")
-    monkeypatch.chdir(tmp_path)
-    with Flaky(faces) as site:
-        (tmp_path / "list.txt").write_text(f"{site.url}/cat.0.jpg\n{site.url}/dog.1.jpg\n")
-        words = ("2", "list.txt", "--run", "starter", "--out")
-        assert run_verb(predict, *words, "here.jsonl") == 0
-        assert run_verb(predict, *words, "ray.jsonl", "--ray", "local") == 0
-    assert (tmp_path / "ray.jsonl").read_text() == (tmp_path / "here.jsonl").read_text()

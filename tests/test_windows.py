@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from alexnet_tf.data.drawings import draw_faces
 from alexnet_tf.data.features.bytefloat import decode, encode
 from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
 from alexnet_tf.errors import UserError
@@ -33,8 +34,16 @@ from tests.support.small import (
 # The starter's own size is 128 pixels; 144 have 4 × 4 windows.
 SCALED = STARTER | {
     "train": "head", "scale": 144, "resize": "caffe", "ema": 1.0, "calibrate": True,
-    "learning_rate": 0.02,
+    "learning_rate": 0.02, "batch_size": 8,
 }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    """Draw 20 pictures to train with and 4 to validate with, each by 32 looks."""
+    folder = tmp_path_factory.mktemp("few")
+    draw_faces(folder, per_class=12)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +175,7 @@ def test_the_network_that_is_kept_has_the_mean_of_the_weights(finished):
 
 
 def test_it_ends_early_and_goes_on_when_told(faces, given, tmp_path):
-    told = SCALED | {"weights": given, "learning_rate": 1e-9}
+    told = SCALED | {"weights": given, "learning_rate": 1e-30}
     lines = heard(job(faces, tmp_path / "run", **told, epochs=9, stop_early=2))
     assert "that is enough: no lower val_loss for 2 epochs (--stop-early)" in lines
     done = len(read_history(Run(tmp_path / "run")))
@@ -248,8 +257,9 @@ def test_a_training_on_the_pictures_themselves_learns_from_every_window(
     ours = trainer(job(faces, tmp_path / "run", **told))
     variant, drawn, step = ours.job.variant, [], ours.learner.step
     ours.learner.step = lambda batch: drawn.append(batch[2].numpy()) or step(batch)
+    history = []
     for _ in range(6):
-        ours.run_epoch([])
+        history.append(ours.run_epoch(history))
     counts = np.bincount(np.concatenate(drawn), minlength=variant.windows)
     assert len(counts) == variant.windows and counts.min() > 0
     assert counts.max() < 3 * counts.mean()

@@ -8,7 +8,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from alexnet_tf.data.dataset import Dataset, Picture
 from alexnet_tf.runs.history import best_epoch
 from alexnet_tf.runs.warnings import warnings
-from alexnet_tf.training.epoch import measured
+from alexnet_tf.training.epoch import compute_metrics
 from alexnet_tf.training.learner import balanced
 from tests.support.small import epochs
 
@@ -48,7 +48,7 @@ def test_the_balanced_accuracy_is_that_of_scikit_learn():
     losses = random.random(126)
     each = (losses, predictions == labels, random.random((126, 3)))
     batches = zip(*(np.split(values, [50, 100]) for values in each))
-    found = measured(batches, labels)
+    found = compute_metrics(batches, labels)
     assert found.balanced_accuracy == pytest.approx(balanced_accuracy_score(labels, predictions))
     assert found.loss == pytest.approx(losses.mean())
     assert found.accuracy == pytest.approx((predictions == labels).mean())

@@ -1,12 +1,12 @@
-"""Whether answers are right as often as they say, and the one number that makes them so."""
+"""Log loss, calibration error, and temperature scaling."""
 
 from __future__ import annotations
 
 import numpy as np
 
-# Guo 2017, section 3: answers are put into so many bins by how sure they are.
+# Guo 2017, section 3: the number of bins of confidence.
 BINS = 15
-# The logarithms of the temperatures that are tried: from 1/20 to 20.
+# Bounds of the temperature's logarithm: 1/20 to 20.
 LEAST, MOST = -3.0, 3.0
 # Their deviation before any picture is seen: heads of this program came to 1.0 to 1.3.
 USUAL = 0.5
@@ -14,9 +14,9 @@ TINY = np.finfo(np.float64).tiny
 
 
 def mean_probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Return the probabilities (pictures, classes) of logits (looks, pictures, classes).
+    """Average the views' probabilities: logits (views, pictures, classes) → (pictures, classes).
 
-    They are the means over all looks at a picture; float64.
+    float64.
     """
     scaled = logits.astype(np.float64) / temperature
     powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
@@ -24,17 +24,14 @@ def mean_probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarr
 
 
 def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Return the mean of −ln of the probabilities (pictures, classes) of what is right."""
+    """Compute the mean negative log of the true class's probability, (pictures, classes)."""
     right = probabilities[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(right, TINY)).mean())
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Return by how much the sureness of answers differs from how often they are right.
-
-    This is the expected calibration error of Guo 2017, equation 3, of probabilities (pictures,
-    classes): 0 is perfect.
-    """
+    """Compute the expected calibration error (Guo 2017, equation 3) of probabilities (pictures,
+    classes): 0 is perfect, 1 the worst."""
     confidence, hits = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     gaps = np.bincount(bins, hits - confidence, BINS)
@@ -42,11 +39,11 @@ def calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Return what logits (looks, pictures, classes) have to be divided by for the lowest loss.
+    """Find the temperature that minimizes the log loss of logits (views, pictures, classes) / T.
 
-    Guo 2017, section 4.2, but for the mean over the looks: which answer is the likeliest hardly
-    ever changes, how sure it is does. A few pictures move it but a little from 1, or a network that
-    is right about all of them would be made sure of everything.
+    Guo 2017, section 4.2, applied to the mean over the views: the predicted class hardly ever
+    changes, its confidence does. A prior keeps T near 1 for few pictures, because a network that is
+    right about all of them would otherwise become certain of everything.
     """
     from scipy.optimize import minimize_scalar  # takes a third of a second to import
 

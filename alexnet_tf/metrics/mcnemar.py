@@ -1,4 +1,4 @@
-"""Whether one run is better than another, told by the same pictures (McNemar 1947)."""
+"""McNemar's test: is one run better than another on the same pictures? (McNemar 1947)"""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from alexnet_tf.metrics.predictions import LabelledPredictions
 
 @dataclass(frozen=True)
 class McNemar:
-    """Two runs, asked about the same `pictures`: how many only the `first` is right about, and how
-    many only the `second`."""
+    """Two runs on the same `pictures`: how many only the `first` predicts correctly, and how many
+    only the `second`."""
 
     pictures: int
     first: int
     second: int
 
     def difference(self) -> float:
-        """Return by how much the first is more accurate."""
+        """Return the accuracy of the first minus that of the second."""
         return (self.first - self.second) / self.pictures
 
     def interval(self) -> tuple[float, float]:
-        """Return its 95% interval for all such pictures (Agresti and Min 2005, section 3)."""
+        """Return the 95% interval of the difference (Agresti and Min 2005, section 3)."""
         first, second, pictures = self.first + 0.5, self.second + 0.5, self.pictures + 2
         centre = (first - second) / pictures
         variance = (first + second - (first - second) ** 2 / pictures) / pictures**2
@@ -32,7 +32,7 @@ class McNemar:
         return max(-1.0, centre - half), min(1.0, centre + half)
 
     def p_value(self) -> float:
-        """Return how often equally good runs would differ as much: McNemar's test, exact."""
+        """Return the p-value of the exact test."""
         from scipy.stats import binomtest
 
         decided = self.first + self.second
@@ -40,9 +40,9 @@ class McNemar:
 
 
 def mcnemar(first: LabelledPredictions, second: LabelledPredictions) -> McNemar:
-    """Compare what two runs answer about the pictures that both were asked about.
+    """Compare the predictions of two runs for the pictures that both have.
 
-    Pictures are known by their contents, and classes by their names.
+    Pictures are matched by their digests, classes by their names.
     """
     one, other = _right(first), _right(second)
     same = sorted(one.keys() & other.keys())
@@ -53,7 +53,7 @@ def mcnemar(first: LabelledPredictions, second: LabelledPredictions) -> McNemar:
 
 
 def _right(predictions: LabelledPredictions) -> dict[tuple[str, str], bool]:
-    """Tell of each (digest, name of the class) whether it is answered right."""
+    """Map (digest, class name) to whether the prediction is correct."""
     right = predictions.predicted == predictions.labels
     return {
         (picture.digest, predictions.classes[picture.label]): bool(hit)

@@ -25,7 +25,7 @@ class Labelled(Protocol):
 
 @dataclass(frozen=True)
 class LabelledPredictions:
-    """The `probabilities`, float32 (pictures, classes), that a network gave `pictures`."""
+    """A network's `probabilities`, float32 (pictures, classes), for labelled `pictures`."""
 
     classes: tuple[str, ...]
     pictures: Sequence[Labelled]
@@ -33,31 +33,31 @@ class LabelledPredictions:
 
     @cached_property
     def labels(self) -> np.ndarray:
-        """The classes that the pictures are labelled with, int64 (pictures,)."""
+        """The true classes, int64 (pictures,)."""
         return np.array([picture.label for picture in self.pictures], np.int64)
 
     @cached_property
     def predicted(self) -> np.ndarray:
-        """The classes that they are taken for, int64 (pictures,)."""
+        """The most probable classes, int64 (pictures,)."""
         return self.probabilities.argmax(axis=1)
 
     @cached_property
     def confidence(self) -> np.ndarray:
-        """The probabilities of `guesses`, float32 (pictures,)."""
+        """The probabilities of `predicted`, float32 (pictures,)."""
         return self.probabilities.max(axis=1)
 
     @cached_property
     def evaluation(self) -> Evaluation:
-        """What they come to, by class and all together."""
+        """The metrics, by class and overall."""
         nobody = np.empty((0, len(self.pictures)), np.int64)
         return Evaluation((), self.classes, self.labels, nobody, self.predicted, ())
 
     def accuracy(self) -> dict[str, Any]:
-        """Return the share that is right, and its 95% interval for all such pictures."""
+        """Return the accuracy and its 95% interval."""
         return self.evaluation.accuracy(self.predicted)
 
     def mistakes(self) -> np.ndarray:
-        """Return the numbers of the pictures that are taken for others, the surest first."""
+        """Return the numbers of misclassified pictures, the most confident first."""
         wrong = np.flatnonzero(self.predicted != self.labels)
         return wrong[np.argsort(-self.confidence[wrong], kind="stable")]
 
@@ -73,11 +73,11 @@ class LabelledPredictions:
         return cells.reshape(count, count)
 
     def least_confident(self) -> np.ndarray:
-        """Return the numbers of all pictures, those first whose two likeliest classes are close."""
+        """Return the numbers of all pictures, the smallest margin between two classes first."""
         two = np.partition(self.probabilities, -2, axis=1)[:, -2:]
         return np.argsort(two[:, 1] - two[:, 0], kind="stable")
 
     def cell(self, label: int, guess: int) -> np.ndarray:
-        """Return the numbers of the pictures of one class taken for one, the surest first."""
+        """Return the pictures of a cell of the confusion matrix, the most confident first."""
         found = np.flatnonzero((self.labels == label) & (self.predicted == guess))
         return found[np.argsort(-self.confidence[found], kind="stable")]

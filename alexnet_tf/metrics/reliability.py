@@ -1,4 +1,4 @@
-"""Whether answers are right as often as they are sure: reliability, ROC and precision-recall."""
+"""Reliability diagrams, ROC and precision-recall curves."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from alexnet_tf.metrics.predictions import LabelledPredictions
 
 @dataclass(frozen=True)
 class Reliability:
-    """Answers by how sure they are: of each bin the pictures, and their mean sureness and accuracy.
+    """Predictions in bins of confidence: the pictures, mean confidence and accuracy of each bin.
 
-    Bins without pictures have NaN. `error` is the expected calibration error (Guo 2017, equation
-    3): the mean distance of sureness and accuracy over all pictures.
+    Bins without pictures hold NaN. `error` is the expected calibration error (Guo 2017, equation
+    3): the mean distance between confidence and accuracy over all pictures.
     """
 
     pictures: np.ndarray
@@ -26,10 +26,9 @@ class Reliability:
 
 @dataclass(frozen=True)
 class Curves:
-    """How well the second of two classes is told from the first, over all thresholds.
+    """The ROC and precision-recall curves of two classes; the second one is the positive class.
 
-    ROC: `false_alarms` and `found`, with its `area`; precision-recall: `precision` and `recall`,
-    with the `average_precision`. `share` is that of the second class.
+    `share` is the share of positive pictures, which is the precision of a random classifier.
     """
 
     false_positive_rate: np.ndarray
@@ -42,7 +41,7 @@ class Curves:
 
 
 def reliability(predictions: LabelledPredictions) -> Reliability:
-    """Put the answers into bins by their sureness."""
+    """Bin the predictions by confidence."""
     right = predictions.predicted == predictions.labels
     bins = np.minimum((predictions.confidence * BINS).astype(int), BINS - 1)
     pictures = np.bincount(bins, minlength=BINS)
@@ -57,7 +56,7 @@ def reliability(predictions: LabelledPredictions) -> Reliability:
 
 
 def curves(predictions: LabelledPredictions) -> Curves | None:
-    """Return the curves of two classes; None for more, or where only one has pictures."""
+    """Compute the curves of two classes; None if there are more, or if only one has pictures."""
     if len(predictions.classes) != 2 or len({*predictions.labels}) != 2:
         return None
     from sklearn import metrics

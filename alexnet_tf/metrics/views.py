@@ -1,4 +1,4 @@
-"""Which looks at a picture an answer is the mean of, and what they come to."""
+"""Test-time views, and how their predictions are averaged."""
 
 from __future__ import annotations
 
@@ -12,22 +12,26 @@ from alexnet_tf.variants import Variant
 
 
 def choose_views(variant: Variant, are_apart: bool, thorough: bool) -> list[int]:
-    """Return the numbers of the looks at a picture that an answer is the mean of.
+    """Choose the test-time views of a picture: their numbers, flip × windows + window.
 
-    Where windows are not told apart, one look has all of them.
+    All of them if `thorough`, else the unflipped windows in the corners. If windows are not kept
+    apart (`are_apart`), one view has all of them.
     """
-    views, windows, count = range(1 + variant.mirrored), range(variant.windows), variant.windows
+    flips, windows, count = range(1 + variant.mirrored), range(variant.windows), variant.windows
     if not thorough:
         side = math.isqrt(count)
-        views, windows = range(1), sorted({0, side - 1, count - side, count - 1})
+        flips, windows = range(1), sorted({0, side - 1, count - side, count - 1})
     if not are_apart:
         windows = range(1)
-    return [view * count + window for view in views for window in windows]
+    return [flip * count + window for flip in flips for window in windows]
 
 
 def evaluate_views(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return cross-entropies (n,), whether the likeliest class is right (n,), and probabilities
-    (n, classes), of logits (looks, n, classes)."""
+    """Average the views' probabilities and score them.
+
+    Takes logits (views, n, classes) and returns cross-entropies (n,), whether the most probable
+    class is correct (n,), and the probabilities (n, classes), float32.
+    """
     probabilities = mean_probabilities(logits)
     if len(logits) == 1:
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits[0]).numpy()

@@ -54,15 +54,17 @@ class Epoch:
             self.seconds += time.monotonic() - start
 
 
-def means(results: Iterable[Result], last: int = 0) -> tuple[float, float]:
-    """Return the mean loss, and the share of hits, of all pictures or of so many `last` ones."""
+def mean_result(results: Iterable[Result], last: int = 0) -> tuple[float, float]:
+    """Compute mean loss and accuracy of all pictures, or of the `last` ones."""
     losses, hits = (np.concatenate(parts)[-last:] for parts in zip(*results))
     return float(np.mean(losses, dtype=np.float64)), float(np.mean(hits))
 
 
 class Metrics(NamedTuple):
-    """How good a network is at n pictures: mean loss, share of hits, mean of the classes' shares;
-    and what it answers, float32 (n, classes)."""
+    """Mean loss, accuracy and balanced accuracy (the mean of the classes' own) on n pictures.
+
+    `probabilities` are the predictions, float32 (n, classes).
+    """
 
     loss: float
     accuracy: float
@@ -70,8 +72,8 @@ class Metrics(NamedTuple):
     probabilities: np.ndarray
 
 
-def measured(results: Iterable[tuple], labels: np.ndarray) -> Metrics:
-    """Put losses, hits and probabilities of batches, all of pictures of `labels`, into numbers."""
+def compute_metrics(results: Iterable[tuple], labels: np.ndarray) -> Metrics:
+    """Compute metrics from batches of losses, hits and probabilities of pictures with `labels`."""
     losses, hits, probabilities = (np.concatenate(parts) for parts in zip(*results))
     shares = [np.mean(hits[labels == label]) for label in np.unique(labels)]
-    return Metrics(*means([(losses, hits)]), float(np.mean(shares)), probabilities)
+    return Metrics(*mean_result([(losses, hits)]), float(np.mean(shares)), probabilities)

@@ -22,7 +22,7 @@ from alexnet_tf.system import signals
 from alexnet_tf.system.progress import progress
 from alexnet_tf.training.averages import Averages
 from alexnet_tf.training.distribution import Workers
-from alexnet_tf.training.epoch import Epoch, Metrics, means, measured
+from alexnet_tf.training.epoch import Epoch, Metrics, compute_metrics, mean_result
 from alexnet_tf.training.job import Job
 from alexnet_tf.training.learner import Learner
 from alexnet_tf.training.schedules import learning_rate
@@ -80,17 +80,17 @@ class Trainer:
         """
         with self._begun.timed():
             self._steps(history, check)
-            measured = self.measure(self.validation, "validation", thorough=False)
-        self.predictions = measured.probabilities
-        loss, accuracy = means(self._begun.results)
+            metrics = self.measure(self.validation, "validation", thorough=False)
+        self.predictions = metrics.probabilities
+        loss, accuracy = mean_result(self._begun.results)
         seconds, self._begun = self._begun.seconds, Epoch()
         return {
             "epoch": len(history) + 1,
             "loss": loss,
             "accuracy": accuracy,
-            "val_loss": measured.loss,
-            "val_accuracy": measured.accuracy,
-            "val_balanced_accuracy": measured.balanced_accuracy,
+            "val_loss": metrics.loss,
+            "val_accuracy": metrics.accuracy,
+            "val_balanced_accuracy": metrics.balanced_accuracy,
             "learning_rate": float(self.learner.optimizer.learning_rate),
             "seconds": round(seconds, 3),
         }
@@ -120,7 +120,7 @@ class Trainer:
             every = self.settings.log_every
             if every and self._begun.steps % every == 0:
                 pictures = sum(map(len, chunks[self._begun.steps - every : self._begun.steps]))
-                loss, accuracy = means(self._begun.results[-every:], pictures)
+                loss, accuracy = mean_result(self._begun.results[-every:], pictures)
                 self.log.info(
                     f"{title}  step {self._begun.steps}/{steps}  loss {loss:.4f}  "
                     f"accuracy {accuracy:.4f}"
@@ -135,7 +135,7 @@ class Trainer:
         seen = self._seen(examples, what, thorough)
         found = [np.concatenate(each) for each in zip(*(evaluate_views(*each) for each in seen))]
         found = [self._gather(each, examples, np.arange(len(examples))) for each in found]
-        return measured([found], examples.labels)
+        return compute_metrics([found], examples.labels)
 
     def calibrate(self) -> tuple[float, float]:
         """Set the temperature at which validation pictures have the lowest loss; return their

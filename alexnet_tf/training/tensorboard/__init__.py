@@ -101,9 +101,9 @@ class TensorBoardLog:
         best = best_epoch(history, self.settings.best)
         epoch = len(history) if self.settings.average else best
         figures = {"total_seconds": sum(each["seconds"] for each in history), "best_epoch": best}
-        for prefix, measured in (("", found), ("test_", test)):
-            if measured:
-                figures |= {f"{prefix}{name}": getattr(measured, name) for name in VALIDATION}
+        for prefix, metrics in (("", found), ("test_", test)):
+            if metrics:
+                figures |= {f"{prefix}{name}": getattr(metrics, name) for name in VALIDATION}
         predictions = self._predictions(found.probabilities)
         self.whole.write(
             epoch,

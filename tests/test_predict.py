@@ -14,7 +14,6 @@ from alexnet_tf.inference.engine import Engine
 from alexnet_tf.inference.fast import FastModel
 from alexnet_tf.model import AlexNet
 from alexnet_tf.runs.run import Run
-from alexnet_tf.system.processor import BFLOAT16, chosen_precision, trained_precision
 from alexnet_tf.variants import VARIANTS, change
 from tests.support.pictures import seen_by
 
@@ -83,10 +82,10 @@ def test_the_fast_model_answers_as_the_model(each_engine, engine_run, faces):
     model = alexnet_tf.load_model(engine_run / "model.keras")
     inputs = seen_by(engine_run, sorted(faces.iterdir()))
     exact, tolerance = model.predict_on_batch(inputs), each_engine.answers_error(model, inputs)
-    precision = trained_precision(chosen_precision())
-    fast = FastModel(model, precision, 64).predict_on_batch(inputs)
+    variant = Engine.of_run(Run(engine_run)).variant
+    fast = FastModel(model, variant, each_engine.name, 64).predict_on_batch(inputs)
     np.testing.assert_allclose(fast, exact, rtol=0, atol=tolerance)
-    assert (np.abs(fast - exact).max() > 4e-5) == (precision == BFLOAT16)  # it computes in that
+    assert (np.abs(fast - exact).max() > 4e-5) == (each_engine.name != "float32")
     assert model.get_layer("conv1").compute_dtype == keras.backend.floatx()
 
 
@@ -122,6 +121,6 @@ def test_in_bfloat16_the_head_stays_in_float32():
         model.get_layer("fc8").set_weights([kernel, bias])
         exact = model.predict_on_batch(inputs)
         assert exact[0, 0] == pytest.approx(1 / (1 + np.exp(-difference)), abs=1e-5)
-        fast = FastModel(model, "bfloat16", 4).predict_on_batch(inputs)
+        fast = FastModel(model, variant, "bfloat16", 4).predict_on_batch(inputs)
         np.testing.assert_allclose(fast, exact, atol=1e-6)
         np.testing.assert_allclose(fast.sum(axis=1), 1, atol=1e-6)

@@ -13,7 +13,7 @@ from alexnet_tf.data.features.batches import is_feature_store
 from alexnet_tf.data.features.store import FeatureStore
 from alexnet_tf.data.images.preprocessing import ImageError
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference.engine import FEATURES, Engine, fastest_precision
+from alexnet_tf.inference.engine import FEATURES, Engine
 from alexnet_tf.inference.output.tables import Table, check_table_path, write_table
 from alexnet_tf.retrieval.activations import activation_store, compute, list_pictures
 from alexnet_tf.system.disk import shortages
@@ -47,7 +47,8 @@ def run(options: argparse.Namespace) -> int:
     engine = asking.open_network(options)
     engine.check_layer(options.layer)
     pictures, failed, rejected = list_pictures(options.pictures)
-    store = activation_store(engine, partial, options.layer, "<f4", fastest_precision())
+    precision = engine.fastest_precision(options.layer)
+    store = activation_store(engine, partial, options.layer, "<f4", precision)
     if pictures:
         failed += _compute(engine, store.open(), pictures, options.out)
     code = asking.say_left_out(rejected, failed)

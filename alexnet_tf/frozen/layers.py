@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from alexnet_tf.data.images.preprocessing import preprocess_input
 from alexnet_tf.errors import UserError
 from alexnet_tf.frozen.calibration import calibrate
 from alexnet_tf.layers import Windows
@@ -39,11 +40,14 @@ class Frozen:
     of_pixels: bool = False
 
 
-def frozen_part(model: keras.Model, variant: Variant, precision: str, batch: int) -> Frozen:
+def frozen_part(
+    model: keras.Model, variant: Variant, precision: str, batch: int, of_pixels: bool = True
+) -> Frozen:
     """Return what computes a Keras AlexNet, or its layers from the input on, `batch` pictures at a
     time: by TensorFlow as they are, or with int8 the convolutions by OpenVINO.
 
-    For int8 the model computes in float32. Raises NotHere where int8 cannot be had here, or is
+    For int8 the model computes in float32, and what is computed takes pictures if `of_pixels`, else
+    the network's inputs. Raises NotHere where int8 cannot be had here, or is
     wrong.
     """
     if not is_int8(precision):
@@ -51,8 +55,9 @@ def frozen_part(model: keras.Model, variant: Variant, precision: str, batch: int
     layers = [*takewhile(lambda each: not isinstance(each, FLAT), model.layers)]
     try:
         largest, pictures, expected = calibrate(model, layers, variant)
-        convolutions = by_openvino(layers, variant, largest, precision, batch)
-        error = _error(convolutions.forward, pictures, expected, batch)
+        convolutions = by_openvino(layers, variant, largest, precision, batch, of_pixels)
+        seen = pictures if of_pixels else preprocess_input(pictures, variant)
+        error = _error(convolutions.forward, seen, expected, batch)
     except ModuleNotFoundError as missing:
         raise NotHere(
             f"{precision} needs {missing.name}, which is not installed: `{installing('openvino')}`"
@@ -65,7 +70,7 @@ def frozen_part(model: keras.Model, variant: Variant, precision: str, batch: int
     if layers[-1] is model.layers[-1]:
         return convolutions
     above = by_tensorflow(keras.Model(layers[-1].output, model.output)).forward
-    return Frozen(lambda pixels: above(convolutions.forward(pixels)), of_pixels=True)
+    return Frozen(lambda pictures: above(convolutions.forward(pictures)), of_pixels)
 
 
 def by_tensorflow(model: keras.Model) -> Frozen:
@@ -81,17 +86,19 @@ def by_openvino(
     largest: Mapping[str, float],
     precision: str,
     batch: int,
+    of_pixels: bool = True,
 ) -> Frozen:
     """Let OpenVINO compute convolutional layers in int8; its errors are of any kind."""
     from alexnet_tf.frozen.int8 import int8_convolutions
 
-    forward = int8_convolutions(layers, variant, largest, precision == INT8, batch)
-    return Frozen(forward, of_pixels=True)
+    first = precision == INT8
+    forward = int8_convolutions(layers, variant, largest, first, batch, of_pixels)
+    return Frozen(forward, of_pixels)
 
 
 def _error(forward: Forward, pictures: np.ndarray, expected: np.ndarray, batch: int) -> float:
     """Return how far the outputs for `pictures` are from those expected, as a share of these."""
-    padded = np.zeros((batch, *pictures.shape[1:]), np.uint8)
+    padded = np.zeros((batch, *pictures.shape[1:]), pictures.dtype)
     count = min(batch, len(pictures))
     padded[:count] = pictures[:count]
     # Mirror images, where the layers add them, stand behind all pictures.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,8 @@ from alexnet_tf.runs.model_metadata import check_model_metadata
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system.fingerprints import file_fingerprint
-from alexnet_tf.system.processor import chosen_precision, trained_precision
+from alexnet_tf.system.log import warn_once
+from alexnet_tf.system.processor import FLOAT32, INT8
 from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.variants import Variant, get_variant
 from alexnet_tf.weights.loading import WeightsFile, find_weights, read_weights_file
@@ -41,18 +43,6 @@ def most_at_once(variant: Variant) -> int:
     return BATCH // (1 + variant.mirrored)
 
 
-def fastest_precision() -> str:
-    """Return the precision in which many pictures are answered here: TensorFlow's fastest, or that
-    which the variable ALEXNET_TF_PRECISION names."""
-    chosen = chosen_precision()
-    if chosen:
-        return trained_precision(chosen)
-    import_tensorflow()
-    from alexnet_tf.frozen.choice import fastest_of_tensorflow
-
-    return fastest_of_tensorflow()
-
-
 class Engine:
     """A finished network, which is opened when the first picture asks.
 
@@ -73,6 +63,7 @@ class Engine:
         self.variant, self.resize, self.classes = variant, resize, tuple(classes)
         self.source, self.litert_path = source, litert_path
         self._asked_keras = False
+        self._fast_layers: dict[tuple[str, str, int], Any] = {}
 
     @classmethod
     def of_imagenet(
@@ -135,21 +126,52 @@ class Engine:
             model = self._fast_model
         return model.predict_on_batch(inputs)
 
-    def layer(self, name: str, precision: str | None = None) -> Callable[[np.ndarray], np.ndarray]:
+    def layer(
+        self, name: str, precision: str | None = None, batch: int = BATCH
+    ) -> Callable[[np.ndarray], np.ndarray]:
         """Return what computes the outputs of a layer, one of `FEATURES`, as fast as features are:
         in the `precision` that is fastest here, unless one is named.
 
-        It maps inputs, at most `BATCH`, to float32 (n, units): pool5 flat, and means where the
-        network sees several views of a picture. Raises UserError where it has no such layer.
+        It maps inputs, at most `batch`, to float32 (n, units): pool5 flat, and means where the
+        network sees several views of a picture. Raises UserError where it has no such layer, and
+        for an int8 that cannot be had here.
         """
-        self.check_layer(name)
-        model = self._keras_model  # before the next lines, for it imports TensorFlow quietly
-        from alexnet_tf.inference.fast import FastModel
-        from alexnet_tf.model import part
-
-        first = part(model, "conv1", FEATURES[name]) if self.classes else model
-        fast = FastModel(first, precision or fastest_precision(), BATCH)
+        fast = self._fast_layer(name, precision or self.fastest_precision(name), batch)
         return lambda inputs: fast.predict_on_batch(inputs).reshape(len(inputs), -1)
+
+    def fastest_precision(self, name: str) -> str:
+        """Return the precision in which a layer, one of `FEATURES`, is computed fastest here."""
+        return self._fastest(lambda precision: self._fast_layer(name, precision, BATCH))[0]
+
+    def _fast_layer(self, name: str, precision: str, batch: int):
+        """Return a layer as a model, the same one each time."""
+        self.check_layer(name)
+        key = name, precision, batch
+        if key not in self._fast_layers:
+            model = self._keras_model  # before the next lines, for it imports TensorFlow quietly
+            from alexnet_tf.inference.fast import FastModel
+            from alexnet_tf.model import part
+
+            first = part(model, "conv1", FEATURES[name]) if self.classes else model
+            self._fast_layers[key] = FastModel(first, self.variant, precision, batch)
+        return self._fast_layers[key]
+
+    def _fastest(self, build: Callable[[str], Any]) -> tuple[str, Any]:
+        """Return the fastest precision that works here, and what is built with it.
+
+        One warning says which does not.
+        """
+        _ = self._keras_model  # before the next lines, for it imports TensorFlow quietly
+        from alexnet_tf.frozen.choice import fastest_first
+        from alexnet_tf.frozen.layers import NotHere
+
+        for precision in fastest_first():
+            try:
+                return precision, build(precision)
+            except NotHere as error:
+                if precision != INT8:  # which is followed by what asks less of a processor
+                    warn_once(str(error))
+        return FLOAT32, build(FLOAT32)
 
     def check_layer(self, name: str) -> None:
         """Raise UserError unless the network has the layer `name`, one of `FEATURES`."""
@@ -247,7 +269,10 @@ class Engine:
 
     @cached_property
     def _fast_model(self):
-        model = self._keras_model  # before the next line, for it imports TensorFlow quietly
-        from alexnet_tf.inference.fast import FastModel
+        def build(precision: str):
+            from alexnet_tf.inference.fast import FastModel
 
-        return FastModel(model, fastest_precision(), most_at_once(self.variant))
+            most = most_at_once(self.variant)
+            return FastModel(self._keras_model, self.variant, precision, most)
+
+        return self._fastest(build)[1]

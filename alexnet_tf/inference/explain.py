@@ -186,7 +186,7 @@ class Explainer:
         from alexnet_tf.inference.fast import FastModel
         from alexnet_tf.model import part
 
-        return FastModel(part(model, "conv1", "prob"), "float32", BATCH)
+        return FastModel(part(model, "conv1", "prob"), self.engine.variant, "float32", BATCH)
 
 
 def _squares(places: tuple[int, ...], shape: tuple[int, ...]) -> list[tuple[slice, slice]]:

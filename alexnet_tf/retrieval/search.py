@@ -18,7 +18,7 @@ from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.images.contents import absolute
 from alexnet_tf.data.images.preprocessing import ImageError
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference.engine import Engine, fastest_precision
+from alexnet_tf.inference.engine import Engine
 from alexnet_tf.retrieval.activations import activation_store, compute
 from alexnet_tf.retrieval.codes import (
     FEWEST,
@@ -34,7 +34,7 @@ from alexnet_tf.retrieval.codes import (
 )
 from alexnet_tf.system.files import read_json, read_text, write_json, write_text
 from alexnet_tf.system.locks import locked
-from alexnet_tf.system.processor import PRECISIONS
+from alexnet_tf.system.processor import FLOAT32, PRECISIONS
 
 LAYER = "fc7"
 # Pictures compared with one query at a time: 1 MB of fc7, which stays near the processor; and with
@@ -63,7 +63,7 @@ class Index:
             told = about.get("precision") if isinstance(about, dict) else None
             self.precision = told if told in PRECISIONS else None
         else:
-            self.precision = fastest_precision()
+            self.precision = engine.fastest_precision(LAYER) if create else FLOAT32
         self._store = activation_store(engine, self.directory, LAYER, "<f2", self.precision)
         self._open(about, create)
         self._store.open()

@@ -11,7 +11,7 @@ from PIL import Image
 
 from alexnet_tf.data.images.decoding import ImageError, InMemory, decoded
 from alexnet_tf.data.images.preprocessing import load_crops, preprocess_input
-from alexnet_tf.inference.engine import FEATURES, Engine, fastest_precision
+from alexnet_tf.inference.engine import Engine
 from alexnet_tf.inference.explain import Explainer
 from alexnet_tf.retrieval.search import LAYER, Index
 
@@ -50,7 +50,7 @@ class LookAlikes:
         except ImageError as error:
             return error
         inputs = preprocess_input(views, self.engine.variant)
-        (nearest,) = self.index.nearest(self._layer.predict_on_batch(inputs), SHOWN)
+        (nearest,) = self.index.nearest(self._layer(inputs), SHOWN)
         return [
             {"file": Path(path).name, "distance": far, "picture": _thumbnail(path)}
             for path, far in nearest
@@ -59,12 +59,7 @@ class LookAlikes:
     @cached_property
     def _layer(self):
         """The network up to the layer, for one picture at a time."""
-        model = self.engine.open_keras()  # before the next lines, for it imports TensorFlow quietly
-        from alexnet_tf.inference.fast import FastModel
-        from alexnet_tf.model import part
-
-        precision = self.index.precision or fastest_precision()
-        return FastModel(part(model, "conv1", FEATURES[LAYER]), precision, 1)
+        return self.engine.layer(LAYER, self.index.precision, batch=1)
 
 
 def _thumbnail(path: str) -> str | None:

@@ -85,8 +85,8 @@ def test_the_page_says_what_the_terminal_says(typed, run):
     page = strictly_parsed(run.report_path)
     low, high = said["interval95"]
     text = words(page.find(".//section[@id='accuracy']"))
-    assert f"{said['accuracy']:.1%} of 8 validation pictures are right" in text
-    assert f"it is {low:.1%} – {high:.1%} of all such pictures" in text
+    assert f"Accuracy is {said['accuracy']:.1%} on 8 validation pictures" in text
+    assert f"(95% interval: {low:.1%} – {high:.1%}, Wilson)" in text
     rows = page.findall(".//table[@class='matrix']/tbody/tr")
     assert [[int(words(td)) for td in row.findall("td")] for row in rows] == said["confusion"]
     first = page.find(".//section[@id='accuracy']//tbody/tr")
@@ -177,7 +177,9 @@ def test_names_are_only_text(odd, page):
 
 def test_without_its_features_a_run_is_asked_about_the_photos(odd):
     page = strictly_parsed(odd.report_path)
-    assert "nobody looked for near duplicates" in words(page.find(".//section[@id='duplicates']"))
+    assert "near duplicates were not searched for" in words(
+        page.find(".//section[@id='duplicates']")
+    )
     assert "12 validation pictures" in words(page.find(".//section[@id='accuracy']"))
     assert "only the 12 validation pictures" in words(page.find(".//section[@id='labels']"))
 
@@ -266,9 +268,9 @@ def test_runs_side_by_side_are_compared_on_the_pictures_that_both_have(odd, tmp_
 @pytest.mark.parametrize(
     ("found", "sentence"),
     [
-        (McNemar(0, 0, 0), "no picture was validated with by both"),
-        (McNemar(100, 9, 9), "no difference that could not be chance"),
-        (McNemar(100, 0, 5), "no difference that could not be chance"),  # p = 1/16
+        (McNemar(0, 0, 0), "no common validation pictures"),
+        (McNemar(100, 9, 9), "no significant difference"),
+        (McNemar(100, 0, 5), "no significant difference"),  # p = 1/16
         (McNemar(100, 0, 6), "two is better"),  # p = 1/32
         (McNemar(100, 6, 0), "one is better"),
     ],

@@ -119,14 +119,14 @@ def test_three_flowers_are_taught_and_told_apart(opened, material):
     opened.locator("#train").click()
     opened.locator("#curve polyline.val").wait_for()
     opened.locator("#try").wait_for()
-    assert opened.locator("#status").inner_text().startswith("It has learned, in ")
+    assert opened.locator("#status").inner_text().startswith("Trained in ")
     drop(opened, "#try-drop", photos["roses"][30])
     assert opened.locator("#try-answers h2").inner_text() == "roses"
     with opened.expect_download() as found:
         opened.get_by_role("button", name="Download the run").click()
     assert found.value.suggested_filename == "run.zip"
-    opened.get_by_role("tab", name="Ask").click()
-    assert opened.locator("#network option:checked").inner_text() == "What I taught it"
+    opened.get_by_role("tab", name="Predict").click()
+    assert opened.locator("#network option:checked").inner_text() == "My classes"
     opened.get_by_role("tab", name="Teach it here").click()
     opened.get_by_role("button", name="Forget everything").click()
     opened.locator(".class:nth-child(3)").wait_for(state="detached")
@@ -153,10 +153,10 @@ def test_the_camera_takes_pictures_while_its_button_is_held(opened):
     assert kept.count() >= 2 and said == f"{kept.count()} pictures"
 
 
-@pytest.mark.parametrize("tab", ["Ask", "Teach it here"])
+@pytest.mark.parametrize("tab", ["Predict", "Teach it here"])
 def test_a_phone_shows_everything(opened, material, tab):
     opened.set_viewport_size({"width": 360, "height": 740})
-    if tab == "Ask":
+    if tab == "Predict":
         drop(opened, "#drop", material / "data/dogs-vs-cats/cat.7.jpg")
         opened.locator(".answer h2").wait_for()
     opened.get_by_role("tab", name=tab).click()
@@ -174,11 +174,12 @@ def test_the_keyboard_reaches_everything(opened):
     assert opened.evaluate("document.activeElement.id") == "tab-teach"
     assert opened.locator("#teach").is_visible() and not opened.locator("#ask").is_visible()
     opened.keyboard.press("Tab")
-    assert opened.evaluate("document.activeElement.ariaLabel") == "Name of the class"
+    assert opened.evaluate("document.activeElement.ariaLabel") == "Class name"
 
 
 @pytest.mark.parametrize(
-    "language, title, tab", [("de", "Was ist darauf?", "Fragen"), ("zh", "图片里是什么？", "识别")]
+    "language, title, tab",
+    [("de", "Was ist auf dem Bild?", "Erkennen"), ("zh", "图片里是什么？", "识别")],
 )
 def test_the_page_speaks_the_readers_language(opened, language, title, tab):
     opened.locator("#language").select_option(language)
@@ -201,7 +202,7 @@ def test_the_page_speaks_the_readers_language(opened, language, title, tab):
         (
             "0.0.0.0",
             "de",
-            "Deine Bilder gehen an den Rechner, von dem diese Seite kommt (127.0.0.1:",
+            "Deine Bilder werden an den Rechner gesendet, der diese Seite bereitstellt (127.0.0.1:",
         ),
         ("0.0.0.0", "zh", "您的图片会发送到提供此页面的电脑（127.0.0.1:"),
     ],
@@ -270,13 +271,10 @@ def test_a_training_is_followed_whatever_the_network_does(teaching, faces_apart)
     teaching.locator("#train:enabled").wait_for()
     teaching.route(re.compile(r"/v1/lessons/[^/]+(/train)?$"), answer)
     teaching.locator("#train").click()
-    teaching.get_by_text("The server does not answer.").wait_for()
+    teaching.get_by_text("The server does not respond.").wait_for()
     teaching.locator("#try").wait_for()
     said = teaching.locator("#status").inner_text()
-    assert (
-        "is right about 6 of the 6 pictures kept back: of others like them about 61% to 100%"
-        in said
-    )
+    assert "6 of 6 validation pictures are correct; expect an accuracy of 61% to 100%" in said
 
 
 def test_each_folder_that_is_picked_is_a_class_and_what_is_no_picture_is_counted(
@@ -285,7 +283,10 @@ def test_each_folder_that_is_picked_is_a_class_and_what_is_no_picture_is_counted
     teaching.locator("#folder").set_input_files(faces_apart)
     teaching.locator("#train:enabled").wait_for()
     assert classes_of(teaching) == {"cat": "3 pictures", "dog": "3 pictures"}
-    assert teaching.locator("#problems").inner_text() == "1 file that is no picture is left out."
+    assert (
+        teaching.locator("#problems").inner_text()
+        == "1 file was skipped because it is not a picture."
+    )
 
 
 @pytest.mark.parametrize("dropped", ["pets", "pets/dog"])
@@ -297,7 +298,7 @@ def test_a_folder_that_is_dropped_is_read(teaching, faces_apart, dropped):
     for kind in ("dragEnter", "dragOver", "drop"):
         session.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
     teaching.get_by_text("3 pictures").first.wait_for()
-    teaching.get_by_text("are on their way").wait_for(state="detached")
+    teaching.get_by_text("Uploading").wait_for(state="detached")
     found = {"cat": "3 pictures"} if dropped == "pets" else {"": "Drop pictures here"}
     assert classes_of(teaching) == {"dog": "3 pictures"} | found
 
@@ -326,7 +327,7 @@ def test_pictures_that_do_not_arrive_are_named_and_sent_again(teaching, faces):
     problem.get_by_role("button", name="Try again").wait_for()
     assert classes_of(teaching)[""] != "6 pictures"
     assert problem.locator("div").inner_text() == (
-        "2 pictures did not arrive (cat.2.jpg, cat.3.jpg). a request may have 9 bytes at most"
+        "2 pictures were not uploaded (cat.2.jpg, cat.3.jpg). a request may have 9 bytes at most"
     )
     problem.get_by_role("button", name="Try again").click()
     teaching.locator(".class:nth-child(1)").get_by_text("6 pictures").wait_for()
@@ -347,7 +348,7 @@ def test_what_is_forgotten_while_it_is_sent_does_not_come_back(teaching, faces):
     assert [url.rpartition("/")[2] for url in ended] == [name]
     assert "".join(teaching.locator(".problems").all_inner_texts()) == ""
     assert classes_of(teaching) == {"": "Drop pictures here"}
-    assert "It takes two classes or more" in teaching.locator("#status").inner_text()
+    assert "Training needs two or more classes" in teaching.locator("#status").inner_text()
 
 
 def test_a_lesson_that_is_forgotten_while_it_begins_is_so_on_the_server_too(teaching):
@@ -385,7 +386,7 @@ def test_a_phones_photo_is_sent_upright_and_no_larger_than_is_learned_from(
 
 def test_no_share_is_rounded_to_all_or_none(opened):
     shares = [0, 0.00001, 0.0414, 0.5, 0.6666, 0.99, 0.9951, 0.9996, 1]
-    words = "async (shares) => shares.map((await import('/page/words.js')).percent)"
+    words = "async (shares) => shares.map((await import('/page/i18n.js')).percent)"
     assert opened.evaluate(words, shares) == [
         "0%", "<0.1%", "4.1%", "50%", "67%", "99%", "99.5%", ">99.9%", "100%",
     ]  # fmt: skip

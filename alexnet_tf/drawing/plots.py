@@ -55,7 +55,7 @@ def plot_histories(
     """Plot `what`, accuracy or loss, of several trainings in validation, with a legend or not."""
     for number, (name, history) in enumerate(histories.items()):
         _line(axis, history, f"val_{what}", number, _short(name))
-    _by_epoch(axis, f"{what} in validation")
+    _by_epoch(axis, f"validation {what}")
     if named:
         axis.legend(fontsize="small")
 
@@ -72,43 +72,43 @@ def plot_history(
     axis.legend()
 
 
-def plot_reliability(axis: Axes, true_positive_rate: Reliability) -> None:
-    """Plot how often answers are right, by how sure they are."""
-    edges, some = np.linspace(0, 1, BINS + 1), true_positive_rate.pictures > 0
+def plot_reliability(axis: Axes, reliability: Reliability) -> None:
+    """Plot the accuracy of predictions by their confidence."""
+    edges, some = np.linspace(0, 1, BINS + 1), reliability.pictures > 0
     bars = {"color": COLORS[0], "alpha": 0.45, "align": "edge"}
-    axis.bar(edges[:-1][some], true_positive_rate.accuracy[some], 0.94 / BINS, **bars)
-    axis.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=":", label="right as often as sure")
-    sizes = 15 + 120 * true_positive_rate.pictures[some] / true_positive_rate.pictures.max()
+    axis.bar(edges[:-1][some], reliability.accuracy[some], 0.94 / BINS, **bars)
+    axis.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=":", label="perfect calibration")
+    sizes = 15 + 120 * reliability.pictures[some] / reliability.pictures.max()
     axis.scatter(
-        true_positive_rate.confidence[some],
-        true_positive_rate.accuracy[some],
+        reliability.confidence[some],
+        reliability.accuracy[some],
         sizes,
         color=COLORS[0],
         zorder=3,
     )
-    axis.set(title="reliability", xlabel="how sure", ylabel="how often right", **_UNIT)
+    axis.set(title="calibration", xlabel="confidence", ylabel="accuracy", **_UNIT)
     axis.legend(loc="upper left")
 
 
-def plot_roc(axis: Axes, true_positive_rate: Curves) -> None:
+def plot_roc(axis: Axes, curves: Curves) -> None:
     """Plot the ROC of two classes."""
     axis.plot(
-        true_positive_rate.false_positive_rate,
-        true_positive_rate.true_positive_rate,
+        curves.false_positive_rate,
+        curves.true_positive_rate,
         color=COLORS[0],
-        label=f"area {true_positive_rate.auc:.4f}",
+        label=f"AUC {curves.auc:.4f}",
     )
-    axis.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=":", label="guessing")
-    axis.set(title="ROC", xlabel="false alarms", ylabel="found", **_UNIT)
+    axis.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=":", label="chance")
+    axis.set(title="ROC", xlabel="false positive rate", ylabel="true positive rate", **_UNIT)
     axis.legend(loc="lower right")
 
 
-def plot_precision(axis: Axes, true_positive_rate: Curves) -> None:
+def plot_precision(axis: Axes, curves: Curves) -> None:
     """Plot the precision of two classes by recall."""
-    label = f"average precision {true_positive_rate.average_precision:.4f}"
+    label = f"average precision {curves.average_precision:.4f}"
     line = {"color": COLORS[0], "drawstyle": "steps-post"}
-    axis.plot(true_positive_rate.recall, true_positive_rate.precision, label=label, **line)
-    axis.axhline(true_positive_rate.share, color=INK, linewidth=1, linestyle=":", label="guessing")
+    axis.plot(curves.recall, curves.precision, label=label, **line)
+    axis.axhline(curves.share, color=INK, linewidth=1, linestyle=":", label="chance")
     axis.set(title="precision and recall", xlabel="recall", ylabel="precision", **_UNIT)
     axis.legend(loc="lower left")
 
@@ -117,7 +117,7 @@ def plot_confusion(axis: Axes, matrix: np.ndarray) -> None:
     """Plot a confusion matrix of many classes, each row by shares."""
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     axis.imshow(shares, cmap="magma", vmin=0, vmax=1, interpolation="nearest")
-    axis.set(xlabel="what it was taken for", ylabel="what it is")
+    axis.set(xlabel="prediction", ylabel="label")
     axis.grid(False)
 
 

@@ -40,7 +40,7 @@ class Card:
     def alternative(self) -> str:
         """The text for those who do not see the picture."""
         label, predicted = shown(self.label), shown(self.predicted)
-        return f"labelled {label}" + (f", taken for {predicted}" if predicted else "")
+        return f"labelled {label}" + (f", predicted {predicted}" if predicted else "")
 
 
 @dataclass(frozen=True)

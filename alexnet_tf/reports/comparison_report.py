@@ -73,9 +73,9 @@ def write_comparison_report(runs: Sequence[Run], path: Path) -> Path:
 def verdict(first: str, second: str, found: McNemar) -> str:
     """Say which of two runs is better, if that can be told."""
     if not found.pictures:
-        return "no picture was validated with by both"
+        return "no common validation pictures"
     if found.p_value() >= SIGNIFICANT:
-        return "no difference that could not be chance"
+        return "no significant difference"
     return f"{first if found.first > found.second else second} is better"
 
 

@@ -3,7 +3,7 @@
 import { photograph } from "./camera.js";
 import { dropped, foldersOf, isPicture, make, picked, preview } from "./pictures.js";
 import { ask, form } from "./server.js";
-import { percent, say } from "./words.js";
+import { percent, say } from "./i18n.js";
 
 const byId = (id) => document.getElementById(id);
 const MOST_SHOWN = 60;

@@ -1,6 +1,6 @@
 // The camera: one picture at a press, or many while the button is held.
 
-import { say } from "./words.js";
+import { say } from "./i18n.js";
 
 const BETWEEN = 200; // milliseconds from one picture to the next
 const byId = (id) => document.getElementById(id);

@@ -3,7 +3,7 @@
 import { answerHere } from "./ask.js";
 import { ask } from "./server.js";
 import { teachHere, updateTeaching } from "./teach.js";
-import { offerLanguages, say } from "./words.js";
+import { offerLanguages, say } from "./i18n.js";
 
 const byId = (id) => document.getElementById(id);
 const can = await (await ask("GET", "/v1/networks")).json();

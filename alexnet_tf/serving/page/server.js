@@ -1,6 +1,6 @@
 // Requests to the server; what it refuses is an Error with its sentence.
 
-import { say } from "./words.js";
+import { say } from "./i18n.js";
 
 const TRIES = 5;
 let token = "";

@@ -4,7 +4,7 @@ import { answerHere } from "./ask.js";
 import { photograph } from "./camera.js";
 import { dropped, foldersOf, isPicture, make, picked, prepared } from "./pictures.js";
 import { ask, form, useToken } from "./server.js";
-import { percent, say } from "./words.js";
+import { percent, say } from "./i18n.js";
 
 const byId = (id) => document.getElementById(id);
 // Milliseconds until a training is asked about again, and until then at most while nobody answers.

@@ -213,7 +213,8 @@ def test_planted_labels_and_a_planted_copy_are_named(material, tmp_path):
     with run.label_errors_path.open() as file:
         listed = {line["path"]: line for line in csv.DictReader(file)}
     found = {*wrong} & {*listed}
-    assert len(found) >= 2 and len(found) >= len(listed) / 2
+    # Half of what is planted; seen were 3 of a list of 4.
+    assert len(found) >= 3 and len(found) > len(listed) / 2
     for path in found:
         assert listed[path]["label"] == NAMES[labels[path]] != listed[path]["suggested"]
     (pair,) = parsed.findall(".//section[@id='duplicates']//figure")

@@ -157,7 +157,7 @@ def test_killed_at_any_moment_it_goes_on_and_loses_nothing(
 
         return call
 
-    for count in (1, 2, 4):
+    for count in (1, 2, 1 if step == "mkdir" else 3):  # of which there are four
         with monkeypatch.context() as patch:
             if step in ("link", "unlink", "mkdir"):
                 patch.setattr(os, step, dying(getattr(os, step), count))
@@ -168,7 +168,7 @@ def test_killed_at_any_moment_it_goes_on_and_loses_nothing(
             except Killed:
                 deaths += 1
         assert set(before) <= {*contents(photos).values(), *contents(tmp_path / "sorted").values()}
-    assert deaths
+    assert deaths == 3  # none came too late
     sort(photos, by)
     assert sorted(contents(tmp_path / "sorted").values()) == before
     assert sorted(contents(photos).values()) == ([] if by == "move" else before)

@@ -121,19 +121,16 @@ def test_imagenet_answers_are_five_lines(command, tmp_path, faces):
     np.save(tmp_path / "all.npy", np.array(layers, dtype=object))
     network = ("--weights", "all.npy", "--variant", "lenet5")
     result = command("predict_alexnet.py", "1", faces / "cat.0.jpg", *network)
-    image = alexnet_tf.load_image(faces / "cat.0.jpg", "lenet5")
-    inputs = alexnet_tf.preprocess_input(image[None], "lenet5")
-    (expected,) = alexnet_tf.decode_predictions(model.predict_on_batch(inputs))
-    assert result.stdout.splitlines() == [f"{names} {p:.4f}" for _, names, p in expected]
+    files = faces / "cat.0.jpg", faces / "dog.0.jpg"
+    pictures = np.stack([alexnet_tf.load_image(file, "lenet5") for file in files])
+    inputs = alexnet_tf.preprocess_input(pictures, "lenet5")
+    expected = alexnet_tf.decode_predictions(model.predict_on_batch(inputs))
+    assert result.stdout.splitlines() == [f"{names} {p:.4f}" for _, names, p in expected[0]]
     assert (tmp_path / "all.npy.lenet5.tflite").is_file() == litert.is_installed()
-    names, probability = expected[0][1:]
-    result = command(
-        "predict_alexnet.py", "1", faces / "cat.0.jpg", faces / "dog.0.jpg", "--top", "1",
-        *network,
-    )  # fmt: skip
-    first, second = result.stdout.splitlines()
-    assert first == f"{faces / 'cat.0.jpg'}\t{names}\t{probability:.4f}"
-    assert second.startswith(f"{faces / 'dog.0.jpg'}\t")
+    result = command("predict_alexnet.py", "1", *files, "--top", "1", *network)
+    assert result.stdout.splitlines() == [
+        f"{file}\t{names}\t{p:.4f}" for file, ((_, names, p), *_) in zip(files, expected)
+    ]
 
 
 def test_other_settings_are_refused_and_named(typed, trained_run):

@@ -157,7 +157,7 @@ def test_killed_at_any_moment_it_goes_on_and_loses_nothing(
 
         return call
 
-    for count in (1, 2, 1 if step == "mkdir" else 3):  # of which there are four
+    for count in (1, 1, 1) if step == "mkdir" else (1, 2, 3):  # three folders, six pictures
         with monkeypatch.context() as patch:
             if step in ("link", "unlink", "mkdir"):
                 patch.setattr(os, step, dying(getattr(os, step), count))

@@ -31,7 +31,7 @@ from alexnet_tf.weights.loading import open_weights
 # The classes of all that an AlexNet is made of.
 LAYERS = (
     *("InputLayer", "ZeroPadding2D", "GroupedConv2D", "PReLU", "LocalResponseNormalization"),
-    *("MaxPooling2D", "Flatten", "Dense", "Dropout", "Softmax"),
+    *("MaxPooling2D", "Flatten", "UnitNormalization", "Dense", "Dropout", "Softmax"),
     *("WithMirrorImage", "Windows", "MeanOfViews"),
 )
 
@@ -102,7 +102,7 @@ def part(model: keras.Model, first: str, after: str) -> keras.Model:
     """Return the layers of an AlexNet from `first` to those before `after`, shared with it.
 
     Both are one of conv1 … fc8 and prob. What enters fc6 is flat: (batch, 9216). A dropout belongs
-    to the layer that it is before.
+    to the layer that it is before. In place of fc6 and fc7 a linear head has ``unit``.
     """
     return keras.Model(_entering(model, first), _entering(model, after))
 
@@ -119,8 +119,10 @@ def mean_of_views(outputs, maps, count: int):
 
 
 def place_of(model: keras.Model, layer: str) -> int:
-    """Return the place of `layer` among those of the model, or that of a dropout before it."""
-    place = [each.name for each in model.layers].index(layer)
+    """Return the place of `layer` among those of the model, or that of a dropout before it; of a
+    linear head's fc6 and fc7 that of the layer in their place."""
+    names = [each.name for each in model.layers]
+    place = names.index("unit" if layer in FC_LAYERS and layer not in names else layer)
     while isinstance(model.layers[place - 1], layers.Dropout):
         place -= 1
     return place
@@ -283,6 +285,8 @@ def _classifier(x, variant: Variant, classes: int, start: _Start):
         x = Windows(variant.pool5_shape[0], variant.pool_stride, name="windows")(x)
     else:
         x = layers.Flatten(name="flatten")(x)
+    if not variant.head:
+        x = layers.UnitNormalization(name="unit", dtype="float32")(x)
     for number in (6, 7):
         for step in variant.head:
             x = _HEAD[step](x, variant, number, start)

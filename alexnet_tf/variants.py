@@ -90,7 +90,8 @@ class Variant:
     lrn_alpha: float = 1e-4 / 5
     lrn_beta: float = 0.75
     lrn_bias: float = 1.0
-    # Names of the steps that make up layers 6 and 7, in order.
+    # Names of the steps that make up layers 6 and 7, in order. Without any the head is linear: fc8
+    # alone, which sees windows of length 1.
     head: tuple[str, ...] = ("fc", "drop")
     fc_units: tuple[int, int] = (4096, 4096)
     dropout: float = 0.5
@@ -184,7 +185,9 @@ class Variant:
         }
 
     def fc_kernels(self, classes: int) -> dict[str, tuple[int, ...]]:
-        """Return the kernel shapes (in, out) of fc6 … fc8, by layer name."""
+        """Return the kernel shapes (in, out) of fc6 … fc8, or of fc8 alone, by layer name."""
+        if not self.head:
+            return {"fc8": (math.prod(self.pool5_shape), classes)}
         units = (math.prod(self.pool5_shape), *self.fc_units, classes)
         return dict(zip(FC_LAYERS, pairwise(units)))
 
@@ -354,14 +357,15 @@ def change(
     units: int | None = None,
     scale: int | None = None,
     mirrored: bool = False,
+    linear: bool = False,
 ) -> Variant:
     """Return `variant` with what is given changed, as ablations in papers and tutorials ask.
 
     `initial` is one of `INITIALS` and `activation` one of `ACTIVATIONS`; `lrn` says whether conv1
     and conv2 are followed by local response normalization, `overlap` whether pooling windows are
     larger than their stride; `width` multiplies the numbers of filters and units, and `units`
-    replaces those of fc6 and of fc7; with a `scale` there are windows, `mirrored` or not. Raises
-    UserError for a width that leaves a layer without any.
+    replaces those of fc6 and of fc7; with a `scale` there are windows, `mirrored` or not; a
+    `linear` head is fc8 alone. Raises UserError for a width that leaves a layer without any.
     """
     if initial:
         variant = replace(variant, initial=INITIALS[initial])
@@ -384,6 +388,8 @@ def change(
         variant = replace(variant, filters=filters, fc_units=fc_units)
     if units:
         variant = replace(variant, fc_units=(units, units))
+    if linear:
+        variant = replace(variant, head=())
     if scale:
         variant = replace(variant, scaled=scale, mirrored=mirrored)
     return variant

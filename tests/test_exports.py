@@ -43,6 +43,7 @@ from alexnet_tf.export.saved_model import predict_saved_model, write_saved_model
 NETWORKS = {
     "windows": ("bvlc", {"scale": 288, "mirrored": True}, "squash", 1),
     "windows of the middle": ("caffenet", {"scale": 240}, "short", 1),
+    "a linear head": ("caffenet", {"scale": 240, "mirrored": True, "linear": True}, "caffe", 1),
     "classical": ("caffenet", {}, "short", 1),
     "ten crops": ("bvlc", {}, "short", 10),
     "caffe's crop": ("paper", {"activation": "leaky_relu"}, "caffe", 1),

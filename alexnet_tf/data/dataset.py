@@ -57,7 +57,8 @@ class Dataset:
     """Labelled pictures, split; `rejected` holds (path, reason) of the files that are left out.
 
     `test` are those of a test set, if there is one beside a validation set: nothing is trained on
-    them or chosen by them. `notes` say how the source was understood.
+    them or chosen by them. `notes` say how the source was understood, and `drawn` whether this
+    program has drawn what it validates with, for the source does not say.
     """
 
     classes: tuple[str, ...]
@@ -66,10 +67,29 @@ class Dataset:
     rejected: tuple[tuple[str, str], ...] = ()
     test: Sequence[Picture] = ()
     notes: tuple[str, ...] = ()
+    drawn: bool = False
+
+    @property
+    def is_cross_validated(self) -> bool:
+        """Whether it validates with what it trains on, each time by what was taught without it."""
+        parts = self.train, self.validation
+        return len({*map(len, parts)}) == 1 and all(a == b for a, b in zip(*parts))
+
+    def cross_validated(self) -> Dataset:
+        """Return the data set with all its pictures to train and to validate with; itself where the
+        source says which to validate with."""
+        if not self.drawn:
+            return self
+        pictures = to_columns(self.labelled())
+        return replace(self, train=pictures, validation=pictures)
+
+    def labelled(self) -> Iterator[Picture]:
+        """Yield the pictures that are trained on or validated with, each once."""
+        return iter(self.train) if self.is_cross_validated else chain(self.train, self.validation)
 
     def pictures(self) -> Iterator[Picture]:
         """Yield all pictures, of all parts."""
-        return chain(self.train, self.validation, self.test)
+        return chain(self.labelled(), self.test)
 
     def fingerprint(self) -> str:
         """Compute the SHA-256 of classes, split, labels and contents; paths do not matter.
@@ -89,6 +109,8 @@ class Dataset:
     def summary(self) -> str:
         """Make a table of the numbers of pictures by class, and the lines of `remarks`."""
         parts = {"training": self.train, "validation": self.validation}
+        if self.is_cross_validated:
+            parts = {"pictures": self.train}
         if self.test:
             parts["test"] = self.test
         counts = [Counter(picture.label for picture in pictures) for pictures in parts.values()]
@@ -194,7 +216,7 @@ def write_lists(dataset: Dataset, directory: Path) -> None:
     if dataset.test or (directory / "test.txt").is_file():
         lists["test.txt"] = dataset.test
     # First, so that lists are never there without it.
-    pictures = chain.from_iterable(lists.values())
+    pictures = dataset.pictures()
     write_lines(directory / DIGESTS, (f"{each.digest}  {each.path}\n" for each in pictures))
     for name, pictures in lists.items():
         write_lines(directory / name, (f"{each.path} {each.label}\n" for each in pictures))
@@ -269,7 +291,8 @@ def _split(
         else:
             parts[VALIDATION].append(picture)
     train, validation, test = parts.values()
-    return Dataset(found.classes, train, validation, tuple(rejected), test, found.notes)
+    drawn = bool(are_of(entries, (None,)).any())
+    return Dataset(found.classes, train, validation, tuple(rejected), test, found.notes, drawn)
 
 
 def _checked(dataset: Dataset) -> Dataset:

@@ -213,7 +213,7 @@ def pretrained(files: RunFiles) -> str:
 def pictures(files: RunFiles) -> str:
     """Compare the pictures in the lists with those of the start."""
     dataset = files.dataset
-    listed = (*dataset.train, *dataset.validation)
+    listed = (*dataset.labelled(),)
     gone = [picture.path for picture in listed if not picture.digest]
     if gone:
         raise UserError(
@@ -225,11 +225,15 @@ def pictures(files: RunFiles) -> str:
             f"{files.run.directory}: its lists or pictures have changed since the start; put them "
             "back to go on, or start another run"
         )
+    if dataset.is_cross_validated:
+        return f"{len(listed)}, cross-validated"
     return f"{len(dataset.train)} to train with, {len(dataset.validation)} to validate with"
 
 
 def duplicates(files: RunFiles) -> str:
     """Look for pictures on both sides of the split, by their bytes."""
+    if files.dataset.is_cross_validated:
+        return "none across parts, which copies are all in one of"
     train = {picture.digest for picture in files.dataset.train if picture.digest}
     both = [picture.path for picture in files.dataset.validation if picture.digest in train]
     if both:

@@ -16,6 +16,8 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.metrics.evaluation import Evaluation
+from alexnet_tf.runs.pictures import started_pictures
+from alexnet_tf.runs.predictions import read_predictions
 from alexnet_tf.runs.run import STARTER_RUN, Run
 from alexnet_tf.system.progress import progress
 
@@ -24,10 +26,13 @@ def evaluate_runs(runs: Sequence[Run], data: str | None = None, crops: int = 1) 
     """Ask finished `runs` of the same classes about the pictures `data`.
 
     `data` is what `open_source` takes: all its pictures are used. None: those that the runs were
-    validated with. Pictures that cannot be read are left out of all numbers. Raises UserError for a
-    class that the runs do not know, and when no picture is left.
+    validated with, or the predictions of their cross-validation. Pictures that cannot be read are
+    left out of all numbers. Raises UserError for a class that the runs do not know, and when no
+    picture is left.
     """
     classifier = Classifier([Engine.of_run(run) for run in runs], crops)
+    if not data and any(run.is_cross_validated() for run in runs):
+        return _cross_validated(runs, classifier.classes)
     source = open_source(data) if data else _validation_list(runs)
     known = {normalize("NFC", name): index for index, name in enumerate(classifier.classes)}
     for name in source.classes:
@@ -64,6 +69,26 @@ def evaluate_runs(runs: Sequence[Run], data: str | None = None, crops: int = 1) 
     )
 
 
+def _cross_validated(runs: Sequence[Run], classes: Sequence[str]) -> Evaluation:
+    """Return what was found of runs that were cross-validated with the same pictures."""
+    parts = [started_pictures(run).validation for run in runs]
+    pictures = [[(each.digest, each.label) for each in part] for part in parts]
+    for run, others in zip(runs[1:], pictures[1:]):
+        if others != pictures[0]:
+            raise _of_other_pictures(run, runs[0])
+    labels = np.array([label for _, label in pictures[0]])
+    found = [read_predictions(run, len(labels), len(classes)) for run in runs]
+    return Evaluation(
+        tuple(str(run.directory) for run in runs),
+        tuple(classes),
+        labels,
+        np.array([probabilities.argmax(axis=1) for probabilities in found]),
+        np.mean(found, axis=0).argmax(axis=1),
+        (0,) * len(runs),
+        cross_validated=True,
+    )
+
+
 def _validation_list(runs: Sequence[Run]) -> Source:
     """Open the pictures that all `runs` were validated with; UserError unless they are the same."""
     if STARTER_RUN in runs:
@@ -71,11 +96,15 @@ def _validation_list(runs: Sequence[Run]) -> Source:
     first, *others = (open_source(run.directory / "val.txt") for run in runs)
     for run, other in zip(runs[1:], others):
         if set(other.entries) != set(first.entries):
-            raise UserError(
-                f"{run.directory}: was validated with other pictures than {runs[0].directory}; say "
-                "with --data which to evaluate them on"
-            )
+            raise _of_other_pictures(run, runs[0])
     return first
+
+
+def _of_other_pictures(run: Run, first: Run) -> UserError:
+    return UserError(
+        f"{run.directory}: was validated with other pictures than {first.directory}; say with "
+        "--data which to evaluate them on"
+    )
 
 
 def _trained_on(run: Run, found: Sequence[str]) -> tuple[int, int]:

@@ -81,7 +81,7 @@ def review(run: Run, thoroughly: bool = True) -> Review:
         predict_pictures(engine, network, store, dataset.test) if dataset.test else (None, 0)
     )
     unseen, duplicates = predictions, None
-    pictures = (*dataset.train, *dataset.validation)
+    pictures = tuple(dataset.labelled())
     if thoroughly and store and not store.missing(pictures):
         found = vectors(store, pictures)
         duplicates = find_duplicates(pictures, found)

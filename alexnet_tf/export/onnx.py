@@ -215,6 +215,10 @@ class _Graph:
         values = self.add("Transpose", values, perm=(0, 2, 3, 1))
         return self.add("Reshape", values, [-1, int(np.prod(layer.input.shape[1:]))])
 
+    def of_UnitNormalization(self, values: str, layer) -> str:
+        """Give each row the length 1."""
+        return self.add("LpNormalization", values, axis=-1, p=2)
+
     def of_Dense(self, values: str, layer) -> str:
         """Write a dense layer and its activation."""
         gemm = self.add("Gemm", values, layer.kernel.numpy(), layer.bias.numpy())

@@ -50,7 +50,8 @@ class FastModel:
 def _computing_in(precision: str, model: keras.Model) -> keras.Model:
     """Return a model of the same layers, those before the head being copies in `precision`."""
     policy = precision if precision == "float32" else f"mixed_{precision}"
-    before = [*takewhile(lambda each: not isinstance(each, keras.layers.Dense), model.layers)]
+    head = keras.layers.Dense | keras.layers.UnitNormalization
+    before = [*takewhile(lambda each: not isinstance(each, head), model.layers)]
 
     def layer_of(layer: keras.Layer) -> keras.Layer:
         if layer not in before:

@@ -18,7 +18,8 @@ class Evaluation:
     each run predicts, and `averaged` (pictures,) those of the mean of all runs' probabilities.
     `trained_on` says for each run how many of the pictures it was trained on, known by their bytes,
     and `untraced` how many of its training pictures are no longer there to compare with; `failed`
-    were unreadable.
+    were unreadable. If `cross_validated`, each picture was predicted by a head that was trained
+    without it.
     """
 
     runs: tuple[str, ...]
@@ -29,6 +30,7 @@ class Evaluation:
     trained_on: tuple[int, ...]
     failed: tuple[Exception, ...] = ()
     untraced: tuple[int, ...] = ()
+    cross_validated: bool = False
 
     def accuracy(self, predictions: np.ndarray) -> dict[str, Any]:
         """Return the share of correct `predictions`, and its 95% interval (Wilson)."""

@@ -32,6 +32,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "pictures": len(evaluation.labels),
         "failed": len(evaluation.failed),
+        "cross_validated": evaluation.cross_validated,
         **evaluation.accuracy(evaluation.averaged),
         "gain": evaluation.gain(),
         "runs": [
@@ -88,6 +89,8 @@ def _accuracies(evaluation: Evaluation) -> list[str]:
 
 
 def _warnings(evaluation: Evaluation) -> Iterator[str]:
+    if evaluation.cross_validated:
+        yield "cross-validated: each was predicted by a head that was trained without it"
     if len(evaluation.runs) > 1:
         best, mean = (100 * gain for gain in evaluation.gain().values())
         yield f"averaging: {best:+.1f} points on the best run, {mean:+.1f} on their mean"

@@ -16,13 +16,17 @@ from alexnet_tf.system.files import read_json, write_json
 
 # What config.json has it under.
 KEY = "accuracy"
+# The part of pictures that were each predicted by a head that was trained without it.
+CROSS_VALIDATED = "cross-validated"
+PARTS = ("test", "validation", CROSS_VALIDATED)
 
 
 @dataclass(frozen=True)
 class Accuracy:
     """The share of so many `pictures` of a `part` of the data that a network is right about.
 
-    `part` is "test" where there is a test set, by which nothing was chosen, or else "validation".
+    `part` is "test" where there is a test set, by which nothing was chosen, or else "validation";
+    or `CROSS_VALIDATED`.
     `chance` is the share of the most frequent class, which it takes no network to be right about.
     """
 
@@ -35,7 +39,7 @@ class Accuracy:
         """Raise ValueError or TypeError for what is none: config.json may be a stranger's."""
         is_share = all(0 <= share <= 1 for share in (self.value, self.chance))
         is_count = type(self.pictures) is int and self.pictures > 0
-        if not (is_share and is_count and self.part in ("test", "validation")):
+        if not (is_share and is_count and self.part in PARTS):
             raise ValueError
 
     @classmethod

@@ -9,7 +9,13 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from alexnet_tf.runs.settings import DEFAULTS, FOUND_BY_CONTENT, FREE_SETTINGS, Settings
+from alexnet_tf.runs.settings import (
+    DEFAULTS,
+    FOUND_BY_CONTENT,
+    FREE_SETTINGS,
+    LINEAR,
+    Settings,
+)
 from alexnet_tf.variants import FC_LAYERS
 
 # Of an epoch under way, see `alexnet_tf.training.epoch`; checkpoints of the first version lack it.
@@ -86,6 +92,9 @@ class CheckpointSpec:
 def _shapes(settings: Settings, classes: int) -> dict[str, tuple[int, ...]]:
     """Return the shapes of the state of a `Trainer` by name: its layers, its momenta."""
     variant, first = settings.chosen_variant(), settings.first_trained()
+    if settings.head == LINEAR:
+        kernel = variant.fc_kernels(classes)["fc8"]
+        return {"fc8/kernel": kernel, "fc8/bias": kernel[-1:], "strength": ()}
     head = settings.first_of_head()
     # The layer that each dropout is before; that of the same number, or the next.
     dropouts = {}

@@ -18,7 +18,7 @@ from alexnet_tf.data.sources.manifest import Entry, NoPictures
 from alexnet_tf.data.sources.open import open_source
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.run import Run
-from alexnet_tf.runs.settings import Settings
+from alexnet_tf.runs.settings import LINEAR, Settings
 from alexnet_tf.system.files import read_lines
 from alexnet_tf.system.text import printable
 
@@ -124,7 +124,7 @@ def _found_again(run: Run, config: dict[str, Any], settings: Settings) -> tuple[
     try:
         return _split_again(settings, config["data"]), True
     except UserError:
-        gone = [picture.path for picture in listed.train + listed.validation if not picture.digest]
+        gone = [picture.path for picture in listed.labelled() if not picture.digest]
         if not gone or not _same_place(config, settings):
             raise
     raise UserError(f"{len(gone)} cannot be read, the first is {printable(gone[0])}")
@@ -136,6 +136,8 @@ def _split_again(settings: Settings, fingerprint: str) -> Dataset:
         dataset = open_dataset(settings.data, settings.seed, leave_out=settings.leave_out)
     except NoPictures as error:
         raise UserError(f"none are in {printable(settings.data)}") from error
+    if settings.head == LINEAR:
+        dataset = dataset.cross_validated()
     if dataset.fingerprint() != fingerprint:
         raise UserError(f"others are in {printable(settings.data)}" + dataset.first_rejected())
     return dataset
@@ -155,7 +157,7 @@ def _below(data: str, known: Dataset) -> Dataset:
     places: dict[str, str] = {}
     for path, digest in found.items():
         places.setdefault(digest, path)
-    pictures = (*known.train, *known.validation)
+    pictures = tuple(known.labelled())
     missing = [picture.path for picture in pictures if picture.digest not in places]
     if missing:
         raise UserError(

@@ -1,4 +1,5 @@
-"""predictions.npz: the finished network's predictions for its validation pictures."""
+"""predictions.npz: the finished network's predictions for its validation pictures; or those of the
+cross-validation, by heads that were trained without them."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import zlib
 
 import numpy as np
 
+from alexnet_tf.errors import UserError
 from alexnet_tf.runs.run import Run
 from alexnet_tf.system.files import atomic_write
 from alexnet_tf.system.fingerprints import file_fingerprint
@@ -25,8 +27,20 @@ def read_predictions(run: Run, pictures: int, classes: int) -> np.ndarray | None
     """Return the probabilities (pictures, classes) that were kept.
 
     None if there are none, or if they are damaged, of another model.keras or of other pictures:
-    then the network predicts again. Earlier versions called the file answers.npz.
+    then the network predicts again. One that was cross-validated has learned all of its pictures
+    since, and cannot: UserError. Earlier versions called the file answers.npz.
     """
+    found = _kept(run, pictures, classes)
+    if found is None and run.is_cross_validated():
+        raise UserError(
+            f"{run.predictions_path}: the predictions of the cross-validation are gone, and the "
+            "network has learned all of its pictures since; evaluate it on others with --data, or "
+            "train another --run"
+        )
+    return found
+
+
+def _kept(run: Run, pictures: int, classes: int) -> np.ndarray | None:
     path = run.predictions_path
     path = path if path.exists() else path.with_name("answers.npz")
     try:

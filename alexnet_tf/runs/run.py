@@ -15,6 +15,7 @@ from alexnet_tf.runs.settings import (
     DEFAULTS,
     FOUND_BY_CONTENT,
     FREE_SETTINGS,
+    LINEAR,
     NO_WEIGHTS,
     PRETRAINED,
     RANDOM,
@@ -83,6 +84,17 @@ class Run:
         {} for a run of an earlier version; UserError for a damaged file.
         """
         return read_digests(self.digests_path)
+
+    def is_cross_validated(self) -> bool:
+        """Tell whether its validation pictures are those that it was trained on, each answered by
+        what was taught without it."""
+        lists = [self.directory / name for name in ("train.txt", "val.txt")]
+        if not all(path.is_file() for path in (self.config_path, *lists)):
+            return False
+        if self.read_config()["settings"]["head"] != LINEAR:
+            return False
+        train, validation = (path.read_bytes() for path in lists)
+        return train == validation
 
     def check_folder(self) -> None:
         """Refuse a folder that no run made: UserError, before anything in it is touched.

@@ -34,9 +34,11 @@ READ_BY = {
     "fall": ("cosine",),
 }
 LOSS, BALANCED = "loss", "balanced"
-RANDOM, PRETRAINED = HEADS = ("random", "pretrained")
+RANDOM, PRETRAINED, LINEAR = HEADS = ("random", "pretrained", "linear")
 # What a --scale of 0 stands for on pretrained convolutions, by the network's own size.
 SCALES = {224: 288, 227: 288}
+# Of so many pictures a linear head learns better than fc6 and fc7 do: docs/accuracy.md.
+FEW = 1500
 # Units in fc6 and in fc7 that a new head on those has, unless its variant has fewer.
 NEW_UNITS = 1024
 LIGHT, FULL, _ = TENSORBOARD = ("light", "full", "off")
@@ -112,7 +114,10 @@ class Settings:
     head: str | None = _network(
         None,
         "what those of fc6 and fc7 that are trained start from: pretrained, as the weights have"
-        " them, or random (pretrained where the weights have both and are not the starter)",
+        " them, or random (pretrained where the weights have both and are not the starter); or"
+        " linear: there is neither, and fc8 alone is solved for, which is best for few pictures."
+        f" With fewer than {FEW:,} it is taken in place of random ones, unless some other setting"
+        " of theirs is given",
         choices=HEADS,
     )
     head_rate: float | None = _network(
@@ -337,6 +342,7 @@ class Settings:
             self.units,
             None if self.scale == variant.image_size else self.scale,
             self.mirror,
+            self.head == LINEAR,
         )
 
     def with_scale(self) -> Settings:
@@ -400,6 +406,8 @@ class Settings:
                 f"--precision {self.precision} is of convolutions that are computed once, and with"
                 " --train all, --crop or --color-shift none are; give another one, or auto"
             )
+        if self.head == LINEAR:
+            self._check_linear()
         self._check_scale()
         if 0 < self.fall < self.epochs and self.schedule == "cosine":
             raise UserError(
@@ -423,6 +431,18 @@ class Settings:
             raise UserError("--decoupled: says how --weight-decay works; give that, too")
         if "dropout" in told and self.dropout and "drop" not in get_variant(self.variant).head:
             raise UserError(f"--dropout: the variant {self.variant} has none; leave it out")
+
+    def _check_linear(self) -> None:
+        """Refuse what a linear head cannot do: UserError."""
+        if self.weights == NO_WEIGHTS or self.train != "head":
+            raise UserError(f"--head {LINEAR} goes with pretrained weights and --train head")
+        for name in ("crop", "color_shift", "average"):
+            if getattr(self, name):
+                asked = name.replace("_", "-")
+                raise UserError(
+                    f"--{asked}: a linear head is solved for, once, from features that stay as they"
+                    f" are; leave --{asked} out, or give --head {RANDOM}"
+                )
 
     def _check_scale(self) -> None:
         """Refuse windows where there can be none: UserError."""

@@ -22,7 +22,7 @@ def warnings(dataset: Dataset) -> list[str]:
         found.append(f"{unequal}; --balance makes each of them count for more")
     pictures = len(dataset.validation)
     low, high = wilson_interval(0.9 * pictures, pictures)
-    if high - low > WIDE:
+    if high - low > WIDE and not dataset.is_cross_validated:
         found.append(
             f"{pictures} validation pictures choose the best epoch: where 90% of them are right, it"
             f" is {low:.0%} to {high:.0%} of all such pictures (95% interval); more would tell more"

@@ -50,7 +50,7 @@ def with_features(
     training, validation = feature_store(job), validation_store(job)
     parts = {training: job.dataset.train, validation: job.dataset.validation}
     if training.directory == validation.directory:
-        validation, parts = training, {training: (*job.dataset.train, *job.dataset.validation)}
+        validation, parts = training, {training: tuple(job.dataset.labelled())}
 
     def fill_all() -> dict[str, str]:
         own = {store.open(workers.index): workers.own(parts[store]) for store in parts}
@@ -196,7 +196,7 @@ def _needs(job: Job, missing: dict[FeatureStore, list[Picture]]) -> dict[Path, i
 
 def _without(job: Job, lost: dict[str, str]) -> Job:
     """Return the job without those of its pictures that were `lost` (path → reason)."""
-    pictures = len(job.dataset.train) + len(job.dataset.validation)
+    pictures = len([*job.dataset.labelled()])
     if lost and job.run.config_path.is_file():
         raise UserError(f"{job.run.directory}: pictures that it was started with are gone")
     if len(lost) > job.settings.max_lost * pictures:

@@ -15,8 +15,18 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.runs.checkpoint_spec import CheckpointSpec, identity
 from alexnet_tf.runs.checkpoints import list_checkpoints, read_identity
 from alexnet_tf.runs.pictures import find_pictures, newcomers
+from alexnet_tf.runs.recipes import RECIPES
 from alexnet_tf.runs.run import Run, finished_run, starting_weights
-from alexnet_tf.runs.settings import DEFAULTS, NEW_UNITS, NO_WEIGHTS, PRETRAINED, RANDOM, Settings
+from alexnet_tf.runs.settings import (
+    DEFAULTS,
+    FEW,
+    LINEAR,
+    NEW_UNITS,
+    NO_WEIGHTS,
+    PRETRAINED,
+    RANDOM,
+    Settings,
+)
 from alexnet_tf.runs.warnings import warnings
 from alexnet_tf.system.files import read_lines, write_json
 from alexnet_tf.system.processor import PRECISIONS, chosen_precision
@@ -25,6 +35,17 @@ from alexnet_tf.variants import FC_LAYERS, KERAS, Variant, count_parameters
 from alexnet_tf.weights import Weights, fingerprint
 from alexnet_tf.weights.loading import existing_file, find_weights
 
+# Beside those of the recipe `head`, the settings that are of no use to a linear head: whoever gives
+# one of them means another.
+NOT_LINEAR = (
+    *("head_rate", "initial", "activation", "dropout", "width", "learning_rate", "schedule"),
+    *("decay", "patience", "decay_samples", "fall", "weight_decay", "decoupled", "crop"),
+    *("color_shift", "average", "log_every"),
+)
+IS_LINEAR = (
+    f"from fewer than {FEW:,} pictures a linear head learns more than fc6 and fc7 do: fc8 alone is "
+    f"solved for (--head {RANDOM} trains them)"
+)
 # What becomes something else at the start of a run, and is that whenever it goes on.
 AUTO = {"precision": "auto", "scale": 0, "units": 0, "fall": 0, "head": None, "leave_out": None}
 
@@ -110,12 +131,14 @@ def prepare(settings: Settings, directory: str | Path, typed: Collection[str] | 
         settings, said = _with_weights(settings, typed)
         settings = _starting(settings)
         _check_all(settings)
-    variant = settings.chosen_variant()
     asked = settings if started else _with_head(settings)
+    if asked.head == LINEAR:
+        settings = asked
+    variant = settings.chosen_variant()
     weights = starting_weights(asked, variant)
-    said += _of_head(asked, weights)
     if "fc6" in weights:  # else there is nothing in which --head pretrained would differ
         settings = asked
+    may_be_linear = not started and _may_be_linear(settings, weights)
     if settings.units == 0:
         settings = replace(settings, units=_new_units(settings, variant, weights))
         variant = settings.chosen_variant()
@@ -124,12 +147,21 @@ def prepare(settings: Settings, directory: str | Path, typed: Collection[str] | 
     if not started:
         _check_frozen(settings, variant, weights)
         dataset = open_dataset(settings.data, settings.seed, leave_out=settings.leave_out)
+        if may_be_linear and len([*dataset.labelled()]) < FEW:
+            settings = replace(settings, head=LINEAR, units=None)
+            variant = replace(settings.chosen_variant(), initial=KERAS)
+        if settings.head == LINEAR:
+            dataset = dataset.cross_validated()
         relisted = True
     else:
         dataset, relisted = find_pictures(run, settings)
         _check_weights(run, settings, weights)
     if "fc8" in weights:
         _check_classes(finished_run(settings.weights), dataset)
+    if settings.head != LINEAR:
+        said += _of_head(asked, weights)
+    elif not started:
+        said.append(IS_LINEAR)
     words = (*warnings(dataset), *said)
     job = Job(run, settings, variant, dataset, weights, relisted, words, config)
     if started:
@@ -198,10 +230,24 @@ def _starting(settings: Settings) -> Settings:
 
 def _new_units(settings: Settings, variant: Variant, weights: Weights) -> int | None:
     """Return what --units 0 stands for; None for a variant with other units in fc6 than in fc7."""
+    if settings.head == LINEAR:
+        return None
     is_new = weights and "fc6" not in weights and settings.first_of_head() == "fc6"
     if is_new and min(variant.fc_units) > NEW_UNITS:
         return NEW_UNITS
     return variant.fc_units[0] if len({*variant.fc_units}) == 1 else None
+
+
+def _may_be_linear(settings: Settings, weights: Weights) -> bool:
+    """Tell whether fc6 and fc7 would start at random and be trained as by default."""
+    names = (*NOT_LINEAR, *RECIPES["head"].keys() - {"resize", "scale", "best", "calibrate"})
+    usual = DEFAULTS | RECIPES["head"]
+    return bool(
+        weights
+        and "fc6" not in weights
+        and (settings.head, settings.train) == (None, "head")
+        and all(getattr(settings, name) == usual[name] for name in names)
+    )
 
 
 def _with_head(settings: Settings) -> Settings:
@@ -211,6 +257,9 @@ def _with_head(settings: Settings) -> Settings:
     """
     if settings.head or settings.weights == NO_WEIGHTS:
         return settings
+    if Path(settings.weights).is_dir():
+        before = finished_run(settings.weights).read_config()["settings"]["head"]
+        return replace(settings, head=LINEAR if before == LINEAR else PRETRAINED)
     return replace(settings, head=RANDOM if starter.is_starter(settings.weights) else PRETRAINED)
 
 
@@ -287,8 +336,7 @@ def _of_listed(job: Job) -> list[str]:
     leave_out, dataset = job.settings.leave_out, job.dataset
     unwanted = listed_contents(leave_out) if leave_out and Path(leave_out).is_file() else {}
     count = sum(
-        picture.digest in unwanted or picture.path in unwanted
-        for picture in (*dataset.train, *dataset.validation)
+        picture.digest in unwanted or picture.path in unwanted for picture in dataset.labelled()
     )
     if not count:
         return []

@@ -89,7 +89,8 @@ class Learner:
         logits divided by `temperature`."""
         first = self.settings.first_of_head()
         weights = read_layers(self.model)
-        weights[first] = self.standardization.folded_into(*weights[first])
+        if first in weights:  # a linear head, which has only fc8, sees windows as they are
+            weights[first] = self.standardization.folded_into(*weights[first])
         weights["fc8"] = tuple(each / np.float32(temperature) for each in weights["fc8"])
         network = AlexNet(self.job.variant, self.head.output.shape[-1], weights)
         for layer in self.model.layers:

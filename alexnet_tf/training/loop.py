@@ -16,14 +16,14 @@ import tensorflow as tf
 import alexnet_tf
 from alexnet_tf.data.features.store import FeatureStore
 from alexnet_tf.errors import RunError
-from alexnet_tf.runs.accuracy import Accuracy, keep_accuracy
+from alexnet_tf.runs.accuracy import CROSS_VALIDATED, Accuracy, keep_accuracy
 from alexnet_tf.runs.checkpoints import load_latest, not_finite, prune_checkpoints, save_checkpoint
 from alexnet_tf.runs.choice import number_finished
 from alexnet_tf.runs.history import History, best_epoch, write_history
 from alexnet_tf.runs.model_metadata import write_model_metadata
 from alexnet_tf.runs.predictions import write_predictions
 from alexnet_tf.runs.run import Run
-from alexnet_tf.runs.settings import LOSS
+from alexnet_tf.runs.settings import LINEAR, LOSS
 from alexnet_tf.system import signals
 from alexnet_tf.system.files import atomic_write
 from alexnet_tf.system.locks import locked
@@ -32,6 +32,7 @@ from alexnet_tf.training.distribution import Workers
 from alexnet_tf.training.epoch import Metrics
 from alexnet_tf.training.frozen import fill, with_features
 from alexnet_tf.training.job import Job, write_config
+from alexnet_tf.training.linear import LinearTrainer
 from alexnet_tf.training.tensorboard import TensorBoardLog
 from alexnet_tf.training.trainer import Trainer
 
@@ -126,7 +127,7 @@ def write_model(run: Run, model: keras.Model) -> None:
 
 def finish(trainer: Trainer, log: Logger) -> Metrics:
     """Calibrate the network, where asked; return how good it is as it will answer."""
-    if trainer.settings.calibrate:
+    if trainer.settings.calibrate and trainer.settings.head != LINEAR:
         before, after = trainer.calibrate()
         log.info(
             f"calibrated: temperature {trainer.temperature:.2f}, expected calibration error "
@@ -152,18 +153,21 @@ def tell_accuracy(job: Job, found: Metrics, test: Metrics | None, log: Logger) -
     one, for nothing was chosen by it; about the validation set, as it was measured, otherwise."""
     dataset, views = job.dataset, job.variant.views
     labels = [picture.label for picture in dataset.validation]
-    accuracy = validation = Accuracy.of("validation", found.accuracy, labels)
+    part = CROSS_VALIDATED if dataset.is_cross_validated else "validation"
+    accuracy = validation = Accuracy.of(part, found.accuracy, labels)
     if test:
         labels = [picture.label for picture in dataset.test]
         accuracy = Accuracy.of("test", test.accuracy, labels)
     keep_accuracy(job.run, accuracy)
     low, high = accuracy.interval()
     said = f"{accuracy} ({low:.4f} to {high:.4f} of all such pictures, 95% interval)"
-    if views > 1:
+    if accuracy.part == CROSS_VALIDATED:
+        said += ", each predicted by a head that was trained without it"
+    elif views > 1:
         said += f", by the mean of {views} looks at each, where an epoch's figures are by fewer"
     if test:
         said += f"; {validation}"
-    if not job.settings.average:
+    if not job.settings.average and part != CROSS_VALIDATED:
         said += ", which chose the epoch" if test else "; they chose the epoch, which flatters"
     log.info(said)
 
@@ -174,6 +178,7 @@ class Loop:
     def __init__(self, job: Job, stores: Sequence[FeatureStore], log: Logger, workers: Workers):
         self.job, self.stores, self.log, self.workers = job, stores, log, workers
         self.expected = job.expected()
+        self.trainer: Trainer | None = None
         # A longer training may have left later checkpoints, which wait for the next one.
         self.trainer, self.history = self._restored(job.settings.epochs, "going on")
         if workers.is_chief:
@@ -195,7 +200,11 @@ class Loop:
             kept.result()
 
     def _is_enough(self) -> bool:
-        """Tell, and log, whether the validation loss has been no lower for --stop-early epochs."""
+        """Tell, and log, whether the validation loss has been no lower for --stop-early epochs, or
+        a linear head was solved for with every strength."""
+        if self.trainer.is_complete(len(self.history)):
+            self.log.info("that is enough: the head was solved for with every strength")
+            return True
         most = self.job.settings.stop_early
         if not (most and self.history):
             return False
@@ -232,13 +241,13 @@ class Loop:
     def _restored(self, last: int, what: str = "") -> tuple[Trainer, History]:
         """Return a trainer with the latest state that is kept, none after epoch `last`, and its
         history; where there is one, log that `what` goes on from there."""
-        trainer = Trainer(self.job, *self.stores, self.log, self.workers).prepare()
         folder, history = self.job.run.checkpoints_folder, []
 
         def load() -> tuple[dict[str, np.ndarray], History] | None:
             return load_latest(folder, self.log, last, self.expected)
 
         found = self.workers.run_on_chief(load)
+        trainer = self.trainer if found and self.trainer else self._new_trainer()
         if found:
             state, history = found
             trainer.restore(state)
@@ -247,6 +256,10 @@ class Loop:
             elif what:
                 self._say(what, trainer, history)
         return trainer, history
+
+    def _new_trainer(self) -> Trainer:
+        kind = LinearTrainer if self.job.settings.head == LINEAR else Trainer
+        return kind(self.job, *self.stores, self.log, self.workers).prepare()
 
     def _next_epoch(self, kept: Future[None]) -> dict[str, float]:
         """Train an epoch and return it; when asked to stop within it, leave a checkpoint of the
@@ -264,7 +277,7 @@ class Loop:
             epoch = self.trainer.run_epoch(self.history, check)
         except signals.Stopped:
             kept.result()
-            if self.workers.is_chief:
+            if self.workers.is_chief and self.trainer.has_begun:
                 folder, state = self.job.run.checkpoints_folder, self.trainer.state()
                 whose = self.expected.identity
                 save_checkpoint(folder, state, self.history, unfinished=True, identity=whose)

@@ -52,6 +52,8 @@ class Trainer:
         self.learner = Learner(job, store.layer, self.training.labels, self.workers)
         self.averages = Averages(self.learner.trained) if job.settings.ema else None
         self._begun = Epoch()
+        # Whether each picture is validated with by what was taught without it.
+        self.is_cross_validated = False
         # What `calibrate` found that logits have to be divided by.
         self.temperature = 1.0
 
@@ -195,6 +197,10 @@ class Trainer:
         if self.averages:
             self.averages.restore(state)
         self._begun = Epoch.restored(state)
+
+    def is_complete(self, epochs: int) -> bool:
+        """Tell whether no epoch is left after so many, however many were asked for."""
+        return False
 
     @property
     def has_begun(self) -> bool:

@@ -114,9 +114,9 @@ class FeatureStore:
             "batch": BATCH,
         }
         shape, dtype = variant.shape_before(layer), "<f2"
-        if layer in fc_kernels:
-            shape = fc_kernels[layer][:1]
-        if layer in fc_kernels and variant.scaled:
+        if layer >= "fc6":
+            shape = fc_kernels.get(layer, fc_kernels["fc8"])[:1]  # a linear head is fc8 alone
+        if layer >= "fc6" and variant.scaled:
             shape = variant.maxima_shape if layer == "fc6" else (variant.windows, *shape)
         if layer == "fc6" and variant.scaled and variant.activation == "relu":
             dtype = recipe["dtype"] = "u1"

@@ -50,6 +50,8 @@ def _read(content: memoryview) -> Content:
             for group, name in LAYERS.items()
             if f"layers/{group}" in file
         }
+        if "fc6" in layers and "fc7" not in layers:  # a linear head, which is fc8 alone
+            layers["fc8"] = layers.pop("fc6")
         slopes = tuple(
             _array(content, file[f"layers/{group}/vars/0"])
             for group in SLOPES

@@ -1,0 +1,229 @@
+"""A linear head: fc8 alone, solved for to the optimum; what few pictures are learned best by.
+
+An epoch solves for it once, with less shrinkage than the one before, and is validated by heads that
+were taught without the pictures that they are asked about. The best epoch is the best strength.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from logging import Logger
+
+import numpy as np
+
+from alexnet_tf.data.features.examples import Examples
+from alexnet_tf.data.features.store import FeatureStore
+from alexnet_tf.metrics.views import evaluate_views
+from alexnet_tf.system import signals
+from alexnet_tf.training.distribution import Workers
+from alexnet_tf.training.epoch import Epoch, Metrics, compute_metrics
+from alexnet_tf.training.job import Job
+from alexnet_tf.training.learner import balanced
+from alexnet_tf.training.trainer import CHUNK, Trainer
+
+# scikit-learn's C on inputs of mean square length 1, one for each epoch. Of 3 to 500 photos a class
+# 30 and 100 are the best ones, of more of them and of wrong labels less: docs/accuracy.md.
+STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
+# As many parts, each predicted by a head that the others have taught; as of `label_errors`.
+FOLDS = 5
+# The directions in which pictures differ most; what is left out of them changes no answer.
+DIRECTIONS = 1024
+# The least mean square length along one, of pictures that differ by more than rounding.
+LEAST = 1e-18
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Coordinates of pictures in which a linear head is solved for.
+
+    Half of its shrinkage is that of a head on the means over all places, the other half that of one
+    on every place: few pictures tell which channels matter, and only many where. `coordinates`
+    (n, directions) are those of n pictures, and `kernel` (values, directions) is what turns a
+    head's weights in them into those of fc8; `center` (values,) is the mean picture. All float64.
+    """
+
+    coordinates: np.ndarray
+    kernel: np.ndarray
+    center: np.ndarray
+
+    @classmethod
+    def fit(cls, inputs: np.ndarray, channels: int) -> Basis:
+        """Compute it of inputs, float32 (n, places × channels)."""
+        from scipy.linalg import eigh
+
+        count, center = len(inputs), inputs.mean(axis=0, dtype=np.float64)
+        places = (inputs - center).astype(np.float64)
+        means = places.reshape(count, -1, channels).mean(axis=1)
+        # Each half has the mean square length 1/2.
+        scales = [np.sqrt(count / 2 / (np.sum(part**2) or 1)) for part in (places, means)]
+        gram = scales[0] ** 2 * places @ places.T + scales[1] ** 2 * means @ means.T
+        first = max(0, count - DIRECTIONS)
+        squares, directions = eigh(gram, subset_by_index=(first, count - 1))
+        kept = squares >= 1e-9 * squares[-1]
+        # All pictures may be alike.
+        lengths, directions = np.sqrt(np.maximum(squares[kept], LEAST)), directions[:, kept]
+        shares = directions / lengths
+        at_places = scales[0] ** 2 * places.T @ shares
+        # A mean over all places has an equal share of each.
+        of_means = scales[1] ** 2 * means.T @ shares * channels / places.shape[1]
+        kernel = at_places + np.tile(of_means, (places.shape[1] // channels, 1))
+        return cls(directions * lengths, kernel, center)
+
+    def layer(self, weights: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return kernel and bias of fc8, float32, for weights (directions, classes) and bias."""
+        kernel = self.kernel @ weights
+        return kernel.astype(np.float32), (bias - self.center @ kernel).astype(np.float32)
+
+
+class LinearTrainer(Trainer):
+    """Solves for a linear head, once an epoch; otherwise it is as a `Trainer`."""
+
+    def __init__(
+        self,
+        job: Job,
+        store: FeatureStore,
+        seen: FeatureStore,
+        log: Logger,
+        workers: Workers | None = None,
+    ):
+        super().__init__(job, store, seen, log, workers)
+        self.averages, self.strength = None, 0.0
+        self.is_cross_validated = job.dataset.is_cross_validated
+
+    def prepare(self) -> LinearTrainer:
+        """Look at the training pictures; return the trainer itself, ready for its first epoch."""
+        self.learner.standardize(None)
+        inputs = np.concatenate([*self._inputs(self.training)])
+        inputs = self._gather(inputs, self.training, np.arange(len(self.training)))
+        with _one_thread():
+            self._basis = Basis.fit(inputs, self.job.variant.filters[-1])
+        labels, self._weights = self.training.labels, None
+        if self.settings.balance:
+            self._weights = balanced(labels)[labels]
+        return self
+
+    def run_epoch(
+        self, history: Sequence[dict[str, float]], check: Callable[[], None] = signals.check
+    ) -> dict[str, float]:
+        """Solve for the head with the next strength, then validate; return the epoch as a `Trainer`
+        does. Its learning rate is 0, for there is none."""
+        check()
+        epoch = Epoch()
+        with epoch.timed():
+            self.strength = STRENGTHS[len(history)]
+            everybody = np.arange(len(self.training))
+            with _one_thread():
+                layer = self._solved(everybody)
+            self._set(*self._basis.layer(*layer))
+            found = self._measured(_logits(self._basis, *layer), self.training.labels)
+            validated = self.measure(self.validation, "validation", thorough=False)
+        self.predictions = validated.probabilities
+        return {
+            "epoch": len(history) + 1,
+            "loss": found.loss,
+            "accuracy": found.accuracy,
+            "val_loss": validated.loss,
+            "val_accuracy": validated.accuracy,
+            "val_balanced_accuracy": validated.balanced_accuracy,
+            "learning_rate": 0.0,
+            "seconds": round(epoch.seconds, 3),
+        }
+
+    def measure(self, examples: Examples, what: str, thorough: bool = True) -> Metrics:
+        """Return how good the network is at all `examples`; at those that it is cross-validated by,
+        how good heads are that were taught without them, with the same strength."""
+        if examples is not self.validation or not self.is_cross_validated:
+            return super().measure(examples, what, thorough)
+        labels = self.training.labels
+        logits = np.zeros((len(labels), len(self.job.dataset.classes)))
+        with _one_thread():
+            for others, part in self._folds():
+                logits[part] = _logits(self._basis, *self._solved(others))[part]
+        return self._measured(logits, labels)
+
+    def is_complete(self, epochs: int) -> bool:
+        """Tell whether there is no further strength."""
+        return epochs >= len(STRENGTHS)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return fc8, and what it was solved with, by name."""
+        kernel, bias = self.learner.model.get_layer("fc8").get_weights()
+        state = {"fc8/kernel": kernel, "fc8/bias": bias, "strength": np.array(self.strength)}
+        return state | Epoch().state()
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Go back to what `state` returned."""
+        self._set(state["fc8/kernel"], state["fc8/bias"])
+        self.strength = float(state["strength"])
+
+    def _set(self, kernel: np.ndarray, bias: np.ndarray) -> None:
+        self.learner.model.get_layer("fc8").set_weights([kernel, bias])
+
+    def _inputs(self, examples: Examples) -> Iterator[np.ndarray]:
+        """Yield what enters fc8, float32 (n, 9216), of this worker's own of the examples: the means
+        over all looks at a picture."""
+        store, variant = examples.store, self.job.variant
+        slots = examples.slots[examples.rows(np.arange(len(examples)))]
+        for chunk in np.array_split(slots, max(1, -(-len(slots) // CHUNK))):
+            total = np.zeros((len(chunk), *self.learner.head.input.shape[1:]), np.float32)
+            for view in range(1 + variant.mirrored):
+                maxima = store.read(chunk, view).astype(np.float32)
+                for number in range(variant.windows):
+                    seen = maxima
+                    if store.has_windows:
+                        rows, columns = variant.window(number)
+                        seen = maxima[:, rows, columns].reshape(total.shape)
+                    lengths = np.linalg.norm(seen, axis=1, keepdims=True)
+                    total += seen / np.maximum(lengths, np.finfo(np.float32).tiny)
+            yield total / variant.views
+
+    def _folds(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return, for each fold, who teaches and who is asked; copies are in one of them."""
+        from sklearn.model_selection import StratifiedKFold
+
+        digests = [picture.digest for picture in self.job.dataset.train]
+        _, first, copies = np.unique(digests, return_index=True, return_inverse=True)
+        labels = self.training.labels[first]
+        count = min(FOLDS, np.bincount(labels).max())
+        folds = StratifiedKFold(count, shuffle=True, random_state=self.settings.seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of classes with fewer pictures than folds
+            parts = [np.isin(copies, part) for _, part in folds.split(first, labels)]
+        return [(np.flatnonzero(~part), np.flatnonzero(part)) for part in parts]
+
+    def _solved(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Solve for the head that these pictures teach: weights (directions, classes) and bias."""
+        from sklearn.linear_model import LogisticRegression
+
+        labels, values = self.training.labels[rows], self._basis.coordinates[rows]
+        weights = None if self._weights is None else self._weights[rows]
+        head = LogisticRegression(C=self.strength, tol=1e-5, max_iter=1000)
+        head.fit(values, labels, sample_weight=weights)
+        kernel, bias = head.coef_.T, head.intercept_
+        if len(head.classes_) == 2:  # scikit-learn has only the second one's
+            kernel, bias = np.hstack([-kernel, kernel]) / 2, np.hstack([-bias, bias]) / 2
+        classes = len(self.job.dataset.classes)
+        found = np.zeros((len(kernel), classes)), np.full(classes, UNKNOWN)
+        found[0][:, head.classes_], found[1][head.classes_] = kernel, bias
+        return found
+
+    def _measured(self, logits: np.ndarray, labels: np.ndarray) -> Metrics:
+        return compute_metrics([evaluate_views(logits[None].astype(np.float32), labels)], labels)
+
+
+# The logit of a class of which a fold has taught nothing: it is hardly likely, and not impossible.
+UNKNOWN = -3.0
+
+
+def _logits(basis: Basis, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    return basis.coordinates @ weights + bias
+
+
+def _one_thread():
+    """Return a context in which the same is computed in the same order on any machine: threads
+    would wait for each other longer than they compute."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1)

@@ -1,1 +1,1 @@
-"""The machine and the world outside; knows nothing of networks."""
+"""The operating system, files and the network; knows nothing of neural networks."""

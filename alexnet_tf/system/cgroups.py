@@ -1,4 +1,4 @@
-"""What control groups (containers, SLURM, systemd) allow this process."""
+"""Memory and CPU limits of this process's control groups (containers, SLURM, systemd)."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-# Where Linux says in which groups a process is, and where these are.
+# Linux lists the groups of a process, and their mount points, here.
 PROCESS = Path("/proc/self")
 
 
 def memory_limits() -> list[int]:
-    """Return the bytes that each group of this process with a limit may take, nested ones too."""
+    """Return the memory limits, in bytes, of this process's groups and the groups around them."""
     texts = _contents("memory.max", "memory", "memory.limit_in_bytes")
     return [int(text) for text in texts if text.isdecimal()]
 
 
 def processor_quotas() -> list[float]:
-    """Return how many processors' time each group with a quota may take."""
+    """Return the CPU quotas, in processors, of this process's groups and the groups around them."""
     quotas = [text.split() for text in _contents("cpu.max", "", "")]
     v1 = (_contents("", "cpu", f"cpu.cfs_{name}_us") for name in ("quota", "period"))
     quotas += [[*pair] for pair in zip(*v1)]
@@ -25,10 +25,10 @@ def processor_quotas() -> list[float]:
 
 
 def _contents(unified: str, controller: str, name: str) -> Iterator[str]:
-    """Read the files of that name in the process's group of a `controller` and in all groups around
-    it: `unified` in version 2 of control groups, where there are no others, `name` in version 1.
+    """Read a file of the process's group and of all groups around it.
 
-    Nothing elsewhere than on Linux.
+    In version 2 of control groups the file is `unified`; in version 1 it is `name`, in the group of
+    `controller`. Yields nothing on systems other than Linux.
     """
     with suppress(OSError, ValueError):
         groups = [line.split(":", 2) for line in _lines("cgroup")]
@@ -51,7 +51,7 @@ def _lines(name: str) -> list[str]:
 
 def _upwards(point: Path, root: str, group: str, name: str) -> Iterator[str]:
     """Read the files `name` of `group` and those around it; `root` is at the mount `point`."""
-    # In a container without a namespace of its own, groups are named as they are outside.
+    # In a container without its own namespace, groups have the same names as outside.
     inside = group.removeprefix(root.rstrip("/")).lstrip("/")
     folder = point / inside
     for place in (folder, *folder.parents):

@@ -1,4 +1,4 @@
-"""Other processes of this program, which import nothing that lies in the working directory."""
+"""Child processes of this program, which import nothing from the working directory."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 from alexnet_tf.system import program
 
-# Where this very package is imported from.
+# The folder that this package is imported from.
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def python(*words: object) -> dict[str, Any]:
-    """Return what `subprocess` is told to start this Python with `words`, and this very package.
+    """Return the arguments with which `subprocess` runs this Python, and this package.
 
-    Without -P a stranger's folder that somebody works in could bring a numpy.py of its own.
+    Without -P, a numpy.py in the user's working directory would be imported.
 
     >>> subprocess.run(**python("-m", "alexnet_tf", "doctor"))
     """

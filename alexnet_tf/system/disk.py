@@ -1,4 +1,4 @@
-"""Room on the disk: how much is free, and what is said when it was not enough."""
+"""Free disk space, and the error when there is too little."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 MEGABYTE = 1e6
-# A full disk, a user's share of it, a file of the largest size that there may be.
+# A full disk, an exhausted quota, a file of the maximum size.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class NoRoom(OSError):
-    """A disk that is full, or a file larger than one may be: a failed run, not bad input.
+    """A full disk, or a file larger than allowed: a failed run, not bad input.
 
-    The message says how much is needed, unless that is not known: 0.
+    The message says how many bytes are needed, unless that is unknown (0).
     """
 
     def __init__(self, path: Path, needed: int, number: int = errno.ENOSPC):
@@ -34,7 +34,7 @@ class NoRoom(OSError):
 
 @contextmanager
 def room_for(path: Path, size: int) -> Iterator[None]:
-    """Run a block that writes `size` bytes to the file `path`: NoRoom when its disk gets full."""
+    """Raise NoRoom if the disk gets full while the block writes `size` bytes to the file `path`."""
     try:
         yield
     except OSError as error:
@@ -44,17 +44,17 @@ def room_for(path: Path, size: int) -> Iterator[None]:
 
 
 def is_full(error: Exception) -> bool:
-    """Tell whether `error` says that a disk, or its user's share of it, or a file is full."""
+    """Tell whether `error` means a full disk, an exhausted quota or a file of the maximum size."""
     return isinstance(error, OSError) and error.errno in FULL
 
 
 def free_room(path: Path) -> int:
-    """Count the bytes that are free on the disk of `path`, which need not exist yet."""
+    """Return the bytes that are free on the disk of `path`, which need not exist yet."""
     return shutil.disk_usage(_existing(path)).free
 
 
 def shortages(needs: Mapping[Path, int]) -> list[str]:
-    """Return a sentence for each disk with less room than `needs` (path → bytes) takes on it."""
+    """Return a sentence for each disk that has less free space than `needs` (path → bytes)."""
     disks: dict[int, list[Path]] = {}
     for path in needs:
         disks.setdefault(_existing(path).stat().st_dev, []).append(path)
@@ -67,11 +67,11 @@ def shortages(needs: Mapping[Path, int]) -> list[str]:
 
 
 def megabytes(count: int) -> str:
-    """Spell `count` bytes: in full when few, in MB of 10^6 bytes otherwise."""
+    """Format `count` bytes: in full if few, otherwise in MB (10^6 bytes)."""
     return f"{count:,} bytes" if count < MEGABYTE / 10 else f"{count / MEGABYTE:,.1f} MB"
 
 
 def _existing(path: Path) -> Path:
-    """Return `path`, or the nearest folder above it that there is."""
+    """Return `path`, or its nearest parent that exists."""
     path = path.absolute()
     return next(place for place in (path, *path.parents) if place.exists())

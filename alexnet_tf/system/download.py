@@ -1,7 +1,7 @@
-"""Files from elsewhere, which are whole and checked before they have their names.
+"""Downloads that resume, and are verified before they are visible under their names.
 
-`keras.utils.get_file` neither goes on where a download broke off nor tries a second source, and
-importing it takes seconds.
+`keras.utils.get_file` neither resumes a download nor tries a second source, and importing it takes
+seconds.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from alexnet_tf.system.text import printable
 
 # Seconds without a byte after which a source counts as stalled.
 TIMEOUT = 30
-# How often one source is asked to go on; each time must have brought some bytes.
+# Attempts to resume from one source; each must have brought some bytes.
 ATTEMPTS = 10
 CHUNK = 1 << 16
 
@@ -46,12 +46,12 @@ save it as {path} and type the same command again; or name a place that has it, 
 
 
 class DownloadError(OSError):
-    """No source had the file: a failed run, not bad input. The message lists what was tried."""
+    """The failure of all sources: a failed run, not bad input. The message lists the attempts."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """A file, the URLs that have it, its `algorithm` checksum in hex or the beginning of that."""
+    """A published file: its URLs, and its `algorithm` checksum in hex or the first digits of it."""
 
     name: str
     urls: tuple[str, ...]
@@ -59,11 +59,11 @@ class Published:
     checksum: str
 
     def fetch(self, folder: Path, mirror: str | None = None, places: Sequence[str] = ()) -> Path:
-        """Return the path of the file in `folder`, checked, and fetched where it is missing.
+        """Return the path of the verified file in `folder`; download it if it is missing.
 
-        Asked are `mirror`, a folder's path or URL, and then `places` (paths or URLs) or, without
-        any, the published URLs. Raises UserError when a file is there already, but is another, and
-        DownloadError when none can be had.
+        The sources are `mirror`, the path or URL of a folder, and then `places` (paths or URLs) or,
+        if there are none, the published URLs. Raises UserError if another file has this name, and
+        DownloadError if no source has the file.
         """
         path = folder / self.name
         if path.is_file():
@@ -81,13 +81,13 @@ class Published:
         return path
 
     def check(self, path: Path) -> None:
-        """Raise UserError when the file `path` is not the published one."""
+        """Raise UserError if the file `path` is not the published one."""
         difference = self.difference(path)
         if difference:
             raise UserError(f"{path}: is not the published file, for its {difference}")
 
     def difference(self, path: Path) -> str | None:
-        """Say how the checksum of the file `path` differs, if it does."""
+        """Describe how the checksum of the file `path` differs; None if it matches."""
         with open(path, "rb") as file:
             found = hashlib.file_digest(file, self.algorithm).hexdigest()
         if found.startswith(self.checksum):
@@ -96,18 +96,18 @@ class Published:
 
 
 def download(target: Path, sources: Iterable[str], check: Callable[[Path], object]) -> None:
-    """Leave at `target` the file that the first good one of `sources` has.
+    """Download `target` from the first of `sources` that has the right file.
 
     A source is a URL (http or https), a path, or a folder that holds a file of `target`'s name; the
-    URL of a folder ends in a slash. `check` gets the path of a whole copy, which has `target`'s
-    suffix, and raises UserError when that is not the file wanted. What has arrived after a break is
-    kept beside `target`, under a hidden name, and the next call goes on from there as long as the
-    source has the same file. Raises DownloadError when no source is good.
+    URL of a folder ends in a slash. `check` gets the path of a complete copy, with `target`'s
+    suffix, and raises UserError if it is the wrong file. A partial download is kept beside `target`
+    under a hidden name, and the next call resumes it if the source still has the same file. Raises
+    DownloadError if every source fails.
     """
     check_replaceable(target)
     is_new = not target.exists()
     with locked_beside(target, wait=True):
-        if not (is_new and target.exists()):  # which another process may have fetched meanwhile
+        if not (is_new and target.exists()):  # another process may have fetched it meanwhile
             _download(target, sources, check)
 
 
@@ -125,7 +125,7 @@ def _download(target: Path, sources: Iterable[str], check: Callable[[Path], obje
         except UserError as error:
             part.forget()
             reasons.append((place, str(error).removeprefix(f"{part.path}: ")))
-        except (OSError, HTTPException, ValueError) as error:  # ValueError: no valid URL
+        except (OSError, HTTPException, ValueError) as error:  # ValueError: an invalid URL
             reasons.append((place, _reason(error)))
             if is_full(error):
                 break
@@ -135,15 +135,15 @@ def _download(target: Path, sources: Iterable[str], check: Callable[[Path], obje
 
 
 def forget(target: Path) -> None:
-    """Delete what has arrived of `target`, if anything: `download` begins anew."""
+    """Delete the partial download of `target`, if any; the next `download` starts anew."""
     _Part(target).forget()
 
 
 class _Part:
-    """What has arrived of a file, and a note of the file that it is the beginning of.
+    """A partial download, and a note of the file that it belongs to.
 
-    The note, `origin`, has the url, a validator (ETag or Last-Modified) and the size in bytes of
-    the whole. Without one there is no going on.
+    The note, `origin`, holds the url, a validator (ETag or Last-Modified) and the size in bytes of
+    the complete file. Without it, the download cannot be resumed.
     """
 
     def __init__(self, target: Path):
@@ -152,23 +152,24 @@ class _Part:
         self._note = self.path.with_name(f"{self.path.name}.json")
 
     def size(self) -> int:
-        """Count the bytes that have arrived."""
+        """Return the number of bytes received so far."""
         return self.path.stat().st_size if self.path.is_file() else 0
 
     def origin(self) -> dict[str, Any]:
-        """Read the note; empty when there is no going on."""
+        """Read the note; empty if the download cannot be resumed."""
         try:
             return read_json(self._note) if self.size() else {}
         except UserError:
             return {}
 
     def arrived(self, url: str) -> int:
-        """Count the bytes of the file at `url` that are here and can be gone on from."""
+        """Return how many bytes of the file at `url` are here and can be resumed from."""
         return self.size() if self.origin().get("url") == url else 0
 
     def begin(self, origin: dict[str, Any]) -> None:
-        """Start from nothing with the file that the note `origin` is about."""
-        # Emptied before the note changes: a kill in between must not lend old bytes a new origin.
+        """Start from the beginning with the file that the note `origin` describes."""
+        # Emptied before the note changes: after a kill in between, old bytes must not get a new
+        # origin.
         self.path.unlink(missing_ok=True)  # it may be a link
         self.path.touch()
         self._note.unlink(missing_ok=True)
@@ -176,7 +177,7 @@ class _Part:
             write_json(self._note, origin)
 
     def append(self, stream: BinaryIO | HTTPResponse, whole: int | None) -> None:
-        """Add what `stream` has; OSError unless `whole` bytes (None: not known) are here then."""
+        """Append the bytes of `stream`; OSError unless `whole` bytes are here then (None: any)."""
         bar = progress(
             iter(lambda: stream.read(CHUNK), b""),
             math.inf if whole is None else whole,
@@ -192,7 +193,7 @@ class _Part:
             raise OSError(f"broke off after {self.size():,} of {whole:,} bytes")
 
     def check_room(self, whole: int | None) -> None:
-        """Raise OSError when the disk cannot hold `whole` bytes in place of those that are here."""
+        """Raise OSError if the disk cannot hold `whole` bytes in place of those received so far."""
         free = free_room(self.path.parent)
         if whole is not None and free + self.size() < whole:
             raise OSError(
@@ -201,7 +202,7 @@ class _Part:
             )
 
     def forget(self) -> None:
-        """Delete what has arrived, and the note."""
+        """Delete the partial download and its note."""
         self.path.unlink(missing_ok=True)
         self._note.unlink(missing_ok=True)
 
@@ -223,7 +224,7 @@ def _fetch(place: str, part: _Part) -> None:
 
 
 def _fetch_url(url: str, part: _Part) -> None:
-    """Receive the file at `url`, asking again after a break for as long as that gets further."""
+    """Receive the file at `url`; resume after a break as long as each attempt brings bytes."""
     for left in reversed(range(ATTEMPTS)):
         arrived = part.arrived(url)
         try:
@@ -236,7 +237,7 @@ def _fetch_url(url: str, part: _Part) -> None:
 
 def _receive(url: str, part: _Part) -> None:
     if part.arrived(url) and part.size() == part.origin()["size"]:
-        return  # it was the check that was interrupted
+        return  # the file is complete: only the check was interrupted
     rest = _ask_for_rest(url, part)
     with rest or _get(url) as response:
         if response.headers.get_content_type() == "text/html":
@@ -251,21 +252,21 @@ def _receive(url: str, part: _Part) -> None:
 
 
 def _ask_for_rest(url: str, part: _Part) -> HTTPResponse | None:
-    """Return an answer that `part` can go on with; None without, or when the file has changed."""
+    """Return a response that continues `part`; None if there is none or the file has changed."""
     arrived, origin = part.arrived(url), part.origin()
     if not arrived:
         return None
     try:
         response = _get(url, {"Range": f"bytes={arrived}-", "If-Range": origin["validator"]})
     except HTTPError as error:
-        if error.code == 416:  # the file has become shorter than what is here of it
+        if error.code == 416:  # the file has become shorter than the partial download
             return None
         raise
     rest = f"bytes {arrived}-{origin['size'] - 1}/{origin['size']}"
     if (
         response.status == 206
         and response.headers["Content-Range"] == rest
-        # Not every server heeds If-Range.
+        # Some servers ignore If-Range.
         and _validator(response.headers) in (origin["validator"], None)
     ):
         return response
@@ -274,13 +275,13 @@ def _ask_for_rest(url: str, part: _Part) -> HTTPResponse | None:
 
 
 def _get(url: str, headers: dict[str, str] | None = None) -> HTTPResponse:
-    # Some servers turn away urllib's own name.
+    # Some servers refuse urllib's own User-Agent.
     agent = {"User-Agent": f"alexnet_tf/{__version__}"}
     return urlopen(Request(url, headers=agent | (headers or {})), timeout=TIMEOUT)
 
 
 def _validator(headers: HTTPMessage) -> str | None:
-    """Return what identifies this state of the file, byte for byte; a weak ETag does not."""
+    """Return the validator that identifies the file byte for byte; a weak ETag does not."""
     etag = headers["ETag"]
     return headers["Last-Modified"] if etag is None or etag.startswith("W/") else etag
 

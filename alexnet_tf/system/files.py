@@ -1,4 +1,4 @@
-"""Files that are whole or absent."""
+"""Atomic writes, and bounded reads of untrusted files."""
 
 from __future__ import annotations
 
@@ -21,27 +21,25 @@ from alexnet_tf.system.disk import room_for
 from alexnet_tf.system.log import warn_once
 from alexnet_tf.system.text import is_printable
 
-# The most bytes that a file of text may have, and one of JSON, which takes twenty times as much in
-# memory.
+# The largest text file and JSON file in bytes; JSON takes twenty times its size in memory.
 MOST_TEXT, MOST_JSON = 1 << 28, 1 << 24
-# The most bytes of a file that is read line by line, and characters of a line in it.
+# The largest file that is read line by line, in bytes, and its longest line, in characters.
 MOST_LINES, LONGEST_LINE = 1 << 33, 1 << 20
-# PowerShell and Notepad write these, with a mark at the beginning.
+# PowerShell and Notepad write UTF-16 with a byte order mark.
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-# What `replacing` calls the new content of STEM.SUFFIX in the meantime, with a number of its own.
+# The temporary name, with a unique number, that `atomic_write` gives the new STEM.SUFFIX.
 TEMPORARY = re.compile(r"\.(?P<stem>.+)\.\d+\.tmp(?P<suffix>(\.[^.]+)?)")
-# What a disk answers that cannot sync a file or a folder.
+# Errors of file systems that cannot sync a file or a folder.
 UNABLE = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF}
 
 
 @contextmanager
 def atomic_write(path: str | Path, size: int) -> Iterator[Path]:
-    """Run a block that writes the yielded path, which then takes the place of `path`.
+    """Yield a temporary path, and rename it to `path` when the block has written it.
 
-    The temporary path lies beside `path` and has its suffix. `path` changes only once the whole new
-    content, of about `size` bytes (0: not known), is on the disk; after an exception it is as it
-    was before.
-    Raises UserError where it is no regular file, and NoRoom when the disk gets full.
+    The temporary path lies beside `path` and has its suffix. `path` changes only once the new
+    content, of about `size` bytes (0: unknown), is complete on the disk; after an exception it is
+    unchanged. Raises UserError if `path` is not a regular file, and NoRoom if the disk is full.
     """
     path = Path(path)
     check_replaceable(path)
@@ -56,13 +54,15 @@ def atomic_write(path: str | Path, size: int) -> Iterator[Path]:
 
 
 def unique() -> int:
-    """Draw a number for a name of which there is one: in containers that share a disk every process
-    may be number 1."""
+    """Return a random number for a unique name.
+
+    The process id is not enough: in containers that share a disk, every process may have the id 1.
+    """
     return secrets.randbits(63)
 
 
 def check_replaceable(path: Path) -> None:
-    """Raise UserError unless at `path` is nothing yet, or a regular file, which may be replaced."""
+    """Raise UserError unless `path` is absent or a regular file, which may be replaced."""
     if path.is_symlink():
         raise UserError(
             f"{path}: is a link, and no link is written through or replaced; name the file itself, "
@@ -74,9 +74,9 @@ def check_replaceable(path: Path) -> None:
 
 
 def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
-    """Delete what processes that were killed left in `folder` of `replacing` files called `names`.
+    """Delete the temporary files that killed processes left in `folder` while writing `names`.
 
-    Those are patterns as in `fnmatch`: "epoch-*.npz". Folders and links are nobody's leftovers.
+    `names` are patterns as in `fnmatch`: "epoch-*.npz". Folders and links are kept.
     """
     for path in folder.glob(".*.tmp*"):
         match = TEMPORARY.fullmatch(path.name)
@@ -86,12 +86,12 @@ def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
 
 
 def is_regular(path: Path) -> bool:
-    """Tell whether there is a file at `path` itself: no link, folder or device."""
+    """Tell whether `path` itself is a regular file: not a link, folder or device."""
     return path.is_file() and not path.is_symlink()
 
 
 def move_into_place(temporary: Path, path: Path) -> None:
-    """Give the file `temporary` the name `path`, in the same folder, once it is on the disk."""
+    """Sync the file `temporary`, then rename it to `path`, in the same folder."""
     check_replaceable(path)
     sync_file(temporary)
     os.replace(temporary, path)
@@ -99,18 +99,18 @@ def move_into_place(temporary: Path, path: Path) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Wait until what the file `path` holds is on the disk."""
+    """Flush the file `path` to the disk."""
     with open(path, "rb") as file:
         sync(file.fileno(), path.parent)
 
 
 def sync_directory(directory: Path) -> None:
-    """Make the directory's entries (names just made or replaced) survive a power cut."""
-    if not hasattr(os, "O_DIRECTORY"):  # Windows opens no folder
+    """Flush the directory's entries (new or changed names), so that they survive a power cut."""
+    if not hasattr(os, "O_DIRECTORY"):  # Windows cannot open a folder
         return
     try:
         handle = os.open(directory, os.O_RDONLY)
-    except PermissionError:  # it may be written to, but not listed
+    except PermissionError:  # writable, but not readable
         return
     try:
         sync(handle, directory)
@@ -119,10 +119,10 @@ def sync_directory(directory: Path) -> None:
 
 
 def sync(handle: int, folder: Path) -> None:
-    """Wait until what is open as `handle`, in `folder`, is on the disk.
+    """Flush the open file `handle`, in `folder`, to the disk.
 
-    Some disks (FUSE, network shares) do not know of that: then a power cut may cost what was
-    written last, and no more.
+    Some file systems (FUSE, network shares) cannot: then a power cut may lose the last writes, and
+    no more.
     """
     try:
         os.fsync(handle)
@@ -136,21 +136,21 @@ def sync(handle: int, folder: Path) -> None:
 
 
 def open_nofollow(path: str, flags: int) -> int:
-    """Open what is at `path` itself, as the `opener` of `open`: no link is followed."""
+    """Open `path` without following a link; an `opener` for `open`."""
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write the file `path` in UTF-8, whole or not at all."""
+    """Write the file `path` in UTF-8, atomically."""
     content = text.encode()
     with atomic_write(path, len(content)) as temporary:
         temporary.write_bytes(content)
 
 
 def write_lines(path: str | Path, lines: Iterable[str]) -> None:
-    """Write the file `path` line by line in UTF-8, whole or not at all; the lines have their ends.
+    """Write `lines`, which include their line ends, to the file `path` in UTF-8, atomically.
 
-    However many they are, they need not be in memory.
+    The lines are written one by one, so they need not fit in memory.
     """
     with (
         atomic_write(path, 0) as temporary,
@@ -160,14 +160,14 @@ def write_lines(path: str | Path, lines: Iterable[str]) -> None:
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write the file `path` as JSON, whole or not at all."""
+    """Write the file `path` as JSON, atomically."""
     write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def read_bytes(path: str | Path, most: int = MOST_TEXT) -> bytes:
-    """Read a regular file of at most so many bytes; UserError, naming it, for another.
+    """Read a regular file of at most `most` bytes; UserError, naming the file, otherwise.
 
-    A file from a stranger may be a pipe, which would never end, or a device.
+    An untrusted path may be a pipe, which never ends, or a device.
     """
     try:
         with open(path, "rb", opener=_without_waiting) as file:
@@ -178,7 +178,7 @@ def read_bytes(path: str | Path, most: int = MOST_TEXT) -> bytes:
 
 
 def read_text(path: str | Path, most: int = MOST_TEXT) -> str:
-    """Read a file of UTF-8 as `read_bytes` does."""
+    """Read a UTF-8 file, with the limits of `read_bytes`."""
     try:
         return read_bytes(path, most).decode("utf-8")
     except ValueError as error:
@@ -186,7 +186,7 @@ def read_text(path: str | Path, most: int = MOST_TEXT) -> str:
 
 
 def read_lines(path: str | Path) -> Iterator[str]:
-    """Read the lines of a regular file one after the other: UTF-8, or UTF-16 with a mark.
+    """Yield the lines of a regular file: UTF-8, or UTF-16 with a byte order mark.
 
     Raises UserError for another file, and for control characters in a line.
     """
@@ -209,7 +209,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read the JSON in the file `path`; UserError when it cannot be read or is none.
+    """Read the JSON file `path`; UserError if it cannot be read or is not JSON.
 
     NaN and infinity, which JSON does not have, are refused.
     """
@@ -220,7 +220,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def _check_regular(file: BinaryIO, most: int) -> None:
-    """Raise ValueError unless an open file is a regular one, of at most so many bytes."""
+    """Raise ValueError unless `file` is a regular file of at most `most` bytes."""
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode):
         raise ValueError("it is no regular file")
@@ -233,5 +233,5 @@ def _no_constant(name: str) -> Any:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Open a file at once, even a FIFO that nobody writes to."""
+    """Open a file without blocking, even a FIFO without a writer."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

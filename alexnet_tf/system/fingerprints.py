@@ -1,4 +1,4 @@
-"""What a file holds, in a line: to know it again wherever it was moved, and whatever its date."""
+"""Fingerprints of files by content, independent of name and date."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pathlib import Path
 from alexnet_tf.system.processor import processors
 from alexnet_tf.system.zips import TooManyEntries, open_zip
 
-# The most members of a zip that is known by its table of contents: PyTorch writes the most.
+# The most members of a zip that is identified by its central directory; PyTorch writes the most.
 MOST_MEMBERS = 1000
-# Bytes that a thread digests at a time.
+# Bytes that a thread hashes at a time.
 PIECE = 1 << 24
 
 
 def file_fingerprint(path: Path) -> str:
-    """Return a line that no other content of the file `path` has, whatever its name and date.
+    """Return a fingerprint of the content of the file `path`, independent of its name and date.
 
-    A zip (.keras, .npz, .pth) is known by its table of contents, which has the CRC-32 and the size
-    of every member: that takes a millisecond. Of another file the SHA-256 is computed, of 230 MB in
-    a tenth of a second.
+    A zip (.keras, .npz, .pth) is identified by its central directory, which has the CRC-32 and the
+    size of every member: that takes a millisecond. Any other file is identified by its SHA-256,
+    which takes a tenth of a second for 230 MB.
     """
     try:
         with open_zip(path, MOST_MEMBERS) as archive:
@@ -33,14 +33,14 @@ def file_fingerprint(path: Path) -> str:
 
 
 def content_digest(path: str | Path) -> str:
-    """Return the SHA-256 of a file, as other programs compute it."""
+    """Return the SHA-256 of a file in hex, as other programs compute it."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _content_fingerprint(path: Path) -> str:
-    """Digest the file in pieces, on all cores, and then their digests."""
-    if not path.stat().st_size:  # no file of no bytes can be mapped
+    """Hash the file in pieces, on all cores, and then hash their digests."""
+    if not path.stat().st_size:  # an empty file cannot be mapped
         return hashlib.sha256().hexdigest()
     with open(path, "rb") as file:
         content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))

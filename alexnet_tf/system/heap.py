@@ -1,19 +1,20 @@
-"""What the C library does with memory that is freed."""
+"""Settings of the C library's allocator."""
 
 from __future__ import annotations
 
 import ctypes
 
-# Of mallopt, by names and numbers of glibc's malloc.h: nothing is mapped apart, as much as can be
-# said may lie free at the end of the heap, and all threads share that.
+# Parameters of mallopt, from glibc's malloc.h: allocations are never mapped separately, the top of
+# the heap is trimmed as late as possible, and all threads share one arena.
 PARAMETERS = {"M_MMAP_MAX": (-4, 0), "M_TRIM_THRESHOLD": (-1, 2**31 - 1), "M_ARENA_MAX": (-8, 1)}
 
 
 def keep_freed_memory() -> None:
-    """Keep what is freed for what is allocated next; nothing where the C library is not glibc.
+    """Keep freed memory in the process for later allocations; does nothing without glibc.
 
-    A step of training frees some hundreds of MB, which the next one asks for again: given back to
-    the system in between, they come page by page, zeroed, and an epoch takes half as long again.
+    A training step frees some hundreds of MB, which the next one allocates again. If they went back
+    to the system in between, they would return page by page, zeroed, and an epoch would take half
+    as long again.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,4 +1,4 @@
-"""One process at a time in a folder, or at making one."""
+"""Locks, so that one process at a time works in a folder or creates it."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ from alexnet_tf.system.log import LOG, warn_once
 
 try:
     import fcntl
-except ImportError:  # on Windows, where prediction works, and needs no lock
+except ImportError:  # Windows, where prediction works and needs no lock
     fcntl = None
 
 LOCK = ".lock"
-# Bytes that the smallest file takes on a disk.
+# The disk space of the smallest file, in bytes.
 BLOCK = 4096
-# What a disk answers that knows no locks: Lustre, NFS, some FUSE.
+# Errors of file systems without locks: Lustre, NFS, some FUSE.
 UNABLE = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
-# As many characters has the number of no process.
+# Longer than any process id, in characters.
 MOST = 32
 
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Run a block that has `directory` to itself; UserError, naming the process that has it.
+    """Hold the lock ``.lock`` on `directory` while the block runs.
 
-    The kernel lets go of the lock ``.lock`` when its process ends, however that came, so a file
-    that a dead process left is in nobody's way. Raises UserError where ``.lock`` is something else.
+    The kernel releases the lock when its process ends, for whatever reason, so the file of a dead
+    process blocks nobody. Raises UserError if another process, named in the message, has the lock,
+    or if ``.lock`` is not a regular file.
     """
     with _held(directory / LOCK, directory, wait=False):
         yield
@@ -41,11 +42,10 @@ def locked(directory: Path) -> Iterator[None]:
 
 @contextmanager
 def locked_beside(folder: Path, wait: bool = False) -> Iterator[bool]:
-    """Run a block that has the path `folder` to itself, where nothing need be yet; yield whether
-    the disk has locks.
+    """Hold a lock on the path `folder`, which need not exist; yield whether the disk has locks.
 
-    The lock, ``.NAME.lock`` beside it, is gone at the end. Raises UserError as `locked`, but with
-    `wait` waits until the other process has ended.
+    The lock, ``.NAME.lock`` beside `folder`, is deleted at the end. Raises UserError as `locked`
+    does; with `wait`, waits until the other process has ended.
     """
     path = folder.with_name(f".{folder.name}{LOCK}")
     with _held(path, folder, wait) as is_locked:
@@ -58,7 +58,7 @@ def locked_beside(folder: Path, wait: bool = False) -> Iterator[bool]:
 
 @contextmanager
 def _held(path: Path, what: Path, wait: bool) -> Iterator[bool]:
-    """Run a block that has the lock `path` on `what`; yield whether the disk has such a thing."""
+    """Hold the lock file `path` for `what`; yield whether the disk has locks."""
     check_replaceable(path)
     with room_for(path, BLOCK):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def _held(path: Path, what: Path, wait: bool) -> Iterator[bool]:
             file = open(path, "a+", encoding="ascii", errors="replace", opener=open_nofollow)  # noqa: SIM115
         with file:
             is_locked = _lock(file, what, wait)
-            if is_locked and not _is_at(file, path):  # whoever had it has deleted it
+            if is_locked and not _is_at(file, path):  # its last holder has deleted it
                 continue
             if _owner(file).strip("0123456789"):
                 raise UserError(
@@ -83,19 +83,19 @@ def _held(path: Path, what: Path, wait: bool) -> Iterator[bool]:
 
 
 def is_abandoned(directory: Path) -> bool:
-    """Tell whether a process of this user had `directory` to itself, and has ended."""
+    """Tell whether a process of this user had locked `directory`, and has ended."""
     try:
         if not fcntl or directory.is_symlink() or directory.stat().st_uid != os.getuid():
             return False
         with open(directory / LOCK, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
-    except OSError:  # it has not, or never was there, or the disk has no locks
+    except OSError:  # it is running, or never was, or the disk has no locks
         return False
 
 
 def _lock(file: TextIO, what: Path, wait: bool) -> bool:
-    """Take the lock on `what`; tell whether the disk has such a thing."""
+    """Take the lock for `what`; tell whether the disk has locks."""
     if not fcntl:
         return False
     try:
@@ -120,13 +120,13 @@ def _lock(file: TextIO, what: Path, wait: bool) -> bool:
 
 
 def _is_at(file: TextIO, path: Path) -> bool:
-    """Tell whether an open file is still what is called `path`."""
+    """Tell whether the open file is still the one at `path`."""
     with suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(file.fileno()), os.lstat(path))
     return False
 
 
 def _owner(file: TextIO) -> str:
-    """Read the number of the process that has, or had, the lock."""
+    """Read the id of the process that has, or had, the lock."""
     file.seek(0)
     return file.read(MOST).strip()

@@ -1,4 +1,4 @@
-"""The program's log, which says nothing in a library unless that is listened to."""
+"""The program's log, which a library shows only if its user configures logging."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ LOG.addHandler(logging.NullHandler())
 
 @cache
 def warn_once(message: str) -> None:
-    """Log a warning, but not again in this process."""
+    """Log a warning once per process."""
     LOG.warning("warning: %s", message)

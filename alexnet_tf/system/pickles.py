@@ -1,4 +1,4 @@
-"""Pickles, and NumPy's arrays in them, read without running what strangers put there."""
+"""A safe reader of pickles and of NumPy arrays in them, which executes nothing."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 
 from alexnet_tf.errors import BadFile
 
-# BYTEARRAY8 allocates as many zeros as it says. The others hash what they are given, and the hash
-# of pairs of pairs of pairs takes a time that doubles with each of them. No weights need any.
+# BYTEARRAY8 allocates as many zeros as it claims. The others hash their operands, and hashing
+# nested pairs takes a time that doubles with each level. No weights need any of them.
 REFUSED = (
     pickle.BYTEARRAY8,
     pickle.DICT,
@@ -19,19 +19,20 @@ REFUSED = (
     pickle.ADDITEMS,
     pickle.FROZENSET,
 )
-# NumPy's own limit; the product of many more takes a while.
+# NumPy's own limit; the product of many more dimensions takes long.
 MOST_DIMENSIONS = 64
-# Orders of the bytes of a number, as numpy spells them; a single byte has none.
+# NumPy's byte orders; a single byte has none.
 ORDERS = ("<", ">", "=", "|")
 
 
 class Named(dict):
-    """In place of a dict or an OrderedDict: its keys are text or small whole numbers."""
+    """A substitute for dict and OrderedDict, whose keys are strings or small integers."""
 
     def __init__(self, pairs: list | None = None):
-        """Take the pairs out of a list, as Python 2's OrderedDict writes it: [[name, value], …].
+        """Take the pairs [[name, value], …] out of a list, as Python 2's OrderedDict pickles them.
 
-        Out of it, so that a list that a pickle hands over a thousand times is walked through once.
+        The list is emptied, so that one that a pickle passes a thousand times is iterated over only
+        once.
         """
         if pairs is None:
             return
@@ -48,14 +49,13 @@ class Named(dict):
 
 
 class RestrictedUnpickler(pickle._Unpickler):
-    """Unpickles plain data. A name that is not in `allowed` is refused before it is called.
+    """An unpickler of plain data, which refuses every name that is not in `allowed`.
 
-    `allowed` maps (module, name) to what stands in its place; `storages`, where given, answers the
-    persistent ids. Dicts come back as `Named`, and strings of Python 2, array contents among them,
-    as bytes.
+    `allowed` maps (module, name) to a substitute; `storages`, if given, resolves persistent ids.
+    Dicts become `Named`; strings of Python 2, including array contents, become bytes.
 
-    The unpickler written in Python, not the one in C, which lets a pickle of ten bytes fill the
-    memory: with a memo of 2^32 places, where this one keeps a dict.
+    It extends the Python implementation because in the C one a pickle of ten bytes can fill the
+    memory: its memo is an array of up to 2^32 entries, where this one has a dict.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class RestrictedUnpickler(pickle._Unpickler):
         self.append(Named())
 
     def load_build(self):
-        """Give the state to who asks for it; pickle would also set attributes of anything."""
+        """Pass the state to `__setstate__` only; pickle would also set attributes of any object."""
         state = self.stack.pop()
         set_state = getattr(type(self.stack[-1]), "__setstate__", None)
         if set_state:
@@ -100,7 +100,7 @@ class RestrictedUnpickler(pickle._Unpickler):
 
 
 def text(name: Any) -> str:
-    """Return `name` as Python 2 or 3 pickled it; BadFile if it is no text."""
+    """Return `name`, pickled by Python 2 or 3, as a string; BadFile if it is not text."""
     if isinstance(name, bytes):
         return name.decode("latin-1")
     if not isinstance(name, str):
@@ -109,7 +109,7 @@ def text(name: Any) -> str:
 
 
 def whole_numbers(values: Any) -> tuple[int, ...]:
-    """Return `values` itself; BadFile unless it is a tuple of few whole numbers, of 0 to 2^63."""
+    """Return `values`; BadFile unless it is a short tuple of integers from 0 to 2^63."""
     if (
         not isinstance(values, tuple)
         or len(values) > MOST_DIMENSIONS
@@ -120,7 +120,7 @@ def whole_numbers(values: Any) -> tuple[int, ...]:
 
 
 class PickledArray:
-    """In place of an ndarray: keeps what the pickle says of it, and allocates nothing."""
+    """A substitute for ndarray, which keeps the pickle's description and allocates nothing."""
 
     def __init__(self, _subtype, _shape, _typecode):
         """Take the arguments of numpy's _reconstruct, which describe an empty array."""
@@ -135,7 +135,7 @@ class PickledArray:
 
 
 class _PickledType:
-    """In place of numpy's dtype, which would believe what a pickle says of its insides."""
+    """A substitute for numpy's dtype, which would trust the pickle's description of its fields."""
 
     def __init__(self, name, *_flags):
         self.name, self.order = text(name), "="
@@ -144,7 +144,7 @@ class _PickledType:
         self.order = text(state[1])
 
     def plain(self, kinds: tuple[str, ...]) -> np.dtype:
-        """Return the type, with the order of its bytes; BadFile unless it is one of `kinds`."""
+        """Return the dtype with its byte order; BadFile unless it is one of `kinds`."""
         if self.name not in kinds or self.order not in ORDERS:
             raise BadFile(
                 f"holds an array of type '{self.name}', where {' or '.join(kinds)} is expected"
@@ -153,14 +153,14 @@ class _PickledType:
 
 
 def _encode_latin1(content: str, _encoding: str) -> bytes:
-    """Stand in for codecs.encode, by which pickle protocol 2 spells bytes."""
+    """Replace codecs.encode, with which pickle protocol 2 represents bytes."""
     return content.encode("latin-1")
 
 
-# What a RestrictedUnpickler is to allow for arrays.
+# The names that a RestrictedUnpickler must allow for arrays.
 ARRAYS = {
     ("numpy.core.multiarray", "_reconstruct"): PickledArray,
-    # Only passed on to _reconstruct; a string cannot be called to allocate anything.
+    # Only passed on to _reconstruct; being a string, it cannot be called to allocate memory.
     ("numpy", "ndarray"): "numpy.ndarray",
     ("numpy", "dtype"): _PickledType,
     ("_codecs", "encode"): _encode_latin1,

@@ -1,4 +1,4 @@
-"""How many processors are ours, and what they may compute in."""
+"""The processors available to this process, and the precision to compute in."""
 
 from __future__ import annotations
 
@@ -10,29 +10,33 @@ from pathlib import Path
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.cgroups import processor_quotas
 
-# The variable of the environment that names the precision to compute in, in place of the fastest.
+# The environment variable that sets the precision; by default the fastest is chosen.
 VARIABLE = "ALEXNET_TF_PRECISION"
-# What layers compute in. In int8 are only frozen convolutions, and what is trained is in float32;
-# INT8_FROM_CONV2 leaves conv1 in float32 too, for processors that cannot multiply pixels in int8.
+# The precision of layers. Only frozen convolutions use int8, and trained layers use float32 with
+# it; INT8_FROM_CONV2 leaves conv1 in float32 too, for processors that cannot multiply pixels in
+# int8.
 PRECISIONS = FLOAT32, BFLOAT16, INT8, INT8_FROM_CONV2 = "float32", "bfloat16", "int8", "int8-conv2"
 
 
 @cache
 def processors() -> int:
-    """Count the processors that this process may use: those that it may run on (`taskset`, cpusets)
-    or, where a container or a job has less, those whose time its quota covers, rounded up."""
+    """Return the number of processors that this process may use.
+
+    That is the number it may be scheduled on (`taskset`, cpusets) or, if lower, the CPU quota of
+    its container or job, rounded up.
+    """
     return max(1, min([schedulable(), *map(math.ceil, processor_quotas())]))
 
 
 def schedulable() -> int:
-    """Count the processors that this process may run on, for whatever part of their time."""
-    if hasattr(os, "sched_getaffinity"):  # on Linux
+    """Return the number of processors that this process may be scheduled on, whatever its quota."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def processor_flags() -> set[str]:
-    """Return the features of the processor, as Linux lists them; elsewhere none are known."""
+    """Return the features of the processor, as Linux lists them; empty on other systems."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -41,9 +45,9 @@ def processor_flags() -> set[str]:
 
 
 def chosen_precision() -> str | None:
-    """Return what the variable ALEXNET_TF_PRECISION says; None where it is not set.
+    """Return the value of ALEXNET_TF_PRECISION; None if it is not set.
 
-    Raises UserError when it names no precision.
+    Raises UserError if it is not one of `PRECISIONS`.
     """
     chosen = os.environ.get(VARIABLE) or None
     if chosen not in (None, *PRECISIONS):
@@ -58,5 +62,5 @@ def is_int8(precision: str) -> bool:
 
 
 def trained_precision(precision: str) -> str:
-    """Return what layers compute in that are trained."""
+    """Return the precision of the trained layers."""
     return FLOAT32 if is_int8(precision) else precision

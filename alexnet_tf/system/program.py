@@ -1,4 +1,4 @@
-"""How whoever started this program types it, for messages that name it or one of its commands."""
+"""The command that the user typed to start this program, for messages that name it."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ import shlex
 import sys
 from pathlib import Path
 
-# What pip installs, and so what a library's user has; the package itself; and what a checkout has.
+# The entry point that pip installs, which users of the library have; the package itself; and the
+# Makefile of a checkout.
 ENTRY_POINT, MODULE, CHECKOUT = FACES = ("alexnet-tf", "python -m alexnet_tf", "make")
-# In a checkout: scripts, by verb, and goals of the Makefile.
+# In a checkout: scripts, by verb, and targets of the Makefile.
 SCRIPTS = {"train": "train_alexnet.py", "predict": "predict_alexnet.py"}
 GOALS = ("data", "weights", "tensorboard")
-# How the program was started that started this one, for that is what a user typed.
+# The `face` of the parent process, because that is what the user typed.
 VARIABLE = "ALEXNET_TF_TYPED"
 
 
 def name() -> str:
-    """Return what messages begin with, as those of other programs do with theirs."""
+    """Return the program's name, with which messages begin."""
     started = _started().name
     return started if started in (ENTRY_POINT, *SCRIPTS.values()) else "alexnet_tf"
 
 
 def face() -> str:
-    """Return which of `FACES` the program was started by."""
+    """Return the one of `FACES` by which the program was started."""
     if os.environ.get(VARIABLE) in FACES:
         return os.environ[VARIABLE]
     if name() in SCRIPTS.values() or _by_make():
@@ -33,7 +34,7 @@ def face() -> str:
 
 
 def command(verb: str, run: object = None) -> str:
-    """Return how `verb` is typed, and asked about a run where that is named.
+    """Return the command line of `verb`, with the run if one is named.
 
     ``alexnet-tf train --run RUN``, ``python train_alexnet.py --run RUN``, ``make data``, …
     """
@@ -48,16 +49,16 @@ def command(verb: str, run: object = None) -> str:
 
 
 def installing(*packages: str) -> str:
-    """Return the command that installs packages that are missing.
+    """Return the command that installs missing packages.
 
-    The packages themselves, not our extra that needs them: alexnet_tf is on no index, so that pip
-    would find no such name there, or a stranger's.
+    It names the packages themselves, not our extra that needs them: alexnet_tf is on no index, so
+    pip would find no such name there, or somebody else's.
     """
     return "make setup" if face() == CHECKOUT else f"pip install {shlex.join(packages)}"
 
 
 def installing_all() -> str:
-    """Return a sentence that says how all that this program needs is installed, or found."""
+    """Return a sentence that says how to install, or find, everything that this program needs."""
     folder = Path(__file__).parents[2]
     if not (folder / "Makefile").is_file():
         return "install alexnet_tf once more, with all that it needs"
@@ -67,12 +68,12 @@ def installing_all() -> str:
 
 
 def other_run() -> str:
-    """Return how another run is named."""
+    """Return the option that names another run."""
     return "another --run" + (" (RUN=… with make)" if _by_make() else "")
 
 
 def _started() -> Path:
-    """Return what Python was started with; in another program's Python that may be nothing."""
+    """Return the script that Python was started with; an embedded Python may have none."""
     return Path((*sys.argv, "")[0])
 
 

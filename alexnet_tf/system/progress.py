@@ -1,4 +1,4 @@
-"""A progress bar for people at a terminal or in a notebook, and nothing at all in a log file."""
+"""A progress bar at a terminal or in a notebook; nothing in a log file."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _in_cell: ContextVar[Show | None] = ContextVar("_in_cell", default=None)
 
 @contextmanager
 def one_bar() -> Iterator[Show]:
-    """Run a block whose bars, in a notebook, take turns in one line below the cell.
+    """Show all bars of the block, in a notebook, one after the other in one line below the cell.
 
-    Yields what shows a text in their place; elsewhere it shows nothing.
+    Yields a function that shows a text in their place; outside a notebook it shows nothing.
     """
     show = _line_of_cell() if _is_notebook() else None
     token = _in_cell.set(show)
@@ -31,13 +31,13 @@ def one_bar() -> Iterator[Show]:
 
 
 def _is_notebook() -> bool:
-    """Tell whether this runs in Jupyter, in which standard error is no terminal."""
+    """Tell whether this runs in Jupyter, where standard error is not a terminal."""
     ipython = sys.modules.get("IPython")
     return hasattr(ipython and ipython.get_ipython(), "kernel")
 
 
 def _line_of_cell() -> Show:
-    """Return what shows a text below the cell, in place of what it showed before; or "" nothing."""
+    """Return a function that replaces the text below the cell; "" shows nothing."""
     from IPython.display import display
 
     shown = []
@@ -64,11 +64,11 @@ def progress(
     weigh: Callable[[Item], int] = lambda item: 1,
     unit: float = 1,
 ) -> Iterator[Item]:
-    """Yield the `items`, while a bar shows how much of `total` is done: at a terminal, on standard
-    error, and in a notebook inside of `one_bar`.
+    """Yield the `items` while a bar shows the completed part of `total`.
 
-    Each counts for `weigh(item)` of it, beside what was `done` before; `total` may be infinite. The
-    numbers shown are multiples of `unit`.
+    The bar is on standard error at a terminal, and in a notebook inside `one_bar`. Each item adds
+    `weigh(item)` to the initial `done`; `total` may be infinite. The numbers shown are multiples of
+    `unit`.
     """
     is_terminal = sys.stderr.isatty()
     show = _show_at_terminal if is_terminal else _in_cell.get()

@@ -1,4 +1,4 @@
-"""TensorFlow and LiteRT without their remarks on start-up."""
+"""TensorFlow and LiteRT without their start-up messages."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from alexnet_tf.system.processor import processors, schedulable
 
 try:
     import resource
-except ImportError:  # on Windows
+except ImportError:  # Windows
     resource = None
 
 Started = TypeVar("Started")
-# What a training of AlexNet was seen to reserve, on two processors; more take more.
+# The address space that training AlexNet reserved on two processors, in bytes; more processors
+# reserve more.
 SPACE = 4_000_000_000
-# Bytes of remarks that are shown at most.
+# The most bytes of messages that are shown.
 MOST_SHOWN = 1 << 20
-# What Keras imports where it is installed, for uses of it that no command has: a third of the time
-# that importing TensorFlow takes.
+# Packages that Keras imports if they are installed, for features that no command uses: a third of
+# the time that importing TensorFlow takes.
 NEEDLESS = ("cv2", "matplotlib", "pandas", "sklearn")
-# Whether the process is a command's, in which nobody else uses Keras.
+# Whether this is a command's process, in which no other code uses Keras.
 is_command = False
 
 
 def import_tensorflow(threads: int = 0, start: Callable[[], Started] | None = None) -> Started:
-    """Import TensorFlow and find its devices, keeping what it says off standard error; return what
-    `start` returns, which may find them otherwise.
+    """Import TensorFlow, with its messages kept off standard error; return what `start` returns.
 
-    It remarks on instruction sets and absent GPUs before TF_CPP_MIN_LOG_LEVEL is heeded (TensorFlow
-    issue 100442), which buries the answer; and later, when several networks are asked, on functions
-    that look alike to it. Whoever sets that variable hears it all. An operation may use as many
-    `threads` of the processor, or, with 0, all.
+    By default `start` finds the devices. TensorFlow logs instruction sets and absent GPUs before it
+    heeds TF_CPP_MIN_LOG_LEVEL (TensorFlow issue 100442), which buries the prediction, and later,
+    with several networks, functions that look alike to it. If the user has set that variable,
+    everything is shown. An operation may use `threads` processors, or all of them with 0.
     """
     _warn_of_small_space()
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
@@ -52,12 +52,12 @@ def import_tensorflow(threads: int = 0, start: Callable[[], Started] | None = No
         with silenced():
             return _import_tensorflow(threads, start)
     finally:
-        del os.environ["TF_CPP_MIN_LOG_LEVEL"]  # it is read once, and is not for child processes
+        del os.environ["TF_CPP_MIN_LOG_LEVEL"]  # read once; not for child processes
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def _warn_of_small_space() -> None:
-    """Warn where TensorFlow may end the process for want of addresses, which it does silently."""
+    """Warn if TensorFlow may run out of address space, which ends the process silently."""
     most = resource.getrlimit(resource.RLIMIT_AS)[0] if resource else -1
     if 0 <= most < SPACE:
         warn_once(
@@ -68,18 +68,17 @@ def _warn_of_small_space() -> None:
 
 def _import_tensorflow(threads: int, start: Callable[[], Started] | None) -> Started:
     try:
-        tempfile.gettempdir()  # as TensorFlow asks, though it writes nothing there
+        tempfile.gettempdir()  # TensorFlow looks for it, though it writes nothing there
     except FileNotFoundError:
         tempfile.tempdir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else os.getcwd()
-    # Its million objects stay: to look again and again for what of them is gone takes a sixth of
-    # the time.
+    # Its million objects stay alive: collecting garbage among them takes a sixth of the time.
     gc.disable()
     keep_freed_memory()
     with _absent(NEEDLESS if is_command else ()):
         import tensorflow as tf
 
     gc.enable()
-    # TensorFlow knows of cpusets, but not of quotas.
+    # TensorFlow respects cpusets, but not CPU quotas.
     if threads or processors() < schedulable():
         try:
             tf.config.threading.set_intra_op_parallelism_threads(threads or processors())
@@ -94,7 +93,7 @@ def _import_tensorflow(threads: int, start: Callable[[], Started] | None) -> Sta
 
 @contextmanager
 def _absent(names: Iterable[str]) -> Iterator[None]:
-    """Run a block to which those of the modules that are not imported yet are not installed."""
+    """Make those of the modules that are not imported yet look uninstalled while the block runs."""
     hidden = {name: None for name in names if name not in sys.modules}
     sys.modules.update(hidden)
     try:
@@ -105,13 +104,13 @@ def _absent(names: Iterable[str]) -> Iterator[None]:
 
 
 class _Hiding:
-    """Standard error's descriptor, which leads into a scratch file while there are any blocks."""
+    """A redirection of standard error into a scratch file, as long as any block needs it."""
 
     def __init__(self) -> None:
         self._turn, self._blocks = Lock(), 0
 
     def begin(self) -> int:
-        """Begin a block; return how much was said before. OSError where no file can be made."""
+        """Begin a block; return the size of the scratch file. OSError if none can be created."""
         with self._turn:
             if not self._blocks:
                 self._warnings = _scratch()
@@ -123,7 +122,7 @@ class _Hiding:
             return os.fstat(self._warnings.fileno()).st_size
 
     def end(self, start: int, is_shown: bool) -> None:
-        """End a block; show what was said from `start` on, if that is asked for."""
+        """End a block; show what was written from `start` on if `is_shown`."""
         with self._turn:
             if is_shown:
                 with suppress(OSError):  # nobody reads it
@@ -140,16 +139,15 @@ _hiding = _Hiding()
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Run a block; what libraries in C write to standard error in it is shown only if it ends in an
-    exception.
+    """Hide what C libraries write to standard error, unless the block ends in an exception.
 
-    The descriptor is the whole process's: several threads may be in such blocks, of which the last
-    gives it back. What Python says is heard, for a command's sys.stderr has a descriptor of its own
-    (`streams.settle`).
+    The descriptor belongs to the whole process: several threads may be in such blocks, and the last
+    one restores it. Python's own messages are shown, because a command's sys.stderr has a
+    descriptor of its own (`streams.settle`).
     """
     try:
         start = _hiding.begin()
-    except OSError:  # no folder takes a temporary file: then they are heard
+    except OSError:  # no temporary file can be created: the messages are shown
         yield
         return
     try:
@@ -161,7 +159,7 @@ def silenced() -> Iterator[None]:
 
 
 def _scratch() -> BinaryIO:
-    """Open a file that is gone once it is closed: in memory, where the system can."""
+    """Open a file that disappears when it is closed: in memory if the system supports it."""
     if hasattr(os, "memfd_create"):
         return open(os.memfd_create("remarks"), "w+b")
     return tempfile.TemporaryFile()

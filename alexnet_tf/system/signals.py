@@ -1,7 +1,7 @@
-"""Signals that ask a program to end: it ends at once, or when what it is doing is finished.
+"""Handling of signals that ask the program to end, at once or after the current step.
 
-Only inside `listening` are signals ours. The command lines listen to all; the library, while it
-trains in the main thread, to Ctrl-C.
+Signals are handled only inside `listening`. The command lines handle all of them; the library, only
+Ctrl-C, while it trains in the main thread.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-# SIGHUP comes when the terminal closes, unless `nohup` has it ignored. Windows has none.
+# SIGHUP comes when the terminal closes, unless `nohup` makes it ignored. Windows has none.
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
 
-# Seconds after which one who waits looks again whether the program was asked to end.
+# Seconds after which a waiting thread checks again whether the program was asked to end.
 GLANCE = 0.2
 
 _asked: BaseException | None = None
@@ -26,14 +26,15 @@ _postponed = False
 
 
 class Stopped(BaseException):
-    """Somebody asked the program to end, by `signal`. The command lines exit with 128 + `signal`.
+    """A request to end the program, by `signal`. The command lines exit with 128 + `signal`.
 
-    Like KeyboardInterrupt it is no Exception, so that nobody takes it for a failure.
+    Like KeyboardInterrupt it is not an Exception, so that no handler takes it for a failure.
     """
 
     def __init__(self, number: signal.Signals):
         super().__init__(f"stopped by {number.name}")
-        # As shells report a program that a signal ended; 143 for SIGHUP too, which asks the same.
+        # The exit code that shells report for a signal; 143 for SIGHUP too, which has the same
+        # effect.
         self.code = 128 + (signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)
 
 
@@ -41,10 +42,10 @@ class Stopped(BaseException):
 def listening(
     numbers: Sequence[signal.Signals] = SIGNALS, again: Callable | signal.Handlers = signal.SIG_DFL
 ) -> Iterator[None]:
-    """Run a block in which the first of these signals raises Stopped, and a second has the handler
-    `again`, which ends the program at once unless it is told otherwise.
+    """Handle `numbers` while the block runs: the first signal raises Stopped in the main thread.
 
-    Signals that are ignored stay so. Needs the main thread, which gets the exception.
+    A second one has the handler `again`, which by default ends the program at once. Ignored signals
+    stay ignored. Must be called in the main thread.
     """
     global _asked
     before = {number: signal.getsignal(number) for number in numbers}
@@ -70,7 +71,7 @@ def listening(
 
 @contextmanager
 def postponed() -> Iterator[None]:
-    """Run a block in which Stopped comes only where `check` is called, and at its end."""
+    """Raise Stopped only where `check` is called, and at the end, while the block runs."""
     global _postponed
     if not _in_main_thread():
         yield
@@ -84,7 +85,7 @@ def postponed() -> Iterator[None]:
 
 
 def check() -> None:
-    """Raise Stopped if the program was asked to end, which only its main thread hears."""
+    """Raise Stopped if the program was asked to end; does nothing outside the main thread."""
     if _in_main_thread():
         raise_if_stopped()
 
@@ -96,7 +97,7 @@ def raise_if_stopped() -> None:
 
 
 def sleep(seconds: float) -> None:
-    """Sleep in any thread, but no longer than until the program is asked to end: Stopped."""
+    """Sleep, in any thread; raise Stopped early if the program is asked to end."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         raise_if_stopped()
@@ -113,7 +114,7 @@ def is_stop_requested() -> bool:
 
 
 def interrupt(error: BaseException) -> None:
-    """Have `error` raised in the main thread as if a signal had come; called in another one."""
+    """Raise `error` in the main thread, as if a signal had come; called in another thread."""
     global _asked
     _asked = error
     _thread.interrupt_main(signal.SIGTERM)

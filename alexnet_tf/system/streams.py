@@ -1,4 +1,4 @@
-"""Standard output and error: closed, full, or read by somebody who has gone, as `head` does."""
+"""Standard output and error that survive being closed, full, or unread as after `head`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import re
 import sys
 
-# What is answered to output that nobody reads: by a pipe, and by a terminal that was closed.
+# Errors of output that nobody reads: from a pipe, and from a closed terminal.
 UNREAD = {errno.EPIPE, errno.EIO}
 NAMES = ("stdin", "stdout", "stderr")
 
@@ -19,17 +19,17 @@ _unread: set[int] = set()
 
 
 def settle() -> None:
-    """Make standard output and error safe to write to; what is beyond UTF-8, and what reorders
-    text, is shown as escapes.
+    """Make standard output and error safe to write to.
 
-    What nobody reads is dropped, and the work goes on. A full disk under standard output is an
-    OSError, once.
+    Characters beyond UTF-8, and those that reorder text, are shown as escapes. Output that nobody
+    reads is dropped, and the work goes on. A full disk under standard output raises OSError once.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            # Else the next file that is opened gets the number, and TensorFlow's remarks in it.
+            # Otherwise the next opened file gets this descriptor, and TensorFlow's messages with
+            # it.
             os.open(os.devnull, os.O_RDWR)
     for number in (1, 2):
         name = NAMES[number]
@@ -37,7 +37,7 @@ def settle() -> None:
         if stream is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
         elif stream is own and sys.platform != "win32":
-            # The descriptor 2 is lent to what keeps libraries quiet (`quiet.no_remarks`).
+            # Descriptor 2 is redirected to keep libraries quiet (`quiet.silenced`).
             descriptor = os.dup(number) if number == 2 else number
             setattr(sys, name, _text(descriptor, stream.encoding))
         else:
@@ -45,7 +45,7 @@ def settle() -> None:
 
 
 def is_read() -> bool:
-    """Tell whether somebody reads standard output, as far as is known yet."""
+    """Tell whether standard output still has a reader, as far as is known."""
     return 1 not in _unread
 
 
@@ -55,17 +55,17 @@ def _text(number: int, encoding: str) -> io.TextIOWrapper:
 
 
 class _Text(io.TextIOWrapper):
-    """Shows as escapes what would have a terminal show the rest of a line in another order."""
+    """A text stream that escapes the characters by which a terminal reorders the rest of a line."""
 
     def write(self, text: str) -> int:
         return super().write(REORDERING.sub(lambda match: ascii(match[0])[1:-1], text))
 
 
 class _Output(io.BufferedWriter):
-    """Drops what nobody reads.
+    """A buffered writer that drops output that nobody reads.
 
-    That is not left to the file below: had that written when a signal raises, it would be asked to
-    write the same again.
+    The raw file below cannot do so: if a signal raised while it wrote, it would be asked to write
+    the same data again.
     """
 
     def write(self, data) -> int:
@@ -82,7 +82,7 @@ class _Output(io.BufferedWriter):
             self._drop(error)
 
     def _drop(self, error: OSError) -> None:
-        if isinstance(error, BlockingIOError):  # somebody is slow to read
+        if isinstance(error, BlockingIOError):  # a slow reader
             raise error
         _unread.add(self.fileno())
         nowhere = os.open(os.devnull, os.O_WRONLY)

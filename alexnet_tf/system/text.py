@@ -1,4 +1,4 @@
-"""Text for people: names that are safe to print, and tables."""
+"""Text for people: printable names, and tables."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-# Begins a path with escapes, as in the URI of a file (RFC 8089).
+# The prefix of a percent-encoded path, as in a file URI (RFC 8089).
 ENCODED = "file:"
 
-# What a cell begins with that a spreadsheet computes.
+# The first characters of a cell that a spreadsheet takes for a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def printable(name: object) -> str:
-    """Return `name` fit to be shown in one line, with escapes for what would break or disguise it.
+    """Return `name` as one printable line, with escapes for characters that break or disguise it.
 
-    Those are what `is_printable` says, and invisible characters, which may reorder or hide
-    others (U+202E writes backwards), but for the two joiners that scripts and emoji need.
+    Escaped are the characters that `is_printable` rejects, and invisible ones, which may reorder or
+    hide others (U+202E writes backwards), except the two joiners that scripts and emoji need.
     """
     return "".join(ascii(c)[1:-1] if _breaks_lines(c) or _is_invisible(c) else c for c in str(name))
 
 
 def printable_lines(text: object) -> str:
-    """Return the lines of `text`, each `printable`."""
+    """Return `text` with each of its lines made `printable`."""
     return "\n".join(map(printable, str(text).split("\n")))
 
 
 def is_printable(name: object) -> bool:
-    """Tell whether `name` can stand in a line of UTF-8 text as it is."""
+    """Tell whether `name` can stand unchanged in a line of UTF-8 text."""
     text = str(name)
     return text.isprintable() or not any(map(_breaks_lines, text))
 
 
 def encoded(name: str) -> str:
-    """Return the path `name` as it can stand in a line, and in a cell that no spreadsheet computes:
-    as it is, or ``file:`` and ``%`` escapes.
+    """Return the path `name` for a line of text, or a cell that no spreadsheet computes.
 
-    `decoded` makes the same of it again.
+    The path is unchanged if it is safe, and otherwise ``file:`` and percent-encoded; `decoded`
+    reverses this.
     """
     if is_printable(name) and not name.startswith((ENCODED, *FORMULA)):
         return name
@@ -46,35 +46,37 @@ def encoded(name: str) -> str:
 
 
 def decoded(text: str) -> str:
-    """Return the path that `encoded` made `text` of."""
+    """Return the path that `encoded` turned into `text`."""
     if not text.startswith(ENCODED):
         return text
     return os.fsdecode(unquote_to_bytes(text.removeprefix(ENCODED)))
 
 
 def in_cell(text: str) -> str:
-    """Return `text` as a table can have it: after an apostrophe, where a spreadsheet would take it
-    for a formula (OWASP, CSV injection). `from_cell` takes that off."""
+    """Return `text` for a table: after an apostrophe if a spreadsheet would take it for a formula.
+
+    Source: OWASP, CSV injection. `from_cell` reverses this.
+    """
     return f"'{text}" if text.lstrip("'").startswith(FORMULA) else text
 
 
 def from_cell(text: str) -> str:
-    """Return the text of which `in_cell` made this one."""
+    """Return the text that `in_cell` turned into `text`."""
     return text[1:] if text.startswith("'") and text.lstrip("'").startswith(FORMULA) else text
 
 
 def align(table: Iterable[Sequence[object]]) -> list[str]:
-    """Lay out the cells of each line of `table` for a terminal.
+    """Return the lines of `table` with aligned columns, for a terminal.
 
-    They are made `printable`; the first column is flush left, the others are right.
+    The cells are made `printable`; the first column is aligned left, the others right.
     """
     return ["  ".join(line) for line in _padded([map(printable, line) for line in table])]
 
 
 def markdown(table: Iterable[Sequence[str]], right: bool = True) -> str:
-    """Lay out `table`, whose first line is the headings, in Markdown that reads well unrendered.
+    """Return `table`, whose first line holds the headings, as Markdown that is readable unrendered.
 
-    The first column is flush left; the others are `right`, or left too. The cells stay as they are.
+    The first column is aligned left; the others right, or left if not `right`. Cells are unchanged.
     """
     headings, *lines = _padded(table, right)
     rules = ["-" * len(cell) for cell in headings]
@@ -84,7 +86,7 @@ def markdown(table: Iterable[Sequence[str]], right: bool = True) -> str:
 
 
 def _padded(table: Iterable[Iterable[str]], right: bool = True) -> list[list[str]]:
-    """Make the cells of a column equally wide: the first flush left, the others `right`."""
+    """Pad the cells of each column to equal width: the first column left, the others `right`."""
     table = [list(line) for line in table]
     widths = [max(map(len, column)) for column in zip(*table)]
     rest = str.rjust if right else str.ljust
@@ -92,7 +94,7 @@ def _padded(table: Iterable[Iterable[str]], right: bool = True) -> list[list[str
 
 
 def _breaks_lines(character: str) -> bool:
-    """Find control characters, lone surrogates (bytes that are not UTF-8), line separators."""
+    """Tell whether it is a control character, a lone surrogate (not UTF-8) or a line separator."""
     return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
 
 

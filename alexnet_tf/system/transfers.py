@@ -1,4 +1,4 @@
-"""Files copied, linked and moved: nothing is written over, and nothing is lost on the way."""
+"""Copy, link and move files without overwriting or losing any."""
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ from alexnet_tf.system.files import remove_leftovers, sync_directory, sync_file,
 from alexnet_tf.system.text import printable
 
 WAYS = ("copy", "link", "move")
-# Bytes that a name has at most, on the disks that people have.
+# The longest file name on common file systems, in bytes.
 MOST_NAME = 255
-# What a copy is called until it is whole.
+# Part of the temporary name of an incomplete copy.
 LEFTOVER = "sorting"
-# What a disk answers that has no hard links, or where the other name is on another one.
+# Errors where hard links are unsupported, or would cross file systems.
 UNLINKABLE = {
     errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK,
 }  # fmt: skip
 
 
 def transfer(source: str, target: Path, by: str) -> None:
-    """Put the file `source` at `target` by one of `WAYS`; FileExistsError if something is there.
+    """Put the file `source` at `target` by one of `WAYS`; FileExistsError if `target` exists.
 
-    The target is whole or absent, and a moved file is removed only when it is whole in its new
-    place.
+    The write is atomic, and a moved file is removed only once its copy is complete.
     """
     real = os.path.realpath(source)
     if by == "copy" or not _link(real, target):
@@ -45,19 +44,19 @@ def transfer(source: str, target: Path, by: str) -> None:
 
 
 def remove_partial(folder: str) -> None:
-    """Delete what a process that was killed left in `folder` of a copy."""
+    """Delete the incomplete copies that a killed process left in `folder`."""
     remove_leftovers(Path(folder), [LEFTOVER])
 
 
 def free_names(folder: Path, name: str) -> Iterator[Path]:
-    """Yield paths in `folder` at which nothing is: `name`, or that with a number."""
+    """Yield unused paths in `folder`: `name`, then `name` with a number."""
     stem, suffix = os.path.splitext(name)
     paths = (folder / each for each in numbered(stem, suffix))
     return (path for path in paths if not os.path.lexists(path))
 
 
 def numbered(stem: str, suffix: str, most: int = MOST_NAME) -> Iterator[str]:
-    """Yield stem.suffix, "stem (2).suffix", … of at most so many bytes."""
+    """Yield stem.suffix, "stem (2).suffix", … of at most `most` bytes."""
     yield f"{stem}{suffix}"
     number = 2
     while True:
@@ -67,12 +66,12 @@ def numbered(stem: str, suffix: str, most: int = MOST_NAME) -> Iterator[str]:
 
 
 def shortened(text: str, most: int) -> str:
-    """Cut `text` to at most so many bytes."""
+    """Cut `text` to at most `most` bytes."""
     return text.encode("utf-8", "ignore")[:most].decode("utf-8", "ignore")
 
 
 def _link(source: str, target: Path) -> bool:
-    """Give a file a second name; tell whether the disks can."""
+    """Create a hard link; tell whether the file systems support it."""
     try:
         os.link(source, target)
     except OSError as error:
@@ -83,7 +82,7 @@ def _link(source: str, target: Path) -> bool:
 
 
 def _copy(source: str, target: Path) -> None:
-    """Copy a file with its dates to a name that is free."""
+    """Copy a file, with its dates, to an unused name."""
     temporary = target.with_name(f".{LEFTOVER}.{unique()}.tmp")
     with room_for(target, os.path.getsize(source)):
         try:

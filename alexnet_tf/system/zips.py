@@ -1,4 +1,4 @@
-"""Zips from strangers, opened in bounded memory."""
+"""Untrusted zips, opened in bounded memory."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# PKWARE's APPNOTE, section 4.3.12: what begins an entry of the table of contents.
+# The signature of a central directory entry (PKWARE's APPNOTE, section 4.3.12).
 ENTRY = b"PK\x01\x02"
-# Room in the table of contents for each entry: 46 bytes, the name, and what tools add.
+# Bytes of the central directory for each entry: 46, the name, and what tools add.
 ENTRY_BYTES = 512
-# Bytes of a table that are harmless, however few entries are allowed.
+# The size of a central directory, in bytes, that is harmless whatever its number of entries.
 SMALL_TABLE = 1 << 20
 
 
 class TooManyEntries(Exception):
-    """A zip has more files and folders than it may."""
+    """A zip with more files and folders than allowed."""
 
 
 @contextmanager
 def open_zip(path: Path, most: int) -> Iterator[zipfile.ZipFile]:
-    """Open the zip `path`; TooManyEntries, in little memory, if it has more than `most` entries.
+    """Open the zip `path`; TooManyEntries, in bounded memory, if it has more than `most` entries.
 
     Broken content may raise nearly anything.
     """
@@ -31,10 +31,10 @@ def open_zip(path: Path, most: int) -> Iterator[zipfile.ZipFile]:
 
 
 class _File(io.BufferedReader):
-    """A zip whose table of contents is refused as it is being read, if it is too long.
+    """A file whose central directory is refused while it is read, if it is too long.
 
-    zipfile reads the table in one piece and makes an object of half a kilobyte for each entry in
-    it, whatever number of entries the zip announces.
+    zipfile reads the whole directory at once and creates an object of half a kilobyte for each
+    entry in it, however many entries the zip announces.
     """
 
     def __init__(self, path: Path, most: int):

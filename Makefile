@@ -20,7 +20,7 @@ HOST ?= localhost
 OPTIONS_OF_TRAINING := data leave-out weights variant resize scale train head head-rate initial \
   activation dropout width units epochs batch-size learning-rate schedule warm-up decay patience decay-samples \
   fall weight-decay clip ema stop-early color-shift seed precision threads best keep average log-every \
-  tensorboard features max-lost worker-timeout recipe log
+  tensorboard features max-lost worker-timeout recipe log config
 # Of these --option and --no-option: CROP=1, CROP=0.
 SWITCHES := lrn overlap decoupled balance crop calibrate report
 # MIRROR=0 is a setting; beside a goal that fetches files MIRROR is the place to look first.

@@ -1,7 +1,11 @@
 """What somebody meets who has just cloned this: no weights, a typo, a first run."""
 
+import json
+import sys
+
 import pytest
 
+from alexnet_tf.commands import cli, train
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.recipes import RECIPES
 from alexnet_tf.runs.settings import Settings
@@ -47,3 +51,43 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
         "fotos: there is no such file or folder", "supsects.csv: ",
     )  # fmt: skip
     assert [start for start in starts if not any(map(str.startswith, lines, [start] * 99))] == []
+
+
+def typed(monkeypatch, *words):
+    """The settings of `train` with these words, and the names that somebody has set."""
+    monkeypatch.setattr(sys, "argv", ["alexnet-tf", *words])
+    parser = cli.Parser()
+    train.add_arguments(parser)
+    options = cli.parse(parser, [*words])
+    return vars(options), options.typed
+
+
+@pytest.mark.parametrize("kind", ["a.json", "a.toml", "config.json"])
+def test_settings_in_a_file_are_as_typed_ones_and_those_typed_win(tmp_path, monkeypatch, kind):
+    told = {"epochs": 3, "learning-rate": 0.005, "recipe": "best", "mirror": False}
+    text = "".join(f"{name} = {json.dumps(value)}\n" for name, value in told.items())
+    if kind.endswith(".json"):
+        text = json.dumps(told if kind == "a.json" else {"settings": told | {"head": None}})
+    (tmp_path / kind).write_text(text)
+    found, names = typed(monkeypatch, "--config", str(tmp_path / kind), "--epochs", "4")
+    assert (found["epochs"], found["learning_rate"], found["mirror"]) == (4, 0.005, False)
+    assert found["schedule"] == "cosine" and {"epochs", "learning_rate", "mirror"} <= names
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"epohcs": 3}', "there is no setting epohcs; did you mean epochs?"),
+        ('{"epochs": "3"}', "epochs: should be of the type int, but is '3'"),
+        ('{"recipe": "bets"}', "recipe: should be one of head, best"),
+        ("[1]", "should be a table of settings"),
+        ("epochs = 3", "cannot be read"),
+    ],
+)
+def test_a_file_of_other_things_is_refused_in_a_sentence(tmp_path, monkeypatch, content, message):
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(UserError, match=message):
+        typed(monkeypatch, "--config", str(tmp_path / "a.json"))
+    (tmp_path / "a.toml").write_text("epochs: 3")
+    with pytest.raises(UserError, match=r"a\.toml: cannot be read"):
+        typed(monkeypatch, "--config", str(tmp_path / "a.toml"))

@@ -282,6 +282,7 @@ WAYS = {
     "demo": "--out there",
     TRAIN: f"""
         --recipe scratch
+        --config told.json
         --run there
         --log there.log
         --data others
@@ -444,6 +445,7 @@ def place(eager, tmp_path_factory):
         Engine.of_run(Run(place / name)).write_litert()
     shutil.rmtree(place / "features")
     write_json(place / "default_run.json", {"run": "run"})
+    write_json(place / "told.json", {"seed": 1})
     with contextlib.chdir(place):
         for verb, words in (
             ("similar", "--data photos --index index --run run"),

@@ -7,6 +7,8 @@ import os
 
 from alexnet_tf.api.pipeline import meet, run_pipeline
 from alexnet_tf.commands import cli
+from alexnet_tf.errors import UserError
+from alexnet_tf.runs.config_file import read_settings
 from alexnet_tf.runs.options import add_options
 from alexnet_tf.runs.recipes import RECIPES, usual
 from alexnet_tf.runs.run import DEFAULT_RUN, Run
@@ -26,17 +28,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     _add_options(parser)
     told = _typed(parser.prog)
-    recipe = told.get("recipe")
-    typed = {*told, *RECIPES.get(recipe, ())}
-    chosen = RECIPES[recipe or usual(told.get("weights"))]
-    parser.set_defaults(**chosen, typed=typed, told=tuple(told))
+    kept = read_settings(str(told.pop("config"))) if "config" in told else {}
+    named = kept.pop("recipe", None)
+    recipe = told.get("recipe", named)
+    if recipe not in (None, *RECIPES):
+        raise UserError(f"recipe: should be one of {', '.join(RECIPES)}, but is {recipe!r:.40}")
+    typed = {*kept, *told, *RECIPES.get(recipe, ())}
+    chosen = RECIPES[recipe or usual((kept | told).get("weights"))]
+    parser.set_defaults(**chosen | kept, typed=typed, told=tuple(told))
 
 
 def _typed(prog: str) -> dict[str, object]:
     """Parse of the command line what was typed."""
     parser = cli.Parser(prog=prog, add_help=False)
     _add_options(parser, defaults=False)
-    parser.set_defaults(recipe=None, run=None, log=None)
+    parser.set_defaults(recipe=None, run=None, log=None, config=None)
     options = vars(parser.parse_known_args()[0])
     return {name: value for name, value in options.items() if value is not None}
 
@@ -50,6 +56,13 @@ def _add_options(parser: argparse.ArgumentParser, defaults: bool = True) -> None
         " that as before there were windows (taken where --weights are none); or all layers from"
         " scratch: as Krizhevsky 2012, as suits small pictures, as the starter that comes with the"
         " program, or as PaddlePaddle's tutorial on CIFAR-10",
+    )
+    parser.add_argument(
+        "--config",
+        default=argparse.SUPPRESS,
+        metavar="FILE",
+        help="settings in a file of JSON or TOML, such as the config.json of a run; those that are"
+        " typed win",
     )
     parser.add_argument(
         "--run",

@@ -1,0 +1,47 @@
+"""Settings of a training in a file: JSON or TOML, or the config.json of a run."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from alexnet_tf.errors import UserError
+from alexnet_tf.runs.options import reason_against
+from alexnet_tf.runs.settings import Settings
+from alexnet_tf.system.files import read_json, read_text
+from alexnet_tf.system.text import printable
+
+SETTINGS = {setting.name: setting for setting in fields(Settings)}
+
+
+def read_settings(path: str) -> dict[str, Any]:
+    """Return the settings in the file `path`, and its `recipe` if it names one, by name.
+
+    Names may have - for _; what is null is left out. Raises UserError for a file that cannot be
+    read, for a name that no setting has, and for a value that the setting cannot have.
+    """
+    if Path(path).suffix == ".toml":
+        try:
+            content = tomllib.loads(read_text(path))
+        except tomllib.TOMLDecodeError as error:
+            raise UserError(f"{path}: cannot be read ({error})") from error
+    else:
+        content = read_json(path)
+    if isinstance(content, dict) and isinstance(content.get("settings"), dict):
+        content = content["settings"]  # of a run
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: should be a table of settings and their values")
+    known = (*SETTINGS, "recipe")
+    found = {name.replace("-", "_"): value for name, value in content.items()}
+    for name in found:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise UserError(f"{path}: there is no setting {printable(name)}{meant}")
+        reason = name in SETTINGS and reason_against(SETTINGS[name], found[name])
+        if reason:
+            raise UserError(f"{path}: {name}: {reason}")
+    return {name: value for name, value in found.items() if value is not None}

@@ -1,8 +1,8 @@
-"""Pretrained weights: found, read safely, checked.
+"""Pretrained weights: find, read safely and check them.
 
-`Weights` are a dict, layer name → (kernel, bias), both float32; kernels are (height, width, in /
-groups, out) for convolutions and (in, out) for fc6 … fc8, whose inputs come place by place, the
-channels of each together.
+`Weights` is a dict, layer name → (kernel, bias), both float32. Kernels are (height, width, in /
+groups, out) for convolutions and (in, out) for fc6 … fc8; the inputs of fc6 are flattened
+channels-last.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ Weights = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 class Content(NamedTuple):
-    """What a reader of `alexnet_tf.weights.formats` finds in a file.
+    """The layers that a reader of `alexnet_tf.weights.formats` finds in a file, unchecked.
 
-    `layers` are as `Weights`, but of any floats, and nobody has checked them yet. `order` is what
-    the file says that the network does between conv1 and conv2, of "norm" and "pool"; None if it
-    says nothing. `slopes` are those of prelu, in the order of the layers.
+    `layers` are as in `Weights`, but of any float type. `order` is the order of the steps "norm"
+    and "pool" between conv1 and conv2 according to the file, or None if it says nothing. `slopes`
+    are those of PReLU, in the order of the layers.
     """
 
     layers: dict[str, Any]
@@ -28,23 +28,23 @@ class Content(NamedTuple):
     slopes: tuple[Any, ...] = ()
 
 
-# The steps between conv1 and conv2, as files name them.
+# The names of the steps between conv1 and conv2 in files.
 STEPS = ("norm", "pool")
 
 
 def order_text(order: tuple[str, ...]) -> str:
-    """Write the order of `Content` as a file keeps it: "norm pool"."""
+    """Return the order of `Content` as files store it: "norm pool"."""
     return " ".join(order)
 
 
 def order_of(text: object) -> tuple[str, ...] | None:
-    """Read what `order_text` wrote; None of anything else."""
+    """Parse the text that `order_text` returns; None for anything else."""
     steps = tuple(text[:20].split(" ")) if isinstance(text, str) else ()
     return steps if steps and set(steps) <= set(STEPS) else None
 
 
 def fingerprint(weights: Weights) -> str:
-    """Return the SHA-256 of the layers' values, in AlexNet's order: the same for every format."""
+    """Return the SHA-256 of the layers' values, in AlexNet's order; the same for every format."""
     digest = hashlib.sha256()
     for name in sorted(weights):
         for array in weights[name]:

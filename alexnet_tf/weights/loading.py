@@ -1,4 +1,4 @@
-"""Files of pretrained weights: read without running what strangers put in them, and checked."""
+"""Open files of pretrained weights safely, and check their layers."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from alexnet_tf.weights import Weights
 from alexnet_tf.weights.recognize import Recognized, in_bgr, recognize
 
 WEIGHTS_FOLDER = Path("weights")
-# BVLC AlexNet in the formats that it is published in, as `make weights` asks for them.
+# The published formats of BVLC AlexNet, in the order in which `make weights` tries them.
 BVLC_FILES = ("bvlc_alexnet.npy", "bvlcalexnet-12.onnx", "bvlc_alexnet.caffemodel")
 
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """The `layers` in a file, which is called `path` in messages.
+    """The `layers` in a file, whose name in messages is `path`.
 
-    `order` is what the file says that the network does between conv1 and conv2, of "norm" and
-    "pool"; None if it says nothing. `slopes` are those of prelu, in the order of the layers. Where
-    `was_rgb`, conv1 was made for pictures in RGB, and its channels have been turned around.
+    `order` is the order of the steps "norm" and "pool" between conv1 and conv2 according to the
+    file, or None if it says nothing. `slopes` are those of PReLU, in the order of the layers. If
+    `was_rgb`, conv1 was made for RGB pictures, and its channels have been reversed.
     """
 
     path: str | Path
@@ -37,20 +37,20 @@ class WeightsFile:
     was_rgb: bool = False
 
     def recognized(self) -> Recognized:
-        """Recognize whose weights these are."""
+        """Identify the source of these weights."""
         return recognize(self.layers, self.order, weights_path(self.path) == WEIGHTS_PATH)
 
     def described(self) -> str:
-        """Say whose weights these are, and what was done about them."""
+        """Describe the source of these weights, and how they were changed."""
         warning = " in RGB order, turned into BGR" if self.was_rgb else ""
         return self.recognized().name + warning
 
     def check(self, variant: Variant, classes: int | None = None) -> Weights:
-        """Return the layers that `variant` asks for: conv1 … conv5 and, if the number of `classes`
-        is given, fc6 … fc8.
+        """Return the layers of `variant`: conv1 … conv5 and, with a number of `classes`, fc6 … fc8.
 
-        Raises BadFile when the weights are known to be another variant's, naming that, and, naming
-        layer, expected and found, when one is missing, has another shape or holds NaN or infinity.
+        Raises BadFile if the weights are known to belong to another variant, which the message
+        names, or if a layer is missing, has another shape, or holds NaN or infinity; the message
+        then names the layer, the expected and the found shape.
         """
         known = self.recognized()
         if known.variants and variant.name not in known.variants:
@@ -62,13 +62,13 @@ class WeightsFile:
         return self.take(variant.conv_kernels() | (variant.fc_kernels(classes) if classes else {}))
 
     def take(self, kernels: dict[str, tuple[int, ...]]) -> Weights:
-        """Return the layers that have these shapes of kernels; BadFile as `check`."""
+        """Return the layers whose kernels have these shapes; BadFile as in `check`."""
         for name, shape in kernels.items():
             self._check_layer(name, shape)
         return {name: self.layers[name] for name in kernels}
 
     def _check_layer(self, name: str, shape: tuple[int, ...]) -> None:
-        """Raise BadFile unless there is a layer `name` with a kernel of `shape`, all finite."""
+        """Raise BadFile unless the layer `name` has a kernel of `shape` and only finite values."""
         if name not in self.layers:
             raise BadFile(
                 f"{self.path}: lacks the layer {name}; "
@@ -93,10 +93,10 @@ class WeightsFile:
 
 
 def find_weights(name: str | Path) -> Path:
-    """Return the path of the file of weights that `name` means.
+    """Return the path of the weights file that `name` means.
 
-    "starter" is the file that is part of this program. In place of weights/bvlc_alexnet.npy, which
-    is the default, another of `BVLC_FILES` will do where that is missing.
+    "starter" means the file that is part of this program. If the default, weights/bvlc_alexnet.npy,
+    is missing, another of `BVLC_FILES` is used.
     """
     path = weights_path(name)
     if path == WEIGHTS_FOLDER / BVLC_FILES[0]:
@@ -106,7 +106,7 @@ def find_weights(name: str | Path) -> Path:
 
 
 def existing_file(name: str | Path) -> Path:
-    """Return what `find_weights` does; BadFile where there is no such file."""
+    """Return the path from `find_weights`; BadFile if there is no such file."""
     file = find_weights(name)
     if file.is_dir():
         raise BadFile(f"{file}: is a folder, where a file of weights is expected")
@@ -119,7 +119,7 @@ def existing_file(name: str | Path) -> Path:
 
 
 def open_weights(path: str | Path, variant: Variant, classes: int | None = None) -> Weights:
-    """Read the layers that `variant` asks for from the file `path`.
+    """Read the layers of `variant` from the file `path`.
 
     See `read_weights_file` and `WeightsFile.check`, which raise BadFile.
     """
@@ -132,16 +132,17 @@ def read_weights(path: str | Path) -> Weights:
 
 
 def read_weights_file(path: str | Path, with_slopes: bool = False) -> WeightsFile:
-    """Read the weights in the file `path`, in whichever format its content shows.
+    """Read the weights in the file `path`; the content, not the name, decides the format.
 
-    ``.npy`` in the layout of bvlc_alexnet.npy, Caffe's ``.caffemodel``, ``.onnx``, torchvision's
-    ``.pth`` and ``.safetensors``, our own ``.npz`` (see `alexnet_tf.weights.formats.npz`) and
-    Keras's ``.weights.h5`` and ``.keras``, whatever the file is called. The same weights give the
-    same arrays from each; most are read-only views of the mapped file. Raises BadFile for anything
-    else, and before anything in the file could run. Slopes of prelu are refused too, unless they
-    are asked for. See `find_weights` for names that are no paths.
+    Formats: ``.npy`` in the layout of bvlc_alexnet.npy, Caffe's ``.caffemodel``, ``.onnx``,
+    torchvision's ``.pth`` and ``.safetensors``, our own ``.npz`` (`alexnet_tf.weights.formats.npz`)
+    and Keras's ``.weights.h5`` and ``.keras``. The same weights give the same arrays from each
+    format; most are read-only views of the mapped file. Raises BadFile for anything else, before
+    any code in the file could run. PReLU slopes are refused too, unless `with_slopes`. See
+    `find_weights` for names that are not paths.
     """
-    # Only here: an answer by LiteRT reads no weights, and these take a tenth of its time.
+    # Imported here because a prediction with LiteRT needs no weights, and a tenth of its time would
+    # go into this import.
     from alexnet_tf.weights.formats import SUFFIXES, choose_reader
 
     file = existing_file(path)
@@ -161,9 +162,9 @@ def read_weights_file(path: str | Path, with_slopes: bool = False) -> WeightsFil
         layers = {name: _kernel_and_bias(name, value) for name, value in layers.items()}
     except BadFile as error:
         raise BadFile(f"{file}: {printable(error)}") from None
-    except MemoryError:  # which says nothing against the file
+    except MemoryError:  # not the file's fault
         raise
-    except Exception as error:  # broken content can raise nearly anything
+    except Exception as error:  # broken content may raise nearly anything
         raise BadFile(f"{file}: is damaged or not a file of weights ({error!r})") from error
     layers, was_rgb = in_bgr(layers)
     path = path if file == weights_path(path) else file
@@ -171,7 +172,7 @@ def read_weights_file(path: str | Path, with_slopes: bool = False) -> WeightsFil
 
 
 def _kernel_and_bias(name: str, value: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return what a reader found of the layer `name`, in float32; BadFile if it is no layer."""
+    """Return the kernel and bias of the layer `name` in float32; BadFile if `value` is none."""
     if name not in (*CONV_LAYERS, *FC_LAYERS):
         raise BadFile(
             f"has a layer '{name}'; AlexNet's are {', '.join(CONV_LAYERS)} and "
@@ -185,5 +186,5 @@ def _kernel_and_bias(name: str, value: Any) -> tuple[np.ndarray, np.ndarray]:
         raise BadFile(
             f"the layer '{name}' should be [kernel, bias], two arrays of floats"
         ) from error
-    with np.errstate(over="ignore"):  # to infinity, which `check` names
+    with np.errstate(over="ignore"):  # `check` reports the infinity
         return np.asarray(kernel, np.float32), np.asarray(bias, np.float32)

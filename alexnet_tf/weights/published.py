@@ -1,4 +1,4 @@
-"""The pretrained weights that others publish."""
+"""Published pretrained weights: their URLs and how they are verified."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ from alexnet_tf.weights.recognize import BVLC, CAFFENET
 
 @dataclass(frozen=True)
 class PublishedWeights(Published):
-    """Weights that are known by their numbers: a different checksum is only worth a warning.
+    """Published weights that are verified by value: another checksum causes only a warning.
 
-    What decides is whether the file holds the layers of `variant` and is recognized as `content`.
+    A file is accepted if it holds the layers of `variant` and is recognized as `content`.
     """
 
     variant: str
     content: str
 
     def check(self, path: Path) -> None:
-        """Raise UserError unless conv1 … conv5, and fc6 … fc8 if there, have the right shapes, and
-        conv1 the published values."""
+        """Raise UserError unless the layers have the right shapes and conv1 the published values.
+
+        conv1 … conv5 are required; fc6 … fc8 are checked if present.
+        """
         found = read_weights_file(path)
         found.check(get_variant(self.variant), classes=1000 if "fc8" in found.layers else None)
         if found.described() != self.content:
@@ -43,8 +45,8 @@ class PublishedWeights(Published):
             )
 
 
-# The addresses are from public sources that name a date; none could be tried when they were written
-# down. First a mirror, then the publisher, then others.
+# The URLs are from dated public sources; none could be tried when this was written. First a mirror,
+# then the publisher, then others.
 OPENVINO = "https://storage.openvinotoolkit.org/repositories/open_model_zoo/public/2022.1"
 CAFFE_ZOO = "http://dl.caffe.berkeleyvision.org"
 ONNX_ZOO = (
@@ -61,12 +63,12 @@ PRETRAINED = {
                 "https://ndownloader.figshare.com/files/14299136",
             ),
             "sha256",
-            # Seen in an independent reproduction too.
+            # Confirmed by an independent reproduction.
             "1294ef51496c52f2e4879ee3b5e1da22c35d61f3240937491b4469403d5428cc",
             variant="bvlc",
             content=BVLC,
         ),
-        # Of the files of ONNX's model zoo only the beginnings of the checksums are known.
+        # For ONNX's model zoo only the first digits of the checksums are known.
         PublishedWeights(
             "bvlcalexnet-12.onnx",
             (f"{ONNX_ZOO}/alexnet/model/bvlcalexnet-12.onnx",),
@@ -102,7 +104,7 @@ PRETRAINED = {
             variant="caffenet",
             content=CAFFENET,
         ),
-        # torchvision puts the beginning of the SHA-256 into the name.
+        # torchvision's file names contain the first digits of the SHA-256.
         Published(
             "alexnet-owt-7be5be79.pth",
             ("https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",),
@@ -123,13 +125,14 @@ and type the same command again; or name a place that has one, by
 def fetch_bvlc(mirror: str | None = None, places: Sequence[str] = ()) -> Path:
     """Return the path of BVLC AlexNet in weights/, in the format that is there or arrives first.
 
-    `places`, of which folders are asked for each format, are instead of the publishers. Raises
-    UserError when a file is there that is another, and DownloadError when no format can be had.
+    `places` replace the publishers' URLs; a folder among them is tried for each format. Raises
+    UserError if an existing file is not the published one, and DownloadError if no format is
+    available.
     """
     files = [PRETRAINED[name] for name in BVLC_FILES]
     for file in files:
         if (WEIGHTS_FOLDER / file.name).is_file():
-            return file.fetch(WEIGHTS_FOLDER)  # which checks it
+            return file.fetch(WEIGHTS_FOLDER)  # verifies it
     reasons = []
     for file, asked in _rounds(files, mirror, places):
         try:
@@ -138,7 +141,7 @@ def fetch_bvlc(mirror: str | None = None, places: Sequence[str] = ()) -> Path:
             reasons.append(str(error.__cause__))
             continue
         for other in files:
-            forget(WEIGHTS_FOLDER / other.name)  # what began to arrive of it is not needed now
+            forget(WEIGHTS_FOLDER / other.name)  # its partial download is not needed any more
         return path
     lines = (f"  {url}\n    as {WEIGHTS_FOLDER / file.name}" for file in files for url in file.urls)
     raise DownloadError("\n".join([*reasons, BY_HAND.format(lines="\n".join(lines))]))
@@ -147,7 +150,7 @@ def fetch_bvlc(mirror: str | None = None, places: Sequence[str] = ()) -> Path:
 def _rounds(
     files: Sequence[Published], mirror: str | None, places: Sequence[str]
 ) -> Iterator[tuple[Published, Sequence[str]]]:
-    """Yield each file and whom to ask for it: the mirror for every format, then the others."""
+    """Yield each file and the sources to try: the mirror for every format, then the others."""
     if mirror:
         yield from ((file, [f"{mirror}/"]) for file in files)
     for file in files:
@@ -157,8 +160,11 @@ def _rounds(
 
 
 def _suits(place: str, file: Published) -> bool:
-    """Tell whether to ask `place` for `file`: a folder for every format, a file for that which its
-    suffix says or else for the first."""
+    """Tell whether to try `place` for `file`.
+
+    A folder is tried for every format; a file only for the format of its suffix, or else for the
+    first.
+    """
     if place.endswith("/") or Path(place).is_dir():
         return True
     suffix = PurePosixPath(urlsplit(place).path).suffix.lower()

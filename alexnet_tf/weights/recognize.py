@@ -1,4 +1,4 @@
-"""Recognize whose weights a file holds, and which variants of AlexNet they fit."""
+"""Recognize the source of weights, and the variants of AlexNet that they fit."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ BVLC = "BVLC AlexNet"
 CAFFENET = "CaffeNet"
 TORCHVISION = "torchvision AlexNet"
 STARTER_WEIGHTS = "the starter, which knows cats and dogs"
-# The first eight numbers of conv1's kernel in bvlc_alexnet.npy, which are as good as a signature.
+# The first eight values of conv1's kernel in bvlc_alexnet.npy, which identify it.
 BVLC_CONV1 = (
     -0.0283153, -0.0719704, 0.00378898, -0.00111214, -0.0265042, 0.00748557, 0.0241357, 0.0227042
 )  # fmt: skip
-# The same of bvlc_reference_caffenet.caffemodel, in that layout.
+# The same values of bvlc_reference_caffenet.caffemodel, in that layout.
 CAFFENET_CONV1 = (
     -0.001213587, 0.015906865, -0.025026876, 0.017814262,
     -0.002985673, 0.005318385, 0.044481777, 0.051720317,
 )  # fmt: skip
 SIGNATURES = {BVLC: BVLC_CONV1, CAFFENET: CAFFENET_CONV1}
 FITS = {BVLC: ("bvlc",), CAFFENET: ("caffenet",)}
-# Of alexnet-owt-7be5be79.pth: the first row of the first filter's first channel, at these columns.
-# Printed by several users of PyTorch, which leaves out the columns between.
+# alexnet-owt-7be5be79.pth: the first row of the first filter's first channel, at these columns.
+# Several PyTorch users have printed it, and PyTorch leaves out the columns between.
 TORCHVISION_COLUMNS = (0, 1, 2, 8, 9, 10)
 TORCHVISION_CONV1 = (0.11864, 0.094069, 0.095435, 0.055822, 0.021575, 0.049963)
-# Room for the same weights in bfloat16, whose eight bits are off by 1/128 at most.
+# The tolerance for the same weights in bfloat16, whose eight bits are off by 1/128 at most.
 TOLERANCE = 8e-3
 
 # torchvision/models/alexnet.py.
@@ -43,7 +43,7 @@ TORCHVISION_KERNELS = {
 
 
 class Recognized(NamedTuple):
-    """A name for a person and the names of the variants that the weights are right for."""
+    """The readable name of the source, and the names of the variants that the weights fit."""
 
     name: str
     variants: tuple[str, ...]
@@ -52,11 +52,11 @@ class Recognized(NamedTuple):
 def recognize(
     layers: Weights, order: tuple[str, ...] | None = None, is_starter: bool = False
 ) -> Recognized:
-    """Recognize whose weights `layers` are. No variants: there is none of their shapes.
+    """Recognize the source of `layers`. No variants means that none has their shapes.
 
-    Known by values (BVLC AlexNet, CaffeNet, torchvision's), by shapes (those that torchvision's
-    network has), by the `order` of the steps between conv1 and conv2, where the file says it
-    (CaffeNet pools before it normalizes), or because it `is_starter`, the program's own file.
+    Sources are identified by value (BVLC AlexNet, CaffeNet, torchvision), by shape (torchvision),
+    by the `order` of the steps between conv1 and conv2 if the file gives it (CaffeNet pools before
+    it normalizes), or because the file `is_starter`, the one that is part of this program.
     """
     if is_starter:
         return Recognized(STARTER_WEIGHTS, ("starter",))
@@ -80,8 +80,10 @@ def recognize(
 
 
 def in_bgr(layers: Weights) -> tuple[Weights, bool]:
-    """Return `layers` and False; or with conv1's channels turned around, and True, where that makes
-    it BVLC's or CaffeNet's: somebody wrote it for pictures in RGB."""
+    """Return `layers` and whether conv1's channels were reversed.
+
+    They are reversed if that turns conv1 into BVLC's or CaffeNet's: somebody wrote it for RGB.
+    """
     if "conv1" not in layers or layers["conv1"][0].ndim != 4:
         return layers, False
     kernel, bias = layers["conv1"]
@@ -92,7 +94,7 @@ def in_bgr(layers: Weights) -> tuple[Weights, bool]:
 
 
 def _is_signed(conv1: np.ndarray, name: str) -> bool:
-    """Tell whether conv1's kernel begins as that of `name`."""
+    """Tell whether conv1's kernel begins with the values of `name`."""
     signature = SIGNATURES[name]
     return _is_close(conv1.flat[: len(signature)], signature)
 

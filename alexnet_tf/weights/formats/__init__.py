@@ -1,10 +1,9 @@
-"""One module for each format of weights; `alexnet_tf.weights.loading` is their only caller.
+"""Readers of weights, one module per file format; only `alexnet_tf.weights.loading` calls them.
 
 A reader takes a path and returns the `Content`: layer name → (kernel, bias), floats in the layout
-that `alexnet_tf.weights` describes, as views of the mapped file wherever its layout allows. It runs
-nothing that the file names and allocates nothing that the file only promises. For content that it
-understands but cannot use it raises BadFile, a reason without the path; for broken content it may
-raise anything.
+of `alexnet_tf.weights`, as views of the mapped file if its layout allows. It executes nothing that
+the file names, and allocates no memory on the word of the file alone. It raises BadFile, a reason
+without the path, for content that it understands but cannot use; broken content may raise anything.
 """
 
 from __future__ import annotations
@@ -26,34 +25,34 @@ from alexnet_tf.weights.formats.safetensors import read_safetensors, write_safet
 
 Reader = Callable[[Path], Content]
 
-# What the formats are usually called.
+# The usual suffixes of the formats.
 SUFFIXES = (
     ".npy", ".caffemodel", ".onnx", ".pth", ".safetensors", ".npz", ".keras", ".weights.h5"
 )  # fmt: skip
-# How a file begins.
+# The first bytes of each format.
 BEGINNINGS: dict[bytes, Reader] = {
     b"\x93NUMPY": read_npy,
     b"\x89HDF\r\n\x1a\n": read_h5,
     b"\x80": read_pytorch,  # the opcode that begins a pickle of protocol 2 or later
 }
-# Layers, the order of steps that `Content` has, and where to.
+# Writers take the layers, the `order` of `Content`, and the path.
 WRITERS = {".npz": write_npz, ".safetensors": write_safetensors}
 ZIP = b"PK\x03\x04"
-# Members by which a zip is known; torch.save puts its own into a folder.
+# The members that identify a zip; torch.save puts its own into a folder.
 MEMBERS: dict[str, Reader] = {"data.pkl": read_pytorch, "model.weights.h5": read_keras}
 
 
 def choose_reader(path: Path) -> Reader | None:
-    """Choose the reader of the file `path` by its content, whatever its name; None without one.
+    """Return the reader of the file `path`, chosen by content, not by name; None for other files.
 
-    Raises BadFile for a zip of something else, and may raise anything for a damaged one.
+    Raises BadFile for a zip of another kind, and may raise anything for a damaged one.
     """
     if not path.stat().st_size:
         return None
     file = memoryview(map_file(path))
     if file[: len(ZIP)] == ZIP:
         return _reader_of_zip(path)
-    # The length of a header of JSON, as 8 bytes, of which the first may be that of a pickle.
+    # safetensors: 8 bytes with the length of the JSON header; the first may look like a pickle.
     if file[8:9] == b"{" and file[5:8] == bytes(3):
         return read_safetensors
     for beginning, reader in BEGINNINGS.items():
@@ -76,7 +75,7 @@ def _reader_of_zip(path: Path) -> Reader:
 
 
 def _reader_of_messages(file: memoryview) -> Reader | None:
-    """Tell a ModelProto of ONNX from Caffe's NetParameter by the first record that only one has."""
+    """Distinguish ONNX's ModelProto from Caffe's NetParameter by the first field unique to one."""
     try:
         for number, value in protobuf.fields(file):
             if (number, type(value)) in ((1, int), (7, memoryview)):  # ir_version, graph

@@ -1,6 +1,6 @@
 """Caffe's ``.caffemodel``: a binary NetParameter, whose layers hold their weights as blobs.
 
-The numbers of the fields are those of Caffe's src/caffe/proto/caffe.proto.
+The field numbers are from Caffe's src/caffe/proto/caffe.proto.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ LAYERS = {
     2: (4, 6),  # repeated V1LayerParameter layers, until 2015
 }
 # BlobProto.
-LEGACY_SHAPE = (1, 2, 3, 4)  # num, channels, height, width, before there was `shape`
+LEGACY_SHAPE = (1, 2, 3, 4)  # num, channels, height, width, used before `shape` existed
 DATA, SHAPE, DOUBLE_DATA = 5, 7, 8
 BLOB_SHAPE_DIM = 1
-# Caffe's kMaxBlobAxes is 32; a number takes at most ten bytes and a tag.
+# Caffe's kMaxBlobAxes is 32; a varint takes at most ten bytes and a tag.
 LONGEST_SHAPE = 32 * 11
-# By the names of the layers between conv1 and conv2.
+# The layers between conv1 and conv2.
 STEPS = {"norm1": "norm", "pool1": "pool"}
 
 
 def read_caffemodel(path: Path) -> Content:
-    """Read the layers that have weights, and in which order conv1 is normalized and pooled."""
+    """Read the layers that have weights, and the order of norm1 and pool1."""
     layers, order, file = {}, [], map_file(path)
     for name, blobs in _layers(file):
         if name in STEPS:
@@ -48,13 +48,13 @@ def read_caffemodel(path: Path) -> Content:
     if not layers:
         raise BadFile("holds no layer with weights; is it the network's trained .caffemodel?")
     weights = to_channels_last(layers)
-    # fc6 was copied: its pages in the file need not stay in memory. The others come back if asked.
+    # fc6 was copied, so its pages need not stay in memory. Other pages are read again on access.
     file.madvise(mmap.MADV_DONTNEED)
     return Content(weights, tuple(order))
 
 
 def _layers(file: mmap.mmap) -> Iterator[tuple[str, list[memoryview]]]:
-    """Find name and blobs of every layer."""
+    """Yield the name and blobs of every layer."""
     for number, layer in fields(memoryview(file)):
         if number in LAYERS:
             name_field, blobs_field = LAYERS[number]
@@ -74,7 +74,7 @@ def _pair(name: str, blobs: list[memoryview]) -> list[memoryview]:
 
 
 def _array(blob: memoryview) -> np.ndarray:
-    """Return the blob's numbers in its shape: a view of the file, where they lie in one piece."""
+    """Return the blob's values in its shape: a view of the file if they are contiguous."""
     shape, legacy, parts = None, dict.fromkeys(LEGACY_SHAPE, 0), []
     for field, value in fields(blob):
         if field == SHAPE:
@@ -91,7 +91,7 @@ def _array(blob: memoryview) -> np.ndarray:
 
 
 def _dimensions(shape: memoryview) -> tuple[int, ...]:
-    """Read a BlobShape, whose `dim` are varints, packed into one record or not."""
+    """Read a BlobShape, whose `dim` are varints, packed or not."""
     if len(shape) > LONGEST_SHAPE:
         raise BadFile(f"is damaged: a blob's shape takes {len(shape)} bytes")
     dimensions = []

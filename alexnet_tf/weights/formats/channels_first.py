@@ -1,4 +1,4 @@
-"""Kernels as Caffe and PyTorch keep them, outputs first and channels before height and width."""
+"""Conversion from and to the channels-first kernels of Caffe and PyTorch."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from alexnet_tf.errors import BadFile
 
 
 def to_channels_last(layers: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict:
-    """Turn kernels (out, in / groups, height, width) into (height, width, in / groups, out), and
-    (out, in) into (in, out): views, but for fc6.
+    """Transpose kernels to channels-last: views, except for fc6.
 
-    The inputs of fc6 are the last convolution's channels at every place, channel by channel; its
-    kernel comes back reordered to place by place.
+    Kernels (out, in / groups, height, width) become (height, width, in / groups, out), and (out,
+    in) become (in, out). fc6, whose inputs are flattened channels-first, is reordered to
+    channels-last.
     """
     weights = {name: (_transposed(kernel), bias) for name, (kernel, bias) in layers.items()}
     if "fc6" in layers:
@@ -25,7 +25,7 @@ def to_channels_last(layers: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dic
 
 
 def to_channels_first(weights: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict:
-    """Turn layers back, of which `to_channels_last` makes the same."""
+    """Transpose kernels to channels-first; the inverse of `to_channels_last`."""
     layers = {
         name: (kernel.T if kernel.ndim == 2 else kernel.transpose(3, 2, 0, 1), bias)
         for name, (kernel, bias) in weights.items()
@@ -39,7 +39,7 @@ def to_channels_first(weights: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> d
 
 
 def _last_conv(layers: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Return the kernel before fc6: that of conv5, or, in LeNet-5, of conv2."""
+    """Return the kernel of the last convolution before fc6: conv5, or conv2 in LeNet-5."""
     last = max((name for name in layers if name.startswith("conv")), default="")
     if last not in ("conv5", "conv2"):
         raise BadFile("has fc6 without conv5, whose number of channels fc6 depends on")

@@ -1,4 +1,4 @@
-"""Our models as Keras saves them: ``.weights.h5``, which is HDF5, and ``.keras``, a zip of it."""
+"""Keras's own formats: ``.weights.h5``, which is HDF5, and ``.keras``, a zip that contains it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from alexnet_tf.errors import BadFile
 from alexnet_tf.weights import Content
 from alexnet_tf.weights.formats.mapped import map_file, map_members
 
-# Keras calls a group of variables after the class of the layer, numbered in the model's order. The
-# layer's own name is there too, in an attribute, but on a damaged one HDF5 can hang for ever.
+# Keras names a group of variables after the layer's class, numbered in the model's order. The
+# layer's own name is in an attribute, but on a damaged attribute HDF5 can hang forever.
 LAYERS = {
     "grouped_conv2d": "conv1",
     "grouped_conv2d_1": "conv2",
@@ -28,12 +28,12 @@ SLOPES = ("p_re_lu", *(f"p_re_lu_{number}" for number in range(1, 7)))  # of pre
 
 
 def read_h5(path: Path) -> Content:
-    """Read what `save_weights` of an `AlexNet` wrote."""
+    """Read the file that `save_weights` of an `AlexNet` wrote."""
     return _read(memoryview(map_file(path)))
 
 
 def read_keras(path: Path) -> Content:
-    """Read what `save` of one wrote: its weights alone; its configuration is not looked at."""
+    """Read the weights in the file that `save` of an `AlexNet` wrote; ignore its configuration."""
     members = map_members(path)
     if "model.weights.h5" not in members:
         raise BadFile("lacks model.weights.h5, which a .keras file of Keras 3 has")
@@ -42,7 +42,7 @@ def read_keras(path: Path) -> Content:
 
 def _read(content: memoryview) -> Content:
     """Read the layers below ``layers/``, kernel and bias as ``vars/0`` and ``vars/1``."""
-    import h5py  # Keras brings it; the other formats do without
+    import h5py  # slow to import; only this format needs it
 
     with h5py.File(_File(content), "r") as file:
         layers = {
@@ -63,7 +63,7 @@ def _read(content: memoryview) -> Content:
 
 
 def _array(content: memoryview, dataset) -> np.ndarray:
-    """Return a view of the dataset's bytes; Keras writes them in one piece."""
+    """Return a view of the dataset's bytes; Keras writes them contiguously."""
     start = dataset.id.get_offset()
     if start is None:
         raise BadFile(f"its dataset {dataset.name} is not stored in one plain piece")
@@ -72,7 +72,7 @@ def _array(content: memoryview, dataset) -> np.ndarray:
 
 
 class _File(io.RawIOBase):
-    """`content` as the file that h5py asks for."""
+    """A file object over `content`, for h5py."""
 
     def __init__(self, content: memoryview):
         self.content, self.place = content, 0

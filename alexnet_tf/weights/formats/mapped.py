@@ -1,4 +1,4 @@
-"""Files as memory: mapped, so that only what is looked at is read, and nothing is copied."""
+"""Memory-mapped files: only the parts that are used are read, and nothing is copied."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pathlib import Path
 from alexnet_tf.errors import BadFile
 from alexnet_tf.system.zips import open_zip
 
-# The fixed part of a zip's local file header (PKWARE's APPNOTE, section 4.3.7); its last four bytes
-# are the lengths of the name and of the extra field, which follow it and precede the data.
+# The size of the fixed part of a zip's local file header (PKWARE's APPNOTE, section 4.3.7). Its
+# last four bytes are the lengths of the name and the extra field, which follow it and precede the
+# data.
 LOCAL_HEADER = 30
-# PyTorch writes the most, one for each kernel and bias and a few of its own.
+# PyTorch writes the most members, one for each kernel and bias and a few of its own.
 MOST_MEMBERS = 1000
 
 
@@ -30,7 +31,7 @@ def member_names(path: Path) -> list[str]:
 
 
 def map_members(path: Path) -> dict[str, memoryview]:
-    """Map the members of the zip `path` by name, whole (CRC-32) and not compressed, or BadFile."""
+    """Map the members of the zip `path`, by name; BadFile unless intact and uncompressed."""
     content = memoryview(map_file(path))
     with open_zip(path, MOST_MEMBERS) as archive:
         members = archive.infolist()
@@ -40,7 +41,7 @@ def map_members(path: Path) -> dict[str, memoryview]:
                 f"its member {member.filename} is compressed, and weights are read where they lie; "
                 "write it without compression (numpy.savez, not savez_compressed)"
             )
-    # Else a million members that are each the whole file would take a million times as long.
+    # Otherwise a million members that each span the whole file would take a million times as long.
     if sum(member.file_size for member in members) > len(content):
         raise BadFile("is damaged: its members overlap or reach beyond its end")
     return {member.filename: _map_member(content, member) for member in members}

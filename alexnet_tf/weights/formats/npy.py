@@ -20,7 +20,7 @@ FLOATS = ("f2", "f4", "f8")
 
 
 def read_npy(path: Path) -> Content:
-    """Read what Python 2 or 3 wrote, by pickle protocol 2, 3 or 4."""
+    """Read a file written by Python 2 or 3, with pickle protocol 2, 3 or 4."""
     file = map_file(path)
     shape, _, dtype = read_header(file)
     if shape != () or not dtype.hasobject:
@@ -37,7 +37,7 @@ def read_npy(path: Path) -> Content:
 
 
 def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Read shape, whether in Fortran's order, and type of the .npy that begins where `file` is."""
+    """Read the shape, whether in Fortran's order, and the dtype of the .npy that starts here."""
     version = np.lib.format.read_magic(file)
     read = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -47,7 +47,7 @@ def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
 
 
 def _arrays(value):
-    """Return [kernel, bias], or whatever else there is, for `read_weights_file` to name."""
+    """Return [kernel, bias]; anything else unchanged, for `read_weights_file` to report."""
     if isinstance(value, dict) and set(value) == set(PARTS):
         value = [value[part] for part in PARTS]
     if not isinstance(value, list | tuple):

@@ -1,8 +1,7 @@
-"""Our own ``.npz``: members LAYER/kernel and LAYER/bias, and LAYER/scale where they are int8.
+"""Our own ``.npz``: members LAYER/kernel and LAYER/bias, and LAYER/scale for int8 kernels.
 
-A member `order`, the text of it as bytes, may say what the network does between conv1 and conv2.
-
-Whole numbers of 8 bits and a scale for each output are weights in a quarter of the bytes.
+An optional member `order`, text as bytes, gives the order of the steps between conv1 and conv2.
+int8 kernels, with a scale for each output, take a quarter of the space.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ from alexnet_tf.weights.formats.npy import read_header
 
 ORDER = "order"
 PARTS = ("kernel", "bias", "scale")
-# Of int8: -127 to 127, so that both signs reach as far.
+# The range of int8 used is symmetric: -127 to 127.
 LARGEST_INT8 = 127
 
 
 def read_npz(path: Path) -> Content:
-    """Read what `numpy.savez` wrote. A kernel of int8 is multiplied by the scale of its output."""
+    """Read a file that `numpy.savez` wrote; multiply int8 kernels by their scales."""
     layers: dict[str, dict[str, np.ndarray]] = {}
     order = None
     for member, content in map_members(path).items():
@@ -43,7 +42,7 @@ def read_npz(path: Path) -> Content:
 
 
 def write_npz(weights: Weights, order: tuple[str, ...] | None, path: Path) -> None:
-    """Write `weights`, as they are, as a file that `read_npz` reads."""
+    """Write `weights` unchanged, in the format of `read_npz`."""
     arrays = {f"{name}/kernel": kernel for name, (kernel, _) in weights.items()}
     arrays |= {f"{name}/bias": bias for name, (_, bias) in weights.items()}
     if order:
@@ -52,7 +51,7 @@ def write_npz(weights: Weights, order: tuple[str, ...] | None, path: Path) -> No
 
 
 def write_int8(weights: Weights, path: Path) -> None:
-    """Write `weights` as a file that `read_npz` reads, the kernels as int8."""
+    """Write `weights` in the format of `read_npz`, with int8 kernels."""
     arrays = {}
     for name, (kernel, bias) in weights.items():
         arrays[f"{name}/kernel"], arrays[f"{name}/scale"] = quantize(kernel)
@@ -61,9 +60,9 @@ def write_int8(weights: Weights, path: Path) -> None:
 
 
 def quantize(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return `kernel` (…, out) as int8 of its shape and a scale, float32 (out,), to multiply by.
+    """Quantize `kernel` (…, out): return int8 of its shape, and float32 scales (out,).
 
-    The product differs from `kernel` by half a scale at most.
+    Their product differs from `kernel` by half a scale at most.
     """
     largest = np.abs(kernel).max(axis=tuple(range(kernel.ndim - 1)))
     scale = np.where(largest > 0, largest / LARGEST_INT8, 1).astype(np.float32)
@@ -76,7 +75,7 @@ def _save(arrays: dict[str, np.ndarray], path: Path) -> None:
 
 
 def _array(content: memoryview) -> np.ndarray:
-    # The header is at most 64 KiB long (format 1.0) and, for plain numbers, some hundred bytes.
+    # The header has at most 64 KiB (format 1.0) and, for plain numbers, about a hundred bytes.
     file = io.BytesIO(content[: 1 << 16])
     shape, is_fortran, dtype = read_header(file)
     flat = np.frombuffer(content[file.tell() :], dtype)

@@ -1,6 +1,6 @@
-"""ONNX: a ModelProto, whose graph has AlexNet's convolutions and products in their order.
+"""ONNX: a ModelProto, whose graph has AlexNet's convolutions and matrix products in their order.
 
-The numbers of the fields are those of ONNX's onnx/onnx.proto.
+The field numbers are from ONNX's onnx/onnx.proto.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ TYPES = {
     11: np.dtype("<f8"),
     16: BFLOAT16,
 }
-# Where numbers are that are not raw.
+# The fields of values that are not in raw_data.
 TYPED = {FLOAT_DATA: np.dtype("<f4"), DOUBLE_DATA: np.dtype("<f8")}
-# AlexNet has some thirty nodes and sixteen initializers.
+# AlexNet has about thirty nodes and sixteen initializers.
 MOST = 1000
-# A node names a few tensors and attributes, and a kernel has four dimensions.
+# A node has a few tensors and attributes, and a kernel four dimensions.
 MOST_OF_A_NODE = 20
 LONGEST_TEXT = 1000
 STEPS = {"LRN": "norm", "MaxPool": "pool"}
-# The operators of quantized graphs, or the beginnings of their names.
+# Operators of quantized graphs, or prefixes of their names.
 QUANTIZED = ("QLinear", "QuantizeLinear", "DequantizeLinear", "DynamicQuantize", "QGemm")
 INTEGER = ("ConvInteger", "MatMulInteger")
 
@@ -48,7 +48,7 @@ Attribute = int | float | memoryview
 
 
 class _Node(NamedTuple):
-    """An operation: what it does, the names of the tensors that enter it, its attributes."""
+    """An operation: its type, the names of its input tensors, its attributes."""
 
     operator: str
     inputs: list[str]
@@ -57,7 +57,7 @@ class _Node(NamedTuple):
 
 
 def read_onnx(path: Path) -> Content:
-    """Read the kernels and biases of up to five Conv and three Gemm, and what follows conv1."""
+    """Read the kernels and biases of up to five Conv and three Gemm, and the steps after conv1."""
     nodes, tensors = _read_graph(memoryview(map_file(path)))
     for node in nodes:
         if node.operator.startswith(QUANTIZED) or node.operator in INTEGER:
@@ -82,7 +82,7 @@ def read_onnx(path: Path) -> Content:
 
 
 def _read_graph(model: memoryview) -> tuple[list[_Node], dict[str, memoryview]]:
-    """Return the nodes, and the TensorProto of each initializer and Constant by its name."""
+    """Return the nodes, and the TensorProto of each initializer and Constant, by name."""
     nodes, tensors = [], {}
     for number, graph in fields(model):
         if number != MODEL_GRAPH:
@@ -116,7 +116,7 @@ def _node(message: memoryview) -> _Node:
 
 
 def _attribute(message: memoryview) -> Attribute | None:
-    """Return a whole number, a float or a tensor; None of any other kind."""
+    """Return an attribute that is an integer, a float or a tensor; None for other types."""
     found = None
     for field, value in fields(message):
         if field in (ATTRIBUTE_I, ATTRIBUTE_T):
@@ -154,7 +154,7 @@ def _stored(name: str, tensor: str, tensors: dict[str, memoryview], maker: str) 
 
 
 def _check_inputs_of_fc6(operators: list[str]) -> None:
-    """Refuse what leaves open whether fc6 takes channel by channel."""
+    """Refuse a graph that does not show whether the inputs of fc6 are flattened channels-first."""
     last = len(operators) - 1 - operators[::-1].index("Conv")
     if "Transpose" in operators[last : operators.index("Gemm")]:
         raise BadFile(
@@ -164,7 +164,7 @@ def _check_inputs_of_fc6(operators: list[str]) -> None:
 
 
 def _order(operators: list[str]) -> tuple[str, ...] | None:
-    """Return what the graph does between conv1 and conv2; None of a graph without both."""
+    """Return the steps between conv1 and conv2; None for a graph without both convolutions."""
     convolutions = [place for place, name in enumerate(operators) if name == "Conv"][:2]
     if len(convolutions) < 2:
         return None
@@ -173,7 +173,7 @@ def _order(operators: list[str]) -> tuple[str, ...] | None:
 
 
 def _array(name: str, message: memoryview) -> np.ndarray:
-    """Return a TensorProto's numbers in its shape: a view of the file, if they lie in one piece."""
+    """Return a TensorProto's values in its shape: a view of the file if they are contiguous."""
     shape, data_type, raw, typed = [], None, None, {field: [] for field in TYPED}
     for field, value in fields(message):
         if field == DIMS:
@@ -219,7 +219,7 @@ def _dimensions(packed: memoryview) -> list[int]:
 
 
 def _last(message: memoryview, number: int, read: Callable[[Any], Any], default: Any) -> Any:
-    """Return the last record `number` of a message, as Protocol Buffers have it."""
+    """Return the last value of field `number` in a message, which is the valid one in protobuf."""
     found = default
     for field, value in fields(message):
         if field == number:

@@ -1,4 +1,4 @@
-"""Protocol Buffers' wire format, as far as a file of weights needs it: no schema, no copies."""
+"""A reader of Protocol Buffers' wire format, without a schema and without copies."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ FIXED = {FIXED64: 8, FIXED32: 4}
 
 
 def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview | np.ndarray]]:
-    """Yield (field number, value) of each record: an int for a varint, a view for bytes, text or a
-    message.
+    """Yield (field number, value) of each record.
 
-    Fixed-size numbers of one field that follow each other come as one array of their bytes, uint8
-    (count, 4 or 8): a repeated number that is not packed has millions of records.
+    The value is an int for a varint, and a view for bytes, text or a message. Consecutive
+    fixed-size values of one field come as one array of their bytes, uint8 (count, 4 or 8), because
+    a repeated field that is not packed has millions of records.
     """
     place = 0
     while place < len(message):
@@ -41,19 +41,19 @@ def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview | np.nda
 
 
 def numbers(value: memoryview | np.ndarray, dtype: str | np.dtype) -> np.ndarray:
-    """Return the numbers of a packed field, or of a run of records with one number each."""
+    """Return the values of a packed field, or of consecutive records with one value each."""
     if isinstance(value, np.ndarray):
         return np.ascontiguousarray(value).view(dtype)[:, 0]
     return np.frombuffer(value, dtype)
 
 
 def concatenated(parts: list[np.ndarray]) -> np.ndarray:
-    """Return the numbers of all records of a field: a view, where there is only one."""
+    """Concatenate the values of all records of a field: a view if there is only one."""
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def varints(packed: memoryview) -> Iterator[int]:
-    """Yield the numbers of a packed field."""
+    """Yield the values of a packed field of varints."""
     place = 0
     while place < len(packed):
         number, place = _varint(packed, place)
@@ -61,7 +61,7 @@ def varints(packed: memoryview) -> Iterator[int]:
 
 
 def _varint(message: memoryview, place: int) -> tuple[int, int]:
-    """Return the number at `place`, seven bits a byte, lowest first, and the place after it."""
+    """Return the varint at `place` (seven bits a byte, lowest first), and the position after it."""
     number = 0
     for shift in range(0, 70, 7):
         byte = message[place]
@@ -73,14 +73,14 @@ def _varint(message: memoryview, place: int) -> tuple[int, int]:
 
 
 def _run(message: memoryview, tag_size: int, size: int) -> np.ndarray:
-    """Return the numbers of the records with the tag of the first one, as far as they follow it."""
+    """Return the values of consecutive records with the same tag as the first."""
     records = np.frombuffer(message, np.uint8)
     records = records[: len(records) // (tag_size + size) * (tag_size + size)]
     records = records.reshape(-1, tag_size + size)
     if not len(records):
         raise BadFile("is damaged or cut short: a record is longer than its message")
     tag = records[0, :tag_size]
-    # Twice as many each time, so that many short runs do not cost the whole message each.
+    # Doubled each time, so that many short runs do not each scan the whole message.
     count = 1
     while count < len(records):
         others = np.flatnonzero((records[count : 2 * count, :tag_size] != tag).any(axis=1))

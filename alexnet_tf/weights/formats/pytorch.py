@@ -1,7 +1,7 @@
-"""PyTorch's ``.pth``, ``.pt`` and ``.pth.tar``: what `torch.save` wrote, read without PyTorch.
+"""PyTorch's ``.pth``, ``.pt`` and ``.pth.tar``, written by `torch.save` and read without PyTorch.
 
-Both formats are read: the zip of PyTorch 1.6 and later (``data.pkl`` and ``data/KEY``), and the one
-before it, pickles followed by the numbers, as far back as Python 2.
+Both formats are supported: the zip of PyTorch 1.6 and later (``data.pkl`` and ``data/KEY``), and
+the older one, pickles followed by the values, even from Python 2.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from alexnet_tf.weights.formats.floats import BFLOAT16, as_floats
 from alexnet_tf.weights.formats.mapped import map_file, map_members
 from alexnet_tf.weights.formats.torchvision import layer_and_part, read_layers
 
-# torch/serialization.py: the first of the older format's pickles.
+# torch/serialization.py: the first pickle of the older format.
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
-# The numbers of a storage, by its name in torch and in torch.cuda. Those that are no floats are in
-# checkpoints beside the layers.
+# The dtype of each storage class in torch and torch.cuda. Checkpoints hold the integer ones beside
+# the layers.
 STORAGES = {
     "FloatStorage": np.dtype("<f4"),
     "HalfStorage": np.dtype("<f2"),
@@ -40,9 +40,9 @@ STORAGES = {
 
 
 class _Storage(NamedTuple):
-    """A one-dimensional array in the file: the persistent id of a pickle names one.
+    """A one-dimensional array in the file, named by the persistent id of a pickle.
 
-    It has `size` numbers. A view of another begins at its number `start`.
+    It has `size` elements. A view of another storage begins at that one's element `start`.
     """
 
     key: str
@@ -52,7 +52,7 @@ class _Storage(NamedTuple):
 
 
 class _Tensor(NamedTuple):
-    """A part of a storage. Offset and strides count numbers, not bytes."""
+    """A part of a storage. Offset and strides count elements, not bytes."""
 
     storage: _Storage
     offset: int
@@ -61,12 +61,12 @@ class _Tensor(NamedTuple):
 
 
 def read_pytorch(path: Path) -> Content:
-    """Read the layers of torchvision's AlexNet, whole or only some of them."""
+    """Read the layers of torchvision's AlexNet, all or only some of them."""
     return Content(read_layers(read_tensors(path)))
 
 
 def read_tensors(path: Path) -> dict[str, np.ndarray]:
-    """Read the tensors by their names: a state dict, or the one in the dict of a checkpoint."""
+    """Read the tensors by name, from a state dict or from the one in a checkpoint."""
     with open(path, "rb") as file:
         read = _read_zip if file.read(2) == b"PK" else _read_pickles
     content, storages = read(path)
@@ -79,7 +79,7 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
 
 
 def _state_dict(content: Any) -> dict:
-    """Find the dict of AlexNet's layers in `content`; without one, the first that has tensors."""
+    """Find the dict of AlexNet's layers in `content`; otherwise the first dict with tensors."""
     found = _dicts_of_tensors(content)
     if not found:
         raise BadFile("holds no state dict; write one by torch.save(model.state_dict(), FILE)")
@@ -87,9 +87,9 @@ def _state_dict(content: Any) -> dict:
 
 
 def _dicts_of_tensors(content: Any) -> list[dict]:
-    """List the dicts that have tensors, outer ones first, each once: they can hold each other."""
+    """List the dicts with tensors, outer ones first, each once: dicts may contain each other."""
     waiting, seen, found = [content], set(), []
-    for each in waiting:  # which grows
+    for each in waiting:  # grows during the loop
         if isinstance(each, Named) and id(each) not in seen:
             seen.add(id(each))
             if any(isinstance(value, _Tensor) for value in each.values()):
@@ -130,38 +130,38 @@ def _read_pickles(path: Path) -> tuple[Any, dict[str, memoryview]]:
         raise BadFile("is neither a zip nor pickles that torch.save wrote")
     _protocol, _system, content, keys = (load() for _ in range(4))
     for key in map(text, keys):
-        start = file.tell() + 8  # after the number of its elements, an int64
+        start = file.tell() + 8  # after the number of elements, an int64
         storages[key] = memoryview(file)[start : start + sizes[key]]
         file.seek(start + sizes[key])
     return content, storages
 
 
 def _storage(identity: tuple) -> _Storage:
-    """Stand in for torch's persistent_load."""
+    """Replace torch's persistent_load."""
     kind, dtype, key, _device, size, *view = identity
     if text(kind) != "storage" or not isinstance(dtype, np.dtype):
         raise BadFile("is damaged: it refers to something that is no storage of numbers")
     whole_numbers((size,))
     start = 0
-    if view and view[0] is not None:  # (its own key, where it begins, its size)
+    if view and view[0] is not None:  # (its own key, start, size)
         _, start, _ = view[0]
         whole_numbers((start,))
     return _Storage(text(key), dtype, size, start)
 
 
 def _rebuild_tensor(storage, offset, shape, strides, *_gradient) -> _Tensor:
-    """Stand in for torch._utils._rebuild_tensor and _rebuild_tensor_v2."""
+    """Replace torch._utils._rebuild_tensor and _rebuild_tensor_v2."""
     whole_numbers((offset,))
     return _Tensor(storage, offset, whole_numbers(shape), whole_numbers(strides))
 
 
 def _rebuild_parameter(tensor: _Tensor, *_gradient) -> _Tensor:
-    """Stand in for torch._utils._rebuild_parameter."""
+    """Replace torch._utils._rebuild_parameter."""
     return tensor
 
 
 def _scalar(_dtype, _content) -> None:
-    """Stand in for NumPy's numbers: an accuracy, in a checkpoint."""
+    """Replace NumPy's scalars, such as an accuracy in a checkpoint."""
 
 
 _ALLOWED = {
@@ -177,10 +177,10 @@ _ALLOWED = {
 
 
 def _array(tensor: _Tensor, storages: Mapping[str, memoryview]) -> np.ndarray:
-    """Return a view of the file; numpy refuses one that would reach beyond its storage."""
+    """Return a view of the file; numpy refuses one that exceeds its storage."""
     storage = tensor.storage
     numbers = np.frombuffer(storages[storage.key], storage.dtype)
-    # A stride of 0 would make any number of elements out of one.
+    # With a stride of 0, one element could become any number of them.
     if math.prod(tensor.shape) > numbers.size:
         raise BadFile(
             f"is damaged: a tensor of shape {tensor.shape} in a storage of {numbers.size} numbers"

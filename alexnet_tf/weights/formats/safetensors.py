@@ -1,6 +1,6 @@
-"""Hugging Face's ``.safetensors``: a header of JSON, and then the numbers of all tensors.
+"""Hugging Face's ``.safetensors``: a JSON header, followed by the values of all tensors.
 
-The format is that of github.com/huggingface/safetensors, README.md; the names are torchvision's.
+The format is from github.com/huggingface/safetensors, README.md; the names are torchvision's.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from alexnet_tf.weights.formats.mapped import map_file
 from alexnet_tf.weights.formats.torchvision import read_layers, write_layers
 
 TYPES = {"F16": np.dtype("<f2"), "BF16": BFLOAT16, "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
-# The format allows 100 MB; AlexNet's has 16 entries of a hundred bytes, and Python makes a hundred
-# bytes of some that JSON needs two for.
+# The format allows 100 MB. AlexNet's header has 16 entries of a hundred bytes, and two bytes of
+# JSON may become a hundred in Python.
 LONGEST_HEADER = 1 << 18
 METADATA = "__metadata__"
-# Our own, among the metadata: what the network does between conv1 and conv2.
+# Our own metadata key: the order of the steps between conv1 and conv2.
 ORDER = "alexnet_tf.order"
 
 
 def read_safetensors(path: Path) -> Content:
-    """Read the layers of torchvision's AlexNet, whole or only some of them."""
+    """Read the layers of torchvision's AlexNet, all or only some of them."""
     file = memoryview(map_file(path))
     size = int.from_bytes(file[:8], "little")
     if size > len(file) - 8:
@@ -49,7 +49,7 @@ def read_safetensors(path: Path) -> Content:
 
 
 def write_safetensors(weights: Weights, order: tuple[str, ...] | None, path: Path) -> None:
-    """Write `weights`, float32, as a file that `read_safetensors` and PyTorch's users read."""
+    """Write `weights`, float32, in the format of `read_safetensors`, with torchvision's names."""
     arrays, header, end = write_layers(weights), {}, 0
     if order:
         header[METADATA] = {ORDER: order_text(order)}
@@ -57,7 +57,7 @@ def write_safetensors(weights: Weights, order: tuple[str, ...] | None, path: Pat
         start, end = end, end + array.nbytes
         header[name] = {"dtype": "F32", "shape": array.shape, "data_offsets": [start, end]}
     text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)  # so that the numbers are aligned
+    text += b" " * (-len(text) % 8)  # aligns the values
     with atomic_write(path, end) as temporary, open(temporary, "wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for array in arrays.values():
@@ -65,7 +65,7 @@ def write_safetensors(weights: Weights, order: tuple[str, ...] | None, path: Pat
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make a dict of what JSON says; a name may not be there twice."""
+    """Make a dict of a JSON object; duplicate names are refused."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise BadFile("is damaged: a name is twice in its header")
@@ -73,7 +73,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _range(name: str, entry: Any, size: int) -> tuple[int, int]:
-    """Return where the numbers of a tensor begin and end, among `size` bytes."""
+    """Return the start and end of a tensor's values, within `size` bytes."""
     start, end = whole_numbers(tuple(entry["data_offsets"]))
     if not start <= end <= size:
         raise BadFile(f"is damaged or cut short: '{name}' lies at {start} to {end} of {size} bytes")
@@ -87,7 +87,7 @@ def _check_ranges(ranges: list[tuple[int, int]]) -> None:
 
 
 def _array(name: str, entry: dict[str, Any], data: memoryview) -> np.ndarray:
-    """Return a view of the file, or new memory for bfloat16."""
+    """Return a view of the file, or a float32 copy for bfloat16."""
     start, end = entry["data_offsets"]
     shape = whole_numbers(tuple(entry["shape"]))
     if entry["dtype"] not in TYPES:

@@ -1,4 +1,4 @@
-"""torchvision's names for AlexNet's layers, in files of PyTorch and of safetensors."""
+"""torchvision's names of AlexNet's layers, in PyTorch and safetensors files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from alexnet_tf.errors import BadFile
 from alexnet_tf.weights import Weights
 from alexnet_tf.weights.formats.channels_first import to_channels_first, to_channels_last
 
-# torchvision/models/alexnet.py: places in the two nn.Sequential. A bias follows each weight.
+# torchvision/models/alexnet.py: indices in the two nn.Sequential. Each layer has weight and bias.
 LAYERS = {
     "features.0": "conv1",
     "features.3": "conv2",
@@ -26,16 +26,16 @@ PARTS = ("weight", "bias")
 
 
 def layer_and_part(name: str) -> tuple[str, str] | None:
-    """Return ("conv1", "weight") of "features.0.weight"; None of a name that is no layer's.
+    """Return ("conv1", "weight") for "features.0.weight"; None for a name of no layer.
 
-    nn.DataParallel puts "module." into names: before all of one, or within.
+    nn.DataParallel puts "module." before names, or into them.
     """
     place, _, part = ".".join(word for word in name.split(".") if word != "module").rpartition(".")
     return (LAYERS[place], part) if place in LAYERS and part in PARTS else None
 
 
 def read_layers(arrays: Mapping[str, np.ndarray]) -> dict:
-    """Turn arrays by torchvision's names into layers, whole AlexNet or only some of it."""
+    """Convert arrays by torchvision's names to layers, all of AlexNet or only some."""
     layers: dict[str, dict[str, np.ndarray]] = collections.defaultdict(dict)
     for name, array in arrays.items():
         found = layer_and_part(name)
@@ -55,7 +55,7 @@ def read_layers(arrays: Mapping[str, np.ndarray]) -> dict:
 
 
 def write_layers(weights: Weights) -> dict[str, np.ndarray]:
-    """Turn layers into arrays by torchvision's names, of which `read_layers` makes the same."""
+    """Convert layers to arrays by torchvision's names; the inverse of `read_layers`."""
     layers = to_channels_first(weights)
     return {
         f"{place}.{part}": array

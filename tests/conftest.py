@@ -37,8 +37,8 @@ os.environ.setdefault(VARIABLE, "float32")
 
 # Files that take longest begin first: else one process waits for the other at the end.
 LONGEST = (
-    "real_photos", "distribution", "litert", "exports", "options", "survival", "training",
-    "whole_trainings", "all_layers", "settings_together",
+    "real_photos", "survival", "distribution", "report", "windows", "settings_together",
+    "settings_at_work", "litert", "exports", "options", "similar", "trainer", "notebook",
 )  # fmt: skip
 
 

@@ -211,7 +211,10 @@ def test_pictures_that_are_gone_are_grey_on_the_sheet(run, photos, index, search
     assert sheet.getpixel((20 + 154 + 72, 82)) == (0xDD, 0xDD, 0xDD)
 
 
-def test_short_codes_are_kept_and_damaged_ones_made_anew(photos, index, search, capsys):
+def test_short_codes_are_kept_and_damaged_ones_made_anew(
+    photos, index, search, capsys, monkeypatch
+):
+    monkeypatch.setattr("alexnet_tf.retrieval.codes.EPOCHS", 2)
     words = (photos / "cat.3.jpg", "--index", index, "--top", 2, "--bits", 32)
     path = index / "codes-32.npz"
 

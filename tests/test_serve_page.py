@@ -122,6 +122,11 @@ def test_three_flowers_are_taught_and_told_apart(opened, material):
     assert opened.locator("#status").inner_text().startswith("Trained in ")
     drop(opened, "#try-drop", photos["roses"][30])
     assert opened.locator("#try-answers h2").inner_text() == "roses"
+    # A picture that is added is learned at once, and what was tried is asked about again.
+    with opened.expect_request("**/v1/lessons/*/train"):
+        drop(opened, ".class:nth-child(1)", photos[FLOWERS[0]][20])
+    with opened.expect_request("**/v1/predict?*"):
+        opened.locator("#train:enabled").wait_for()
     with opened.expect_download() as found:
         opened.get_by_role("button", name="Download the run").click()
     assert found.value.suggested_filename == "run.zip"
@@ -274,7 +279,8 @@ def test_a_training_is_followed_whatever_the_network_does(teaching, faces_apart)
     teaching.get_by_text("The server does not respond.").wait_for()
     teaching.locator("#try").wait_for()
     said = teaching.locator("#status").inner_text()
-    assert "6 of 6 validation pictures are correct; expect an accuracy of 61% to 100%" in said
+    assert "6 of 6 pictures are correct in cross-validation" in said
+    assert "expect an accuracy of 61% to 100%" in said
 
 
 def test_each_folder_that_is_picked_is_a_class_and_what_is_no_picture_is_counted(

@@ -24,15 +24,15 @@ from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.recipes import RECIPES
 from alexnet_tf.runs.run import Run
-from alexnet_tf.runs.settings import Settings
+from alexnet_tf.runs.settings import LINEAR, Settings
 from alexnet_tf.system import children
 from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.training.job import Job, prepare
 
 LOG = logging.getLogger("alexnet_tf.teach")
-# For some dozens of pictures a class, in seconds.
+# A linear head, which is there as soon as features are.
 LESSON = RECIPES["head"] | {
-    "units": 256, "batch_size": 16, "epochs": 12, "keep": 1, "tensorboard": "off", "report": False,
+    "head": LINEAR, "keep": 1, "tensorboard": "off", "report": False,
 }  # fmt: skip
 
 

@@ -131,8 +131,8 @@ class Epoch(BaseModel):
 
 class SessionInfo(BaseModel):
     """How far a lesson is. Its latest network, once there is one, can be asked by the name of the
-    lesson, and as long as there is no later one by its own. Of its pictures so many are kept back,
-    to validate with."""
+    lesson, and as long as there is no later one by its own. It is validated by so many of its
+    pictures: by all, each by a head that was taught without it."""
 
     name: str
     state: Literal["collecting", "training", "ready", "failed"]

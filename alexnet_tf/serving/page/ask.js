@@ -9,16 +9,19 @@ const byId = (id) => document.getElementById(id);
 const MOST_SHOWN = 60;
 
 // Answer pictures put into the place whose elements' ids begin with `prefix`. `network` names who
-// is asked; `can` says what else the server does. Returns what takes pictures.
+// is asked; `can` says what else the server does. Returns what takes pictures; its `again` asks once
+// more about the latest ones.
 export function answerHere(prefix, network, can) {
   const answers = byId(`${prefix}answers`);
+  let latest = [];
   const take = async (given) => {
     const files = given.filter((file) => !foldersOf(file).length || isPicture(file));
     const cards = files.map((file) => blank(file));
     answers.prepend(...cards.map((card) => card.element));
     while (answers.children.length > Math.max(MOST_SHOWN, files.length)) answers.lastChild.remove();
-    for (const group of groups(cards, can)) await answer(group, network(), can);
+    for (const group of groups(cards, can)) await answer(latest = group, network(), can);
   };
+  take.again = () => latest.length && answer(latest, network(), can);
   dropped(byId(`${prefix}drop`), take);
   picked(byId(`${prefix}files`), take, byId(`${prefix}pick`));
   const shot = byId(`${prefix}shot`);

@@ -24,11 +24,11 @@ const WORDS = {
     enough: "Ready to train.",
     sending: (n) => (n === 1 ? "Uploading 1 picture …" : `Uploading ${number(n)} pictures …`),
     training: "Training …",
-    epoch: (n, right, of) => `Training: after epoch ${n}, ${number(right)} of ${number(of)} validation pictures are `
-      + "correct.",
+    epoch: (n, right, of) => `Training: after epoch ${n}, ${number(right)} of ${number(of)} pictures are `
+      + "correct in cross-validation.",
     ready: (right, of, low, high, seconds) => `Trained in ${number(seconds)} seconds. ${number(right)} of `
-      + `${number(of)} validation pictures are correct; expect an accuracy of ${low} to ${high} on similar pictures. `
-      + "Try it!",
+      + `${number(of)} pictures are correct in cross-validation; expect an accuracy of ${low} to ${high} on similar pictures. `
+      + "Try it! Pictures that you add are learned at once.",
     failed: (n, names) => `${n === 1 ? "1 picture was" : `${number(n)} pictures were`} not uploaded (${names}).`,
     again: "Try again", full: "No more classes can be added.", folders: "Add folders as classes",
     left_out: (n) => (n === 1 ? "1 file was skipped because it is not a picture."
@@ -59,10 +59,10 @@ const WORDS = {
     enough: "Bereit zum Trainieren.", training: "Das Training läuft …",
     sending: (n) => (n === 1 ? "1 Bild wird hochgeladen …" : `${number(n)} Bilder werden hochgeladen …`),
     epoch: (n, right, of) => `Das Training läuft: Nach Epoche ${n} sind ${number(right)} von ${number(of)} `
-      + "Validierungsbildern richtig erkannt.",
+      + "Bildern in der Kreuzvalidierung richtig erkannt.",
     ready: (right, of, low, high, seconds) => `In ${number(seconds)} Sekunden trainiert. ${number(right)} von `
-      + `${number(of)} Validierungsbildern sind richtig erkannt; bei ähnlichen Bildern ist eine Genauigkeit von ${low} `
-      + `bis ${high} zu erwarten. Probier es aus!`,
+      + `${number(of)} Bildern sind in der Kreuzvalidierung richtig erkannt; bei ähnlichen Bildern ist eine Genauigkeit von ${low} `
+      + `bis ${high} zu erwarten. Probier es aus! Neue Bilder werden sofort gelernt.`,
     failed: (n, names) => `${n === 1 ? "1 Bild wurde" : `${number(n)} Bilder wurden`} nicht hochgeladen (${names}).`,
     again: "Erneut versuchen", full: "Weitere Klassen sind nicht möglich.", folders: "Ordner als Klassen hinzufügen",
     left_out: (n) => (n === 1 ? "1 Datei wurde übersprungen, weil sie kein Bild ist."
@@ -87,9 +87,9 @@ const WORDS = {
     no_camera: "此页面无法使用摄像头。",
     need: "训练需要至少两个类别，每类要有不同的名称和至少两张图片。", enough: "可以训练了。",
     sending: (n) => `正在上传 ${n} 张图片……`, training: "正在训练……",
-    epoch: (n, right, of) => `正在训练：第 ${n} 轮后，${number(of)} 张验证图片中有 ${number(right)} 张预测正确。`,
-    ready: (right, of, low, high, seconds) => `训练用时 ${number(seconds)} 秒，${number(of)} 张验证图片中有 `
-      + `${number(right)} 张预测正确；对类似图片的准确率预计为 ${low} 到 ${high}。试一试吧！`,
+    epoch: (n, right, of) => `正在训练：第 ${n} 轮后，交叉验证的 ${number(of)} 张图片中有 ${number(right)} 张预测正确。`,
+    ready: (right, of, low, high, seconds) => `训练用时 ${number(seconds)} 秒，交叉验证的 ${number(of)} 张图片中有 `
+      + `${number(right)} 张预测正确；对类似图片的准确率预计为 ${low} 到 ${high}。试一试吧！新添加的图片会立即学习。`,
     failed: (n, names) => `有 ${number(n)} 张图片未能上传（${names}）。`,
     again: "重试", full: "无法再添加类别。", folders: "把文件夹添加为类别",
     left_out: (n) => `已跳过 ${number(n)} 个不是图片的文件。`,

@@ -15,6 +15,8 @@ const [MOST_WIDE, APART] = [640, 15];
 const SVG = "http://www.w3.org/2000/svg";
 
 let [can, state, sending, message, begun, changed] = [null, "collecting", 0, null, 0, () => {}];
+// Whether pictures came or went since the latest training began; and what answers pictures.
+let [stale, tried] = [false, null];
 // The lesson and its beginning; and what ends all that is being done for it, when it is forgotten.
 let [lesson, beginning, doing] = [null, null, new AbortController()];
 const classes = [];
@@ -29,7 +31,7 @@ export function teachHere(abilities, ready) {
   byId("train").addEventListener("click", train);
   byId("download").addEventListener("click", download);
   byId("forget").addEventListener("click", forget);
-  answerHere("try-", () => lesson?.name ?? "", { ...can, look_alikes: false, imagenet: null });
+  tried = answerHere("try-", () => lesson?.name ?? "", { ...can, look_alikes: false, imagenet: null });
   addClass();
   addClass();
   const again = 1000 * can.lesson_limits.unused / 4;
@@ -149,6 +151,14 @@ async function send(each, chosen) {
     updateTeaching();
   }
   if (failed.length && !signal.aborted) offerAgain(each, failed, sentence);
+  trainAgain();
+}
+
+// Train at once on the pictures there are now, where there is a classifier already; what it answers
+// meanwhile is the network before.
+function trainAgain() {
+  stale = true;
+  if (["ready", "failed"].includes(state) && lesson && !sending && isComplete()) train(true);
 }
 
 // Make pictures ready to be sent, one after the other, in groups that the server takes at once.
@@ -196,6 +206,7 @@ function keep(each, { original, thumb }, { number, error }, signal) {
     button.remove();
     each.pictures--;
     updateTeaching();
+    trainAgain();
   });
   each.thumbs.append(button);
   each.pictures++;
@@ -213,10 +224,10 @@ function offerAgain(each, failed, sentence) {
   each.problems.append(again);
 }
 
-async function train() {
+async function train(again) {
   const { signal } = doing;
-  [state, message, begun] = ["training", () => say("training"), performance.now()];
-  byId("try").hidden = byId("download").hidden = byId("curve").hidden = true;
+  [state, message, begun, stale] = ["training", () => say("training"), performance.now(), false];
+  if (again !== true) byId("try").hidden = byId("download").hidden = byId("curve").hidden = true;
   updateTeaching();
   const names = classes.map((each) => nameOf(each) || null);
   const address = `/v1/lessons/${lesson.name}`;
@@ -274,8 +285,12 @@ function over(end, sentence, network, signal) {
   if (signal.aborted) return;
   [state, message] = [end, sentence];
   byId("try").hidden = byId("download").hidden = !network;
-  if (network) changed(lesson.name);
+  if (network) {
+    changed(lesson.name);
+    tried.again(); // the bars move
+  }
   updateTeaching();
+  if (stale) trainAgain();
 }
 
 // The share that is right of all pictures like `of`, of which `right` are: 95%, by Wilson (1927).
@@ -288,8 +303,8 @@ function interval(right, of) {
 
 const best = (history) => history.reduce((one, other) => (other.val_loss < one.val_loss ? other : one));
 
-// Draw the accuracy after each round, of the pictures kept back and of those learned from; a dot is
-// on the round whose network is kept.
+// Draw the accuracy after each epoch, in cross-validation and of what was learned; a dot is on the
+// epoch whose network is kept.
 function draw(history) {
   byId("curve").hidden = false;
   const width = Math.min(byId("curve").clientWidth, MOST_WIDE);

@@ -127,7 +127,7 @@ def test_what_cannot_be_read_is_named_and_copies_have_lines_of_their_own(
     (photos / "broken.jpg").write_bytes(b"nothing")
 
     result = typed(
-        "alexnet_tf", "features", "photos", "gone.jpg", "--run", run.directory,
+        "alexnet_tf", "features", "photos", "--run", run.directory, "gone.jpg",
         "--layer", "pool5", "--out", "a.csv", code=2,
     )  # fmt: skip
 

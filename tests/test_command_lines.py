@@ -136,7 +136,21 @@ def test_data_lists_and_counts(typed, faces, tmp_path):
         "photos/broken.jpg\tis in no folder of a class and not named cat.N or dog.N",
         "photos/cat.99.jpg\tis text, no picture",
     ]
-    assert "delete that file to list the pictures anew" in typed("alexnet_tf", "data").stdout
+
+
+def test_lists_are_split_anew_by_another_seed_where_the_pictures_are_named(typed, faces, tmp_path):
+    shutil.copytree(faces, tmp_path / "photos")
+    typed("alexnet_tf", "data", "photos")
+    lists = [(tmp_path / "data" / name).read_text() for name in ("train.txt", "val.txt")]
+    assert "as data/train.txt has it; to list" in typed("alexnet_tf", "data").stdout
+    refused = typed("alexnet_tf", "data", "--seed", 1, code=2).stderr
+    assert "data/train.txt: says what is trained on, whatever --seed is; to list" in refused
+    assert [(tmp_path / "data" / name).read_text() for name in ("train.txt", "val.txt")] == lists
+    typed("alexnet_tf", "data", "photos", "--seed", 1)
+    others = [(tmp_path / "data" / name).read_text() for name in ("train.txt", "val.txt")]
+    assert others != lists
+    both = [sorted("".join(each).split("\n")) for each in (lists, others)]
+    assert both[0] == both[1]
 
 
 def test_weights_are_checked(typed, random_weights):
@@ -163,6 +177,12 @@ def test_a_json_line_for_each_failed_picture_wherever_options_stand(typed, face,
     assert [json.loads(line) for line in result.stdout.splitlines()] == [
         {"file": name, "error": f"{name}: does not exist"} for name in "ab"
     ]
+
+
+def test_names_that_begin_with_a_dash_come_after_two(typed, trained_run):
+    names, run = ["-x.jpg", "--json"], ("--run", trained_run)
+    result = typed("predict_alexnet.py", "2", "--json", *run, "--", *names, code=2)
+    assert [json.loads(line)["file"] for line in result.stdout.splitlines()] == names
 
 
 @pytest.mark.parametrize("verb", ["serve", "tensorboard"])

@@ -22,6 +22,12 @@ from tests.tools.help import PAGE, help_page
 # What readers are told to type, each once.
 COMMANDS = sorted({command for page in PAGES if page != PAGE for command in commands(page)})
 
+# What people call what is here, or is not.
+SEARCHED = (
+    "resume", "fine-tuning", "early stopping", "class weights", "mixed precision", "multi-label",
+    "uninstall", "Apple silicon", "transfer learning", "data augmentation",
+)  # fmt: skip
+
 
 def tree_in(page: Path) -> dict[str, str]:
     """Read path → line from the tree of folders on `page`, whose levels are indented by two."""
@@ -114,3 +120,10 @@ def test_a_table_of_figures_stands_with_the_command_that_measured_it(page):
         own = text[text.rfind("\n#") + 1 :]
         if page != PAGE and len(figures(own)) > 3:
             assert re.search(r"python\s+(-m\s+)?[\w./]+|make\s+\w+|alexnet-tf\s+\w+", text), heading
+
+
+@pytest.mark.parametrize("word", SEARCHED)
+def test_what_people_search_for_is_on_a_page(word):
+    pages = (page.read_text(encoding="utf-8").casefold() for page in PAGES if page != PAGE)
+
+    assert any(word.casefold() in page for page in pages)

@@ -188,7 +188,7 @@ def test_runs_are_averaged_class_by_class(typed, opposites, labelled):
     """What one is right about the other is not: p and 1 - p."""
     (labelled / "cat/broken.jpg").unlink()
     answer = json.loads(
-        typed("alexnet_tf", "evaluate", "one", "reversed", "--data", "labelled", "--json").stdout
+        typed("alexnet_tf", "evaluate", "one", "--json", "reversed", "--data", "labelled").stdout
     )
     first, second = (entry["accuracy"] for entry in answer["runs"])
     assert first + second == pytest.approx(1)

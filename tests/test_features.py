@@ -1,6 +1,7 @@
 import errno
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights.loading import read_weights
+from tests.support.places import ROOT
 
 
 def forward(inputs):
@@ -205,6 +207,25 @@ def test_a_picture_and_view_costs_at_most_20_kb(open_store, pictures):
     store.fill(pictures[:BATCH], forward)
     size = sum(file.stat().st_size for file in store.directory.iterdir())
     assert size / BATCH / 2 < 20_000
+
+
+def test_a_picture_takes_the_bytes_that_the_page_about_training_says(tmp_path):
+    """All windows and the mirror image; with --scale 227."""
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    small = (np.zeros((1, 1, 1, 1), "f4"), np.zeros(1, "f4"))
+    given = dict.fromkeys(("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"), small)
+    for layer, words in {
+        "fc8": "what enters fc8, {} KB; {} KB",
+        "fc7": "what enters fc7, {} KB; {} KB",
+        "fc6": "pool5's maxima, {} KB; pool5, {} KB",
+    }.items():
+        sizes = []
+        for scaled in (288, None):
+            variant = replace(VARIANTS["bvlc"], scaled=scaled)
+            told = (variant, "caffe", given, layer)
+            store = FeatureStore.of_layer(tmp_path, *told, mirror=True)
+            sizes.append(round(store.size(BATCH) / BATCH / 1000))
+        assert words.format(*sizes) in page
 
 
 def test_a_complete_store_is_only_read(open_store, pictures):

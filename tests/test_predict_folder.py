@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import json
 import os
 import random
 import shlex
@@ -89,6 +90,15 @@ def test_lines_of_json_are_those_of_json(place, capsys):
     expected = capsys.readouterr().out
     ask("photos", "--out", "answers.jsonl", code=2)
     assert (place / "answers.jsonl").read_text() == expected
+
+
+def test_json_stands_alone_on_standard_output_while_pictures_are_sorted(place, capsys):
+    ask("photos", "--sort-into", "sorted", "--json", code=2)
+    told, said = capsys.readouterr()
+    assert {json.loads(line)["file"] for line in told.splitlines()} == {
+        *map(str, select(["photos"]).pictures)
+    }
+    assert "sorted: cat " in said
 
 
 @pytest.mark.parametrize("name", ["answers.csv", "answers.jsonl"])

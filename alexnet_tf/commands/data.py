@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write the pictures themselves, too, those to train with into N files of TFRecords;"
         " stopped, the same command goes on",
     )
-    parser.add_argument("--seed", type=arguments.seed, default=0, metavar="N", help="of the split")
+    parser.add_argument("--seed", type=arguments.seed, metavar="N", help="of the split (0)")
     for what in ("files", "bytes"):
         parser.add_argument(
             f"--max-{what}",
@@ -75,25 +75,31 @@ def run(options: argparse.Namespace) -> None:
         return
     out = Path(options.out or DATA_FOLDER)
     listed = Path(source) in (out, out / "train.txt") and (out / "train.txt").is_file()
+    anew = (
+        f"to list and split the pictures anew, name what they are in; if that is {out} itself, "
+        "delete train.txt first"
+    )
     if not listed:
         _check_lists(out)
+    elif options.seed is not None:
+        raise UserError(f"{out / 'train.txt'}: says what is trained on, whatever --seed is; {anew}")
     dataset = _open(options, limits)
     if not listed:
         write_lists(dataset, out)
     print(dataset.summary())
     if listed:
-        print(f"as {out / 'train.txt'} has it; delete that file to list the pictures anew")
+        print(f"as {out / 'train.txt'} has it; {anew}")
 
 
 def _open(options: argparse.Namespace, limits: Limits) -> Dataset:
     """Open what is asked for; where that is the usual folder, photos are fetched if it has none."""
     try:
-        return open_dataset(options.source, options.seed, limits)
+        return open_dataset(options.source, options.seed or 0, limits)
     except NoPictures:
         if Path(options.source) != DATA_FOLDER:
             raise
         photos = PHOTOS.fetch(DATA_FOLDER, *cli.places(options))
-        return open_dataset(photos, options.seed, limits)
+        return open_dataset(photos, options.seed or 0, limits)
 
 
 def _check_lists(out: Path) -> None:

@@ -34,7 +34,7 @@ from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
 from alexnet_tf.inference.cached import cached_predictions
 from alexnet_tf.model import load_model, part
 from alexnet_tf.runs.checkpoints import checkpoint_path, load_checkpoint, save_checkpoint
-from alexnet_tf.training.epoch import measured
+from alexnet_tf.training.epoch import compute_metrics
 from alexnet_tf.training.frozen import with_features
 from alexnet_tf.training.job import Job, write_config
 from alexnet_tf.training.loop import Loop, finish, write_model
@@ -361,7 +361,7 @@ class _Trial:
                 counts[look] = counts.get(look, 0) + 1
             return np.zeros(count, np.float32), np.zeros(count, bool)
 
-        nothing = measured([(np.zeros(2), np.ones(2, bool), np.zeros((2, 2)))], np.arange(2))
+        nothing = compute_metrics([(np.zeros(2), np.ones(2, bool), np.zeros((2, 2)))], np.arange(2))
         store.read, learner.step, trainer.measure = seen, counted, lambda *_, **__: nothing
         training = trainer.training
         trainer.training = trainer.examples([*self.job.dataset.train] * 12, store)

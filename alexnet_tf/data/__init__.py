@@ -1,1 +1,1 @@
-"""Pictures: from what the user names to batches."""
+"""Data sets of pictures: from what the user names to batches."""

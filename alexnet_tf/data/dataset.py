@@ -1,4 +1,4 @@
-"""Labelled pictures, checked and split into training and validation."""
+"""Labelled pictures, checked and split into training, validation and test."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Picture:
 
 
 def to_columns(pictures: Iterable[Picture] = ()) -> Columns[Picture]:
-    """Keep `pictures`, and what is appended to them, in columns."""
+    """Store `pictures`, and those appended later, in columns."""
     columns = Columns(Picture, [], array("i"), Digests())
     for picture in pictures:
         columns.append(picture)
@@ -54,11 +54,10 @@ def to_columns(pictures: Iterable[Picture] = ()) -> Columns[Picture]:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled pictures, split; `rejected` holds (path, reason) of the files that are left out.
+    """Labelled pictures by split; `rejected` holds (path, reason) of excluded files.
 
-    `test` are those of a test set, if there is one beside a validation set: nothing is trained on
-    them or chosen by them. `notes` say how the source was understood, and `drawn` whether this
-    program has drawn what it validates with, for the source does not say.
+    `test` is the test set, if there is one beside the validation set; it is used neither to train
+    nor to choose. `notes` describe how the source was interpreted.
     """
 
     classes: tuple[str, ...]
@@ -88,17 +87,17 @@ class Dataset:
         return iter(self.train) if self.is_cross_validated else chain(self.train, self.validation)
 
     def pictures(self) -> Iterator[Picture]:
-        """Yield all pictures, of all parts."""
+        """Yield the pictures of all splits."""
         return chain(self.labelled(), self.test)
 
     def fingerprint(self) -> str:
-        """Compute the SHA-256 of classes, split, labels and contents; paths do not matter.
+        """Return the SHA-256 of classes, splits, labels and contents, without paths.
 
-        Nor does the test set, which changes nothing in a training.
+        The test set is left out, because it does not affect training.
         """
         digest = hashlib.sha256(repr(self.classes).encode())
         for pictures in (self.train, self.validation):
-            # Piece by piece: it is the `repr` of a list of pairs, which may be millions.
+            # Hashed piece by piece: the `repr` of a list of pairs, of which there may be millions.
             pairs = (repr((p.label, p.digest)) for p in pictures)
             digest.update(b"[" + next(pairs, "").encode())
             for pair in pairs:
@@ -107,7 +106,7 @@ class Dataset:
         return digest.hexdigest()
 
     def summary(self) -> str:
-        """Make a table of the numbers of pictures by class, and the lines of `remarks`."""
+        """Return a table of the numbers of pictures by class, and the lines of `warnings`."""
         parts = {"training": self.train, "validation": self.validation}
         if self.is_cross_validated:
             parts = {"pictures": self.train}
@@ -127,7 +126,7 @@ class Dataset:
         return "\n".join([*lines, *self.warnings()])
 
     def warnings(self) -> list[str]:
-        """Make the lines that a user should see: how the data was understood, what is left out."""
+        """Return lines for the user: how the data was interpreted, and what is excluded."""
         if not self.rejected:
             return list(self.notes)
         kinds = left_out(self.rejected)
@@ -136,14 +135,14 @@ class Dataset:
         return [*self.notes, line]
 
     def first_rejected(self) -> str:
-        """Make an ending for a sentence about missing pictures."""
+        """Return the first rejected file as the end of a sentence about missing pictures."""
         if not self.rejected:
             return ""
         path, reason = self.rejected[0]
         return f" ({len(self.rejected)} left out, the first: {printable(path)}, which {reason})"
 
     def without(self, reasons: dict[str, str]) -> Dataset:
-        """Reject pictures for `reasons` (path → reason); UserError when too few are left."""
+        """Reject pictures for `reasons` (path → reason); UserError if too few are left."""
         train, validation, test = (
             to_columns(picture for picture in pictures if picture.path not in reasons)
             for pictures in (self.train, self.validation, self.test)
@@ -160,13 +159,13 @@ def open_dataset(
     limits: Limits = DEFAULT_LIMITS,
     leave_out: str | Path | None = None,
 ) -> Dataset:
-    """Check and split the labelled pictures that `source` names, as `open_source` takes it.
+    """Check and split the labelled pictures of `source`, as `open_source` takes it.
 
-    Unless folders or lists say otherwise, 15% of each class are kept for validation, the same ones
-    every time for the same files and `seed`, wherever they lie. Byte-identical pictures stay on one
-    side. Files that are no readable picture are in `rejected`, and so are those that the list or
-    table `leave_out` names; what is held out is chosen before. Raises UserError when there is only
-    one class, or a class without two different pictures.
+    Unless folders or lists define the splits, 15% of each class are held out for validation: always
+    the same ones for the same files and `seed`, wherever they lie. Byte-identical pictures stay in
+    one split. Unreadable pictures are in `rejected`, and so are those that the list or table
+    `leave_out` names; the split is chosen before they are removed. Raises UserError if there is
+    only one class, or a class without two different pictures.
     """
     unwanted = _unwanted(leave_out, source) if leave_out else {}
     found = open_source(source, limits)
@@ -178,9 +177,9 @@ def open_dataset(
 
 
 def _unwanted(leave_out: str | Path, source: str | Path) -> dict[str, str]:
-    """Read digests and paths of the pictures to leave out, each with the reason.
+    """Read the digests and paths of the pictures to exclude, each with the reason.
 
-    The paths may also begin in the folder that is `source` or holds it, or beside that.
+    The paths may also be relative to the folder `source`, or to the parent folder of `source`.
     """
     path = Path(source).expanduser()
     folders = (path, path.parent) if path.is_dir() else (path.parent,)
@@ -191,7 +190,7 @@ def _unwanted(leave_out: str | Path, source: str | Path) -> dict[str, str]:
 
 
 def _found_of(unwanted: Mapping[str, str], entries: Columns[Entry], leave_out: str | Path) -> str:
-    """Say how many of the unwanted pictures there are; UserError when there is none of them."""
+    """Return a note of how many unwanted pictures were found; UserError if none was."""
     if not unwanted:
         return f"{printable(leave_out)} names no picture: none is left out"
     used = (entry for entry in entries if entry.part != TEST)
@@ -206,16 +205,16 @@ def _found_of(unwanted: Mapping[str, str], entries: Columns[Entry], leave_out: s
 
 
 def write_lists(dataset: Dataset, directory: Path) -> None:
-    """Write train.txt, val.txt (``path label``), classes.txt, rejected.txt (path, tab, reason), and
-    `DIGESTS` of all pictures.
+    """Write the split as lists: train.txt, val.txt, classes.txt, rejected.txt and `DIGESTS`.
 
-    The label is the index of the class, whose name is that line of classes.txt. There is a test.txt
-    if there is a test set; one of another data set is emptied.
+    Lines of train.txt and val.txt are ``path label``, where the label is the index of a class,
+    whose name is that line of classes.txt; those of rejected.txt are path, tab, reason. test.txt is
+    written if there is a test set; an existing one of another data set is emptied.
     """
     lists = {"train.txt": dataset.train, "val.txt": dataset.validation}
     if dataset.test or (directory / "test.txt").is_file():
         lists["test.txt"] = dataset.test
-    # First, so that lists are never there without it.
+    # Written first, so that lists never exist without it.
     pictures = dataset.pictures()
     write_lines(directory / DIGESTS, (f"{each.digest}  {each.path}\n" for each in pictures))
     for name, pictures in lists.items():
@@ -226,9 +225,9 @@ def write_lists(dataset: Dataset, directory: Path) -> None:
 
 
 def _inspect(entries: Columns[Entry]) -> tuple[Columns[Entry], list[tuple[str, str]]]:
-    """Find the digests of the readable pictures, and (path, reason) of the others.
+    """Compute the digests of the readable pictures, and (path, reason) of the others.
 
-    Those whose digests are known were looked at before, and are again when they are used.
+    Pictures with known digests were checked before, and are checked again when they are used.
     """
     readable, rejected = entries_to_columns(), []
     paths = [entry.path for entry in entries if not entry.digest]
@@ -236,7 +235,7 @@ def _inspect(entries: Columns[Entry]) -> tuple[Columns[Entry], list[tuple[str, s
         return entries, rejected
     portions = (paths[start : start + PORTION] for start in range(0, len(paths), PORTION))
     with threads_for(paths) as pool:
-        # All at once they would wait in the pool, a kilobyte for each.
+        # In portions, because each waiting task takes a kilobyte.
         results = chain.from_iterable(pool.map(_digest, portion) for portion in portions)
         found = progress(results, len(paths), "checking pictures")
         for entry in entries:
@@ -249,7 +248,7 @@ def _inspect(entries: Columns[Entry]) -> tuple[Columns[Entry], list[tuple[str, s
 
 
 def _digest(path: str) -> str | ImageError:
-    """Compute a file's SHA-256 once its picture has been decoded to the end, small for speed."""
+    """Return a file's SHA-256 after decoding its whole picture, at a small size for speed."""
     try:
         with decoded(path) as (_, content):
             return hashlib.sha256(content).hexdigest()
@@ -260,9 +259,9 @@ def _digest(path: str) -> str | ImageError:
 def _split(
     found: Source, entries: Columns[Entry], seed: int, unwanted: Mapping[str, str]
 ) -> Dataset:
-    """Share the readable `entries` of a source out to the parts of the data.
+    """Distribute the readable `entries` of a source over the splits.
 
-    Left out are those that are `unwanted`: digest or path → reason.
+    `unwanted` pictures (digest or path → reason) are excluded.
     """
     numbers = {name: number for number, name in enumerate(found.classes)}
     contents = number_contents(entries)
@@ -296,7 +295,7 @@ def _split(
 
 
 def _checked(dataset: Dataset) -> Dataset:
-    """Return `dataset` itself; UserError when it is not enough to train and validate with."""
+    """Return `dataset`; UserError if it is too small to train and validate with."""
     if len(dataset.classes) < 2:
         raise UserError(
             f"only one class of pictures was found, '{dataset.classes[0]}'; a classifier needs two "

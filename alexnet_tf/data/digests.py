@@ -1,4 +1,4 @@
-"""The contents of files in a line each."""
+"""SHA-256 digests of files, and lists of them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from alexnet_tf.data.images.contents import ImageError, is_remote, read_content,
 from alexnet_tf.system.files import read_lines
 from alexnet_tf.system.progress import progress
 
-# How many pictures at a time are handed to the threads that read them.
+# The number of pictures given to the reading threads at a time.
 PORTION = 1024
-# Lines "SHA-256  path" of all pictures of a run, as `sha256sum --check` reads them.
+# The digests of a run's pictures, in lines "SHA-256  path" as `sha256sum --check` reads them.
 DIGESTS = "pictures.sha256"
 SHA256 = re.compile("[0-9a-f]{64}")
 
 
 def digests(paths: Iterable[str]) -> dict[str, str]:
-    """Compute path → SHA-256 of the file, "" for one that cannot be read."""
+    """Compute path → SHA-256 of the file, "" if it cannot be read."""
     paths = list(dict.fromkeys(paths))
     portions = (paths[start : start + PORTION] for start in range(0, len(paths), PORTION))
     with threads_for(paths) as pool:
@@ -30,21 +30,21 @@ def digests(paths: Iterable[str]) -> dict[str, str]:
 
 
 def read_digests(file: Path) -> dict[str, str]:
-    """Read path → SHA-256 from a file like `DIGESTS`; {} without one, UserError when damaged."""
+    """Read path → SHA-256 from a file like `DIGESTS`; {} if it is missing, UserError if damaged."""
     return dict(_lines(file))
 
 
 class Listed:
-    """What the file `DIGESTS` in a folder says of the pictures that lists beside it name.
+    """The digests in the file `DIGESTS` of a folder, for the pictures of the lists beside it.
 
-    It is in the order of the lists, so that it is read once, and as far as they are.
+    The file is in the order of the lists, so it is read only once, and only as far as they are.
     """
 
     def __init__(self, folder: Path):
         self._lines = _lines(folder / DIGESTS)
 
     def __call__(self, path: str) -> str:
-        """Return the SHA-256 of `path`, "" where it is not said further down."""
+        """Return the SHA-256 of `path`, "" if it is not in the rest of the file."""
         return next((digest for name, digest in self._lines if name == path), "")
 
 
@@ -60,7 +60,7 @@ def _digest(path: str) -> str:
     try:
         if is_remote(path):
             return hashlib.sha256(read_content(path)).hexdigest()
-        if not os.path.isfile(path):  # a pipe would never end
+        if not os.path.isfile(path):  # reading a pipe would never end
             return ""
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -14,10 +14,10 @@ CANVAS = 2 * SIDE  # drawn at twice the size, so that scaling down smooths the e
 
 
 def draw_faces(folder: Path, per_class: int = 200, seed: int = 0) -> None:
-    """Write ``cat.N.jpg`` and ``dog.N.jpg``, N from 0, into `folder`.
+    """Draw ``cat.N.jpg`` and ``dog.N.jpg``, N from 0, into `folder`.
 
-    Pose, size, colours, background and noise come from the same distributions for both, so that
-    shapes alone tell them apart. The same `seed` draws the same faces.
+    Pose, size, colours, background and noise have the same distributions for both classes, so that
+    only the shapes distinguish them. The same `seed` draws the same faces.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for number in progress(range(per_class), per_class, "drawing"):
@@ -27,7 +27,7 @@ def draw_faces(folder: Path, per_class: int = 200, seed: int = 0) -> None:
 
 
 def _picture(draw_face, random: np.random.Generator) -> Image.Image:
-    """Put a drawn face, turned and scaled, before a background, with noise over both."""
+    """Draw a rotated and scaled face on a background, and add noise."""
     background = _background(random)
     face = Image.new("RGBA", (CANVAS, CANVAS))
     fur = _color(random)
@@ -42,7 +42,7 @@ def _picture(draw_face, random: np.random.Generator) -> Image.Image:
 
 
 def _background(random: np.random.Generator) -> Image.Image:
-    """Let two colours run into each other, with a few blobs of others."""
+    """Draw a gradient of two colours, with a few blobs of others."""
     coarse = random.integers(40, 230, (2, 2, 3), np.uint8)
     picture = Image.fromarray(coarse).resize((CANVAS, CANVAS), Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(picture)

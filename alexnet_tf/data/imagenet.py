@@ -1,4 +1,4 @@
-"""The 1,000 classes of ILSVRC-2012, in the order of the network's outputs, and lists of others."""
+"""The 1,000 classes of ILSVRC-2012, in the order of the network's outputs; other class lists."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def imagenet_classes() -> tuple[tuple[str, str], ...]:
 
 
 def read_classes(path: str | Path) -> list[str]:
-    """Read the names of other classes, a line each, in the order of a network's outputs.
+    """Read class names from a file, one per line, in the order of a network's outputs.
 
-    Each line may end with its number, from 0 on, as in categories_places365.txt. Raises UserError
-    when the file cannot be read as text or has no line.
+    Each line may end with the class number, from 0 on, as in categories_places365.txt. Raises
+    UserError if the file cannot be read as text or has no line.
     """
     names = [normalize("NFC", line.strip()) for line in read_lines(path) if line.strip()]
     if not names:
@@ -38,9 +38,9 @@ def read_classes(path: str | Path) -> list[str]:
 
 
 def decode_predictions(preds: np.ndarray, top: int = 5) -> list[list[tuple[str, str, float]]]:
-    """Name the `top` classes of each picture as (WordNet id, names, probability), the best first.
+    """Return the `top` classes of each picture as (WordNet id, names, probability), best first.
 
-    `preds` are probabilities (batch, 1000); ValueError for others, such as those of a run.
+    `preds` are probabilities (batch, 1000); ValueError for other shapes, such as those of a run.
     """
     preds = np.asarray(preds)
     if preds.ndim != 2 or preds.shape[1] != len(imagenet_classes()):

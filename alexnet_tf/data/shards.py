@@ -1,8 +1,8 @@
-"""A data set as a folder of shards: few large files of TFRecords, and lists of what is in them.
+"""A data set as a few large TFRecord files (shards), with lists of their contents.
 
-Each record is a tf.train.Example, with features that every reader of TFRecords expects
-(`records.py`). Records are in the order of their digests, which is as good as any shuffle, and that
-in which features are computed.
+Each record is a tf.train.Example, with features that other readers of TFRecords expect
+(`records.py`). Records are in the order of their digests, which is as good as any shuffle, and the
+order in which features are computed.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ from alexnet_tf.system.files import atomic_write
 from alexnet_tf.system.folders import atomic_dir
 from alexnet_tf.system.progress import progress
 
-# So many pictures are read before they are written.
+# The number of pictures read in advance.
 AHEAD = 32
 PLACES = ".npy"
 
 
 @dataclass(frozen=True)
 class _Shard:
-    """A file, and the numbers of the pictures that go into it, in the order of their digests."""
+    """A shard file, and the numbers of its pictures, in the order of their digests."""
 
     path: Path
     numbers: np.ndarray
-    # Where the bytes at which its records begin are kept until all shards are there: one that is
-    # whole is not written again.
+    # The file of the offsets of its records, kept until all shards are complete, so that a complete
+    # shard is not written again.
     places: Path
 
     def is_whole(self) -> bool:
@@ -55,12 +55,12 @@ class _Shard:
 
 
 def write_shards(dataset: Dataset, folder: Path, count: int) -> Dataset:
-    """Write the pictures of `dataset` into the new `folder`, those to train with into `count`
-    shards, the others into shards as large; return what is listed there.
+    """Write the pictures of `dataset` into the new `folder`; return the data set of its lists.
 
-    Pictures that cannot be read any more are rejected. After an exception there is no folder, but
-    the next call for the same pictures goes on with the shard that was under way. Raises UserError
-    where there is something already, and RunError where nothing can be written.
+    The training pictures go into `count` shards, the others into shards of the same size. Pictures
+    that have become unreadable are rejected. After an exception there is no folder, but the next
+    call for the same pictures continues with the unfinished shard. Raises UserError if `folder`
+    exists, and RunError if it cannot be written.
     """
     check_new(folder)
     import tensorflow as tf
@@ -86,7 +86,7 @@ def write_shards(dataset: Dataset, folder: Path, count: int) -> Dataset:
 
 
 def check_new(folder: Path) -> None:
-    """Raise UserError where there is something already: shards are never written over."""
+    """Raise UserError if `folder` exists: shards are never overwritten."""
     if folder.exists():
         raise UserError(f"{folder}: is there already; delete it, or name another folder with --out")
 
@@ -94,24 +94,24 @@ def check_new(folder: Path) -> None:
 def _plan(
     start: Path, pictures: Sequence[Picture], classes: Sequence[str], size: int
 ) -> list[_Shard]:
-    """Share `pictures` out to shards of `size` each, whose paths begin with `start`."""
-    # As in a feature store, and so read from one end to the other when that is filled.
+    """Distribute `pictures` over shards of `size` each, whose paths begin with `start`."""
+    # The order of a feature store, so that filling it reads the shards sequentially.
     order = np.argsort([picture.digest.encode() for picture in pictures], kind="stable")
     inside = [order[first : first + size] for first in range(0, len(order), size)]
     shards = []
     for index, numbers in enumerate(inside):
         name = f"{start.name}-{index:05}-of-{len(inside):05}"
-        told = hashlib.sha256(repr(classes).encode())
+        digest = hashlib.sha256(repr(classes).encode())
         for number in numbers:
             picture = pictures[number]
-            told.update(repr((picture.digest, picture.label, name_of(picture.path))).encode())
-        places = start.with_name(f"{name}.{told.hexdigest()[:16]}{PLACES}")
+            digest.update(repr((picture.digest, picture.label, name_of(picture.path))).encode())
+        places = start.with_name(f"{name}.{digest.hexdigest()[:16]}{PLACES}")
         shards.append(_Shard(start.with_name(name + SUFFIX), numbers, places))
     return shards
 
 
 def _remove_others(folder: Path, shards: Sequence[_Shard]) -> None:
-    """Delete in `folder` what is not of these shards: others were asked for before, or killed."""
+    """Delete files in `folder` that belong to shards of other settings or a killed process."""
     kept = {path for shard in shards for path in (shard.path, shard.places)}
     for path in {*folder.iterdir()} - kept:
         path.unlink()
@@ -124,10 +124,9 @@ def _write_part(
     classes: Sequence[str],
     lost: dict[str, str],
 ) -> Sequence[Picture]:
-    """Write those shards of a part that are not there yet; return the pictures in all of them, in
-    the order that they came in.
+    """Write the missing shards of a split; return the pictures in all of them, in their own order.
 
-    Path → reason of those that cannot be read is added to `lost`.
+    path → reason of unreadable pictures is added to `lost`.
     """
     todo = [shard for shard in plan if not shard.is_whole()]
     contents = chain.from_iterable(_contents(pictures, shard.numbers) for shard in todo)
@@ -152,8 +151,10 @@ def _write_shard(
     classes: Sequence[str],
     lost: dict[str, str],
 ) -> np.ndarray:
-    """Write a shard of the next `contents`; return where its records begin, int64 (pictures,), -1
-    for those that cannot be read: path → reason is added to `lost`."""
+    """Write a shard of the next `contents`; return the offsets of its records, int64 (pictures,).
+
+    The offset of an unreadable picture is -1, and its path → reason is added to `lost`.
+    """
     import tensorflow as tf
 
     place, places = 0, np.full(len(shard.numbers), -1)
@@ -167,14 +168,14 @@ def _write_shard(
             writer.write(record)
             places[index] = place
             place += len(record) + AROUND
-    if (places >= 0).all():  # what is lost is looked for again the next time
+    if (places >= 0).all():  # a lost picture is tried again the next time
         with atomic_write(shard.places, 0) as temporary:
             np.save(temporary, places)
     return places
 
 
 def _contents(pictures: Sequence[Picture], order: np.ndarray) -> Iterator[bytes | ImageError]:
-    """Read `pictures` in that order, some of them ahead."""
+    """Read `pictures` in the given order, some of them in advance."""
     with threads_for(pictures[number].path for number in order[:AHEAD]) as pool:
         for start in range(0, len(order), AHEAD):
             some = [pictures[number] for number in order[start : start + AHEAD]]
@@ -192,7 +193,7 @@ def _content(picture: Picture) -> bytes | ImageError:
 
 
 def _example(picture: Picture, content: bytes, classes: Sequence[str]) -> bytes:
-    """Make the record of a picture."""
+    """Serialize a picture as a record."""
     import tensorflow as tf
 
     texts = {
@@ -209,4 +210,4 @@ def _example(picture: Picture, content: bytes, classes: Sequence[str]) -> bytes:
     label = tf.train.Int64List(value=[picture.label])
     features[LABEL] = tf.train.Feature(int64_list=label)
     example = tf.train.Example(features=tf.train.Features(feature=features))
-    return example.SerializeToString(deterministic=True)  # else in the order of a hash table
+    return example.SerializeToString(deterministic=True)  # otherwise in the order of a hash table

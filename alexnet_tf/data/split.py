@@ -1,4 +1,4 @@
-"""Which pictures are copies, and which are held out: by their contents, for millions at once."""
+"""Find copies of pictures, and choose the validation set, by content, for millions of pictures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VALIDATION_SHARE = 0.15
 
 
 def number_contents(entries: Columns[Entry]) -> np.ndarray:
-    """Number what `entries`, all with their digests, hold: int64 (n,), in the order of the digests.
+    """Number the contents of `entries`, which all have digests: int64 (n,), in digest order.
 
     Copies have the same number.
     """
@@ -23,12 +23,12 @@ def number_contents(entries: Columns[Entry]) -> np.ndarray:
 
 
 def are_of(entries: Columns[Entry], parts: Collection[str | None]) -> np.ndarray:
-    """Tell which of `entries` are of one of the `parts` of the data: bool (n,)."""
+    """Tell which of `entries` are in one of the splits `parts`: bool (n,)."""
     return np.fromiter((part in parts for part in entries.column("part")), bool, len(entries))
 
 
 def labelled_twice(entries: Columns[Entry], contents: np.ndarray) -> dict[int, set[str]]:
-    """Return the names of its classes for each content that is in more than one, but for tests."""
+    """Return the class names of each content that has several, not counting the test set."""
     names, labels = entries.column("label"), _number_labels(entries)
     used = are_of(entries, (None, TRAIN, VALIDATION))
     lowest = np.full(len(entries), len(entries), np.int32)
@@ -42,21 +42,21 @@ def labelled_twice(entries: Columns[Entry], contents: np.ndarray) -> dict[int, s
 
 
 def hold_out(entries: Columns[Entry], contents: np.ndarray, seed: int) -> np.ndarray:
-    """Choose what to validate with, by the numbers of contents: bool (n,).
+    """Choose the validation set by content numbers: bool (n,).
 
-    That is what lists say, or, without any, 15% of each class.
+    It is the one in the lists, or, if they have none, 15% of each class.
     """
     held_out = np.zeros(len(entries), bool)
     is_whole = are_of(entries, (None,))
     if not is_whole.any():
         held_out[contents[are_of(entries, (VALIDATION,))]] = True
         return held_out
-    from sklearn.model_selection import train_test_split  # takes a second to import
+    from sklearn.model_selection import train_test_split  # slow to import (1 s)
 
     labels = _number_labels(entries)
     for label in range(labels.max() + 1):
         same_class = np.unique(contents[is_whole & (labels == label)])
-        if len(same_class) > 1:  # one that is alone is reported later on
+        if len(same_class) > 1:  # a single one is reported later
             share = max(1, round(VALIDATION_SHARE * len(same_class)))
             held_out[train_test_split(same_class, test_size=share, random_state=seed)[1]] = True
     return held_out

@@ -1,1 +1,1 @@
-"""What frozen layers make of pictures, kept on disk, and batches of it."""
+"""Features (outputs of the frozen layers) of pictures, stored on disk, and batches of them."""

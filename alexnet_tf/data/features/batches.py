@@ -1,8 +1,8 @@
-"""Batches of arrays in a folder, for many pictures: written whole, found by the pictures' digests.
+"""Batches of arrays in a folder, written atomically, and found by the pictures' digests.
 
-In the folder are ``recipe.json`` (all that the values depend on but the pictures), ``values``
-(batch after batch, each of 64 pictures) and ``index`` (for each batch the digests of its pictures
-and a CRC-32 of its values). A batch counts once its index record is written.
+The folder contains ``recipe.json`` (everything that the values depend on except the pictures),
+``values`` (batch after batch, each of 64 pictures) and ``index`` (for each batch the digests of its
+pictures and a CRC-32 of its values). A batch is valid once its index record is written.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ import numpy as np
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import read_json, write_json
 
-# Batches are always this long and padded: the last bits of a convolution depend on the size of the
-# batch and on the place in it, and stored features must not depend on what else was asked for.
+# Batches are padded to this size: the last bits of a convolution depend on the size of the batch
+# and the position in it, and stored features must not depend on which others were requested.
 BATCH = 64
 RECORD = np.dtype([("digests", "S64", (BATCH,)), ("checksum", "<u4")])
-# What is made last of a folder.
+# The file of a folder that is created last.
 INDEX = "index"
-# What a folder is known by: a recipe with at least one of these sets of entries.
+# The file that identifies a folder: a recipe with at least one of these sets of entries.
 RECIPE = "recipe.json"
 MARKS = ({"side", "resized", "resize"}, {"weights", "variant", "layer", "views"})
 
 
 def is_feature_store(path: str | Path) -> bool:
-    """Tell whether the folder `path` is a store, or holds nothing but stores, whatever its name."""
+    """Tell whether the folder `path` is a store, or contains only stores, whatever its name."""
     folder = Path(path)
     if _is_recipe(folder / RECIPE):
         return True
@@ -54,17 +54,17 @@ class Batches:
     """The `values` of pictures in one folder, (pictures, …), once they are mapped."""
 
     def __init__(self, folder: Path, dtype: np.dtype, shape: tuple[int, ...]):
-        """Describe what `folder` has, or is to have: values of that shape for each picture."""
+        """Describe the existing or future `folder`, with values of `shape` for each picture."""
         self.folder, self.data = folder, folder / "values"
         self._index = folder / INDEX
         self._dtype, self._shape = dtype, shape
         self._batch_size = BATCH * math.prod(shape) * dtype.itemsize
         self._slots: dict[str, int] | None = None
-        # Records of batches that need no second look: found to be whole, or written here.
+        # Index records of batches that are verified, or were written here.
         self._sound: dict[int, bytes] = {}
 
     def create(self, recipe: dict[str, Any]) -> None:
-        """Make what is missing of the folder and of the files in it."""
+        """Create the folder and its files where they are missing."""
         if not _is_recipe(self.folder / RECIPE):
             write_json(self.folder / RECIPE, recipe)
         for path in (self.data, self._index):
@@ -72,7 +72,7 @@ class Batches:
                 path.touch()
 
     def map(self) -> None:
-        """Map the values and find every picture in them, but for the batches that are not whole."""
+        """Map the values and index every picture in valid batches."""
         records = np.fromfile(self._index, RECORD)
         self._count = min(len(records), self.data.stat().st_size // self._batch_size)
         self.values = np.empty((0, *self._shape), self._dtype)
@@ -91,19 +91,19 @@ class Batches:
                 self._broken[number] = digests
 
     def slot(self, digest: str) -> int | None:
-        """Find the place of a picture's values; None where there are none of it."""
+        """Return the position of a picture's values; None if there are none."""
         if self._slots is None:
             self.map()
         return self._slots.get(digest)
 
     def size(self, count: int) -> int:
-        """Compute the bytes that `count` more pictures take."""
+        """Return the bytes that `count` more pictures take."""
         return -(-count // BATCH) * self._batch_size
 
     def to_do(self, wanted: Collection[str]) -> dict[int, dict[int, str]]:
-        """Plan what to write of the digests `wanted`: batch number → place in the batch → digest.
+        """Plan which digests of `wanted` to write: batch number → position in the batch → digest.
 
-        First come the broken batches, each with all it held that is wanted, then new ones.
+        Invalid batches come first, each with the wanted pictures that it held, then new ones.
         """
         todo = {
             number: {place: digest for place, digest in digests.items() if digest in wanted}
@@ -117,7 +117,7 @@ class Batches:
         return todo
 
     def write(self, number: int, digests: dict[int, str], values: np.ndarray) -> None:
-        """Write a batch: its values first, then the index record that makes it count."""
+        """Write a batch: first its values, then the index record that makes it valid."""
         record = np.zeros((), RECORD)
         for place, digest in digests.items():
             record["digests"][place] = digest

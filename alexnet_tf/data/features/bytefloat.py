@@ -1,7 +1,7 @@
-"""Numbers of 0 and above in a byte each: five bits of exponent, three of mantissa.
+"""Non-negative numbers in one byte each: five bits of exponent, three of mantissa.
 
-They are float16 less its sign and the last seven bits of its mantissa, rounded: within 1/16 of the
-number. What that does to the features of a training: docs/accuracy.md.
+They are float16 without the sign and the last seven bits of the mantissa, rounded: within 1/16 of
+the number. For the effect on training see docs/accuracy.md.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import numpy as np
 
 BITS_LESS = 7
-LARGEST = 0xF7  # 61,440; the next one would be infinite
+LARGEST = 0xF7  # 61,440; the next code would be infinity
 
 
 def encode(values: np.ndarray) -> np.ndarray:
-    """Code float16 of 0 to 65,504, any shape, as uint8 of that shape."""
+    """Encode float16 values from 0 to 65,504, any shape, as uint8 of that shape."""
     bits = values.view(np.uint16) + np.uint16(1 << (BITS_LESS - 1))
     return np.minimum(bits >> BITS_LESS, LARGEST).astype(np.uint8)
 
 
 def decode(codes: np.ndarray) -> np.ndarray:
-    """Return what `encode` coded, float16 of the same shape."""
+    """Decode the result of `encode`: float16 of the same shape."""
     return (codes.astype(np.uint16) << BITS_LESS).view(np.float16)

@@ -1,4 +1,4 @@
-"""Labelled pictures in a feature store as batches for the network."""
+"""Batches for the network, of labelled pictures in a feature store."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from alexnet_tf.data.features.store import FeatureStore
 
 
 class Examples:
-    """What an open `store` holds of n labelled `pictures`.
+    """The training examples of n labelled `pictures` in an open `store`.
 
-    Example number i is picture i modulo n. Divided by n, i is the number of a look at it: of its
-    windows one after the other, 1 without a scale, and after all of them those of its mirror image.
+    Example number i is picture i modulo n. i divided by n is the number of its view: first the
+    windows of the picture one after the other (1 without a scale), then those of its mirror image.
     """
 
     def __init__(
@@ -25,8 +25,7 @@ class Examples:
         owners: np.ndarray | None = None,
         worker: int = 0,
     ):
-        """Take what the store has: of all `pictures`, or of those whose `owners`, int64 (n,), are
-        this `worker`."""
+        """Find in the store all `pictures`, or those whose `owners`, int64 (n,), are `worker`."""
         self.store = store
         self.owners = np.zeros(len(pictures), np.int64) if owners is None else owners
         self._is_own = self.owners == worker
@@ -39,11 +38,11 @@ class Examples:
         return len(self.slots)
 
     def rows(self, numbers: np.ndarray) -> np.ndarray:
-        """Return which of those examples are a worker's own: their places in `numbers`."""
+        """Return the positions in `numbers` of this worker's own examples."""
         return np.flatnonzero(self._is_own[numbers % len(self)])
 
     def sample(self, number: int) -> np.ndarray:
-        """Choose at most `number` pictures, spread over all; return their numbers."""
+        """Choose at most `number` pictures, evenly spaced; return their numbers."""
         return np.arange(0, len(self), -(-len(self) // number))
 
     def batches(
@@ -52,12 +51,12 @@ class Examples:
         view: Callable[[np.ndarray, int], np.ndarray] | None = None,
         first: int = 0,
     ) -> tf.data.Dataset:
-        """Read (values (n, …), labels int64 (n,)) for each chunk of numbers, from `first` on; of
-        examples that are not a worker's own, nothing.
+        """Read (values (n, …), labels int64 (n,)) for each of `chunks`, from number `first` on.
 
-        The values are those in the store or, with a `view`, what it makes of those and the number
-        of the chunk: float32 pictures. They are made while the step before is under way. Where all
-        windows are in them, the numbers of those that are asked for come third: int64 (n,).
+        A chunk holds example numbers; those of other workers are left out. The values are those in
+        the store or, with a `view`, its result for them and the number of the chunk: float32
+        pictures. They are prepared while the previous step runs. If the values contain all windows,
+        the numbers of the requested windows, int64 (n,), come third.
         """
         store, variant = self.store, self.store.variant
         is_whole = bool(variant.scaled) and not store.has_windows
@@ -77,8 +76,8 @@ class Examples:
         values = tf.TensorSpec(shape, tf.float32 if view else store.dtype_read)
         signature = (values, *[tf.TensorSpec((None,), tf.int64)] * (1 + is_whole))
         batches = tf.data.Dataset.from_generator(read, output_signature=signature).prefetch(2)
-        # There is nothing to tune; and at its end it would wait for the tuner, which may just have
-        # gone to sleep for seconds.
+        # There is nothing to tune, and at its end the data set would wait for the tuner, which may
+        # sleep for seconds.
         options = tf.data.Options()
         options.autotune.enabled = False
         return batches.with_options(options)

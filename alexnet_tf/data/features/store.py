@@ -1,9 +1,9 @@
-"""What frozen layers make of each picture: computed once, kept on the disk.
+"""A store on disk of the frozen layers' outputs for each picture, computed once.
 
-A store is a folder ``KEY/``. KEY begins the SHA-256 of the recipe: all that the values depend on
-but the picture itself, which is known by the SHA-256 of its file. In the folder are batches of
-pictures × views × the inputs of the first layer that is not frozen (`batches.py`); and folders like
-it, where several workers have each written a part.
+A store is a folder ``KEY/``. KEY is the beginning of the SHA-256 of the recipe: everything that the
+values depend on except the picture, which is identified by the SHA-256 of its file. The folder
+contains batches of pictures × flips × the inputs of the first layer that is not frozen
+(`batches.py`), and similar folders if several workers have each written a part.
 """
 
 from __future__ import annotations
@@ -34,17 +34,16 @@ from alexnet_tf.weights import Weights, fingerprint
 
 Forward = Callable[[np.ndarray], np.ndarray]
 
-# These fields of a variant do not change the output of its convolutions.
+# The fields of a variant that do not affect the output of its convolutions.
 WITHOUT_EFFECT = ("name", "head", "fc_units", "dropout", "initial")
-# What the parts that the workers of a training write are called, but the chief's; and how many
-# pictures one may have.
+# The names of the parts written by workers other than the chief, and the most pictures of a part.
 PART, MOST = "worker-", 1 << 40
 
 
 class FeatureStore:
     """The inputs of one `layer` for many pictures, found by the pictures' digests.
 
-    Made by `of_pictures` or `of_layer`, and on the disk once it is opened:
+    Create one by `of_pictures` or `of_layer`; `open` creates it on the disk:
 
         store = FeatureStore.of_layer("data/features", variant, "short", weights).open()
         store.fill(pictures, forward)
@@ -78,7 +77,7 @@ class FeatureStore:
     ) -> FeatureStore:
         """Describe a store of conv1's inputs before preprocessing: uint8 RGB (side, side, 3)."""
         recipe = {"side": side, "resized": variant.scaled or variant.resized, "resize": resize}
-        # Windows are as large as the network's own input, whatever the picture they are of.
+        # Windows have the size of the network's input, whatever the size of the picture.
         square = replace(variant, **{"scaled" if variant.scaled else "image_size": side})
         return cls(directory, recipe, square, resize, "conv1", "u1", (side, side, 3))
 
@@ -93,12 +92,12 @@ class FeatureStore:
         mirror: bool = False,
         precision: str = "float32",
     ) -> FeatureStore:
-        """Describe a store of the inputs of `layer`, float16, flat from fc6 on; of both views, the
-        picture and its mirror image, if `mirror`.
+        """Describe a store of the inputs of `layer`, float16, flat from fc6 on.
 
-        For fc6 of a variant that is `scaled` it has the maxima that all windows are read from, a
-        byte each where relu leaves none below 0; for fc7 and fc8 the inputs of each window.
-        `weights` hold at least the layers below, computed in `precision`.
+        With `mirror` it holds both flips: the picture and its mirror image. For fc6 of a `scaled`
+        variant it holds the maxima that all windows are sliced from, a byte each if relu leaves
+        none below 0; for fc7 and fc8 the inputs for each window. `weights` contain at least the
+        layers below, computed in `precision`.
         """
         fc_kernels, flips = variant.fc_kernels(1), 1 + mirror
         layers = (*variant.conv_layers, *fc_kernels)
@@ -123,10 +122,10 @@ class FeatureStore:
         return cls(directory, recipe, variant, resize, layer, dtype, shape, flips)
 
     def open(self, worker: int = 0) -> FeatureStore:
-        """Make the folder if it is missing, map the values in it, and return the store itself.
+        """Create the folder if it is missing, map its values, and return the store itself.
 
-        One that is whole is only read, for it may be where nothing can be written. Each `worker` of
-        a training writes a part of its own, and reads those of others where they are to be seen.
+        A complete store is only read, because its folder may be read-only. Each `worker` of a
+        training writes its own part, and reads those of others if they are accessible.
         """
         own = self.directory / f"{PART}{worker}" if worker else self.directory
         self._own = self._part(own)
@@ -142,7 +141,7 @@ class FeatureStore:
         return Batches(folder, self.dtype, (self.flips, *self.shape))
 
     def _slot(self, digest: str) -> int | None:
-        """Find the place of a picture in the store; those in other workers' parts lie behind."""
+        """Return the position of a picture in the store; other workers' parts follow its own."""
         for number, part in enumerate(self._parts):
             slot = part.slot(digest)
             if slot is not None:
@@ -153,11 +152,11 @@ class FeatureStore:
         return self._slot(picture.digest) is not None
 
     def missing(self, pictures: Sequence[Picture]) -> list[Picture]:
-        """Return those of `pictures` that the store lacks."""
+        """Return those of `pictures` that are not in the store."""
         return [picture for picture in pictures if picture not in self]
 
     def slots(self, pictures: Sequence[Picture]) -> np.ndarray:
-        """Find the places of `pictures` in the store, int64 (n,); KeyError for one it lacks."""
+        """Return the positions of `pictures` in the store, int64 (n,); KeyError if absent."""
         slots = [self._slot(picture.digest) for picture in pictures]
         if None in slots:
             raise KeyError(pictures[slots.index(None)].digest)
@@ -165,7 +164,7 @@ class FeatureStore:
 
     @property
     def has_windows(self) -> bool:
-        """Whether `read` reads single windows: those of fc6 and above are told apart here."""
+        """Whether `read` returns single windows, which the layers from fc6 on distinguish."""
         return self.variant.scaled is not None and self.layer >= "fc6"
 
     def read(
@@ -174,10 +173,10 @@ class FeatureStore:
         flips: np.ndarray | int = 0,
         windows: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Read the values (n, …) of the pictures at `slots`, as seen in `views` (1: mirrored).
+        """Read the values (n, …) of the pictures at `slots`, in the given `flips` (1: mirrored).
 
-        With `windows`, a number for each, only that window of it, flat. A store of pictures, which
-        has one view, mirrors them itself.
+        With `windows`, a number for each picture, reads only that window, flat. A store of
+        pictures, which has one flip, computes the mirror images itself.
         """
         if isinstance(slots, slice) or not (slots >= MOST).any():
             return self._read(self._own.values, slots, flips, windows)
@@ -199,7 +198,7 @@ class FeatureStore:
         flips: np.ndarray | int,
         windows: np.ndarray | None,
     ) -> np.ndarray:
-        """Read as `read` does, of the values `kept` in one part."""
+        """Read, as `read` does, from the values `kept` in one part."""
         if self.layer == "conv1":
             pictures = kept[slots, 0]
             mirrored = np.broadcast_to(flips, slots.shape) == 1
@@ -223,31 +222,31 @@ class FeatureStore:
         forward: Forward | None = None,
         of_pixels: bool = False,
     ) -> dict[str, str]:
-        """Compute what the store lacks of `pictures`; return path → reason of those that cannot be
-        read any more, or have other contents now.
+        """Compute the missing values of `pictures`; return path → reason of the failed ones.
 
-        `forward` maps float32 inputs (64, 227, 227, 3), or if `of_pixels` uint8 RGB, to those of
-        the layer, in float32; a store of pictures needs none. Stopped at any moment, the next call
-        goes on with the batch that was under way; asked to stop, this one finishes it first. Raises
-        UserError while another process fills the store and for values that float16 cannot hold,
-        NoRoom when the disk is full.
+        A picture fails if its file has become unreadable or has changed. `forward` maps float32
+        inputs (64, 227, 227, 3), or uint8 RGB if `of_pixels`, to those of the layer, in float32; a
+        store of pictures needs none. If the process is killed, the next call continues with the
+        unfinished batch; if it is asked to stop, it finishes that batch first. Raises UserError if
+        another process is filling the store or if float16 cannot hold a value, and NoRoom if the
+        disk is full.
         """
         failed: dict[str, str] = {}
         with self._writing(), locked(self._own.folder), signals.postponed():
-            self._own.map()  # the process that had the lock before may have added to it
-            # More than once only for pictures that have a copy: that one may be readable.
+            self._own.map()  # the previous holder of the lock may have added values
+            # Repeated only for unreadable pictures with a copy, which may be readable.
             while pictures := [p for p in pictures if p not in self and p.path not in failed]:
                 failed |= self._fill(pictures, forward, of_pixels)
                 self._own.map()
         return failed
 
     def size(self, count: int) -> int:
-        """Compute the bytes that `count` more pictures take on the disk."""
+        """Return the bytes that `count` more pictures take on the disk."""
         return self._own.size(count)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Run a block that writes to the store; RunError, with advice, where it may not."""
+        """Turn a refused write in the block into a RunError with advice."""
         try:
             yield
         except OSError as error:
@@ -293,7 +292,7 @@ class FeatureStore:
     def _compute(
         self, inputs: dict[int, np.ndarray], forward: Forward | None, dtype: type[np.generic]
     ) -> np.ndarray:
-        """Compute the values of a batch, (64, views, …), from the `inputs` by place in it."""
+        """Compute the values of a batch, (64, flips, …), from `inputs` by position in it."""
         size = self.variant.picture_size
         batch = np.zeros((BATCH, size, size, 3), dtype)
         for place, picture in inputs.items():
@@ -303,7 +302,7 @@ class FeatureStore:
         flips = [batch, batch[:, :, ::-1]][: self.flips]
         values = np.stack([forward(flip).reshape(BATCH, *self.shape) for flip in flips], axis=1)
         limit = np.finfo(self.dtype_read).max
-        if not np.abs(values).max() <= limit:  # so written, NaN is caught too
+        if not np.abs(values).max() <= limit:  # written so that NaN is caught too
             raise UserError(
                 f"these weights give values above {limit:.0f} or NaN below {self.layer}: they do "
                 f"not fit the variant '{self.variant.name}' or its preprocessing"

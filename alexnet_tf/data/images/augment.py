@@ -1,4 +1,4 @@
-"""Random views of training pictures, others in every epoch (Krizhevsky 2012, section 4.1)."""
+"""Random augmentation of training pictures, new in every epoch (Krizhevsky 2012, section 4.1)."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-WHITE = 255  # principal components are those of pictures in 0–1
+WHITE = 255  # principal components are of pictures in 0–1
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done at random to training pictures.
+    """The random augmentation of training pictures.
 
-    Cut out are `size` pixels square, anywhere if `crop`, else at the centre. If `mirror`, half of
-    the pictures are mirrored. To all pixels of a picture the three `components` (see
-    `color_components`) are added, each multiplied by a random number of the deviation `shift`.
+    Crops are `size` pixels square, at a random place if `crop`, else at the centre. If `mirror`,
+    half of the pictures are mirrored. The three `components` (see `color_components`), each
+    multiplied by a random number of standard deviation `shift`, are added to all pixels of a
+    picture.
     """
 
     size: int
@@ -32,10 +33,10 @@ class Augmentation:
         rows: np.ndarray | None = None,
         count: int | None = None,
     ) -> np.ndarray:
-        """Make views (n, size, size, 3) of `pictures`, uint8 RGB (n, side, side, 3).
+        """Return views (n, size, size, 3) of `pictures`, uint8 RGB (n, side, side, 3).
 
         They are uint8 or, with a `shift`, float32 that may leave 0–255. Pictures that are only the
-        `rows` of a batch of `count` are seen as they are among all of it.
+        `rows` of a batch of `count` get the same views as in the whole batch.
         """
         if rows is None:
             rows, count = np.arange(len(pictures)), len(pictures)
@@ -64,7 +65,7 @@ def color_components(
 
     Each is a unit eigenvector of the covariance matrix of red, green and blue, in 0–1, multiplied
     by its eigenvalue; the largest is last. `batches` are uint8 RGB (n, side, side, 3), read once.
-    `joined` adds the sums of what other workers have.
+    `joined` adds the sums of other workers.
     """
     count, total, products = 0, np.zeros(3), np.zeros((3, 3))
     for batch in batches:

@@ -1,4 +1,4 @@
-"""The bytes of a picture, wherever it is: in a file, behind an address, in a shard."""
+"""The bytes of a picture: in a file, behind a URL, in a shard."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.system.processor import processors
 from alexnet_tf.system.text import printable
 
-# The most pixels that a picture may have: where Pillow warns. A file may be as large as one that is
-# not compressed at all.
+# The most pixels of a picture: Pillow's warning threshold. A file may be as large as an
+# uncompressed picture of that size.
 MAX_PIXELS = 89_478_485
 MAX_BYTES = 4 * MAX_PIXELS
 URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
-# What is behind addresses is asked for so often at a time: mostly, it is waited for.
+# The number of concurrent requests to URLs, which mostly wait.
 AT_ONCE = 32
 
 
@@ -36,14 +36,14 @@ class ImageError(UserError):
 
     @classmethod
     def unreadable(cls, path: object, error: OSError) -> ImageError:
-        """Make the error of a file that cannot be read."""
+        """Create the error for a file that cannot be read."""
         if isinstance(error, FileNotFoundError):
             return cls(path, "does not exist")
         return cls(path, f"cannot be read: {error.strerror or error}")
 
 
 class InMemory(NamedTuple):
-    """A picture that is in no file: its `content` stands for a path, and `name` is what is said."""
+    """A picture without a file: its `content` replaces a path, and messages show its `name`."""
 
     name: str
     content: bytes
@@ -53,22 +53,22 @@ class InMemory(NamedTuple):
 
 
 def is_remote(path: object) -> bool:
-    """Tell whether `path` is an address, not the path of a file."""
+    """Tell whether `path` is a URL, not the path of a file."""
     return bool(URL.match(str(path)))
 
 
 def absolute(path: str) -> str:
-    """Return `path` as it leads to the picture from every folder: an address as it is."""
+    """Return `path` as an absolute path; a URL is unchanged."""
     return path if is_remote(path) else os.path.abspath(path)
 
 
 def is_file_of_its_own(path: object) -> bool:
-    """Tell whether the picture `path` is a file here: not behind an address, nor in a shard."""
+    """Tell whether the picture `path` is a local file: neither behind a URL nor in a shard."""
     return not is_remote(path) and not shard_of(path)
 
 
 def is_on_disk(path: str) -> bool:
-    """Tell whether the file `path`, or the shard that the picture is in, is here."""
+    """Tell whether the file `path`, or the shard that contains the picture, exists."""
     try:
         return os.path.isfile(shard_of(path) or path)
     except ValueError:
@@ -78,7 +78,8 @@ def is_on_disk(path: str) -> bool:
 def as_on_disk(path: str) -> str:
     """Return `path` as it is spelled on the disk, whichever Unicode form either has.
 
-    macOS writes an é as two characters (NFD), others as one (NFC). What is not there stays as is.
+    macOS writes é as two characters (NFD), others as one (NFC). A path that does not exist is
+    unchanged.
     """
     if path.isascii() or os.path.lexists(path):
         return path
@@ -94,12 +95,12 @@ def as_on_disk(path: str) -> str:
 
 @contextmanager
 def threads_for(paths: Iterable[str]) -> Iterator[ThreadPoolExecutor]:
-    """Run a block that has threads to read `paths`, and lots like these.
+    """Yield a thread pool that reads `paths`, and portions of similar ones.
 
-    What they were given and have not begun is dropped after an exception, as Ctrl-C is.
+    After an exception, such as Ctrl-C, tasks that have not begun are dropped.
     """
-    # Files are waited for, too: as many threads as Python's own default, for processors that are
-    # ours.
+    # Reading files also waits: as many threads as Python's own default, for the processors
+    # available to this process.
     count = AT_ONCE if any(map(is_remote, paths)) else min(AT_ONCE, processors() + 4)
     with ThreadPoolExecutor(count) as pool:
         try:
@@ -112,7 +113,7 @@ def threads_for(paths: Iterable[str]) -> Iterator[ThreadPoolExecutor]:
 def read_content(path: str | Path) -> bytes:
     """Read the bytes of the picture `path`.
 
-    Raises ImageError if it is no file or has more than `MAX_BYTES`, before any is read.
+    Raises ImageError, before reading any, if it is not a file or has more than `MAX_BYTES`.
     """
     with reading(path) as content:
         return content
@@ -120,9 +121,9 @@ def read_content(path: str | Path) -> bytes:
 
 @contextmanager
 def reading(path: str | Path | InMemory) -> Iterator[bytes]:
-    """Read the bytes of a picture, and have them for as long as a block runs: large files in turn.
+    """Yield the bytes of a picture, in memory while the block runs; large files take turns.
 
-    Raises ImageError as `read_content`.
+    Raises ImageError as `read_content` does.
     """
     if isinstance(path, InMemory):
         yield path.content
@@ -137,14 +138,14 @@ def reading(path: str | Path | InMemory) -> Iterator[bytes]:
 
 def _read(path: str | Path) -> bytes:
     if is_remote(path):
-        from alexnet_tf.data.images.remote import fetch  # whose imports take their time
+        from alexnet_tf.data.images.remote import fetch  # slow to import
 
         return fetch(str(path))
     return read_record(path) if shard_of(path) else Path(path).read_bytes()
 
 
 def _size(path: str | Path) -> int:
-    """Find the bytes of a file, 0 behind an address; ImageError if it is none, or has too many."""
+    """Return the size of a file in bytes, 0 for a URL; ImageError if too large or not a file."""
     if is_remote(path):
         return 0
     try:

@@ -1,4 +1,4 @@
-"""A picture file, of whatever format, as upright RGB pixels: decoded safely, in bounded memory."""
+"""Decode a picture file of any format to upright RGB pixels, safely and in bounded memory."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from alexnet_tf.data.images.contents import MAX_PIXELS, ImageError, InMemory, re
 from alexnet_tf.data.images.file_types import FORMATS, OTHER_PICTURES, file_type_of
 from alexnet_tf.data.images.memory import ROOM
 
-# Nothing above `MAX_PIXELS` is decoded. Of a large JPEG the smaller size counts that it is decoded
-# at, unless it is kept whole meanwhile.
+# Pictures above `MAX_PIXELS` are refused. For a large JPEG the reduced size at which it is decoded
+# counts, unless the decoder keeps the full size in memory.
 MAX_KEPT_WHOLE = 3 * MAX_PIXELS
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-# Odd EXIF blocks and palettes are common and harmless; such a picture is read all the same.
+# Odd EXIF blocks and palettes are common and harmless.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-logging.getLogger("PIL").addHandler(logging.NullHandler())  # or Python prints its remarks
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # otherwise Python prints its messages
 
-# Bytes that a pixel takes at most until it is upright RGB, by the peaks of processes: in decoders
-# that keep copies of their own, in modes with transparency or more than 8 bits, and otherwise. A
-# JPEG that is kept whole takes some for each pixel of its full size, too.
+# The most bytes per pixel until it is upright RGB, measured by the peak memory of processes: in
+# decoders that keep copies of their own, in modes with transparency or more than 8 bits, and
+# otherwise. A JPEG kept at full size also takes some for each pixel of that size.
 DEAR, WIDE, PLAIN, KEPT_WHOLE = 24, 16, 8, 6
 DEAR_FORMATS, PLAIN_MODES = ("WEBP", "AVIF", "HEIF", "TIFF"), ("1", "L", "RGB")
-# Pillow's modules of formats that it does not import at once.
+# Pillow's modules for formats that it does not import at once.
 PLUGINS = {"WEBP": "WebPImagePlugin", "TIFF": "TiffImagePlugin", "AVIF": "AvifImagePlugin"}
-# A thread that waits for another's import gets the half of a module when that fails.
+# When an import fails, a thread that waits for it gets an incomplete module.
 IMPORTING = Lock()
 WITHOUT_HEIF = "is HEIC, which needs `pip install pillow-heif`"
 
-# TIFF 6.0 and DNG 1.4: tags of a page that is only a preview, and of a raw picture.
+# TIFF 6.0 and DNG 1.4: the tags of a preview page, and of a raw picture.
 SUBFILE_TYPE, REDUCED, DNG_VERSION = 254, 1, 50706
 MOST_16_BITS = (1 << 16) - 1
-# EXIF 2.3: how the camera was held, a number of 16 bits; and what turns the picture upright.
+# EXIF 2.3: the orientation, a 16-bit integer, and the transposition that turns the picture upright.
 ORIENTATION, SHORT = 0x0112, 3
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -54,8 +54,8 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# A PNG begins so; each chunk has 4 bytes of length, 4 of name and 4 of checksum. Names of auxiliary
-# chunks are in lower case. Of those transparency and orientation change what is seen.
+# The signature of a PNG. Each chunk has 4 bytes of length, 4 of name and 4 of checksum; names of
+# ancillary chunks are in lower case. Of those, transparency and orientation affect the picture.
 PNG_START, CHUNK = b"\x89PNG\r\n\x1a\n", struct.Struct(">L4s")
 SEEN_CHUNKS = (b"tRNS", b"eXIf")
 SEEN_TEXTS = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")  # Adobe's, ImageMagick's
@@ -69,9 +69,9 @@ def decoded(path: str | Path | InMemory, least: int = 1) -> Iterator[tuple[Image
     """Decode the picture in the file `path`, upright, in mode RGB; yield it and the file's bytes.
 
     A JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as no side falls below `least` pixels,
-    which is faster. Of several frames the first counts; what is transparent is on white. Large
-    pictures wait for each other, so end the block soon. Raises ImageError for whatever is not a
-    whole picture of one of `FORMATS`, or has more than `MAX_PIXELS`.
+    which is faster. Only the first of several frames is decoded; transparency is put on white.
+    Large pictures wait for each other, so end the block soon. Raises ImageError unless the file is
+    a complete picture of one of `FORMATS`, with at most `MAX_PIXELS`.
     """
     with reading(path) as content:
         with _errors_of(path):
@@ -84,12 +84,12 @@ def decoded(path: str | Path | InMemory, least: int = 1) -> Iterator[tuple[Image
 
 
 class _Unfit(Exception):
-    """Why a file is no picture that is read: the end of a sentence."""
+    """The reason why a file is not a readable picture: the end of a sentence."""
 
 
 @contextmanager
 def _errors_of(path: str | Path) -> Iterator[None]:
-    """Turn whatever goes wrong with a picture in a block into an ImageError."""
+    """Turn every exception of the block into an ImageError for `path`."""
     try:
         yield
     except _Unfit as error:
@@ -98,12 +98,12 @@ def _errors_of(path: str | Path) -> Iterator[None]:
         raise ImageError(path, f"has more than {MAX_PIXELS:,} pixels") from error
     except Image.UnidentifiedImageError as error:
         raise ImageError(path, "is a broken picture: its header is damaged") from error
-    except Exception as error:  # Pillow's decoders raise nearly anything on broken files
+    except Exception as error:  # Pillow's decoders may raise nearly anything
         raise ImageError(path, f"is a broken picture: {error}") from error
 
 
 def _format(content: bytes) -> str:
-    """Tell a picture's format, one of `FORMATS`, by its content; what reads it is imported then."""
+    """Return a picture's format, one of `FORMATS`, by its content; import its decoder."""
     kind = file_type_of(content)
     if kind in OTHER_PICTURES:
         raise _Unfit(f"is {kind}, which is not read; save it as JPEG or PNG")
@@ -117,11 +117,11 @@ def _format(content: bytes) -> str:
 
 @cache
 def _import_decoder(kind: str) -> str | None:
-    """Import what Pillow needs for one of `FORMATS`, and no more; say so if it is not installed."""
+    """Import what Pillow needs for one of `FORMATS`; return a message if it is not installed."""
     try:
         with IMPORTING:
             if kind == "HEIF":
-                import pillow_heif  # an extra, which takes its time
+                import pillow_heif  # an extra, and slow to import
 
                 pillow_heif.register_heif_opener()
             elif kind in PLUGINS:
@@ -132,7 +132,7 @@ def _import_decoder(kind: str) -> str | None:
 
 
 def _open(content: bytes, kind: str, least: int) -> tuple[Image.Image, int]:
-    """Open a picture, to be decoded later, and estimate the bytes of memory that it then takes.
+    """Open a picture without decoding it, and estimate the bytes of memory that decoding takes.
 
     Raises DecompressionBombError if it has too many pixels.
     """
@@ -166,11 +166,11 @@ def _is_kept_whole(jpeg: bytes) -> bool:
         if marker == SCAN:
             return jpeg[place + 4] < colors
         place += 1 if marker == 0xFF else 2 + int.from_bytes(jpeg[place + 2 : place + 4], "big")
-    return True  # what is odd may be anything
+    return True  # assumed for an odd file
 
 
 def _seen_of_png(png: bytes) -> bytes:
-    """Leave out of a PNG what does not change what is seen, such as megabytes of text.
+    """Remove the chunks of a PNG that do not affect the picture, such as megabytes of text.
 
     Pillow refuses much text, and a wrong checksum even where it does not matter.
     """
@@ -193,20 +193,20 @@ def _decode(picture: Image.Image, kind: str) -> Image.Image:
     """Decode an opened picture and make it upright RGB."""
     with picture:
         picture.load()
-        # libheif has turned it already, as HEIC itself says; its EXIF says the same again.
+        # libheif has already applied HEIC's own orientation, which its EXIF repeats.
         turn = None if kind == "HEIF" else _turn(picture)
         return _to_rgb(picture if turn is None else picture.transpose(turn), kind)
 
 
 def _turn(picture: Image.Image) -> Image.Transpose | None:
-    """Find what turns a picture upright. Other EXIF tags are not looked at, and may be broken."""
-    with suppress(Exception):  # Pillow raises nearly anything on broken EXIF
+    """Return the transposition that turns a picture upright; other EXIF tags may be broken."""
+    with suppress(Exception):  # Pillow may raise nearly anything on broken EXIF
         return UPRIGHT.get(_exif_orientation(picture) or picture.getexif().get(ORIENTATION))
     return None
 
 
 def _exif_orientation(picture: Image.Image) -> int | None:
-    """Read the orientation in a block of EXIF by itself: Pillow stops at the first broken tag."""
+    """Read the orientation from the EXIF block directly: Pillow stops at the first broken tag."""
     block = picture.info.get("exif", b"").removeprefix(b"Exif\0\0")
     order = {b"II": "<", b"MM": ">"}.get(block[:2])
     if not order:
@@ -220,8 +220,8 @@ def _exif_orientation(picture: Image.Image) -> int | None:
 
 
 def _to_rgb(picture: Image.Image, kind: str) -> Image.Image:
-    """Convert a picture of any mode to RGB: on white where it is transparent."""
-    if picture.mode[0] in "IF":  # more than 8 bits, which Pillow would clip, not scale
+    """Convert a picture of any mode to RGB, on white where it is transparent."""
+    if picture.mode[0] in "IF":  # more than 8 bits, which Pillow would clip instead of scale
         picture = _grey(picture, kind)
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
@@ -230,10 +230,10 @@ def _to_rgb(picture: Image.Image, kind: str) -> Image.Image:
 
 
 def _grey(picture: Image.Image, kind: str) -> Image.Image:
-    """Scale grey to 8 bits; a value that is transparent makes a second channel.
+    """Scale grey to 8 bits; a transparent value becomes a second channel.
 
-    Numbers of 16 bits reach 65535. What those of 32 bits in a TIFF reach nothing says, so their
-    range decides: fractions up to 1, or numbers up to 255, or to 65535.
+    16-bit values reach 65535. A TIFF does not give the range of 32-bit values, so their maximum
+    decides: up to 1 (fractions), 255 or 65535.
     """
     values, tops = np.asarray(picture), (MOST_16_BITS,)
     if kind == "TIFF" and picture.mode in ("I", "F"):

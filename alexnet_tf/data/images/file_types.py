@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes: a picture that is read, another one, or something else."""
+"""The type of a file by its first bytes: a readable picture, another one, or something else."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import os
 import re
 from pathlib import Path
 
-# Formats, by Pillow's names, of the pictures that are read.
+# The readable picture formats, by Pillow's names.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "AVIF", "HEIF", "PPM")
-# So many bytes at the beginning tell the kind of a file.
+# The number of first bytes that determine a file's type.
 BEGINNING = 512
-# Suffixes under which people keep pictures: such a file was meant as one, whatever is in it.
+# The suffixes of pictures: such a file was meant as one, whatever its content.
 SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".jpe", ".jfif", ".avif",
     ".heic", ".heif", ".ppm", ".pgm", ".pnm", ".jxl", ".jp2",
 )  # fmt: skip
 
-# Kind → how its files begin.
+# File type → the first bytes of its files, as a pattern.
 BEGINNINGS = {
     "JPEG": rb"\xff\xd8\xff",
     "PNG": rb"\x89PNG\r\n\x1a\n",
@@ -53,18 +53,19 @@ BEGINNINGS = {
     "a web page": rb"(?i:(\xef\xbb\xbf)?\s*(<!--.*-->\s*)?<(!doctype html|html|head|body))",
     "XML": rb"(\xef\xbb\xbf)?\s*<\?xml",
 }  # fmt: skip
-# Of these the pictures that are not read.
+# The picture types that are not readable.
 OTHER_PICTURES = (
     "JPEG XL", "JPEG 2000", "SVG", "a camera's raw picture", "a Photoshop picture", "OpenEXR",
 )  # fmt: skip
-# What either a HEIC or an AVIF may call itself; then the brands that it is compatible with tell.
+# Brands that HEIC and AVIF share; the compatible brands distinguish the two.
 GENERAL_BRANDS = (b"mif1", b"msf1")
 
 
 def file_type_of(beginning: bytes) -> str | None:
-    """Name what begins so: one of `FORMATS` or words, "a PDF"; None for what is not known."""
+    """Return the type of a file by its `beginning`: one of `FORMATS` or words, "a PDF"; or None."""
     beginning = beginning[:BEGINNING]
-    # Compiled when first tried: a JPEG needs one of them, and an answer should not wait for all.
+    # Compiled when first tried: a JPEG needs one pattern, and its prediction should not wait for
+    # all.
     matches = (kind for kind, p in BEGINNINGS.items() if re.match(p, beginning, re.DOTALL))
     kind = next(matches, None)
     if kind == "HEIF" and beginning[8:12] in GENERAL_BRANDS:
@@ -78,7 +79,7 @@ def file_type_of(beginning: bytes) -> str | None:
 
 
 def file_type(path: str | Path) -> str | None:
-    """Name what the regular file `path` is, as `kind_of`; None, too, where it cannot be read."""
+    """Return the type of the regular file `path`, as `file_type_of`; None if it cannot be read."""
     try:
         with open(path, "rb") as file:
             return file_type_of(file.read(BEGINNING))
@@ -89,7 +90,7 @@ def file_type(path: str | Path) -> str | None:
 def is_meant_as_picture(path: str | Path) -> bool:
     """Tell whether the file `path` is a picture by its content, or claims to be by its name.
 
-    The latter may turn out to be broken; then whoever reads it says so.
+    The latter may be broken; then its reader reports that.
     """
     if os.path.splitext(path)[1].lower() in SUFFIXES:
         return True
@@ -99,7 +100,7 @@ def is_meant_as_picture(path: str | Path) -> bool:
 
 def _is_text(beginning: bytes) -> bool:
     try:
-        beginning[:-4].decode()  # the last character may be cut
+        beginning[:-4].decode()  # the last character may be cut off
     except UnicodeDecodeError:
         return False
     return not re.search(rb"[\0-\x08\x0e-\x1f]", beginning)

@@ -1,4 +1,4 @@
-"""Pictures that a program has in memory, as files that hold just them."""
+"""In-memory pictures in place of picture files."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from PIL import Image, ImageOps
 
 from alexnet_tf.data.images.contents import ImageError, InMemory
 
-# Of Pillow's modes, those that a PNG keeps.
+# Pillow's modes that PNG preserves.
 KEPT_MODES = ("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA")
 
 ImageLike = str | os.PathLike | bytes | bytearray | memoryview | Image.Image | np.ndarray
 
 
 class _Pixels(InMemory):
-    """A picture that becomes the content of a file when it is read, for many may wait for that."""
+    """A picture that is encoded only when it is read, because many may wait for that."""
 
-    # An array has none.
+    # The default needs hashable fields, which an array is not.
     __hash__ = object.__hash__
 
     @property
     def content(self) -> bytes:
-        """Write the picture, upright, into a PNG that is not compressed; ImageError as a file's."""
+        """Encode the picture, upright, as an uncompressed PNG; ImageError as for a file."""
         _, picture = self
         try:
             if isinstance(picture, np.ndarray):
@@ -33,16 +33,16 @@ class _Pixels(InMemory):
             if upright.mode not in KEPT_MODES:
                 upright = upright.convert("RGB")
             upright.save(file := io.BytesIO(), "PNG", compress_level=0)
-        except Exception as error:  # Pillow's decoders raise nearly anything on broken files
+        except Exception as error:  # Pillow's decoders may raise nearly anything
             raise ImageError(self.name, f"is a broken picture: {error}") from error
         return file.getvalue()
 
 
 def as_file(picture: ImageLike) -> str | InMemory:
-    """Return what is read like a picture file: the path that `picture` is, or a file in memory.
+    """Return `picture` in the form in which files are read: its path, or a file in memory.
 
-    It may be the bytes of a file; a picture of Pillow; or an array, uint8 of 0 to 255, grey (h, w),
-    RGB (h, w, 3) or RGBA (h, w, 4). Raises ImageError for what is none of these.
+    `picture` is a path; the bytes of a file; a Pillow image; or an array, uint8 of 0 to 255, grey
+    (h, w), RGB (h, w, 3) or RGBA (h, w, 4). Raises ImageError for anything else.
     """
     if isinstance(picture, str | os.PathLike):
         return os.fspath(picture)

@@ -1,4 +1,4 @@
-"""Room in memory for large pictures: over all threads together, they wait for each other."""
+"""A memory budget for large pictures, shared by all threads, which wait for each other."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from threading import Condition, Lock
 
 from alexnet_tf.system.cgroups import memory_limits
 
-# Decoded pictures take at most this share of the memory that there is, and no more than that.
+# Decoded pictures take at most this share of the available memory, and this many bytes.
 SHARE, MOST = 1 / 4, 2 << 30
 
 
 class Room:
-    """So many bytes of memory, lent in turn.
+    """A budget of `size` bytes, lent in turn.
 
-    Who asks for more than there is gets it when nobody else has any: nothing waits for ever.
+    A request for more than the budget is granted when no other is active: nothing waits forever.
     """
 
     def __init__(self, size: int):
@@ -27,8 +27,8 @@ class Room:
 
     @contextmanager
     def lent(self, amount: int) -> Iterator[None]:
-        """Have `amount` bytes for as long as a block runs, and wait for them before."""
-        # In turn, so that a large picture is not overtaken for ever by small ones.
+        """Reserve `amount` bytes while the block runs; wait until they are available."""
+        # In turn, so that small pictures do not overtake a large one forever.
         with self._turn, self._changed:
             self._changed.wait_for(lambda: not self._lent or self._lent + amount <= self.size)
             self._lent += amount
@@ -41,12 +41,12 @@ class Room:
 
 
 def memory() -> int:
-    """Find the bytes of memory that this process may take: the machine's, or its own limit."""
+    """Return the memory in bytes that this process may use: the machine's, or its own limit."""
     limits = [4 * MOST]
     with suppress(AttributeError, ValueError, OSError):  # Windows has no sysconf
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     with suppress(ImportError, ValueError, OSError):
-        import resource  # which Windows lacks
+        import resource  # not on Windows
 
         limit, _ = resource.getrlimit(resource.RLIMIT_AS)
         if limit != resource.RLIM_INFINITY:
@@ -55,6 +55,6 @@ def memory() -> int:
 
 
 ROOM = Room(min(int(SHARE * memory()), MOST))
-# Files that are large themselves are read one at a time.
+# Larger files are read one at a time.
 LARGE_FILE = 16 << 20
 ONE_LARGE_FILE = Lock()

@@ -1,6 +1,6 @@
-"""From a picture file to the network's input: the one definition of preprocessing.
+"""Preprocessing, from a picture file to the network's input: the one definition.
 
-Training, features, prediction and evaluation all see what `load_image` and `preprocess_input` make.
+Training, features, prediction and evaluation all use `load_image` and `preprocess_input`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from alexnet_tf.data.images.contents import ImageError, InMemory, threads_for
 from alexnet_tf.data.images.decoding import decoded
 from alexnet_tf.variants import Variant, get_variant
 
-# Ways from a photo to the square from which the network's input is cut. `short`: the short side
-# becomes 256 pixels (Krizhevsky 2012, section 2); `caffe`: squashed to 256 × 256 (Caffe's
-# examples/imagenet/create_imagenet.sh); `squash`: squashed to the input's size, so that nothing is
-# cut off (most TensorFlow ports). Some variants have another number than 256, `resized`.
+# The resizing methods, from a photo to the square from which the network's input is cropped.
+# `short`: the short side becomes 256 pixels (Krizhevsky 2012, section 2); `caffe`: squashed to 256
+# × 256 (Caffe's examples/imagenet/create_imagenet.sh); `squash`: squashed to the input's size, so
+# that nothing is cut off (most TensorFlow ports). Some variants have another size, `resized`.
 RESIZES = ("short", "caffe", "squash")
-# The centre; or Krizhevsky 2012, section 4.1: the four corners and the centre, and their mirror
-# images.
+# The centre crop; or the four corners, the centre, and their mirror images (Krizhevsky 2012,
+# section 4.1).
 CROPS = (1, 10)
 
 
@@ -35,8 +35,8 @@ def load_image(
 ) -> np.ndarray:
     """Load the picture in the file `path` as the network sees it: uint8 RGB (227, 227, 3).
 
-    Upright (EXIF), the first frame of several, on white where it is transparent; resized as one of
-    `RESIZES` says, by antialiased bilinear interpolation. Raises ImageError.
+    It is upright (EXIF), the first of several frames, and on white where it is transparent; resized
+    by one of `RESIZES` with antialiased bilinear interpolation. Raises ImageError.
     """
     return load_crops(path, variant, resize)[0]
 
@@ -50,14 +50,14 @@ def load_crops(
 ) -> np.ndarray:
     """Load `crops` (one of `CROPS`) views of the picture in `path`: uint8 RGB (crops, 227, 227, 3).
 
-    Of ten the second five are the mirror images of the first. With a `digest`, a file that has
-    another SHA-256 is an ImageError too. Of a variant that is `scaled` there is one, of so many
-    pixels: the whole picture, or of `short` the central square. Otherwise as `load_image`.
+    Of ten, the second five are the mirror images of the first. With a `digest`, a file with another
+    SHA-256 is an ImageError too. A `scaled` variant has one view of that size: the whole picture,
+    or the central square for `short`. Otherwise as `load_image`.
     """
     if resize not in RESIZES or crops not in CROPS:
         raise ValueError(f"resize should be one of {RESIZES} and crops one of {CROPS}")
     variant = get_variant(variant)
-    if variant.scaled:  # of which the network takes windows itself
+    if variant.scaled:  # the network slices the windows itself
         variant = replace(variant, image_size=variant.scaled, resized=variant.scaled)
     with decoded(path, 2 * variant.resized) as (picture, content):
         if digest and hashlib.sha256(content).hexdigest() != digest:
@@ -71,10 +71,10 @@ def load_crops(
 
 
 def preprocess_input(images: np.ndarray, variant: str | Variant = "bvlc") -> np.ndarray:
-    """Make the network's input of RGB pictures in 0–255, any shape (…, 3): float32 of that shape.
+    """Convert RGB pictures in 0–255, any shape (…, 3), to the network's input: float32.
 
     For ``bvlc`` and ``caffenet``: BGR minus (104.007, 116.669, 122.679), as Caffe was trained; for
-    the others what `alexnet_tf.variants` says.
+    the others see `alexnet_tf.variants`. The shape stays the same.
     """
     variant = get_variant(variant)
     images = np.asarray(images)
@@ -99,9 +99,8 @@ def load_batches(
 ) -> Iterator[list[np.ndarray | ImageError]]:
     """Load batches of paths: for each path its input, float32 (crops, 227, 227, 3), or an error.
 
-    Decodes on all cores, at most `ahead` batches before they are asked for. `digests` are the
-    SHA-256 that the files should have, by path, where that is known. Without `preprocess` the
-    pictures are what `load_crops` returns.
+    Decodes on all cores, at most `ahead` batches in advance. `digests` are the expected SHA-256 by
+    path, where known. Without `preprocess` the pictures are those of `load_crops`.
     """
     digests, batches = digests or {}, iter(batches)
     first = list(islice(batches, 1))
@@ -124,7 +123,7 @@ def load_batches(
 
 
 def _scaled(size: tuple[int, int], variant: Variant, resize: str) -> tuple[int, int]:
-    """Compute width and height of the whole picture of `size` once it is resized."""
+    """Return the width and height of a picture of `size` after resizing."""
     if resize == "squash":
         return (variant.image_size, variant.image_size)
     if resize == "caffe":
@@ -133,11 +132,11 @@ def _scaled(size: tuple[int, int], variant: Variant, resize: str) -> tuple[int, 
 
 
 def _places(scaled: tuple[int, int], size: int, crops: int) -> list[tuple[int, int]]:
-    """Find left and top of the squares of `size` pixels to cut from a picture of size `scaled`."""
+    """Return (left, top) of the crops of `size` pixels square in a picture of size `scaled`."""
     centre = tuple((side - size) // 2 for side in scaled)
     if crops == 1:
         return [centre]
-    # The paper cuts out the central square first, and the corners are that square's.
+    # The paper crops the central square first, and takes its corners.
     square = min(scaled)
     starts = [(side - square) // 2 for side in scaled]
     lefts, tops = ((start, start + square - size) for start in starts)
@@ -147,8 +146,8 @@ def _places(scaled: tuple[int, int], size: int, crops: int) -> list[tuple[int, i
 def _cut(
     picture: Image.Image, scaled: tuple[int, int], place: tuple[int, int], size: int
 ) -> Image.Image:
-    """Cut out `size` pixels square at `place` of the picture resized to `scaled`."""
-    # Only what is cut out is computed: within one grey level of what scaling it all would give.
+    """Crop `size` pixels square at `place` from the picture resized to `scaled`."""
+    # Only the crop is resized: within one grey level of resizing the whole picture.
     start, end = (
         [(at + offset) * side / whole for at, side, whole in zip(place, picture.size, scaled)]
         for offset in (0, size)

@@ -1,7 +1,7 @@
-"""Pictures in shards, files of TFRecords: one is read at its place, without a look at the others.
+"""Pictures in shards (TFRecord files), read in place, without reading the others.
 
-Its path is SHARD.tfrecord@PLACE/NAME: the byte at which its record begins, in digits enough that
-paths sort as places do, and the name that the picture had as a file.
+The path of a picture is SHARD.tfrecord@PLACE/NAME: the byte offset of its record, zero-padded so
+that paths sort by offset, and the name that the picture had as a file.
 """
 
 from __future__ import annotations
@@ -19,39 +19,40 @@ from typing import BinaryIO
 from alexnet_tf.errors import BadFile
 
 RECORD = re.compile(r"(?P<shard>.+?\.tfrecord)@(?P<place>[0-9]{12})/(?P<name>.*)")
-# A record is its length, a checksum of that, the content and a checksum of that
+# A record is its length and the checksum of that, then the content and its checksum
 # (tensorflow/core/lib/io/record_writer.h).
 LENGTH, BEFORE, AROUND = struct.Struct("<Q"), 12, 16
-# Names as in TensorFlow's object detection and slim, which readers of such files expect.
+# Feature names of TensorFlow's object detection and slim, which other readers expect.
 ENCODED, FORMAT, NAME = "image/encoded", "image/format", "image/filename"
 LABEL, CLASS, DIGEST = "image/class/label", "image/class/text", "image/key/sha256"
-# What reading an example raises that is none.
+# The exceptions of reading a malformed example.
 MALFORMED = (BadFile, IndexError, TypeError, ValueError)
 SUFFIX, DAMAGED = ".tfrecord", "its shard is damaged there"
 
 
 def record_path(shard: object, place: int, name: str) -> str:
-    """Make the path of the picture in `shard` whose record begins at the byte `place`."""
+    """Return the path of the picture in `shard` whose record begins at byte `place`."""
     return f"{shard}@{place:012}/{name.lstrip('/')}"
 
 
 def shard_of(path: object) -> str | None:
-    """Return the path of the shard that the picture `path` is in; None for a file of its own."""
+    """Return the path of the shard that contains the picture `path`; None for a file of its own."""
     match = RECORD.fullmatch(str(path))
     return match["shard"] if match else None
 
 
 def name_of(path: object) -> str:
-    """Return the name that the picture `path` had as a file, be it in a shard now or not."""
+    """Return the file name that the picture `path` has, or had before it was put into a shard."""
     match = RECORD.fullmatch(str(path))
     return match["name"] if match else str(path)
 
 
 def list_records(shard: str) -> Iterator[str]:
-    """Yield the paths of the pictures in a file of TFRecords, in order, read but for their names.
+    """Yield the paths of the pictures in a TFRecord file, in order; only their names are read.
 
-    Those without a name have their number. Where the file is damaged, or holds something else, a
-    last path leads to that place, and reading it says so. Raises OSError for what cannot be opened.
+    A picture without a name gets its number. If the file is damaged or holds something else, a last
+    path leads to that place, and reading it reports the error. Raises OSError if the file cannot be
+    opened.
     """
     from alexnet_tf.weights.formats.mapped import map_file  # takes its time
 
@@ -65,13 +66,13 @@ def list_records(shard: str) -> Iterator[str]:
         except (KeyError, *MALFORMED):
             name = str(number)
         yield record_path(shard, place, name)
-        if length < len(ENCODED):  # of a file of zeros, say, that would be no record
+        if length < len(ENCODED):  # no record: a file of zeros, say
             return
         place, number = place + AROUND + length, number + 1
 
 
 def record_size(path: object) -> int:
-    """Return the bytes of the record at `path`; OSError where there is none."""
+    """Return the size in bytes of the record at `path`; OSError if there is none."""
     shard, place = _place(path)
     beginning = os.pread(shard.fileno(), LENGTH.size, place)
     if len(beginning) < LENGTH.size:
@@ -83,10 +84,10 @@ def record_size(path: object) -> int:
 
 
 def read_record(path: object) -> bytes:
-    """Return the bytes of the picture in the record at `path`; OSError, with the reason, if none.
+    """Return the bytes of the picture in the record at `path`; OSError with a reason if invalid.
 
-    It should have the SHA-256 that the record says, if it does. The checksums of the format, which
-    take longer to compute than a picture to decode, are not looked at.
+    The picture must match the SHA-256 in the record, if there is one. The checksums of the format
+    are not verified, because computing them takes longer than decoding a picture.
     """
     shard, place = _place(path)
     record = memoryview(os.pread(shard.fileno(), record_size(path), place + BEFORE))
@@ -105,7 +106,7 @@ def _place(path: object) -> tuple[BinaryIO, int]:
     return _open(match["shard"]), int(match["place"])
 
 
-@lru_cache(maxsize=64)  # so that a file is opened once, not for every picture in it
+@lru_cache(maxsize=64)  # opens a file once, not for every picture in it
 def _open(shard: str) -> BinaryIO:
     return open(shard, "rb")
 

@@ -1,4 +1,4 @@
-"""Files behind addresses: fetched whole, in bounded time and memory, whatever a server does."""
+"""Pictures behind URLs, fetched in bounded time and memory, whatever a server does."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ from alexnet_tf.system import signals
 from alexnet_tf.system.quiet import silenced
 
 HTTP = ("http", "https")
-# Seconds: that a file may take, all attempts together; without a byte until one has failed; before
-# the second attempt. Before each further one it is twice as long, within a half more or less.
+# Seconds: the limit for a file, all attempts together; the silence after which an attempt fails;
+# the wait before the second attempt, which doubles for each further one, within a half more or
+# less.
 MOST_SECONDS, SILENCE, FIRST_WAIT = 60, 10, 0.25
 ATTEMPTS = 6
-# What is fetched has at most so many bytes: as much as no photo has, and little enough for all
-# threads at once.
+# The largest response in bytes: more than any photo, and little enough for all threads at once.
 MOST_BYTES = 64 << 20
-# After so many failures in a row a host is asked once for a file, until it answers again.
+# After this many failures in a row a host gets one attempt per file, until it responds again.
 PATIENCE = 20
-# HTTP's answers (RFC 9110, section 15; RFC 6585) that another attempt may change, and those of a
-# server that has no such file.
+# HTTP status codes (RFC 9110, section 15; RFC 6585) that are worth another attempt, and those of a
+# missing file.
 PASSING, GONE = (408, 425, 429, 500, 502, 503, 504), (404, 410)
-# TensorFlow's codes (tensorflow/core/protobuf/error_codes.proto) of the former kind: UNKNOWN,
-# DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, INTERNAL, UNAVAILABLE.
+# TensorFlow's error codes (tensorflow/core/protobuf/error_codes.proto) that are worth another
+# attempt: UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, INTERNAL, UNAVAILABLE.
 PASSING_CODES = (2, 4, 8, 10, 13, 14)
 
 _failures: Counter[str] = Counter()
@@ -54,8 +54,7 @@ _importing = Lock()
 
 
 class _Passing(Exception):
-    """A failure that may pass. The message is its reason; `wait` the seconds that the server asks
-    for."""
+    """A transient failure, with its reason; `wait` is the server's Retry-After in seconds."""
 
     def __init__(self, reason: str, wait: float = 0):
         super().__init__(reason)
@@ -63,7 +62,7 @@ class _Passing(Exception):
 
 
 class _Private(OSError):
-    """A server sends on into a private network."""
+    """A redirect from the public internet into a private network."""
 
 
 class _TooLarge(OSError):
@@ -72,10 +71,10 @@ class _TooLarge(OSError):
 
 
 def fetch(url: str) -> bytes:
-    """Return the bytes of the file at `url`: http, https, or a filesystem that TensorFlow knows.
+    """Return the bytes of the file at `url`: http, https, or a TensorFlow file system.
 
-    What may pass is tried again. Raises OSError, whose message is the reason, and FileNotFoundError
-    where the server says that there is no such file; Stopped when the program is asked to end.
+    Transient failures are retried. Raises OSError, whose message is the reason, FileNotFoundError
+    if the server has no such file, and Stopped if the program is asked to end.
     """
     try:
         parts = urlsplit(url)
@@ -91,7 +90,7 @@ def fetch(url: str) -> bytes:
             _failures[parts.netloc] = 0
             return content
         except _Passing as error:
-            signals.raise_if_stopped()  # for then it was cut
+            signals.raise_if_stopped()  # the connection was cut for that
             reason = str(error)
             wait = error.wait or FIRST_WAIT * 2**attempt * random.uniform(0.5, 1.5)
         if attempt == attempts - 1 or time.monotonic() + wait > end:
@@ -102,10 +101,10 @@ def fetch(url: str) -> bytes:
 
 
 def _get(url: str, end: float) -> bytes:
-    """Try once to fetch `url` by HTTP, until the monotonic clock says `end`."""
-    # People's lists have spaces and umlauts; what is escaped already stays so.
+    """Try once to fetch `url` by HTTP, until the monotonic clock reaches `end`."""
+    # URLs in lists may have spaces and umlauts; existing escapes are kept.
     request = Request(quote(url, safe="%/:=&?~#+!$,;'@()*[]"))
-    # Some servers turn away urllib's own name.
+    # Some servers refuse urllib's own User-Agent.
     request.add_header("User-Agent", f"alexnet_tf/{__version__}")
     try:
         with _Connecting(end) as way, _opener(way).open(request, timeout=SILENCE) as response:
@@ -125,13 +124,13 @@ def _get(url: str, end: float) -> bytes:
         raise OSError(f"it is no valid address ({error})") from error
     except (OSError, HTTPException) as error:
         raise _of_connection(error, end) from error
-    if time.monotonic() > end or signals.is_stop_requested():  # what was cut looks like an end
+    if time.monotonic() > end or signals.is_stop_requested():  # cut, not ended
         raise _Passing(f"it takes more than {MOST_SECONDS} seconds")
     return content
 
 
 def _read(response: HTTPResponse) -> bytes:
-    """Read the body of an answer, bounded."""
+    """Read the body of a response, within the size limit."""
     if (response.length or 0) > MOST_BYTES:
         raise _TooLarge
     content = response.read(MOST_BYTES + 1)
@@ -143,7 +142,7 @@ def _read(response: HTTPResponse) -> bytes:
 
 
 def _of_connection(error: OSError | HTTPException, end: float) -> Exception:
-    """Make the error of an attempt that got no whole answer."""
+    """Create the error for an attempt without a complete response."""
     reason = error.reason if isinstance(error, URLError) else error
     if isinstance(reason, _Private):
         return reason
@@ -157,11 +156,10 @@ def _of_connection(error: OSError | HTTPException, end: float) -> Exception:
 
 
 class _Connecting:
-    """Makes the connections of an attempt, which are cut at the time `end`, or when the program is
-    asked to end: a timeout only bounds the silence between two bytes.
+    """The connections of an attempt, cut at the time `end` or when the program is asked to end.
 
-    A server may send on to another one, but not from the public into a network that only this
-    machine reaches.
+    A timeout alone only bounds the silence between two bytes. Redirects to other servers are
+    allowed, but not from the public internet into a network that only this machine reaches.
     """
 
     def __init__(self, end: float):
@@ -186,7 +184,7 @@ class _Connecting:
                         connection.shutdown(SHUT_RDWR)
 
     def connect(self, place: tuple[str, int], timeout: float, source: None = None) -> socket:
-        """Connect to a place by one of its addresses, which have `timeout` seconds together."""
+        """Connect to `place` by any of its addresses, within `timeout` seconds altogether."""
         end = min(self._end, time.monotonic() + timeout)
         addresses = getaddrinfo(*place, type=SOCK_STREAM)
         for left, found in zip(range(len(addresses), 0, -1), addresses):
@@ -209,10 +207,10 @@ class _Connecting:
         raise OSError(f"{place[0]} has no address")
 
     def _connect(self, found: tuple, timeout: float) -> socket:
-        """Connect to what `getaddrinfo` has found."""
+        """Connect to the addresses that `getaddrinfo` has found."""
         *kind, _, address = found
         connection = socket(*kind)
-        self._watched.append(connection.dup())  # TLS takes the original over
+        self._watched.append(connection.dup())  # TLS takes over the original
         try:
             connection.settimeout(max(0.001, timeout))
             connection.connect(address)
@@ -223,7 +221,7 @@ class _Connecting:
 
 
 def _opener(way: _Connecting) -> OpenerDirector:
-    """Make what opens http and https only, wherever it is sent, by the proxies of the system."""
+    """Create an opener for http and https only, also after redirects, with the system's proxies."""
     opener = OpenerDirector()
     for handler in (
         ProxyHandler(),
@@ -260,7 +258,7 @@ class _Handler(AbstractHTTPHandler):
 
 
 class _Redirects(HTTPRedirectHandler):
-    """Goes where an answer points, to http and https, without reading all that it says beside."""
+    """A redirect handler for http and https that does not read the body of the redirect."""
 
     def http_error_302(self, request, answer, *details):  # type: ignore[no-untyped-def]
         answer.read = lambda: b""
@@ -275,7 +273,7 @@ def _trusted() -> ssl.SSLContext:
 
 
 def _get_by_tensorflow(url: str, end: float) -> bytes:
-    """Try once to read `url` through a filesystem of TensorFlow's, which bounds the time itself."""
+    """Try once to read `url` through a TensorFlow file system, which bounds the time itself."""
     tf = _tensorflow()
     scheme = urlsplit(url).scheme.lower()
     if scheme == "file" or scheme not in tf.io.gfile.get_registered_schemes():

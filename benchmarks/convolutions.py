@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from alexnet_tf.data.images.preprocessing import load_batches
+from alexnet_tf.system.processor import trained_precision
 from alexnet_tf.variants import get_variant
 from alexnet_tf.weights import Weights
 from alexnet_tf.weights.loading import open_weights
@@ -34,13 +35,13 @@ Forward = Callable[[np.ndarray], object]
 
 
 def ours(weights: Weights, precision: str) -> Forward:
-    import tensorflow as tf
-
+    from alexnet_tf.frozen.layers import frozen_part
     from alexnet_tf.model import AlexNet
 
-    model = AlexNet(VARIANT.name, weights=weights, include_top=False, precision=precision)
-    forward = tf.function(lambda inputs: tf.cast(model(inputs, training=False), tf.float32))
-    return lambda pictures: [forward(batch).numpy() for batch in _batches(pictures)]
+    computed = trained_precision(precision)
+    model = AlexNet(VARIANT.name, weights=weights, include_top=False, precision=computed)
+    forward = frozen_part(model, VARIANT, precision, BATCH, of_pixels=False).forward
+    return lambda pictures: [forward(batch) for batch in _batches(pictures)]
 
 
 def keras(weights: Weights) -> Forward:
@@ -68,6 +69,7 @@ def pytorch(weights: Weights, layout: str) -> Forward:
 
 
 NETWORKS: dict[str, Callable[[Weights], Forward]] = {
+    "ours, int8": partial(ours, precision="int8"),
     "ours, bfloat16": partial(ours, precision="bfloat16"),
     "ours, float32": partial(ours, precision="float32"),
     "Keras": keras,
@@ -127,9 +129,11 @@ def channels_last_is_faster(place: Place) -> bool:
 
 def _row() -> Row:
     names = ["ours, bfloat16", "ours, float32", "Keras"]
+    if find_spec("openvino"):
+        names.insert(0, "ours, int8")
     if find_spec("torch"):
         names += ["PyTorch", "PyTorch, channels last"]
-    # With bfloat16 and without.
+    # With bfloat16 or less, and with float32.
     targets = {"Keras": ("3×", "1.4×"), "PyTorch": ("5×", "2.5×")}
     targets["PyTorch, channels last"] = targets["PyTorch"]
     comparisons = [

@@ -16,7 +16,7 @@ from alexnet_tf.model import load_model
 from alexnet_tf.retrieval.activations import list_pictures
 from alexnet_tf.retrieval.search import Index
 from alexnet_tf.runs.run import Run
-from alexnet_tf.system.processor import BFLOAT16, VARIABLE
+from alexnet_tf.system.processor import FLOAT32, VARIABLE
 from tests.support.pictures import seen_by
 from tests.support.serving import form
 from tests.support.verbs import run_verb
@@ -61,8 +61,7 @@ def test_pictures_are_answered_as_the_network_does(
     probabilities, tolerance = expected
     assert np.ptp(probabilities[:, 0]) > 4 * tolerance
     np.testing.assert_allclose(found, probabilities, rtol=0, atol=tolerance)
-    # With int8, which features are made in, answers are given in float32.
-    assert (np.abs(found - probabilities).max() > 1e-4) == (each_engine.name == BFLOAT16)
+    assert (np.abs(found - probabilities).max() > 1e-4) == (each_engine.name != FLOAT32)
 
 
 def test_an_evaluation_counts_what_the_network_says(engine_run, photos, expected, tmp_path, capsys):

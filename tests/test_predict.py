@@ -93,7 +93,7 @@ def test_many_pictures_get_the_same_answers_whoever_gives_them(trained_run, face
     files = [str(path) for path in sorted(faces.iterdir())] + ["missing.jpg"]
     files += files[:10]  # so that the second batch is shorter than the first
     predictions = []
-    for lite, as_it_is in ((100, 0), (0, 100), (0, 0)):
+    for lite, as_it_is in ((1000, 0), (0, 100), (0, 0)):
         monkeypatch.setattr(engines, "MOST_FOR_LITE", lite)
         monkeypatch.setattr(engines, "MOST_AS_IT_IS", as_it_is)
         classifier = Classifier([Engine.of_run(Run(trained_run))])

@@ -51,14 +51,14 @@ def hold_out(entries: Columns[Entry], contents: np.ndarray, seed: int) -> np.nda
     if not is_whole.any():
         held_out[contents[are_of(entries, (VALIDATION,))]] = True
         return held_out
-    from sklearn.model_selection import train_test_split  # slow to import (1 s)
-
     labels = _number_labels(entries)
     for label in range(labels.max() + 1):
         same_class = np.unique(contents[is_whole & (labels == label)])
         if len(same_class) > 1:  # a single one is reported later
             share = max(1, round(VALIDATION_SHARE * len(same_class)))
-            held_out[train_test_split(same_class, test_size=share, random_state=seed)[1]] = True
+            # As scikit-learn's train_test_split, whose import takes a second.
+            order = np.random.RandomState(seed).permutation(len(same_class))
+            held_out[same_class[order[:share]]] = True
     return held_out
 
 

@@ -26,8 +26,8 @@ from alexnet_tf.weights.loading import WeightsFile, find_weights, read_weights_f
 
 # The most that convolutions see at once, of inputs or their mirror images.
 BATCH = 64
-# Up to as many inputs in all, LiteRT has answered sooner than TensorFlow, whose import takes
-# seconds, but which then is faster.
+# Up to as many inputs in all, of the own size of a network, LiteRT has answered sooner than
+# TensorFlow, whose import takes seconds, but which then is faster.
 MOST_FOR_LITE = 2000
 # For each weight in a file, and beside all of them: the format with the largest is a Caffe model of
 # float64, and whoever keeps more in a file of weights keeps something else.
@@ -116,9 +116,12 @@ class Engine:
         """Return the probabilities, float32 (n, classes), for inputs float32 (n, 227, 227, 3).
 
         n is at most what `most_at_once` says, and `among` says how many will be asked for in all:
-        up to `MOST_FOR_LITE` are answered in float32 by LiteRT, where it can; more by `FastModel`.
+        up to `MOST_FOR_LITE` are answered in float32 by LiteRT, where it can, of larger pictures
+        fewer by as much as these take longer; more by `FastModel`.
         """
-        if among <= MOST_FOR_LITE and self._has_litert:
+        variant = self.variant
+        views = (1 + variant.mirrored) * (variant.picture_size / variant.image_size) ** 2
+        if among * views <= MOST_FOR_LITE and self._has_litert:
             model = self._lite_model
         elif among <= MOST_AS_IT_IS:
             model = self._keras_model

@@ -9,7 +9,7 @@ import pytest
 
 from alexnet_tf.data.dataset import Picture, open_dataset
 from alexnet_tf.errors import UserError
-from alexnet_tf.evaluation.label_errors import SURE, find_label_errors, out_of_fold_predictions
+from alexnet_tf.evaluation.label_errors import LEAST, find_label_errors, out_of_fold_predictions
 from alexnet_tf.runs.run import Run
 from tests.support.small import LENET, heard, job
 
@@ -37,7 +37,7 @@ def test_planted_labels_are_suspected_and_what_is_right_is_suggested(classes):
     assert {int(label_error.picture.digest) for label_error in label_errors} == wrong
     for label_error in label_errors:
         assert label_error.suggested == int(label_error.picture.digest) % classes
-        assert label_error.probability >= SURE
+        assert label_error.probability >= LEAST
     order = [label_error.probability for label_error in label_errors]
     assert order == sorted(order, reverse=True)
 
@@ -81,6 +81,28 @@ def test_what_is_listed_is_left_out_and_all_others_stay_where_they_are(photos, t
         dataset.summary()
     )
     assert dataset.fingerprint() != whole.fingerprint()
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_possible_errors_stay_until_they_are_called_likely(photos, tmp_path, delimiter):
+    likely, possible = (picture.path for picture in open_dataset("photos").train[:2])
+    rows = [
+        ("path", "label", "suggested", "probability", "grade"),
+        (likely, "cat", "dog", "0.95", "likely"),
+        (possible, "cat", "dog", "0.8", "possible"),
+    ]
+    listed = tmp_path / "suspects.csv"
+    text = "\n".join(delimiter.join(row) for row in rows) + "\n"
+    for written, gone in (
+        (text, {likely}),
+        (
+            text.replace("0.8" + delimiter + "possible", "0.8" + delimiter + "likely"),
+            {likely, possible},
+        ),
+    ):
+        listed.write_text(written)
+        dataset = open_dataset("photos", leave_out=listed)
+        assert {path for path, _ in dataset.rejected} == gone
 
 
 def test_pictures_that_were_moved_since_are_known_by_what_they_hold(photos, tmp_path):

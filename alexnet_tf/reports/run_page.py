@@ -6,7 +6,7 @@ from typing import Any
 
 from alexnet_tf.drawing import plots
 from alexnet_tf.errors import UserError
-from alexnet_tf.evaluation.label_errors import SURE
+from alexnet_tf.evaluation.label_errors import LEAST, SURE
 from alexnet_tf.evaluation.review import Review, counts
 from alexnet_tf.metrics.reliability import curves, reliability
 from alexnet_tf.reports.cards import MATRIX, Album, across_first
@@ -36,7 +36,9 @@ def run_page(found: Review) -> dict[str, Any]:
         "matrix": predictions.evaluation.confusion().tolist() if len(classes) <= MATRIX else None,
         "linked": {(cell.label, cell.predicted) for cell in album.cells},
         "wrong": len(predictions.mistakes()),
+        "least": LEAST,
         "threshold": SURE,
+        "likely": sum(each.probability >= SURE for each in found.label_errors),
         "across": sum(across for _, across in across_first(found)),
         "counts": classes[:MOST_CLASSES],
         "largest": max(train for _, train, _, _ in classes),

@@ -7,6 +7,7 @@ import io
 from logging import Logger
 from pathlib import Path
 
+from alexnet_tf.data.sources.lists import GRADE
 from alexnet_tf.errors import UserError
 from alexnet_tf.evaluation.review import Review, review
 from alexnet_tf.reports import html
@@ -15,7 +16,7 @@ from alexnet_tf.runs.run import Run
 from alexnet_tf.system.files import read_text, write_text
 from alexnet_tf.system.text import encoded, in_cell
 
-LABEL_ERROR_COLUMNS = ("path", "label", "suggested", "probability")
+LABEL_ERROR_COLUMNS = ("path", "label", "suggested", "probability", GRADE)
 
 
 def leave_report(run: Run, log: Logger) -> None:
@@ -55,12 +56,12 @@ def label_errors_csv(found: Review) -> str:
     for each in found.label_errors:
         names = classes[each.picture.label], classes[each.suggested]
         path = encoded(each.picture.path)
-        table.writerow([path, *map(in_cell, names), f"{each.probability:.4f}"])
+        table.writerow([path, *map(in_cell, names), f"{each.probability:.4f}", each.grade])
     return text.getvalue()
 
 
 def _check_label_errors(run: Run) -> None:
     """Raise UserError for a suspects.csv that is somebody's own."""
     path = run.label_errors_path
-    if path.is_file() and not read_text(path).startswith(",".join(LABEL_ERROR_COLUMNS)):
+    if path.is_file() and not read_text(path).startswith(",".join(LABEL_ERROR_COLUMNS[:-1])):
         raise UserError(f"{path}: is no list of this program, and is not written over; move it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import unicodedata
@@ -33,6 +34,10 @@ from alexnet_tf.data.sources.split_names import kin, part_named, preference
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import read_lines
 from alexnet_tf.system.text import is_printable, printable
+
+# The column of a table of label errors that says how probable each is, and what it calls those that
+# are not to be left out unseen.
+GRADE, POSSIBLE = "grade", "possible"
 
 # Numbers of classes, which count by their values; and what else looks like a number.
 CLASS_NUMBER, DIGITS = re.compile(r"[+-]?[0-9]{1,9}(\.[0-9]+)?"), re.compile(r"[0-9]+")
@@ -155,13 +160,30 @@ def listed_contents(file: str | Path, *others: Path) -> dict[str, str]:
 
     The digests are in `DIGESTS` beside it, wherever the pictures lie now, or else computed; of a
     picture that is in neither place it is the path. Paths may be relative to one of the folders
-    `others`, too. Raises UserError when the list cannot be read.
+    `others`, too. Those of a table whose column `GRADE` says `POSSIBLE` are not meant. Raises
+    UserError when the list cannot be read.
     """
     said = read_digests(Path(file).with_name(DIGESTS))
     known = {_spelled(path): digest for path, digest in said.items()}
-    paths = [(path, place, known.get(_spelled(path))) for path, place in read_paths(file, *others)]
+    possible = _possible(Path(file))
+    paths = [
+        (path, place, known.get(_spelled(path)))
+        for path, place in read_paths(file, *others)
+        if path not in possible
+    ]
     found = digests(place for _, place, digest in paths if not digest)
     return {digest or found[place] or place: path for path, place, digest in paths}
+
+
+def _possible(file: Path) -> set[str]:
+    """Return the paths that a table of label errors calls no more than possible."""
+    lines = iter(read_lines(file))
+    heads = next(lines, "")
+    delimiter = next((each for each in ",;\t" if each in heads), ",")
+    rows = csv.DictReader([heads, *lines], delimiter=delimiter)
+    if not {"path", GRADE} <= {*(rows.fieldnames or ())}:
+        return set()
+    return {row["path"] for row in rows if row[GRADE] == POSSIBLE}
 
 
 def _spelled(path: str) -> str:

@@ -79,7 +79,7 @@ def as_text(path: Path) -> dict[str, str]:
 def test_a_cat_that_is_dropped_is_a_cat(opened, material):
     photos = material / "data/dogs-vs-cats"
     drop(opened, "#drop", photos / "cat.7.jpg", photos / "dog.9.jpg")
-    first, second = opened.locator(".answer").all()
+    first, second = opened.locator(".prediction").all()
     assert first.locator("h2").inner_text() == "cat"
     assert second.locator("h2").inner_text() == "dog"
     bars = first.locator(".bars li")
@@ -94,14 +94,14 @@ def test_a_cat_that_is_dropped_is_a_cat(opened, material):
 
 def test_a_picture_that_is_pasted_is_answered(opened, material):
     opened.locator("body").evaluate(PASTE, as_text(material / "data/dogs-vs-cats/cat.7.jpg"))
-    assert opened.locator(".answer h2").inner_text() == "cat"
+    assert opened.locator(".prediction h2").inner_text() == "cat"
 
 
 def test_a_text_that_is_called_jpg_gets_a_message(opened, tmp_path):
     (tmp_path / "notes.jpg").write_text("milk, eggs")
     drop(opened, "#drop", tmp_path / "notes.jpg")
-    assert opened.locator(".answer h2").inner_text() == "is text, no picture"
-    assert opened.locator(".answer .file").inner_text() == "notes.jpg"
+    assert opened.locator(".prediction h2").inner_text() == "is text, no picture"
+    assert opened.locator(".prediction .file").inner_text() == "notes.jpg"
 
 
 def test_three_flowers_are_taught_and_told_apart(opened, material):
@@ -121,7 +121,7 @@ def test_three_flowers_are_taught_and_told_apart(opened, material):
     opened.locator("#try").wait_for()
     assert opened.locator("#status").inner_text().startswith("Trained in ")
     drop(opened, "#try-drop", photos["roses"][30])
-    assert opened.locator("#try-answers h2").inner_text() == "roses"
+    assert opened.locator("#try-predictions h2").inner_text() == "roses"
     # A picture that is added is learned at once, and what was tried is asked about again.
     with opened.expect_request("**/v1/lessons/*/train"):
         drop(opened, ".class:nth-child(1)", photos[FLOWERS[0]][20])
@@ -163,7 +163,7 @@ def test_a_phone_shows_everything(opened, material, tab):
     opened.set_viewport_size({"width": 360, "height": 740})
     if tab == "Predict":
         drop(opened, "#drop", material / "data/dogs-vs-cats/cat.7.jpg")
-        opened.locator(".answer h2").wait_for()
+        opened.locator(".prediction h2").wait_for()
     opened.get_by_role("tab", name=tab).click()
     assert opened.evaluate("document.documentElement.scrollWidth") <= 360
     for button in opened.get_by_role("button").all():
@@ -177,7 +177,7 @@ def test_the_keyboard_reaches_everything(opened):
     opened.keyboard.press("Tab")
     opened.keyboard.press("ArrowRight")
     assert opened.evaluate("document.activeElement.id") == "tab-teach"
-    assert opened.locator("#teach").is_visible() and not opened.locator("#ask").is_visible()
+    assert opened.locator("#teach").is_visible() and not opened.locator("#predict").is_visible()
     opened.keyboard.press("Tab")
     assert opened.evaluate("document.activeElement.ariaLabel") == "Class name"
 

@@ -2,7 +2,7 @@
 
 const WORDS = {
   en: {
-    language: "English", title: "What is in the picture?", ask: "Predict", teach: "Teach it here",
+    language: "English", title: "What is in the picture?", predict: "Predict", teach: "Teach it here",
     network: "Network", drop: "Drop pictures here", paste: "or paste them", pick: "Choose pictures",
     photo: "Take a photo", looking: "predicting …", where: "Where does it look?", picture: "The picture",
     alike: "Similar pictures", imagenet: "Among ImageNet’s 1,000 classes", taught: "My classes",
@@ -37,7 +37,7 @@ const WORDS = {
     not_kept: (file, reason) => `${file}: ${reason}`, kept_back: "Accuracy by epoch",
   },
   de: {
-    language: "Deutsch", title: "Was ist auf dem Bild?", ask: "Erkennen", teach: "Hier anlernen",
+    language: "Deutsch", title: "Was ist auf dem Bild?", predict: "Erkennen", teach: "Hier anlernen",
     network: "Netz", drop: "Bilder hier ablegen", paste: "oder einfügen", pick: "Bilder wählen",
     photo: "Foto aufnehmen", looking: "wird erkannt …", where: "Wohin schaut es?", picture: "Das Bild",
     alike: "Ähnliche Bilder", imagenet: "Unter den 1.000 Klassen von ImageNet", taught: "Meine Klassen",
@@ -71,7 +71,7 @@ const WORDS = {
     not_kept: (file, reason) => `${file}: ${reason}`, kept_back: "Genauigkeit je Epoche",
   },
   zh: {
-    language: "中文", title: "图片里是什么？", ask: "识别", teach: "在这里训练",
+    language: "中文", title: "图片里是什么？", predict: "识别", teach: "在这里训练",
     network: "模型", drop: "把图片拖到这里", paste: "或者粘贴", pick: "选择图片", photo: "拍照",
     looking: "正在识别……", where: "它关注哪里？", picture: "原图", alike: "相似图片",
     imagenet: "在 ImageNet 的 1,000 类中", taught: "我的类别",

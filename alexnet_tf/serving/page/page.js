@@ -1,12 +1,12 @@
 // The page: its two tabs, who is asked, and the language.
 
-import { answerHere } from "./ask.js";
-import { ask } from "./server.js";
+import { predictHere } from "./predict.js";
+import { request } from "./server.js";
 import { teachHere, updateTeaching } from "./teach.js";
 import { offerLanguages, say } from "./i18n.js";
 
 const byId = (id) => document.getElementById(id);
-const can = await (await ask("GET", "/v1/networks")).json();
+const can = await (await request("GET", "/v1/networks")).json();
 let take = null;
 
 function fillNetworks(lesson) {
@@ -42,10 +42,10 @@ function offerTabs() {
 }
 
 fillNetworks(null);
-take = answerHere("", () => byId("network").value, can);
+take = predictHere("", () => byId("network").value, can);
 window.addEventListener("paste", (event) => {
   const files = [...event.clipboardData.files];
-  if (files.length && !byId("ask").hidden) take(files);
+  if (files.length && !byId("predict").hidden) take(files);
 });
 if (can.lessons) {
   byId("tab-teach").hidden = false;

@@ -10,9 +10,9 @@ export function useToken(text) {
   token = text;
 }
 
-// Ask, and return the response, unless `signal` aborts; a server that has too much to do is asked
-// again. An Error has the `status` that was refused with, or none where nobody answered.
-export async function ask(method, address, body, signal) {
+// Send a request and return the response, unless `signal` aborts; retry if the server is busy. An
+// Error has the response's `status`, or none if there was no response.
+export async function request(method, address, body, signal) {
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
   for (let tried = 1; ; tried++) {
     let response;

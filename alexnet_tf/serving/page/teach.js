@@ -1,13 +1,13 @@
 // A classifier of the reader's own: classes, their pictures, a training, and what came of it.
 
-import { answerHere } from "./ask.js";
+import { predictHere } from "./predict.js";
 import { photograph } from "./camera.js";
 import { dropped, foldersOf, isPicture, make, picked, prepared } from "./pictures.js";
-import { ask, form, useToken } from "./server.js";
+import { form, request, useToken } from "./server.js";
 import { percent, say } from "./i18n.js";
 
 const byId = (id) => document.getElementById(id);
-// Milliseconds until a training is asked about again, and until then at most while nobody answers.
+// Milliseconds between two requests about a training, and the most if the server does not respond.
 const [LOOK_AGAIN, MOST_WAIT] = [300, 10000];
 const NAMED = 3; // of the pictures that did not arrive
 // Pixels: the widest curve, and from one line of text to the next.
@@ -31,11 +31,11 @@ export function teachHere(abilities, ready) {
   byId("train").addEventListener("click", train);
   byId("download").addEventListener("click", download);
   byId("forget").addEventListener("click", forget);
-  tried = answerHere("try-", () => lesson?.name ?? "", { ...can, look_alikes: false, imagenet: null });
+  tried = predictHere("try-", () => lesson?.name ?? "", { ...can, look_alikes: false, imagenet: null });
   addClass();
   addClass();
   const again = 1000 * can.lesson_limits.unused / 4;
-  setInterval(() => lesson && ask("GET", `/v1/lessons/${lesson.name}`).catch(() => {}), again);
+  setInterval(() => lesson && request("GET", `/v1/lessons/${lesson.name}`).catch(() => {}), again);
 }
 
 // Say again how things are, in the language chosen.
@@ -140,7 +140,7 @@ async function send(each, chosen) {
       await begin();
       if (signal.aborted) return;
       const address = `/v1/lessons/${lesson.name}/pictures?label=${each.label}`;
-      const { pictures } = await (await ask("POST", address, form(group.map(({ file }) => file)), signal)).json();
+      const { pictures } = await (await request("POST", address, form(group.map(({ file }) => file)), signal)).json();
       pictures.forEach((kept, place) => keep(each, group[place], kept, signal));
     } catch (error) {
       if (signal.aborted) return;
@@ -179,7 +179,7 @@ async function* groups(chosen) {
 
 function begin() {
   const { signal } = doing;
-  beginning ||= ask("POST", "/v1/lessons").then((answer) => answer.json()).then((found) => {
+  beginning ||= request("POST", "/v1/lessons").then((response) => response.json()).then((found) => {
     if (!signal.aborted) lesson = found;
     return found;
   });
@@ -196,7 +196,7 @@ function keep(each, { original, thumb }, { number, error }, signal) {
   button.addEventListener("click", async () => {
     button.disabled = true;
     try {
-      await ask("DELETE", `/v1/lessons/${lesson.name}/pictures/${number}`, undefined, signal);
+      await request("DELETE", `/v1/lessons/${lesson.name}/pictures/${number}`, undefined, signal);
     } catch (failure) {
       if (signal.aborted) return;
       button.disabled = false;
@@ -232,24 +232,24 @@ async function train(again) {
   const names = classes.map((each) => nameOf(each) || null);
   const address = `/v1/lessons/${lesson.name}`;
   try {
-    await ask("POST", `${address}/train`, JSON.stringify({ classes: names }), signal);
+    await request("POST", `${address}/train`, JSON.stringify({ classes: names }), signal);
   } catch (error) {
     const now = !signal.aborted && await latest(address, signal);
-    // The answer that it is being trained may be what got lost.
+    // Perhaps only the response was lost, and the training runs.
     if (now?.state !== "training") return over("failed", () => error.message, now?.network, signal);
   }
   return watch(address, signal);
 }
 
 const latest = (address, signal) =>
-  ask("GET", address, undefined, signal).then((found) => found.json()).catch(() => null);
+  request("GET", address, undefined, signal).then((found) => found.json()).catch(() => null);
 
-// Follow a training until it has ended, or the lesson has, however often nobody answers meanwhile.
+// Follow a training until it or the session has ended, even if the server does not respond meanwhile.
 async function watch(address, signal) {
   for (let wait = LOOK_AGAIN; ; await pause(wait)) {
     let now;
     try {
-      now = await (await ask("GET", address, undefined, signal)).json();
+      now = await (await request("GET", address, undefined, signal)).json();
       wait = LOOK_AGAIN;
     } catch (error) {
       if ([401, 404].includes(error.status) || signal.aborted) return over("failed", () => error.message, null, signal);
@@ -342,7 +342,7 @@ draw.element = (tag, attributes, text = "") => {
 async function download() {
   const { signal } = doing;
   try {
-    const blob = await (await ask("GET", `/v1/lessons/${lesson.name}/run.zip`, undefined, signal)).blob();
+    const blob = await (await request("GET", `/v1/lessons/${lesson.name}/run.zip`, undefined, signal)).blob();
     const link = make("a", { href: URL.createObjectURL(blob), download: "run.zip" });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60000);
@@ -354,11 +354,11 @@ async function download() {
 // End all that is being done, here and on the server, and begin with nothing.
 function forget() {
   doing.abort();
-  beginning?.then(({ name }) => ask("DELETE", `/v1/lessons/${name}`)).catch(() => {});
+  beginning?.then(({ name }) => request("DELETE", `/v1/lessons/${name}`)).catch(() => {});
   [lesson, beginning, doing] = [null, null, new AbortController()];
   [state, message, sending] = ["collecting", null, 0];
   classes.length = 0;
-  for (const id of ["classes", "try-answers", "problems"]) byId(id).replaceChildren();
+  for (const id of ["classes", "try-predictions", "problems"]) byId(id).replaceChildren();
   byId("try").hidden = byId("download").hidden = byId("curve").hidden = true;
   changed(null);
   addClass();

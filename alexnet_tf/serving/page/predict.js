@@ -1,27 +1,27 @@
-// A place to put pictures, and the answers below it.
+// A place to put pictures, and the predictions below it.
 
 import { photograph } from "./camera.js";
 import { dropped, foldersOf, isPicture, make, picked, preview } from "./pictures.js";
-import { ask, form } from "./server.js";
+import { form, request } from "./server.js";
 import { percent, say } from "./i18n.js";
 
 const byId = (id) => document.getElementById(id);
 const MOST_SHOWN = 60;
 
-// Answer pictures put into the place whose elements' ids begin with `prefix`. `network` names who
-// is asked; `can` says what else the server does. Returns what takes pictures; its `again` asks once
-// more about the latest ones.
-export function answerHere(prefix, network, can) {
-  const answers = byId(`${prefix}answers`);
+// Classify pictures put into the place whose elements' ids begin with `prefix`. `network` returns the
+// network's name; `can` says what else the server does. Returns the function that takes pictures; its
+// `again` classifies the latest ones once more.
+export function predictHere(prefix, network, can) {
+  const predictions = byId(`${prefix}predictions`);
   let latest = [];
   const take = async (given) => {
     const files = given.filter((file) => !foldersOf(file).length || isPicture(file));
     const cards = files.map((file) => blank(file));
-    answers.prepend(...cards.map((card) => card.element));
-    while (answers.children.length > Math.max(MOST_SHOWN, files.length)) answers.lastChild.remove();
-    for (const group of groups(cards, can)) await answer(latest = group, network(), can);
+    predictions.prepend(...cards.map((card) => card.element));
+    while (predictions.children.length > Math.max(MOST_SHOWN, files.length)) predictions.lastChild.remove();
+    for (const group of groups(cards, can)) await predict(latest = group, network(), can);
   };
-  take.again = () => latest.length && answer(latest, network(), can);
+  take.again = () => latest.length && predict(latest, network(), can);
   dropped(byId(`${prefix}drop`), take);
   picked(byId(`${prefix}files`), take, byId(`${prefix}pick`));
   const shot = byId(`${prefix}shot`);
@@ -48,27 +48,27 @@ export function groups(things, can) {
 function blank(file) {
   const words = make("div", {}, make("p", { className: "soft", textContent: say("looking") }));
   const picture = make("figure", { className: "picture" }, preview(file, file.name));
-  return { file, words, picture, element: make("article", { className: "card answer" }, picture, words) };
+  return { file, words, picture, element: make("article", { className: "card prediction" }, picture, words) };
 }
 
-async function answer(cards, network, can) {
+async function predict(cards, network, can) {
   const files = form(cards.map((card) => card.file));
-  const about = (name) => ask("POST", `/v1/predict?network=${encodeURIComponent(name)}`, files);
+  const about = (name) => request("POST", `/v1/predict?network=${encodeURIComponent(name)}`, files);
   try {
-    const { predictions, network: asked } = await (await about(network)).json();
-    cards.forEach((card, place) => show(card, predictions[place], asked, can));
+    const { predictions, network: used } = await (await about(network)).json();
+    cards.forEach((card, place) => show(card, predictions[place], used, can));
     if (can.imagenet && can.imagenet !== network) {
       const beside = await (await about(can.imagenet)).json();
       cards.forEach((card, place) => showImagenet(card, beside.predictions[place]));
     }
   } catch (error) {
-    for (const card of cards) if (!card.answered) refuse(card, error.message);
+    for (const card of cards) if (!card.predicted) refuse(card, error.message);
   }
 }
 
 function show(card, found, network, can) {
   if (found.error) return refuse(card, found.error);
-  card.answered = true;
+  card.predicted = true;
   const where = make("button", { textContent: say("where"), data: { words: "where" } });
   where.addEventListener("click", () => look(card, where, network));
   card.buttons = make("p", { className: "buttons" }, where);
@@ -121,7 +121,7 @@ async function look(card, button, network) {
     button.disabled = true;
     try {
       const address = `/v1/explain?network=${encodeURIComponent(network)}`;
-      const drawn = await (await ask("POST", address, form([card.file]))).blob();
+      const drawn = await (await request("POST", address, form([card.file]))).blob();
       card.heat = preview(drawn, say("where"));
       card.picture.append(card.heat);
       card.picture.firstChild.hidden = true;
@@ -137,7 +137,7 @@ async function look(card, button, network) {
 async function showAlike(card, button) {
   button.disabled = true;
   try {
-    const { similar } = await (await ask("POST", "/v1/similar", form([card.file]))).json();
+    const { similar } = await (await request("POST", "/v1/similar", form([card.file]))).json();
     const items = similar.map(({ file, distance, picture }) => make("li", {},
       picture ? make("img", { src: picture, alt: file }) : make("div", { className: "blank", textContent: "?" }),
       make("span", { textContent: `${file} · ${distance.toFixed(1)}` })));

@@ -215,8 +215,8 @@ def test_a_picture_takes_the_bytes_that_the_page_about_training_says(tmp_path):
     small = (np.zeros((1, 1, 1, 1), "f4"), np.zeros(1, "f4"))
     given = dict.fromkeys(("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"), small)
     for layer, words in {
-        "fc8": "what enters fc8, {} KB; {} KB",
-        "fc7": "what enters fc7, {} KB; {} KB",
+        "fc8": "fc8, {} KB; {} KB",
+        "fc7": "fc7, {} KB; {} KB",
         "fc6": "pool5's maxima, {} KB; pool5, {} KB",
     }.items():
         sizes = []

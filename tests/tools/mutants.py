@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 import pytest
 
-QUICK = ("data/bytefloat", "--mutants", "1", "--seconds", "5")
+QUICK = ("data/features/bytefloat", "--mutants", "1", "--seconds", "5")
 ROOT = Path(__file__).parents[2]
 # Lines of: path, 'line before → line after', reason; with tabs between.
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.tsv")
@@ -340,7 +340,7 @@ def main(arguments: argparse.Namespace) -> int:
     for name in arguments.of:
         place = ROOT / "alexnet_tf" / name
         if not place.is_dir() and not place.with_suffix(".py").is_file():
-            sys.exit(f"{name}: is no module or room of alexnet_tf; name one like data/lists")
+            sys.exit(f"{name}: is no module or room of alexnet_tf, as data/split is")
         for module in place.rglob("*.py") if place.is_dir() else [place.with_suffix(".py")]:
             sources[str(module.relative_to(ROOT))] = module.read_bytes()
     mutants = [mutant for path in sorted(sources) for mutant in find_mutants(path, sources[path])]
@@ -377,7 +377,9 @@ def main(arguments: argparse.Namespace) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("of", nargs="+", help="modules or rooms: layers weights/formats data/lists")
+    parser.add_argument(
+        "of", nargs="+", help="modules or rooms: layers weights/formats data/sources/lists"
+    )
     parser.add_argument("--mutants", type=int, default=30, help="how many, drawn at random")
     parser.add_argument("--seed", type=int, default=0, help="draws the same ones again")
     parser.add_argument("--seconds", type=float, default=30, help="of tests for each mutant")

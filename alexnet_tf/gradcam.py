@@ -1,4 +1,4 @@
-"""Grad-CAM: where in a picture a network sees a class (Selvaraju 2017)."""
+"""Grad-CAM: heat maps of the regions of a picture that speak for a class (Selvaraju 2017)."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from PIL import Image, ImageOps
 from alexnet_tf.errors import UserError
 from alexnet_tf.model import mean_of_views
 
-# The most inputs whose maps are in memory at once.
+# Largest number of inputs whose feature maps are held in memory at once.
 BATCH = 64
-# Nothing, half and most of the heat. Each is lighter than the one before, for those who see no hue.
+# Colours at no, half and full heat. Lightness rises too, so that the map is readable without hue.
 COLD, WARM, HOT = "#1a0b4b", "#e0442f", "#ffef7a"
-# How much of the picture is seen through the heat where there is most of it.
+# Opacity of the heat map at its maximum.
 SEEN_THROUGH = 0.45
 
 
 def grad_cam(
     model: keras.Model, inputs: np.ndarray, classes: np.ndarray, layer: str | None = None
 ) -> np.ndarray:
-    """Compute where `layer` sees, in each of n inputs, the class with its number in `classes`.
+    """Compute the Grad-CAM heat map of each of n inputs for its class, at the convolution `layer`.
 
-    `inputs` are float32 (n, height, width, 3) as the model takes them, `classes` whole numbers
-    (n,). Returns float32 (n, h, w), h × w being the places of the layer, a convolution: the last
-    one unless named. The largest value is 1, but for a picture without any place that speaks for
-    its class: there all are 0. Raises UserError for a layer that is no convolution.
+    `inputs` are float32 (n, height, width, 3) as the model takes them; `classes` are integer class
+    numbers (n,). `layer` defaults to the last convolution. Returns float32 (n, h, w), h × w being
+    the layer's spatial size. Each map is scaled to a maximum of 1; a map without any positive
+    evidence is all 0. Raises UserError if `layer` is not a convolution.
     """
     first, rest = _split(model, layer)
     heat = [
@@ -37,7 +37,7 @@ def grad_cam(
 
 
 def overlay(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """Lay heat (h, w) of 0 to 1 over a picture, uint8 RGB (height, width, 3); return the same."""
+    """Overlay a heat map (h, w), 0 to 1, on a picture: uint8 RGB (height, width, 3)."""
     size = picture.shape[1::-1]
     grey = Image.fromarray((255 * heat).astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
     colors = ImageOps.colorize(grey, COLD, HOT, WARM)
@@ -46,12 +46,12 @@ def overlay(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
 
 
 def convolutions(model: keras.Model) -> list[str]:
-    """Name the convolutions of a network, in order."""
+    """Return the names of a network's convolutions, in order."""
     return [each.name for each in model.layers if isinstance(each, keras.layers.Conv2D)]
 
 
 def check_convolution(model: keras.Model, layer: str) -> str:
-    """Return `layer`; UserError, naming those there are, unless it is a convolution."""
+    """Return `layer`; raise UserError, listing the convolutions, if it is not one of them."""
     names = convolutions(model)
     if layer not in names:
         raise UserError(f"'{layer}' is no convolution of this network; it has {', '.join(names)}")
@@ -59,7 +59,7 @@ def check_convolution(model: keras.Model, layer: str) -> str:
 
 
 def _split(model: keras.Model, layer: str | None) -> tuple[keras.Model, keras.Model]:
-    """Return two networks: from the inputs to `layer`, and on from there to the logits."""
+    """Split a network at `layer`: one model from the inputs to it, one from there to the logits."""
     layer = check_convolution(model, layer or convolutions(model)[-1])
     maps = model.get_layer(layer).output
     return keras.Model(model.input, maps), keras.Model(maps, model.get_layer("fc8").output)
@@ -68,7 +68,7 @@ def _split(model: keras.Model, layer: str | None) -> tuple[keras.Model, keras.Mo
 def _heat(
     first: keras.Model, rest: keras.Model, inputs: np.ndarray, classes: np.ndarray
 ) -> np.ndarray:
-    """Weigh the channels by their mean gradients and add them up: equations 1 and 2."""
+    """Weight the channels by their mean gradients and sum them: equations 1 and 2."""
     count = len(inputs)
     maps = first(inputs, training=False)
     with tf.GradientTape() as tape:

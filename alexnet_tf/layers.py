@@ -1,4 +1,4 @@
-"""The layers that Keras lacks. Importing this module lets Keras open a saved AlexNet."""
+"""Layers that Keras lacks. Keras can load a saved AlexNet once this module is imported."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class LocalResponseNormalization(keras.layers.Layer):
 
     ``y[c] = x[c] / (bias + alpha * sum(x[c - radius … c + radius] ** 2)) ** beta``
 
-    Shapes: any with the channels last; the output has the input's. `alpha` multiplies the plain
-    sum, as in the paper: Caffe's ``alpha`` must be divided by its ``local_size`` first. Computed in
-    float32, whatever the precision of the layers around it.
+    Input: any shape with the channels last; the output has the same shape. `alpha` multiplies the
+    plain sum, as in the paper: Caffe's ``alpha`` must be divided by its ``local_size`` first. The
+    computation is in float32, whatever the precision of the surrounding layers.
     """
 
     def __init__(self, radius: int, alpha: float, beta: float, bias: float, **kwargs):
@@ -30,7 +30,7 @@ class LocalResponseNormalization(keras.layers.Layer):
         return self._fused(inputs)
 
     def _normalize(self, inputs):
-        """Add up shifted slices, because XLA fuses them into one pass over the picture."""
+        """Sum shifted slices, because XLA fuses them into one pass over the picture."""
         x = ops.cast(inputs, "float32")
         channels = x.shape[-1]
         borders = [(0, 0)] * (len(x.shape) - 1) + [(self.radius, self.radius)]
@@ -77,7 +77,7 @@ class GroupedConv2D(keras.layers.Conv2D):
 
 @keras.saving.register_keras_serializable("alexnet_tf")
 class Dense(keras.layers.Dense):
-    """keras.layers.Dense whose bias learns from all rows of a batch in bfloat16, too."""
+    """keras.layers.Dense whose bias gradient is summed over a batch in float32, in bfloat16 too."""
 
     def call(self, inputs, training=None):
         if self.compute_dtype == "float32":
@@ -88,15 +88,15 @@ class Dense(keras.layers.Dense):
 def _biased(outputs, bias):
     """Add a bias whose gradient is summed in float32.
 
-    That of TensorFlow's BiasAdd, to which Keras turns an addition, is summed in bfloat16 itself on
-    a CPU, where 256 + 1 is 256: of a convolution's bias a hundredth of it may be left.
+    Keras maps an addition to TensorFlow's BiasAdd, which sums the gradient in bfloat16 on a CPU,
+    where 256 + 1 is 256: the gradient of a convolution's bias may shrink to a hundredth.
     """
     return ops.subtract(outputs, ops.negative(bias))
 
 
 @keras.saving.register_keras_serializable("alexnet_tf")
 class WithMirrorImage(keras.layers.Layer):
-    """Pictures, and after all of them their mirror images: (n, side, side, c) → (2 n, …)."""
+    """Append the mirror images after all pictures: (n, side, side, c) → (2 n, …)."""
 
     def call(self, inputs):
         return ops.concatenate([inputs, ops.flip(inputs, axis=2)], axis=0)
@@ -107,11 +107,10 @@ class WithMirrorImage(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("alexnet_tf")
 class Windows(keras.layers.Layer):
-    """All windows of a map of maxima, each as pool5 is of a picture of the network's own size.
+    """Slice all windows from a stride-1 max pooling's output, each equal to pool5 of that crop.
 
-    The map has at every place the maximum that pooling would take there: a window is `side` times
-    `side` of those, `stride` apart. (n, rows, columns, c) → (n × windows, side × side × c): those
-    of a picture follow one another, row after row.
+    A window is `side` × `side` values, `stride` apart. (n, rows, columns, c) → (n × windows, side ×
+    side × c); the windows of a picture follow one another, row by row.
     """
 
     def __init__(self, side: int, stride: int, **kwargs):
@@ -138,8 +137,9 @@ class Windows(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("alexnet_tf")
 class MeanOfViews(keras.layers.Layer):
-    """The mean over all that was seen of a picture: its `windows`, and those of its mirror image if
-    `mirrored`, in the order of the layers above. (n × views, classes) → (n, classes).
+    """Average over a picture's `windows`, and over its mirror image's if `mirrored`.
+
+    The order is that of the layers above. (n × views, classes) → (n, classes).
     """
 
     def __init__(self, windows: int, mirrored: bool, **kwargs):

@@ -28,7 +28,7 @@ from alexnet_tf.weights import Weights
 from alexnet_tf.weights.formats.mapped import map_members
 from alexnet_tf.weights.loading import open_weights
 
-# The classes of all that an AlexNet is made of.
+# The layer classes that an AlexNet consists of.
 LAYERS = (
     *("InputLayer", "ZeroPadding2D", "GroupedConv2D", "PReLU", "LocalResponseNormalization"),
     *("MaxPooling2D", "Flatten", "UnitNormalization", "Dense", "Dropout", "Softmax"),
@@ -51,15 +51,16 @@ def AlexNet(
     32 pixels. Output: the probabilities (batch, classes) of the layer ``prob``; the layer ``fc8``
     gives the logits. With ``include_top=False`` the output is ``pool5`` (batch, 6, 6, 256).
 
-    A variant that is `scaled` takes larger pictures, whole: (batch, 288, 288, 3), for example. Then
-    ``pool5`` has a maximum at every place, (batch, 14, 14, 256), ``windows`` reads the 16 of 6 × 6
-    from it, fc6 … prob see each of them, and the output is the layer ``mean`` of what they say.
+    A `scaled` variant takes larger pictures, for example (batch, 288, 288, 3). Its last pooling has
+    stride 1 and returns (batch, 14, 14, 256); ``windows`` slices 16 windows of 6 × 6 from it, fc6 …
+    prob classify each of them, and the output layer ``mean`` averages the probabilities.
 
     `variant` is one of `alexnet_tf.variants`, or its name. `weights` is a file that `read_weights`
-    reads, which must hold every layer of the model; or what `open_weights` returned. Layers that it
-    lacks start at random as the variant does. `seed` fixes the random kernels and the dropout. With
-    ``precision="bfloat16"`` all layers but fc8 compute in bfloat16 on float32 weights. Raises
-    UserError for an unknown variant or for weights that do not fit.
+    reads, which must hold every layer of the model; or what `open_weights` returned, in which case
+    layers that it lacks are initialized at random, as the variant specifies. `seed` fixes the
+    random kernels and the dropout. With ``precision="bfloat16"`` all layers but fc8 compute in
+    bfloat16 on float32 weights. Raises UserError for an unknown variant or for weights that do not
+    fit.
 
     >>> AlexNet().count_params()
     60965224
@@ -84,7 +85,7 @@ def AlexNet(
 
 
 def _check_keras() -> None:
-    """Raise UserError where Keras was told, for other networks, what does not fit AlexNet."""
+    """Raise UserError if Keras's global settings are incompatible with AlexNet."""
     for name, found, needed in (
         ("backend", keras.config.backend(), "tensorflow"),
         ("image_data_format", keras.config.image_data_format(), "channels_last"),
@@ -99,28 +100,31 @@ def _check_keras() -> None:
 
 
 def part(model: keras.Model, first: str, after: str) -> keras.Model:
-    """Return the layers of an AlexNet from `first` to those before `after`, shared with it.
+    """Return a model of an AlexNet's layers from `first` up to, but not including, `after`.
 
-    Both are one of conv1 … fc8 and prob. What enters fc6 is flat: (batch, 9216). A dropout belongs
-    to the layer that it is before. In place of fc6 and fc7 a linear head has ``unit``.
+    The layers are shared. Both names are one of conv1 … fc8 and prob. The input of fc6 is flat:
+    (batch, 9216). A dropout belongs to the layer that follows it. A linear head has ``unit`` in
+    place of fc6 and fc7.
     """
     return keras.Model(_entering(model, first), _entering(model, after))
 
 
 def mean_of_views(outputs, maps, count: int):
-    """Average what a network makes of `count` pictures over all its views of each.
+    """Average a network's outputs for `count` pictures over the test-time views of each.
 
-    It may see mirror images, which stand behind the pictures themselves, and after the convolutions
-    several windows of each. `outputs` (views, …) are those of any layer, and `maps` those of a
-    convolution for the same pictures. Returns (count, …).
+    The views are mirror images, which follow all the original pictures in the batch, and windows of
+    the convolutional feature map. `outputs` (views, …) belong to any layer; `maps` are the output
+    of a convolution for the same pictures. Returns (count, …).
     """
     shape = (maps.shape[0] // count, count, -1, *outputs.shape[1:])
     return ops.mean(ops.reshape(outputs, shape), axis=(0, 2))
 
 
 def place_of(model: keras.Model, layer: str) -> int:
-    """Return the place of `layer` among those of the model, or that of a dropout before it; of a
-    linear head's fc6 and fc7 that of the layer in their place."""
+    """Return the index of `layer` in the model, or of the dropout before it.
+
+    For fc6 and fc7 of a linear head, it is the index of the layer that replaces them.
+    """
     names = [each.name for each in model.layers]
     place = names.index("unit" if layer in FC_LAYERS and layer not in names else layer)
     while isinstance(model.layers[place - 1], layers.Dropout):
@@ -129,7 +133,7 @@ def place_of(model: keras.Model, layer: str) -> int:
 
 
 def read_layers(model: keras.Model) -> Weights:
-    """Return kernel and bias of conv1 … fc8, as far as the model has them."""
+    """Return the kernels and biases of those layers of conv1 … fc8 that the model has."""
     names = (*CONV_LAYERS, *FC_LAYERS)
     return {
         layer.name: (layer.kernel.numpy(), layer.bias.numpy())
@@ -139,7 +143,7 @@ def read_layers(model: keras.Model) -> Weights:
 
 
 def load_layers(model: keras.Model, weights: Weights) -> None:
-    """Set kernel and bias of the layers that `weights` names."""
+    """Set the kernel and bias of each layer named in `weights`."""
     for name, (kernel, bias) in weights.items():
         layer = model.get_layer(name)
         layer.kernel.assign(kernel)
@@ -147,10 +151,10 @@ def load_layers(model: keras.Model, weights: Weights) -> None:
 
 
 def load_slopes(model: keras.Model, slopes: Sequence[np.ndarray]) -> None:
-    """Set the slopes of an AlexNet with prelu, in the order of its layers: one array for each.
+    """Set the slopes of an AlexNet with prelu: one array per layer, in order.
 
-    Raises BadFile, without a path, where they are not of its shapes; a network without prelu has
-    none.
+    Raises BadFile, without a path, if the shapes do not match; a network without prelu has no
+    slopes.
     """
     variables = [layer.alpha for layer in model.layers if isinstance(layer, layers.PReLU)]
     expected, found = ([tuple(each.shape) for each in part] for part in (variables, slopes))
@@ -163,30 +167,30 @@ def load_slopes(model: keras.Model, slopes: Sequence[np.ndarray]) -> None:
 
 
 def load_model(path: str | Path) -> keras.Model:
-    """Open the network in a ``model.keras`` file, as `AlexNet` returns it; UserError if it is none.
+    """Load an AlexNet from a ``model.keras`` file; raise UserError if the file does not hold one.
 
-    Keras's safe mode stays on: a file that brings code of its own is refused. So is one with other
-    layers than an AlexNet has, or of larger ones than it has weights for.
+    Keras's safe mode stays on: a file that contains code is refused. So is a file whose layers are
+    not those of an AlexNet, or are larger than the weights stored in it.
     """
     try:
         _check_layers(map_members(Path(path)))
         return keras.models.load_model(path, compile=False, safe_mode=True)
-    except MemoryError:  # which says nothing against the file
+    except MemoryError:  # says nothing against the file
         raise
-    except Exception as error:  # a broken file can raise nearly anything
+    except Exception as error:  # a broken file can raise nearly any exception
         raise UserError(f"{path}: is not a model that can be opened ({error})") from error
 
 
 def _check_layers(members: Mapping[str, memoryview]) -> None:
-    """Raise ValueError for what no `AlexNet` saves, before any weight is made.
+    """Raise ValueError for a file that `AlexNet` cannot have saved, before any weight is allocated.
 
-    `members` are those of the zip that a ``.keras`` is. Its layers have to follow one another.
+    `members` are the members of the ``.keras`` zip. The layers must form a chain.
     """
     weights, before, shape = 0, None, None
     for entry in json.loads(bytes(members["config.json"]))["config"]["layers"]:
         if entry["class_name"] not in LAYERS:
             raise ValueError(f"an AlexNet has no layer of the class {entry['class_name']}")
-        alone = {name: entry[name] for name in entry if name != "build_config"}  # makes no weights
+        alone = {name: entry[name] for name in entry if name != "build_config"}  # no weights
         layer = keras.saving.deserialize_keras_object(alone, safe_mode=True)
         if before:
             ((node,),) = (each["args"] for each in entry["inbound_nodes"])
@@ -202,7 +206,7 @@ def _check_layers(members: Mapping[str, memoryview]) -> None:
 
 
 def _count_weights(layer: keras.Layer, shape: Sequence[int | None]) -> int:
-    """Return how many weights and biases `layer` has for inputs of `shape`."""
+    """Count the weights and biases of `layer` for inputs of `shape`."""
     channels = shape[-1]
     if isinstance(layer, layers.Dense):
         return (channels + 1) * layer.units
@@ -217,7 +221,7 @@ def _count_weights(layer: keras.Layer, shape: Sequence[int | None]) -> int:
 
 @contextmanager
 def _computing_in(precision: str) -> Iterator[None]:
-    """Run a block whose new layers compute in `precision`, on float32 weights."""
+    """Make layers built in the block compute in `precision`, on float32 weights."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(before if precision == "float32" else f"mixed_{precision}")
     try:
@@ -228,16 +232,16 @@ def _computing_in(precision: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Start:
-    """How the layers of a new network begin."""
+    """Weight initialization of a new network."""
 
     variant: Variant
-    # The layers that weights are about to be loaded into: to draw random numbers for those would
-    # take a second and 300 MB.
+    # Layers whose weights are loaded afterwards: drawing random numbers for them would take a
+    # second and 300 MB.
     given: frozenset[str]
     seed: int | None
 
     def of(self, layer: str) -> dict[str, Any]:
-        """Return the initial kernel and bias of `layer`, as its keyword arguments."""
+        """Return the initializers of the kernel and bias of `layer`, as its keyword arguments."""
         if layer in self.given:
             return {"kernel_initializer": "zeros"}
         seed, initial = self.seed_of(layer), self.variant.initial
@@ -251,7 +255,7 @@ class _Start:
         }
 
     def seed_of(self, layer: str) -> int | None:
-        """Return a seed for `layer` alone; None when there is none for all."""
+        """Derive a seed for `layer`; return None if no seed is set."""
         random = (*FC_LAYERS, "drop6", "drop7", *CONV_LAYERS)
         return None if self.seed is None else len(random) * self.seed + random.index(layer)
 
@@ -310,7 +314,7 @@ def _pool(variant: Variant, name: str):
 
 
 def _maxima(variant: Variant, name: str):
-    """Make the last pooling with a window at every place, of which each view reads its own."""
+    """Build the last pooling with stride 1; each window is a strided slice of its output."""
     return layers.MaxPooling2D(variant.pool_size, 1, name=name)
 
 
@@ -331,18 +335,18 @@ _HEAD = {"fc": _dense, "drop": _dropout}
 
 
 def _inside(variant: Variant) -> str | None:
-    """Return the activation that a layer computes itself; None for prelu, a layer of its own."""
+    """Return the activation built into a layer; None for prelu, which is a layer of its own."""
     return None if variant.activation == "prelu" else variant.activation
 
 
 def _slope(number: int):
-    """Make a slope for each channel, 0.25 at first (He 2015, section 2.1)."""
+    """Build a PReLU with one slope per channel, initially 0.25 (He 2015, section 2.1)."""
     slope = initializers.Constant(0.25)
     return layers.PReLU(slope, shared_axes=(1, 2) if number < 6 else None, name=f"prelu{number}")
 
 
 def _entering(model: keras.Model, layer: str):
-    """Return the tensor that enters `layer`, or the dropout before it."""
+    """Return the input tensor of `layer`, or of the dropout before it."""
     if layer == "conv1":
         return model.input
     return model.layers[place_of(model, layer) - 1].output

@@ -1,4 +1,4 @@
-"""The AlexNets that people mean, as a table, and changes to them. No network code lives here."""
+"""Table of the published AlexNets, and changes to them. No network code lives here."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from alexnet_tf.errors import UserError
 CONV_LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 FC_LAYERS = ("fc6", "fc7", "fc8")
 
-# What `change` can activate layers by, in Keras's words. Krizhevsky 2012 has only the first.
+# Activations that `change` accepts, by Keras's names. Krizhevsky 2012 uses only the first.
 ACTIVATIONS = ("relu", "leaky_relu", "prelu", "softplus", "tanh", "sigmoid")
 
-# The fields of a variant that are about windows.
+# The fields of a variant that configure windows.
 WINDOWS = ("scaled", "mirrored")
 
-# Of 0–255, in RGB: the channel means of Caffe's ilsvrc_2012_mean.npy.
+# Channel means of Caffe's ilsvrc_2012_mean.npy: 0–255, RGB.
 IMAGENET_MEAN = (122.679, 116.669, 104.007)
 
 
 @dataclass(frozen=True)
 class Initial:
-    """Random kernels around 0 and constant biases to start a training from."""
+    """Initial weights: random kernels with mean 0, and constant biases."""
 
-    # Deviation of the kernel of each of conv1 … fc8, and the value of each bias.
+    # Standard deviation of the kernel, and value of the bias, of each of conv1 … fc8.
     deviations: tuple[float, ...]
     biases: tuple[float, ...]
-    # Whether the Gaussian is cut off at twice its deviation.
+    # Whether the Gaussian is truncated at two standard deviations.
     truncated: bool = False
 
 
@@ -40,8 +40,8 @@ PAPER_BIASES = (0, 1, 0, 1, 1, 1, 1, 0)
 CAFFENET = Initial(CAFFE_DEVIATIONS, PAPER_BIASES)
 PAPER = Initial((0.01,) * 8, PAPER_BIASES)  # Krizhevsky 2012, section 5
 TENSORFLOW_TUTORIAL = Initial((0.1,) * 8, (0,) * 8, truncated=True)
-KERAS = None  # its default: uniform as in Glorot 2010, with biases of 0
-# By the names of --initial.
+KERAS = None  # Keras's default: Glorot uniform (2010), biases 0
+# By the values of --initial.
 INITIALS = {
     "paper": PAPER,
     "caffe": CAFFE,
@@ -52,34 +52,33 @@ INITIALS = {
 
 @dataclass(frozen=True)
 class Variant:
-    """One AlexNet: its picture, its convolutions, what follows them, its head, how it begins.
+    """One AlexNet: preprocessing, convolutions, pooling, head and initialization.
 
     The defaults are BVLC's.
     """
 
     name: str
-    # Side of the square input, and of the square that it is cut from; both in pixels.
+    # Side of the square input, and of the square that it is cropped from; both in pixels.
     image_size: int = 227
     resized: int = 256
-    # Order of the input's channels. Values of 0–255 are multiplied by `scale`; then `mean` is
-    # subtracted and the difference divided by `deviation`, both in that order.
+    # Channel order of the input. Values of 0–255 are multiplied by `scale`, then `mean` is
+    # subtracted, then the difference is divided by `deviation`; both are in this channel order.
     channels: str = "BGR"
     scale: float = 1.0
     mean: tuple[float, ...] = IMAGENET_MEAN[::-1]
     deviation: tuple[float, ...] = (1.0, 1.0, 1.0)
-    # Rows and columns of zeros that conv1 sees around the input: at the left and top, at the right
-    # and bottom.
+    # Zero padding around conv1's input, in rows and columns: (top and left, bottom and right).
     border: tuple[int, int] = (0, 0)
-    # Of conv1, conv2 …, as Caffe's bvlc_alexnet/train_val.prototxt has them; paddings in Keras's
-    # words. Krizhevsky 2012, section 3.2: conv2, conv4 and conv5 see half of the channels each.
+    # Of conv1, conv2 …, from Caffe's bvlc_alexnet/train_val.prototxt; paddings by Keras's names.
+    # Krizhevsky 2012, section 3.2: each filter of conv2, conv4 and conv5 sees half of the channels.
     filters: tuple[int, ...] = (96, 256, 384, 384, 256)
     kernel_sizes: tuple[int, ...] = (11, 5, 3, 3, 3)
     strides: tuple[int, ...] = (4, 1, 1, 1, 1)
     paddings: tuple[str, ...] = ("valid", "same", "same", "same", "same")
     groups: tuple[int, ...] = (1, 2, 1, 2, 2)
-    # What every layer but fc8 is activated by, in Keras's words.
+    # Activation of every layer except fc8, by Keras's name.
     activation: str = "relu"
-    # Names of the steps after each convolution, in order; without "norm" there is no LRN.
+    # Steps after each convolution, in order; without "norm" there is no LRN.
     after_conv: tuple[tuple[str, ...], ...] = (*(("norm", "pool"),) * 2, (), (), ("pool",))
     # Krizhevsky 2012, section 3.4: pooling windows overlap.
     pool_size: int = 3
@@ -90,37 +89,39 @@ class Variant:
     lrn_alpha: float = 1e-4 / 5
     lrn_beta: float = 0.75
     lrn_bias: float = 1.0
-    # Names of the steps that make up layers 6 and 7, in order. Without any the head is linear: fc8
-    # alone, which sees windows of length 1.
+    # Steps that make up layers 6 and 7, in order. If empty, the head is linear: fc8 alone, on
+    # L2-normalized windows.
     head: tuple[str, ...] = ("fc", "drop")
     fc_units: tuple[int, int] = (4096, 4096)
     dropout: float = 0.5
     initial: Initial | None = CAFFE
-    # Side of a larger picture, in pixels, which the convolutions see whole, and of which the head
-    # sees windows as large as pool5; None: the picture is the input. With `mirrored` the windows of
-    # its mirror image too. An answer is the mean over all of them.
+    # Side in pixels of a larger picture on which the convolutions run once; the head classifies
+    # windows of pool5's size. None: the picture is the network's input. With `mirrored`, the
+    # windows of the mirror image are added. The prediction is the mean over all windows.
     scaled: int | None = None
     mirrored: bool = False
 
     def __repr__(self) -> str:
-        """Name all fields, but those of windows only where there are any: files of answers are
-        known by this text, and those of earlier versions have none."""
+        """List all fields, those about windows only if set.
+
+        Prediction files store this text; in files of earlier versions it lacks those fields.
+        """
         left_out = () if self.scaled else WINDOWS
         told = [each.name for each in fields(self) if each.name not in left_out]
         return f"Variant({', '.join(f'{name}={getattr(self, name)!r}' for name in told)})"
 
     @property
     def picture_size(self) -> int:
-        """Side of the square picture that the network takes, in pixels."""
+        """Side in pixels of the square picture that the network takes."""
         return self.scaled or self.image_size
 
     @property
     def views(self) -> int:
-        """How many looks at a picture an answer is the mean of."""
+        """Number of test-time views that a prediction is averaged over."""
         return self.windows * (1 + self.mirrored)
 
     def window(self, number: int) -> tuple[slice, slice]:
-        """Return rows and columns, in the maxima, of the window of that number."""
+        """Return the rows and columns of window `number` in the stride-1 pooling's output."""
         side, stride = self.pool5_shape[0], self.pool_stride
         reach = (side - 1) * stride + 1
         top, left = divmod(number, self.maxima_shape[1] - reach + 1)
@@ -128,17 +129,17 @@ class Variant:
 
     @property
     def conv_layers(self) -> tuple[str, ...]:
-        """conv1 … conv5, or as many as there are."""
+        """Names of the convolutions: conv1 … conv5, or fewer."""
         return CONV_LAYERS[: len(self.filters)]
 
     @property
     def pool5_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of what fc6 sees: pool5, or the last pooling there is."""
+        """Height, width and channels of fc6's input: pool5, or the last pooling there is."""
         return self.shape_before("fc6", self.image_size)
 
     @property
     def maxima_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of the maxima that windows are read from."""
+        """Height, width and channels of the stride-1 pooling's output, the source of windows."""
         last = len(self.filters) - 1
         side = self._side_of_conv(last, self.shape_before(self.conv_layers[last])[0])
         side -= self.pool_size - 1
@@ -146,16 +147,16 @@ class Variant:
 
     @property
     def windows(self) -> int:
-        """How many windows of a picture there are; 1 unless it is `scaled`."""
+        """Number of windows per picture; 1 unless the variant is `scaled`."""
         if not self.scaled:
             return 1
         reach = (self.pool5_shape[0] - 1) * self.pool_stride + 1
         return (self.maxima_shape[0] - reach + 1) ** 2
 
     def shape_before(self, layer: str, picture_size: int | None = None) -> tuple[int, int, int]:
-        """Return height, width and channels of what enters `layer`, of conv1 … conv5 and fc6.
+        """Return the height, width and channels of the input of `layer`: conv1 … conv5 or fc6.
 
-        Of a picture of so many pixels, or of the network's own; before fc6 of the last pooling.
+        `picture_size` defaults to the network's own; the input of fc6 is the last pooling's output.
         """
         side, channels = picture_size or self.picture_size, len(self.channels)
         for index, name in enumerate(self.conv_layers):
@@ -168,7 +169,7 @@ class Variant:
         return (side, side, channels)
 
     def _side_of_conv(self, index: int, side: int) -> int:
-        """Return the side of what the convolution at `index` makes of one of `side`."""
+        """Return the side of the output of the convolution at `index` for an input of `side`."""
         if index == 0:
             side += sum(self.border)
         kernel, stride = self.kernel_sizes[index], self.strides[index]
@@ -192,17 +193,17 @@ class Variant:
         return dict(zip(FC_LAYERS, pairwise(units)))
 
     def parameters(self, classes: int) -> int:
-        """Count the weights and biases of the network."""
+        """Count the network's weights and biases."""
         return count_parameters(self.conv_kernels() | self.fc_kernels(classes))
 
 
 def count_parameters(kernels: dict[str, tuple[int, ...]]) -> int:
-    """Count the weights and biases of layers with these kernel shapes."""
+    """Count the weights and biases of layers with the given kernel shapes."""
     return sum(math.prod(shape) + shape[-1] for shape in kernels.values())
 
 
 def _side_after(side: int, window: int, stride: int, padding: str) -> int:
-    """Return the pixels that a convolution or pooling leaves of `side`."""
+    """Return the output side of a convolution or pooling for an input of `side` pixels."""
     return -(-side // stride) if padding == "same" else (side - window) // stride + 1
 
 
@@ -224,7 +225,7 @@ OWT = Variant(
     initial=KERAS,
 )
 
-# Ours, for photos of which the short side has 144 pixels: see alexnet_tf/starter/README.md.
+# Our own, for photos whose short side is 144 pixels: see alexnet_tf/starter/README.md.
 STARTER = replace(
     OWT,
     name="starter",
@@ -239,8 +240,9 @@ STARTER = replace(
     initial=KERAS,
 )
 
-# The PaddlePaddle tutorial's. Its own layers, like those of `cifar64`, shrink 32 pixels to nothing
-# (6-3-1-0); padded throughout, the sides are 8-4-2-1. It divides its alpha by the size, as Caffe.
+# From the PaddlePaddle tutorial. Its own layers, like those of `cifar64`, shrink 32 pixels to
+# nothing (6-3-1-0); with padding everywhere the sides are 8-4-2-1. Like Caffe, it divides alpha by
+# the size.
 CIFAR96 = Variant(
     "cifar96",
     image_size=32,
@@ -263,8 +265,8 @@ VARIANTS = {
             after_conv=(*(("pool", "norm"),) * 2, (), (), ("pool",)),
             initial=CAFFENET,
         ),
-        # Krizhevsky 2012, whose 224 pixels give 55 × 55 only with a border, and who subtracts the
-        # mean picture of ImageNet: these are the means of its channels.
+        # Krizhevsky 2012. Its 224 pixels give 55 × 55 only with padding. It subtracts ImageNet's
+        # mean picture; these are that picture's channel means.
         Variant(
             "paper",
             image_size=224,
@@ -276,7 +278,7 @@ VARIANTS = {
             initial=PAPER,
         ),
         OWT,
-        # A widely copied PyTorch tutorial.
+        # From a widely copied PyTorch tutorial.
         replace(
             OWT,
             name="nolrn",
@@ -288,7 +290,7 @@ VARIANTS = {
         ),
         CIFAR96,
         replace(CIFAR96, name="cifar96-nolrn", after_conv=POOLED),
-        # The TensorFlow tutorial's.
+        # From the TensorFlow tutorial.
         replace(
             CIFAR96,
             name="cifar64",
@@ -297,11 +299,11 @@ VARIANTS = {
             lrn_bias=2.0,
             initial=TENSORFLOW_TUTORIAL,
         ),
-        # Ours: windows and strides that leave something of 32 pixels for every layer.
+        # Our own: windows and strides that leave every layer an output for 32 pixels.
         replace(
             CIFAR96,
             name="cifar32",
-            # Of CIFAR-10's 50,000 training pictures.
+            # Computed on CIFAR-10's 50,000 training pictures.
             mean=(0.4914, 0.4822, 0.4465),
             deviation=(0.2470, 0.2435, 0.2616),
             filters=(64, 128, 256, 256, 128),
@@ -311,7 +313,7 @@ VARIANTS = {
             fc_units=(512, 512),
         ),
         STARTER,
-        # LeCun 1998, figure 2, as tutorials write it today: maxima and relu.
+        # LeCun 1998, figure 2, as tutorials write it today: max pooling and relu.
         Variant(
             "lenet5",
             image_size=32,
@@ -335,9 +337,9 @@ VARIANTS = {
 
 
 def get_variant(variant: str | Variant) -> Variant:
-    """Return the variant of that name, or the one given.
+    """Return the variant of the given name; a `Variant` is returned unchanged.
 
-    Raises UserError, with the names there are, for another name.
+    Raises UserError, listing the known names, for an unknown name.
     """
     if isinstance(variant, Variant):
         return variant
@@ -359,13 +361,13 @@ def change(
     mirrored: bool = False,
     linear: bool = False,
 ) -> Variant:
-    """Return `variant` with what is given changed, as ablations in papers and tutorials ask.
+    """Return a copy of `variant` with the given changes, for ablations as in papers and tutorials.
 
-    `initial` is one of `INITIALS` and `activation` one of `ACTIVATIONS`; `lrn` says whether conv1
-    and conv2 are followed by local response normalization, `overlap` whether pooling windows are
-    larger than their stride; `width` multiplies the numbers of filters and units, and `units`
-    replaces those of fc6 and of fc7; with a `scale` there are windows, `mirrored` or not; a
-    `linear` head is fc8 alone. Raises UserError for a width that leaves a layer without any.
+    `initial` is one of `INITIALS` and `activation` one of `ACTIVATIONS`; `lrn` says whether local
+    response normalization follows conv1 and conv2; `overlap` whether pooling windows are larger
+    than their stride; `width` multiplies the numbers of filters and units; `units` replaces the
+    units of fc6 and fc7; `scale` adds windows, with mirror images if `mirrored`; a `linear` head is
+    fc8 alone. Raises UserError for a width that leaves a layer without filters or units.
     """
     if initial:
         variant = replace(variant, initial=INITIALS[initial])
@@ -379,7 +381,7 @@ def change(
     if dropout is not None:
         variant = replace(variant, dropout=dropout)
     if width != 1:
-        # Even numbers, for a convolution of two groups halves its inputs and its outputs.
+        # Even numbers, because a convolution of two groups halves its inputs and its outputs.
         filters = tuple(2 * round(width * number / 2) for number in variant.filters)
         fc_units = tuple(round(width * number) for number in variant.fc_units)
         if not all((*filters, *fc_units)):
@@ -396,7 +398,7 @@ def change(
 
 
 def _with_norm(steps: tuple[str, ...], norm: bool) -> tuple[str, ...]:
-    """Return `steps` without "norm", or with it: where it is, or else first."""
+    """Return `steps` without "norm", or with it: where it is already, or else first."""
     if norm:
         return steps if "norm" in steps else ("norm", *steps)
     return tuple(step for step in steps if step != "norm")

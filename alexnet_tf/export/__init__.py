@@ -1,1 +1,1 @@
-"""A finished network for other programs."""
+"""Exports of a finished network for other programs."""

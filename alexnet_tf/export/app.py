@@ -1,4 +1,4 @@
-"""A LiteRT file for apps: pictures of any size in, probabilities out, labels in its metadata."""
+"""LiteRT file for apps: pictures of any size to probabilities, with labels in its metadata."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from alexnet_tf.system.quiet import silenced
 
 
 def write_app(path: Path, network: ExportedNetwork, int8: bool = False) -> None:
-    """Write the network as a ``.tflite``: float32, or with int8 weights, a quarter as large."""
+    """Write the network as a ``.tflite``: float32, or int8 weights at a quarter of the size."""
 
     def of_pixels(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"probabilities": network.predict(views_of(pixels, network))}
@@ -32,7 +32,7 @@ def write_app(path: Path, network: ExportedNetwork, int8: bool = False) -> None:
 
 
 def predict_app(path: Path, pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Ask a LiteRT file about pictures, each uint8 RGB (H, W, 3): float32 (n, classes)."""
+    """Predict pictures, each uint8 RGB (H, W, 3), with a LiteRT file: float32 (n, classes)."""
     with silenced():
         interpreter = Interpreter(str(path))
         (pixels,), (outputs,) = interpreter.get_input_details(), interpreter.get_output_details()

@@ -1,34 +1,34 @@
-"""The bytes of a picture file become upright RGB pixels, in a graph of TensorFlow.
+"""Picture decoding in a TensorFlow graph: file contents to upright RGB pixels.
 
-This is what `data.images.decoding` does by Pillow, as far as TensorFlow knows formats: JPEG,
-PNG, BMP, GIF and WebP. Of other files an error says that they are none of these.
+It repeats what `data.images.decoding` does with Pillow, for the formats that TensorFlow decodes:
+JPEG, PNG, BMP, GIF and WebP. Other formats raise an error that lists these.
 """
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-# JPEG's decoder makes pictures smaller by these while it decodes.
+# Factors by which the JPEG decoder can scale a picture down while decoding.
 RATIOS = (1, 2, 4, 8)
-# So many bytes tell the format, and hold the masks of a BMP; so many at the beginning of a JPEG
-# hold its EXIF and XMP, which are in its first segments.
+# Bytes needed to tell the format and to read a BMP's masks; bytes at the start of a JPEG that hold
+# its EXIF and XMP, which are in its first segments.
 HEAD, JPEG_HEAD = 70, 1 << 17
-# The segment that tells of Adobe's inverted inks (Adobe technical note 5116): as nearly all files
-# of CMYK have them, Pillow takes those for such, too, that do not say so.
+# Segment that declares Adobe's inverted inks (Adobe technical note 5116). Nearly all CMYK files
+# have it, and Pillow assumes inverted inks even where it is missing.
 ADOBE = b"\xff\xee\x00\x0eAdobe\0\x64" + bytes(5)
-# EXIF in hexadecimal digits, as ImageMagick puts it into a PNG.
+# EXIF as hexadecimal digits, as ImageMagick writes it to a PNG.
 TEXT_EXIF = b"Raw profile type exif\0"
-# Windows' header of a BMP: how it is compressed, and the masks of B, G and R that TensorFlow, which
-# reads none, takes for granted; a fourth mask is there in headers of so many bytes.
+# Windows' BMP header: two compressions; the B, G and R masks, which TensorFlow does not read but
+# assumes; and the header size in bytes from which a fourth mask exists.
 PLAIN, BIT_FIELDS, MASKS, WITH_ALPHA = 0, 3, (0xFF, 0xFF00, 0xFF0000), 56
-# EXIF 2.3: how the camera was held, a number of 16 bits.
+# EXIF 2.3: the tag of the orientation, and the type of its value, 16 bits.
 ORIENTATION, SHORT = 0x0112, 3
-# Those that are mended by exchanging rows and columns, and then by flips.
+# Orientations that need a transposition, and those that then need a flip.
 TURNED, LEFT_RIGHT, TOP_BOTTOM = (5, 6, 7, 8), (2, 3, 6, 7), (3, 4, 7, 8)
 
 
 def decode(content: tf.Tensor, least: int) -> tf.Tensor:
-    """Decode the bytes of a picture: a string → uint8 RGB (H, W, 3).
+    """Decode the contents of a picture file: a string → uint8 RGB (H, W, 3).
 
     A JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as no side falls below `least` pixels.
     """
@@ -44,7 +44,7 @@ def _has(head: tf.Tensor, part: bytes, place: int = 0) -> tf.Tensor:
 
 
 def is_decoded(content: bytes) -> bool:
-    """Tell whether `decode` reads the picture, and turns it upright by all that Pillow heeds."""
+    """Check that `decode` reads the picture and finds every orientation tag that Pillow honours."""
     try:
         decode(tf.constant(content), 1)
     except tf.errors.OpError:
@@ -61,17 +61,17 @@ def _jpeg(content: tf.Tensor, least: int) -> tf.Tensor:
         lambda: tf.strings.join([b"\xff\xd8", ADOBE, tf.strings.substr(content, 2, -1)]),
         lambda: content,
     )
-    # As exact as Pillow's.
+    # As exact as Pillow's decoder.
     accurate = {"channels": 3, "dct_method": "INTEGER_ACCURATE"}
     ways = [lambda r=r: tf.io.decode_jpeg(content, ratio=r, **accurate) for r in RATIOS]
     return tf.switch_case(halvings, ways)
 
 
 def _other(content: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
-    """Decode the first frame, on white where it is transparent."""
+    """Decode the first frame, with transparent areas on white."""
     data = tf.cast(tf.io.decode_raw(head, tf.uint8), tf.int32)
     animated = _has(head, b"WEBPVP8X", 8) & (data[20] & 2 > 0)
-    # Which TensorFlow 2.21 writes into memory that is not its own.
+    # TensorFlow 2.21 writes outside its buffer when it decodes an animated WebP.
     refused = tf.debugging.Assert(~animated, ["an animated WebP; save its first frame as one"])
     odd = tf.debugging.Assert(
         ~_has(head, b"BM") | _is_plain_bmp(data), ["a BMP that is packed or of odd colours"]
@@ -83,7 +83,8 @@ def _other(content: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
         return pixels
 
     def of_png() -> tf.Tensor:
-        # Asked for four channels, it heeds the one colour that a PNG may call transparent.
+        # With four channels requested, the decoder honours the transparent colour that a PNG may
+        # name.
         return tf.cast(tf.io.decode_png(content, channels=4), tf.uint8)
 
     with tf.control_dependencies([refused, odd]):
@@ -95,15 +96,15 @@ def _other(content: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
 
 
 def _is_plain_bmp(head: tf.Tensor) -> tf.Tensor:
-    """Tell whether TensorFlow reads the colours of a BMP as they are meant."""
+    """Check that TensorFlow decodes a BMP's colours correctly."""
     packing = _number(head, 30, 4)
-    # Of numbers of 32 bits the highest byte is negative, and none of these three has one.
+    # A 32-bit integer with its top bit set reads as negative; none of these masks has it.
     masks = [_number(head, place, 4) == mask for place, mask in zip((62, 58, 54), MASKS)]
     return tf.equal(packing, PLAIN) | (tf.equal(packing, BIT_FIELDS) & tf.reduce_all(masks))
 
 
 def _bmp(pixels: tf.Tensor, content: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
-    """Look up colours in the palette where there is one; a fourth channel counts if it is told."""
+    """Look up palette colours, if any; use the fourth channel only if it is declared."""
     start, end = 14 + _number(head, 14, 4), _number(head, 10, 4)
     has_alpha = (
         (_number(head, 30, 4) == BIT_FIELDS)
@@ -124,7 +125,7 @@ def _bmp(pixels: tf.Tensor, content: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
 
 
 def _on_white(pixels: tf.Tensor) -> tf.Tensor:
-    """Make RGB of grey or colours, each with or without a channel that says how opaque it is."""
+    """Convert grey or colour, with or without an alpha channel, to RGB on white."""
     channels = tf.shape(pixels)[2]
     colours = channels - 1 + channels % 2
     rgb = tf.gather(pixels, tf.minimum((0, 1, 2), colours - 1), axis=2)
@@ -148,9 +149,9 @@ def _upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
 
 
 def _orientation(content: tf.Tensor) -> tf.Tensor:
-    """Read the orientation of a picture, 1 … 8, by its EXIF or else its XMP; 1 where none tells.
+    """Read a picture's orientation, 1 … 8, from its EXIF or else its XMP; 1 if neither has one.
 
-    EXIF is a small TIFF; in JPEG and WebP ``Exif\\0\\0`` is before it, in PNG the chunk's name.
+    EXIF is a small TIFF; it follows ``Exif\\0\\0`` in JPEG and WebP, and the chunk's name in PNG.
     """
     data = tf.io.decode_raw(content, tf.uint8)
     places = tf.cast(tf.where(_places(data, b"II*\0") | _places(data, b"MM\0*"))[:, 0], tf.int32)
@@ -170,7 +171,7 @@ def _orientation(content: tf.Tensor) -> tf.Tensor:
 
 
 def _orientation_by_xmp(data: tf.Tensor) -> tf.Tensor:
-    """Read the orientation that XMP tells as an attribute, ``…="6"``, or an element, ``…>6<``."""
+    """Read the orientation in XMP: an attribute, ``…="6"``, or an element, ``…>6<``."""
     digits = []
     for name in (b'tiff:Orientation="', b"tiff:Orientation>"):
         at = tf.cast(tf.where(_places(data, name))[:1, 0], tf.int32) + len(name)
@@ -179,14 +180,14 @@ def _orientation_by_xmp(data: tf.Tensor) -> tf.Tensor:
 
 
 def _orientation_at(data: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
-    """Read the orientation from the TIFF at `place`, whatever else is broken in it."""
+    """Read the orientation from the TIFF at `place`, however damaged the rest of it is."""
     data = tf.cast(data[place:], tf.int32)
     little = tf.equal(data[0], ord("I"))
     start = _number(data, 4, 4, little)
     count = _number(data, start, 2, little)
     tags = data[start + 2 :][: 12 * count]
     tags = tf.reshape(tags[: tf.size(tags) // 12 * 12], (-1, 12))
-    # Each as `_number` reads it, all at once.
+    # Equivalent to `_number`, for all entries at once.
     order = tf.where(little, (1, 256), (256, 1))
     names, kinds, values = (tf.reduce_sum(tags[:, at : at + 2] * order, axis=1) for at in (0, 2, 8))
     values = tf.boolean_mask(values, (names == ORIENTATION) & (kinds == SHORT))
@@ -194,13 +195,13 @@ def _orientation_at(data: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
 
 
 def _number(data: tf.Tensor, place, size: int, little=True) -> tf.Tensor:
-    """Read a number of so many bytes at `place`, the lowest first or last."""
+    """Read an integer of `size` bytes at `place`, little-endian or big-endian."""
     part = data[place : place + size]
     return tf.reduce_sum(tf.where(little, part, part[::-1]) * [256**at for at in range(size)])
 
 
 def _places(data: tf.Tensor, pattern: bytes) -> tf.Tensor:
-    """Tell of each place in `data`, but for the last few, whether `pattern` begins there."""
+    """Return for each position in `data`, but for the last few, whether `pattern` begins there."""
     count = tf.size(data) - len(pattern) + 1
     same = [data[at : at + count] == byte for at, byte in enumerate(pattern)]
     return tf.reduce_all(same, axis=0)

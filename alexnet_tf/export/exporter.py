@@ -1,4 +1,4 @@
-"""A run's network, written for other programs and compared with the run."""
+"""Export of a run's network, verified against the run."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from alexnet_tf.system.folders import atomic_dir
 from alexnet_tf.system.program import installing
 from alexnet_tf.system.quiet import import_tensorflow
 
-# Each in a folder of its own in the run, unless another place is named.
+# Default folder of each format within the run.
 PLACES = {
     "keras": "keras/model.keras",
     "savedmodel": "savedmodel",
     "litert": "litert/model.tflite",
     "onnx": "onnx/model.onnx",
 }
-# The module that a format needs besides TensorFlow, and the packages that bring it.
+# The module that a format needs besides TensorFlow, and the packages that provide it.
 NEEDS = {
     "litert": ("ai_edge_litert", ["ai-edge-litert"]),
     "onnx": ("onnxruntime", ["onnx", "onnxruntime"]),
@@ -38,15 +38,17 @@ NEEDS = {
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written to `path`, and its largest difference from the run, on the pictures that are
-    `compared`: "16 validation pictures"."""
+    """An export at `path`, and its largest difference from the run on the `compared` pictures.
+
+    `compared` is text such as "16 validation pictures".
+    """
 
     path: Path
     compared: str
     difference: float
 
     def bytes(self) -> int:
-        """Count the bytes of the file, or of those in the folder."""
+        """Return the size in bytes of the file, or of all files in the folder."""
         files = self.path.rglob("*") if self.path.is_dir() else [self.path]
         return sum(file.stat().st_size for file in files if file.is_file())
 
@@ -54,11 +56,10 @@ class Exported:
 def export_run(
     run: Run, format: str, out: str | None = None, int8: bool = False, crops: int = 1
 ) -> Exported:
-    """Write the network of `run` in a format of `PLACES`, to `out` or into the run, once it answers
-    as the run does.
+    """Export the network of `run` in a format of `PLACES`, to `out` or into the run.
 
-    Raises UserError for what does not go together and for a missing package, RunError for an export
-    that answers otherwise.
+    The export is kept only if its predictions match the run's. Raises UserError for incompatible
+    options and for a missing package, RunError if the predictions differ.
     """
     path = _place(run, format, out, int8, crops)
     engine = Engine.of_run(run)
@@ -68,7 +69,7 @@ def export_run(
 
 
 def _place(run: Run, format: str, out: str | None, int8: bool, crops: int) -> Path:
-    """Return where to write, once nothing else is there and what is needed is installed."""
+    """Return the target path, once it is known to be free and the packages to be installed."""
     if format not in PLACES:
         raise UserError(f"format: should be one of {', '.join(PLACES)}, but is {format!r:.40}")
     if int8 and format != "litert":
@@ -87,7 +88,10 @@ def _place(run: Run, format: str, out: str | None, int8: bool, crops: int) -> Pa
 
 
 def reader(format: str) -> Callable[[bytes], bool]:
-    """Return what tells whether an export reads a picture file; most are given pixels."""
+    """Return a predicate that tells whether an export decodes a picture file's contents itself.
+
+    Most exports take pixels instead.
+    """
     if format != "savedmodel":
         return lambda content: True
     import_tensorflow()
@@ -99,7 +103,7 @@ def reader(format: str) -> Callable[[bytes], bool]:
 def _export(
     engine: Engine, format: str, path: Path, int8: bool, crops: int, files: Sequence[str]
 ) -> float:
-    """Write the export, compare it and describe it; return the largest difference."""
+    """Write the export, verify it and write its README; return the largest difference."""
     network = ExportedNetwork(
         engine.open_keras(), engine.variant, engine.resize, engine.classes, crops
     )
@@ -124,7 +128,7 @@ def _export(
 def _ways(
     format: str, int8: bool, engine: Engine, network: ExportedNetwork
 ) -> tuple[Callable[[Path], None], Callable[[Path, Sequence[str]], np.ndarray]]:
-    """Return what writes the format to a place, and what asks what is there about files."""
+    """Return the functions that write the format to a path, and that predict files with it."""
     if format == "savedmodel":
         from alexnet_tf.export.saved_model import predict_saved_model, write_saved_model
 

@@ -1,8 +1,8 @@
-"""What a LiteRT file tells the tools of apps: that it takes RGB pictures, and its labels.
+"""Metadata of a LiteRT file, for the tools of apps: RGB input, and the labels.
 
-TensorFlow's ``metadata_schema.fbs`` (tflite-support, 1.1.0) says what the tables and their fields
-mean; TFLite's Task Library, MediaPipe and ML Kit read them. The labels are a file in a zip behind
-what interpreters read.
+TensorFlow's ``metadata_schema.fbs`` (tflite-support, 1.1.0) defines the tables and their fields;
+TFLite's Task Library, MediaPipe and ML Kit read them. The labels are a file in a zip archive that
+is appended after the part that interpreters read.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 
 NAME, LABELS = "TFLITE_METADATA", "labels.txt"
-# Of the schema: ContentProperties, ColorSpaceType and AssociatedFileType.
+# Schema enums: ContentProperties, ColorSpaceType and AssociatedFileType.
 FEATURE, IMAGE, RGB, AXIS_LABELS = 1, 2, 1, 2
 
 
 def with_metadata(content: bytes, side: int, description: str) -> bytes:
-    """Add to a LiteRT file with the input ``pixels`` what it takes and what its outputs are.
+    """Add metadata on the input ``pixels`` and the outputs to a LiteRT file.
 
-    A program that gives pictures of no size finds the file ready for `side` pixels square.
+    The input shape is preset to `side` × `side` pixels, for programs that do not resize it.
     """
     model = schema.ModelT.InitFromPackedBuf(content)
     (graph,) = model.subgraphs
@@ -39,19 +39,19 @@ def with_metadata(content: bytes, side: int, description: str) -> bytes:
 
 
 def append_labels(path: Path, classes: Sequence[str]) -> None:
-    """Append the names of the outputs, a line each, to the LiteRT file `path`."""
+    """Append the labels of the outputs, one a line, to the LiteRT file `path`."""
     with zipfile.ZipFile(path, "a") as archive:  # uncompressed, as Android maps it
         archive.writestr(zipfile.ZipInfo(LABELS), "".join(f"{name}\n" for name in classes))
 
 
 def read_labels(path: Path) -> list[str]:
-    """Read the names of the outputs from a LiteRT file."""
+    """Read the labels of the outputs from a LiteRT file."""
     with zipfile.ZipFile(path) as archive:
         return archive.read(LABELS).decode().splitlines()
 
 
 def _metadata(side: int, description: str) -> bytes:
-    """Lay out a table ModelMetadata; here a table is its fields, by their numbers."""
+    """Build a ModelMetadata table; tables are dicts of field number → value."""
     size = {0: _number("Uint32", side), 1: _number("Uint32", side)}
     image = {0: _number("Byte", IMAGE), 1: {0: _number("Byte", RGB), 1: size}}
     pixels = {0: "pixels", 1: "RGB pictures of any size, 0 to 255", 3: image}
@@ -69,12 +69,12 @@ def _metadata(side: int, description: str) -> bytes:
 
 
 def _number(kind: str, value: int) -> Callable[[flatbuffers.Builder, int], None]:
-    """Return what writes a number, not 0, into a field."""
+    """Return a function that writes a non-zero number into a field."""
     return lambda builder, field: getattr(builder, f"Prepend{kind}Slot")(field, value, 0)
 
 
 def _build(builder: flatbuffers.Builder, content: Any) -> int:
-    """Write a string, a list of tables or a table; return its place."""
+    """Write a string, a list of tables or a table; return its offset."""
     if isinstance(content, str):
         return builder.CreateString(content)
     if isinstance(content, list):

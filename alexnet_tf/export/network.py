@@ -1,4 +1,4 @@
-"""What is exported: a finished network with all that an application would have to guess."""
+"""The network to export, with its preprocessing."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from functools import cached_property
 
 from alexnet_tf.variants import Variant
 
-# Of the three places along an axis at which ten crops are cut, those of the row and of the column:
-# the four corners and the centre.
+# Positions of the row and of the column of the ten crops, out of three along each axis: the four
+# corners and the centre.
 CROPS_OF = {1: ((0, 0),), 10: ((0, 0), (0, 1), (1, 0), (1, 1), (2, 2))}
 
 
 @dataclass(frozen=True)
 class ExportedNetwork:
-    """The Keras `model` of a run, from normalized pictures to the probabilities of `classes`.
+    """A run's Keras `model`, from normalized pictures to the probabilities of `classes`.
 
-    `variant`, `resize` and `crops` say how a picture becomes what it takes, as they do in
-    `data.images.preprocessing`, whose definition the rest of this room repeats in graphs.
+    `variant`, `resize` and `crops` define the preprocessing as in `data.images.preprocessing`; the
+    modules of this package rebuild it in graphs.
     """
 
     model: object
@@ -30,29 +30,29 @@ class ExportedNetwork:
 
     @cached_property
     def cut(self) -> Variant:
-        """The variant with the sizes that pictures are cut to: those of the network as a whole."""
+        """The variant with the crop sizes of the network as a whole."""
         side = self.variant.scaled
         return replace(self.variant, image_size=side, resized=side) if side else self.variant
 
     @property
     def side(self) -> int:
-        """Side of the square picture that the network takes, in pixels."""
+        """Side in pixels of the square picture that the network takes."""
         return self.cut.image_size
 
     @property
     def whole(self) -> int:
-        """Side of the square picture that is not resized any more, in pixels."""
+        """Side in pixels of the square that a picture is resized to before it is cropped."""
         return self.side if self.resize == "squash" else self.cut.resized
 
     @property
     def channels(self) -> list[int]:
-        """The places in RGB of the channels that the network takes."""
+        """Indices in RGB of the channels that the network takes."""
         return ["RGB".index(channel) for channel in self.variant.channels]
 
     def predict(self, views):
-        """Answer views of pictures: a tensor of 0–255, (n, crops, side, side, 3), → float32 (n, C).
+        """Predict views, a tensor of 0–255, (n, crops, side, side, 3): float32 (n, classes).
 
-        The probabilities are means over the views.
+        The probabilities are averaged over the views.
         """
         import tensorflow as tf
 
@@ -64,13 +64,13 @@ class ExportedNetwork:
 
     @property
     def weights(self) -> list:
-        """TensorFlow's variables, which a graph of the network needs beside it."""
+        """The TensorFlow variables that a graph of the network uses."""
         return [variable.value for variable in self.model.variables]
 
 
 @contextmanager
 def without_xla() -> Iterator[None]:
-    """Trace functions in a block as they are: what XLA compiles runs, or converts, nowhere else."""
+    """Trace functions in the block without XLA, whose compiled code cannot be exported."""
     import tensorflow as tf
 
     tf.config.run_functions_eagerly(True)

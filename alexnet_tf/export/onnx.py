@@ -1,7 +1,7 @@
 """ONNX: a network in one file, from pictures of any size to probabilities, labels in its metadata.
 
-Each layer becomes ONNX's own operator: groups, normalization and pooling are in ONNX as Caffe has
-them. The way from pictures to the network is that of `alexnet_tf.export.resizing`.
+Each layer becomes ONNX's own operator: ONNX defines groups, normalization and pooling as Caffe
+does. The preprocessing is that of `alexnet_tf.export.resizing`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from alexnet_tf.export.network import CROPS_OF, ExportedNetwork
 
-# The lowest opset whose operators are all used here; files of it are read since 2022.
+# The lowest opset that has every operator used here; runtimes have read it since 2022.
 OPSET, IR = 17, 8
 ALL = np.iinfo(np.int64).max
 
@@ -40,7 +40,7 @@ def write_onnx(path: Path, network: ExportedNetwork) -> None:
 
 
 def predict_onnx(path: Path, pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Ask an ONNX file about pictures, each uint8 RGB (H, W, 3): float32 (n, classes)."""
+    """Predict pictures, each uint8 RGB (H, W, 3), with an ONNX file: float32 (n, classes)."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -48,21 +48,21 @@ def predict_onnx(path: Path, pictures: Sequence[np.ndarray]) -> np.ndarray:
 
 
 class _Graph:
-    """Nodes and constants that grow, node by node; values are known by their names."""
+    """Builder of an ONNX graph; values are referred to by name."""
 
     def __init__(self):
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
     def add(self, operator: str, *inputs: object, output: str = "", **attributes: object) -> str:
-        """Add a node; return the name of its output. Inputs that are no names are constants."""
+        """Add a node; return the name of its output. Inputs that are not names become constants."""
         names = [each if isinstance(each, str) else self.constant(each) for each in inputs]
         output = output or f"{operator}{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, names, [output], **attributes))
         return output
 
     def constant(self, value: object) -> str:
-        """Keep an array; whole numbers are int64, and others float32."""
+        """Add an array as a constant: int64 for integers, float32 otherwise."""
         array = np.asarray(value)
         kind = np.int64 if array.dtype.kind in "iu" else np.float32
         name = f"constant{len(self.constants)}"
@@ -70,7 +70,7 @@ class _Graph:
         return name
 
     def views(self, pixels: str, network: ExportedNetwork) -> str:
-        """Cut the views, as `resizing.views_of`: (n × crops, 3, side, side), the crops in a row."""
+        """Crop the views, as `resizing.views_of`: (n × crops, 3, side, side)."""
         shape = self.add("Cast", self.add("Shape", pixels), to=TensorProto.FLOAT)
         height, width = (self.add("Gather", shape, axis) for axis in (1, 2))
         rows, columns = (
@@ -94,11 +94,11 @@ class _Graph:
         return self.add("Reshape", views, [-1, 3, side, side])
 
     def rounded(self, values: str) -> str:
-        """Round, and halves up."""
+        """Round to the nearest integer, halves up."""
         return self.add("Floor", self.add("Add", values, 0.5))
 
     def slice(self, values: str, axes: Sequence[int], starts, ends, steps=None) -> str:
-        """Take a part of the axes."""
+        """Slice along the axes."""
         return self.add("Slice", values, [*starts], [*ends], [*axes], [*(steps or [1] * len(axes))])
 
     def mirrored(self, pictures: str) -> str:
@@ -106,7 +106,7 @@ class _Graph:
         return self.slice(pictures, [3], [ALL], [-ALL], [-1])
 
     def weights(self, length: str, other: str, network: ExportedNetwork) -> str:
-        """Weigh the pixels along an axis, as `resizing._weights` does: (cuts × side, length)."""
+        """Compute an axis's resampling weights, as `resizing._weights`: (cuts × side, length)."""
         step = self.add("Div", length, self.whole(length, other, network))
         starts = [self.add("Reshape", each, [1]) for each in self.starts(length, other, network)]
         starts = self.add("Reshape", self.add("Concat", *starts, axis=0), [-1, 1])
@@ -119,7 +119,7 @@ class _Graph:
         return self.add("Div", weights, self.add("ReduceSum", weights, [1], keepdims=1))
 
     def whole(self, length: str, other: str, network: ExportedNetwork) -> str:
-        """Compute what `length` becomes once the whole picture is resized."""
+        """Compute the length of the axis once the whole picture is resized."""
         whole = float(network.whole)
         if network.resize != "short":
             return self.constant(whole)
@@ -128,7 +128,7 @@ class _Graph:
         return self.add("Max", scaled, whole)
 
     def starts(self, length: str, other: str, network: ExportedNetwork) -> list[str]:
-        """Find where cuts begin along an axis of the resized picture."""
+        """Compute where the crops begin along an axis of the resized picture."""
 
         def half(value: str) -> str:
             return self.add("Floor", self.add("Mul", value, 0.5))
@@ -142,7 +142,7 @@ class _Graph:
         return [first, self.add("Add", first, self.add("Sub", square, side)), centre]
 
     def network(self, views: str, network: ExportedNetwork) -> str:
-        """Normalize views and answer them: means of the probabilities, (n, classes)."""
+        """Normalize views and run the network on them: mean probabilities, (n, classes)."""
         variant = network.variant
         values = self.add("Gather", views, network.channels, axis=1)
         mean, deviation = (
@@ -157,18 +157,18 @@ class _Graph:
         return self.add("ReduceMean", values, axes=[1], keepdims=0)
 
     def of_ZeroPadding2D(self, values: str, layer) -> str:
-        """Write the border of conv1."""
+        """Add conv1's zero padding."""
         (top, bottom), (left, right) = layer.padding
         return self.add("Pad", values, [0, 0, top, left, 0, 0, bottom, right])
 
     def of_GroupedConv2D(self, values: str, layer) -> str:
-        """Write a convolution and its activation."""
+        """Add a convolution and its activation."""
         kernel = layer.kernel.numpy().transpose(3, 2, 0, 1)
         way = _window(layer, layer.kernel_size) | {"group": layer.groups}
         return self.activated(self.add("Conv", values, kernel, layer.bias.numpy(), **way), layer)
 
     def activated(self, values: str, layer) -> str:
-        """Write the activation that is in a layer."""
+        """Add the activation that is built into a layer."""
         name = keras.activations.serialize(layer.activation)
         if name == "linear":
             return values
@@ -176,26 +176,26 @@ class _Graph:
         return self.add(ACTIVATIONS[name], values, **attributes)
 
     def of_PReLU(self, values: str, layer) -> str:
-        """Write slopes, of a convolution one for each channel."""
+        """Add a PReLU; after a convolution it has one slope per channel."""
         slopes = layer.alpha.numpy()
         return self.add("PRelu", values, slopes.transpose(2, 0, 1) if slopes.ndim == 3 else slopes)
 
     def of_LocalResponseNormalization(self, values: str, layer) -> str:
-        """Write a normalization, whose alpha ONNX divides by the size, as Caffe does."""
+        """Add a normalization; ONNX, like Caffe, divides its alpha by the size."""
         size = 2 * layer.radius + 1
         numbers = {"alpha": layer.alpha * size, "beta": layer.beta, "bias": layer.bias}
         return self.add("LRN", values, size=size, **numbers)
 
     def of_MaxPooling2D(self, values: str, layer) -> str:
-        """Write a pooling."""
+        """Add a max pooling."""
         return self.add("MaxPool", values, **_window(layer, layer.pool_size))
 
     def of_WithMirrorImage(self, values: str, layer) -> str:
-        """Put the mirror images behind the pictures."""
+        """Append the mirror images after the pictures."""
         return self.add("Concat", values, self.mirrored(values), axis=0)
 
     def of_Windows(self, values: str, layer) -> str:
-        """Cut all windows; those of a picture follow one another."""
+        """Slice all windows; those of a picture are adjacent."""
         rows, columns, channels = layer.input.shape[1:]
         reach = (layer.side - 1) * layer.stride + 1
         steps = [layer.stride] * 2
@@ -211,21 +211,21 @@ class _Graph:
         return self.add("Reshape", windows, [-1, layer.side**2 * channels])
 
     def of_Flatten(self, values: str, layer) -> str:
-        """Flatten maps in the order that fc6 has: its channels last."""
+        """Flatten feature maps in the order that fc6 expects: channels last."""
         values = self.add("Transpose", values, perm=(0, 2, 3, 1))
         return self.add("Reshape", values, [-1, int(np.prod(layer.input.shape[1:]))])
 
     def of_UnitNormalization(self, values: str, layer) -> str:
-        """Give each row the length 1."""
+        """Scale each row to length 1."""
         return self.add("LpNormalization", values, axis=-1, p=2)
 
     def of_Dense(self, values: str, layer) -> str:
-        """Write a dense layer and its activation."""
+        """Add a dense layer and its activation."""
         gemm = self.add("Gemm", values, layer.kernel.numpy(), layer.bias.numpy())
         return self.activated(gemm, layer)
 
     def of_Softmax(self, values: str, layer) -> str:
-        """Write prob."""
+        """Add prob."""
         return self.add("Softmax", values, axis=-1)
 
     def of_MeanOfViews(self, values: str, layer) -> str:
@@ -245,6 +245,6 @@ ACTIVATIONS = {
 
 
 def _window(layer, size: Sequence[int]) -> dict[str, object]:
-    """Say what a convolution or pooling sees at a time, in ONNX's words."""
+    """Return ONNX's attributes for the window of a convolution or pooling."""
     padding = {"valid": "VALID", "same": "SAME_UPPER"}[layer.padding]
     return {"kernel_shape": size, "strides": layer.strides, "auto_pad": padding}

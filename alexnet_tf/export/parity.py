@@ -1,4 +1,4 @@
-"""Whether an export answers as its run does, on real pictures."""
+"""Parity of an export with its run, on real pictures."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.pictures import started_pictures
 from alexnet_tf.runs.run import Run
 
-# As many pictures are compared, and of the probabilities none may differ by more. docs/exports.md
-# has what was seen; weights of 8 bits are coarser.
+# Number of pictures compared, and the largest difference of a probability that is accepted.
+# docs/exports.md lists the measured differences; int8 weights are less precise.
 PICTURES, MOST, MOST_INT8 = 16, 0.05, 0.2
-# What every export can be shown; TensorFlow reads no other formats.
+# Formats that every export reads; TensorFlow decodes no others.
 KINDS = ("JPEG", "PNG", "WEBP", "BMP")
 
 
@@ -31,9 +31,10 @@ KINDS = ("JPEG", "PNG", "WEBP", "BMP")
 def pictures_to_compare(
     run: Run, is_read: Callable[[bytes], bool]
 ) -> Iterator[tuple[str, list[str]]]:
-    """Find pictures for a block: the run's validation pictures, or else drawn ones; say which.
+    """Provide pictures to compare, for a block, and a text that describes them.
 
-    The export reads them: `is_read` tells that of the bytes of a file.
+    They are the run's validation pictures, or else generated ones. `is_read` tells from the
+    contents of a file whether the export decodes it.
     """
     found = _validation_pictures(run, is_read)
     if found:
@@ -45,7 +46,7 @@ def pictures_to_compare(
 
 
 def _validation_pictures(run: Run, is_read: Callable[[bytes], bool]) -> list[str]:
-    """List some of the run's validation pictures, from all of its classes, that are still there."""
+    """List validation pictures of the run that still exist, from all of its classes."""
     try:
         pictures = started_pictures(run).validation
     except UserError:
@@ -63,12 +64,12 @@ def _is_comparable(path: str, is_read: Callable[[bytes], bool]) -> bool:
 
 
 def contents(files: Sequence[str]) -> list[bytes]:
-    """Read files, as an export that decodes them itself takes them."""
+    """Read the contents of files, for an export that decodes them itself."""
     return [read_content(file) for file in files]
 
 
 def pixels(files: Sequence[str]) -> list[np.ndarray]:
-    """Decode files at their full size, as an export that takes pixels does: uint8 (H, W, 3)."""
+    """Decode files at full size, for an export that takes pixels: uint8 (H, W, 3)."""
     found = []
     for file in files:
         with decoded(file, 1 << 30) as (picture, _):
@@ -77,7 +78,7 @@ def pixels(files: Sequence[str]) -> list[np.ndarray]:
 
 
 def inputs(engine: Engine, files: Sequence[str]) -> np.ndarray:
-    """Load files as the network of `engine` itself takes them: float32 (n, side, side, 3)."""
+    """Load files as inputs for the network of `engine`: float32 (n, side, side, 3)."""
     views = [load_image(file, engine.variant, engine.resize) for file in files]
     return preprocess_input(np.stack(views), engine.variant)
 
@@ -89,9 +90,9 @@ def check_parity(
     ask: Callable[[Sequence[str]], np.ndarray],
     most: float = MOST,
 ) -> float:
-    """Return the largest difference of a probability between a run and what `ask`s its export.
+    """Return the largest difference between the probabilities of a run and of its export.
 
-    Raises RunError where it is larger than `most`, or no number.
+    `ask` returns the export's. Raises RunError if the difference exceeds `most` or is NaN.
     """
     expected = np.stack(
         [prediction[0] for prediction in Classifier([engine], crops).probabilities(files)]

@@ -1,6 +1,6 @@
-"""The README.txt beside an export: what to feed, what comes out, five lines of code.
+"""README.txt beside an export: its inputs, its outputs, and five lines of code that use it.
 
-Its first line says what it is about, by which an export is known as the program's own.
+Its first line names the export, which marks that as written by this program.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from alexnet_tf.system.files import is_regular, read_text, write_text
 from alexnet_tf.system.text import printable
 
 NAME, FIRST = "README.txt", "{}: exported by alexnet_tf"
-# What TensorFlow writes into the folder of a SavedModel.
+# What TensorFlow writes to the folder of a SavedModel.
 SAVED_MODEL = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
-# As many classes as a line names.
+# Number of class names in a line.
 NAMED = 10
 FORMATS = {
     "keras": """\
@@ -65,8 +65,9 @@ print(labels, network.run(["probabilities"], {{"pixels": pixels}})[0])
 
 
 def write_readme(path: Path, name: str, format: str, network: ExportedNetwork) -> None:
-    """Write what is to know of the export at `path`, to be called `name`, beside it or, being a
-    folder, into it.
+    """Write the README of the export at `path`, which will be called `name`.
+
+    It is written beside a file, and into a folder.
     """
     classes, variant = network.classes, network.variant
     named = ", ".join(map(printable, classes[:NAMED])) + ", …" * (len(classes) > NAMED)
@@ -83,7 +84,7 @@ def write_readme(path: Path, name: str, format: str, network: ExportedNetwork) -
 
 
 def check_export_path(path: Path) -> None:
-    """Raise UserError where at `path` is something that is no export of this program."""
+    """Raise UserError if `path` exists and is not an export of this program."""
     if path.is_symlink():
         raise UserError(f"{path}: is a link, and no link is written through; name another place")
     if path.exists() and not _is_own(path):
@@ -101,7 +102,7 @@ def _is_own(path: Path) -> bool:
 
 
 def _places(path: Path) -> tuple[Path, ...]:
-    """Return where the text about an export may be: two exports may share a folder."""
+    """Return the paths where an export's README may be: two exports may share a folder."""
     if path.is_dir():
         return (path / NAME,)
     return path.with_name(NAME), path.with_name(f"{path.name}.{NAME}")

@@ -1,8 +1,8 @@
-"""Pictures of any size become views of the network's own size, in a graph of TensorFlow.
+"""Preprocessing in a TensorFlow graph: pictures of any size to views of the network's input size.
 
-This is what `data.images.preprocessing` does by Pillow: within one grey level, but for a few in a
-million values. Resizing is two products of matrices, which LiteRT has as well as TensorFlow: an
-antialiased one is not in both.
+It repeats what `data.images.preprocessing` does with Pillow: within one grey level, except for a
+few in a million values. Resizing is two matrix products, which both LiteRT and TensorFlow have;
+LiteRT has no antialiased resizing.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from alexnet_tf.export.network import CROPS_OF, ExportedNetwork
 
 
 def views_of(pixels: tf.Tensor, network: ExportedNetwork) -> tf.Tensor:
-    """Cut the views that `network` looks at: uint8 RGB (n, H, W, 3) → (n, crops, side, side, 3).
+    """Crop the network's views: uint8 RGB (n, H, W, 3) → (n, crops, side, side, 3).
 
-    They are whole numbers of 0–255, float32.
+    The values are integers of 0–255, as float32.
     """
     shape = tf.shape(pixels)
     rows, columns = _weights(shape[1], shape[2], network), _weights(shape[2], shape[1], network)
     maps = tf.transpose(tf.cast(pixels, tf.float32), (0, 3, 1, 2))
-    # In the order that Pillow mostly takes, which rounds after each, and halves up.
+    # In the order that Pillow mostly uses; it rounds after each pass, halves up.
     maps = tf.floor(tf.matmul(maps, columns, transpose_b=True) + 0.5)
     maps = tf.transpose(tf.floor(tf.matmul(rows, maps) + 0.5), (0, 2, 3, 1))
     side = network.side
@@ -34,10 +34,9 @@ def views_of(pixels: tf.Tensor, network: ExportedNetwork) -> tf.Tensor:
 
 
 def _weights(length: tf.Tensor, other: tf.Tensor, network: ExportedNetwork) -> tf.Tensor:
-    """Weigh the pixels along an axis of `length`, where that across has `other`, for each cut.
+    """Compute the resampling weights along an axis of `length`, the other axis being `other` long.
 
-    Returns float32 (cuts × side, length): triangles that are as wide as Pillow's, of which each
-    line adds up to 1.
+    Returns float32 (cuts × side, length): triangle filters of Pillow's width; each row sums to 1.
     """
     wholes = _whole(length, other, network), _whole(other, length, network)
     step = tf.cast(length, tf.float32) / tf.cast(wholes[0], tf.float32)
@@ -50,7 +49,7 @@ def _weights(length: tf.Tensor, other: tf.Tensor, network: ExportedNetwork) -> t
 
 
 def _whole(length: tf.Tensor, other: tf.Tensor, network: ExportedNetwork) -> tf.Tensor:
-    """Compute what `length` becomes once the whole picture is resized."""
+    """Compute the length of the axis once the whole picture is resized."""
     if network.resize != "short":
         return tf.constant(network.whole)
     short = tf.cast(tf.minimum(length, other), tf.float32)
@@ -59,7 +58,7 @@ def _whole(length: tf.Tensor, other: tf.Tensor, network: ExportedNetwork) -> tf.
 
 
 def _starts(whole: tf.Tensor, other: tf.Tensor, network: ExportedNetwork) -> list[tf.Tensor]:
-    """Find where cuts begin along an axis of the resized picture; see `CROPS_OF`."""
+    """Compute where the crops begin along an axis of the resized picture; see `CROPS_OF`."""
     centre = (whole - network.side) // 2
     if network.crops == 1:
         return [centre]

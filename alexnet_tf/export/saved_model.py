@@ -1,7 +1,7 @@
-"""TensorFlow's SavedModel: a folder from which TF Serving and programs with TensorFlow answer.
+"""TensorFlow's SavedModel: a folder that TF Serving and programs with TensorFlow load.
 
-``serving_default`` takes the bytes of picture files, ``pixels`` decoded pictures. Both return the
-classes' names and their probabilities, in the same order.
+``serving_default`` takes the contents of picture files, ``pixels`` decoded pictures. Both return
+the class names and their probabilities, in the same order.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from alexnet_tf.system.quiet import silenced
 def write_saved_model(folder: Path, network: ExportedNetwork) -> None:
     """Fill `folder` with the network as a SavedModel."""
     module = tf.Module()
-    # Not the Keras model itself, which only programs that know its layers could load.
+    # Not the Keras model itself: only programs that have its layer classes could load it.
     module.weights = network.weights
     least = 2 * network.cut.resized
     views = tf.TensorSpec((network.crops, network.side, network.side, 3), tf.float32)
@@ -51,6 +51,6 @@ def write_saved_model(folder: Path, network: ExportedNetwork) -> None:
 
 
 def predict_saved_model(folder: Path, contents: Sequence[bytes]) -> np.ndarray:
-    """Ask a SavedModel about picture files: float32 (n, classes)."""
+    """Predict the contents of picture files with a SavedModel: float32 (n, classes)."""
     prediction = tf.saved_model.load(folder).signatures["serving_default"]
     return prediction(bytes=tf.constant(contents))["probabilities"].numpy()

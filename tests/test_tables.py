@@ -97,6 +97,14 @@ def test_numbers_name_pictures_where_nothing_else_does_and_that_is_said(here, nu
     assert any("the numbers in the column 'id' name the pictures" in note for note in found.notes)
 
 
+def test_a_label_is_no_path_though_there_are_pictures_of_that_name(here):
+    names = ("ash", "elm", "fir", "oak", "yew", "box")
+    touch(*(here / f"{n}.png" for n in range(10)), *(here / f"{name}.png" for name in names))
+    rows = [f"{n},{names[n % 6]}" for n in range(10)]
+    (here / "t.csv").write_text("\n".join(["id,label", *rows]))
+    assert labels("t.csv") == {f"{n}.png": names[n % 6] for n in range(10)}
+
+
 def test_two_columns_of_pictures_are_asked_about(here):
     touch(*(here / f"{side}{n}.png" for side in "ab" for n in range(4)))
     (here / "t.csv").write_text("".join(f"a{n}.png,b{n}.png,{n % 2}\n" for n in range(4)))

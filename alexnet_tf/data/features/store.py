@@ -164,7 +164,7 @@ class FeatureStore:
 
     @property
     def has_windows(self) -> bool:
-        """Whether `read` returns single windows, which the layers from fc6 on distinguish."""
+        """Tell whether `read` returns single windows: for a scaled variant, from fc6 on."""
         return self.variant.scaled is not None and self.layer >= "fc6"
 
     def read(

@@ -1,1 +1,1 @@
-"""From what the user names to labelled files."""
+"""Sources of labelled files: folders, archives, lists and tables that the user names."""

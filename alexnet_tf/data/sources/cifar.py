@@ -1,4 +1,4 @@
-"""CIFAR-10 as its authors publish it, pickled batches in a ``.tar.gz`` → a folder of pictures."""
+"""CIFAR-10 as its authors publish it: pickled batches in a ``.tar.gz``, unpacked to pictures."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from alexnet_tf.system.folders import made_once
 from alexnet_tf.system.pickles import ARRAYS, PickledArray, RestrictedUnpickler
 from alexnet_tf.system.progress import progress
 
-# The checksum is the one that keras.datasets.cifar10 has.
+# The checksum is from keras.datasets.cifar10.
 CIFAR10 = Published(
     "cifar-10-python.tar.gz",
     ("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",),
     "sha256",
     "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
 )
-# In the order of the labels, from batches.meta in the archive.
+# In the order of the labels (batches.meta in the archive).
 CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
-# Names of the batches, the part that each belongs to, and the number of its first picture.
+# Batch name → its split and the number of its first picture.
 BATCHES = {f"data_batch_{i + 1}": ("train", 10_000 * i) for i in range(5)}
 BATCHES["test_batch"] = ("test", 0)
 FOLDER = "cifar-10-batches-py/"
@@ -44,7 +44,7 @@ MOST_READS = 400_000
 
 
 def is_cifar(path: Path) -> bool:
-    """Tell whether `path` is a ``.tar.gz`` that begins as CIFAR-10's."""
+    """Tell whether `path` is a ``.tar.gz`` that begins like CIFAR-10's."""
     try:
         with gzip.open(path) as file:
             return file.read(tarfile.BLOCKSIZE).startswith(FOLDER.encode())
@@ -53,11 +53,12 @@ def is_cifar(path: Path) -> bool:
 
 
 def unpack_cifar(archive: Path, into: Path) -> Path:
-    """Unpack `archive`, once, into a folder of its own below `into`, and return that.
+    """Unpack `archive`, once, into a folder of its own below `into`, and return that folder.
 
-    It has ``train/CLASS/NNNNN.png``, numbered from data_batch_1 on, and ``test/CLASS/NNNNN.png``;
-    its name carries a fingerprint of `archive`. Only the six batches in that are read, in bounded
-    memory, and nothing that they name is run. Raises UserError for anything but a whole archive.
+    It contains ``train/CLASS/NNNNN.png``, numbered from data_batch_1 on, and
+    ``test/CLASS/NNNNN.png``; its name includes a fingerprint of `archive`. Only the six batches are
+    read, in bounded memory, and nothing in them is executed. Raises UserError unless the archive is
+    intact.
     """
     with open(archive, "rb") as file:
         fingerprint = hashlib.file_digest(file, "sha256").hexdigest()[:8]
@@ -77,9 +78,10 @@ def unpack_cifar(archive: Path, into: Path) -> Path:
 
 
 def _batches(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
-    """Read name and content of each batch in a tar.
+    """Yield the name and content of each batch in a tar.
 
-    Raises UserError, the end of a sentence about the archive, unless each is there once.
+    Raises UserError, the end of a sentence about the archive, unless each batch is there exactly
+    once.
     """
     missing = list(BATCHES)
     for member in _members(file):
@@ -100,10 +102,10 @@ def _batches(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
 
 
 def _members(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
-    """Walk over the members of a tar, `file` being at the content of each meanwhile.
+    """Yield the members of a tar, with `file` positioned at the content of each.
 
-    Unlike tarfile, it follows no link and keeps no list, and a header that describes the next
-    member is only one more.
+    Unlike tarfile it follows no link, keeps no list, and treats a header that describes the next
+    member as one more member.
     """
     place = 0
     while (header := file.read(tarfile.BLOCKSIZE)).strip(b"\0"):
@@ -113,11 +115,11 @@ def _members(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
             raise UserError(f": unpacks to more than {LARGEST_ARCHIVE:,} bytes")
         yield member
         file.seek(place)
-    file.seek(LARGEST_ARCHIVE)  # which reads on to the end, where gzip has its checksum
+    file.seek(LARGEST_ARCHIVE)  # reads to the end, where gzip checks its checksum
 
 
 def _write_pictures(folder: Path, batch: str, content: bytes) -> None:
-    """Write the pictures of a batch, by its name and content, as PNG files below `folder`."""
+    """Write the pictures of the batch `content`, named `batch`, as PNG files below `folder`."""
     part, first = BATCHES[batch]
     for name in CLASSES:
         (folder / part / name).mkdir(parents=True, exist_ok=True)
@@ -125,7 +127,7 @@ def _write_pictures(folder: Path, batch: str, content: bytes) -> None:
         pictures, labels = _read_batch(content)
     except UserError as error:
         raise UserError(f", {batch}: {error}") from error
-    except Exception as error:  # pickle raises nearly anything on broken files
+    except Exception as error:  # pickle may raise nearly anything on broken files
         raise UserError(f", {batch}: is damaged ({error})") from error
     for number, (picture, label) in enumerate(zip(pictures, labels), first):
         Image.fromarray(picture).save(folder / part / CLASSES[label] / f"{number:05}.png")
@@ -134,7 +136,7 @@ def _write_pictures(folder: Path, batch: str, content: bytes) -> None:
 def _read_batch(content: bytes) -> tuple[np.ndarray, list[int]]:
     """Read pictures, uint8 RGB (n, 32, 32, 3), and the class of each, 0–9.
 
-    A picture is pickled as all its red, then all its green, then all its blue values.
+    A pickled picture is all its red values, then all green, then all blue.
     """
     batch = RestrictedUnpickler(_Pickle(content), ARRAYS).load()
     pixels = batch.get("data") if isinstance(batch, dict) else None
@@ -152,9 +154,9 @@ def _read_batch(content: bytes) -> tuple[np.ndarray, list[int]]:
 
 
 class _Pickle(io.BytesIO):
-    """A pickle that can be read a limited number of times.
+    """A pickle with a limited number of reads.
 
-    Each byte of a hostile one may ask for an object of a hundred.
+    Each byte of a hostile pickle may create an object of a hundred bytes.
     """
 
     reads = 0

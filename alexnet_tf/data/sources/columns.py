@@ -1,4 +1,4 @@
-"""Many rows in little memory: a column for each field, where objects take four times as much."""
+"""Column storage of rows, in a quarter of the memory of objects."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ Row = TypeVar("Row")
 
 
 class Columns(Sequence, Generic[Row]):
-    """Rows of `kind`, a dataclass whose fields are kept in the `columns`, one for each, in order.
+    """Rows of `kind`, a dataclass, stored in `columns`, one per field, in order.
 
-    A row is made whenever it is asked for.
+    A row object is created on access.
     """
 
     def __init__(self, kind: type[Row], *columns: MutableSequence | Digests):
@@ -46,7 +46,7 @@ class Columns(Sequence, Generic[Row]):
 
 
 class Digests(Sequence):
-    """SHA-256 in hex, or "", in 32 bytes each."""
+    """SHA-256 in hex, or "", stored in 32 bytes each."""
 
     SIZE = 32
     _NONE = bytes(SIZE)

@@ -1,4 +1,4 @@
-"""Which column of a table is the path, which the label, which the part: rules before counts."""
+"""Choose a table's columns of paths, labels and splits: by fixed rules, then by counts."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from alexnet_tf.data.sources.split_names import part_named, words
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.text import printable
 
-# What a column is for, and the words that say so in a heading, of which the last one counts:
-# "image_label" is a label. A label that is called exactly as one of these is preferred, the first
-# ones first.
+# Roles of columns, and the words in a heading that indicate them, of which the last one counts:
+# "image_label" is a label. A heading that equals one of `LABELS` is preferred, the first ones
+# first.
 PATH, LABEL, PART, INDEX = "path", "label", "part", "index"
 LABELS = (
     "label", "labels", "labelname", "class", "classname", "category", "breed", "species", "target",
@@ -34,26 +34,27 @@ WORDS = {
     PART: {"split", "dataset", "set", "subset", "partition", "part"},
     INDEX: {"id", "index", "idx", "no", "nr", "number", "row", "unnamed", "uuid", "key"},
 }  # fmt: skip
-# In headings of a column that only counts the rows, as pandas' own, which has none.
+# Headings of a column that only counts the rows; that of pandas has none.
 COUNTS = {"index", "idx", "unnamed", "row"}
 # "image_id" names a picture, and "class name" is a label.
 WEAK = {"id", "name", "names"}
 NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?")
 WHOLE = re.compile(r"[+-]?\d+([.,]0+)?")
-# Cells without a label, as pandas has them, and what people write.
+# Cells without a label: pandas' missing values, and what people write.
 MISSING = {
     "", "nan", "-nan", "none", "null", "na", "n/a", "#n/a", "#na", "<na>", "nat", "nil", "?",
 }  # fmt: skip
 ONES, BOOLEANS = ("1", "1.0", "true"), ("0", "1", "0.0", "1.0", "true", "false")
-# The rank of a column of which more than a tenth names no picture.
+# The rank of a column in which more than a tenth of the cells are not pictures.
 PARTLY = 0.5
-# So many names of a column are looked for on the disk, and so many columns of numbers are tried.
+# The most names of a column that are searched on the disk, the most numeric columns that are tried,
+# and the most values that a message shows.
 MOST_NAMES, MOST_NUMERIC, MOST_SHOWN = 60, 8, 3
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What the columns of a table are for: from a row to its path, its label and its part."""
+    """The chosen columns of a table: functions from a row to its path, label and split."""
 
     path: int
     label: Callable[[Sequence[str]], str]
@@ -64,7 +65,7 @@ class Choice:
 
 
 def is_missing(label: str) -> bool:
-    """Tell whether a cell says that there is no label."""
+    """Tell whether a cell means that there is no label."""
     return label.strip().casefold() in MISSING
 
 
@@ -73,7 +74,7 @@ def choose_columns(
 ) -> Choice:
     """Choose the columns of the table `file` by its `sample`, which begins with its first row.
 
-    Where not `labelled`, none is looked for. Raises UserError with a question where several fit.
+    If not `labelled`, no label is needed. Raises UserError with a question if several columns fit.
     """
     table = _Table(file, sample, finder)
     has_heading = table.has_heading(labelled)
@@ -95,7 +96,7 @@ def choose_columns(
 
 
 class _Table:
-    """The first rows of a table, and what its headings say, if the first row is one of headings."""
+    """The first rows of a table and, if the first row holds headings, their meaning."""
 
     def __init__(
         self,
@@ -117,7 +118,7 @@ class _Table:
         return [row[column] for row in self._rows]
 
     def has_heading(self, labelled: bool) -> bool:
-        """Tell whether the first row holds headings: it names no picture, and no label either."""
+        """Tell whether the first row holds headings: it has neither a picture nor a label."""
         if not self._may_head:
             return False
         path = self.path()
@@ -129,7 +130,7 @@ class _Table:
         if len(self.heads) == 1 or not labelled:
             return bool(known) and not self.finder.finds(head)
         others = [column for column in self._numbers if column != path]
-        # pandas calls the columns 0, 1, 2 where nobody has named them, and the index nothing.
+        # pandas numbers unnamed columns 0, 1, 2, and leaves the heading of the index empty.
         if self.heads[1:] == [str(number) for number in self._numbers[:-1]] and not self.heads[0]:
             return True
         if self._rows and self.heads == [str(number) for number in self._numbers]:
@@ -140,12 +141,12 @@ class _Table:
                 "first picture; give the columns names, filename and label"
             )
         if any(self.heads[column] in self._values(column) for column in others):
-            return False  # the label of other pictures, too
+            return False  # it is a label of other pictures too
         named = LABEL in known and len(known) > 1
         return named or not (self.finder.finds(head) or all(map(_is_number, self.heads)))
 
     def path(self) -> int:
-        """Choose the column whose cells name pictures; UserError where several do."""
+        """Choose the column whose cells are pictures; UserError if several fit."""
         ranks = {column: self._rank(column) for column in self._numbers}
         if max(ranks.values()) < 1:
             numeric = [c for c in self._numbers if self._could_be_numbers_of_pictures(c)]
@@ -166,7 +167,7 @@ class _Table:
         return (f"in {printable(self.file)} the numbers in {self._name(path)} name the pictures",)
 
     def part(self, path: int) -> int | None:
-        """Choose the column that says which part of the data a picture is of; None without one."""
+        """Choose the column that gives the split of a picture; None if there is none."""
         others = [column for column in self._numbers if column != path]
         named = [
             c for c in others if self._roles[c] == PART and any(map(part_named, self.cells(c)))
@@ -186,9 +187,9 @@ class _Table:
         return lambda row: part_named(row[part])
 
     def label(self, path: int, part: int | None) -> tuple[int | list[int], tuple[str, ...]]:
-        """Choose the column of the labels, or all that have a 1 for one class each, with notes.
+        """Choose the column of the labels, or all one-hot columns; return it with notes.
 
-        Raises UserError with the question where several fit.
+        Raises UserError with a question if several columns fit.
         """
         others = [column for column in self._numbers if column not in (path, part)]
         plain = [re.sub(r"[\W_]+", "", head).casefold() for head in self.heads]
@@ -225,10 +226,10 @@ class _Table:
         )
 
     def _rank(self, column: int) -> float:
-        """Say how well a column names pictures, from 0 on: by its heading, then by its cells.
+        """Rank, from 0 on, how well a column names pictures: by its heading, then by its cells.
 
-        Below 1 is what names pictures `PARTLY`, as good as numbers; and labels, some of which may
-        be names of pictures, too, which come after these.
+        Ranks below 1 are for columns that name pictures `PARTLY`, which compete with numeric ones,
+        and for labels, some of which may also be names of pictures, which come last.
         """
         role = self._roles[column]
         if role in (LABEL, PART) or self._is_fractional(column):
@@ -254,7 +255,7 @@ class _Table:
         return whole and self._roles[column] not in (LABEL, PART)
 
     def _numeric_rank(self, column: int) -> int:
-        """Rank a column of numbers, which is the path only if nothing else is."""
+        """Rank a numeric column, which is the path only if no other column is."""
         hits = self._survey(column)
         is_index = self._roles[column] == INDEX and not {*words(self.heads[column])} - COUNTS
         return bool(hits.exact + hits.guessed) * (1 if is_index else 2)
@@ -266,7 +267,7 @@ class _Table:
         return self._hits[column]
 
     def _distinguished(self, fit: list[int]) -> list[int]:
-        """Choose among columns that name pictures equally well; UserError where nothing does."""
+        """Choose among columns that name pictures equally well; UserError if that is impossible."""
         on_disk = [c for c in fit if not all(is_remote(cell.strip()) for cell in self.cells(c))]
         found = [c for c in on_disk if sum(self._survey(c)[:2])] or on_disk or fit
         if len(found) == 1:
@@ -290,7 +291,7 @@ class _Table:
         return [place if is_remote(place) else os.path.abspath(place) for place in places]
 
     def _different(self, fit: list[int]) -> list[int]:
-        """Leave out columns that say the same as one before: the names beside the numbers."""
+        """Drop columns equivalent to another: names beside numbers."""
         kept: list[int] = []
         for column in sorted(fit, key=self._is_numeric):
             if not any(self._says_the_same(column, other) for other in kept):
@@ -324,7 +325,7 @@ class _Table:
         )
 
     def _is_flag(self, column: int) -> bool:
-        """Tell whether a column like "is_valid" says yes or no to a part."""
+        """Tell whether a column such as "is_valid" flags a split."""
         part = self._may_head and part_named(self.heads[column])
         return part in (VALIDATION, TEST) and self._is_binary(column)
 
@@ -343,7 +344,7 @@ class _Table:
 
 
 def role(head: str) -> str | None:
-    """Tell what a column with that heading is for, if its words say so."""
+    """Return the role of a column by the words of its heading, if they indicate one."""
     plain = re.sub(r"[\W_]+", "", head).casefold()
     for candidates in ([plain], [w for w in reversed(words(head)) if w not in WEAK], words(head)):
         for word in candidates:
@@ -356,7 +357,7 @@ def role(head: str) -> str | None:
 def _the_one(
     file: Path, columns: list[int], heads: Sequence[str]
 ) -> Callable[[Sequence[str]], str]:
-    """Return what finds the class of a row: the heading of the only one of `columns` with a 1."""
+    """Return a function from a row to its class: the heading of the only column with a 1."""
 
     def label(row: Sequence[str]) -> str:
         found = [heads[column] for column in columns if row[column].strip().casefold() in ONES]

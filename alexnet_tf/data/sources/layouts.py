@@ -1,4 +1,4 @@
-"""Folders as people have them: which of them are classes, which parts of the data."""
+"""Folder layouts of data sets: which folders are classes, and which are splits."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from alexnet_tf.data.sources.split_names import part_named, preference
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.text import is_printable, printable
 
-# Kaggle's cats and dogs; Microsoft spells the classes with capitals.
+# Kaggle's cats and dogs; Microsoft capitalizes the classes.
 KAGGLE_NAME = re.compile(r"(cat|dog)\.\d+\.\w+", re.IGNORECASE)
 KAGGLE_CLASSES = {"Cat": "cat", "Dog": "dog"}
 
 
 class NoClasses(UserError):
-    """Folders of pictures that are not those of classes."""
+    """Folders of pictures that are not class folders."""
 
 
 def read_layout(folder: Path) -> Source:
-    """Label every file below `folder` by Kaggle's names or by the folder of its class.
+    """Label every file below `folder` by Kaggle's file names or by its class folder.
 
-    Folders of classes may lie deeper, below others that hold nothing else, and in the parts of the
-    data: ``train/CLASS``, ``val/CLASS``, ``test/CLASS``, whatever these are called (`part_named`).
-    Where there is no part to validate with, the one to test with is. Raises NoClasses for folders
-    that look like parts, not classes.
+    Class folders may be nested in folders that hold nothing else, and in split folders, whatever
+    their spelling (`part_named`): ``train/CLASS``, ``val/CLASS``, ``test/CLASS``. If there is no
+    validation set, the test set takes its place. Raises NoClasses for folders that look like
+    splits, not classes.
     """
     files, rejected = list_files(folder)
     tree = _Tree(files)
@@ -48,7 +48,7 @@ def read_layout(folder: Path) -> Source:
             f"there is no folder to validate with, so {printable(parts[VALIDATION])} is used for "
             "that: the best epoch is chosen by it, and nothing is left to test with"
         )
-    if len(parts) == 1:  # nothing is split
+    if len(parts) == 1:  # the data is not split
         parts = {None: parts[TRAIN]}
         _check_classes(tree, parts[None])
     roots = " or ".join(printable(root) for root in parts.values())
@@ -70,9 +70,9 @@ def read_layout(folder: Path) -> Source:
 
 
 def _parts(tree: _Tree, folder: Path) -> dict[str | None, Path]:
-    """Find, for each part of the data below `folder`, the folder whose folders are its classes.
+    """Find the folder of the class folders of each split below `folder`.
 
-    There is always one to train with. Others beside it count if they have a class of its classes.
+    There is always a training set. Other splits count only if they share one of its classes.
     """
     if tree.is_kaggles(folder):
         return {TRAIN: folder}
@@ -80,7 +80,7 @@ def _parts(tree: _Tree, folder: Path) -> dict[str | None, Path]:
     beside = [inner for inner in folders if part_named(inner.name) and tree.is_labelled(inner)]
     train = next((inner for inner in beside if part_named(inner.name) == TRAIN), None)
     if train:
-        parts = _parts(tree, train)  # it may be doubled: training_set/training_set/cats
+        parts = _parts(tree, train)  # it may be nested: training_set/training_set/cats
         classes = tree.classes(parts[TRAIN])
         for inner in sorted(beside, key=lambda folder: preference(folder.name)):
             root = _parts(tree, inner)[TRAIN]
@@ -93,7 +93,7 @@ def _parts(tree: _Tree, folder: Path) -> dict[str | None, Path]:
 
 
 def _check_classes(tree: _Tree, root: Path) -> None:
-    """Raise NoClasses when the folders in `root` look like parts of the data, not like classes."""
+    """Raise NoClasses if the folders in `root` look like splits, not classes."""
     folders = tree.folders(root)
     if not folders or tree.is_kaggles(root):
         return
@@ -121,7 +121,7 @@ def _check_classes(tree: _Tree, root: Path) -> None:
 
 
 class _Tree:
-    """Files by the folders that they are in. Only folders with a picture somewhere below count."""
+    """Files grouped by folder. Only folders with a picture at some depth count."""
 
     def __init__(self, files: list[str]):
         self._files: dict[Path, list[str]] = defaultdict(list)
@@ -134,32 +134,32 @@ class _Tree:
         self._held: dict[Path, bool] = {}
 
     def folders(self, folder: Path) -> list[Path]:
-        """List the folders in `folder` that hold a picture, sorted by name."""
+        """List the folders in `folder` that contain a picture, sorted by name."""
         return sorted(inner for inner in self._below.get(folder, ()) if self._holds(inner))
 
     def names(self, folder: Path) -> list[str]:
         return [inner.name for inner in self.folders(folder)]
 
     def has_pictures(self, folder: Path) -> bool:
-        """Tell whether there is a picture in `folder` itself."""
+        """Tell whether a picture lies directly in `folder`."""
         return any(map(is_meant_as_picture, self._files.get(folder, ())))
 
     def is_labelled(self, folder: Path) -> bool:
-        """Tell whether the pictures in `folder` have classes: by folders in it, or by name."""
+        """Tell whether the pictures in `folder` have classes, by subfolder or by name."""
         return bool(self.folders(folder)) or self.is_kaggles(folder)
 
     def is_kaggles(self, folder: Path) -> bool:
-        """Tell whether names like cat.1.jpg label what is in `folder`, not just a stray or two."""
+        """Tell whether names like cat.1.jpg label the files in `folder`, not just a stray or two."""
         named = sum(map(_is_kaggles, self._files.get(folder, ())))
         others = (not _is_kaggles(file) for f in self.folders(folder) for file in self._all(f))
         return named > 0 and named >= sum(others)
 
     def classes(self, root: Path) -> set[str]:
-        """Name the classes of the pictures below `root`, in small letters."""
+        """Return the classes of the pictures below `root`, in lower case."""
         return {label.casefold() for label in self.labels(root).values()}
 
     def labels(self, root: Path) -> dict[str, str]:
-        """Find the class of each file below `root` that has one."""
+        """Return the class of each labelled file below `root`."""
         if self.is_kaggles(root):
             return {f: os.path.basename(f)[:3].lower() for f in self._all(root) if _is_kaggles(f)}
         folders = {folder: normalize("NFC", folder.name) for folder in self.folders(root)}

@@ -1,4 +1,4 @@
-"""The files below a folder: the user's, without what systems and this program put there."""
+"""The user's files below a folder, without those of operating systems and of this program."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from alexnet_tf.data.images.file_types import FORMATS, file_type, is_meant_as_pi
 from alexnet_tf.data.images.records import SUFFIX, list_records
 
 DATA_FOLDER = Path("data")
-# What this program itself puts there is no source of pictures, and not worth a word.
+# This program's own folders, which are skipped silently.
 FEATURES_FOLDER, UNPACKED_FOLDER = DATA_FOLDER / "features", DATA_FOLDER / "unpacked"
 OWN_FILES = (
     "train.txt", "val.txt", "test.txt", "classes.txt", "rejected.txt", "pictures.sha256",
     "README.md",
 )  # fmt: skip
-# What everybody has everywhere is not worth a word, either.
+# Common files, which are skipped silently too.
 EVERYWHERE = (".DS_Store", ".git", ".gitignore", ".gitattributes", ".gitkeep", ".keep")
-# A folder with both is a run.
+# A folder that contains both is a run.
 RUN_FILES = {"config.json", "classes.txt"}
-# What Windows, macOS, Linux, Synology and Python put into people's folders.
+# Files that Windows, macOS, Linux, Synology and Python create in users' folders.
 JUNK = {
     "$recycle.bin", "system volume information", "recycler", "thumbs.db", "desktop.ini",
     "__macosx", "lost+found", "@eadir", "#recycle", "#snapshot", "__pycache__",
@@ -32,15 +32,15 @@ HIDDEN, SYSTEMS = "is hidden", "is put there by a system or a program"
 OWN = ("is a run of this program", "holds features that this program computed")
 
 Rejected = tuple[str, str]
-# How many kinds of what is left out a line names.
+# The most reasons that a summary of excluded files lists.
 MOST_KINDS = 4
 
 
 def list_files(folder: str | Path) -> tuple[list[str], list[Rejected]]:
-    """List the regular files below `folder`, sorted, and (path, reason) of what is left out.
+    """List the regular files below `folder`, sorted, and (path, reason) of the excluded ones.
 
-    Links are followed, and each folder is entered once: by its own name where that is below
-    `folder`, or else by the first link in the order of their names.
+    Links are followed, and each folder is entered once: by its own name if that is below `folder`,
+    otherwise by the first link in name order.
     """
     found: list[str] = []
     rejected: list[Rejected] = []
@@ -66,12 +66,12 @@ def list_files(folder: str | Path) -> tuple[list[str], list[Rejected]]:
 
 
 def is_junk(rejected: Rejected) -> bool:
-    """Tell whether what is left out never was one of the user's pictures."""
+    """Tell whether an excluded file was never one of the user's pictures."""
     return rejected[1] in (HIDDEN, SYSTEMS, *OWN)
 
 
 def left_out(rejected: Iterable[Rejected]) -> str:
-    """Count what is left out by the kinds of reasons: "3 × is hidden, 1 × is text"."""
+    """Count the excluded files by reason: "3 × is hidden, 1 × is text"."""
     kinds = Counter(reason.partition(":")[0] for _, reason in rejected).most_common()
     parts = [f"{count} × {kind}" for kind, count in kinds[:MOST_KINDS]]
     others = sum(count for _, count in kinds[MOST_KINDS:])
@@ -79,7 +79,7 @@ def left_out(rejected: Iterable[Rejected]) -> str:
 
 
 def _is_users(path: Path, rejected: list[Rejected]) -> bool:
-    """Tell whether a file or folder may hold the user's pictures; if not, add why to `rejected`."""
+    """Tell whether a path may hold the user's pictures; if not, add the reason to `rejected`."""
     own = path in (FEATURES_FOLDER, UNPACKED_FOLDER) or path.name in OWN_FILES
     if own or path.name in EVERYWHERE:
         return False
@@ -105,10 +105,9 @@ def _why_not(path: Path) -> str | None:
 
 
 def find_pictures(paths: Sequence[str]) -> tuple[list[str], list[Rejected]]:
-    """List the files among `paths`, in place of each folder the pictures below it, sorted, and in
-    place of each file of TFRecords those in it.
+    """List `paths`, with folders and TFRecord files replaced by the pictures in them, sorted.
 
-    What a folder holds besides pictures comes second, as (path, reason).
+    Other files in the folders come second, as (path, reason).
     """
     found: list[str] = []
     rejected: list[Rejected] = []

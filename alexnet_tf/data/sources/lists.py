@@ -1,4 +1,4 @@
-"""Lists of labelled pictures: lines ``path label``, and tables (CSV) as Kaggle has them."""
+"""Lists of labelled pictures: lines ``path label``, and tables (CSV) in Kaggle's style."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import read_lines
 from alexnet_tf.system.text import is_printable, printable
 
-# The column of a table of label errors that says how probable each is, and what it calls those that
-# are not to be left out unseen.
+# The column of a table of label errors that grades their probability, and the grade of those that
+# must be checked before they are left out.
 GRADE, POSSIBLE = "grade", "possible"
 
-# Numbers of classes, which count by their values; and what else looks like a number.
+# Class numbers, which are compared by value; and the numbers in the names of lists.
 CLASS_NUMBER, DIGITS = re.compile(r"[+-]?[0-9]{1,9}(\.[0-9]+)?"), re.compile(r"[0-9]+")
 CLASSES = "classes.txt"
-# Numbers with a fraction are no classes where there is a value for each so many rows, or more.
+# Fractional labels are refused if the number of rows per distinct value is below this.
 ROWS_OF_A_VALUE = 10
 UNPRINTABLE = "has a name that no line of text can hold"
 
 
 def read_lists(*files: Path, notes: Sequence[str] = ()) -> Source:
-    """Read the lists `files`; of one alone those beside it, too: val.txt and test.txt of train.txt.
+    """Read the lists `files`; of a single train.txt also val.txt and test.txt beside it.
 
-    What a part is for its name says. Paths are addresses, or relative to the folder of the list, to
-    the working directory or to a folder beside the list, whichever has most of the files. Labels
-    are names or numbers; the names of numbers are the lines of classes.txt beside the first list.
-    Rows without a label are left out. Without a list to validate with nothing is split.
+    The name of a list determines its split. Paths are URLs, or relative to the folder of the list,
+    the working directory or a folder beside the list, whichever has most of the files. Labels are
+    names or numbers; the names of numbers are the lines of classes.txt beside the first list. Rows
+    without a label are excluded. Without a validation list, nothing is split.
     """
     notes, rejected, called = [*notes], [], []
     parts, said_in = _parts(files), cache(Listed)
@@ -77,12 +77,11 @@ def read_lists(*files: Path, notes: Sequence[str] = ()) -> Source:
 
 
 def find_tables(folder: Path) -> dict[Path, tuple[str, ...] | UserError]:
-    """Find the tables and lists in `folder` that name pictures which are there.
+    """Find the tables and lists in `folder` that name existing pictures.
 
-    Their headings stand beside them, or, where they tell no labels, the sentence about what they
-    lack.
+    Returns the headings of each or, if it has no labels, the error that says what is missing.
     """
-    # Kaggle's sample_submission.csv has labels, too, but no true ones.
+    # Kaggle's sample_submission.csv has labels, but not the true ones.
     names = sorted(name for name in os.listdir(folder) if "submission" not in name.lower())
     files = (folder / name for name in names if _may_label(name))
     return {file: found for file in files if file.is_file() and (found := _heads(file))}
@@ -91,11 +90,11 @@ def find_tables(folder: Path) -> dict[Path, tuple[str, ...] | UserError]:
 def choose_lists(
     tables: dict[Path, tuple[str, ...] | UserError],
 ) -> tuple[list[Path], list[str]]:
-    """Choose among the tables that lie in a folder; return also what is to be said of them.
+    """Choose among the tables in a folder; return the chosen ones, and notes for the user.
 
-    There is one, or one for each part of the data, as their names say; or several of one part that
-    are numbered, or agree in their columns and share no picture. Raises UserError with the question
-    where others lie there, or with what the tables lack.
+    The result is one table, or one for each split, by name; or several of one split if they are
+    numbered, or have the same columns and share no picture. Raises UserError with a question about
+    other tables, or with the error of the only ones.
     """
     heads = {table: found for table, found in tables.items() if isinstance(found, tuple)}
     if not heads:
@@ -116,9 +115,9 @@ def choose_lists(
 
 
 def _once(lines: Columns[Entry], notes: list[str]) -> Columns[Entry]:
-    """Return `lines` without those that stand there before; note how many these are."""
+    """Return `lines` without duplicates; add their number to `notes`."""
     rows = [lines.column(name) for name in ("path", "label", "part")]
-    # Eight bytes a line, for there may be millions, and few of them twice.
+    # Eight bytes a line, because there may be millions, with few duplicates.
     hashes = np.fromiter(map(hash, zip(*rows)), np.int64, len(lines))
     _, places, counts = np.unique(hashes, return_inverse=True, return_counts=True)
     repeated = counts[places] > 1
@@ -137,16 +136,16 @@ def _once(lines: Columns[Entry], notes: list[str]) -> Columns[Entry]:
 
 
 def read_list(file: Path) -> list[tuple[str, str]]:
-    """Read (path, label) of the lines of a list or table, the paths as they stand there.
+    """Read (path, label) of the lines of a list or table, with paths as written.
 
-    In ``path label`` the path may hold spaces, the label not. A line of headings is left out.
-    Raises UserError for a line that is neither that nor empty.
+    In ``path label`` the path may contain spaces, the label may not. A heading line is skipped.
+    Raises UserError for any other line that is not empty.
     """
     return [(path, label.strip()) for path, label, _ in read_rows(file, PathResolver(file)).rows]
 
 
 def read_paths(file: str | Path, *others: Path) -> list[tuple[str, str]]:
-    """Read the paths of a list or table, which need no labels: as they stand there, and where.
+    """Read the paths of a list or table, labelled or not: as written, and resolved.
 
     They may also be relative to one of the folders `others`.
     """
@@ -156,12 +155,12 @@ def read_paths(file: str | Path, *others: Path) -> list[tuple[str, str]]:
 
 
 def listed_contents(file: str | Path, *others: Path) -> dict[str, str]:
-    """Return what each picture that a list or table names holds, its SHA-256 → its name there.
+    """Return SHA-256 → name of each picture in a list or table.
 
-    The digests are in `DIGESTS` beside it, wherever the pictures lie now, or else computed; of a
-    picture that is in neither place it is the path. Paths may be relative to one of the folders
-    `others`, too. Those of a table whose column `GRADE` says `POSSIBLE` are not meant. Raises
-    UserError when the list cannot be read.
+    The digests are from `DIGESTS` beside it, wherever the pictures are now, or else computed; a
+    picture found in neither way has its path instead. Paths may also be relative to one of the
+    folders `others`. Rows with `POSSIBLE` in the column `GRADE` are skipped. Raises UserError if
+    the list cannot be read.
     """
     said = read_digests(Path(file).with_name(DIGESTS))
     known = {_spelled(path): digest for path, digest in said.items()}
@@ -176,7 +175,7 @@ def listed_contents(file: str | Path, *others: Path) -> dict[str, str]:
 
 
 def _possible(file: Path) -> set[str]:
-    """Return the paths that a table of label errors calls no more than possible."""
+    """Return the paths that a table of label errors grades as only possible."""
     lines = iter(read_lines(file))
     heads = next(lines, "")
     delimiter = next((each for each in ",;\t" if each in heads), ",")
@@ -187,12 +186,12 @@ def _possible(file: Path) -> set[str]:
 
 
 def _spelled(path: str) -> str:
-    """Spell a path as all programs and systems might have."""
+    """Normalize a path to one spelling for all programs and systems."""
     return unicodedata.normalize("NFC", path.strip().replace("\\", "/"))
 
 
 def _parts(files: Sequence[Path]) -> dict[Path, str]:
-    """Tell which part of the data each list has, those beside a list that is alone included."""
+    """Return the split of each list, including those beside a single list."""
     if len(files) == 1:
         return {files[0]: TRAIN} | _beside(files[0])
     parts = {file: part_named(file.stem) or TRAIN for file in files}
@@ -200,9 +199,10 @@ def _parts(files: Sequence[Path]) -> dict[Path, str]:
 
 
 def _beside(file: Path) -> dict[Path, str]:
-    """Find the lists to validate and test with beside the list `file`, unless it is one of them.
+    """Find the validation and test lists beside the list `file`, unless it is one of them.
 
-    Their names are that of `file` but for the part; without a part in it, they are just a part's.
+    Their names differ from that of `file` only in the split; if it names none, they are only a
+    split's.
     """
     if part_named(file.stem) in (VALIDATION, TEST) or not file.parent.is_dir():
         return {}
@@ -218,7 +218,7 @@ def _beside(file: Path) -> dict[Path, str]:
 
 
 def _likeness(path: Path) -> tuple[tuple[str, ...], list[str], str]:
-    """Return what the names of the lists of one data set have in common."""
+    """Return the parts of a list's name that all lists of one data set share."""
     return kin(path.stem), DIGITS.findall(path.stem), path.suffix.lower()
 
 
@@ -229,9 +229,9 @@ def _may_label(name: str) -> bool:
 
 
 def _heads(table: Path) -> tuple[str, ...] | UserError | None:
-    """Return the headings of a table that labels pictures which are there; None of another one.
+    """Return the headings of a table that labels existing pictures; None for other files.
 
-    Where it is about pictures, and is not understood all the same, it is the error.
+    Returns the error of a table that names pictures but is not understood.
     """
     finder = PathResolver(table)
     try:
@@ -251,7 +251,7 @@ def _heads(table: Path) -> tuple[str, ...] | UserError | None:
 def _of_one_part(
     paths: list[Path], heads: dict[Path, tuple[str, ...]], part: str, notes: list[str]
 ) -> list[Path]:
-    """Choose among tables for one part of the data: all that belong together."""
+    """Choose among tables of one split: all that belong together."""
     if len(paths) < 2:
         return paths
     if part != TRAIN and len({preference(path.stem) for path in paths}) > 1:
@@ -290,9 +290,10 @@ def _labelled(
     rejected: list[tuple[str, str]],
     called: list[str],
 ) -> Iterator[Entry]:
-    """Read the lines of a list, with the labels that stand there; the paths are where files are.
+    """Read the lines of a list, with labels as written and resolved paths.
 
-    Of what is not read cheaply, the digests are `said`. Lines without a label are `rejected`.
+    Pictures that are expensive to read get their digests from the file `DIGESTS`. Lines without a
+    label are added to `rejected`.
     """
     finder = PathResolver(file)
     try:
@@ -323,19 +324,19 @@ def _labelled(
 
 
 def _class_name(label: str) -> str:
-    """Return a label as the name of a class, which is one line, in the Unicode form NFC."""
+    """Return a label as a class name, which is one line, in the Unicode form NFC."""
     name = label.strip()
     return unicodedata.normalize("NFC", name if name.isprintable() else " ".join(name.split()))
 
 
 def _check_not_measured(file: Path, lines: Columns[Entry], called: Sequence[str]) -> None:
-    """Raise UserError where the labels are measured numbers, nearly as many as there are rows."""
+    """Raise UserError if the labels are measurements: numbers with too many distinct values."""
     labels = set(lines.column("label"))
     if not labels or not all(map(NUMBER.fullmatch, labels)):
         return
     numbers = {float(label.replace(",", ".")) for label in labels}
     whole = all(number.is_integer() for number in numbers)
-    counted = whole and max(numbers) - min(numbers) < len(numbers)  # 0, 1, 2: those of classes
+    counted = whole and max(numbers) - min(numbers) < len(numbers)  # class numbers 0, 1, 2
     if not counted and len(labels) * (2 if whole else ROWS_OF_A_VALUE) > len(lines):
         name = f"the column '{printable(called[0])}'" if called and called[0] else "its labels"
         looks = "looks" if called and called[0] else "look"
@@ -346,11 +347,11 @@ def _check_not_measured(file: Path, lines: Columns[Entry], called: Sequence[str]
 
 
 def _class_names(file: Path, lines: Columns[Entry]) -> tuple[list[str], dict[str, str]]:
-    """Return the classes in order, and the name of each label in the `lines` of the lists.
+    """Return the classes in order, and the class name of each label in `lines`.
 
-    The names are in classes.txt beside the list, if there is one: labels are their numbers, from 0
-    on, or the names. Otherwise the labels are the names, unless those of the files are Kaggle's. Of
-    numbers the value counts: 00 and 0.0 are 0.
+    Names are the lines of classes.txt beside the list, if it exists: labels are then their numbers,
+    from 0 on, or the names. Otherwise the labels are the names, unless the files have Kaggle's
+    names. Numbers are compared by value: 00 and 0.0 are 0.
     """
     labels = set(lines.column("label"))
     classes = file.with_name(CLASSES)

@@ -1,4 +1,4 @@
-"""Labelled files that nobody has opened yet: what folders, archives and lists are read into."""
+"""Manifests of labelled, unopened files: the result of reading folders, archives and lists."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from alexnet_tf.data.sources.columns import Columns, Digests
 from alexnet_tf.errors import UserError
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
-# How many names a sentence has at most.
+# The most names in a sentence.
 MOST_NAMES = 5
 
 
@@ -19,9 +19,9 @@ class NoPictures(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file, the name of its class, and its part of the data: None where nobody has split it.
+    """A file, its class name, and its split: None if the data is not split.
 
-    `digest` is the SHA-256 that the file is said to have, "" where nobody says so.
+    `digest` is the listed SHA-256 of the file, "" if there is none.
     """
 
     path: str
@@ -32,8 +32,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Source:
-    """Labelled files. `classes` are in the order of their indices; `rejected` holds (path, reason)
-    of the files that are left out; `notes` say how it was understood, where that is not plain."""
+    """Labelled files. `classes` are in index order; `notes` describe the interpretation.
+
+    `rejected` holds (path, reason) of excluded files.
+    """
 
     classes: tuple[str, ...]
     entries: Columns[Entry]
@@ -42,7 +44,7 @@ class Source:
 
 
 def entries_to_columns(entries: Iterable[Entry] = ()) -> Columns[Entry]:
-    """Keep `entries`, and what is appended to them, in little memory."""
+    """Store `entries`, and those appended later, in columns."""
     columns = Columns(Entry, [], [], [], Digests())
     for entry in entries:
         columns.append(entry)
@@ -55,10 +57,10 @@ def align_to_classes(
     rejected: Iterable[tuple[str, str]] = (),
     notes: Iterable[str] = (),
 ) -> Source:
-    """Make a source of `entries`, of which those to validate and test with fit the trained classes.
+    """Create a source of `entries`, whose validation and test classes match the trained ones.
 
-    Capitals tell classes apart; but where no two differ by these alone, the classes to validate and
-    test with may be spelled in others. Those of no trained class are left out.
+    Classes are case-sensitive; but if no two differ only in case, validation and test classes may
+    be spelled in another case. Entries of untrained classes are excluded.
     """
     kept, rejected, notes = entries_to_columns(), list(rejected), list(notes)
     trained, spelled = set(classes), {name.casefold(): name for name in classes}

@@ -1,4 +1,4 @@
-"""What a user names as data, a folder, an archive or lists: its files and their classes."""
+"""Open the data that a user names (a folder, an archive, lists): its files and their classes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from alexnet_tf.system.text import printable
 
 __all__ = ["DATA_FOLDER", "PHOTOS", "Entry", "NoPictures", "Source", "open_source"]
 
-# 25,000 photos of cats and dogs: Kaggle's zip, and the same photos as Microsoft publishes them.
+# 25,000 photos of cats and dogs: Kaggle's zip, and the same photos from Microsoft.
 KAGGLE_ZIP = "train.zip"
 PHOTOS = Published(
     "kagglecatsanddogs_5340.zip",
@@ -38,10 +38,10 @@ PHOTOS = Published(
     "sha256",
     "b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9",
 )
-# Words in the names of folders that are for pictures, not for a class.
+# Words in the names of folders that contain pictures of any class.
 CONTAINERS = {"image", "img", "imgs", "picture", "pictures", "photo", "photos"}
 TARS, TAR_SUFFIXES = ("a gzip archive", "a tar"), (".tar", ".tgz", ".gz")
-# What holds pictures in a way of its own, by its content or by its suffix, and what to do with it.
+# Unsupported containers of pictures, by content or suffix, and the advice for each.
 EXPORT = "write its pictures into files, a folder for each class"
 ADVICE = {
     "a video": "take pictures out of it first, for example with ffmpeg -i VIDEO -r 1 %05d.jpg",
@@ -69,14 +69,14 @@ HOW_TO_GET = """\
 
 
 def open_source(source: str | Path, limits: Limits = DEFAULT_LIMITS) -> Source:
-    """List the files that `source` names, none of them decoded yet; NoPictures if there are none.
+    """List the files that `source` names, without decoding any; NoPictures if there are none.
 
-    `source` is a folder of ``cat.N.jpg`` and ``dog.N.jpg``, a folder per class, or parts of the
-    data with such folders (`read_layout`); a zip, ``.tar`` or ``.tar.gz`` of one; CIFAR-10's
+    `source` is a folder of ``cat.N.jpg`` and ``dog.N.jpg``, a folder per class, or split folders
+    that contain such folders (`read_layout`); a zip, ``.tar`` or ``.tar.gz`` of one; CIFAR-10's
     ``cifar-10-python.tar.gz``; or lists or tables (`read_lists`), a pattern that they match, their
-    names, or the folder of them. ``data`` may also hold one of the zips of cats and dogs under the
-    name that its publisher gave it. Paths begin with `source` (an archive's with its unpacked
-    folder), so they are relative when `source` is. An archive beyond `limits` is a UserError.
+    names, or their folder. ``data`` may also contain one of the zips of cats and dogs under its
+    published name. Paths begin with `source` (for an archive, with its unpacked folder), so they
+    are relative if `source` is. An archive beyond `limits` is a UserError.
     """
     first, *others = find_source(source)
     if others:
@@ -89,7 +89,7 @@ def open_source(source: str | Path, limits: Limits = DEFAULT_LIMITS) -> Source:
 
 
 def find_source(source: str | Path) -> list[Path]:
-    """Find the folder, the file or the lists that `source` names; NoPictures if none is there."""
+    """Find the folder, the file or the lists that `source` names; NoPictures if there is none."""
     path = _path(str(source))
     inside = ("train.txt", KAGGLE_ZIP, PHOTOS.name) if path == DATA_FOLDER else ("train.txt",)
     path = next((path / name for name in inside if (path / name).is_file()), path)
@@ -100,13 +100,13 @@ def find_source(source: str | Path) -> list[Path]:
 
 
 def _path(source: str) -> Path:
-    """Find what is meant; a shell leaves a ~ in quotes as it is."""
+    """Return the path that `source` means; a shell does not expand a quoted ~."""
     path = Path(as_on_disk(source))
     return path.expanduser() if source.startswith("~") and not path.exists() else path
 
 
 def _several_lists(source: str) -> list[Path]:
-    """Find the lists that `source` stands for: a pattern, or several names, as a shell has them."""
+    """Find the lists that `source` names: a pattern, or several names, quoted as in a shell."""
     try:
         names = map(os.path.expanduser, shlex.split(source))
     except ValueError:
@@ -117,7 +117,7 @@ def _several_lists(source: str) -> list[Path]:
 
 
 def _open_folder(folder: Path) -> Source:
-    """Read the folders of classes in `folder`, or, where there are none, a table of labels."""
+    """Read the class folders in `folder` or, if there are none, a table of labels."""
     try:
         found, problem = read_layout(folder), None
     except NoClasses as error:
@@ -136,11 +136,11 @@ def _open_folder(folder: Path) -> Source:
 
 
 def _tables(folder: Path) -> dict[Path, tuple[str, ...] | UserError]:
-    """Find the tables in `folder`, or in the only folder in it, which may hold but another one."""
+    """Find the tables in `folder`, or in its only subfolder, which may again have only one."""
     try:
         tables = find_tables(folder)
         inner = [each for each in folder.iterdir() if each.is_dir() and each.name[0] != "."]
-    except OSError:  # it may not be listed, of which `read_layout` has told
+    except OSError:  # it cannot be listed, which `read_layout` has reported
         return {}
     return _tables(inner[0]) if not tables and len(inner) == 1 else tables
 
@@ -151,7 +151,7 @@ def _is_container(name: str) -> bool:
 
 
 def _open_file(path: Path, limits: Limits) -> Source:
-    """Read a list, or the folder in an archive; UserError, which says what it is, for others."""
+    """Read a list, or the folder in an archive; UserError, naming the type, for other files."""
     suffix = path.suffix.lower()
     if suffix == ".txt" or suffix in TABLES:
         return read_lists(path)
@@ -167,7 +167,7 @@ def _open_file(path: Path, limits: Limits) -> Source:
 
 
 def _absent(source: str) -> str:
-    """Say what is wrong with a source that is neither a file nor a folder."""
+    """Return the error message for a source that is neither a file nor a folder."""
     if is_remote(source):
         return f"{source}: is an address; download what is there, and name the file or folder"
     if source.isdigit():

@@ -1,4 +1,4 @@
-"""Where the pictures of a list are."""
+"""Find the pictures that a list names."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from alexnet_tf.data.sources.manifest import TRAIN
 from alexnet_tf.data.sources.split_names import part_named
 from alexnet_tf.system.text import decoded
 
-# So many folders beside the list are tried.
+# The most folders beside the list that are tried.
 MOST_FOLDERS = 50
 HERE = Path(".")
 
 
 class Hits(NamedTuple):
-    """How many names are those of files in `folder`, as they are and by a guessed suffix."""
+    """The numbers of names found in `folder`, as written and with a guessed suffix."""
 
     exact: int
     guessed: int
@@ -28,9 +28,9 @@ class Hits(NamedTuple):
 
 
 class PathResolver:
-    """Where the pictures of the list `file` are, which may be named without a suffix.
+    """A resolver of the paths in the list `file`, which may lack their suffix.
 
-    Paths begin in one place: the folder of the list, the working directory, a folder beside the
+    All paths are relative to one folder: that of the list, the working directory, one beside the
     list, or one of `others`.
     """
 
@@ -40,9 +40,9 @@ class PathResolver:
         self._suffixes = [*SUFFIXES, *map(str.upper, SUFFIXES)]
 
     def survey(self, names: Iterable[str], guess: bool = True) -> Hits:
-        """Find the place where most of `names` are files; at a tie it is the list's own folder.
+        """Find the folder that contains most of `names`; at a tie the list's own.
 
-        Addresses are exact hits anywhere. Where no path is relative, the place is the working
+        URLs are exact hits in any folder. If no path is relative, the folder is the working
         directory.
         """
         names = list(dict.fromkeys(filter(None, names)))
@@ -56,15 +56,15 @@ class PathResolver:
         return Hits(best.exact + exact, best.guessed + guessed, best.folder)
 
     def settle(self, names: Iterable[str]) -> None:
-        """Take the paths for relative to the place where most of `names` are."""
+        """Resolve relative paths from now on against the folder that contains most of `names`."""
         self.folder = self.survey(names).folder
 
     def finds(self, path: str, guess: bool = True) -> bool:
-        """Tell whether `path` is a file where the list's paths begin, or an address."""
+        """Tell whether `path` is a URL, or an existing file relative to the chosen folder."""
         return is_remote(path) or next(self._ways(self.folder, path, guess), None) is not None
 
     def __call__(self, path: str) -> str:
-        """Return where the file `path` of the list is, or should be."""
+        """Return the resolved path of the file `path` in the list, which need not exist."""
         path = decoded(path)
         if is_remote(path):
             return path
@@ -81,7 +81,7 @@ class PathResolver:
         return Hits(len(exact), guessed, folder)
 
     def _ways(self, folder: Path, path: str, guess: bool = True) -> Iterator[str]:
-        """Go through the files in `folder` that may be meant, the likeliest first."""
+        """Yield the files in `folder` that `path` may mean, the most likely first."""
         spelled = dict.fromkeys(name for each in (path, path.strip()) for name in _slashes(each))
         for name in spelled:
             way = as_on_disk(_joined(folder, name))
@@ -93,7 +93,7 @@ class PathResolver:
             for suffix in self._suffixes:
                 way = as_on_disk(_joined(folder, name + suffix))
                 if is_on_disk(way):
-                    # All of a list mostly have the same: it is the first to be tried from now on.
+                    # Files of a list mostly have the same suffix: it is tried first from now on.
                     self._suffixes.remove(suffix)
                     self._suffixes.insert(0, suffix)
                     yield way
@@ -101,7 +101,7 @@ class PathResolver:
 
     @cached_property
     def _folders(self) -> list[Path]:
-        """List where paths may begin: at the list, here, in folders beside it, the likely first."""
+        """List candidate folders: the list's, the working directory, those beside the list."""
         parent = self.file.parent
         try:
             inner = [path for path in parent.iterdir() if path.is_dir()]
@@ -128,5 +128,5 @@ def _joined(folder: Path, path: str) -> str:
 
 
 def is_picture(name: str) -> bool:
-    """Tell whether a file of that name is meant as a picture."""
+    """Tell whether a file name has the suffix of a picture."""
     return os.path.splitext(name)[1].lower() in SUFFIXES

@@ -1,4 +1,4 @@
-"""The rows of a list or a table: how they are cut into path, label and part."""
+"""The rows of a list or table, divided into path, label and split."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ Row = TypeVar("Row")
 
 LIST_LINE = re.compile(r"(.*\S)[ \t]+(\S+)\s*")
 DELIMITERS, TABLES = ",;\t|", (".csv", ".tsv")
-# What Excel writes before a table, so that it reads it again.
+# The line that Excel writes before a table to declare its separator.
 SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
-# In place of a delimiter where there is but one column: no line may hold it.
+# The delimiter for a single column: no line may contain it.
 NOWHERE = "\x1f"
-# So many lines, spread over the first of them, are tried to find out where the pictures are; so few
-# names, where it is only about how the lines are cut.
+# The number of lines sampled from the first ones to locate the pictures, the number of those first
+# lines, and the number of names sampled to determine the format.
 SAMPLE, MOST_TRIED, FEW = 200, 100_000, 20
 
 
 @dataclass
 class Rows:
-    """What a list or table holds: path, label and part of each of its `rows`.
+    """The `rows` of a list or table: path, label and split of each.
 
-    The part is None where nothing says it. `called` is the heading of the labels, `heads` are all,
-    empty where there are none; `notes` say how the table was understood, where that is not plain.
+    The split is None if the table has none. `called` is the heading of the labels, `heads` are all
+    headings, empty if there are none; `notes` describe the interpretation where it is not obvious.
     """
 
     rows: Iterator[tuple[str, str, str | None]]
@@ -44,10 +44,10 @@ class Rows:
 
 
 def read_rows(file: Path, finder: PathResolver, labelled: bool = True) -> Rows:
-    """Read the rows of `file`, and let `finder` know where its paths begin.
+    """Read the rows of `file`, and tell `finder` which folder its paths are relative to.
 
-    Millions of lines would fill the memory: they are read as they are needed. Where not `labelled`,
-    the file needs only paths. Raises UserError where it is not plain what is meant.
+    Rows are read when needed, because millions of them would fill the memory. If not `labelled`,
+    the file needs only paths. Raises UserError if its meaning is ambiguous.
     """
     form = _form(file, finder, labelled)
     sample = _sample(islice(_cut(file, form), MOST_TRIED))
@@ -71,7 +71,7 @@ def read_rows(file: Path, finder: PathResolver, labelled: bool = True) -> Rows:
 def _rows_of_list(
     file: Path, sample: list[Sequence[str]], finder: PathResolver
 ) -> Iterator[tuple[str, str, None]]:
-    """Read lines ``path label``; the first may be one of headings."""
+    """Read lines ``path label``; the first may be a heading."""
     first = sample[0]
     finder.settle(path for path, _ in sample)
     headings = role(first[0]) in (PATH, INDEX) and role(first[1]) == LABEL
@@ -80,9 +80,9 @@ def _rows_of_list(
 
 
 def _form(file: Path, finder: PathResolver, labelled: bool) -> dict[str, Any] | None:
-    """Find how the lines are cut: as `csv` has it, or None for lines ``path label``.
+    """Determine the format: parameters for `csv`, or None for lines ``path label``.
 
-    Where several ways give each row as many cells, it is that in which more cells name pictures.
+    If several formats give each row the same number of cells, the one with more pictures is chosen.
     """
     is_table = file.suffix.lower() in TABLES
     lines = list(islice((line for line in read_lines(file) if line.strip()), SAMPLE))
@@ -109,7 +109,7 @@ def _form(file: Path, finder: PathResolver, labelled: bool) -> dict[str, Any] | 
 
 
 def _dialects(delimiter: str, text: str) -> list[dict[str, Any]]:
-    """Tell how cells may be quoted in the lines `text`, the likelier way first."""
+    """Return the possible `csv` parameters for the lines `text`, the most likely first."""
     d = re.escape(delimiter)
     enclosed = [rf"(^|{d})[ ]*{q}([^{q}\n]|{q}{q})*{q}[ ]*({d}|$)" for q in "\"'"]
     double, single = (re.search(pattern, text, re.MULTILINE) for pattern in enclosed)
@@ -117,7 +117,7 @@ def _dialects(delimiter: str, text: str) -> list[dict[str, Any]]:
 
 
 def _dialect(delimiter: str, quote: str, text: str) -> dict[str, Any]:
-    """Tell how quotes are escaped in the lines `text`."""
+    """Return the `csv` parameters for the quoting and escaping in the lines `text`."""
     special = re.findall(r"\\(.?)", text, re.DOTALL)
     escaped = {*special} <= {quote, delimiter, "\\", "\n"} and {*special} & {quote, delimiter}
     return {
@@ -131,7 +131,7 @@ def _dialect(delimiter: str, quote: str, text: str) -> dict[str, Any]:
 
 
 def _is_regular(file: Path, form: dict[str, Any], least: int = 2) -> bool:
-    """Tell whether the first rows have as many cells, `least` or more."""
+    """Tell whether the first rows have the same number of cells, `least` or more."""
     try:
         widths = {len(row) for row in islice(_cut(file, form), SAMPLE)}
     except UserError:
@@ -140,14 +140,14 @@ def _is_regular(file: Path, form: dict[str, Any], least: int = 2) -> bool:
 
 
 def _pictures_in(file: Path, form: dict[str, Any] | None, finder: PathResolver) -> tuple[int, int]:
-    """Count the names of pictures, on the disk and at all, in the best column of the first rows.
+    """Count the existing and all picture names in the best column of the first rows.
 
-    Where no cell looks like one, those count to which a suffix can be guessed.
+    If no cell looks like a picture, names that are found with a guessed suffix count.
     """
     rows = list(islice(_cut(file, form), SAMPLE))
     columns = [[cell.strip() for cell in column] for column in zip(*rows)]
     if form is None:
-        del columns[1:]  # the path of 'path label'
+        del columns[1:]  # only the path of 'path label'
     looks = [(sum(map(is_picture, column)), column) for column in columns]
     most, best = max(looks, default=(0, []), key=lambda each: each[0])
     if most:
@@ -156,7 +156,7 @@ def _pictures_in(file: Path, form: dict[str, Any] | None, finder: PathResolver) 
 
 
 def _cut(file: Path, form: dict[str, Any] | None) -> Iterator[Sequence[str]]:
-    """Read the cells of each line of a table, or path and label of each line of a list."""
+    """Yield the cells of each line of a table, or path and label of each line of a list."""
     if form is not None:
         yield from _cut_table(file, form)
         return
@@ -169,7 +169,7 @@ def _cut(file: Path, form: dict[str, Any] | None) -> Iterator[Sequence[str]]:
 
 
 def _cut_table(file: Path, form: dict[str, Any]) -> Iterator[Sequence[str]]:
-    lines = (line + "\n" for line in read_lines(file))  # a quoted cell may have several
+    lines = (line + "\n" for line in read_lines(file))  # a quoted cell may span lines
     first = next(lines, "")
     skipped = bool(SEPARATOR.fullmatch(first.strip()))
     reader = csv.reader(lines if skipped else chain((first,), lines), **form)
@@ -192,7 +192,7 @@ def _cut_table(file: Path, form: dict[str, Any]) -> Iterator[Sequence[str]]:
 
 
 def _sample(rows: Iterable[Row]) -> list[Row]:
-    """Choose at least `SAMPLE` of the rows, the first among them, spread over all."""
+    """Choose at least `SAMPLE` rows, evenly spaced, including the first."""
     kept: list[Row] = []
     step = 1
     for number, row in enumerate(rows):

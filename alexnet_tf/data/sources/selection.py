@@ -1,4 +1,4 @@
-"""The pictures that are asked about: files, folders, patterns, lists; or a part of them."""
+"""The pictures to predict: files, folders, patterns, lists; or a shard of them."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import read_lines
 
 STDIN = "-"
-# Under these names are lists, unless there is a picture in such a file.
+# Suffixes of lists, unless the file's content is a picture.
 LISTS = (".txt", ".lst", ".list", *TABLES)
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Part `index` of `count`, from 1 on: a picture's name alone decides which it is in."""
+    """Shard `index` of `count`, from 1 on; a picture's name alone determines its shard."""
 
     index: int
     count: int
 
     def has(self, name: str) -> bool:
-        """Tell whether the picture `name` is in this part."""
+        """Tell whether the picture `name` is in this shard."""
         digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
         return int.from_bytes(digest[:8], "big") % self.count == self.index - 1
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The pictures of a command, in order, out of `total`; and (path, reason) of what is left out.
+    """The selected `pictures`, in order, the `total` before sharding, and the `rejected` files.
 
-    They are fewer than `total` where a shard of them was asked for.
+    `rejected` holds (path, reason).
     """
 
     pictures: list[str]
@@ -51,13 +51,13 @@ class Selection:
 
 
 def select(names: Sequence[str], shard: Shard | None = None) -> Selection:
-    """Find the pictures that `names` mean.
+    """Find the pictures that `names` mean, or those of one `shard` of them.
 
-    Each is a picture, a folder or a file of TFRecords of them, a pattern ("photos/**/*.jpg"), a
-    list or table that names them, or "-", a list on standard input, its names on a line each or
-    ended by NUL. Whether one is in a shard depends on how the list spells it, or on its place in
-    what was named: not on where that lies, nor on the order. A pattern that matches nothing is a
-    picture that does not exist; UserError where it is all that is named.
+    Each name is a picture; a folder or a TFRecord file of pictures; a pattern ("photos/**/*.jpg");
+    a list or table of pictures; or "-", a list on standard input, with names on a line each or
+    ended by NUL. The shard of a picture depends on its spelling in the list, or its path within the
+    named folder: neither on where that is, nor on the order. A pattern that matches nothing is a
+    missing picture; UserError if it is the only name.
     """
     if len(names) == 1 and _is_pattern(names[0]) and not glob.glob(names[0], recursive=True):
         raise UserError(f"{names[0]}: matches nothing; quote a pattern, and begin where it should")
@@ -76,14 +76,14 @@ def select(names: Sequence[str], shard: Shard | None = None) -> Selection:
 
 
 def _place(file: str, path: str, spelled: str) -> str:
-    """Name a picture as all machines do, of which each may have `path` somewhere else."""
+    """Return a name for a picture that is the same on all machines, wherever `path` is on each."""
     if os.path.isdir(path):
         return os.path.join(spelled, os.path.relpath(file, path))
-    return spelled + file.removeprefix(path)  # one of many in a file of TFRecords
+    return spelled + file.removeprefix(path)  # one of many in a TFRecord file
 
 
 def _paths(name: str, rejected: list[Rejected]) -> Iterator[tuple[str, str]]:
-    """Yield (how it was spelled, path) of the files and folders that `name` means."""
+    """Yield (name as written, path) of the files and folders that `name` means."""
     name = as_on_disk(name)
     if name == STDIN:
         yield from ((each, as_on_disk(each)) for each in _standard_input())
@@ -112,20 +112,20 @@ def _is_list(name: str) -> bool:
 
 
 def _in_list(file: Path) -> Iterator[tuple[str, str]]:
-    """Yield each name of a list or table, and its path, as lists to train with have them."""
+    """Yield each name of a list or table, and its path, resolved as in training lists."""
     if file.suffix.lower() in TABLES:
         return iter(read_paths(file))
     finder = PathResolver(file)
     lines = [line.strip() for line in read_lines(file) if line.strip()]
     finder.settle(lines[:SAMPLE])
-    if finder.folder == HERE:  # or they all have labels
+    if finder.folder == HERE:  # or all lines have labels
         finder.settle(_without_label(line, finder) for line in lines[:SAMPLE])
     names = [_without_label(line, finder) for line in lines]
     return ((name, _where(name, finder)) for name in names)
 
 
 def _without_label(line: str, finder: PathResolver) -> str:
-    """Take the path of a line, which may have a label behind it."""
+    """Return the path of a line, which may be followed by a label."""
     match = LIST_LINE.fullmatch(line)
     if not match or line.lower().endswith(SUFFIXES) or os.path.exists(_where(line, finder)):
         return line
@@ -133,7 +133,7 @@ def _without_label(line: str, finder: PathResolver) -> str:
 
 
 def _where(name: str, finder: PathResolver) -> str:
-    """Return where a picture of the list is, or a folder of them, which may lie beside it."""
+    """Return the path of a picture in the list, or of a folder, which may be beside the list."""
     place, beside = finder(name), os.path.join(finder.file.parent, name)
     return beside if not os.path.lexists(place) and os.path.isdir(beside) else place
 
@@ -141,9 +141,9 @@ def _where(name: str, finder: PathResolver) -> str:
 def _matches(pattern: str, rejected: list[Rejected]) -> list[str]:
     """List the folders and pictures that a pattern matches, sorted."""
     found = sorted(glob.glob(pattern, recursive=True))
-    if not found:  # an error among the answers
+    if not found:  # becomes an error among the predictions
         return [pattern]
-    if "**" in pattern:  # whose folders hold the same files again
+    if "**" in pattern:  # the folders contain the same files again
         found = [path for path in found if not os.path.isdir(path)]
     taken = [
         path

@@ -1,4 +1,4 @@
-"""Tars of pictures from strangers: unpacked, or refused before anything is written."""
+"""Untrusted tars of pictures: unpacked, or refused before anything is written."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.system.folders import made_once
 
 GZIP = b"\x1f\x8b"
-# In bytes: what describes a member, which is read in one piece, and what may follow the last one.
+# In bytes: the largest header of a member, which is read at once, and the most data that may follow
+# the last member.
 LARGEST_HEADER, LARGEST_REST = 1 << 16, 1 << 24
 
 
 def unpack_tar(archive: Path, into: Path, limits: Limits = DEFAULT_LIMITS) -> Path:
-    """Unpack `archive`, a ``.tar`` or ``.tar.gz``, once, into a folder below `into`; return that.
+    """Unpack `archive`, a ``.tar`` or ``.tar.gz``, once, into a folder below `into`; return it.
 
-    Its name carries a fingerprint of `archive`. Every member is looked at before the first one is
-    written. Raises UserError for anything but a whole, harmless tar within `limits`.
+    Its name includes a fingerprint of `archive`. All members are checked before the first is
+    written. Raises UserError unless the tar is intact, harmless and within `limits`.
     """
     with open(archive, "rb") as file:
         fingerprint = hashlib.file_digest(file, "sha256").hexdigest()[:8]
@@ -48,7 +49,7 @@ def unpack_tar(archive: Path, into: Path, limits: Limits = DEFAULT_LIMITS) -> Pa
 
 
 def _check(archive: Path, limits: Limits) -> None:
-    """Raise UserError unless every member is harmless and all of them are within `limits`."""
+    """Raise UserError unless every member is harmless and all together are within `limits`."""
     names, promised = [], 0
     with _members(archive) as members:
         for count, (member, _) in enumerate(members, 1):
@@ -56,7 +57,7 @@ def _check(archive: Path, limits: Limits) -> None:
                 raise too_many_files(archive, limits)
             refuse(archive, member.name, harm(member.name) or _tars_harm(member))
             promised += member.size
-            check_size(archive, promised, limits)  # before what it promises is read
+            check_size(archive, promised, limits)  # before its content is read
             if member.isreg():
                 names.append(member.name)
     check_names(archive, names)
@@ -81,10 +82,10 @@ def _tars_harm(member: tarfile.TarInfo) -> str | None:
 
 @contextmanager
 def _members(archive: Path) -> Iterator[Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]]:
-    """Open `archive` and walk over its members, each with its content if it is a file."""
+    """Open `archive` and yield its members, each with its content if it is a file."""
     with open(archive, "rb") as file:
         opened = gzip.open if file.read(len(GZIP)) == GZIP else open
-    # Read from the beginning to the end, once: in gzip every step back begins anew.
+    # Read once, sequentially: in gzip every seek backwards starts from the beginning.
     with (
         opened(archive, "rb") as plain,
         tarfile.open(fileobj=plain, mode="r|", tarinfo=_Member) as tar,
@@ -96,14 +97,14 @@ def _walk(
     tar: tarfile.TarFile, plain: IO[bytes]
 ) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
     while member := tar.next():
-        tar.members.clear()  # which it would keep all of
+        tar.members.clear()  # otherwise it keeps all of them
         yield member, tar.extractfile(member) if member.isreg() else None
-    if len(plain.read(LARGEST_REST)) == LARGEST_REST:  # at the end of which gzip has its checksum
+    if len(plain.read(LARGEST_REST)) == LARGEST_REST:  # gzip checks its checksum at the end
         raise tarfile.ReadError("much follows its end")
 
 
 class _Member(tarfile.TarInfo):
-    """A member whose header is no longer than headers are."""
+    """A member whose header size is bounded."""
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
         if self.size < 0 or (not self.isreg() and self.size > LARGEST_HEADER):

@@ -1,4 +1,4 @@
-"""The pictures that arrive in a folder, each once it is whole."""
+"""A folder watcher, which yields new pictures once they are complete."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from alexnet_tf.data.images.file_types import is_meant_as_picture
 from alexnet_tf.data.sources.listing import list_files
 from alexnet_tf.system import signals
 
-# Seconds between two looks at a folder: a file that is the same in both may be whole. Where it
-# cannot be read, that is believed when it has not changed for so many.
+# Seconds between two scans of a folder, in which a complete file must be the same; and seconds
+# without a change after which an unreadable file counts as broken, not incomplete.
 PERIOD, PATIENCE = 1.0, 10.0
-# What browsers and others that fetch files call one of which something is missing.
+# The suffixes that browsers and other programs give to incomplete downloads.
 UNFINISHED = (".part", ".partial", ".crdownload", ".download", ".filepart", ".tmp")
 
-# Size in bytes, time of the last change in seconds, and number of a file.
+# The size of a file in bytes, its modification time in seconds, and its inode number.
 State = tuple[int, float, int]
 
 
 def watch_folder(folder: str, wait: Callable[[float], None] = time.sleep) -> Iterator[list[str]]:
-    """Yield the pictures below `folder`, sorted, and then for ever those that have come since.
+    """Yield the pictures below `folder`, sorted, and then, forever, the new ones of each scan.
 
-    One that has changed since it was yielded, or was away and is there again, comes again. `wait`
-    is called between two looks, with the seconds that these should be apart; a list may be empty.
+    A picture that has changed since, or was gone for a while, is yielded again. `wait` is called
+    between two scans with the seconds between them; a yielded list may be empty.
     """
     known: dict[str, State] = {}
     before: dict[str, State] = {}
@@ -42,12 +42,12 @@ def watch_folder(folder: str, wait: Callable[[float], None] = time.sleep) -> Ite
 
 
 def _look(folder: str) -> dict[str, State]:
-    """Find the files below `folder`, sorted, and the state that each is in."""
+    """Return the files below `folder`, sorted, with their states."""
     states: dict[str, State] = {}
     for path in list_files(folder)[0]:
         try:
             found = os.stat(path)
-        except OSError:  # it is gone already
+        except OSError:  # already deleted
             continue
         if found.st_size and not path.lower().endswith(UNFINISHED):
             states[path] = (found.st_size, found.st_mtime, found.st_ino)
@@ -55,7 +55,7 @@ def _look(folder: str) -> dict[str, State]:
 
 
 def _is_whole(path: str, state: State) -> bool:
-    """Tell whether a file can be read, or has not been written to for long."""
+    """Tell whether a file is readable, or has not been written to for `PATIENCE` seconds."""
     if time.time() - state[1] > PATIENCE:
         return True
     try:

@@ -1,6 +1,6 @@
-"""Zips of pictures from strangers: unpacked, or refused before anything is written.
+"""Untrusted zips of pictures: unpacked, or refused before anything is written.
 
-What a tar may not do, either, is public here.
+The checks that tars share are public here.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from alexnet_tf.system.text import printable
 from alexnet_tf.system.zips import TooManyEntries, open_zip
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
-# What is compressed in these ways is unpacked piece by piece; of other ways a kilobyte may become
-# gigabytes at once.
+# Members compressed by these methods unpack in pieces; by others, a kilobyte may become gigabytes
+# at once.
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# PKWARE's APPNOTE, section 4.4.4: bit 11 says that a name is UTF-8; else it is cp437.
+# PKWARE's APPNOTE, section 4.4.4: bit 11 marks a name in UTF-8; otherwise it is cp437.
 UTF8 = 1 << 11
-# Linux's NAME_MAX and PATH_MAX leave room for the folder that the files are unpacked into.
+# Linux's NAME_MAX, and PATH_MAX less room for the folder that the files are unpacked into.
 LONGEST_NAME, LONGEST_PATH = 255, 3000
-# Any zip may unpack to so many bytes, however small it is itself.
+# Any zip may unpack to this many bytes, however small it is.
 ALWAYS_ALLOWED = 1 << 20
 
 UNPACK_IT = "Unpack it yourself and name the folder"
@@ -39,8 +39,10 @@ BY_HAND = UNPACK_IT + ", or let `{data} ARCHIVE {option} N` unpack it"
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that a zip may hold: `files`, `bytes` when unpacked, and those as a multiple
-    (`ratio`) of the zip's own bytes, which is 1 for photos and 1,000 for zeros."""
+    """The limits of a zip: `files`, unpacked `bytes`, and their `ratio` to the zip's own bytes.
+
+    The ratio is 1 for photos and 1,000 for zeros.
+    """
 
     files: int = 200_000
     bytes: int = 100 << 30
@@ -51,11 +53,11 @@ DEFAULT_LIMITS = Limits()
 
 
 def unpack(archive: Path, into: Path, limits: Limits = DEFAULT_LIMITS) -> Path:
-    """Unpack the zip `archive`, once, into a folder below `into`, and return that.
+    """Unpack the zip `archive`, once, into a folder below `into`, and return that folder.
 
-    Its name carries a fingerprint of the archive's table of contents, so another archive of the
-    same name gets a folder of its own. Nothing is written before the whole table is checked. Raises
-    UserError for anything but a whole, harmless zip within `limits`.
+    Its name includes a fingerprint of the archive's central directory, so another archive of the
+    same name gets another folder. Nothing is written before the whole directory is checked. Raises
+    UserError unless the zip is intact, harmless and within `limits`.
     """
     try:
         with open_zip(archive, limits.files) as file:
@@ -72,12 +74,12 @@ def unpack(archive: Path, into: Path, limits: Limits = DEFAULT_LIMITS) -> Path:
         raise
     except TooManyEntries as error:
         raise too_many_files(archive, limits) from error
-    except Exception as error:  # zipfile and zlib raise nearly anything on broken files
+    except Exception as error:  # zipfile and zlib may raise nearly anything
         raise UserError(f"{archive}: is not a whole zip file ({error})") from error
 
 
 def _true_name(member: zipfile.ZipInfo) -> str:
-    """Return the name of a member, which macOS writes in UTF-8 without the flag that says so."""
+    """Return the name of a member, which macOS writes in UTF-8 without the flag for it."""
     if not member.flag_bits & UTF8:
         with suppress(UnicodeError):
             return member.filename.encode("cp437").decode()
@@ -85,7 +87,7 @@ def _true_name(member: zipfile.ZipInfo) -> str:
 
 
 def _check_contents(archive: Path, members: list[zipfile.ZipInfo], limits: Limits) -> None:
-    """Raise UserError unless every member is harmless and all of them are within `limits`."""
+    """Raise UserError unless every member is harmless and all together are within `limits`."""
     for member in members:
         refuse(archive, member.filename, harm(member.filename) or _zips_harm(member))
     check_names(archive, [member.filename for member in members if not member.is_dir()])
@@ -102,7 +104,7 @@ def refuse(archive: Path, name: str, reason: str | None) -> None:
 
 
 def check_names(archive: Path, names: Iterable[str]) -> None:
-    """Raise UserError unless all files of these names can be unpacked side by side."""
+    """Raise UserError unless files with all these names can be unpacked side by side."""
     paths = [PurePosixPath(name) for name in names]
     folders = {parent for path in paths for parent in path.parents}
     for path, count in Counter(paths).items():
@@ -111,7 +113,7 @@ def check_names(archive: Path, names: Iterable[str]) -> None:
 
 
 def check_size(archive: Path, promised: int, limits: Limits) -> None:
-    """Raise UserError if `archive` promises more bytes than `limits` allow."""
+    """Raise UserError if the unpacked size that `archive` declares exceeds `limits`."""
     size = archive.stat().st_size
     if promised > limits.bytes:
         raise UserError(
@@ -126,7 +128,7 @@ def check_size(archive: Path, promised: int, limits: Limits) -> None:
 
 
 def too_many_files(archive: Path, limits: Limits) -> UserError:
-    """Make the error of an archive that holds more files than `limits` allow."""
+    """Create the error for an archive with more files than `limits` allow."""
     return UserError(
         f"{archive}: refused, for it holds more than {limits.files:,} files. "
         + BY_HAND.format(data=command("data"), option="--max-files")
@@ -134,8 +136,8 @@ def too_many_files(archive: Path, limits: Limits) -> UserError:
 
 
 def harm(name: str) -> str | None:
-    """Return the end of a sentence about what is wrong with the member `name`; None if nothing."""
-    # Windows takes both kinds of slashes and drive letters; nothing safe needs any of the three.
+    """Return the reason to refuse the member `name`, the end of a sentence; None if it is safe."""
+    # Windows accepts both slashes and drive letters; a safe name needs no drive and no backslash.
     path = PureWindowsPath(name)
     if path.anchor or ".." in path.parts:
         return "points out of the folder that it is unpacked into, or would on Windows"
@@ -154,7 +156,7 @@ def harm(name: str) -> str | None:
 
 
 def _zips_harm(member: zipfile.ZipInfo) -> str | None:
-    # Zips made on Unix have a file's mode in the upper 16 bits, others have zeros there.
+    # Zips made on Unix have the file mode in the upper 16 bits, others have zeros.
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "is a link or a device, not a file"
@@ -166,15 +168,15 @@ def _zips_harm(member: zipfile.ZipInfo) -> str | None:
 
 
 def _shown(name: object) -> str:
-    """Shorten the name of a member, which may have 65,535 bytes, to what it is known by."""
+    """Shorten the name of a member, which may have 65,535 bytes, for a message."""
     return printable(str(name)[:LONGEST_NAME])
 
 
 def _extract(file: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: Path) -> None:
     """Unpack all `members` into `folder`.
 
-    No member becomes longer than the checked table of contents says: zipfile stops there, and finds
-    that the checksum differs.
+    No member can exceed the size in the checked central directory: zipfile stops there, and reports
+    a wrong checksum.
     """
     for member in progress(members, len(members), "unpacking"):
         file.extract(member, folder)

@@ -89,7 +89,7 @@ def choose_columns(
     label, more = table.label(path, part)
     part_of = (lambda row: None) if part is None else table.part_of(part)
     if isinstance(label, list):
-        called, label_of = "", _the_one(file, label, table.heads)
+        called, label_of = "", _one_hot_class(file, label, table.heads)
     else:
         called, label_of = table.heads[label] if has_heading else "", itemgetter(label)
     return Choice(path, label_of, part_of, has_heading, called, (*notes, *more))
@@ -107,7 +107,7 @@ class _Table:
     ):
         self.file, self.finder = file, finder
         self.heads = [cell.strip() for cell in sample[0]]
-        self._may_head = not headless and not any(map(_looks, self.heads))
+        self._may_head = not headless and not any(map(_names_picture, self.heads))
         self._rows = sample[1:] if self._may_head else sample
         self._numbers = range(len(self.heads))
         self._roles = [role(head) if self._may_head else None for head in self.heads]
@@ -124,7 +124,7 @@ class _Table:
         path = self.path()
         cells, head = self.cells(path), self.heads[path]
         self.finder.settle(cells)
-        if sum(map(_looks, cells)) * 2 > len(cells):
+        if sum(map(_names_picture, cells)) * 2 > len(cells):
             return not self.finder.finds(head, guess=False)
         known = {*self._roles} - {None}
         if len(self.heads) == 1 or not labelled:
@@ -149,7 +149,7 @@ class _Table:
         """Choose the column whose cells are pictures; UserError if several fit."""
         ranks = {column: self._rank(column) for column in self._numbers}
         if max(ranks.values()) < 1:
-            numeric = [c for c in self._numbers if self._could_be_numbers_of_pictures(c)]
+            numeric = [c for c in self._numbers if self._may_number_pictures(c)]
             ranks |= {column: self._numeric_rank(column) for column in numeric[:MOST_NUMERIC]}
             ranks |= {column: 2 for column, rank in ranks.items() if rank == PARTLY}
         best = max(ranks.values())
@@ -158,7 +158,7 @@ class _Table:
             return self._roles.index(roles[0]) if roles else 0
         fit = [column for column in self._numbers if ranks[column] == best]
         if len(fit) > 1:
-            fit = self._distinguished(fit)
+            fit = self._choose_path(fit)
         return fit[0]
 
     def notes_on_path(self, path: int) -> tuple[str, ...]:
@@ -197,20 +197,20 @@ class _Table:
         if exact or len(others) == 1:
             return (exact or others)[0], ()
         fit = [c for c in others if self._roles[c] not in (INDEX, PART) and self._values(c)]
-        fit = [c for c in fit if not any(map(_looks, self.cells(c)))]
+        fit = [c for c in fit if not any(map(_names_picture, self.cells(c)))]
         hot = [column for column in fit if self._may_head and self._is_binary(column)]
         counts = {column: len(self._values(column)) for column in fit}
         few = [column for column in fit if counts[column] * 2 <= len(self._rows)]
         repeated = few or [c for c in fit if counts[c] < len(self._rows)] or fit or others
         texts = [c for c in repeated if not self._is_numeric(c) or self._roles[c] == LABEL]
         if len(hot) > 1 and not {*texts} - {*hot} and self._is_one_hot(hot):
-            said = f"in {printable(self.file)} the classes are the columns that have a 1 each"
-            return hot, (said,)
+            note = f"in {printable(self.file)} the classes are the columns that have a 1 each"
+            return hot, (note,)
         named = [column for column in fit if self._roles[column] == LABEL]
-        fit = self._different(sorted({*(texts or repeated), *named}))
+        fit = self._without_equivalents(sorted({*(texts or repeated), *named}))
         if len(fit) == 1:
-            said = f"in {printable(self.file)} the label is taken from {self._name(fit[0])}"
-            return fit[0], (said,)
+            note = f"in {printable(self.file)} the label is taken from {self._name(fit[0])}"
+            return fit[0], (note,)
         if {*hot} == {*fit}:
             names = ", ".join(printable(self.heads[column]) for column in hot)
             raise UserError(
@@ -238,7 +238,7 @@ class _Table:
         if numeric and role != PATH:
             return 0
         hits = self._survey(column)
-        exact = hits.exact or any(map(_looks, self.cells(column)))
+        exact = hits.exact or any(map(_names_picture, self.cells(column)))
         if role == PATH and (exact or (hits.guessed and not numeric)):
             return 5 if exact else 4
         if exact or (numeric and hits.guessed):
@@ -250,7 +250,7 @@ class _Table:
             return PARTLY
         return 1 if role == INDEX else 2
 
-    def _could_be_numbers_of_pictures(self, column: int) -> bool:
+    def _may_number_pictures(self, column: int) -> bool:
         whole = self._is_numeric(column) and not self._is_fractional(column)
         return whole and self._roles[column] not in (LABEL, PART)
 
@@ -266,7 +266,7 @@ class _Table:
             self._hits[column] = self.finder.survey(names)
         return self._hits[column]
 
-    def _distinguished(self, fit: list[int]) -> list[int]:
+    def _choose_path(self, fit: list[int]) -> list[int]:
         """Choose among columns that name pictures equally well; UserError if that is impossible."""
         on_disk = [c for c in fit if not all(is_remote(cell.strip()) for cell in self.cells(c))]
         found = [c for c in on_disk if sum(self._survey(c)[:2])] or on_disk or fit
@@ -290,15 +290,15 @@ class _Table:
         places = map(self.finder, self.cells(column))
         return [place if is_remote(place) else os.path.abspath(place) for place in places]
 
-    def _different(self, fit: list[int]) -> list[int]:
+    def _without_equivalents(self, fit: list[int]) -> list[int]:
         """Drop columns equivalent to another: names beside numbers."""
         kept: list[int] = []
         for column in sorted(fit, key=self._is_numeric):
-            if not any(self._says_the_same(column, other) for other in kept):
+            if not any(self._are_equivalent(column, other) for other in kept):
                 kept.append(column)
         return sorted(kept)
 
-    def _says_the_same(self, one: int, other: int) -> bool:
+    def _are_equivalent(self, one: int, other: int) -> bool:
         pairs = {(row[one].strip(), row[other].strip()) for row in self._rows}
         different = {len(pairs), *(len({pair[n] for pair in pairs}) for n in (0, 1))}
         return len(different) == 1 < len(pairs) < len(self._rows)
@@ -354,7 +354,7 @@ def role(head: str) -> str | None:
     return None if head else INDEX
 
 
-def _the_one(
+def _one_hot_class(
     file: Path, columns: list[int], heads: Sequence[str]
 ) -> Callable[[Sequence[str]], str]:
     """Return a function from a row to its class: the heading of the only column with a 1."""
@@ -371,7 +371,7 @@ def _the_one(
     return label
 
 
-def _looks(cell: str) -> bool:
+def _names_picture(cell: str) -> bool:
     cell = cell.strip()
     return is_picture(cell) or is_remote(cell)
 

@@ -149,7 +149,7 @@ class _Tree:
         return bool(self.folders(folder)) or self.is_kaggles(folder)
 
     def is_kaggles(self, folder: Path) -> bool:
-        """Tell whether names like cat.1.jpg label the files in `folder`, not just a stray or two."""
+        """Tell whether names like cat.1.jpg label the files in `folder`, not just a stray one."""
         named = sum(map(_is_kaggles, self._files.get(folder, ())))
         others = (not _is_kaggles(file) for f in self.folders(folder) for file in self._all(f))
         return named > 0 and named >= sum(others)

@@ -56,14 +56,14 @@ def read_lists(*files: Path, notes: Sequence[str] = ()) -> Source:
     without a label are excluded. Without a validation list, nothing is split.
     """
     notes, rejected, called = [*notes], [], []
-    parts, said_in = _parts(files), cache(Listed)
+    parts, digests_in = _parts(files), cache(Listed)
     lines = entries_to_columns(
         line
         for file, part in parts.items()
-        for line in _labelled(file, part, said_in(file.parent), notes, rejected, called)
+        for line in _labelled(file, part, digests_in(file.parent), notes, rejected, called)
     )
-    lines = _once(lines, notes)
-    _check_not_measured(files[0], lines, called)
+    lines = _without_duplicates(lines, notes)
+    _check_are_classes(files[0], lines, called)
     split = VALIDATION in set(lines.column("part"))
     classes, names = _class_names(files[0], lines)
     if files[0].suffix.lower() in TABLES or not files[0].with_name(CLASSES).is_file():
@@ -72,7 +72,7 @@ def read_lists(*files: Path, notes: Sequence[str] = ()) -> Source:
         classes = [name for name in classes if name in trained]
     kept = {part: part if split or part == TEST else None for part in (TRAIN, VALIDATION, TEST)}
     rows = zip(*map(lines.column, ("path", "label", "part", "digest")))
-    entries = (Entry(path, names[label], kept[part], said) for path, label, part, said in rows)
+    entries = (Entry(path, names[label], kept[part], digest) for path, label, part, digest in rows)
     return align_to_classes(classes, entries, rejected, notes)
 
 
@@ -109,12 +109,12 @@ def choose_lists(
     chosen = [
         path
         for part in (TRAIN, VALIDATION, TEST)
-        for path in _of_one_part(groups[part], heads, part, notes)
+        for path in _choose_of_split(groups[part], heads, part, notes)
     ]
     return chosen, notes
 
 
-def _once(lines: Columns[Entry], notes: list[str]) -> Columns[Entry]:
+def _without_duplicates(lines: Columns[Entry], notes: list[str]) -> Columns[Entry]:
     """Return `lines` without duplicates; add their number to `notes`."""
     rows = [lines.column(name) for name in ("path", "label", "part")]
     # Eight bytes a line, because there may be millions, with few duplicates.
@@ -162,11 +162,11 @@ def listed_contents(file: str | Path, *others: Path) -> dict[str, str]:
     folders `others`. Rows with `POSSIBLE` in the column `GRADE` are skipped. Raises UserError if
     the list cannot be read.
     """
-    said = read_digests(Path(file).with_name(DIGESTS))
-    known = {_spelled(path): digest for path, digest in said.items()}
+    recorded = read_digests(Path(file).with_name(DIGESTS))
+    known = {_normalized(path): digest for path, digest in recorded.items()}
     possible = _possible(Path(file))
     paths = [
-        (path, place, known.get(_spelled(path)))
+        (path, place, known.get(_normalized(path)))
         for path, place in read_paths(file, *others)
         if path not in possible
     ]
@@ -185,7 +185,7 @@ def _possible(file: Path) -> set[str]:
     return {row["path"] for row in rows if row[GRADE] == POSSIBLE}
 
 
-def _spelled(path: str) -> str:
+def _normalized(path: str) -> str:
     """Normalize a path to one spelling for all programs and systems."""
     return unicodedata.normalize("NFC", path.strip().replace("\\", "/"))
 
@@ -248,7 +248,7 @@ def _heads(table: Path) -> tuple[str, ...] | UserError | None:
     return problem if found else None
 
 
-def _of_one_part(
+def _choose_of_split(
     paths: list[Path], heads: dict[Path, tuple[str, ...]], part: str, notes: list[str]
 ) -> list[Path]:
     """Choose among tables of one split: all that belong together."""
@@ -285,7 +285,7 @@ def _share_pictures(tables: Sequence[Path]) -> bool:
 def _labelled(
     file: Path,
     part: str,
-    said: Callable[[str], str],
+    digest_of: Callable[[str], str],
     notes: list[str],
     rejected: list[tuple[str, str]],
     called: list[str],
@@ -316,7 +316,7 @@ def _labelled(
         elif not is_printable(path) or path[-1].isspace():
             rejected.append((path, UNPRINTABLE))
         else:
-            digest = "" if is_file_of_its_own(path) else said(listed)
+            digest = "" if is_file_of_its_own(path) else digest_of(listed)
             yield Entry(path, name, own_part or part, digest)
     notes += found.notes
     if finder.folder != HERE:
@@ -329,7 +329,7 @@ def _class_name(label: str) -> str:
     return unicodedata.normalize("NFC", name if name.isprintable() else " ".join(name.split()))
 
 
-def _check_not_measured(file: Path, lines: Columns[Entry], called: Sequence[str]) -> None:
+def _check_are_classes(file: Path, lines: Columns[Entry], called: Sequence[str]) -> None:
     """Raise UserError if the labels are measurements: numbers with too many distinct values."""
     labels = set(lines.column("label"))
     if not labels or not all(map(NUMBER.fullmatch, labels)):

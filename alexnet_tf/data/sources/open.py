@@ -95,7 +95,7 @@ def find_source(source: str | Path) -> list[Path]:
     path = next((path / name for name in inside if (path / name).is_file()), path)
     found = [path] if path.is_dir() or path.is_file() else _several_lists(str(source))
     if not found:
-        raise NoPictures(_absent(str(source)))
+        raise NoPictures(_explain_absence(str(source)))
     return found
 
 
@@ -166,7 +166,7 @@ def _open_file(path: Path, limits: Limits) -> Source:
     raise UserError(f"{path}: is {kind}, not a folder, zip, tar or list of pictures; {advice}")
 
 
-def _absent(source: str) -> str:
+def _explain_absence(source: str) -> str:
     """Return the error message for a source that is neither a file nor a folder."""
     if is_remote(source):
         return f"{source}: is an address; download what is there, and name the file or folder"

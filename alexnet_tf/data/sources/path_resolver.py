@@ -61,7 +61,7 @@ class PathResolver:
 
     def finds(self, path: str, guess: bool = True) -> bool:
         """Tell whether `path` is a URL, or an existing file relative to the chosen folder."""
-        return is_remote(path) or next(self._ways(self.folder, path, guess), None) is not None
+        return is_remote(path) or next(self._candidates(self.folder, path, guess), None) is not None
 
     def __call__(self, path: str) -> str:
         """Return the resolved path of the file `path` in the list, which need not exist."""
@@ -72,31 +72,31 @@ class PathResolver:
             return _joined(self.folder, path)
         if self.folder == HERE and path.isascii() and is_picture(path) and "\\" not in path:
             return path
-        return next(self._ways(self.folder, path), None) or _joined(self.folder, path)
+        return next(self._candidates(self.folder, path), None) or _joined(self.folder, path)
 
     def _count(self, folder: Path, names: Sequence[str], guess: bool) -> Hits:
-        exact = [n for n in names if is_remote(n) or next(self._ways(folder, n, False), None)]
+        exact = [n for n in names if is_remote(n) or next(self._candidates(folder, n, False), None)]
         others = [name for name in names if name not in {*exact}] if guess else []
-        guessed = sum(next(self._ways(folder, name), None) is not None for name in others)
+        guessed = sum(next(self._candidates(folder, name), None) is not None for name in others)
         return Hits(len(exact), guessed, folder)
 
-    def _ways(self, folder: Path, path: str, guess: bool = True) -> Iterator[str]:
+    def _candidates(self, folder: Path, path: str, guess: bool = True) -> Iterator[str]:
         """Yield the files in `folder` that `path` may mean, the most likely first."""
         spelled = dict.fromkeys(name for each in (path, path.strip()) for name in _slashes(each))
         for name in spelled:
-            way = as_on_disk(_joined(folder, name))
-            if is_on_disk(way):
-                yield way
+            candidate = as_on_disk(_joined(folder, name))
+            if is_on_disk(candidate):
+                yield candidate
         if not guess or is_picture(path.strip()):
             return
         for name in spelled:
             for suffix in self._suffixes:
-                way = as_on_disk(_joined(folder, name + suffix))
-                if is_on_disk(way):
+                candidate = as_on_disk(_joined(folder, name + suffix))
+                if is_on_disk(candidate):
                     # Files of a list mostly have the same suffix: it is tried first from now on.
                     self._suffixes.remove(suffix)
                     self._suffixes.insert(0, suffix)
-                    yield way
+                    yield candidate
                     break
 
     @cached_property

@@ -86,12 +86,12 @@ def _form(file: Path, finder: PathResolver, labelled: bool) -> dict[str, Any] | 
     """
     is_table = file.suffix.lower() in TABLES
     lines = list(islice((line for line in read_lines(file) if line.strip()), SAMPLE))
-    said = SEPARATOR.fullmatch(lines[0]) if lines else None
-    delimiters = said[1] if said else DELIMITERS if is_table else "\t,;|"
+    separator = SEPARATOR.fullmatch(lines[0]) if lines else None
+    delimiters = separator[1] if separator else DELIMITERS if is_table else "\t,;|"
     text = "\n".join(lines)
     delimiters = [delimiter for delimiter in delimiters if delimiter in text]
     tables = [form for delimiter in delimiters for form in _dialects(delimiter, text)]
-    is_list = not said and all(map(LIST_LINE.fullmatch, lines))
+    is_list = not separator and all(map(LIST_LINE.fullmatch, lines))
     forms = [form for form in tables if _is_regular(file, form)]
     if is_list and not is_table:
         tabs = [form for form in forms if form["delimiter"] == "\t"]
@@ -148,8 +148,8 @@ def _pictures_in(file: Path, form: dict[str, Any] | None, finder: PathResolver) 
     columns = [[cell.strip() for cell in column] for column in zip(*rows)]
     if form is None:
         del columns[1:]  # only the path of 'path label'
-    looks = [(sum(map(is_picture, column)), column) for column in columns]
-    most, best = max(looks, default=(0, []), key=lambda each: each[0])
+    scores = [(sum(map(is_picture, column)), column) for column in columns]
+    most, best = max(scores, default=(0, []), key=lambda each: each[0])
     if most:
         return finder.survey(best, guess=False).exact, most
     return max((sum(finder.survey(each[:FEW])[:2]) for each in columns), default=0), 0

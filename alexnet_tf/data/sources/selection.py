@@ -70,12 +70,12 @@ def select(names: Sequence[str], shard: Shard | None = None) -> Selection:
             rejected += others
             total += len(found)
             pictures += [
-                file for file in found if not shard or shard.has(_place(file, path, spelled))
+                file for file in found if not shard or shard.has(_shared_name(file, path, spelled))
             ]
     return Selection(pictures, total, rejected)
 
 
-def _place(file: str, path: str, spelled: str) -> str:
+def _shared_name(file: str, path: str, spelled: str) -> str:
     """Return a name for a picture that is the same on all machines, wherever `path` is on each."""
     if os.path.isdir(path):
         return os.path.join(spelled, os.path.relpath(file, path))
@@ -88,7 +88,7 @@ def _paths(name: str, rejected: list[Rejected]) -> Iterator[tuple[str, str]]:
     if name == STDIN:
         yield from ((each, as_on_disk(each)) for each in _standard_input())
     elif _is_list(name):
-        yield from _in_list(Path(name))
+        yield from _paths_in_list(Path(name))
     elif _is_pattern(name):
         yield from ((each, each) for each in _matches(name, rejected))
     else:
@@ -111,7 +111,7 @@ def _is_list(name: str) -> bool:
     return suffix in LISTS and os.path.isfile(name) and file_type(name) not in FORMATS
 
 
-def _in_list(file: Path) -> Iterator[tuple[str, str]]:
+def _paths_in_list(file: Path) -> Iterator[tuple[str, str]]:
     """Yield each name of a list or table, and its path, resolved as in training lists."""
     if file.suffix.lower() in TABLES:
         return iter(read_paths(file))
@@ -121,18 +121,18 @@ def _in_list(file: Path) -> Iterator[tuple[str, str]]:
     if finder.folder == HERE:  # or all lines have labels
         finder.settle(_without_label(line, finder) for line in lines[:SAMPLE])
     names = [_without_label(line, finder) for line in lines]
-    return ((name, _where(name, finder)) for name in names)
+    return ((name, _resolve(name, finder)) for name in names)
 
 
 def _without_label(line: str, finder: PathResolver) -> str:
     """Return the path of a line, which may be followed by a label."""
     match = LIST_LINE.fullmatch(line)
-    if not match or line.lower().endswith(SUFFIXES) or os.path.exists(_where(line, finder)):
+    if not match or line.lower().endswith(SUFFIXES) or os.path.exists(_resolve(line, finder)):
         return line
     return (line.partition("\t")[0] if line.count("\t") == 1 else match[1]).strip()
 
 
-def _where(name: str, finder: PathResolver) -> str:
+def _resolve(name: str, finder: PathResolver) -> str:
     """Return the path of a picture in the list, or of a folder, which may be beside the list."""
     place, beside = finder(name), os.path.join(finder.file.parent, name)
     return beside if not os.path.lexists(place) and os.path.isdir(beside) else place

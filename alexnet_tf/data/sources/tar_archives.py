@@ -55,7 +55,7 @@ def _check(archive: Path, limits: Limits) -> None:
         for count, (member, _) in enumerate(members, 1):
             if count > limits.files:
                 raise too_many_files(archive, limits)
-            refuse(archive, member.name, harm(member.name) or _tars_harm(member))
+            refuse(archive, member.name, harm(member.name) or _reason_to_refuse(member))
             promised += member.size
             check_size(archive, promised, limits)  # before its content is read
             if member.isreg():
@@ -74,7 +74,7 @@ def _extract(archive: Path, folder: Path) -> None:
                     shutil.copyfileobj(content, target)
 
 
-def _tars_harm(member: tarfile.TarInfo) -> str | None:
+def _reason_to_refuse(member: tarfile.TarInfo) -> str | None:
     if not (member.isreg() or member.isdir()) or member.issparse():
         return "is a link or a device, not a file"
     return None

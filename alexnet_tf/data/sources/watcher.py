@@ -30,18 +30,18 @@ def watch_folder(folder: str, wait: Callable[[float], None] = time.sleep) -> Ite
     known: dict[str, State] = {}
     before: dict[str, State] = {}
     while True:
-        now = _look(folder)
+        now = _scan(folder)
         known = {path: known[path] for path in known if path in now}
         new = [path for path in now if known.get(path) != now[path] == before.get(path)]
-        whole = [path for path in new if _is_whole(path, now[path])]
-        known |= {path: now[path] for path in whole}
-        yield [path for path in whole if is_meant_as_picture(path)]
+        complete = [path for path in new if _is_complete(path, now[path])]
+        known |= {path: now[path] for path in complete}
+        yield [path for path in complete if is_meant_as_picture(path)]
         before = now
         wait(PERIOD)
         signals.check()
 
 
-def _look(folder: str) -> dict[str, State]:
+def _scan(folder: str) -> dict[str, State]:
     """Return the files below `folder`, sorted, with their states."""
     states: dict[str, State] = {}
     for path in list_files(folder)[0]:
@@ -54,7 +54,7 @@ def _look(folder: str) -> dict[str, State]:
     return states
 
 
-def _is_whole(path: str, state: State) -> bool:
+def _is_complete(path: str, state: State) -> bool:
     """Tell whether a file is readable, or has not been written to for `PATIENCE` seconds."""
     if time.time() - state[1] > PATIENCE:
         return True

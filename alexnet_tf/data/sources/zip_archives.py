@@ -89,7 +89,7 @@ def _true_name(member: zipfile.ZipInfo) -> str:
 def _check_contents(archive: Path, members: list[zipfile.ZipInfo], limits: Limits) -> None:
     """Raise UserError unless every member is harmless and all together are within `limits`."""
     for member in members:
-        refuse(archive, member.filename, harm(member.filename) or _zips_harm(member))
+        refuse(archive, member.filename, harm(member.filename) or _reason_to_refuse(member))
     check_names(archive, [member.filename for member in members if not member.is_dir()])
     size = archive.stat().st_size
     if any(not 0 <= member.header_offset < size for member in members):
@@ -155,7 +155,7 @@ def harm(name: str) -> str | None:
     return None
 
 
-def _zips_harm(member: zipfile.ZipInfo) -> str | None:
+def _reason_to_refuse(member: zipfile.ZipInfo) -> str | None:
     # Zips made on Unix have the file mode in the upper 16 bits, others have zeros.
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):

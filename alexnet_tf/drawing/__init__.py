@@ -1,1 +1,1 @@
-"""Pictures made of pictures and numbers."""
+"""Images made of pictures and of numbers."""

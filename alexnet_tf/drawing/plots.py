@@ -1,4 +1,4 @@
-"""Pictures of numbers, drawn by matplotlib: as files, or as SVG that takes a page's colours."""
+"""Plots by matplotlib: as files, or as SVG whose colours follow a page's style."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import numpy as np
 from alexnet_tf.metrics.reliability import BINS, Curves, Reliability
 from alexnet_tf.system.text import printable
 
-if TYPE_CHECKING:  # it comes with an extra
+if TYPE_CHECKING:  # an optional dependency
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito 2008: colours that colour-blind people tell apart too. Dashes tell the lines apart
+# Okabe and Ito 2008: colours that colour-blind people can distinguish. Dashes distinguish the lines
 # in print.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 DASHES = ("-", "--", ":", "-.")
 INK, GRID, PAPER = "#222222", "#e4e4e4", "#ffffff"
-# In a page each colour is a variable of its style, which knows light and dark.
+# Each colour is a CSS variable in a page, whose style defines it for light and dark mode.
 VARIABLES = {INK: "ink", GRID: "line", **{color: f"c{n}" for n, color in enumerate(COLORS)}}
 STYLE = {
     "axes.edgecolor": INK, "axes.labelcolor": INK, "axes.titlecolor": INK, "text.color": INK,
@@ -33,12 +33,12 @@ STYLE = {
     "figure.constrained_layout.use": True,
 }  # fmt: skip
 _UNIT = {"xlim": (-0.02, 1.03), "ylim": (0, 1.05)}
-# Names of trainings are cut to so many characters.
+# Longest name of a training in a legend, in characters.
 MOST_LETTERS = 40
 
 
 def draw_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
-    """Draw accuracy and loss in validation of trainings, by name, side by side: 12 × 5 inches."""
+    """Draw the validation accuracy and loss of trainings, by name, side by side: 12 × 5 inches."""
     figure, axes = _figure(2, (12, 5))
     for axis, what in zip(axes, ("accuracy", "loss")):
         plot_histories(axis, histories, what)
@@ -52,7 +52,7 @@ def plot_histories(
     what: str,
     named: bool = False,
 ) -> None:
-    """Plot `what`, accuracy or loss, of several trainings in validation, with a legend or not."""
+    """Plot `what`, validation accuracy or loss, of several trainings; a legend if `named`."""
     for number, (name, history) in enumerate(histories.items()):
         _line(axis, history, f"val_{what}", number, _short(name))
     _by_epoch(axis, f"validation {what}")
@@ -63,7 +63,7 @@ def plot_histories(
 def plot_history(
     axis: Axes, history: Sequence[Mapping[str, float]], what: str, best: int | None
 ) -> None:
-    """Plot `what`, accuracy or loss, of a training, with the epoch that its network is of."""
+    """Plot `what`, accuracy or loss, of one training, and mark the epoch of its network."""
     _line(axis, history, f"val_{what}", 0, "validation")
     _line(axis, history, what, 1, "training")
     if best:
@@ -73,7 +73,7 @@ def plot_history(
 
 
 def plot_reliability(axis: Axes, reliability: Reliability) -> None:
-    """Plot the accuracy of predictions by their confidence."""
+    """Plot a reliability diagram: accuracy by confidence."""
     edges, some = np.linspace(0, 1, BINS + 1), reliability.pictures > 0
     bars = {"color": COLORS[0], "alpha": 0.45, "align": "edge"}
     axis.bar(edges[:-1][some], reliability.accuracy[some], 0.94 / BINS, **bars)
@@ -91,7 +91,7 @@ def plot_reliability(axis: Axes, reliability: Reliability) -> None:
 
 
 def plot_roc(axis: Axes, curves: Curves) -> None:
-    """Plot the ROC of two classes."""
+    """Plot the ROC curves of two classes."""
     axis.plot(
         curves.false_positive_rate,
         curves.true_positive_rate,
@@ -104,7 +104,7 @@ def plot_roc(axis: Axes, curves: Curves) -> None:
 
 
 def plot_precision(axis: Axes, curves: Curves) -> None:
-    """Plot the precision of two classes by recall."""
+    """Plot the precision-recall curves of two classes."""
     label = f"average precision {curves.average_precision:.4f}"
     line = {"color": COLORS[0], "drawstyle": "steps-post"}
     axis.plot(curves.recall, curves.precision, label=label, **line)
@@ -114,7 +114,7 @@ def plot_precision(axis: Axes, curves: Curves) -> None:
 
 
 def plot_confusion(axis: Axes, matrix: np.ndarray) -> None:
-    """Plot a confusion matrix of many classes, each row by shares."""
+    """Plot a confusion matrix of many classes, normalized by row."""
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     axis.imshow(shares, cmap="magma", vmin=0, vmax=1, interpolation="nearest")
     axis.set(xlabel="prediction", ylabel="label")
@@ -122,14 +122,14 @@ def plot_confusion(axis: Axes, matrix: np.ndarray) -> None:
 
 
 def write_png(figure: Figure, path: Path) -> None:
-    """Write a picture of 100 pixels for each inch of the figure."""
+    """Write the figure as a PNG of 100 pixels per inch."""
     figure.savefig(path, format="png", dpi=100, facecolor=PAPER)
 
 
 def svg(name: str, inches: tuple[float, float], plot: Callable[..., None], *told: object) -> str:
-    """Return what `plot` makes of an axis and what it is `told`, as an element of HTML.
+    """Return an SVG element for HTML, drawn by `plot` on an axis from the arguments `told`.
 
-    Its ids begin with `name`, and its colours are a page's.
+    Its ids begin with `name`; its colours are CSS variables.
     """
     figure, (axis,) = _figure(1, inches)
     plot(axis, *told)
@@ -145,7 +145,7 @@ def svg(name: str, inches: tuple[float, float], plot: Callable[..., None], *told
 
 
 def _figure(plots: int, inches: tuple[float, float]) -> tuple[Figure, Sequence[Axes]]:
-    """Make a figure of `plots` side by side, without the window system that pyplot looks for."""
+    """Create a figure with `plots` axes side by side; pyplot would look for a window system."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -157,7 +157,7 @@ def _figure(plots: int, inches: tuple[float, float]) -> tuple[Figure, Sequence[A
 def _line(
     axis: Axes, history: Sequence[Mapping[str, float]], column: str, number: int, label: str
 ) -> None:
-    """Draw a column of a history, in the colour and dashes of that number."""
+    """Draw a column of a history, in the colour and dashes of index `number`."""
     axis.plot(
         [epoch["epoch"] for epoch in history],
         [epoch[column] for epoch in history],

@@ -1,4 +1,4 @@
-"""Pictures of what was found inside a network, and how they are written."""
+"""Sheets of filters, channels and similar pictures, and how they are written."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from alexnet_tf.system.files import atomic_write, check_replaceable
 from alexnet_tf.system.text import printable
 
 PAPER, INK, MISSING = "white", "#222222", "#dddddd"
-# In pixels: a picture or a map on a sheet, what is left between them, and a line of text.
+# In pixels: side of a picture or map on a sheet, gap between them, height of a line of text.
 TILE, GAP, LINE = 144, 10, 17
-# How much larger than in a kernel a weight is drawn, and how many filters stand in a line.
+# Pixels per weight of a kernel, and filters per row.
 WEIGHT, IN_LINE = 5, 16
-# What a PNG of ours says of itself, by which it is known to be replaceable.
+# Metadata that marks a PNG as written by this program, which may therefore replace it.
 MARK = ("Software", "alexnet_tf")
 
 Tile = tuple[Image.Image, Sequence[str]]
 
 
 def filters_mosaic(filters: np.ndarray, halves: int) -> Image.Image:
-    """Draw `filters` (n, height, width, 3) of 0 to 1, those of each of the `halves` together."""
+    """Draw `filters` (n, height, width, 3) of 0 to 1, grouped into `halves`."""
     groups = [_mosaic(each) for each in np.array_split(filters, halves)]
     height = sum(group.height + 2 * GAP for group in groups) - 2 * GAP
     sheet = Image.new("RGB", (groups[0].width, height), PAPER)
@@ -37,7 +37,7 @@ def filters_mosaic(filters: np.ndarray, halves: int) -> Image.Image:
 
 
 def _mosaic(filters: np.ndarray) -> Image.Image:
-    """Draw filters in lines of `IN_LINE`, one weight apart."""
+    """Draw filters in rows of `IN_LINE`, one weight apart."""
     count, height, width, _ = filters.shape
     lines, columns = -(-count // IN_LINE), min(count, IN_LINE)
     mosaic = np.ones((lines * (height + 1) - 1, columns * (width + 1) - 1, 3))
@@ -51,10 +51,10 @@ def _mosaic(filters: np.ndarray) -> Image.Image:
 def channels_sheet(
     picture: np.ndarray, layers: Mapping[str, tuple[np.ndarray, np.ndarray]]
 ) -> Image.Image:
-    """Draw a picture and, for each of `layers`, its strongest channels on it: a line each.
+    """Draw one row per layer: the picture, then the maps of the layer's strongest channels.
 
-    A layer has the numbers of its channels (n,) and their maps (n, height, width). All maps of a
-    layer are as bright as the largest value of any.
+    `layers` maps a name to channel numbers (n,) and maps (n, height, width). Brightness is relative
+    to the layer's largest value.
     """
     lines = []
     for name, (numbers, maps) in layers.items():
@@ -68,7 +68,7 @@ def channels_sheet(
 
 
 def contact_sheet(predictions: Mapping[str, Sequence[tuple[str, float]]]) -> Image.Image:
-    """Draw each picture asked about and those found for it, with their distances: a line each."""
+    """Draw one row per query: its picture, then the pictures found, with their distances."""
     return _sheet(
         [
             [
@@ -81,20 +81,20 @@ def contact_sheet(predictions: Mapping[str, Sequence[tuple[str, float]]]) -> Ima
 
 
 def _thumbnail(path: str) -> Image.Image:
-    """Load the picture in a file, small; grey where there is none any more."""
+    """Load a thumbnail of a picture file; grey if the file can no longer be read."""
     with suppress(ImageError), decoded(path, TILE) as (picture, _):
         return ImageOps.contain(picture, (TILE, TILE))
     return Image.new("RGB", (TILE, TILE), MISSING)
 
 
 def _short(path: str) -> str:
-    """Return the name of a file, cut to what is written below a tile."""
+    """Return a file's name, cut to the width of a tile's caption."""
     name = printable(Path(path).name)
     return name if len(name) <= 20 else f"{name[:9]}…{name[-10:]}"
 
 
 def _sheet(lines: Sequence[Sequence[Tile]], filtering=Image.Resampling.BICUBIC) -> Image.Image:
-    """Lay out lines of tiles with the text below each; the first of a line stands apart."""
+    """Lay out rows of tiles with captions; the first tile of a row is set apart."""
     rows = max(len(text) for line in lines for _, text in line)
     width, height = TILE + GAP, TILE + GAP + rows * LINE
     columns = max(map(len, lines))
@@ -117,7 +117,7 @@ def write_picture(
 ) -> None:
     """Write a PNG and, `beside` it under the same name with other suffixes, files of bytes.
 
-    Raises UserError where there is such a file already, unless it is from an earlier call.
+    Raises UserError if one of the files exists, unless an earlier call wrote it.
     """
     others = {path.with_name(path.stem + suffix): data for suffix, data in (beside or {}).items()}
     ours = _is_ours(path)
@@ -138,9 +138,9 @@ def write_picture(
 
 
 def _is_ours(path: Path) -> bool:
-    """Tell whether a file says that it is a PNG of ours."""
+    """Check whether the metadata of a file mark it as a PNG of this program."""
     try:
         with Image.open(path, formats=["PNG"]) as picture:
             return picture.info.get(MARK[0]) == MARK[1]
-    except Exception:  # Pillow raises nearly anything on broken files
+    except Exception:  # Pillow raises nearly any exception on broken files
         return False

@@ -1,4 +1,4 @@
-"""Small pictures for a page, each in the text of its address."""
+"""Thumbnails for a page, embedded as data URLs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from alexnet_tf.gradcam import grad_cam, overlay
 from alexnet_tf.system.processor import processors
 from alexnet_tf.variants import Variant
 
-# Pixels of the longer side, and JPEG's quality: five kilobytes.
+# Longer side in pixels, and JPEG quality: about five kilobytes.
 SIDE, QUALITY = 160, 75
 
 
 def thumbnails(paths: Iterable[str]) -> dict[str, str]:
-    """Return path → address (data:…) of small pictures; those that cannot be read are left out."""
+    """Return path → data URL of thumbnails; pictures that cannot be read are left out."""
     paths = list(dict.fromkeys(paths))
     with ThreadPoolExecutor(processors()) as pool:
         found = dict(zip(paths, pool.map(_thumbnail, paths)))
@@ -36,9 +36,9 @@ def heat_maps(
     paths: Sequence[str],
     predicted: Sequence[int],
 ) -> dict[str, str]:
-    """Return path → address of the picture as the network sees it, under what speaks for its guess.
+    """Return path → data URL of each preprocessed picture, with its prediction's heat map on it.
 
-    Those that cannot be read are left out.
+    Pictures that cannot be read are left out.
     """
     with ThreadPoolExecutor(processors()) as pool:
         loaded = list(pool.map(lambda path: _load(path, variant, resize), paths))

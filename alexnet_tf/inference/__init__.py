@@ -1,1 +1,1 @@
-"""Asks finished networks."""
+"""Inference with finished networks."""

@@ -1,4 +1,4 @@
-"""Many pictures answered, and each answer written and the picture sorted as it comes."""
+"""Batch prediction: each prediction is written, and its picture sorted, once it is computed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from alexnet_tf.system.text import printable
 
 
 def as_json(prediction: Prediction) -> dict[str, Any]:
-    """Put an answer, or why there is none, into the dict of a JSON line."""
+    """Convert a prediction, or its error, to the dict of a JSON line."""
     if prediction.error:
         return {"file": prediction.file, "error": str(prediction.error)}
     top = [{"label": label, "probability": probability} for label, probability in prediction.top]
@@ -27,10 +27,10 @@ def as_json(prediction: Prediction) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class BatchPredictor:
-    """What is done with pictures: `ask` answers them in order, then they are written and sorted.
+    """Batch prediction with `ask`; predictions are written, and their pictures sorted, in order.
 
-    Where there was an earlier call, killed at whatever moment, it is gone on with. `predictions`
-    and `sorter` should be opened. So many pictures as a `batch` are asked about at once.
+    A run that was killed at any moment resumes. `prediction_file` and `sorter` must be open.
+    `batch` is the number of pictures predicted at once.
     """
 
     ask: Callable[[Sequence[str]], Iterator[Prediction]]
@@ -39,9 +39,9 @@ class BatchPredictor:
     sorter: Sorter | None = None
 
     def remaining(self, pictures: Sequence[str]) -> list[str]:
-        """Return those of `pictures` that are to be asked about; sort what was answered already.
+        """Return those of `pictures` that have no prediction yet; sort those that have one.
 
-        Raises UserError when the file of answers is about other pictures.
+        Raises UserError if the prediction file is about other pictures.
         """
         pictures = [picture for picture in pictures if not self._is_result(picture)]
         if self.prediction_file:
@@ -52,9 +52,9 @@ class BatchPredictor:
         return pictures
 
     def predict(self, pictures: Sequence[str], again: Sequence[str] = ()) -> Iterator[Prediction]:
-        """Yield the answer of each picture, once it is written and the picture sorted.
+        """Yield the prediction of each picture, once it is written and the picture sorted.
 
-        Those to be asked about `again` come before them, without effect.
+        Pictures to predict `again` come first in the batch; their predictions are discarded.
         """
         asked = [*again, *pictures] if pictures else []
         for prediction in islice(self.ask(asked), len(again), None) if asked else ():
@@ -64,24 +64,24 @@ class BatchPredictor:
             if self.sorter:
                 self._place(record)
             yield prediction
-            signals.check()  # where the exception was lost, as in the end of a generator
+            signals.check()  # a generator's finalization may have lost the exception
 
     def again(self, pictures: Sequence[str], remaining: Sequence[str]) -> Sequence[str]:
-        """Return what was answered of the batch in which the `remaining` of all `pictures` begin.
+        """Return the predicted pictures of the batch in which those `remaining` begin.
 
-        The last digit of an answer may depend on its place in the batch.
+        The last digit of a probability may depend on the picture's position in the batch.
         """
         done = len(pictures) - len(remaining)
         goes_on = pictures[done:] == remaining
         return pictures[done - done % self.batch : done] if goes_on else ()
 
     def watch(self, folder: str) -> Iterator[Prediction]:
-        """Yield the answers of what is in `folder` and has none, and then of what arrives."""
+        """Yield predictions of the pictures in `folder` that have none, then of new ones."""
         self._catch_up()
         known = self._predicted()
         for pictures in watch_folder(folder):
             new = [picture for picture in pictures if picture not in known]
-            if known and pictures:  # whatever has one of these names from now on is new
+            if known and pictures:  # a file that later gets one of these names is new
                 known -= {*pictures}
             new = [picture for picture in new if not self._is_known(picture)]
             if self.prediction_file:
@@ -90,7 +90,7 @@ class BatchPredictor:
             yield from self.predict(new)
 
     def _predicted(self) -> set[str]:
-        """Return the pictures that have an answer, and should still be as and where they were."""
+        """Return the pictures with a prediction, which should still be in place and unchanged."""
         records = self.prediction_file.records() if self.prediction_file else ()
         moves = self.sorter and self.sorter.by == "move"
         files = {record["file"] for record in records if not (moves and "label" in record)}
@@ -107,7 +107,7 @@ class BatchPredictor:
         return bool(self.sorter) and self.sorter.is_finished(picture)
 
     def _catch_up(self) -> None:
-        """Sort the pictures whose answers were written when an earlier call ended."""
+        """Sort the pictures whose predictions an interrupted call had written."""
         if self.prediction_file and self.sorter:
             for record in self.prediction_file.records():
                 if not self.sorter.is_finished(record["file"]):

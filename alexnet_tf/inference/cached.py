@@ -1,4 +1,4 @@
-"""What the feature store of a run holds of its pictures, once the training is over."""
+"""Predictions and vectors from the feature store of a finished run."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from alexnet_tf.inference.engine import Engine
 from alexnet_tf.metrics.calibration import mean_probabilities
 from alexnet_tf.runs.settings import Settings
 
-# Pictures that are read at a time.
+# Pictures read at a time.
 PORTION = 256
-# Whole pictures are compared by so many places in a row and in a column.
+# Side of the grid of pixels by which stored pictures are compared.
 SIDE = 8
 
 
 def open_store(engine: Engine, settings: Settings) -> FeatureStore | None:
-    """Open the store of what a finished run trained its head on, or None where that is gone.
+    """Open the store that a finished run trained its head on; None if it no longer exists.
 
-    The layers below are frozen, so those of the finished network tell which store it is.
+    The store is identified by the layers below the head, which are frozen and so unchanged.
     """
     variant, layer = settings.chosen_variant(), settings.first_computed()
     if layer == "conv1":
@@ -42,8 +42,10 @@ def open_store(engine: Engine, settings: Settings) -> FeatureStore | None:
 
 
 def cached_predictions(model, store: FeatureStore, pictures: Sequence[Picture]) -> np.ndarray:
-    """Return the probabilities, float32 (n, classes), that a Keras `model` gives pictures of which
-    the store has what enters one of its layers."""
+    """Predict pictures from the inputs of a layer that the store holds.
+
+    Returns the probabilities of the Keras `model`, float32 (n, classes).
+    """
     if store.layer == "conv1":
         found = [
             model.predict_on_batch(preprocess_input(pictures, store.variant))
@@ -68,7 +70,7 @@ def cached_predictions(model, store: FeatureStore, pictures: Sequence[Picture]) 
 
 
 def _logits(head, values: np.ndarray) -> np.ndarray:
-    """Return the logits of what enters a `head`, of each picture's windows one after the other."""
+    """Return the logits of a `head` for its inputs; the windows of each picture are adjacent."""
     values = values.astype(np.float32)
     if len(head.input_shape) == 2:
         values = values.reshape(-1, values.shape[-1])
@@ -76,10 +78,10 @@ def _logits(head, values: np.ndarray) -> np.ndarray:
 
 
 def vectors(store: FeatureStore, pictures: Sequence[Picture]) -> np.ndarray:
-    """Return a vector for each picture, float32 (n, values), of mean 0 and of deviation 1 in all.
+    """Return a vector per picture, float32 (n, values): mean 0, overall standard deviation 1.
 
-    It is the mean over all places of a layer, and over the picture and its mirror image; of whole
-    pictures it is a small one.
+    It is the layer's spatial mean, averaged over the picture and its mirror image; for a store of
+    whole pictures, a small grey version.
     """
     views = [
         np.concatenate([_means(values, store) for values in _portions(store, pictures, view)])
@@ -95,9 +97,7 @@ def _means(values: np.ndarray, store: FeatureStore) -> np.ndarray:
         places = np.linspace(0, values.shape[1], 2 * SIDE + 1).astype(int)[1::2]
         grey = values[:, places][:, :, places].mean(axis=-1, dtype=np.float32)
         return (grey + grey[:, :, ::-1]).reshape(len(values), -1)
-    if (
-        store.has_windows and store.layer == "fc6"
-    ):  # maxima that overlap: every second place will do
+    if store.has_windows and store.layer == "fc6":  # overlapping maxima: every second one suffices
         values = values[:, ::2, ::2]
     channels = store.variant.filters[-1] if store.layer == "fc6" else store.shape[-1]
     return values.reshape(len(values), -1, channels).mean(axis=1, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Pictures → what they show: one of ImageNet's thousand classes, or of a run's own."""
+"""Classification of pictures, into ImageNet's thousand classes or a run's own."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from alexnet_tf.variants import Variant, get_variant
 
 @dataclass(frozen=True)
 class Prediction:
-    """The likeliest classes of a picture and their probabilities, top first, or an error.
+    """The top classes of a picture with their probabilities, likeliest first; or an error.
 
-    `label` and `probability`, those of the likeliest, raise that error.
+    `label` and `probability`, of the likeliest class, raise that error.
     """
 
     file: str
@@ -31,7 +31,7 @@ class Prediction:
 
     @property
     def probability(self) -> float:
-        """Its probability, 0 to 1."""
+        """The probability of the likeliest class, 0 to 1."""
         return self._likeliest()[1]
 
     def __repr__(self) -> str:
@@ -47,10 +47,10 @@ class Prediction:
 
 
 class Classifier:
-    """A network, or several whose probabilities are averaged (Krizhevsky 2012, section 6).
+    """A network, or an ensemble whose probabilities are averaged (Krizhevsky 2012, section 6).
 
-    Each sees `crops` views of a picture (`data.images.preprocessing`). `classes` are in the order
-    of the first one. Raises UserError when another has other classes.
+    Each network sees `crops` views of a picture (`data.images.preprocessing`). `classes` are in the
+    order of the first network. Raises UserError if another network has other classes.
     """
 
     def __init__(self, engines: Sequence[Engine], crops: int = 1):
@@ -72,11 +72,12 @@ class Classifier:
     def classify(
         self, files: Sequence[str], top: int, among: int | None = None
     ) -> Iterator[Prediction]:
-        """Yield an answer for each file, in order, with the `top` likeliest classes.
+        """Yield a prediction for each file, in order, with the `top` likeliest classes.
 
-        Where `files` are a part of so many, `among`, the answers are those of the whole.
+        If `files` are a part of a larger list, `among` is its length: predictions equal those of
+        the whole.
         """
-        # In this order the probabilities end by themselves, not when their last reference goes.
+        # In this order the generator of probabilities is closed here, not at garbage collection.
         for result, file in zip(self.probabilities(files, among), files):
             if isinstance(result, ImageError):
                 yield Prediction(str(file), error=result)
@@ -86,9 +87,9 @@ class Classifier:
     def probabilities(
         self, files: Sequence[str], among: int | None = None
     ) -> Iterator[np.ndarray | ImageError]:
-        """Yield for each file, in order, probabilities (engines, classes), means over its crops.
+        """Yield for each file, in order, probabilities (engines, classes), averaged over its crops.
 
-        For a file that is no readable picture it is an ImageError. `among` is as for `classify`.
+        An unreadable picture yields an ImageError. `among` is as in `classify`.
         """
         size = self.batch
         batches = [files[start : start + size] for start in range(0, len(files), size)]
@@ -96,7 +97,7 @@ class Classifier:
         ways = {(engine.variant, engine.resize) for engine in self.engines}
         loaded = {way: load_batches(batches, *way, self.crops) for way in ways}
         for batch in zip(*loaded.values()):
-            pictures = list(zip(*batch))  # each in all of the ways
+            pictures = list(zip(*batch))  # each preprocessed in every way
             errors = [_error(picture) for picture in pictures]
             readable = [picture for picture, error in zip(pictures, errors) if not error]
             inputs = dict(zip(loaded, map(np.stack, zip(*readable))))
@@ -106,12 +107,12 @@ class Classifier:
 
     @property
     def batch(self) -> int:
-        """How many pictures are asked about at once."""
+        """Number of pictures predicted at once."""
         most = min(most_at_once(get_variant(engine.variant)) for engine in self.engines)
         return most // self.crops
 
     def _forward(self, inputs: dict[tuple[Variant, str], np.ndarray], among: int) -> np.ndarray:
-        """Ask all: (variant, resize) → (n, crops, 227, 227, 3) → (n, engines, classes)."""
+        """Run all networks: (variant, resize) → (n, crops, 227, 227, 3) → (n, engines, classes)."""
         predictions = []
         for engine in self.engines:
             pictures = inputs[engine.variant, engine.resize]

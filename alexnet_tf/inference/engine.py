@@ -1,4 +1,4 @@
-"""A finished network and who answers for it: LiteRT at once, or TensorFlow many pictures fast."""
+"""A finished network and its engines: LiteRT starts fast, TensorFlow has more throughput."""
 
 from __future__ import annotations
 
@@ -24,32 +24,33 @@ from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.variants import Variant, get_variant
 from alexnet_tf.weights.loading import WeightsFile, find_weights, read_weights_file
 
-# The most that convolutions see at once, of inputs or their mirror images.
+# Largest batch of the convolutions, mirror images included.
 BATCH = 64
-# Up to as many inputs in all, of the own size of a network, LiteRT has answered sooner than
-# TensorFlow, whose import takes seconds, but which then is faster.
+# Largest total number of inputs, at the network's own size, for which LiteRT is faster: importing
+# TensorFlow takes seconds, but it then computes faster.
 MOST_FOR_LITE = 2000
-# For each weight in a file, and beside all of them: the format with the largest is a Caffe model of
-# float64, and whoever keeps more in a file of weights keeps something else.
+# Bytes allowed per weight of a file, and in addition for the whole file. The largest format is a
+# Caffe model of float64; a larger file is not a file of weights.
 MOST_BYTES, MOST_BESIDE = 16, 1 << 26
-# The layers whose outputs are features, each with the one that they enter.
+# Layers whose outputs are features, each with the layer that follows it.
 FEATURES = {"pool5": "fc6", "fc6": "fc7", "fc7": "fc8"}
-# Without LiteRT: up to as many, a Keras model has answered before it is made fast.
+# Without LiteRT: largest number of inputs for which a plain Keras model beats building a
+# `FastModel`.
 MOST_AS_IT_IS = 250
 
 
 def most_at_once(variant: Variant) -> int:
-    """Return how many inputs a network of that variant may be asked about at once."""
+    """Return the largest number of inputs that a network of the variant may be given at once."""
     return BATCH // (1 + variant.mirrored)
 
 
 class Engine:
-    """A finished network, which is opened when the first picture asks.
+    """A finished network, loaded at the first prediction.
 
-    `variant` and `resize` say how `data.images.preprocessing` makes its inputs, and
-    `classes` name its outputs, in their order; convolutions alone have none. Its weights are in the
-    file `source`; `litert_path` is where the same network is, or should be, as a LiteRT file: that
-    answers at once, while importing TensorFlow, which answers thousands faster, takes seconds.
+    `variant` and `resize` define the preprocessing (`data.images.preprocessing`); `classes` name
+    the outputs, in order, and are empty for convolutions alone. The weights are in the file
+    `source`. `litert_path` is where the network's LiteRT file is, or should be: LiteRT answers at
+    once, while importing TensorFlow, which has more throughput, takes seconds.
     """
 
     def __init__(
@@ -73,9 +74,10 @@ class Engine:
         resize: str = "short",
         classes: Sequence[str] | None = None,
     ) -> Engine:
-        """Open pretrained weights, which know `classes`: ImageNet's thousand, unless told others.
+        """Open pretrained weights for `classes`, by default ImageNet's thousand.
 
-        Raises BadFile for unusable ones; those that a LiteRT file was made from were checked then.
+        Raises BadFile for unusable weights; if a LiteRT file exists, they were checked when it was
+        made.
         """
         path = find_weights(weights)
         classes = classes or [names for _, names in imagenet_classes()]
@@ -87,9 +89,9 @@ class Engine:
 
     @classmethod
     def of_weights(cls, weights: str | Path, variant: str, resize: str = "short") -> Engine:
-        """Open pretrained weights to look into, of whatever classes, or of convolutions alone.
+        """Open pretrained weights for inspection, with any classes or none.
 
-        Raises BadFile for unusable ones.
+        Raises BadFile for unusable weights.
         """
         path = find_weights(weights)
         layers = read_weights_file(path).layers
@@ -102,9 +104,9 @@ class Engine:
 
     @classmethod
     def of_run(cls, run: Run) -> Engine:
-        """Open a finished run, which knows its own classes, in pictures resized as they were then.
+        """Open a finished run, with its own classes and the preprocessing of its training.
 
-        Raises UserError when its config.json is unreadable, or of another network than its model.
+        Raises UserError if config.json is unreadable or does not match the model.
         """
         config = run.read_config()
         check_model_metadata(run, config)
@@ -115,9 +117,9 @@ class Engine:
     def probabilities(self, inputs: np.ndarray, among: int) -> np.ndarray:
         """Return the probabilities, float32 (n, classes), for inputs float32 (n, 227, 227, 3).
 
-        n is at most what `most_at_once` says, and `among` says how many will be asked for in all:
-        up to `MOST_FOR_LITE` are answered in float32 by LiteRT, where it can, of larger pictures
-        fewer by as much as these take longer; more by `FastModel`.
+        n is at most `most_at_once`. `among` is the total number of inputs to come: up to
+        `MOST_FOR_LITE` are computed in float32 by LiteRT, if available, and more by `FastModel`.
+        For larger pictures the limit is lower, in proportion to their cost.
         """
         variant = self.variant
         views = (1 + variant.mirrored) * (variant.picture_size / variant.image_size) ** 2
@@ -132,12 +134,11 @@ class Engine:
     def layer(
         self, name: str, precision: str | None = None, batch: int = BATCH
     ) -> Callable[[np.ndarray], np.ndarray]:
-        """Return what computes the outputs of a layer, one of `FEATURES`, as fast as features are:
-        in the `precision` that is fastest here, unless one is named.
+        """Return a function that computes the outputs of a layer, one of `FEATURES`, at full speed.
 
-        It maps inputs, at most `batch`, to float32 (n, units): pool5 flat, and means where the
-        network sees several views of a picture. Raises UserError where it has no such layer, and
-        for an int8 that cannot be had here.
+        It maps at most `batch` inputs to float32 (n, units), averaged over the views of each
+        picture; pool5 is flattened. `precision` defaults to the fastest here. Raises UserError if
+        the network lacks the layer, and for int8 if this machine does not support it.
         """
         fast = self._fast_layer(name, precision or self.fastest_precision(name), batch)
         return lambda inputs: fast.predict_on_batch(inputs).reshape(len(inputs), -1)
@@ -147,11 +148,11 @@ class Engine:
         return self._fastest(lambda precision: self._fast_layer(name, precision, BATCH))[0]
 
     def _fast_layer(self, name: str, precision: str, batch: int):
-        """Return a layer as a model, the same one each time."""
+        """Return a model up to the layer, built once."""
         self.check_layer(name)
         key = name, precision, batch
         if key not in self._fast_layers:
-            model = self._keras_model  # before the next lines, for it imports TensorFlow quietly
+            model = self._keras_model  # first, because it imports TensorFlow quietly
             from alexnet_tf.inference.fast import FastModel
             from alexnet_tf.model import part
 
@@ -160,11 +161,11 @@ class Engine:
         return self._fast_layers[key]
 
     def _fastest(self, build: Callable[[str], Any]) -> tuple[str, Any]:
-        """Return the fastest precision that works here, and what is built with it.
+        """Return the fastest precision that works here, and what `build` returns for it.
 
-        One warning says which does not.
+        One warning names the precision that does not work.
         """
-        _ = self._keras_model  # before the next lines, for it imports TensorFlow quietly
+        _ = self._keras_model  # first, because it imports TensorFlow quietly
         from alexnet_tf.frozen.choice import fastest_first
         from alexnet_tf.frozen.layers import NotHere
 
@@ -172,7 +173,7 @@ class Engine:
             try:
                 return precision, build(precision)
             except NotHere as error:
-                if precision != INT8:  # which is followed by what asks less of a processor
+                if precision != INT8:  # int8 is followed by a precision with lower requirements
                     warn_once(str(error))
         return FLOAT32, build(FLOAT32)
 
@@ -186,19 +187,19 @@ class Engine:
 
     @cached_property
     def weights(self) -> WeightsFile:
-        """The network's weights; BadFile unless all layers are there, of the right shapes."""
+        """The network's weights; BadFile unless all layers are present, with the right shapes."""
         if self.source.is_file():
-            _ = self._opened  # of what is read now, or of what was there before
+            _ = self._opened  # fingerprint the file before it is read
         file = read_weights_file(self.source, with_slopes=True)
         return replace(file, layers=file.check(self.variant, len(self.classes) or None))
 
     def open_keras(self):
         """Return the network as a new Keras model: inputs of `variant` → (n, classes), or pool5.
 
-        It is built here, and only its weights are taken from the file: what a stranger's file says
-        of layers is neither believed nor run.
+        The graph is built here and only weights are taken from the file, so that no layer or code
+        of an untrusted file is executed.
         """
-        weights = self.weights  # before TensorFlow is imported, for they may be refused
+        weights = self.weights  # before TensorFlow is imported, because they may be refused
         import_tensorflow()
         from alexnet_tf.model import AlexNet, load_slopes
 
@@ -212,26 +213,26 @@ class Engine:
         return model
 
     def identity(self) -> str:
-        """Return a line that no network has which answers otherwise, wherever its files are."""
+        """Return a text that identifies the network by its predictions, wherever its files are."""
         answers_by = self._opened, self.resize, self.classes
         return hashlib.sha256(repr(answers_by).encode()).hexdigest()
 
     def lacks_litert(self) -> bool:
-        """Tell whether TensorFlow answered for want of a LiteRT file, which could be read here."""
+        """Check whether TensorFlow was used only for lack of a LiteRT file, readable here."""
         return self._asked_keras and litert.is_installed() and not self._has_litert
 
     def write_litert(self, path: Path | None = None, int8: bool = False) -> None:
-        """Write the LiteRT file, to where it is looked for unless `path` is given.
+        """Write the LiteRT file, by default to `litert_path`.
 
-        Raises OSError where the folder takes none, and UserError when the weights were replaced in
-        the meantime.
+        Raises OSError if the folder is not writable, and UserError if the weights were replaced
+        meanwhile.
         """
         from alexnet_tf.inference.litert.convert import write_litert
 
         write_litert(self._keras_model, path or self.litert_path, self._unchanged, int8)
 
     def _unchanged(self) -> str:
-        """Return the fingerprint of what was opened; UserError if that is no longer there."""
+        """Return the fingerprint of the opened file; UserError if it has changed since."""
         if self._fingerprint() != self._opened:
             raise UserError(
                 f"{self.source}: was replaced while its LiteRT file was being made; nothing was "
@@ -240,9 +241,9 @@ class Engine:
         return self._opened
 
     def _fingerprint(self) -> str:
-        """Fingerprint the weights, and the network that is built of them.
+        """Compute the fingerprint of the weights and of the network's definition.
 
-        Raises BadFile for a file that is far too large, before it is read.
+        Raises BadFile for a far too large file, before it is read.
         """
         most = MOST_BYTES * self.variant.parameters(len(self.classes)) + MOST_BESIDE
         if self.source.stat().st_size > most:

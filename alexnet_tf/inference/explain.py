@@ -1,4 +1,4 @@
-"""What a network looks at: Grad-CAM, occlusion, its strongest channels and its filters.
+"""Explanations of a network: Grad-CAM, occlusion, strongest channels and filters.
 
 engine = Engine.of_run(finished_run("runs/mine"))
 explainer = Explainer(engine)
@@ -22,19 +22,18 @@ from alexnet_tf.data.images.preprocessing import ImageError, load_batches, prepr
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import BATCH, Engine
 
-# How much larger than the network sees it a picture is drawn.
+# Magnification of the preprocessed picture in a figure.
 ENLARGED = 2
-# Side of what covers a part of the picture, beside the picture's.
+# Side of the occluding square, relative to the picture's.
 COVERED = 1 / 5
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Where a network sees a class in a picture.
+    """The regions of a picture that speak for a class.
 
-    `picture` is what the network sees of the `file`, uint8 RGB (227, 227, 3). `number` is the
-    class's, `label` its name. `heat`, float32 (h, w) of 0 to 1, has a value for each place of a
-    convolution.
+    `picture` is the preprocessed `file`, uint8 RGB (227, 227, 3). `number` and `label` are the
+    class's. `heat`, float32 (h, w) of 0 to 1, has the spatial size of a convolution.
     """
 
     file: str
@@ -50,7 +49,7 @@ class Explanation:
         return file.getvalue()
 
     def figure(self, heat: np.ndarray | None = None) -> Image.Image:
-        """Draw the heat, or another of any size, over the picture."""
+        """Draw the heat map, or another one of any size, over the picture."""
         from alexnet_tf.gradcam import overlay
 
         height, width, _ = self.picture.shape
@@ -59,7 +58,7 @@ class Explanation:
 
 
 class Explainer:
-    """The network of `engine`, opened to be looked into."""
+    """Explains predictions of the network of `engine`."""
 
     def __init__(self, engine: Engine):
         self.engine = engine
@@ -67,11 +66,11 @@ class Explainer:
     def explain(
         self, files: Sequence[str], label: str | None = None, layer: str | None = None
     ) -> Iterator[Explanation | ImageError]:
-        """Explain by Grad-CAM each picture in `files`, in order, or yield why it cannot be read.
+        """Explain each picture in `files` by Grad-CAM, in order.
 
-        Asked is where the class `label` is seen, or else the likeliest, in `layer`, the last
-        convolution unless named. Raises UserError for a class or a layer that is not there, and
-        for a network without classes.
+        An unreadable picture yields an ImageError. The class is `label`, by default the likeliest;
+        the layer is `layer`, by default the last convolution. Raises UserError for an unknown class
+        or layer, and for a network without classes.
         """
         wanted = self._class_number(label)
         batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
@@ -88,11 +87,11 @@ class Explainer:
                     yield Explanation(str(name), each[0], number, seen, probability, heat)
 
     def occlusion(self, explanation: Explanation) -> np.ndarray:
-        """Compute how much the class's logit falls where a part of the picture is covered.
+        """Compute how much the class's logit falls when a part of the picture is occluded.
 
-        float32 (h, w), for the places of the explanation's heat (Zeiler 2014, section 4.2). Covered
-        is a square, by the mean colour that the variant subtracts or, where that is black, by the
-        picture's own; below 0 it spoke against the class.
+        Returns float32 (h, w), the size of the explanation's heat (Zeiler 2014, section 4.2). The
+        occluding square has the mean colour that the variant subtracts or, if that is black, the
+        picture's own. A value below 0 marks a region that speaks against the class.
         """
         (inputs,) = self._inputs(explanation.picture[None])
         logits = self._logits.predict_on_batch
@@ -113,8 +112,8 @@ class Explainer:
     ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Find the `top` channels of each convolution, or of `layer`, with the largest means.
 
-        `picture` is that of an explanation. Returns, by layer, the numbers of the channels (top,)
-        and their maps, float32 (top, h, w), the strongest first. UserError for another layer.
+        `picture` is an explanation's. Returns, by layer, the channel numbers (top,) and their maps,
+        float32 (top, h, w), the strongest first. Raises UserError for an unknown layer.
         """
         import keras
 
@@ -131,9 +130,9 @@ class Explainer:
         return strongest
 
     def filters(self) -> np.ndarray:
-        """Return conv1's kernels as pictures: RGB, float32 (n, height, width, 3) of 0 to 1.
+        """Return conv1's kernels as RGB pictures, float32 (n, height, width, 3) of 0 to 1.
 
-        A weight of 0 is 0.5 in each (Krizhevsky 2012, figure 3).
+        A weight of 0 maps to 0.5 (Krizhevsky 2012, figure 3).
         """
         kernel = np.moveaxis(self.engine.weights.layers["conv1"][0], -1, 0)
         rgb = kernel[..., [self.engine.variant.channels.index(each) for each in "RGB"]]
@@ -144,7 +143,7 @@ class Explainer:
         self, pictures: np.ndarray, wanted: int | None, layer: str | None
     ) -> Iterator[tuple[int, float, np.ndarray]]:
         """Return class, probability and heat of each picture, uint8 (n, 227, 227, 3)."""
-        model = self._model  # before the next line, for it imports TensorFlow quietly
+        model = self._model  # first, because it imports TensorFlow quietly
         from alexnet_tf.gradcam import grad_cam
 
         inputs = self._inputs(pictures)
@@ -157,7 +156,7 @@ class Explainer:
         return preprocess_input(pictures, self.engine.variant)
 
     def _class_number(self, label: str | None) -> int | None:
-        """Find a class by its name, or by one of ImageNet's several for it."""
+        """Return the number of the class named `label`, or with it among its ImageNet synonyms."""
         classes = self.engine.classes
         if not classes:
             raise UserError(
@@ -190,7 +189,7 @@ class Explainer:
 
 
 def _squares(places: tuple[int, ...], shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
-    """Find what is covered, rows and columns, around each of h × w places in an input."""
+    """Return the occluded rows and columns for each of h × w positions in an input."""
     half = max(1, round(COVERED * shape[0] / 2))
     lines, columns = (
         [slice(max(0, centre - half), centre + half) for centre in _centres(count, side)]

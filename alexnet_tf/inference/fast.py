@@ -1,4 +1,4 @@
-"""A Keras AlexNet that answers many pictures at the speed at which features are computed."""
+"""A Keras AlexNet optimized for throughput."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ from alexnet_tf.variants import Variant
 
 
 class FastModel:
-    """The network of the Keras `model`, or a part from its input on, asked like it, at most `batch`
-    inputs at a time.
+    """A Keras `model`, or its first part, optimized for batches of at most `batch` inputs.
 
     The layers before the head are copies that compute in `precision`; the head is the model's own,
-    in float32, for there the time goes into reading weights. `variant` is the model's. Raises
-    NotHere for an int8 that cannot be had here, or is wrong.
+    in float32, because its time is spent on reading weights. `variant` is the model's. Raises
+    NotHere if int8 is not supported here, or computes wrong results.
     """
 
     def __init__(self, model: keras.Model, variant: Variant, precision: str, batch: int):
         if not is_int8(precision):
             model = _computing_in(precision, model)
         self._forward = frozen_part(model, variant, precision, batch, of_pixels=False).forward
-        # The network whole has averaged its views itself.
+        # The whole network averages its views itself.
         self._is_averaged = isinstance(model.layers[-1], MeanOfViews)
         self._mirrored = any(isinstance(each, WithMirrorImage) for each in model.layers)
         self._batch = batch
@@ -34,21 +33,21 @@ class FastModel:
     def predict_on_batch(self, inputs: np.ndarray) -> np.ndarray:
         """Return the outputs, float32 (n, classes), for inputs float32 (n, 227, 227, 3).
 
-        Those of a part are (n, …), means over the views that the network has of each picture.
+        The outputs of a part are (n, …), averaged over the test-time views of each picture.
         """
-        # Every other length would be traced anew.
+        # Every other batch size would be traced anew.
         padded = np.zeros((self._batch, *inputs.shape[1:]), np.float32)
         padded[: len(inputs)] = inputs
         outputs = self._forward(padded)
         if not self._is_averaged:
-            # Mirror images stand behind the pictures; windows of one follow each other.
+            # Mirror images follow all the pictures; the windows of a picture are adjacent.
             views = (1 + self._mirrored, self._batch, -1, *outputs.shape[1:])
             outputs = outputs.reshape(views).mean(axis=(0, 2))
         return outputs[: len(inputs)]
 
 
 def _computing_in(precision: str, model: keras.Model) -> keras.Model:
-    """Return a model of the same layers, those before the head being copies in `precision`."""
+    """Clone a model; the layers before the head compute in `precision`."""
     policy = precision if precision == "float32" else f"mixed_{precision}"
     head = keras.layers.Dense | keras.layers.UnitNormalization
     before = [*takewhile(lambda each: not isinstance(each, head), model.layers)]

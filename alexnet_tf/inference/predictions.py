@@ -1,4 +1,4 @@
-"""What a finished network takes labelled pictures for, and which of its answers to look at."""
+"""Predictions of a finished network for labelled pictures."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from alexnet_tf.system.progress import progress
 def predict_pictures(
     engine: Engine, model, store: FeatureStore | None, pictures: Sequence[Picture]
 ) -> tuple[LabelledPredictions, int]:
-    """Ask a network about `pictures`; return the answers, and how many could not be read.
+    """Predict `pictures`; return the predictions, and how many pictures could not be read.
 
-    The Keras `model` answers from an open `store` that has them all, which takes no photo; without
-    one the `engine` answers from the photos.
+    If an open `store` has all pictures, the Keras `model` predicts from it without reading a file;
+    otherwise the `engine` predicts from the files.
     """
     pictures = tuple(pictures)
     if store and pictures and not store.missing(pictures):

@@ -1,4 +1,4 @@
-"""Many pictures answered on all machines of a Ray cluster, by Ray Data."""
+"""Distributed batch prediction on a Ray cluster, by Ray Data."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.inference.classifier import Classifier, Prediction
 from alexnet_tf.system import signals
 
-# How many batches an actor is handed at a time.
+# Number of batches per task of an actor.
 BATCHES = 8
-# The address of a cluster that is made for the occasion, on this machine alone.
+# Address that starts a temporary cluster on this machine.
 LOCAL = "local"
 
 
@@ -30,7 +30,7 @@ def check_ray() -> None:
 def classify(
     classifier: Classifier, files: Sequence[str], top: int, among: int, address: str
 ) -> Iterator[Prediction]:
-    """Do as `Classifier.classify`, on the machines of the Ray cluster at `address`.
+    """Predict as `Classifier.classify`, on the machines of the Ray cluster at `address`.
 
     These have this program, and the network and the pictures under the same paths. Each runs one
     actor, which uses all its cores. Raises RunError when the cluster fails.
@@ -70,7 +70,7 @@ def classify(
 
 
 def _connect(address: str) -> None:
-    """Join a cluster; what signals do stays as it is."""
+    """Connect to a cluster; signal handlers are left unchanged."""
     import ray
 
     handlers = {number: signal.getsignal(number) for number in signals.SIGNALS}
@@ -82,7 +82,7 @@ def _connect(address: str) -> None:
 
 
 class _Actor:
-    """A network in a process of Ray's, which answers lists of paths."""
+    """Ray actor that predicts lists of paths with its own copy of the network."""
 
     def __init__(self, classifier: Classifier, top: int, among: int):
         self._classifier, self._top, self._among = classifier, top, among

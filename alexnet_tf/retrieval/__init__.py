@@ -1,1 +1,1 @@
-"""Similar pictures."""
+"""Image retrieval: visually similar pictures."""

@@ -1,4 +1,4 @@
-"""What a layer makes of many pictures, computed once and kept in a folder, which may be killed."""
+"""Layer activations of many pictures, computed once into a folder; an interrupted run resumes."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from alexnet_tf.weights import fingerprint
 def list_pictures(
     paths: Sequence[str],
 ) -> tuple[list[Picture], list[ImageError], list[Rejected]]:
-    """List the pictures in `paths`, pictures or whatever else a training takes as data.
+    """List the pictures in `paths`: picture files, or any data that a training accepts.
 
-    Folders need no classes. Second come those that cannot be read, and last what these hold besides
-    pictures, as (path, reason).
+    Folders need no classes. Returns the pictures, those that cannot be read, and the other files
+    found, as (path, reason).
     """
     files, rejected = [], []
     for path in paths:
@@ -36,7 +36,7 @@ def list_pictures(
         rejected += others
     known = digests(file for file in files if is_printable(file))
     failed = [_why_not(file) for file in files if not known.get(file)]
-    # The label is nobody's concern here.
+    # Labels are not used here.
     return [Picture(file, 0, known[file]) for file in files if known.get(file)], failed, rejected
 
 
@@ -68,7 +68,7 @@ def _why_not(file: str) -> ImageError:
 
 
 def network_fingerprint(engine: Engine, layer: str) -> str:
-    """Return a line that no other network has up to `layer`, one of `FEATURES`."""
+    """Return a text that identifies the network up to `layer`, one of `FEATURES`."""
     layers = engine.weights.layers
     return fingerprint({name: layers[name] for name in layers if name < FEATURES[layer]})
 
@@ -76,10 +76,10 @@ def network_fingerprint(engine: Engine, layer: str) -> str:
 def activation_store(
     engine: Engine, directory: Path, layer: str, dtype: str, precision: str | None
 ) -> FeatureStore:
-    """Describe a store, in a folder below `directory`, of the outputs of a layer: flat, (units,).
+    """Describe a store, in a folder below `directory`, of a layer's outputs, flattened to (units,).
 
-    `layer` is one of `FEATURES` and `dtype` a NumPy float, as which they are kept. They are
-    computed in `precision`; earlier versions did not say in which: None.
+    `layer` is one of `FEATURES`; `dtype` is the NumPy float that they are stored as. They are
+    computed in `precision`; None: not known, because an earlier version made the store.
     """
     variant = engine.variant
     recipe = {
@@ -100,10 +100,9 @@ def activation_store(
 def compute(
     engine: Engine, store: FeatureStore, pictures: Sequence[Picture], precision: str | None = None
 ) -> list[ImageError]:
-    """Fill an open store of that `precision` with `pictures`, which it lacks; return those that
-    cannot be read.
+    """Add `pictures` that an open store lacks; return those that cannot be read.
 
-    Killed at any moment, the next call goes on.
+    `precision` is the store's. If the process is killed, the next call resumes.
     """
     if not pictures:
         return []
@@ -115,7 +114,7 @@ def compute(
 def outputs(
     engine: Engine, layer: str, files: Sequence[str], precision: str | None = None
 ) -> Iterator[np.ndarray | ImageError]:
-    """Yield for each file, in order, the outputs of `layer`, float32 (units,), or an error."""
+    """Yield for each file, in order, the layer's outputs, float32 (units,), or an error."""
     forward = engine.layer(layer, precision)
     batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
     for pictures in load_batches(batches, engine.variant, engine.resize):

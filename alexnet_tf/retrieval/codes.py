@@ -1,7 +1,7 @@
-"""Short binary codes of fc7, by a small autoencoder (Krizhevsky 2012, section 6.1).
+"""Short binary codes of fc7, from a small autoencoder (Krizhevsky 2012, section 6.1).
 
-Where an encoder's outputs are positive a code has a 1. Codes are packed, eight bits to a byte, and
-compared by how many of their bits differ.
+A bit is 1 where the encoder's output is positive. Codes are packed, eight bits to a byte, and
+compared by Hamming distance.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from alexnet_tf.system.files import atomic_write
 from alexnet_tf.system.progress import progress
 from alexnet_tf.system.quiet import import_tensorflow
 
-# The fewest pictures that codes are trained on, and the most.
+# Fewest and most pictures that an autoencoder is trained on.
 FEWEST, MOST = 100, 10_000
-# As many times more than are asked for, the nearest by code, are put in order by fc7.
+# Ratio of the candidates found by code, which are then ranked by fc7, to the pictures asked for.
 SHORTLIST = 50
 RECALL_AT = 10
-# Directions of the largest variance that the autoencoder sees, units between those and the code,
-# and the deviation of the noise before tanh, which drives outputs away from 0: of 7,000 photos of
-# cats and dogs these found the most of the nearest, of those that were tried.
+# Principal components given to the autoencoder, hidden units, and standard deviation of the noise
+# before tanh, which drives outputs away from 0. Of the values tried on 7,000 photos of cats and
+# dogs, these had the highest recall.
 DIRECTIONS, HIDDEN, NOISE = 256, 512, 1.0
 EPOCHS, BATCH = 30, 256
-# How many bits two pairs of bytes differ in, by their exclusive or.
+# Hamming distance of two pairs of bytes, indexed by their exclusive or.
 DIFFERENT = np.array([number.bit_count() for number in range(1 << 16)], np.uint8)
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """Layers from fc7 to a code: (kernel, bias) of each, with relu between."""
+    """Layers from fc7 to a code: the (kernel, bias) of each, with relu between them."""
 
     layers: Sequence[tuple[np.ndarray, np.ndarray]]
 
     def encode(self, values: np.ndarray) -> np.ndarray:
-        """Return the codes, uint8 (n, bits / 8), of fc7, float32 (n, units)."""
+        """Return the codes, uint8 (n, bits / 8), of fc7 activations, float32 (n, units)."""
         *hidden, (kernel, bias) = self.layers
         for each in hidden:
             values = np.maximum(values @ each[0] + each[1], 0)
@@ -47,9 +47,9 @@ class Encoder:
 
 @dataclass(frozen=True)
 class Recall:
-    """Which share of the 10 nearest are among the nearest by codes of one kind.
+    """Recall of the 10 nearest pictures by codes of one kind.
 
-    `alone`: among the 10 nearest by code; `shortlisted`: among 10 times `SHORTLIST`.
+    `alone`: within the 10 nearest by code; `shortlisted`: within 10 times `SHORTLIST`.
     """
 
     alone: float
@@ -58,7 +58,7 @@ class Recall:
 
 @dataclass(frozen=True)
 class Codes:
-    """A code for each picture of an index, and how good those are beside random projections."""
+    """The codes of an index's pictures, and their recall compared with random projections."""
 
     encoder: Encoder
     packed: np.ndarray
@@ -66,13 +66,13 @@ class Codes:
     random: Recall
 
     def shortlist(self, query: np.ndarray, top: int) -> np.ndarray:
-        """Return the numbers of the nearest by code to fc7 `query`: many more than `top`."""
+        """Return the numbers of the `SHORTLIST` × `top` pictures nearest by code to fc7 `query`."""
         (code,) = self.encoder.encode(query[None])
         return smallest(hamming(self.packed, code), SHORTLIST * top)
 
 
 def train_encoder(values: np.ndarray, bits: int) -> Encoder:
-    """Train an autoencoder on fc7, float32 (n, units); return its first half."""
+    """Train an autoencoder on fc7, float32 (n, units); return its encoder."""
     import_tensorflow()
     import keras
     from sklearn.decomposition import PCA
@@ -102,18 +102,18 @@ def train_encoder(values: np.ndarray, bits: int) -> Encoder:
 
 
 def random_encoder(values: np.ndarray, bits: int) -> Encoder:
-    """Draw an encoder that projects fc7, less its mean, at random: what training has to beat."""
+    """Draw a random projection of fc7 minus its mean: the baseline that training has to beat."""
     kernel = np.random.default_rng(0).standard_normal((values.shape[1], bits), np.float32)
     return Encoder([(kernel, -values.mean(axis=0) @ kernel)])
 
 
 def hamming(codes: np.ndarray, code: np.ndarray) -> np.ndarray:
-    """Count in how many bits each of `codes` (n, bytes) differs from `code` (bytes,): int (n,)."""
+    """Compute the Hamming distance of each of `codes` (n, bytes) to `code` (bytes,): int (n,)."""
     return DIFFERENT[codes.view(np.uint16) ^ code.view(np.uint16)].sum(axis=1, dtype=np.int64)
 
 
 def smallest(values: np.ndarray, count: int, but: int | None = None) -> np.ndarray:
-    """Return the places of the `count` smallest of `values` (n,), in order, without place `but`."""
+    """Return the indices of the `count` smallest of `values` (n,), in order, without `but`."""
     spare = but is not None
     count = min(count + spare, len(values))
     places = np.argpartition(values, count - 1)[:count]
@@ -122,9 +122,9 @@ def smallest(values: np.ndarray, count: int, but: int | None = None) -> np.ndarr
 
 
 def measure_recall(packed: np.ndarray, tested: Sequence[int], distances: np.ndarray) -> Recall:
-    """Measure which share of the nearest to the pictures `tested` their codes find.
+    """Measure the recall of codes, for the pictures `tested` as queries.
 
-    `distances` (tested, pictures) are those between their fc7.
+    `distances` (tested, pictures) are the distances of their fc7.
     """
     shares = []
     for number, far in zip(tested, distances):
@@ -135,7 +135,7 @@ def measure_recall(packed: np.ndarray, tested: Sequence[int], distances: np.ndar
 
 
 def write_codes(path: Path, key: str, codes: Codes) -> None:
-    """Write codes to the file `path`, for the pictures known by `key`."""
+    """Write codes to the file `path`, for the pictures identified by `key`."""
     arrays = {"key": key, "packed": codes.packed}
     for number, (kernel, bias) in enumerate(codes.encoder.layers):
         arrays |= {f"kernel{number}": kernel, f"bias{number}": bias}
@@ -147,7 +147,7 @@ def write_codes(path: Path, key: str, codes: Codes) -> None:
 
 
 def read_codes(path: Path, key: str) -> Codes | None:
-    """Read the codes of the pictures known by `key`; None where there are none, or damaged ones."""
+    """Read the codes of the pictures identified by `key`; None if they are missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as file:
             if str(file["key"]) != key:

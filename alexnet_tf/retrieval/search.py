@@ -1,8 +1,8 @@
-"""Pictures that look alike: those with the nearest fc7 (Krizhevsky 2012, section 6.1, figure 4).
+"""Image retrieval by the nearest fc7 (Krizhevsky 2012, section 6.1, figure 4).
 
-An index is a folder: ``index.json`` says by which network it was made and in which precision,
-``pictures.sha256`` names its pictures as `sha256sum` does, a store holds fc7 of each in float16,
-and ``codes-BITS.npz`` are short codes of these.
+An index is a folder: ``index.json`` names its network and precision, ``pictures.sha256`` lists its
+pictures in the format of `sha256sum`, a store holds their fc7 in float16, and ``codes-BITS.npz``
+hold short codes of these.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ from alexnet_tf.system.locks import locked
 from alexnet_tf.system.processor import FLOAT32, PRECISIONS
 
 LAYER = "fc7"
-# Pictures compared with one query at a time: 1 MB of fc7, which stays near the processor; and with
-# several, which are multiplied faster in larger blocks.
+# Pictures compared at a time with one query: 1 MB of fc7, which fits the processor's cache; and
+# with several queries, which are multiplied faster in larger blocks.
 BLOCK, LARGE_BLOCK = 64, 1024
-# Of so many more than are asked for the distances are computed anew, to the last bit.
+# For this many times the pictures asked for, exact distances are recomputed.
 SPARE = 2
-# So many pictures, which codes are not trained on, show how good these are.
+# Held-out pictures on which the recall of codes is measured.
 TESTED = 200
 
 
 class Index:
-    """The index in `directory`, made by the network of `engine`, for pictures known by digests.
+    """Index of pictures in `directory`, built with the network of `engine`; keyed by their digests.
 
-    All fc7 in it, and what it is asked for, are computed in the `precision` of the machine that
-    began it; None: an index of an earlier version, which does not say that. Without one there, it
-    is begun if `create`. Raises UserError where there is none, or one of another network, or a
-    folder of something else.
+    All fc7, those of queries included, are computed in the `precision` of the machine that created
+    the index; None: not recorded, because an earlier version made it. A missing index is created if
+    `create`. Raises UserError if it is missing otherwise, belongs to another network, or if the
+    folder holds something else.
     """
 
     def __init__(self, directory: str | Path, engine: Engine, create: bool = False):
@@ -74,12 +74,12 @@ class Index:
         return len(self.paths)
 
     def add(self, pictures: Sequence[Picture]) -> list[ImageError]:
-        """Add what the index lacks of `pictures`; return those that cannot be read.
+        """Add those of `pictures` that the index lacks; return those that cannot be read.
 
-        Killed at any moment, the next call goes on.
+        If the process is killed, the next call resumes.
         """
         with locked(self.directory):
-            self._names = _read_names(self._list)  # to which another process may have added
+            self._names = _read_names(self._list)  # another process may have added pictures
             names = {picture.digest: absolute(picture.path) for picture in pictures}
             if names.items() - self._names.items():
                 self._names |= names
@@ -92,7 +92,7 @@ class Index:
         return failed
 
     def values(self, part: slice | np.ndarray) -> np.ndarray:
-        """Read fc7 of a part of the pictures, float32 (n, units)."""
+        """Read fc7 of some of the pictures, float32 (n, units)."""
         return self._store.read(self._slots[part]).astype(np.float32)
 
     def nearest(
@@ -100,9 +100,9 @@ class Index:
     ) -> list[list[tuple[str, float]]]:
         """Find the `top` pictures nearest to each fc7 of `queries` (n, units): path and distance.
 
-        With `codes`, of the shortlist that these give: sooner, but not always the nearest.
+        With `codes`, only their shortlist is searched: faster, but approximate.
         """
-        queries = queries.astype(np.float16).astype(np.float32)  # as the index has them
+        queries = queries.astype(np.float16).astype(np.float32)  # as stored in the index
         if codes:
             candidates = [codes.shortlist(query, top) for query in queries]
         else:
@@ -110,9 +110,9 @@ class Index:
         return [self._in_order(*each, top) for each in zip(queries, candidates)]
 
     def distances(self, queries: np.ndarray) -> np.ndarray:
-        """Compute how far fc7 of each picture is from each query (n, units): float32 (n, index).
+        """Compute the distance of each picture's fc7 to each query (n, units): float32 (n, index).
 
-        Exact but for the last bits, of squares that nearly cancel.
+        Distances are inexact in the last bits, where squares nearly cancel.
         """
         squares, end = np.square(queries).sum(axis=1), self._slots.max() + 1
         block = BLOCK if len(queries) == 1 else LARGE_BLOCK
@@ -125,9 +125,9 @@ class Index:
         return np.sqrt(np.maximum(found[:, self._slots], 0))
 
     def codes(self, bits: int) -> Codes:
-        """Return codes of `bits` for all pictures: those kept here, or else trained now.
+        """Return codes of `bits` for all pictures, loaded from the index or trained now.
 
-        They are kept for exactly these pictures. Raises UserError for fewer than `FEWEST`.
+        Saved codes are valid for exactly these pictures. Raises UserError for fewer than `FEWEST`.
         """
         if len(self) < FEWEST:
             raise UserError(
@@ -150,7 +150,7 @@ class Index:
         return [(self.paths[candidates[place]], float(distances[place])) for place in best]
 
     def _open(self, about: Any, create: bool) -> None:
-        """Check that the index is this network's, or begin it."""
+        """Check that the index belongs to this network, or create it."""
         key = self._store.directory.name
         if about is not None:
             if not isinstance(about, dict) or about.get("store") != key:
@@ -170,7 +170,7 @@ class Index:
         write_json(self._about, {"made_by": made_by, "store": key, "precision": self.precision})
 
     def _look(self) -> None:
-        """Find the pictures whose fc7 is there."""
+        """Update the list of pictures whose fc7 is stored."""
         pictures = [Picture(path, 0, digest) for digest, path in self._names.items()]
         found = [picture for picture in pictures if picture in self._store]
         self.paths, self._slots = [each.path for each in found], self._store.slots(found)
@@ -193,16 +193,16 @@ class Index:
 
 
 def _read_names(path: Path) -> dict[str, str]:
-    """Read digest → path of the pictures; {} where nothing was indexed yet."""
+    """Read the digest → path of the pictures; {} if nothing has been indexed yet."""
     lines = read_text(path).splitlines() if path.is_file() else []
     return {digest: name for digest, _, name in (line.partition("  ") for line in lines)}
 
 
 def widened(values: np.ndarray) -> np.ndarray:
-    """Return finite float16 as float32: as `astype` does, in a sixth of its time."""
+    """Convert finite float16 to float32, as `astype` does, in a sixth of its time."""
     bits = values.view(np.int16).astype(np.int32)
-    bits <<= 13  # where float32 has what is behind the sign
-    bits &= ~0x70000000  # copies of the sign
+    bits <<= 13  # aligns exponent and mantissa with those of float32
+    bits &= ~0x70000000  # clears the copies of the sign bit
     wide = bits.view(np.float32)
-    wide *= np.float32(2.0**112)  # the exponents count from 15 and from 127
+    wide *= np.float32(2.0**112)  # corrects the exponent's bias, from 15 to 127
     return wide

@@ -1,4 +1,4 @@
-"""Converting networks to LiteRT, which takes TensorFlow."""
+"""Conversion of networks to LiteRT, which needs TensorFlow."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from alexnet_tf.system.quiet import silenced
 
 
 def write_litert(model, path: Path, made_from: Callable[[], str], int8: bool = False) -> None:
-    """Write the Keras `model` as a ``.tflite``: float32, or with int8 weights, a quarter as large.
+    """Write the Keras `model` as a ``.tflite``: float32, or int8 weights at a quarter of the size.
 
-    It takes any number of inputs at once. Writing it takes some seconds and, for a moment, 1.8 GB
-    of memory. `made_from` fingerprints what the model was opened from, and is asked when the rest
-    is done: what it raises leaves `path` as it was.
+    The file takes any batch size. Conversion takes some seconds and, briefly, 1.8 GB of memory.
+    `made_from` returns the fingerprint of the model's source; it is called at the end, and if it
+    raises an exception, `path` is left unchanged.
     """
     content = _convert(model, int8)
     with atomic_write(path, len(content)) as temporary:
@@ -34,20 +34,20 @@ def write_litert(model, path: Path, made_from: Callable[[], str], int8: bool = F
 def _convert(model, int8: bool) -> bytes:
     import tensorflow as tf
 
-    # Not from_keras_model, which first writes the network to the disk and reads it again.
+    # Not from_keras_model, which first writes the network to disk and reads it back.
     prediction = tf.function(lambda inputs: model(inputs, training=False))
     function = prediction.get_concrete_function(tf.TensorSpec(model.input_shape, tf.float32))
     return convert(function, [variable.value for variable in model.variables], int8)
 
 
 def convert(function, weights: Sequence, int8: bool) -> bytes:
-    """Convert a concrete function of TensorFlow, which uses the variables `weights`, to LiteRT."""
+    """Convert a concrete TensorFlow function, which uses the variables `weights`, to LiteRT."""
     import tensorflow as tf
 
     module = tf.Module()
     module.weights = weights
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], module)
-    # It spares a pass in Python over all weights, which adds a note on the conversion.
+    # This skips a pass in Python over all weights, which only adds a note on the conversion.
     converter.exclude_conversion_metadata = True
     if int8:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -57,10 +57,10 @@ def convert(function, weights: Sequence, int8: bool) -> bytes:
 
 @contextmanager
 def exporting_in_child(run: Path, log: Logger) -> Iterator[None]:
-    """Run a block that leaves the model of a run; then `write_litert` in a process of its own.
+    """Run a block that saves a run's model; then run `write_litert` in a separate process.
 
-    The memory that this takes is gone when the process ends, which imports TensorFlow during the
-    block. A failure is a warning, for without the file everything works, only slower.
+    The process imports TensorFlow during the block, and returns the memory when it ends. A failure
+    is a warning, because everything works without the file, only slower.
     """
     words = ("export", run.absolute(), "--format", "litert", "--wait")
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}

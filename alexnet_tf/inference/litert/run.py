@@ -1,4 +1,4 @@
-"""LiteRT: a network in one file, which answers in half a second, without TensorFlow.
+"""LiteRT inference: a network in one file, ready in half a second, without TensorFlow.
 
 The interpreter is the optional package ``ai-edge-litert``; only writing a file needs TensorFlow.
 """
@@ -18,16 +18,16 @@ from alexnet_tf.inference.litert.validate import check_file
 from alexnet_tf.system.processor import processors
 from alexnet_tf.system.quiet import silenced
 
-# What stands at the end of a file, behind what interpreters read: what it was made from.
+# Marks the fingerprint at the end of a file, after the part that interpreters read.
 MARK = b"\nalexnet_tf made this from %s\n"
 MARK_BYTES = len(MARK % (b"0" * 64))
 
 
 class LiteModel:
-    """The network in a ``.tflite`` file, asked like a Keras model.
+    """The network in a ``.tflite`` file, with the interface of a Keras model.
 
-    Raises UserError for a damaged file, and for one of another network than those with so many
-    `classes`, where that is given.
+    Raises UserError for a damaged file, and for one whose number of outputs is not `classes`, if
+    given.
     """
 
     def __init__(self, path: Path, classes: int | None = None):
@@ -39,14 +39,14 @@ class LiteModel:
             self._interpreter = Interpreter(str(path), num_threads=processors())
             self._input = self._interpreter.get_input_details()[0]["index"]
             self._output = self._interpreter.get_output_details()[0]["index"]
-            with silenced():  # it says once in a process what computes
+            with silenced():  # it prints its delegate once per process
                 self._interpreter.allocate_tensors()
         self._pictures = 0
 
     def predict_on_batch(self, inputs: np.ndarray) -> np.ndarray:
         """Return the probabilities, float32 (n, classes), for inputs float32 (n, 227, 227, 3)."""
         with self._asking():
-            if len(inputs) != self._pictures:  # to make ready for another number takes time
+            if len(inputs) != self._pictures:  # resizing the input takes time
                 self._interpreter.resize_tensor_input(self._input, inputs.shape)
                 self._interpreter.allocate_tensors()
                 self._pictures = len(inputs)
@@ -69,20 +69,20 @@ class LiteModel:
 
 
 def is_installed() -> bool:
-    """Tell whether there is an interpreter for LiteRT files."""
+    """Check whether the LiteRT interpreter is installed."""
     return find_spec("ai_edge_litert") is not None
 
 
 def is_litert(path: Path) -> bool:
-    """Tell whether the file `path` begins as one of LiteRT."""
+    """Check whether the file `path` begins like a LiteRT file."""
     with open(path, "rb") as file:
         return file.read(8)[4:] == b"TFL3"
 
 
 def is_current(path: Path, made_from: str) -> bool:
-    """Tell whether the file `path` can be asked, and says that it was made from just that.
+    """Check whether the file `path` is usable and was made from exactly the source `made_from`.
 
-    `made_from` is a fingerprint, 64 digits in hex; dates, which copying changes, do not count.
+    `made_from` is a fingerprint, 64 hex digits; timestamps, which copying changes, do not matter.
     """
     if not (is_installed() and path.is_file()):
         return False

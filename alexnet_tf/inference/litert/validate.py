@@ -1,9 +1,9 @@
-"""What a LiteRT file says of itself, looked at before the interpreter is, which trusts it.
+"""LiteRT validation: a file is checked before the interpreter, which trusts it, reads it.
 
-The interpreter checks that the file is a FlatBuffer, and then reads weights at whatever place in
-memory the file names, does whatever it says, and allocates whatever it asks for. So the places, the
-steps and the sizes are read here; nothing is copied. The tables and their fields are those of
-TensorFlow's ``tensorflow/compiler/mlir/lite/schema/schema.fbs``.
+The interpreter checks that the file is a FlatBuffer, but then reads weights at any offset, executes
+any operator and allocates any size that the file specifies. So offsets, operators and sizes are
+checked here, without copying anything. The tables and fields are those of TensorFlow's
+``tensorflow/compiler/mlir/lite/schema/schema.fbs``.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ from typing import BinaryIO
 
 from alexnet_tf.errors import BadFile
 
-# The fields that are read, by their numbers: of the tables Model, OperatorCode, SubGraph, Tensor,
-# Operator and Buffer.
+# Numbers of the fields that are read, of the tables Model, OperatorCode, SubGraph, Tensor, Operator
+# and Buffer.
 OPERATOR_CODES, SUBGRAPHS, BUFFERS = 1, 2, 4
 DEPRECATED_CODE, CUSTOM_CODE, CODE = 0, 1, 3
 TENSORS, GRAPH_INPUTS, GRAPH_OUTPUTS, OPERATORS = 0, 1, 2, 3
 SHAPE, BUFFER = 0, 2
 STEP, INPUTS, OUTPUTS = 0, 1, 2
 DATA, OFFSET, SIZE = 0, 1, 2
-# The most entries of any of these lists, of which an AlexNet has some hundred.
+# Largest number of entries of any list; an AlexNet has about a hundred.
 MOST_ENTRIES = 10_000
-# The most numbers that a layer may have for one picture: fifty times those of BVLC's conv1. What
-# has more are kernels, which the interpreter compares with the bytes that the file has for them.
+# Largest number of values of a layer's output for one picture: fifty times BVLC's conv1. Larger
+# tensors are kernels, whose size the interpreter compares with the bytes in the file.
 MOST_VALUES = 1 << 24
-# Of schema.fbs's BuiltinOperator: sums, products and shapes, of which converters make an AlexNet.
-# None of them loops, calls, reads or makes something large out of something small.
+# Allowed operators (schema.fbs's BuiltinOperator): sums, products and shapes, to which converters
+# reduce an AlexNet. None of them loops, calls, reads, or expands a small tensor to a large one.
 STEPS = {
     *(0, 1, 2, 3, 4, 6, 9, 13, 14, 17, 18, 19, 21, 22, 25, 28, 34, 39, 40, 41, 42, 43, 45, 47, 49),
     *(53, 54, 55, 57, 59, 60, 65, 70, 73, 74, 75, 76, 77, 78, 83, 92, 98, 101, 102, 105, 111),
     114,
 }
-# The convolutions and dense layers among them, which can do without their third input.
+# Convolutions and dense layers among them, whose third input is optional.
 BIASED_STEPS, NO_BIAS = (3, 4, 9), -1
 
 
 def check_file(path: Path) -> None:
-    """Refuse a LiteRT file that is not as one of an AlexNet: BadFile, without the path."""
+    """Raise BadFile, without the path, for a LiteRT file that cannot be an AlexNet."""
     try:
         with open(path, "rb") as file, _mapped(file) as content:
             _check(_Tables(content))
@@ -65,7 +65,7 @@ def _check(tables: _Tables) -> None:
     sizes = []
     for buffer in tables.entries(model, BUFFERS):
         offset, size = tables.bytes(buffer, DATA)
-        if not size:  # they are behind the tables, where the converter was told to put them
+        if not size:  # weights are after the tables, as the converter was configured
             offset, size = (tables.number(buffer, field, "Q") for field in (OFFSET, SIZE))
         if offset + size > len(tables.content):
             raise BadFile("has weights that lie beyond its end")
@@ -89,7 +89,7 @@ def _check(tables: _Tables) -> None:
 
 
 class _Tables:
-    """The tables of a FlatBuffer, each known by its place; whatever is damaged raises an error.
+    """Reader of the tables in a FlatBuffer, each identified by its offset; damage raises an error.
 
     See "FlatBuffer binary wire format" in the documentation of FlatBuffers.
     """
@@ -98,11 +98,11 @@ class _Tables:
         self.content = content
 
     def read(self, kind: str, place: int) -> tuple:
-        """Read numbers of the `kind`, as `struct` calls it, at `place`."""
+        """Read numbers at `place`, with `kind` a format of `struct`."""
         return struct.unpack_from(f"<{kind}", self.content, place)
 
     def place(self, table: int, field: int) -> int:
-        """Return where the field of that number is, of the table at `table`; 0 if it has none."""
+        """Return the offset of a field of the table at `table`; 0 if it is absent."""
         fields = table - self.read("i", table)[0]
         start = 4 + 2 * field
         if fields < 0 or start >= self.read("H", fields)[0]:
@@ -111,23 +111,23 @@ class _Tables:
         return offset and table + offset
 
     def number(self, table: int, field: int, kind: str) -> int:
-        """Return a number that is a field; 0, the default of all of ours, if there is none."""
+        """Return a numeric field; if it is absent, 0, the default of all fields read here."""
         place = self.place(table, field)
         return self.read(kind, place)[0] if place else 0
 
     def numbers(self, table: int, field: int) -> tuple[int, ...]:
-        """Return the int32s that a field lists."""
+        """Return a field that is a list of int32."""
         start, count = self._list(table, field)
         return self.read(f"{count}i", start)
 
     def entries(self, table: int, field: int) -> Iterator[int]:
-        """Yield the places of the tables that a field lists."""
+        """Yield the offsets of the tables in a field that is a list."""
         start, count = self._list(table, field)
         for place in range(start, start + 4 * count, 4):
             yield place + self.read("I", place)[0]
 
     def bytes(self, table: int, field: int) -> tuple[int, int]:
-        """Return where the bytes in a field begin, and how many there should be."""
+        """Return the offset of the bytes in a field, and their declared number."""
         place = self.place(table, field)
         if not place:
             return 0, 0
@@ -135,7 +135,7 @@ class _Tables:
         return start + 4, self.read("I", start)[0]
 
     def _list(self, table: int, field: int) -> tuple[int, int]:
-        """Return where the entries of a list are, and how many."""
+        """Return the offset of a list's entries, and their number."""
         start, count = self.bytes(table, field)
         if count > MOST_ENTRIES:
             raise ValueError(f"{count:,} entries in a list")

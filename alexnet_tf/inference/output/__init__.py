@@ -1,1 +1,1 @@
-"""Where predictions go: files, sorted folders, tables."""
+"""Outputs of prediction: files, sorted folders, tables."""

@@ -1,4 +1,4 @@
-"""Answers in a file as they come, a whole line each: .csv or .jsonl; begun again, it goes on."""
+"""Prediction files, .csv or .jsonl, written line by line; an interrupted run resumes."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from alexnet_tf.system.locks import locked
 from alexnet_tf.system.text import decoded, encoded, from_cell, in_cell, printable
 
 SUFFIXES = (".csv", ".jsonl")
-# The most pictures that are compared with what they were.
+# Largest number of pictures whose digests are compared on resuming.
 SAMPLE = 64
 
-# In the state of a file: [name, SHA-256] of pictures that were answered, the last of each counts.
+# In a file's state: [name, SHA-256] of predicted pictures; the last entry of each name counts.
 NOTES = "contents.jsonl"
 
-# What a line says: {"file", "label", "probability", "top"}, or {"file", "error"}.
+# One line: {"file", "label", "probability", "top"}, or {"file", "error"}.
 Record = dict[str, Any]
 
 
 class PredictionFile:
-    """The file `path` of answers; beside it, in ``.NAME.state``, is what they were made by.
+    """The prediction file `path`; its provenance is beside it, in ``.NAME.state``.
 
-    `made_by` is JSON, of which all should be the same to go on; a .csv has columns for the `top`
+    `made_by` is JSON that must be equal for a run to resume; a .csv has columns for the `top`
     likeliest classes. Raises UserError for another suffix.
     """
 
@@ -54,9 +54,10 @@ class PredictionFile:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Run a block that may read and write; UserError where another process does, or may not.
+        """Open the file for a block; UserError if another process has it open, or access is denied.
 
-        What a killed process left of a line is cut off first. At the end all is on the disk.
+        An incomplete last line of a killed process is truncated first. At the end all is synced to
+        disk.
         """
         check_replaceable(self.path)
         if self.path.exists() and not self._state.is_dir():
@@ -66,7 +67,8 @@ class PredictionFile:
             )
         with locked(self._state):
             self._check_maker()
-            # Unbuffered: what did not find room is not tried again when the line is taken back.
+            # Unbuffered: bytes that did not fit on the disk are not retried when the line is taken
+            # back.
             with open(self.path, "ab+", buffering=0, opener=open_nofollow) as self._file:
                 self._length = self._whole()
                 self._file.truncate(self._length)
@@ -76,7 +78,7 @@ class PredictionFile:
                 sync(self._file.fileno(), self.path.parent)
 
     def records(self) -> Iterator[Record]:
-        """Read the answers that are there; UserError for a line that is none."""
+        """Read the predictions in the file; UserError for an invalid line."""
         with open(self.path, encoding="utf-8", errors="replace", newline="\n") as file:
             for number, line in enumerate(file, 1):
                 try:
@@ -92,8 +94,8 @@ class PredictionFile:
     ) -> list[str]:
         """Return those of `pictures` that have no line yet, in order.
 
-        Raises UserError if there is a line about another picture, unless that one `is_gone`, or if
-        what a picture holds has changed; a sample of them is looked at.
+        Raises UserError if a line is about another picture, unless `is_gone` of it, or if a
+        picture's content has changed; a sample of them is compared.
         """
         done = Counter(record["file"] for record in self.records())
         remaining = []
@@ -112,7 +114,7 @@ class PredictionFile:
         return remaining
 
     def _check_sample(self, pictures: Sequence[str], remaining: Collection[str]) -> None:
-        """Compare what some of the answered pictures hold with what they held at the beginning."""
+        """Compare the content of a sample of the predicted pictures with their digests."""
         path = self._state / "sample.json"
         if not path.exists():
             sample = pictures[:: -(-len(pictures) // SAMPLE) or 1]
@@ -125,26 +127,26 @@ class PredictionFile:
                 )
 
     def write(self, record: Record) -> None:
-        """Append a line, whole or not at all."""
+        """Append a line, completely or not at all."""
         self._append(self._line(record))
 
     def note(self, file: str) -> None:
-        """Note what the picture `file` holds, about which an answer is to be written."""
+        """Record the digest of the picture `file` before its prediction is written."""
         line = json.dumps([file, _digest(file)]) + "\n"
         with open(self._state / NOTES, "a", encoding="utf-8", opener=open_nofollow) as notes:
             notes.write(line)
 
     def has_current(self, files: Collection[str]) -> set[str]:
-        """Return those of the answered `files` that are as they were then, as far as is noted."""
+        """Return those of the predicted `files` that are unchanged, as far as is recorded."""
         noted: dict[str, str | None] = {}
         if (self._state / NOTES).is_file():
             for line in read_lines(self._state / NOTES):
-                with suppress(ValueError):  # a killed process left half of it
+                with suppress(ValueError):  # an incomplete line of a killed process
                     noted |= [json.loads(line)]
         return {each for each in files if not noted.get(each) or noted[each] == _digest(each)}
 
     def _check_maker(self) -> None:
-        """Compare what made the file with what is to go on; a file that is not begun has no maker.
+        """Compare the file's provenance with that of this run; a new file has none.
 
         Raises UserError, naming what differs.
         """
@@ -164,7 +166,7 @@ class PredictionFile:
             )
 
     def _whole(self) -> int:
-        """Count the bytes up to the end of the last whole line."""
+        """Return the offset after the last complete line."""
         end = self._file.seek(0, os.SEEK_END)
         while end:
             start = max(0, end - io.DEFAULT_BUFFER_SIZE)
@@ -200,7 +202,7 @@ class PredictionFile:
         return _row([encoded(record["file"]), *top, *blank, in_cell(record.get("error", ""))])
 
     def _parse(self, line: str, number: int) -> Iterator[Record]:
-        """Yield what a line says of a picture, without more than the likeliest class."""
+        """Parse a line into a record with only the likeliest class."""
         if self.path.suffix == ".jsonl":
             record = json.loads(line)
         elif number == 1:
@@ -222,7 +224,7 @@ class PredictionFile:
 def _digest(path: str) -> str | None:
     try:
         return content_digest(path) if os.path.isfile(path) else None
-    except OSError:  # then the answer is an error
+    except OSError:  # then the prediction is an error
         return None
 
 

@@ -1,7 +1,7 @@
-"""Pictures put into a folder for each answer, by copies, hard links or moves.
+"""Sorting of pictures into a folder per predicted class, by copies, hard links or moves.
 
-What is done is noted in ``undo.csv`` first. So whatever ends it, the same command goes on, and
-nothing is lost: no file is written over, and none is removed of which there is no other copy.
+Each step is recorded in ``undo.csv`` first, so that the same command resumes after any
+interruption, and nothing is lost: no file is overwritten, and none is removed unless a copy exists.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from alexnet_tf.system.text import printable
 from alexnet_tf.system.transfers import free_names, numbered, shortened, transfer
 
 UNSURE = "unsure"
-# Bytes of a folder's name that a window still shows.
+# Longest folder name, in bytes, that a file manager shows in full.
 MOST_FOLDER = 100
-# Windows keeps these for itself.
+# Device names that Windows reserves.
 DEVICES = {f"{kind}{number}" for kind in ("com", "lpt") for number in range(10)}
 RESERVED = {"con", "prn", "aux", "nul"} | DEVICES
 
 
 class Sorter:
-    """The folder `directory`, with a folder for each of `classes` that is answered.
+    """The sorted `directory`, with a folder for each of `classes` that is predicted.
 
-    Pictures get there `by` one of `WAYS`; those whose answer has a probability below `unsure` go to
-    a folder of their own.
+    Pictures are transferred `by` one of `WAYS`; those predicted with a probability below `unsure`
+    go to a separate folder.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Sorter:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Run a block that may sort; UserError where another process does, or undo.csv is none."""
+        """Open the folder for a block; UserError if another process has, or undo.csv is invalid."""
         is_new = not self.directory.exists()
         with locked(self.directory), journal(self.directory) as self._undo:
             self._check_folders()
@@ -71,7 +71,7 @@ class Sorter:
             yield
 
     def _check_folders(self) -> None:
-        """Refuse a file or a link in the place of a class's folder: UserError."""
+        """Raise UserError if a file or a link is where a class's folder should be."""
         for name in (*self._names.values(), self._unsure_name):
             folder = self.directory / name
             if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
@@ -85,26 +85,26 @@ class Sorter:
         return Counter(os.path.basename(os.path.dirname(path)) for path in self._targets)
 
     def is_target(self, file: str) -> bool:
-        """Tell whether `file` is what was put here."""
+        """Check whether `file` was put here by sorting."""
         return os.path.abspath(file) in self._targets
 
     def is_placed(self, file: str) -> bool:
-        """Tell whether `file`, as it is, has its copy or link; what was to move should be gone."""
+        """Check whether `file` is unchanged and has its copy or link; False for a move."""
         step = self._steps.get(os.path.abspath(file))
         has_copy = bool(step) and step.by != "move" and is_there(step)
         return has_copy and holds(step.source, step)
 
     def is_finished(self, file: str) -> bool:
-        """Tell whether what `file` was when it was sorted has its place, and nothing is to do."""
+        """Check whether the sorted `file` is at its target and no step is left to do."""
         step = self._steps.get(os.path.abspath(file))
         if not step or not os.path.lexists(step.target):
             return False
         return not (step.by == "move" and holds(step.source, step))
 
     def place(self, file: str, label: str, probability: float) -> None:
-        """Put `file` into the folder of its label, unless it is there.
+        """Put `file` into its label's folder, unless it is there.
 
-        Raises FileNotFoundError if it has gone, and not into that folder.
+        Raises FileNotFoundError if it no longer exists and is not in that folder either.
         """
         source = os.path.abspath(file)
         step = self._steps.get(source)
@@ -113,11 +113,11 @@ class Sorter:
             content = content_digest(source)
             if not (is_done and step.digest == content):
                 self._put(source, self._folder(label, probability), content)
-            elif step.by == "move":  # it was stopped before the last step
+            elif step.by == "move":  # it was interrupted before the last step
                 os.unlink(source)
 
     def _folder(self, label: str, probability: float) -> Path:
-        """Return the folder of an answer, which is there then."""
+        """Return the folder of a prediction; create it if it is missing."""
         is_sure = probability >= self._unsure
         folder = self.directory / (self._names[label] if is_sure else self._unsure_name)
         if not folder.is_dir():
@@ -129,7 +129,7 @@ class Sorter:
         for target in free_names(folder, os.path.basename(source)):
             step = Step(source, str(target), self.by, content)
             self._undo.add(step)
-            with suppress(FileExistsError):  # since it was looked for
+            with suppress(FileExistsError):  # another file has taken the name meanwhile
                 transfer(source, target, self.by)
                 self._remember(step)
                 return
@@ -142,7 +142,7 @@ class Sorter:
 
 
 def folder_names(classes: Sequence[str]) -> list[str]:
-    """Make of the name of each class one of a folder that every system takes, each another."""
+    """Sanitize class names to distinct folder names that are valid on every system."""
     names: list[str] = []
     taken = {UNDO}
     for each in classes:
@@ -153,7 +153,7 @@ def folder_names(classes: Sequence[str]) -> list[str]:
 
 
 def _safe(name: str) -> str:
-    """Leave out of a name what leads elsewhere, hides it, or is kept for something else."""
+    """Remove path separators, hidden-file dots and reserved names from a folder name."""
     shown = printable(unicodedata.normalize("NFC", name))
     kept = "".join("_" if c in '/\\:*?"<>|' else c for c in shown)
     cut = shortened(kept, MOST_FOLDER).strip(" .")

@@ -1,8 +1,8 @@
-"""What a network makes of pictures as files for other programs: .npy, .npz, .csv and .parquet.
+"""Tables of a network's outputs for other programs: .npy, .npz, .csv and .parquet.
 
-They are written a block at a time, so that memory does not limit the number of pictures. All hold
-the same float32 numbers, a line for each picture, and the pictures' names: a .npy in NAME.names.txt
-beside it, a line each; a .npz in its member ``names``; the others in their column ``name``.
+They are written in blocks, so that memory does not limit the number of pictures. All hold the same
+float32 numbers, a row per picture, and the pictures' names: for a .npy in NAME.names.txt beside it,
+one a line; for a .npz in its member ``names``; otherwise in the column ``name``.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import atomic_write, check_replaceable, remove_leftovers, write_text
 from alexnet_tf.system.text import encoded
 
-# The most lines that are in memory at once: of fc7 those are 8 MB.
+# Largest number of rows in memory: 8 MB of fc7.
 BLOCK = 512
-# Characters that a number takes in a .csv, with its comma.
+# Characters of a number in a .csv, with its comma.
 NUMBER = 13
 
 
 @dataclass(frozen=True)
 class Table:
-    """Outputs of a `layer` with so many `units` for each of `names`.
+    """Outputs of a `layer` with `units` values for each of `names`.
 
-    `read` returns those of a part of them, floats (n, units).
+    `read` returns a slice of them, floats (n, units).
     """
 
     layer: str
@@ -40,16 +40,16 @@ class Table:
     read: Callable[[slice], np.ndarray]
 
     def blocks(self) -> Iterator[tuple[Sequence[str], np.ndarray]]:
-        """Yield the names and the lines of up to `BLOCK` pictures at a time."""
+        """Yield the names and the rows of up to `BLOCK` pictures at a time."""
         for start in range(0, len(self.names), BLOCK):
             part = slice(start, start + BLOCK)
             yield self.names[part], np.asarray(self.read(part), "<f4")
 
 
 def check_table_path(path: Path, goes_on: bool = False) -> None:
-    """Raise UserError for a name of no known format, or of a file that is there already.
+    """Raise UserError for an unknown suffix, and for a file that exists already.
 
-    Names may be there where a command `goes_on` that was killed: it wrote them first.
+    The file of names may exist if a command `goes_on` that was killed: it is written first.
     """
     if path.suffix not in WRITERS:
         raise UserError(f"{path}: should end with {', '.join(WRITERS)}, which says the format")
@@ -65,12 +65,12 @@ def check_table_path(path: Path, goes_on: bool = False) -> None:
 
 
 def names_path(path: Path) -> Path:
-    """Return where the names of a .npy are."""
+    """Return the path of the names of a .npy."""
     return path.with_suffix(".names.txt")
 
 
 def write_table(path: Path, table: Table) -> None:
-    """Write the file `path` in the format of its suffix, whole or not at all."""
+    """Write the file `path` in the format of its suffix, atomically."""
     remove_leftovers(path.parent, [path.name])
     size = len(table.names) * table.units * (NUMBER if path.suffix == ".csv" else 4)
     with atomic_write(path, size) as temporary:
@@ -104,7 +104,7 @@ def _write_csv(path: Path, table: Table) -> None:
     with open(path, "w", encoding="utf-8", newline="") as file:
         cells = csv.writer(file, lineterminator="")
         cells.writerow(["name", *(f"{table.layer}_{unit}" for unit in range(table.units))])
-        # Nine digits are what tells one float32 from every other.
+        # Nine digits distinguish any two float32 numbers.
         rest_of_line = ",%.9g" * table.units
         for names, values in table.blocks():
             for name, numbers in zip(names, values.tolist()):

@@ -1,4 +1,4 @@
-"""The list of what was sorted, ``undo.csv``, and its steps taken back."""
+"""The journal of sorting, ``undo.csv``, and its reversal."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from alexnet_tf.system.transfers import remove_partial, transfer
 
 UNDO = "undo.csv"
 COLUMNS = ["from", "to", "by", "sha256", "key"]
-# Of earlier versions, with absolute paths.
+# Columns of earlier versions, with absolute paths.
 WITHOUT_KEY = COLUMNS[:-1]
-# A folder that was made, in the column `by`.
+# Value of the column `by` for a folder that was created.
 MADE = "folder"
-# About so many bytes has a line.
+# Approximate bytes per line.
 LINE = 250
-# In the user's own folder for what programs remember (XDG Base Directory Specification), where
-# whoever sends somebody a folder with an undo.csv does not know it.
+# In the user's state folder (XDG Base Directory Specification), out of reach of anyone who sends
+# somebody a folder with an undo.csv.
 SECRET, SECRET_BYTES = "alexnet_tf/undo.key", 32
 
 
@@ -35,8 +35,8 @@ SECRET, SECRET_BYTES = "alexnet_tf/undo.key", 32
 class Step:
     """A line of ``undo.csv``: the file `source` was put at `target`; both are absolute paths.
 
-    In the file paths within the sorted folder are relative to it, which so may be moved. By its
-    `key` a line is known as written by this user.
+    In the file, paths inside the sorted folder are relative to it, so that it can be moved. `key`
+    authenticates a line as written by this user.
     """
 
     source: str
@@ -46,7 +46,7 @@ class Step:
     key: str = ""
 
     def cells(self, directory: Path) -> list[str]:
-        """Return what the line says, without its key."""
+        """Return the line's cells, without the key."""
         paths = (
             os.path.relpath(path, directory) if path and _is_within(path, directory) else path
             for path in (self.source, self.target)
@@ -54,18 +54,18 @@ class Step:
         return [*paths, self.by, self.digest]
 
     def signed(self, directory: Path) -> Step:
-        """Return the step with the key that only this user can give it, if any can."""
+        """Return the step with this user's key, or with none if no secret can be stored."""
         text = "\0".join(self.cells(directory)).encode("utf-8", "surrogateescape")
         state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
         secret = _secret(Path(state, SECRET))
         return replace(self, key=hmac.new(secret, text, "sha256").hexdigest() if secret else "")
 
     def is_ours(self, directory: Path) -> bool:
-        """Tell whether this user's sorting wrote the line."""
+        """Check whether this user's sorting wrote the line."""
         return bool(self.key) and hmac.compare_digest(self.key, self.signed(directory).key)
 
     def reason_against(self, directory: Path) -> str:
-        """Say why nothing may be done at the target, whoever wrote the line; "" if it may."""
+        """Return why the target must not be touched, whoever wrote the line; "" if it may be."""
         folder = self.target if self.by == MADE else os.path.dirname(self.target)
         real, real_directory = os.path.realpath(folder), Path(os.path.realpath(directory))
         if not (_is_within(self.target, directory) and _is_within(real, real_directory)):
@@ -83,7 +83,7 @@ def _is_within(path: str, directory: Path) -> bool:
 
 @cache
 def _secret(path: Path) -> bytes:
-    """Read the user's secret, made at the first time; nothing where no folder keeps one."""
+    """Read the user's secret, created on first use; empty if no folder can store it."""
     try:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +92,7 @@ def _secret(path: Path) -> bytes:
                 os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb"
             ) as file:
                 file.write(secrets.token_bytes(SECRET_BYTES))
-            with suppress(FileExistsError):  # another process was sooner
+            with suppress(FileExistsError):  # another process created it first
                 os.link(temporary, path)
             temporary.unlink()
         return path.read_bytes()
@@ -101,12 +101,12 @@ def _secret(path: Path) -> bytes:
 
 
 def made(folder: Path) -> Step:
-    """Return the step in which a folder was made."""
+    """Return the step that records a created folder."""
     return Step("", str(folder), MADE, "")
 
 
 def read_steps(directory: Path) -> list[Step]:
-    """Read ``undo.csv``; UserError for one that this program did not write. No file, no steps."""
+    """Read ``undo.csv``; UserError if this program did not write it. Without a file, no steps."""
     path = directory / UNDO
     if not path.exists():
         return []
@@ -120,7 +120,7 @@ def read_steps(directory: Path) -> list[Step]:
 
 
 def _step(directory: Path, source: str, target: str, *rest: str) -> Step:
-    """Return what a line says; paths are made absolute, and no ``..`` is left in them."""
+    """Parse a line; paths are made absolute and normalized, without ``..``."""
     paths = (
         os.path.normpath(os.path.join(directory, each)) if each else "" for each in (source, target)
     )
@@ -128,17 +128,17 @@ def _step(directory: Path, source: str, target: str, *rest: str) -> Step:
 
 
 def is_there(step: Step) -> bool:
-    """Tell whether a step was done, and its file is as it was."""
+    """Check whether a step was done, and its file is unchanged."""
     return is_regular(Path(step.target)) and holds(step.target, step)
 
 
 def holds(path: str, step: Step) -> bool:
-    """Tell whether there is a file `path`, with what was put at the target of a step."""
+    """Check whether `path` is a file with the content that a step put at its target."""
     return os.path.isfile(path) and content_digest(path) == step.digest
 
 
 def remove_partial_copies(steps: Iterable[Step], directory: Path) -> None:
-    """Delete what calls that were killed left of a copy."""
+    """Delete partial copies left by killed calls."""
     ours = [step for step in steps if step.is_ours(directory)]
     folders = {os.path.dirname(path) for step in ours for path in (step.source, step.target)}
     for folder in folders - {""}:
@@ -146,9 +146,9 @@ def remove_partial_copies(steps: Iterable[Step], directory: Path) -> None:
 
 
 class Journal:
-    """The open ``undo.csv``; what is added is on its way to the disk before anything is done.
+    """The open ``undo.csv``; lines are written before the action that they record.
 
-    It is on the disk before a file is moved, which then is nowhere else.
+    For a move, which leaves no other copy, the line is synced to disk first.
     """
 
     def __init__(self, file, directory: Path):
@@ -165,11 +165,11 @@ class Journal:
 
 @contextmanager
 def journal(directory: Path) -> Iterator[Journal]:
-    """Run a block that may add to the ``undo.csv`` in a folder."""
+    """Open the ``undo.csv`` of a folder for appending, for a block."""
     path = directory / UNDO
     check_replaceable(path)
     steps = read_steps(directory)
-    _rewrite(directory, steps)  # without what a killed process left of a line
+    _rewrite(directory, steps)  # drops the incomplete line of a killed process
     with open(
         path, "a", encoding="utf-8", errors="surrogateescape", newline="", opener=open_nofollow
     ) as file:
@@ -189,13 +189,12 @@ def _rewrite(directory: Path, steps: Sequence[Step]) -> None:
 def undo(
     directory: Path, agrees: Callable[[list[str]], bool] = lambda folders: False
 ) -> tuple[int, list[str]]:
-    """Take back what was sorted into `directory`; return how many files, and why others stay.
+    """Undo the sorting into `directory`; return how many files, and why others stay.
 
-    A copy is removed only if it is as it was put there and so is the original; a moved picture goes
-    back only to where nothing is. Nothing is removed that is not in `directory`, and nothing moved
-    out of it by lines that this user did not write, unless somebody `agrees` to the folders that
-    they name. Killed, the same call goes on. Raises UserError without an undo.csv, or where nobody
-    agrees.
+    A copy is removed only if it and the original are unchanged; a moved picture goes back only to a
+    free path. Nothing outside `directory` is removed, and lines that this user did not write move
+    nothing out of it, unless the caller `agrees` to the folders that they name. If killed, the same
+    call resumes. Raises UserError without an undo.csv, or if the caller does not agree.
     """
     directory = Path(os.path.abspath(directory))
     if not is_regular(directory / UNDO):
@@ -230,7 +229,7 @@ def undo(
 def _check_strange(
     steps: Sequence[Step], directory: Path, agrees: Callable[[list[str]], bool]
 ) -> None:
-    """Raise UserError unless what others wrote moves nothing out of the folder, or may."""
+    """Raise UserError if others' lines move files out of the folder and nobody `agrees`."""
     strange = {
         os.path.dirname(step.source)
         for step in steps
@@ -246,7 +245,7 @@ def _check_strange(
 
 
 def _take_back(step: Step) -> str | None:
-    """Undo a step, of which nothing may have been done; return why it is left as it is."""
+    """Undo a step, which may not have been done at all; return why it is left as it is."""
     has_original = os.path.isfile(step.source)
     if not os.path.lexists(step.target):
         return None if has_original else "is gone, and so is the original"
@@ -265,5 +264,5 @@ def _take_back(step: Step) -> str | None:
 
 
 def _remove_empty(folder: Path) -> None:
-    with suppress(OSError):  # it is gone, or holds something
+    with suppress(OSError):  # it is gone, or not empty
         folder.rmdir()

@@ -1,6 +1,7 @@
 """`python -m alexnet_tf similar`: pictures that look alike, from an index on the disk."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -20,7 +21,7 @@ from alexnet_tf.retrieval.codes import (
     train_encoder,
 )
 from alexnet_tf.retrieval.search import Index, widened
-from alexnet_tf.system.processor import VARIABLE
+from alexnet_tf.system.processor import BFLOAT16, FLOAT32, VARIABLE
 from tests.support.engines import FLOAT16
 from tests.support.flaky import Flaky
 from tests.support.runs import write_run
@@ -276,8 +277,9 @@ def test_codes_of_few_pictures_are_refused(run, faces, tmp_path):
 
 @pytest.fixture
 def on_another_machine(monkeypatch):
-    """Compute as a processor does that multiplies bfloat16."""
-    return lambda: monkeypatch.setenv(VARIABLE, "bfloat16")
+    """Compute as a processor does that multiplies bfloat16, where this one does not."""
+    other = BFLOAT16 if os.environ[VARIABLE] == FLOAT32 else FLOAT32
+    return lambda: monkeypatch.setenv(VARIABLE, other)
 
 
 def test_an_index_is_extended_and_asked_in_the_precision_in_which_it_was_begun(
@@ -299,7 +301,7 @@ def test_an_index_is_extended_and_asked_in_the_precision_in_which_it_was_begun(
 
 def test_an_index_of_an_earlier_version_is_read_and_extended(run, index, search, tmp_path):
     about = json.loads((index / "index.json").read_text())
-    assert about.pop("precision") == "float32"
+    assert about.pop("precision") == os.environ[VARIABLE]
     engine = Engine.of_run(run)
     before = activation_store(engine, index, "fc7", "<f2", None).directory
     (index / about["store"]).rename(before)
@@ -314,10 +316,10 @@ def test_an_index_of_an_earlier_version_is_read_and_extended(run, index, search,
 def test_features_begun_on_another_machine_are_computed_anew(
     run, photos, tmp_path, on_another_machine
 ):
-    engine, out = Engine.of_run(run), tmp_path / "fc7.npy"
-    partial = activation_store(engine, tmp_path / ".fc7.npy.partial", "fc7", "<f4", "float32")
+    engine, out, own = Engine.of_run(run), tmp_path / "fc7.npy", os.environ[VARIABLE]
+    partial = activation_store(engine, tmp_path / ".fc7.npy.partial", "fc7", "<f4", own)
     pictures, _, _ = list_pictures([str(photos)])
-    compute(engine, partial.open(), pictures[:70], "float32")
+    compute(engine, partial.open(), pictures[:70], own)
     on_another_machine()
     run_verb(features, photos, "--run", run.directory, "--out", out)
     files = [picture.path for picture in pictures]

@@ -1,1 +1,1 @@
-"""How good runs and pretrained weights are."""
+"""Evaluation of runs and of pretrained weights."""

@@ -1,6 +1,6 @@
-"""Whether everything is as it should be: the installation, the network's numbers, a run.
+"""Diagnostic checks of the installation, the network's numbers and a run.
 
-A check is a function that returns what it found, or raises UserError: what is wrong, what to do.
+A check is a function that returns its finding, or raises UserError with the problem and its remedy.
 """
 
 from __future__ import annotations
@@ -34,19 +34,18 @@ from alexnet_tf.weights.loading import open_weights, read_weights_file
 from alexnet_tf.weights.published import WEIGHTS_FOLDER
 from alexnet_tf.weights.recognize import BVLC, CAFFENET, TORCHVISION, recognize
 
-# What /proc/cpuinfo calls them; TensorFlow's kernels choose among them when they are first called.
+# Flags of /proc/cpuinfo by which TensorFlow's kernels choose their code when first called.
 FEATURES = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16")
-# Four checkpoints of 650 MB, as an fc6 and fc7 of BVLC's size make them, the fourth while it is
-# written; model.keras and model.tflite of 230 MB each; 100 kB of features for each of 25,000
-# pictures.
+# Four checkpoints of 650 MB, for fc6 and fc7 of BVLC's size, the fourth being written; model.keras
+# and model.tflite of 230 MB each; 100 kB of features for each of 25,000 pictures.
 ROOM = 6 << 30
-# The networks of whose answers others have published some.
+# Networks for which reference predictions have been published.
 KNOWN = (BVLC, CAFFENET, TORCHVISION)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What came of the check `name`."""
+    """The result of the check `name`."""
 
     name: str
     is_well: bool
@@ -54,29 +53,29 @@ class Finding:
 
 
 class RunFiles:
-    """A run and what its files say, each read once."""
+    """A run and its files, each read once."""
 
     def __init__(self, run: Run):
         self.run = run
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """Read config.json. Raises UserError when it is unreadable."""
+        """Read config.json. Raises UserError if it is unreadable."""
         return self.run.read_config()
 
     @cached_property
     def settings(self) -> Settings:
-        """Return what the run was told."""
+        """Return the run's settings."""
         return Settings(**self.config["settings"])
 
     @cached_property
     def dataset(self) -> Dataset:
-        """List the pictures that the run was told; the digest of one that cannot be read is ""."""
+        """List the run's pictures; the digest of an unreadable one is ""."""
         return listed_pictures(self.run)
 
 
 def examine(run: Run | None) -> Iterator[Finding]:
-    """Yield a finding for each check of the installation and, where one is given, of the `run`."""
+    """Yield a finding for each check of the installation and, if given, of the `run`."""
     for check in INSTALLATION:
         yield _finding(check)
     if run is None:
@@ -92,14 +91,14 @@ def _finding(check: Callable[..., str], *arguments) -> Finding:
         return Finding(check.__name__, True, check(*arguments))
     except UserError as error:
         text = str(error)
-    except Exception as error:  # a stranger's files, and the other checks still tell something
+    except Exception as error:  # from damaged files; the other checks go on
         text = f"could not be looked at ({error!r}); are these the files of a run?"
     return Finding(check.__name__, False, " ".join(text.split()))
 
 
 def versions() -> str:
-    """Compare Python and the packages with what alexnet_tf's own metadata asks for."""
-    from packaging.requirements import Requirement  # TensorFlow brings it
+    """Compare the versions of Python and the packages with the requirements of alexnet_tf."""
+    from packaging.requirements import Requirement  # installed with TensorFlow
 
     try:
         needed = [Requirement(line) for line in metadata.requires("alexnet_tf") or ()]
@@ -124,7 +123,7 @@ def versions() -> str:
 
 
 def processor() -> str:
-    """Name the features of the processor that count, where Linux lists them."""
+    """Return the processor's relevant features, where Linux lists them."""
     flags = processor_flags()
     if not flags:
         return f"{platform.machine()}, its features are not listed here"
@@ -135,7 +134,7 @@ def processor() -> str:
 
 
 def engines() -> str:
-    """Measure the engines that may compute frozen convolutions, unless one is chosen."""
+    """Time the engines that can compute frozen convolutions, unless one is configured."""
     chosen = chosen_precision()
     if chosen:
         return f"{chosen}, as {VARIABLE} says"
@@ -146,12 +145,12 @@ def engines() -> str:
 
 
 def network() -> str:
-    """Compare the network's numbers with numbers known to be right."""
+    """Compare the network's outputs with reference values."""
     import_tensorflow()
     from alexnet_tf.evaluation.golden import TOLERANCE, golden_error
 
     error = golden_error()
-    if not error <= TOLERANCE:  # so written, NaN is caught too
+    if not error <= TOLERANCE:  # written so that NaN is caught too
         raise UserError(
             f"its numbers are wrong by {error:.1e} of the largest; install the versions of "
             "constraints.txt in the project (there `make setup LOCKED=1`), or try another machine"
@@ -160,7 +159,7 @@ def network() -> str:
 
 
 def disk() -> str:
-    """Look for room in the working directory."""
+    """Check the free space in the working directory."""
     free = shutil.disk_usage(".").free
     if free < ROOM:
         raise UserError(
@@ -171,7 +170,7 @@ def disk() -> str:
 
 
 def weights() -> str:
-    """Recognize every file of weights in weights/."""
+    """Identify every weight file in weights/."""
     paths = [path for path in sorted(WEIGHTS_FOLDER.glob("[!.]*")) if _holds_weights(path)]
     if not paths:
         return f"none in {WEIGHTS_FOLDER}/, so the starter's; `{command('weights')}` fetches some"
@@ -183,14 +182,14 @@ def weights() -> str:
 
 
 def starter() -> str:
-    """Open the network that comes with the program."""
+    """Load the starter network that comes with the program."""
     found, path = STARTER_RUN.read_config(), STARTER_RUN.model_path
     open_weights(path, get_variant(found["settings"]["variant"]), len(found["classes"]))
     return f"{path.name} is whole, it knows {' and '.join(found['classes'])}"
 
 
 def config(files: RunFiles) -> str:
-    """Read a variant, settings and classes in config.json."""
+    """Read the variant, settings and classes in config.json."""
     classes, path = files.config["classes"], files.run.config_path
     if classes != list(files.dataset.classes):
         raise UserError(f"{path}: its classes are not those of classes.txt; put both back")
@@ -198,7 +197,7 @@ def config(files: RunFiles) -> str:
 
 
 def pretrained(files: RunFiles) -> str:
-    """Compare the weights with those that the run began with."""
+    """Compare the pretrained weights with those that the run started from."""
     settings = files.settings
     found = starting_weights(settings, settings.chosen_variant())
     if fingerprint(found) != files.config["weights"]:
@@ -211,7 +210,7 @@ def pretrained(files: RunFiles) -> str:
 
 
 def pictures(files: RunFiles) -> str:
-    """Compare the pictures in the lists with those of the start."""
+    """Compare the pictures in the lists with those at the start."""
     dataset = files.dataset
     listed = (*dataset.labelled(),)
     gone = [picture.path for picture in listed if not picture.digest]
@@ -231,7 +230,7 @@ def pictures(files: RunFiles) -> str:
 
 
 def duplicates(files: RunFiles) -> str:
-    """Look for pictures on both sides of the split, by their bytes."""
+    """Find pictures that are on both sides of the split, byte for byte."""
     if files.dataset.is_cross_validated:
         return "none across parts, which copies are all in one of"
     train = {picture.digest for picture in files.dataset.train if picture.digest}
@@ -245,7 +244,7 @@ def duplicates(files: RunFiles) -> str:
 
 
 def balance(files: RunFiles) -> str:
-    """Count the pictures of each class that there are to train with."""
+    """Count the training pictures of each class."""
     unequal = imbalance(files.dataset)
     if unequal:
         raise UserError(unequal)
@@ -255,7 +254,7 @@ def balance(files: RunFiles) -> str:
 
 
 def checkpoints(files: RunFiles) -> str:
-    """Read every checkpoint from end to end, and compare it with what the run was told."""
+    """Read every checkpoint completely, and compare it with the run's settings."""
     paths = list_checkpoints(files.run.checkpoints_folder)
     if not paths:
         raise UserError(f"there are none; `{command('train', files.run.directory)}` makes some")
@@ -274,7 +273,7 @@ def checkpoints(files: RunFiles) -> str:
 
 
 def model(files: RunFiles) -> str:
-    """Read model.keras and compare it with config.json."""
+    """Load model.keras and compare it with config.json."""
     path = files.run.model_path
     if not path.is_file():
         raise UserError(
@@ -286,17 +285,17 @@ def model(files: RunFiles) -> str:
 
 
 def _name(layers: Weights, path: str) -> str:
-    """Name the `layers` that were taken from `path`, a file of weights or a run."""
+    """Name the `layers` that were loaded from `path`, a weight file or a run."""
     if Path(path).is_dir():
         return recognize(layers).name
     return replace(read_weights_file(path), layers=layers).recognized().name
 
 
 def _holds_weights(path: Path) -> bool:
-    """Tell whether `path` looks like a file of weights; a damaged one may."""
+    """Check whether `path` looks like a weight file, even a damaged one."""
     try:
         return path.is_file() and choose_reader(path) is not None
-    except Exception:  # broken content can raise nearly anything
+    except Exception:  # broken content can raise nearly any exception
         return True
 
 

@@ -1,4 +1,4 @@
-"""Near duplicates: copies in other bytes, scaled, compressed, mirrored, cut or brightened."""
+"""Near duplicates: pictures re-encoded, scaled, compressed, mirrored, cropped or brightened."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.images.decoding import ImageError, decoded
 from alexnet_tf.system.processor import processors
 
-# Pairs whose vectors have this cosine are looked at, the likeliest first: so many at most. By what
-# was planted into 7,000 photos, and what was found there: docs/report.md.
+# Pairs whose vectors have at least this cosine similarity are compared, the most similar first, up
+# to this number. Measured on duplicates planted into 7,000 photos: docs/report.md.
 ALIKE, MOST_PAIRS = 0.75, 3000
-# They are duplicates where the small grey pictures, or cuts of them, correlate so much.
+# Pairs are duplicates if their small grey pictures, or crops of them, have at least this
+# correlation.
 SAME = 0.92
 SIDE = 24
-# Cuts that are compared, too: so large, at these shares of what is left over.
+# Crops that are compared: sides relative to the picture, and positions relative to the rest.
 CUTS, PLACES = (0.9, 0.85, 0.8), (0.0, 0.5, 1.0)
 ROWS = 1024
 
 
 @dataclass(frozen=True)
 class Duplicate:
-    """Two pictures that are nearly the same, with their correlation, up to 1."""
+    """Two nearly identical pictures and their correlation, up to 1."""
 
     first: Picture
     second: Picture
@@ -34,9 +35,9 @@ class Duplicate:
 
 
 def find_duplicates(pictures: Sequence[Picture], vectors: np.ndarray) -> list[Duplicate]:
-    """List pairs of nearly the same of the `pictures`, the likest first.
+    """List pairs of near duplicates in `pictures`, the most similar first.
 
-    `vectors` (n, values) tell which to look at; those that cannot be read are in no pair.
+    `vectors` (n, values) select the pairs to compare; unreadable pictures are in no pair.
     """
     pairs = alike(vectors)
     looks = _looks({pictures[number].path for pair in pairs for number in pair})
@@ -51,7 +52,7 @@ def find_duplicates(pictures: Sequence[Picture], vectors: np.ndarray) -> list[Du
 
 
 def alike(vectors: np.ndarray) -> np.ndarray:
-    """Return the numbers (pairs, 2) of those vectors that are most alike, the likest first."""
+    """Return the index pairs (pairs, 2) of the most similar vectors, the most similar first."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     units = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
     pairs, cosines = [np.empty((0, 2), int)], [np.empty(0, np.float32)]
@@ -65,7 +66,7 @@ def alike(vectors: np.ndarray) -> np.ndarray:
 
 
 def _looks(paths: Iterable[str]) -> dict[str, np.ndarray]:
-    """Return for each readable picture its small grey cuts, of length 1: (cuts, pixels)."""
+    """Return the small grey crops of each readable picture, of length 1: (cuts, pixels)."""
     paths = sorted(paths)
     with ThreadPoolExecutor(processors()) as pool:
         found = dict(zip(paths, pool.map(_look, paths)))
@@ -91,7 +92,7 @@ def _look(path: str) -> np.ndarray | None:
 
 
 def _likeness(one: np.ndarray, other: np.ndarray) -> float:
-    """Correlate cuts with the whole other picture, with the same cut, and with mirror images."""
+    """Correlate crops with the whole other picture, with the same crop, and with mirror images."""
     mirrored = other.reshape(-1, SIDE, SIDE)[:, :, ::-1].reshape(other.shape)
     return max(
         float(max((one[0] @ each.T).max(), (one @ each[0]).max(), (one * each).sum(axis=1).max()))

@@ -1,4 +1,4 @@
-"""How often runs are right about labelled pictures, each by itself and averaged."""
+"""Evaluation of runs on labelled pictures, individually and as an ensemble."""
 
 from __future__ import annotations
 
@@ -23,12 +23,11 @@ from alexnet_tf.system.progress import progress
 
 
 def evaluate_runs(runs: Sequence[Run], data: str | None = None, crops: int = 1) -> Evaluation:
-    """Ask finished `runs` of the same classes about the pictures `data`.
+    """Evaluate finished `runs` with the same classes on the pictures `data`.
 
-    `data` is what `open_source` takes: all its pictures are used. None: those that the runs were
-    validated with, or the predictions of their cross-validation. Pictures that cannot be read are
-    left out of all numbers. Raises UserError for a class that the runs do not know, and when no
-    picture is left.
+    `data` is what `open_source` takes: all its pictures are used. None: the validation pictures of
+    the runs, or the predictions of their cross-validation. Unreadable pictures are excluded from
+    all numbers. Raises UserError for a class that the runs do not know, and if no picture is left.
     """
     classifier = Classifier([Engine.of_run(run) for run in runs], crops)
     if not data and any(run.is_cross_validated() for run in runs):
@@ -70,7 +69,7 @@ def evaluate_runs(runs: Sequence[Run], data: str | None = None, crops: int = 1) 
 
 
 def _cross_validated(runs: Sequence[Run], classes: Sequence[str]) -> Evaluation:
-    """Return what was found of runs that were cross-validated with the same pictures."""
+    """Return the evaluation of runs that were cross-validated on the same pictures."""
     parts = [started_pictures(run).validation for run in runs]
     pictures = [[(each.digest, each.label) for each in part] for part in parts]
     for run, others in zip(runs[1:], pictures[1:]):
@@ -90,7 +89,7 @@ def _cross_validated(runs: Sequence[Run], classes: Sequence[str]) -> Evaluation:
 
 
 def _validation_list(runs: Sequence[Run]) -> Source:
-    """Open the pictures that all `runs` were validated with; UserError unless they are the same."""
+    """Open the validation pictures of all `runs`; UserError unless they are the same."""
     if STARTER_RUN in runs:
         raise UserError("the starter was validated with pictures that are not here; give --data")
     first, *others = (open_source(run.directory / "val.txt") for run in runs)
@@ -108,10 +107,10 @@ def _of_other_pictures(run: Run, first: Run) -> UserError:
 
 
 def _trained_on(run: Run, found: Sequence[str]) -> tuple[int, int]:
-    """Count the digests `found` of pictures that the run was trained on, if it has a list of them.
+    """Count the digests `found` that are among the run's training pictures, if it lists them.
 
-    And those in the list whose digest nobody knows: of a run of an earlier version, which kept
-    none, if the picture itself is gone.
+    Also count the listed pictures whose digest is unknown: runs of an earlier version stored none,
+    and the picture itself may be gone.
     """
     path = run.directory / "train.txt"
     pictures = [picture for picture, _ in read_list(path)] if path.is_file() else []

@@ -1,4 +1,4 @@
-"""Numbers of the network that are known to be right, to compare an installation with."""
+"""Reference values of the network, to verify an installation with."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from alexnet_tf.model import AlexNet
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights import Weights
 
-# Of pool5 as tests/support/reference.py computes it in double precision from `golden_input` and
-# `golden_weights`: its mean, and its values at (row, column, channel).
+# Mean of pool5, and its values at (row, column, channel), as tests/support/reference.py computes
+# them in double precision from `golden_input` and `golden_weights`.
 MEAN = 48.43653652
 VALUES = {(0, 0, 0): 4.586250283, (2, 3, 100): 106.6806056, (5, 5, 255): 122.5441821}
-# Of pool5's largest value.
+# Relative to pool5's largest value.
 TOLERANCE = 1e-4
 
 
 def golden_error() -> float:
-    """Return how far BVLC's pool5, from a picture's pixels on, is from the right numbers.
+    """Return the largest error of BVLC's pool5, computed from pixels, against the reference.
 
-    That is the largest difference, as a share of pool5's largest value.
+    It is relative to pool5's largest value.
     """
     model = AlexNet(weights=golden_weights(), include_top=False)
     (pool5,) = model.predict_on_batch(preprocess_input(golden_input()[None]))
@@ -29,12 +29,12 @@ def golden_error() -> float:
 
 
 def golden_input() -> np.ndarray:
-    """Draw a picture, uint8 (227, 227, 3), that NumPy promises to make the same for ever."""
+    """Generate a picture, uint8 (227, 227, 3), by a NumPy generator whose stream never changes."""
     return np.random.RandomState(0).randint(0, 256, (227, 227, 3), np.uint8)
 
 
 def golden_weights() -> Weights:
-    """Draw conv1 … conv5 with He's deviation (2015, equation 10), the same for ever too."""
+    """Generate conv1 … conv5 with He's deviation (2015, equation 10), equally reproducible."""
     random = np.random.RandomState(0)
     return {
         name: (

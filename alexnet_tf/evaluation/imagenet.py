@@ -1,4 +1,4 @@
-"""How often a network is right about ImageNet."""
+"""Evaluation on ImageNet."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ TOPS = (1, 5)
 
 @dataclass(frozen=True)
 class Figure:
-    """What was published of a network: its top-1 and top-5 accuracy on all 50,000 validation
-    pictures, and the options that look at them in the same way."""
+    """Published top-1 and top-5 accuracy of a network on all 50,000 validation pictures.
+
+    The options reproduce the published preprocessing.
+    """
 
     name: str
     accuracy: dict[int, float]
@@ -35,11 +37,11 @@ class Figure:
 PUBLISHED = {
     figure.name: figure
     for figure in (
-        # The readme.md of Caffe's models/bvlc_alexnet and bvlc_reference_caffenet: squashed to
-        # 256 × 256, the centre.
+        # The readme.md of Caffe's models/bvlc_alexnet and bvlc_reference_caffenet: squashed to 256
+        # × 256, centre crop.
         Figure(BVLC, {1: 0.571, 5: 0.802}, "--resize caffe --crops 1"),
         Figure(CAFFENET, {1: 0.574, 5: 0.804}, "--resize caffe --crops 1"),
-        # torchvision/models/alexnet.py, AlexNet_Weights: the short side 256, the centre.
+        # torchvision/models/alexnet.py, AlexNet_Weights: short side 256, centre crop.
         Figure(TORCHVISION, {1: 0.56522, 5: 0.79066}, "--resize short --crops 1"),
     )
 }
@@ -47,10 +49,10 @@ PUBLISHED = {
 
 @dataclass(frozen=True)
 class ImageNetEvaluation:
-    """How often ImageNet's pictures were recognized, in numbers; `alexnet_tf.reports` words them.
+    """Top-k hits on ImageNet's pictures; `alexnet_tf.reports` formats them.
 
     `hits[k]` of `pictures` have their class among the k likeliest; `failed` were unreadable.
-    `published` is what others measured of these weights, if they are known.
+    `published` is the published accuracy of these weights, if they are known.
     """
 
     pictures: int
@@ -59,23 +61,23 @@ class ImageNetEvaluation:
     published: Figure | None = None
 
     def accuracy(self, top: int) -> float:
-        """Return the share of pictures whose class is among the `top` likeliest."""
+        """Return the fraction of pictures whose class is among the `top` likeliest."""
         return self.hits[top] / self.pictures
 
     def interval(self, top: int) -> tuple[float, float]:
-        """Return the 95% interval of the accuracy on all such pictures (Wilson 1927)."""
+        """Return the 95% confidence interval of the accuracy (Wilson 1927)."""
         return wilson_interval(self.hits[top], self.pictures)
 
 
 def imagenet_pictures(
     folder: str | Path, labels: str | Path | None = None
 ) -> tuple[list[str], list[int]]:
-    """Return the pictures below `folder` and the index, 0–999, of the class of each.
+    """Return the pictures below `folder` and the class index, 0–999, of each.
 
-    The class is that of the file's name in the list `labels`, lines ``NAME INDEX`` (Caffe's
-    val.txt) or ``NAME WNID``. Without a list it is the WordNet id that the picture's folder is
-    named after, or else that its name begins with, as in ``n01440764_10026.JPEG``. Raises UserError
-    when there is no picture, or none of this tells the class of one.
+    The class of a picture is looked up by its file name in the list `labels`, lines ``NAME INDEX``
+    (Caffe's val.txt) or ``NAME WNID``. Without a list it is the WordNet id that names the picture's
+    folder or else begins its file name, as in ``n01440764_10026.JPEG``. Raises UserError if there
+    is no picture, or if the class of one is unknown.
     """
     pictures, _ = find_pictures([str(folder)]) if Path(folder).is_dir() else ([], [])
     if not pictures:
@@ -89,7 +91,7 @@ def imagenet_pictures(
 
 
 def published_figure(weights: str | Path) -> Figure | None:
-    """Return what was published of the weights in the file `weights`; None of unknown ones."""
+    """Return the published accuracy of the file `weights`; None if they are unknown."""
     return PUBLISHED.get(read_weights_file(weights).recognized().name)
 
 
@@ -101,9 +103,8 @@ def evaluate_imagenet(
 ) -> ImageNetEvaluation:
     """Count the top-1 and top-5 hits of `classifier` on `pictures`, whose classes are `labels`.
 
-    `published` is what to compare them with.
-
-    Pictures that cannot be read are left out of all numbers; UserError when that leaves none.
+    `published` is the accuracy to compare with. Unreadable pictures are excluded from all numbers;
+    raises UserError if none is left.
     """
     ranks, failed = [], []
     predictions = progress(classifier.probabilities(pictures), len(pictures), "evaluating")

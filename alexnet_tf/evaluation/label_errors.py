@@ -1,4 +1,4 @@
-"""Pictures that are probably labelled wrongly, found by heads that have not seen their labels."""
+"""Probable label errors, found by out-of-fold predictions."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.sources.lists import POSSIBLE
 from alexnet_tf.metrics.predictions import LabelledPredictions
 
-# In so many parts, each answered by a head that the others have taught.
+# Folds of the cross-validation.
 FOLDS = 5
-# scikit-learn's C times the number of values. Of a tenth of it to thrice as much it finds the most
-# planted errors, and such heads are right as often as they are sure: docs/report.md.
+# scikit-learn's C times the number of values. From a tenth to three times this value, the most
+# planted errors are found and the heads are calibrated: docs/report.md.
 STRENGTH = 8.0
-# A label is suspected where another one is likelier than the second. Above the first three of four
-# were planted errors, and between them two of five: docs/report.md.
+# Probabilities of another class from which a label error is likely, and possible. Of the labels
+# reported, three of four above the first were planted errors, and two of five between:
+# docs/report.md.
 SURE, LEAST = 0.9, 0.75
 
 
 @dataclass(frozen=True)
 class LabelError:
-    """A picture, and the class that it is likelier of than of its own, with what probability."""
+    """A picture, its likeliest class, which is not its label, and that class's probability."""
 
     picture: Picture
     suggested: int
@@ -32,15 +33,16 @@ class LabelError:
 
     @property
     def grade(self) -> str:
-        """How probable the error is: "likely" or "possible"."""
+        """The grade of the error: "likely" or "possible"."""
         return "likely" if self.probability >= SURE else POSSIBLE
 
 
 def out_of_fold_probabilities(vectors: np.ndarray, labels: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Return probabilities (n, classes) of pictures by heads that were taught without them.
+    """Return out-of-fold probabilities (n, classes): each picture's head was trained without it.
 
-    The heads are softmax regressions on `vectors`, float32 (n, values), of deviation 1. Classes are
-    0 … `labels.max()`; one with too few pictures for a part of its own may get 0.
+    The heads are softmax regressions on `vectors`, float32 (n, values), with standard deviation 1.
+    Classes are 0 … `labels.max()`; the probability of a class that is missing in a fold's training
+    part is 0.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold
@@ -50,9 +52,9 @@ def out_of_fold_probabilities(vectors: np.ndarray, labels: np.ndarray, seed: int
     strength = STRENGTH / vectors.shape[1]
     parts = min(FOLDS, np.bincount(labels).max())
     folds = StratifiedKFold(parts, shuffle=True, random_state=seed)
-    # Small matrices: threads would wait for each other longer than they compute.
+    # One thread: for matrices this small, threads cost more time than they save.
     with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of classes with fewer pictures than parts
+        warnings.simplefilter("ignore")  # about classes with fewer pictures than folds
         for others, part in folds.split(vectors, labels):
             head = LogisticRegression(C=strength, tol=1e-3).fit(vectors[others], labels[others])
             found[np.ix_(part, head.classes_)] = head.predict_proba(vectors[part])
@@ -60,9 +62,9 @@ def out_of_fold_probabilities(vectors: np.ndarray, labels: np.ndarray, seed: int
 
 
 def find_label_errors(predictions: LabelledPredictions) -> list[LabelError]:
-    """List whose labels `answers`, which must not have learned from these, speak against.
+    """List label errors by `predictions`, which must not have been trained on these labels.
 
-    The surest come first.
+    The most confident come first.
     """
     pictures, predicted, confidence = (
         predictions.pictures,
@@ -79,7 +81,7 @@ def find_label_errors(predictions: LabelledPredictions) -> list[LabelError]:
 def out_of_fold_predictions(
     classes: Sequence[str], pictures: Sequence[Picture], vectors: np.ndarray
 ) -> LabelledPredictions:
-    """Answer about pictures, from a vector each, by heads that were taught without them."""
+    """Predict each picture from its vector, by a head that was trained without it."""
     labels = np.array([picture.label for picture in pictures])
     probabilities = np.zeros((len(pictures), len(classes)), np.float32)
     probabilities[:, : labels.max() + 1] = out_of_fold_probabilities(vectors, labels)

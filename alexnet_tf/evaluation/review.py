@@ -1,4 +1,4 @@
-"""All numbers of a report about a finished run."""
+"""All data of a finished run's report."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from alexnet_tf.runs.settings import Settings
 
 @dataclass(frozen=True)
 class Review:
-    """A finished `run`: what it was told, what it was trained on, and what it `answers`.
+    """A finished `run`: its settings, data, predictions and analyses.
 
-    `dataset` is as at the start of the run; `answers` are about its validation pictures, `test`
-    about its test set, if it has one, and `failed` of both could not be read. `suspects` are among
-    `suspected` pictures; `duplicates` is None where nothing is left to look for them by. `network`
-    is the Keras model.
+    `dataset` is as at the start of the run; `predictions` are for its validation pictures, `test`
+    for its test set, if any; `failed` pictures of both could not be read. `label_errors` were
+    searched for among `label_errors_among` pictures; `duplicates` is None if there are no vectors
+    to find them by. `network` is the Keras model.
     """
 
     run: Run
@@ -53,18 +53,17 @@ class Review:
 
     @property
     def best(self) -> int | None:
-        """The number of the epoch whose network it is; None of a mean of several, or an old run."""
+        """The epoch of the run's network; None for an average of several epochs, or an old run."""
         if self.settings.average or not self.history:
             return None
         return best_epoch(self.history, self.settings.best)
 
 
 def review(run: Run, thoroughly: bool = True) -> Review:
-    """Ask a finished run about its own pictures; without `thoroughly` leave out the suspects and
-    near duplicates, which take longest.
+    """Evaluate a finished run on its own pictures.
 
-    Raises UserError for a run whose files are missing or damaged, or of whose validation pictures
-    none can be read any more.
+    `thoroughly` includes label errors and near duplicates, which take longest. Raises UserError if
+    files of the run are missing or damaged, or none of its validation pictures can be read.
     """
     config = run.read_config()
     settings, engine = Settings(**config["settings"]), Engine.of_run(run)
@@ -85,7 +84,8 @@ def review(run: Run, thoroughly: bool = True) -> Review:
     if thoroughly and store and not store.missing(pictures):
         found = vectors(store, pictures)
         duplicates = find_duplicates(pictures, found)
-        # Where the convolutions were trained they have learned the labels of the others.
+        # Trained convolutions have learned the labels, so that predictions from them are not
+        # out-of-fold.
         if store.layer != "conv1":
             unseen = out_of_fold_predictions(engine.classes, pictures, found)
     return Review(
@@ -106,7 +106,7 @@ def review(run: Run, thoroughly: bool = True) -> Review:
 
 
 def _predictions(run, engine, network, store, pictures) -> tuple[LabelledPredictions, int]:
-    """Return what training kept of its answers about the validation `pictures`, or ask again."""
+    """Return the validation `pictures`' predictions saved in training, or predict again."""
     kept = read_predictions(run, len(pictures), len(engine.classes))
     if kept is None:
         return predict_pictures(engine, network, store, pictures)
@@ -114,7 +114,7 @@ def _predictions(run, engine, network, store, pictures) -> tuple[LabelledPredict
 
 
 def counts(found: Review) -> list[tuple[str, int, int, int]]:
-    """Count the pictures of each class: its name, to train, to validate and to test with."""
+    """Count the pictures of each class: its name, training, validation and test pictures."""
     parts = found.dataset.train, found.dataset.validation, found.dataset.test
     table = [
         np.bincount([p.label for p in part], minlength=len(found.dataset.classes)) for part in parts

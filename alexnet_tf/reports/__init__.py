@@ -1,1 +1,1 @@
-"""What people read about a run."""
+"""Reports of runs, for people and programs."""

@@ -1,4 +1,4 @@
-"""Pictures on a page: which are shown of a run, each with what is said of it."""
+"""Pictures of a report, each with its label and prediction."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from alexnet_tf.evaluation.duplicates import Duplicate
 from alexnet_tf.evaluation.review import Review
 from alexnet_tf.reports.html import shown
 
-# How many are shown: five kilobytes each, seven as text.
+# Largest number of each kind: five kilobytes per picture, seven as text.
 MISTAKES, LEAST_SURE, SUSPECTS, DUPLICATES = 24, 12, 24, 12
-# Of each cell of the confusion matrix, of each class, and of all of these together.
+# Per cell of the confusion matrix and in all cells; per class and in all classes.
 OF_A_CELL, OF_CELLS, OF_A_CLASS, OF_CLASSES = 12, 150, 16, 120
-# Of a larger matrix the most frequent confusions are shown.
+# Largest matrix shown in full, in classes; otherwise the number of most frequent confusions shown.
 MATRIX, CONFUSIONS = 20, 30
 
 
 @dataclass(frozen=True)
 class Card:
-    """A picture to be shown: its small image, what it is labelled, what it is taken for.
+    """A picture of a report: its thumbnail, label and prediction.
 
-    `seen` is the image with the places that speak for the `guess`. Both are "" of a picture that
-    cannot be read any more.
+    `seen` is the picture with the heat map of the `predicted` class. Both images are "" if the
+    picture can no longer be read.
     """
 
     path: str
@@ -38,14 +38,14 @@ class Card:
 
     @property
     def alternative(self) -> str:
-        """The text for those who do not see the picture."""
+        """The alternative text of the picture."""
         label, predicted = shown(self.label), shown(self.predicted)
         return f"labelled {label}" + (f", predicted {predicted}" if predicted else "")
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two near duplicates; `across` if one is trained on and one validated with."""
+    """Two near duplicates; `across` if one is a training and one a validation picture."""
 
     first: Card
     second: Card
@@ -54,7 +54,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of the confusion matrix: so many pictures of a class, taken for one; some of them."""
+    """A cell of the confusion matrix: its label, prediction, count and some of its pictures."""
 
     label: int
     predicted: int
@@ -63,7 +63,7 @@ class Cell:
 
 
 class Album:
-    """The cards of a page about a run."""
+    """The cards of a run's report."""
 
     def __init__(self, found: Review):
         self._classes, self._predictions = found.dataset.classes, found.predictions
@@ -119,7 +119,7 @@ class Album:
 
 
 def across_first(found: Review) -> list[tuple[Duplicate, bool]]:
-    """Return (pair, whether one is trained on and one validated with), those that are first."""
+    """Return (pair, whether it crosses the split); pairs across the split come first."""
     validated = {picture.digest for picture in found.dataset.validation}
     pairs = [
         (pair, (pair.first.digest in validated) != (pair.second.digest in validated))
@@ -129,7 +129,7 @@ def across_first(found: Review) -> list[tuple[Duplicate, bool]]:
 
 
 def _cells(found: Review) -> list[tuple[tuple[int, int], int, Sequence[int]]]:
-    """Choose cells of the confusion matrix: (class, guess), how many pictures, which are shown."""
+    """Choose cells of the confusion matrix: (label, predicted), count, pictures shown."""
     matrix = found.predictions.evaluation.confusion()
     places = [divmod(int(place), len(matrix)) for place in np.argsort(-matrix, axis=None)]
     cells = [place for place in places if matrix[place]]
@@ -143,7 +143,7 @@ def _cells(found: Review) -> list[tuple[tuple[int, int], int, Sequence[int]]]:
 
 
 def _samples(found: Review) -> list[tuple[str, list[Picture]]]:
-    """Choose training pictures of each class at random, the same ones every time."""
+    """Choose training pictures of each class at random, reproducibly."""
     random = np.random.default_rng(found.settings.seed)
     classes = found.dataset.classes[:OF_CLASSES]
     each = max(1, min(OF_A_CLASS, OF_CLASSES // len(classes)))

@@ -1,4 +1,4 @@
-"""What came of several trainings: a table for people, one for programs, a picture of the curves."""
+"""Comparison of trainings: a Markdown table, a CSV file, a plot of the learning curves."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ CSV_COLUMNS = (
     "seconds_per_epoch",
     "parameters",
 )
-# About as many the picture takes.
+# Largest number of trainings in the plot.
 PICTURE_BYTES = 100_000
 
 
 def write_comparison(outcomes: Sequence[Outcome], directory: Path) -> None:
-    """Write table.md, table.csv and, where matplotlib is installed, curves.png."""
+    """Write table.md, table.csv and, if matplotlib is installed, curves.png."""
     write_text(directory / "table.md", comparison_table(outcomes))
     write_text(directory / "table.csv", _csv(outcomes))
     try:
@@ -47,7 +47,7 @@ def write_comparison(outcomes: Sequence[Outcome], directory: Path) -> None:
 
 
 def comparison_table(outcomes: Sequence[Outcome]) -> str:
-    """Lay out a line for each, in Markdown that is a table in a terminal too."""
+    """Format one row per training, in Markdown that is readable in a terminal."""
     return markdown([COLUMNS, *map(_cells, outcomes)])
 
 
@@ -67,7 +67,7 @@ def _cells(outcome: Outcome) -> tuple[str, ...]:
 
 
 def _csv(outcomes: Sequence[Outcome]) -> str:
-    """Write down the same, unrounded; where a training failed the numbers are left empty."""
+    """Format the same as CSV, unrounded; the numbers of a failed training are empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()

@@ -1,4 +1,4 @@
-"""Finished runs side by side, on a page."""
+"""Comparison report of finished runs: one HTML page."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from alexnet_tf.runs.history import History
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
 
-# Inches of a plot, of two in a row.
+# Inches of a plot, two in a row.
 HALF = (5.2, 3.8)
-# Below it a difference is called one.
+# p-value below which a difference is significant.
 SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
 class Side:
-    """What is shown of a run."""
+    """A run's data for the comparison."""
 
     name: str
     settings: Settings
@@ -35,18 +35,18 @@ class Side:
     predictions: LabelledPredictions
 
     def calibration_error(self) -> float:
-        """Return how far its sureness is from its accuracy."""
+        """Return the expected calibration error."""
         return reliability(self.predictions).error
 
     def seconds(self) -> float:
-        """Return what its epochs took."""
+        """Return the total duration of the epochs in seconds."""
         return sum(epoch["seconds"] for epoch in self.history)
 
 
 def write_comparison_report(runs: Sequence[Run], path: Path) -> Path:
-    """Write a page about finished `runs` to `path`, and return that.
+    """Write a comparison report of finished `runs` to `path`; return the path.
 
-    Raises UserError for a run that cannot be asked, and without the packages that are needed.
+    Raises UserError for a run that cannot be evaluated, and for missing packages.
     """
     html.check_installed()
     html.check_ours(path)
@@ -71,7 +71,7 @@ def write_comparison_report(runs: Sequence[Run], path: Path) -> Path:
 
 
 def verdict(first: str, second: str, found: McNemar) -> str:
-    """Say which of two runs is better, if that can be told."""
+    """State which of two runs is better, if the difference is significant."""
     if not found.pictures:
         return "no common validation pictures"
     if found.p_value() >= SIGNIFICANT:
@@ -87,7 +87,7 @@ def _side(run: Run) -> Side:
 
 
 def _differences(sides: Sequence[Side]) -> dict[str, list[object]]:
-    """Return the settings in which the runs differ, by name: the value of each."""
+    """Return the settings in which the runs differ, by name: each run's value."""
     told = [asdict(side.settings) for side in sides]
     return {
         name: [each[name] for each in told]

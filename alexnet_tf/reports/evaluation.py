@@ -1,4 +1,4 @@
-"""Evaluations in words: tables for a person, JSON for programs, of the same numbers."""
+"""Evaluations as text tables, and as JSON with the same numbers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from alexnet_tf.evaluation.imagenet import TOPS, ImageNetEvaluation
 from alexnet_tf.metrics.evaluation import Evaluation
 from alexnet_tf.system.text import align, printable
 
-# A confusion matrix of more classes fits no terminal; then the most frequent confusions are shown.
+# Largest confusion matrix that fits a terminal, in classes; beyond it, only the most frequent
+# confusions are shown.
 MATRIX, CONFUSIONS = 12, 10
 
 
 def evaluation_text(evaluation: Evaluation) -> str:
-    """Lay out accuracies, classes and confusions as tables; the last two for each of several."""
+    """Format accuracies, classes and confusions as tables, the last two for each run."""
     tables = [[*_accuracies(evaluation), *_warnings(evaluation)]]
     asked = evaluation.asked()
     for name, predictions in asked:
@@ -27,7 +28,7 @@ def evaluation_text(evaluation: Evaluation) -> str:
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
-    """Put the same, and the whole confusion matrix, into a dict."""
+    """Return the same, with the whole confusion matrix, as a dict."""
     runs = zip(evaluation.runs, evaluation.trained_on, evaluation.predictions)
     return {
         "pictures": len(evaluation.labels),
@@ -51,7 +52,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def imagenet_text(evaluation: ImageNetEvaluation) -> str:
-    """Lay out top-1 and top-5 as a table, with the published numbers, if any, beside ours."""
+    """Format top-1 and top-5 accuracy as a table, beside the published numbers, if any."""
     figure = evaluation.published
     table = [("", "accuracy", "95% interval", *(["published"] if figure else []))]
     for top in TOPS:
@@ -67,7 +68,7 @@ def imagenet_text(evaluation: ImageNetEvaluation) -> str:
 
 
 def imagenet_json(evaluation: ImageNetEvaluation) -> dict[str, Any]:
-    """Put the same into a dict."""
+    """Return the same as a dict."""
     figure = evaluation.published
     tops = {
         f"top{top}": {

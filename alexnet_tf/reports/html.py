@@ -1,4 +1,4 @@
-"""Pages in one file: templates filled by Jinja2, in which every name is only text."""
+"""Single-file HTML pages from Jinja2 templates, which escape every name."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from alexnet_tf.system.text import printable
 
 TEMPLATES = Path(__file__).with_name("templates")
 PACKAGES = ("jinja2", "matplotlib")
-# What a page of ours begins with: any other file is somebody's own.
+# Marks a page as written by this program; other files are not overwritten.
 MARK = '<!DOCTYPE html>\n<html lang="en" data-made-by="alexnet_tf">'
 MOST_BYTES = 1 << 28
 
 
 def check_installed() -> None:
-    """Raise UserError where a package is missing that reports need."""
+    """Raise UserError if a package that reports need is missing."""
     for name in PACKAGES:
         if not find_spec(name):
             raise UserError(
@@ -27,7 +27,7 @@ def check_installed() -> None:
 
 
 def check_ours(path: Path) -> None:
-    """Raise UserError for a file at `path` that is no page of this program."""
+    """Raise UserError if the file at `path` is not a page of this program."""
     if path.is_file() and not read_bytes(path, MOST_BYTES).startswith(MARK.encode()):
         raise UserError(
             f"{path}: is no report of this program, and is not written over; name another --out"
@@ -35,13 +35,13 @@ def check_ours(path: Path) -> None:
 
 
 def write_page(path: Path, template: str, **values: object) -> None:
-    """Fill a template and write the page, whole or not at all; UserError as `check_ours`."""
+    """Render a template and write the page atomically; UserError as `check_ours`."""
     check_ours(path)
     write_text(path, fill(template, **values))
 
 
 def fill(template: str, **values: object) -> str:
-    """Fill the template of that name."""
+    """Render the template of that name."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -56,18 +56,18 @@ def fill(template: str, **values: object) -> str:
 
 
 def shown(name: object, most: int = 60) -> str:
-    """Return a name in one line, its middle left out where it has more characters than `most`."""
+    """Return a name in one line, its middle elided beyond `most` characters."""
     text = printable(name)
     half = most // 2
     return text if len(text) <= most else f"{text[:half]}…{text[-half:]}"
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """Return a share as the tables of the terminal have it."""
+    """Format a fraction as a percentage, as in the terminal's tables."""
     return "–" if share is None else f"{share:.{digits}%}"
 
 
 def interval(ends: tuple[float, float]) -> str:
-    """Return an interval of shares likewise."""
+    """Format an interval of fractions as percentages."""
     low, high = ends
     return f"{low:.1%} – {high:.1%}"

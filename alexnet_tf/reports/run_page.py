@@ -1,4 +1,4 @@
-"""What the page about a run shows."""
+"""Contents of a run's report."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from alexnet_tf.runs.command import training_command
 from alexnet_tf.runs.timings import read_seconds
 from alexnet_tf.system.log import LOG
 
-# So many classes are in a table.
+# Largest number of classes in a table.
 MOST_CLASSES = 200
 # Inches of a plot: two in a row, three in a row, a matrix.
 HALF, THIRD, SQUARE = (5.2, 3.8), (4.2, 3.5), (5.2, 5.2)
 
 
 def run_page(found: Review) -> dict[str, Any]:
-    """Return what the template run.html is filled with."""
+    """Return the variables of the template run.html."""
     predictions, album = found.predictions, Album(found)
     classes, seconds = counts(found), _seconds(found)
     return {
@@ -68,7 +68,7 @@ def _plots(found: Review) -> dict[str, Any]:
 
 
 def _seconds(found: Review) -> dict[str, float]:
-    """Return the seconds of the training, by what took them; of an older run those of epochs."""
+    """Return the training's seconds by phase; for an older run those of the epochs only."""
     try:
         seconds = read_seconds(found.run)
     except UserError as error:

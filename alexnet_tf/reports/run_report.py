@@ -1,4 +1,4 @@
-"""RUN/report.html: a finished run on a page; and RUN/suspects.csv."""
+"""RUN/report.html, the report of a finished run, and RUN/suspects.csv."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ LABEL_ERROR_COLUMNS = ("path", "label", "suggested", "probability", GRADE)
 
 
 def leave_report(run: Run, log: Logger) -> None:
-    """Write report and suspects of a run that has just ended; what fails is a warning.
+    """Write the report and the label errors of a run that has just finished.
 
-    For the run is finished without them.
+    A failure is only a warning, because the run itself is complete.
     """
     try:
         write_report(run)
@@ -32,10 +32,9 @@ def leave_report(run: Run, log: Logger) -> None:
 
 
 def write_report(run: Run, path: Path | None = None) -> Path:
-    """Write the report of a finished run to `path`, or into the run; and its suspects.csv.
+    """Write the report of a finished run to `path`, by default into the run, and its suspects.csv.
 
-    Returns the path. Raises UserError for a run that cannot be asked, and without the packages that
-    are needed.
+    Returns the path. Raises UserError for a run that cannot be evaluated, and for missing packages.
     """
     path = path or run.report_path
     html.check_installed()
@@ -48,7 +47,7 @@ def write_report(run: Run, path: Path | None = None) -> Path:
 
 
 def label_errors_csv(found: Review) -> str:
-    """Return the pictures that are probably labelled wrongly as a table, the surest first."""
+    """Format label errors as CSV, the most confident first."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(LABEL_ERROR_COLUMNS)
@@ -61,7 +60,7 @@ def label_errors_csv(found: Review) -> str:
 
 
 def _check_label_errors(run: Run) -> None:
-    """Raise UserError for a suspects.csv that is somebody's own."""
+    """Raise UserError if suspects.csv was not written by this program."""
     path = run.label_errors_path
     if path.is_file() and not read_text(path).startswith(",".join(LABEL_ERROR_COLUMNS[:-1])):
         raise UserError(f"{path}: is no list of this program, and is not written over; move it")

@@ -1,1 +1,1 @@
-"""Finished networks over HTTP: a page for people, and an interface for programs."""
+"""Finished networks over HTTP: a web page and an API."""

@@ -1,4 +1,4 @@
-"""The application: what is answered at which address."""
+"""The ASGI application and its routes."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ from alexnet_tf.serving.training_sessions import (
 PAGE = Path(__file__).with_name("page")
 TOP, MOST_TOP = 5, 1000
 STATUSES = {Gone: 404, Conflict: 409, UserError: 422, RunError: 500}
-# Bytes of a file that are sent at once.
+# Bytes of a file sent at a time.
 PIECE = 1 << 18
 
 
 @dataclass(frozen=True)
 class Served:
-    """What a server has: networks, the first of which is asked unless another is named; a network
-    of ImageNet's classes; an index of look-alikes; who trains; and who may ask.
+    """Configuration of a server.
 
-    `hosts` are the names it answers as where only this computer reaches it, any where there are
-    none; `origins` the sites whose pages may ask it. With a `token` lessons are for those who know
-    that.
+    `networks`: the first is the default. `imagenet`: a network of ImageNet's classes.
+    `look_alikes`: an index of similar pictures. `trainer_process`: runs training sessions. `hosts`:
+    names that the server answers to, if only this computer reaches it; empty allows any. `origins`:
+    sites whose pages may send requests. `token`: if set, training sessions require it.
     """
 
     networks: Sequence[ServedNetwork]
@@ -71,7 +71,7 @@ class Served:
 
 
 def make_app(served: Served) -> FastAPI:
-    """Make the ASGI application."""
+    """Create the ASGI application."""
     load, metrics = Load(served.limits), Metrics()
     batcher = Batcher(metrics)
     sessions = TrainingSessions(served.trainer_process) if served.trainer_process else None
@@ -90,7 +90,7 @@ def make_app(served: Served) -> FastAPI:
         version=alexnet_tf.__version__,
         description="Says what pictures show.",
         lifespan=lifespan,
-        docs_url=None,  # its pages load scripts from elsewhere
+        docs_url=None,  # its pages load scripts from other sites
         redoc_url=None,
     )
     _add_errors(app)
@@ -102,7 +102,7 @@ def make_app(served: Served) -> FastAPI:
     app.add_middleware(
         Middleware, load=load, metrics=metrics, hosts=served.hosts, origins=served.origins
     )
-    if served.origins:  # around the guard, whose refusals their pages may read too
+    if served.origins:  # outside the middleware, so that these pages can read its errors
         app.add_middleware(
             CORSMiddleware,
             allow_origins=served.origins,
@@ -114,7 +114,7 @@ def make_app(served: Served) -> FastAPI:
 
 
 def _add_errors(app: FastAPI) -> None:
-    """Have what goes wrong said in a sentence."""
+    """Return errors as JSON, as a sentence in ``detail``."""
 
     async def say(status: int, request: Request, error: Exception) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, status)
@@ -129,7 +129,7 @@ def _add_predictions(
     networks = _by_name([*served.networks, *filter(None, [served.imagenet])])
 
     def network_of(name: str) -> ServedNetwork:
-        """Find the network of that name, or else the first."""
+        """Return the network of the given name, by default the first."""
         name = name or served.networks[0].name
         found = networks.get(name) or (sessions.network(name) if sessions else None)
         if not found:
@@ -142,7 +142,7 @@ def _add_predictions(
 
     @app.get("/v1/networks")
     def list_networks() -> schemas.ServerInfo:
-        """List the networks that can be asked, and what else this server can do."""
+        """List the available networks and the server's other features."""
         return schemas.ServerInfo(
             networks=[
                 schemas.NetworkInfo(name=each.name, classes=list(each.engine.classes))
@@ -162,9 +162,9 @@ def _add_predictions(
     async def predict(
         request: Request, network: str = "", top: int = TOP
     ) -> schemas.Predictions | schemas.InstancePredictions:
-        """Say what pictures show: the likeliest classes of each, or why it cannot be read.
+        """Predict pictures: the likeliest classes of each, or why it cannot be read.
 
-        The instances of TensorFlow Serving get its predictions: all classes in the network's order.
+        TensorFlow Serving's instances get its predictions: all classes, in the network's order.
         """
         if not 1 <= top <= MOST_TOP:
             raise HTTPException(422, f"top should be 1 to {MOST_TOP}")
@@ -189,7 +189,7 @@ def _add_predictions(
 
     @app.post("/v1/explain", response_class=Response, **schemas.WITH_PICTURE_FOR_PICTURE)
     async def explain(request: Request, network: str = "", label: str = "") -> Response:
-        """Draw where a network sees a class in a picture, the likeliest unless told: a JPEG."""
+        """Draw a heat map of a class, by default the likeliest, over a picture: a JPEG."""
         asked = network_of(network)
         picture = (await pictures_of(request, served.limits))[0]
         with load.of_pictures(1):
@@ -202,7 +202,7 @@ def _add_predictions(
 
         @app.post("/v1/similar", **schemas.WITH_PICTURES)
         async def similar(request: Request) -> schemas.LookAlikes:
-            """Find the pictures of the index that look most like a picture."""
+            """Find the pictures of the index that are most similar to a picture."""
             picture = (await pictures_of(request, served.limits))[0]
             with load.of_pictures(1):
                 found = await batcher.run(served.look_alikes.find, picture)
@@ -214,12 +214,12 @@ def _add_predictions(
 def _add_state(app: FastAPI, load: Load, metrics: Metrics) -> None:
     @app.get("/healthz")
     def healthz() -> schemas.Health:
-        """Say that the server is there."""
+        """Report that the server is up."""
         return schemas.Health(status="ok")
 
     @app.get("/metrics", response_class=PlainTextResponse)
     def show_metrics() -> PlainTextResponse:
-        """Show what the server has done, for Prometheus."""
+        """Return the server's metrics in Prometheus's text format."""
         return PlainTextResponse(
             metrics.text(load.pictures), media_type="text/plain; version=0.0.4; charset=utf-8"
         )
@@ -229,35 +229,35 @@ def _add_sessions(
     app: FastAPI, served: Served, load: Load, batcher: Batcher, sessions: TrainingSessions
 ) -> None:
     def check_token(request: Request) -> None:
-        """HTTPException unless who asks may teach."""
+        """Raise HTTPException unless the request has the token for training sessions."""
         told = request.headers.get("authorization", "").removeprefix("Bearer ")
         if served.token and not hmac.compare_digest(told.encode(), served.token.encode()):
             raise HTTPException(401, "to teach takes the token that the server was started with")
 
     def known(request: Request, name: str) -> TrainingSession:
-        """Return the lesson of that name, to whom may teach."""
+        """Return the training session of that name, after checking the token."""
         check_token(request)
         return sessions[name]
 
     @app.post("/v1/lessons", status_code=201, responses=schemas.ERRORS)
     async def begin(request: Request) -> schemas.SessionInfo:
-        """Begin a lesson: a classifier of your own."""
+        """Create a training session, for a classifier of your own."""
         check_token(request)
         return schemas.SessionInfo.of(await sessions.new())
 
     @app.get("/v1/lessons/{name}", responses=schemas.ERRORS)
     async def show(request: Request, name: str) -> schemas.SessionInfo:
-        """Show how far a lesson is."""
+        """Show the state of a training session."""
         return schemas.SessionInfo.of(known(request, name))
 
     @app.delete("/v1/lessons/{name}", status_code=204, responses=schemas.ERRORS)
     async def end(request: Request, name: str) -> None:
-        """Forget a lesson with all its pictures, and end its training."""
+        """Delete a training session with all its pictures, and stop its training."""
         await sessions.end(known(request, name).name)
 
     @app.post("/v1/lessons/{name}/pictures", **schemas.WITH_PICTURES)
     async def add(request: Request, name: str, label: int) -> schemas.Kept:
-        """Keep pictures for the class of that number, from 0 on; see which are kept."""
+        """Add pictures to the class of that number, from 0; the response lists those kept."""
         session = known(request, name)
         if not 0 <= label < MOST_CLASSES:
             raise HTTPException(422, f"label should be 0 to {MOST_CLASSES - 1}")
@@ -277,12 +277,12 @@ def _add_sessions(
 
     @app.delete("/v1/lessons/{name}/pictures/{number}", status_code=204, responses=schemas.ERRORS)
     async def remove(request: Request, name: str, number: int) -> None:
-        """Forget a picture of a lesson."""
+        """Delete a picture of a training session."""
         known(request, name).remove(number)
 
     @app.post("/v1/lessons/{name}/train", status_code=202, **schemas.WITH_CLASSES)
     async def train(request: Request, name: str) -> schemas.SessionInfo:
-        """Begin to train on the pictures of a lesson, whose classes are named in order."""
+        """Start training on the pictures of a session; the request names its classes, in order."""
         session = known(request, name)
         classes = (await json_of(request)).get("classes")
         if not isinstance(classes, list):
@@ -292,7 +292,7 @@ def _add_sessions(
 
     @app.get("/v1/lessons/{name}/run.zip", response_class=Response, responses=schemas.ERRORS)
     async def download(request: Request, name: str) -> StreamingResponse:
-        """Download what was learned last, as a run."""
+        """Download the latest finished training as a zipped run."""
         file = await batcher.decode(known(request, name).open_zip)
         headers = {
             "Content-Length": str(file.seek(0, os.SEEK_END)),
@@ -310,7 +310,7 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
 def _instance_prediction(
     network: ServedNetwork, found: np.ndarray | ImageError
 ) -> schemas.InstancePrediction:
-    """Answer as TensorFlow Serving does with a SavedModel; an unreadable picture is an error."""
+    """Predict as TensorFlow Serving does with a SavedModel; an unreadable picture is an error."""
     if isinstance(found, ImageError):
         raise found
     return schemas.InstancePrediction(classes=network.engine.classes, probabilities=found.tolist())

@@ -1,4 +1,4 @@
-"""What a page is told of a picture besides its class: where a network looked, and look-alikes."""
+"""Explanations of a picture for the page: heat maps and similar pictures."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from alexnet_tf.inference.engine import Engine
 from alexnet_tf.inference.explain import Explainer
 from alexnet_tf.retrieval.search import LAYER, Index
 
-# JPEG's quality, and pixels of the longer side of a look-alike.
+# JPEG quality, and pixels of the longer side of a similar picture's thumbnail.
 QUALITY, SIDE = 85, 240
 SHOWN = 6
-# Networks that are kept open to be looked into.
+# Number of networks cached for explanations.
 MOST_OPEN = 4
 
 
 @lru_cache(MOST_OPEN)
 def explainer(engine: Engine) -> Explainer:
-    """Return what looks into a network, which is not opened each time."""
+    """Return the explainer of a network, cached."""
     return Explainer(engine)
 
 
 def explanation(engine: Engine, picture: InMemory, label: str | None) -> bytes | ImageError:
-    """Draw where a network sees the class `label`, or the likeliest, in a picture: a JPEG.
+    """Draw a heat map of the class `label`, by default the likeliest, over a picture: a JPEG.
 
-    Raises UserError for a class that it does not know.
+    Raises UserError for an unknown class.
     """
     (found,) = explainer(engine).explain([picture], label)
     return found if isinstance(found, ImageError) else _jpeg(found.figure())
 
 
 class LookAlikes:
-    """The index in `directory`, made by the network of `engine`."""
+    """The index of similar pictures in `directory`, made by the network of `engine`."""
 
     def __init__(self, directory: str | Path, engine: Engine):
         self.engine, self.index = engine, Index(directory, engine)
 
     def find(self, picture: InMemory) -> list[dict[str, object]] | ImageError:
-        """Find the pictures nearest to one: their names without folders, distances, thumbnails."""
+        """Find the nearest pictures: their names without folders, distances and thumbnails."""
         try:
             views = load_crops(picture, self.engine.variant, self.engine.resize)
         except ImageError as error:
@@ -58,12 +58,12 @@ class LookAlikes:
 
     @cached_property
     def _layer(self):
-        """The network up to the layer, for one picture at a time."""
+        """The network up to the index's layer, for a batch of one."""
         return self.engine.layer(LAYER, self.index.precision, batch=1)
 
 
 def _thumbnail(path: str) -> str | None:
-    """Return the address (data:…) of a small picture; None where it cannot be read any more."""
+    """Return the data URL of a thumbnail; None if the picture can no longer be read."""
     try:
         with decoded(path, 2 * SIDE) as (picture, _):
             picture.thumbnail((SIDE, SIDE))

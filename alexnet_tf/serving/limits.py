@@ -1,4 +1,4 @@
-"""What a server takes at most, and what it has in hand: beyond that it says so at once."""
+"""Limits of a server and its current load; requests beyond a limit are refused at once."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
 
-# Requests of so many times the largest are in memory together.
+# Memory for requests, in multiples of the largest request.
 LARGEST_TOGETHER = 8
-# More addresses than these are not told apart.
+# Largest number of addresses tracked individually.
 MOST_ADDRESSES = 10_000
-# Seconds after which somebody who was sent away may come again.
+# Retry-After, in seconds.
 AGAIN = {"Retry-After": "1"}
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The most `bytes` and `pictures` of a request, `waiting` pictures of all together, requests a
-    second (`rate`) from one address, and `seconds` in which a request has to be here."""
+    """Limits of a server.
+
+    A request has at most `bytes` and `pictures`, and must arrive within `seconds`; `waiting` is the
+    largest number of pictures of all requests together; `rate` is requests per second and address.
+    """
 
     bytes: int = 32 << 20
     pictures: int = 32
@@ -30,7 +33,7 @@ class Limits:
 
 
 class Load:
-    """The pictures and bytes that a server has in hand, within its limits."""
+    """The pictures and bytes that a server is processing, checked against its limits."""
 
     def __init__(self, limits: Limits):
         self.limits = limits
@@ -38,9 +41,9 @@ class Load:
 
     @contextmanager
     def of_pictures(self, count: int) -> Iterator[None]:
-        """Have so many more pictures for a block; HTTPException 503 where those are too many.
+        """Reserve `count` pictures for a block; HTTPException 503 if that exceeds the limit.
 
-        A request is never too large for a server that has nothing else to do.
+        A request is always accepted when no other is being processed.
         """
         if self.pictures and self.pictures + count > self.limits.waiting:
             raise overloaded()
@@ -51,25 +54,25 @@ class Load:
             self.pictures -= count
 
     def take_bytes(self, count: int) -> None:
-        """Count bytes that arrive; HTTPException 503 where there would be too many."""
+        """Count bytes as they arrive; HTTPException 503 if they exceed the limit."""
         if self.bytes + count > LARGEST_TOGETHER * self.limits.bytes:
             raise overloaded()
         self.bytes += count
 
     def is_full(self) -> bool:
-        """Tell whether not one more picture is taken."""
+        """Check whether the server can accept no more pictures."""
         return self.pictures >= self.limits.waiting
 
 
 class Rate:
-    """How many requests each address may still make: `rate` a second, and as many at once."""
+    """Rate limiter per address: `rate` requests a second, and bursts of as many."""
 
     def __init__(self, rate: int):
         self._rate = rate
         self._left: dict[str, tuple[float, float]] = {}
 
     def allows(self, address: str) -> bool:
-        """Count a request from `address`, unless it has made too many."""
+        """Count a request from `address`; return False if it exceeds the rate."""
         now = time.monotonic()
         left, before = self._left.get(address, (self._rate, now))
         left = min(self._rate, left + (now - before) * self._rate)
@@ -80,5 +83,5 @@ class Rate:
 
 
 def overloaded() -> HTTPException:
-    """Make the answer of a server that has more to do than it can."""
+    """Return the exception for an overloaded server."""
     return HTTPException(503, "more is asked than can be answered; ask again in a moment", AGAIN)

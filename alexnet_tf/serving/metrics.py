@@ -1,4 +1,4 @@
-"""Numbers for Prometheus, in its text format (version 0.0.4)."""
+"""Metrics for Prometheus, in its text format (version 0.0.4)."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections import Counter
 
 from starlette.types import Scope
 
-# Upper ends of the groups that durations are counted in, seconds.
+# Upper bounds of the duration histogram's buckets, in seconds.
 ENDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, math.inf)
 
 
 class Metrics:
-    """What a server has done since it began."""
+    """Counters of a server since it started."""
 
     def __init__(self):
         self.pictures, self.batches = Counter(), Counter()
         self._requests, self._durations, self._seconds = Counter(), Counter(), 0.0
 
     def count_request(self, scope: Scope, status: int, seconds: float) -> None:
-        """Count a request by the route that answered it, never by what its path says."""
+        """Count a request by its route, never by its actual path."""
         route = scope.get("route")
         self._requests[getattr(route, "path", "none"), status] += 1
         if getattr(route, "path", None) == "/v1/predict":
@@ -27,7 +27,7 @@ class Metrics:
             self._durations.update(end for end in ENDS if seconds <= end)
 
     def text(self, waiting: int) -> str:
-        """Return all numbers, and that of the pictures `waiting`, as Prometheus reads them."""
+        """Return all metrics, and the number of pictures `waiting`, in Prometheus's format."""
         ends = [
             (f'le="{"+Inf" if end == math.inf else end}"', self._durations[end]) for end in ENDS
         ]

@@ -1,4 +1,4 @@
-"""What stands before every request: who asks, how much, how often; and what goes with answers."""
+"""Middleware: checks of host, origin, rate and body size, and security headers of responses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from alexnet_tf.serving.limits import AGAIN, Load, Rate, overloaded
 from alexnet_tf.serving.metrics import Metrics
 
-# A page that loads nothing from outside and can be put into no other.
+# The page loads nothing from other sites and cannot be framed.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -30,7 +30,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
     "Cache-Control": "no-store",
 }
-# As nginx counts clients who left before their request was here.
+# nginx's status for clients that closed the connection before the request was complete.
 GONE = 499
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # RFC 9110, section 7.2, and RFC 6454, section 7: Host, and Origin.
@@ -40,11 +40,11 @@ PORTS = {"http": 80, "https": 443}
 
 
 class Middleware:
-    """Passes requests on to `app` that are within the limits of `load`, from whom it should.
+    """ASGI middleware: forwards to `app` what is allowed and within the limits of `load`.
 
-    On `hosts` alone, where they are named, or another site's name could be made to lead here (DNS
-    rebinding). What changes anything, and what costs time, may be asked by pages of this very host
-    or of `origins`, or by programs, which name no origin.
+    If `hosts` is set, other values of Host are refused, to prevent DNS rebinding. Requests that
+    change state or are expensive are accepted from pages of this host or of `origins`, and from
+    programs, which send no Origin.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Middleware:
         self._rate = Rate(load.limits.rate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request of HTTP, or pass on what is none."""
+        """Handle an HTTP request; forward any other scope unchecked."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -80,9 +80,10 @@ class Middleware:
             self._check(scope)
             await self._app(scope, body.receive, send_safely)
         except ClientDisconnect:
-            status = GONE  # and there is nobody to be told
+            status = GONE  # nobody is left to receive a response
         except HTTPException as refusal:
-            # Of a short body the rest is read, and forgotten: who still sends might not hear else.
+            # The rest of a short body is read and discarded, else a client still sending might miss
+            # the response.
             headers = dict(refusal.headers or {})
             if refusal.status_code in (408, 413):
                 headers["Connection"] = "close"
@@ -93,7 +94,7 @@ class Middleware:
             self._metrics.count_request(scope, status, time.monotonic() - start)
 
     def _check(self, scope: Scope) -> None:
-        """Raise HTTPException for a request that is not answered."""
+        """Raise HTTPException for a request that must be refused."""
         headers = Headers(scope=scope)
         name, port = _host(headers.get("host", ""))
         origin = _origin(headers.get("origin", "null"))
@@ -120,7 +121,7 @@ class Middleware:
 
 
 class _Body:
-    """The body of a request, which is neither too large nor too slow."""
+    """The body of a request, limited in size and time."""
 
     def __init__(self, load: Load, receive: Receive):
         self._load, self._receive = load, receive
@@ -128,8 +129,8 @@ class _Body:
         self._is_here = False
 
     async def receive(self) -> Message:
-        """Receive the next part; HTTPException where there is too much, or it takes too long."""
-        if self._is_here:  # now the app waits for the client to go
+        """Receive the next part; HTTPException if the body is too large or too slow."""
+        if self._is_here:  # the app is waiting for the client to disconnect
             return await self._receive()
         try:
             async with asyncio.timeout(self._end - time.monotonic()):
@@ -145,17 +146,17 @@ class _Body:
         return message
 
     def forget(self) -> None:
-        """Count its bytes no more."""
+        """Release the body's bytes from the load."""
         self._load.bytes -= self._size
 
 
 def too_large(most: int) -> HTTPException:
-    """Make the answer to a request of more bytes than `most`."""
+    """Return the exception for a request of more than `most` bytes."""
     return HTTPException(413, f"a request may have {most:,} bytes at most; send fewer pictures")
 
 
 def _host(text: str) -> tuple[str, int | None]:
-    """Return the name, in lower case, and the port of a Host; HTTPException 400 for other text."""
+    """Parse a Host into its lower-case name and its port; HTTPException 400 if it is invalid."""
     match = HOST.fullmatch(text)
     try:
         name, port = match[1].lower(), int(match[2]) if match[2] else None
@@ -169,8 +170,10 @@ def _host(text: str) -> tuple[str, int | None]:
 
 
 def _origin(text: str) -> tuple[str, str, int | None] | None:
-    """Return the scheme, the name and the port of an Origin, None of one that names no site;
-    HTTPException 400 for other text."""
+    """Parse an Origin into scheme, name and port; None for an opaque origin.
+
+    Raises HTTPException 400 if it is invalid.
+    """
     if text == "null":
         return None
     match = ORIGIN.fullmatch(text)

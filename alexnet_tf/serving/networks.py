@@ -1,4 +1,4 @@
-"""The networks that a server asks, all by one thread, pictures that wait together in batches."""
+"""The server's networks, run by one thread, which batches waiting pictures."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from alexnet_tf.inference.engine import Engine
 from alexnet_tf.serving.metrics import Metrics
 from alexnet_tf.system.processor import processors
 
-# The most that are asked about at once: more would answer no sooner, and keep others waiting.
+# Largest batch: larger ones have no higher throughput, and delay other requests.
 BATCH = 8
 
 
 @dataclass(frozen=True)
 class ServedNetwork:
-    """A finished network and what it is called."""
+    """A finished network and its name in the API."""
 
     name: str
     engine: Engine
 
     def load(self, picture: InMemory) -> np.ndarray | ImageError:
-        """Decode a picture and make the network's input of it, float32 (height, width, 3)."""
+        """Decode and preprocess a picture: float32 (height, width, 3)."""
         try:
             (view,) = load_crops(picture, self.engine.variant, self.engine.resize)
         except ImageError as error:
@@ -37,7 +37,7 @@ class ServedNetwork:
         return preprocess_input(view, self.engine.variant)
 
     def top(self, probabilities: np.ndarray, most: int) -> list[dict[str, object]]:
-        """Return the `most` likeliest classes, the best first."""
+        """Return the `most` likeliest classes, the likeliest first."""
         best = np.argsort(-probabilities, kind="stable")[:most]
         return [
             {"label": self.engine.classes[i], "probability": float(probabilities[i])} for i in best
@@ -46,7 +46,7 @@ class ServedNetwork:
 
 @dataclass(frozen=True)
 class _Request:
-    """Inputs that a network is asked about; or a function that asks one itself; or the end."""
+    """An entry of the queue: a network and its inputs; or a function to call; or the end."""
 
     network: ServedNetwork | None = None
     inputs: np.ndarray | None = None
@@ -54,12 +54,12 @@ class _Request:
     result: Future = field(default_factory=Future)
 
     def goes_with(self, other: _Request) -> bool:
-        """Tell whether both can be answered at once."""
+        """Check whether both can be in one batch."""
         return self.network is not None and self.network is other.network
 
 
 class Batcher:
-    """Decodes pictures on all cores, and asks networks in one thread, for they take all cores."""
+    """Decodes pictures on all cores; runs networks in one thread, because each uses all cores."""
 
     def __init__(self, metrics: Metrics):
         self._metrics = metrics
@@ -72,20 +72,20 @@ class Batcher:
     async def submit(
         self, network: ServedNetwork, pictures: Sequence[InMemory]
     ) -> list[np.ndarray | ImageError]:
-        """Return for each picture the probabilities, float32 (classes,), or why there are none."""
+        """Return the probabilities of each picture, float32 (classes,), or its error."""
         return await asyncio.gather(*(self._submit(network, picture) for picture in pictures))
 
     async def run(self, function: Callable, *arguments: object):
-        """Return what a function returns that asks a network itself, when it is its turn."""
+        """Run a function that runs a network itself, when its turn comes; return its result."""
         return await self._put(_Request(function=lambda: function(*arguments)))
 
     async def decode(self, function: Callable, *arguments: object):
-        """Return what a function returns that decodes a picture."""
+        """Run a function that decodes a picture; return its result."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._decoders, function, *arguments)
 
     def close(self) -> None:
-        """Answer what waits, and end."""
+        """Finish the waiting requests, then stop."""
         with self._changed:
             self._waiting.append(_Request())
             self._changed.notify()
@@ -127,7 +127,7 @@ class Batcher:
         return network.engine.probabilities(np.stack([each.inputs for each in asked]), len(asked))
 
     def _next(self) -> list[_Request]:
-        """Wait for the next question and take those that go with it; [] at the end."""
+        """Wait for the next request and take all that can share its batch; [] at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting)
             batch = [self._waiting.popleft()]

@@ -1,4 +1,4 @@
-"""The pictures in a request, multipart or JSON: in memory alone, whatever they are called."""
+"""Pictures of a request, multipart or JSON; kept in memory only, and names are not trusted."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ from starlette.requests import Request
 from alexnet_tf.data.images.decoding import ImageError, InMemory, decoded
 from alexnet_tf.serving.limits import Limits
 
-# Of a picture's name so many characters are kept, to be said again in the answer.
+# Characters kept of a picture's name, which is returned in the response.
 MOST_NAME = 200
-# Beside pictures a form may have so many fields.
+# Form fields allowed besides pictures.
 MOST_FIELDS = 8
-# JSON may have so many values, and so many more for each picture: more are not even parsed.
+# Values allowed in JSON, and more per picture; larger documents are not parsed.
 MOST_VALUES, EACH = 10_000, 8
 URL_SAFE = str.maketrans("-_", "+/")
 
 
 class _Parser(MultiPartParser):
-    """A parser that writes no file to the disk, however large it is."""
+    """A multipart parser that never writes a file to disk, however large it is."""
 
-    spool_max_size = 0  # as tempfile has it: no limit
+    spool_max_size = 0  # no limit, as in tempfile
 
 
 async def pictures_of(request: Request, limits: Limits) -> list[InMemory]:
-    """Read the pictures of a request: files of a form, the body itself, or in JSON
-    ``{"pictures": [base64, …]}``, or as TensorFlow Serving has it ``{"instances": [{"b64": …}]}``:
-    then `request.state` has `instances`.
+    """Read the pictures of a request.
 
-    HTTPException 400 for a body that is broken, 413 for too many pictures, 415 for another kind of
-    body, 422 for none.
+    They are files of a form, the body itself, or JSON: ``{"pictures": [base64, …]}``, or as in
+    TensorFlow Serving ``{"instances": [{"b64": …}]}``, which sets `request.state.instances`.
+
+    Raises HTTPException 400 for a malformed body, 413 for too many pictures, 415 for an unsupported
+    media type, 422 for no picture.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
@@ -60,7 +61,7 @@ async def pictures_of(request: Request, limits: Limits) -> list[InMemory]:
 
 
 def unreadable(picture: InMemory) -> str | None:
-    """Say why a picture cannot be read; None if it can."""
+    """Return why a picture cannot be read; None if it can."""
     try:
         with decoded(picture):
             return None
@@ -69,13 +70,12 @@ def unreadable(picture: InMemory) -> str | None:
 
 
 async def json_of(request: Request) -> dict:
-    """Read the JSON object of a request; HTTPException 400 where there is none, 413 for a huge
-    one."""
+    """Read the JSON object of a request; HTTPException 400 if it is invalid, 413 if too large."""
     return _object(await request.body(), MOST_VALUES)
 
 
 def _object(body: bytes, most: int) -> dict:
-    """Parse a JSON object, unless it has more than about so many values."""
+    """Parse a JSON object, unless it has more than about `most` values."""
     if sum(map(body.count, (b",", b":", b"[", b"{"))) > most:
         raise HTTPException(413, f"the JSON has more than {most:,} values")
     try:
@@ -105,7 +105,7 @@ async def _of_form(request: Request, most: int) -> list[InMemory]:
 
 
 def _of_json(body: bytes, most: int) -> tuple[list[InMemory], bool]:
-    """Return the pictures in a body, and whether it calls them instances."""
+    """Return the pictures in a body, and whether they are TensorFlow Serving's instances."""
     content = _object(body, most)
     texts, is_instances = content.get("pictures"), isinstance(content.get("instances"), list)
     if is_instances:
@@ -125,8 +125,10 @@ def _instance(instance: object) -> object:
 
 
 def _decoded(text: str) -> bytes:
-    """Decode base64, in lines or in one, URL-safe or not, filled up with = or not, of which the
-    address of a canvas (data:image/…;base64,…) has some too."""
+    """Decode base64: line breaks, the URL-safe alphabet and missing padding are accepted.
+
+    A data URL (data:image/…;base64,…), as a canvas returns it, is accepted too.
+    """
     try:
         text = "".join(text.rpartition(",")[2].split()).rstrip("=").translate(URL_SAFE)
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)

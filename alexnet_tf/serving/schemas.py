@@ -1,4 +1,4 @@
-"""The interface's types, which OpenAPI describes, and the bodies that are read by hand."""
+"""Schemas of the API, described in OpenAPI, and of the bodies that are parsed by hand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from alexnet_tf.serving import training_sessions as taught
 
 
 class Error(BaseModel):
-    """Why a request was refused, in a sentence."""
+    """Why a request was refused, as a sentence."""
 
     detail: Any
 
@@ -23,7 +23,7 @@ class Class(BaseModel):
 
 
 class Prediction(BaseModel):
-    """What a picture shows: the likeliest classes, the best first; or why it cannot be read."""
+    """The likeliest classes of a picture, the likeliest first; or why it cannot be read."""
 
     file: str
     label: str | None = None
@@ -33,7 +33,7 @@ class Prediction(BaseModel):
 
 
 class Predictions(BaseModel):
-    """What a network says of pictures, in their order."""
+    """A network's predictions for the pictures, in their order."""
 
     network: str
     predictions: list[Prediction]
@@ -47,21 +47,24 @@ class InstancePrediction(BaseModel):
 
 
 class InstancePredictions(BaseModel):
-    """What a network says of instances, in their order, as TensorFlow Serving has it."""
+    """A network's predictions for instances, in their order, in TensorFlow Serving's format."""
 
     predictions: list[InstancePrediction]
 
 
 class NetworkInfo(BaseModel):
-    """A network that can be asked."""
+    """An available network."""
 
     name: str
     classes: list[str]
 
 
 class SessionLimits(BaseModel):
-    """The most lessons at once; the most classes, pictures and bytes of one; and the seconds after
-    which one that nobody uses is forgotten."""
+    """Limits of training sessions.
+
+    The largest number of sessions; the largest number of classes, pictures and bytes of one; and
+    the seconds after which an unused one is deleted.
+    """
 
     lessons: int = taught.MOST_SESSIONS
     classes: int = taught.MOST_CLASSES
@@ -71,8 +74,10 @@ class SessionLimits(BaseModel):
 
 
 class ServerInfo(BaseModel):
-    """The networks that can be asked, and what else a server can do; local is one that only its own
-    computer reaches."""
+    """The available networks and the server's other features.
+
+    `local` is true if only the server's own computer can reach it.
+    """
 
     networks: list[NetworkInfo]
     imagenet: str | None
@@ -86,7 +91,7 @@ class ServerInfo(BaseModel):
 
 
 class LookAlike(BaseModel):
-    """A picture that looks alike: its name, how far its fc7 is away, a small picture (data:…)."""
+    """A similar picture: its name, the distance of its fc7, and a thumbnail as a data URL."""
 
     file: str
     distance: float
@@ -94,19 +99,19 @@ class LookAlike(BaseModel):
 
 
 class LookAlikes(BaseModel):
-    """Pictures that look alike, the nearest first."""
+    """Similar pictures, the nearest first."""
 
     similar: list[LookAlike]
 
 
 class Health(BaseModel):
-    """The state of a server."""
+    """The state of the server."""
 
     status: Literal["ok"]
 
 
 class KeptPicture(BaseModel):
-    """A picture of a lesson: its number, or why it cannot be read."""
+    """A picture of a training session: its number, or why it cannot be read."""
 
     file: str
     number: int | None
@@ -114,13 +119,13 @@ class KeptPicture(BaseModel):
 
 
 class Kept(BaseModel):
-    """What became of pictures for a lesson, in their order."""
+    """The result for each picture added to a training session, in order."""
 
     pictures: list[KeptPicture]
 
 
 class Epoch(BaseModel):
-    """A finished epoch: mean loss and accuracy, 0 to 1, of training and of validation (val_)."""
+    """A finished epoch: mean loss, and accuracy (0 to 1), in training and in validation (val_)."""
 
     epoch: float
     loss: float
@@ -130,9 +135,12 @@ class Epoch(BaseModel):
 
 
 class SessionInfo(BaseModel):
-    """How far a lesson is. Its latest network, once there is one, can be asked by the name of the
-    lesson, and as long as there is no later one by its own. It is validated by so many of its
-    pictures: by all, each by a head that was taught without it."""
+    """The state of a training session.
+
+    The session's name selects its latest network in a request; the network's own name does so until
+    a later one replaces it. `kept_back` is the number of validation pictures: if it is all of them,
+    each was predicted by a head trained without it.
+    """
 
     name: str
     state: Literal["collecting", "training", "ready", "failed"]
@@ -144,7 +152,7 @@ class SessionInfo(BaseModel):
 
     @classmethod
     def of(cls, session: taught.TrainingSession) -> SessionInfo:
-        """Describe a lesson."""
+        """Return the state of a training session."""
         return cls(
             name=session.name,
             state=session.state,

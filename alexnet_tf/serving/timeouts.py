@@ -1,4 +1,4 @@
-"""HTTP with clients who are in no hurry: connections on which nothing happens are closed."""
+"""Timeouts of HTTP connections, against slow and idle clients."""
 
 from __future__ import annotations
 
@@ -6,23 +6,26 @@ import asyncio
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-# As long may a request's headers take to be here, or the next request, or a client to read nothing.
+# Time limit, in seconds, for receiving a request's headers, for the next request to begin, and for
+# a client that reads nothing.
 SECONDS = 15
 
 
 class Protocol(H11Protocol):
-    """uvicorn's, but for connections on which no request has begun for `SECONDS`, or whose client
-    has read nothing of an answer for as long: it would keep those for ever, and what waits in
-    them."""
+    """uvicorn's H11Protocol with timeouts of `SECONDS`.
+
+    A connection is closed if no request begins or the client reads nothing of a response for so
+    long; uvicorn would keep it, and the response in its buffer, for ever.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """Begin to watch a new connection."""
+        """Start watching a new connection."""
         super().connection_made(transport)
         self._drained = 0
         self._watch_later()
 
     def resume_writing(self) -> None:
-        """Count that the client has read most of what waited."""
+        """Record that the client has read most of the buffered data."""
         super().resume_writing()
         self._drained += 1
 
@@ -31,7 +34,7 @@ class Protocol(H11Protocol):
         self.loop.call_later(SECONDS, self._watch, self.cycle, unread, self._drained)
 
     def _watch(self, cycle: object, unread: int, drained: int) -> None:
-        """Close a connection on which nothing has happened since all was as it is told."""
+        """Close the connection if nothing has changed since the given state."""
         if self not in self.connections:
             return
         if unread and (self.transport.get_write_buffer_size(), self._drained) == (unread, drained):

@@ -1,6 +1,6 @@
-"""The process that trains for the page: told orders, and answering them, as lines of JSON.
+"""The trainer process of the page: it receives orders and replies, in lines of JSON.
 
-Training is no concern of this room: the caller names the command.
+This package does not depend on training: the caller passes the command.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.system.locks import is_abandoned, locked
 
-# A process that says nothing of its order for so many seconds is taken to hang, and ended.
+# Seconds without output after which a process is considered hung, and killed.
 SILENCE = 600.0
-# The most characters of a line that it says.
+# Longest line of output, in characters.
 LONGEST_LINE = 1 << 20
 PREFIX = "alexnet_tf-lessons-"
 ENDED = "the process that trains has ended; try again"
@@ -28,12 +28,12 @@ HANGS = "the process that trains had nothing to say for {:.0f} seconds, and was 
 
 @contextmanager
 def sessions_folder() -> Iterator[Path]:
-    """Make a temporary folder for as long as a block runs; delete those of servers that died."""
+    """Create a temporary folder for a block; delete the folders of servers that were killed."""
     for folder in Path(gettempdir()).glob(f"{PREFIX}*"):
         if is_abandoned(folder):
             shutil.rmtree(folder, ignore_errors=True)
     hidden = Path(mkdtemp(prefix=f".{PREFIX}"))
-    with locked(hidden):  # before it has the name by which others find, and might delete, it
+    with locked(hidden):  # before it has its final name, by which other servers could delete it
         folder = hidden.rename(hidden.with_name(hidden.name[1:]))
         try:
             yield folder
@@ -42,9 +42,9 @@ def sessions_folder() -> Iterator[Path]:
 
 
 class TrainerProcess:
-    """The process of `command`, as `subprocess` takes it, for one order after the other.
+    """The process of `command`, as `subprocess` takes it, which carries out one order at a time.
 
-    Orders are about folders in `folder`, which the process deletes when it outlives the server.
+    Orders refer to folders in `folder`, which the process deletes if it outlives the server.
     """
 
     def __init__(self, command: dict[str, Any], folder: Path, silence: float = SILENCE):
@@ -54,20 +54,23 @@ class TrainerProcess:
         self._turn = asyncio.Lock()
 
     async def start(self) -> None:
-        """Start the process, unless it runs: it takes seconds, in which pictures are chosen."""
+        """Start the process, unless it is running, before it is needed: starting takes seconds."""
         if not self._turn.locked():
             async with self._turn:
-                with suppress(OSError):  # said by the first order
+                with suppress(OSError):  # reported by the first order
                     await self._running()
 
     async def do(self, order: str, folder: Path, run: str) -> None:
-        """Have an order carried out in a lesson's folder, for that run; UserError or RunError where
-        that fails. Who is cancelled meanwhile ends the process, and with it the order."""
+        """Carry out an order in a session's folder, for that run.
+
+        Raises UserError or RunError if the order fails. Cancellation ends the process, and so the
+        order.
+        """
         async with self._turn:
             try:
                 answer = await self._answer({"order": order, "folder": str(folder), "run": run})
             except BaseException as error:
-                await self.close()  # whatever it is doing, nobody waits for that any more
+                await self.close()  # the process's current work is no longer wanted
                 if isinstance(error, TimeoutError):
                     raise RunError(HANGS.format(self._silence)) from error
                 if isinstance(error, OSError | ValueError):
@@ -77,7 +80,7 @@ class TrainerProcess:
             raise (UserError if answer["by_user"] else RunError)(answer["error"])
 
     async def close(self) -> None:
-        """End the process, whatever it is doing."""
+        """Kill the process, whatever it is doing."""
         process, self._process = self._process, None
         if process:
             with suppress(ProcessLookupError):
@@ -88,7 +91,7 @@ class TrainerProcess:
         process = await self._running()
         process.stdin.write(f"{json.dumps(told)}\n".encode())
         answer: dict[str, Any] = {}
-        while "error" not in answer:  # what comes before says that it is at work
+        while "error" not in answer:  # earlier lines only report progress
             async with asyncio.timeout(self._silence):
                 answer = json.loads(await process.stdout.readline())
         return answer
@@ -96,7 +99,7 @@ class TrainerProcess:
     async def _running(self) -> asyncio.subprocess.Process:
         if self._process is None or self._process.returncode is not None:
             pipe = asyncio.subprocess.PIPE
-            # Not ended by Ctrl-C at the terminal, which ends the server, and so this.
+            # Ctrl-C at the terminal does not reach it: it ends the server, which ends this process.
             self._process = await asyncio.create_subprocess_exec(
                 *self._command["args"], env=self._command["env"], stdin=pipe, stdout=pipe,
                 limit=LONGEST_LINE, start_new_session=True,

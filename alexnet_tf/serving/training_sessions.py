@@ -1,4 +1,4 @@
-"""Classifiers made in the page: pictures by class in a folder of the server's own, then a run."""
+"""Training sessions of the page: pictures by class in a folder of the server, then a run."""
 
 from __future__ import annotations
 
@@ -30,29 +30,30 @@ from alexnet_tf.system.files import atomic_write
 from alexnet_tf.system.text import is_printable
 
 LOG = logging.getLogger("alexnet_tf.serving")
-# At once, so that whoever opens the page again and again fills no disk.
+# Limits on simultaneous sessions and on each one, so that no visitor fills the disk.
 MOST_SESSIONS, MOST_CLASSES, MOST_PICTURES, MOST_BYTES = 8, 50, 2000, 1 << 30
 MOST_NAME = 60
-# A lesson that nobody asked about for so many seconds is forgotten; they are counted every so many.
+# Seconds after which an unused session is deleted, and the interval between checks.
 UNUSED, EVERY = 3600.0, 60.0
-# Convolutions see so many new pictures at once, or fewer once no more came for so many seconds.
+# New pictures that the convolutions process in a batch, and seconds after which a smaller batch
+# starts if no more pictures arrive.
 TOGETHER, PAUSE = 64, 1.0
 COLLECTING, TRAINING, READY, FAILED = "collecting", "training", "ready", "failed"
 
 
 class Gone(UserError):
-    """A lesson, or a network of one, that is no more."""
+    """A session, or the network of one, that no longer exists."""
 
     def __init__(self):
         super().__init__("there is no such lesson any more; begin a new one")
 
 
 class Conflict(UserError):
-    """What cannot be done as things are, but may be later."""
+    """An action that is impossible in the current state, but may be possible later."""
 
 
 class TrainingSession:
-    """Pictures by class, and the network that was made of them."""
+    """Pictures by class, and the network trained on them."""
 
     def __init__(self, name: str, folder: Path):
         self.name, self.folder = name, folder
@@ -62,7 +63,7 @@ class TrainingSession:
         self.unseen, self.looking = 0, None
         self.used = time.monotonic()
         self._pictures: dict[int, tuple[int, int]] = {}  # number → class and bytes
-        self._number = self._trained = self._finished = 0  # pictures, trainings, the last good one
+        self._number = self._trained = self._finished = 0  # added, trained, last good one
         self._tasks: set[asyncio.Task] = set()
         self._is_ended, self._zipping = False, threading.Lock()
         (folder / "photos").mkdir(parents=True)
@@ -73,13 +74,13 @@ class TrainingSession:
         return self._run(self._trained)
 
     def is_unused(self) -> bool:
-        """Tell whether nobody asked about it for long."""
+        """Check whether the session has not been used for `UNUSED` seconds."""
         return self.state != TRAINING and time.monotonic() - self.used > UNUSED
 
     def add(self, label: int, picture: InMemory) -> int:
-        """Keep a picture, which can be read, for the class of that number; return its own.
+        """Add a readable picture to the class of that number; return the picture's own number.
 
-        Raises Conflict when there are too many, or the disk is full.
+        Raises Conflict if there are too many, or the disk is full.
         """
         self.check()
         size = sum(size for _, size in self._pictures.values())
@@ -93,12 +94,12 @@ class TrainingSession:
         return self._number
 
     def remove(self, number: int) -> None:
-        """Forget a picture; nothing where there is none of that number."""
+        """Delete a picture; do nothing if the number is unknown."""
         if self._pictures.pop(number, None):
             self._path(number).unlink(missing_ok=True)
 
     def list_pictures(self, classes: Sequence[str | None]) -> None:
-        """Write what is trained on: photos.csv, its classes by name, but for those without."""
+        """Write the training data, photos.csv, with class names; omit classes without a name."""
         path = self.folder / "photos.csv"
         with _room(), open(path, "w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
@@ -108,7 +109,7 @@ class TrainingSession:
                     table.writerow((self._path(number), classes[label]))
 
     def begin(self, classes: Sequence[str | None]) -> None:
-        """Make ready for a training; UserError for names or pictures that will not do."""
+        """Prepare a training; UserError for unsuitable names or pictures."""
         self.check()
         if self.state == TRAINING:
             raise Conflict("it is being trained; wait until that has ended")
@@ -124,33 +125,33 @@ class TrainingSession:
         self.state, self.error, self.classes = TRAINING, "", tuple(names)
 
     def finish(self, engine: Engine) -> None:
-        """Take the network of the latest run, under a name that none before had."""
+        """Publish the network of the latest run, under a name that was never used before."""
         self._finished = self._trained
         self.network, self.state = ServedNetwork(f"{self.name}.{self._trained}", engine), READY
 
     def fail(self, sentence: str) -> None:
-        """Say why the latest training failed."""
+        """Record why the latest training failed."""
         self.error, self.state = sentence.replace(f"{self.folder}/", ""), FAILED
 
     def history(self) -> History:
-        """Return the epochs so far of the latest training."""
+        """Return the finished epochs of the latest training."""
         try:
             return read_history(self.run) if self._trained else []
-        except UserError:  # which is being written for the first time
+        except UserError:  # it is being written for the first time
             return []
 
     def kept_back(self) -> int:
-        """Count the pictures that the latest training validates with."""
+        """Count the validation pictures of the latest training."""
         try:
             return len((self.run.directory / "val.txt").read_text("utf-8").splitlines())
-        except OSError:  # there is none yet
+        except OSError:  # there is no list yet
             return 0
 
     def open_zip(self) -> BinaryIO:
-        """Open a zip of the latest finished run, but for checkpoints.
+        """Open a zip of the latest finished run, without checkpoints.
 
-        Who has it open keeps it, whatever becomes of the lesson. Raises Gone, and Conflict where
-        there is no finished run.
+        The open file stays readable after the session is deleted. Raises Gone, and Conflict if no
+        run has finished.
         """
         with self._zipping:
             self.check()
@@ -170,19 +171,19 @@ class TrainingSession:
             return open(path, "rb")
 
     def check(self) -> None:
-        """Raise Gone when it is no more."""
+        """Raise Gone if the session has been deleted."""
         if self._is_ended:
             raise Gone
 
     def spawn(self, work: Coroutine) -> asyncio.Task:
-        """Have something done for as long as there is the lesson."""
+        """Run a task that is cancelled when the session is deleted."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     async def end(self) -> None:
-        """End what is being done, and delete all that was kept."""
+        """Cancel the tasks and delete all files."""
         self._is_ended = True
         for task in self._tasks:
             task.cancel()
@@ -197,18 +198,18 @@ class TrainingSession:
         return Run(self.folder / f"run-{number}")
 
     def _forget_runs(self) -> None:
-        """Delete the runs of all trainings but for the last good one."""
+        """Delete all runs but the last successful one."""
         with self._zipping:
             for number in range(1, self._trained + 1):
                 if number != self._finished:
                     shutil.rmtree(self._run(number).directory, ignore_errors=True)
 
     def _path(self, number: int) -> Path:
-        return self.folder / "photos" / f"{number}.jpg"  # by its content is known what it is
+        return self.folder / "photos" / f"{number}.jpg"  # formats are detected from the content
 
 
 class TrainingSessions:
-    """All lessons, and the teacher who gives them one after the other."""
+    """All training sessions, and the trainer process, which trains them one at a time."""
 
     def __init__(self, trainer_process: TrainerProcess):
         self._trainer_process = trainer_process
@@ -216,17 +217,17 @@ class TrainingSessions:
         self._clearing: asyncio.Task | None = None
 
     def open(self) -> None:
-        """Begin to look for lessons that nobody uses."""
+        """Start the periodic deletion of unused sessions."""
         self._clearing = asyncio.create_task(self._clear())
 
     async def close(self) -> None:
-        """End all, and delete what was kept."""
+        """End all sessions and delete their files."""
         self._clearing.cancel()
         await asyncio.gather(*map(self.end, [*self._sessions]))
         await self._trainer_process.close()
 
     async def new(self) -> TrainingSession:
-        """Begin a lesson; Conflict where there are too many in use."""
+        """Create a session; Conflict if too many are in use."""
         await self._end_unused()
         if len(self._sessions) >= MOST_SESSIONS:
             raise Conflict(
@@ -242,15 +243,17 @@ class TrainingSessions:
         return session
 
     def __getitem__(self, name: str) -> TrainingSession:
-        """Return a lesson, which is used now; Gone where there is none of that name."""
+        """Return a session and mark it as used; Gone if the name is unknown."""
         if name not in self._sessions:
             raise Gone
         self._sessions[name].used = time.monotonic()
         return self._sessions[name]
 
     def network(self, name: str) -> ServedNetwork | None:
-        """Return the network of that name, or the latest of the lesson of that name, None where
-        there is none; Conflict where the lesson has another one by now."""
+        """Return the network of that name, or the latest of the session of that name.
+
+        Returns None if the name is unknown. Raises Conflict if the session has a later network.
+        """
         of, _, number = name.partition(".")
         if of not in self._sessions:
             return None
@@ -260,18 +263,18 @@ class TrainingSessions:
         return network
 
     async def end(self, name: str) -> None:
-        """Forget a lesson with its pictures and its network."""
+        """Delete a session with its pictures and its network."""
         session = self._sessions.pop(name, None)
         if session:
             await session.end()
 
     def look_soon(self, session: TrainingSession) -> None:
-        """Have the frozen layers see new pictures of a lesson while more are chosen."""
+        """Schedule the frozen layers' computation for new pictures, while the user chooses more."""
         if not session.looking or session.looking.done():
             session.looking = session.spawn(self._look(session))
 
     def train(self, session: TrainingSession, classes: Sequence[str | None]) -> None:
-        """Begin to train on a lesson; UserError where it cannot be."""
+        """Start training a session; UserError if it cannot be trained."""
         session.begin(classes)
         session.spawn(self._train(session))
 
@@ -281,7 +284,7 @@ class TrainingSessions:
             await asyncio.sleep(PAUSE)
             if session.unseen == before or session.unseen >= TOGETHER:
                 session.unseen = 0
-                with suppress(UserError, RunError):  # said when it is trained, if it still is so
+                with suppress(UserError, RunError):  # reported by training, if it still fails
                     await self._prepare(session)
 
     async def _prepare(self, session: TrainingSession) -> None:
@@ -311,7 +314,7 @@ class TrainingSessions:
 
 @contextmanager
 def _room() -> Iterator[None]:
-    """Run a block that writes to the disk; Conflict when that is full."""
+    """Run a block that writes to disk; Conflict if the disk is full."""
     try:
         yield
     except OSError as error:
@@ -321,19 +324,18 @@ def _room() -> Iterator[None]:
 
 
 def check_classes(names: Sequence[object]) -> list[str]:
-    """Return the names of classes, as they are seen; UserError unless they are two or more, all
-    different."""
+    """Return normalized class names; UserError unless there are at least two, all different."""
     if not all(isinstance(name, str) for name in names) or len(names) > MOST_CLASSES:
         raise UserError(f"the classes should be the names of {MOST_CLASSES} at most")
     are_printable = all(map(is_printable, names))
-    # As they are seen: é is one sign, and blanks are one.
+    # Normalized as displayed: é is one character, and runs of whitespace are one space.
     names = [" ".join(unicodedata.normalize("NFC", name).split()) for name in names]
     if not are_printable or not all(0 < len(name) <= MOST_NAME for name in names):
         raise UserError(f"a class should have a name of 1 to {MOST_NAME} characters in one line")
     missing = next(filter(is_missing, names), None)
     if missing:
         raise UserError(f"'{missing}' says in tables that there is no class; name it otherwise")
-    # Of numbers the value counts, as in the table that is trained on.
+    # Numbers are compared by value, as in the table that is trained on.
     kinds = set(map(float, names) if all(map(CLASS_NUMBER.fullmatch, names)) else names)
     if len(kinds) != len(names) or len(names) < 2:
         raise UserError("name two classes or more, each another")

@@ -57,7 +57,8 @@ class Dataset:
     """Labelled pictures by split; `rejected` holds (path, reason) of excluded files.
 
     `test` is the test set, if there is one beside the validation set; it is used neither to train
-    nor to choose. `notes` describe how the source was interpreted.
+    nor to choose. `notes` describe how the source was interpreted. `drawn` tells whether the
+    validation set was drawn at random, not given by the source.
     """
 
     classes: tuple[str, ...]
@@ -70,20 +71,22 @@ class Dataset:
 
     @property
     def is_cross_validated(self) -> bool:
-        """Whether it validates with what it trains on, each time by what was taught without it."""
+        """Tell whether all pictures are both trained on and, by cross-validation, validated with."""
         parts = self.train, self.validation
         return len({*map(len, parts)}) == 1 and all(a == b for a, b in zip(*parts))
 
     def cross_validated(self) -> Dataset:
-        """Return the data set with all its pictures to train and to validate with; itself where the
-        source says which to validate with."""
+        """Return the data set with all its pictures both to train and to validate with.
+
+        Returns the data set itself if its source gives the validation set.
+        """
         if not self.drawn:
             return self
         pictures = to_columns(self.labelled())
         return replace(self, train=pictures, validation=pictures)
 
     def labelled(self) -> Iterator[Picture]:
-        """Yield the pictures that are trained on or validated with, each once."""
+        """Yield the pictures of the training and validation sets, each once."""
         return iter(self.train) if self.is_cross_validated else chain(self.train, self.validation)
 
     def pictures(self) -> Iterator[Picture]:

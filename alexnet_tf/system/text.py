@@ -94,7 +94,7 @@ def _padded(table: Iterable[Iterable[str]], right: bool = True) -> list[list[str
 
 
 def _breaks_lines(character: str) -> bool:
-    """Tell whether it is a control character, a lone surrogate (not UTF-8) or a line separator."""
+    """Tell whether `character` is a control, a lone surrogate (not UTF-8) or a line separator."""
     return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
 
 

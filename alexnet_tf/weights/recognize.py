@@ -82,7 +82,7 @@ def recognize(
 def in_bgr(layers: Weights) -> tuple[Weights, bool]:
     """Return `layers` and whether conv1's channels were reversed.
 
-    They are reversed if that turns conv1 into BVLC's or CaffeNet's: somebody wrote it for RGB.
+    They are reversed if that turns conv1 into BVLC's or CaffeNet's: the file was made for RGB.
     """
     if "conv1" not in layers or layers["conv1"][0].ndim != 4:
         return layers, False

@@ -344,9 +344,9 @@ def test_what_is_larger_than_all_the_room_is_decoded_alone(tmp_path, monkeypatch
 PEAKS = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from alexnet_tf.data import decoding
-from alexnet_tf.data.images import load_image
-from alexnet_tf.data.memory import Room
+from alexnet_tf.data.images import decoding
+from alexnet_tf.data.images.memory import Room
+from alexnet_tf.data.images.preprocessing import load_image
 from tests.support.memory import peak_of
 for budget in (220, 4000):
     decoding.ROOM = Room(budget << 20)

@@ -71,7 +71,7 @@ class Dataset:
 
     @property
     def is_cross_validated(self) -> bool:
-        """Tell whether all pictures are both trained on and, by cross-validation, validated with."""
+        """Tell whether every picture is both trained on and validated with: cross-validation."""
         parts = self.train, self.validation
         return len({*map(len, parts)}) == 1 and all(a == b for a, b in zip(*parts))
 
@@ -173,7 +173,7 @@ def open_dataset(
     unwanted = _unwanted(leave_out, source) if leave_out else {}
     found = open_source(source, limits)
     entries, unreadable = _inspect(found.entries)
-    notes = (*found.notes, *([_found_of(unwanted, entries, leave_out)] if leave_out else ()))
+    notes = (*found.notes, *([_excluded(unwanted, entries, leave_out)] if leave_out else ()))
     rejected = (*found.rejected, *unreadable)
     found = replace(found, entries=entries_to_columns(), rejected=rejected, notes=notes)
     return _checked(_split(found, entries, seed, unwanted))
@@ -192,7 +192,7 @@ def _unwanted(leave_out: str | Path, source: str | Path) -> dict[str, str]:
     return unwanted
 
 
-def _found_of(unwanted: Mapping[str, str], entries: Columns[Entry], leave_out: str | Path) -> str:
+def _excluded(unwanted: Mapping[str, str], entries: Columns[Entry], leave_out: str | Path) -> str:
     """Return a note of how many unwanted pictures were found; UserError if none was."""
     if not unwanted:
         return f"{printable(leave_out)} names no picture: none is left out"

@@ -103,7 +103,7 @@ def _absent(names: Iterable[str]) -> Iterator[None]:
             del sys.modules[name]
 
 
-class _Hiding:
+class _StderrRedirection:
     """A redirection of standard error into a scratch file, as long as any block needs it."""
 
     def __init__(self) -> None:
@@ -134,7 +134,7 @@ class _Hiding:
                 self._warnings.close()
 
 
-_hiding = _Hiding()
+_hiding = _StderrRedirection()
 
 
 @contextmanager

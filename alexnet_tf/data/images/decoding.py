@@ -74,11 +74,11 @@ def decoded(path: str | Path | InMemory, least: int = 1) -> Iterator[tuple[Image
     a complete picture of one of `FORMATS`, with at most `MAX_PIXELS`.
     """
     with reading(path) as content:
-        with _errors_of(path):
+        with _as_image_error(path):
             kind = _format(content)
             picture, size = _open(content, kind, least)
         with ROOM.lent(size):
-            with _errors_of(path):
+            with _as_image_error(path):
                 upright = _decode(picture, kind)
             yield upright, content
 
@@ -88,7 +88,7 @@ class _Unfit(Exception):
 
 
 @contextmanager
-def _errors_of(path: str | Path) -> Iterator[None]:
+def _as_image_error(path: str | Path) -> Iterator[None]:
     """Turn every exception of the block into an ImageError for `path`."""
     try:
         yield
@@ -137,7 +137,7 @@ def _open(content: bytes, kind: str, least: int) -> tuple[Image.Image, int]:
     Raises DecompressionBombError if it has too many pixels.
     """
     if kind == "PNG":
-        content = _seen_of_png(content)
+        content = _strip_png(content)
     picture = Image.open(io.BytesIO(content), formats=[kind])
     pixels, whole = picture.width * picture.height, 0
     if kind == "JPEG":
@@ -169,7 +169,7 @@ def _is_kept_whole(jpeg: bytes) -> bool:
     return True  # assumed for an odd file
 
 
-def _seen_of_png(png: bytes) -> bytes:
+def _strip_png(png: bytes) -> bytes:
     """Remove the chunks of a PNG that do not affect the picture, such as megabytes of text.
 
     Pillow refuses much text, and a wrong checksum even where it does not matter.
@@ -194,11 +194,11 @@ def _decode(picture: Image.Image, kind: str) -> Image.Image:
     with picture:
         picture.load()
         # libheif has already applied HEIC's own orientation, which its EXIF repeats.
-        turn = None if kind == "HEIF" else _turn(picture)
+        turn = None if kind == "HEIF" else _transposition(picture)
         return _to_rgb(picture if turn is None else picture.transpose(turn), kind)
 
 
-def _turn(picture: Image.Image) -> Image.Transpose | None:
+def _transposition(picture: Image.Image) -> Image.Transpose | None:
     """Return the transposition that turns a picture upright; other EXIF tags may be broken."""
     with suppress(Exception):  # Pillow may raise nearly anything on broken EXIF
         return UPRIGHT.get(_exif_orientation(picture) or picture.getexif().get(ORIENTATION))

@@ -107,7 +107,7 @@ def _get(url: str, end: float) -> bytes:
     # Some servers refuse urllib's own User-Agent.
     request.add_header("User-Agent", f"alexnet_tf/{__version__}")
     try:
-        with _Connecting(end) as way, _opener(way).open(request, timeout=SILENCE) as response:
+        with _Connector(end) as way, _opener(way).open(request, timeout=SILENCE) as response:
             content = _read(response)
     except HTTPError as error:
         error.close()
@@ -123,7 +123,7 @@ def _get(url: str, end: float) -> bytes:
     except (ValueError, InvalidURL) as error:
         raise OSError(f"it is no valid address ({error})") from error
     except (OSError, HTTPException) as error:
-        raise _of_connection(error, end) from error
+        raise _connection_error(error, end) from error
     if time.monotonic() > end or signals.is_stop_requested():  # cut, not ended
         raise _Passing(f"it takes more than {MOST_SECONDS} seconds")
     return content
@@ -141,7 +141,7 @@ def _read(response: HTTPResponse) -> bytes:
     return content
 
 
-def _of_connection(error: OSError | HTTPException, end: float) -> Exception:
+def _connection_error(error: OSError | HTTPException, end: float) -> Exception:
     """Create the error for an attempt without a complete response."""
     reason = error.reason if isinstance(error, URLError) else error
     if isinstance(reason, _Private):
@@ -155,7 +155,7 @@ def _of_connection(error: OSError | HTTPException, end: float) -> Exception:
     return OSError(words) if is_lasting else _Passing(words)
 
 
-class _Connecting:
+class _Connector:
     """The connections of an attempt, cut at the time `end` or when the program is asked to end.
 
     A timeout alone only bounds the silence between two bytes. Redirects to other servers are
@@ -167,7 +167,7 @@ class _Connecting:
         self._began_in_public: bool | None = None
         self._over = Event()
 
-    def __enter__(self) -> _Connecting:
+    def __enter__(self) -> _Connector:
         Thread(target=self._watch, daemon=True).start()
         return self
 
@@ -220,7 +220,7 @@ class _Connecting:
         return connection
 
 
-def _opener(way: _Connecting) -> OpenerDirector:
+def _opener(way: _Connector) -> OpenerDirector:
     """Create an opener for http and https only, also after redirects, with the system's proxies."""
     opener = OpenerDirector()
     for handler in (
@@ -238,7 +238,7 @@ def _opener(way: _Connecting) -> OpenerDirector:
 class _Handler(AbstractHTTPHandler):
     http_request = https_request = AbstractHTTPHandler.do_request_
 
-    def __init__(self, way: _Connecting):
+    def __init__(self, way: _Connector):
         super().__init__()
         self._way = way
 

@@ -25,7 +25,7 @@ COUNT = 600
 # Unpacks the archive that it is told of, once it is told to, and counts what is there.
 UNPACK = """
 import sys
-from alexnet_tf.data.sources import open_source
+from alexnet_tf.data.sources.open import open_source
 print("ready", flush=True)
 sys.stdin.readline()
 print(len(open_source(sys.argv[1]).entries))

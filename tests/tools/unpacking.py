@@ -19,7 +19,7 @@ FAULT = "SIGKILL in unpacking"
 # Waits for a line, so that the moments are not those of starting Python.
 UNPACK = """
 import sys
-from alexnet_tf.data.sources import open_source
+from alexnet_tf.data.sources.open import open_source
 print("ready", flush=True)
 sys.stdin.readline()
 print(len(open_source("photos.zip").entries))

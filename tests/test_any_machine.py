@@ -235,14 +235,14 @@ class TestOtherSystems:
     def test_no_folder_takes_temporary_files(self):
         work = """
 import os, tempfile
-from alexnet_tf.system.quiet import import_tensorflow, no_remarks
+from alexnet_tf.system.quiet import import_tensorflow, silenced
 
 def none():
     raise FileNotFoundError("No usable temporary directory")
 
 real, os.memfd_create = tempfile._get_default_tempdir, lambda name: none()
 tempfile._get_default_tempdir = none
-with no_remarks():
+with silenced():
     print("heard", flush=True)
 import_tensorflow()
 print("imported")
@@ -291,13 +291,13 @@ class TestStandardErrorOfSeveralThreads:
 import os, sys
 from threading import Barrier, Thread
 from alexnet_tf.system import streams
-from alexnet_tf.system.quiet import no_remarks
+from alexnet_tf.system.quiet import silenced
 
 streams.settle()
 inside, left = Barrier(3), Barrier(3)
 
 def hide(is_first):
-    with no_remarks():
+    with silenced():
         inside.wait()
         os.write(2, b"a remark of a library")
         if not is_first:
@@ -322,11 +322,11 @@ os.write(2, b"given back")
         work = """
 import os
 from contextlib import suppress
-from alexnet_tf.system.quiet import no_remarks
+from alexnet_tf.system.quiet import silenced
 
-with no_remarks():
+with silenced():
     os.write(2, b"before,")
-    with suppress(ValueError), no_remarks():
+    with suppress(ValueError), silenced():
         os.write(2, b"why it failed")
         raise ValueError
 """

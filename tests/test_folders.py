@@ -34,7 +34,7 @@ print(len(open_source(sys.argv[1]).entries))
 BEGIN = """
 import time
 from pathlib import Path
-from alexnet_tf.system.folders import appearing, made_once
+from alexnet_tf.system.folders import atomic_dir, made_once
 
 def fill(folder):
     (folder / "half").touch()
@@ -179,7 +179,7 @@ def make_again(here: Path) -> None:
 
 
 def test_a_second_that_makes_the_same_folder_is_told_of_the_first(start, here):
-    first = start(BEGIN + "with appearing(Path('made')) as folder: fill(folder)")
+    first = start(BEGIN + "with atomic_dir(Path('made')) as folder: fill(folder)")
     assert first.stdout.readline() == "begun\n"
     with pytest.raises(UserError, match=f"made: process {first.pid} is at work in it; wait"):
         make_again(here)
@@ -196,7 +196,7 @@ def test_killed_while_a_folder_is_replaced_there_is_the_old_one_or_the_new(start
     kill = f"""
 import os
 from pathlib import Path
-from alexnet_tf.system.folders import appearing
+from alexnet_tf.system.folders import atomic_dir
 rename, renames = Path.rename, []
 
 def killed(path, target):
@@ -206,7 +206,7 @@ def killed(path, target):
         os.kill(os.getpid(), 9)
 
 Path.rename = killed
-with appearing(Path("made"), check=lambda: None) as folder:
+with atomic_dir(Path("made"), check=lambda: None) as folder:
     (folder / "new").touch()
 """
     process = start(kill)

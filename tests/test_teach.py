@@ -131,7 +131,7 @@ def test_a_server_that_is_killed_leaves_neither_a_training_nor_photos(server, tm
 
 def test_what_was_left_is_deleted_at_the_next_start_and_what_is_in_use_is_not(tmp_path):
     opening = (
-        "import time; from alexnet_tf.serving.trainer_process import folder_of_lessons as f\n"
+        "import time; from alexnet_tf.serving.trainer_process import sessions_folder as f\n"
         "with f() as folder: print(folder, flush=True); time.sleep(300)"
     )
 

@@ -195,7 +195,7 @@ class _Graph:
         return self.add("Concat", values, self.mirrored(values), axis=0)
 
     def of_Windows(self, values: str, layer) -> str:
-        """Slice all windows; those of a picture are adjacent."""
+        """Slice all windows; a picture's windows are adjacent."""
         rows, columns, channels = layer.input.shape[1:]
         reach = (layer.side - 1) * layer.stride + 1
         steps = [layer.stride] * 2
@@ -229,7 +229,7 @@ class _Graph:
         return self.add("Softmax", values, axis=-1)
 
     def of_MeanOfViews(self, values: str, layer) -> str:
-        """Average over the windows, and over those of the mirror images."""
+        """Average over the windows of a picture and of its mirror image."""
         count = layer.output.shape[-1]
         views = self.add("Reshape", values, [1 + layer.mirrored, -1, layer.windows, count])
         return self.add("ReduceMean", views, axes=[0, 2], keepdims=0)

@@ -31,7 +31,7 @@ KINDS = ("JPEG", "PNG", "WEBP", "BMP")
 def pictures_to_compare(
     run: Run, is_read: Callable[[bytes], bool]
 ) -> Iterator[tuple[str, list[str]]]:
-    """Provide pictures to compare, for a block, and a text that describes them.
+    """Provide pictures to compare in a block, and a text that describes them.
 
     They are the run's validation pictures, or else generated ones. `is_read` tells from the
     contents of a file whether the export decodes it.

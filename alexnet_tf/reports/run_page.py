@@ -68,7 +68,7 @@ def _plots(found: Review) -> dict[str, Any]:
 
 
 def _seconds(found: Review) -> dict[str, float]:
-    """Return the training's seconds by phase; for an older run those of the epochs only."""
+    """Return the training's seconds by phase; for an older run, the seconds of its epochs."""
     try:
         seconds = read_seconds(found.run)
     except UserError as error:

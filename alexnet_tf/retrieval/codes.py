@@ -19,7 +19,7 @@ from alexnet_tf.system.quiet import import_tensorflow
 
 # Fewest and most pictures that an autoencoder is trained on.
 FEWEST, MOST = 100, 10_000
-# Ratio of the candidates found by code, which are then ranked by fc7, to the pictures asked for.
+# Candidates found by code, which are then ranked by fc7, relative to the number of results.
 SHORTLIST = 50
 RECALL_AT = 10
 # Principal components given to the autoencoder, hidden units, and standard deviation of the noise

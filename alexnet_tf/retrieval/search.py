@@ -40,7 +40,7 @@ LAYER = "fc7"
 # Pictures compared at a time with one query: 1 MB of fc7, which fits the processor's cache; and
 # with several queries, which are multiplied faster in larger blocks.
 BLOCK, LARGE_BLOCK = 64, 1024
-# For this many times the pictures asked for, exact distances are recomputed.
+# Candidates whose exact distances are recomputed, relative to the number of results.
 SPARE = 2
 # Held-out pictures on which the recall of codes is measured.
 TESTED = 200

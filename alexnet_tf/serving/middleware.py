@@ -82,8 +82,8 @@ class Middleware:
         except ClientDisconnect:
             status = GONE  # nobody is left to receive a response
         except HTTPException as refusal:
-            # The rest of a short body is read and discarded, else a client still sending might miss
-            # the response.
+            # The server reads and discards the rest of a short body: a client that is still sending
+            # might miss the response otherwise.
             headers = dict(refusal.headers or {})
             if refusal.status_code in (408, 413):
                 headers["Connection"] = "close"

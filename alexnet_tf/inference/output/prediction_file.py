@@ -137,7 +137,7 @@ class PredictionFile:
             notes.write(line)
 
     def has_current(self, files: Collection[str]) -> set[str]:
-        """Return those of the predicted `files` that are unchanged, as far as is recorded."""
+        """Return the predicted `files` whose content still has the recorded digest, if any."""
         noted: dict[str, str | None] = {}
         if (self._state / NOTES).is_file():
             for line in read_lines(self._state / NOTES):

@@ -229,7 +229,7 @@ def undo(
 def _check_strange(
     steps: Sequence[Step], directory: Path, agrees: Callable[[list[str]], bool]
 ) -> None:
-    """Raise UserError if others' lines move files out of the folder and nobody `agrees`."""
+    """Raise UserError if others' lines move files out of the folder, unless `agrees` is true."""
     strange = {
         os.path.dirname(step.source)
         for step in steps

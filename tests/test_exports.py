@@ -430,7 +430,7 @@ def test_two_exports_and_a_readme_of_the_users_share_a_folder(run, tmp_path):
 
 
 def test_without_what_a_format_needs_a_sentence_says_what_to_install(run, monkeypatch):
-    monkeypatch.setattr(export, "find_spec", lambda name: None)
+    monkeypatch.setattr(exporter, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="pip install onnx onnxruntime"):
         run_verb(export, run.directory, "--format", "onnx")
 

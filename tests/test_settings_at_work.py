@@ -174,7 +174,8 @@ from alexnet_tf.commands import train
 from tests.support.verbs import run_verb
 
 stub = types.ModuleType("alexnet_tf.training.loop")
-stub.train = lambda *_, **__: print(tf.config.threading.get_intra_op_parallelism_threads(), "threads")
+threads = tf.config.threading.get_intra_op_parallelism_threads
+stub.train = lambda *_, **__: print(threads(), "threads")
 sys.modules[stub.__name__] = stub
 run_verb(train, *sys.argv[1:])
 """

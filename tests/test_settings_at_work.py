@@ -126,7 +126,7 @@ def test_slopes_are_learned_behind_windows_and_answer_as_they_were_measured(face
     }  # fmt: skip
     run = tmp_path / "run"
     lines = heard(job(faces, run, **told))
-    (said,) = (line for line in lines if "by the mean of 32 looks at each" in line)
+    (said,) = (line for line in lines if "averaged over 32 test-time views of each" in line)
     network = load_model(run / "model.keras")
     slopes = {
         layer.name: layer.get_weights()[0] for layer in network.layers if "prelu" in layer.name

@@ -103,8 +103,9 @@ def test_the_starter_answers_there(alexnet_tf, faces):
 
 def test_messages_name_the_command_there(alexnet_tf):
     message = alexnet_tf("train", code=2).stderr
-    assert message.startswith("alexnet-tf: weights/bvlc_alexnet.npy: there is no such file")
-    assert "`alexnet-tf weights` fetches one" in message
+    assert message.startswith(
+        "alexnet-tf: data: there is no such file or folder. `alexnet-tf data` "
+    )
     assert "`alexnet-tf train --run x`" in alexnet_tf("evaluate", "x", code=2).stderr
     message = alexnet_tf("train", "--epochs", "0", code=2).stderr
     assert "alexnet-tf train: error: argument --epochs" in message

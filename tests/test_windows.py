@@ -110,7 +110,7 @@ def test_a_picture_is_shown_whole(tmp_path):
 
 def test_what_answers_is_what_was_measured(finished):
     run, lines = finished
-    (said,) = (line for line in lines if "by the mean of 32 looks at each" in line)
+    (said,) = (line for line in lines if "averaged over 32 test-time views of each" in line)
     evaluation = evaluate_runs([Run(run)], None)
     accuracy = evaluation.accuracy(evaluation.averaged)["accuracy"]
     assert said.startswith(f"accuracy {accuracy:.4f} on ")

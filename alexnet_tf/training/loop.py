@@ -164,7 +164,7 @@ def tell_accuracy(job: Job, found: Metrics, test: Metrics | None, log: Logger) -
     if accuracy.part == CROSS_VALIDATED:
         said += ", each predicted by a head that was trained without it"
     elif views > 1:
-        said += f", by the mean of {views} looks at each, where an epoch's figures are by fewer"
+        said += f", averaged over {views} test-time views of each (an epoch's figures over fewer)"
     if test:
         said += f"; {validation}"
     if not job.settings.average and part != CROSS_VALIDATED:

@@ -181,7 +181,7 @@ def test_without_its_features_a_run_is_asked_about_the_photos(odd):
         page.find(".//section[@id='duplicates']")
     )
     assert "12 cross-validated pictures" in words(page.find(".//section[@id='accuracy']"))
-    assert "only the 12 validation pictures" in words(page.find(".//section[@id='labels']"))
+    assert "four fifths of the 12 training" in words(page.find(".//section[@id='labels']"))
 
 
 def test_pictures_that_are_gone_leave_a_gap(run, tmp_path):

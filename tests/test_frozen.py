@@ -1,6 +1,7 @@
 """The engines that may compute frozen layers: which is taken, what int8 makes of a picture."""
 
 import json
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -19,6 +20,7 @@ from alexnet_tf.system.log import warn_once
 from alexnet_tf.system.processor import VARIABLE
 from alexnet_tf.training import frozen
 from alexnet_tf.variants import VARIANTS, change
+from tests.support.places import ROOT
 from tests.support.small import LOG, STARTER, convolutions, heard, job
 
 # Of four of the drawn pictures, at 64 pixels.
@@ -338,3 +340,24 @@ def he_convolutions(variant):
 
 def error(found, expected):
     return np.linalg.norm(found - expected) / np.linalg.norm(expected)
+
+
+SIGNALLED = """
+import gc, os, signal, threading
+os.environ.pop("ALEXNET_TF_PRECISION", None)
+from alexnet_tf.frozen import choice
+
+engines = [choice._engines()]
+let_go = threading.Thread(target=lambda: (engines.clear(), gc.collect()))
+let_go.start()
+let_go.join()
+signal.signal(signal.SIGTERM, lambda *_: print("heard"))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_signal_is_heard_after_another_thread_has_let_an_engine_go():
+    """OpenVINO's core unmaps the stack on which the main thread would hear it."""
+    words = [sys.executable, "-c", SIGNALLED]
+    found = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert (found.returncode, found.stdout) == (0, "heard\n")

@@ -9,12 +9,17 @@ convolution gives, and all between two of them, is float32.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
 from alexnet_tf.system.processor import processors
 from alexnet_tf.variants import Variant
+
+if TYPE_CHECKING:  # it comes with an extra
+    import openvino
 
 # Of a largest number: the steps of uint8, and those of int8 on either side of 0.
 UNSIGNED, SIGNED = 255, 127
@@ -51,7 +56,7 @@ def int8_convolutions(
     inputs = graph.ops.parameter([batch, side, side, 3], np.uint8 if of_pixels else np.float32)
     values = graph.maps(inputs if of_pixels else graph.pixels(inputs), layers)
     outputs = graph.ops.transpose(values, [0, 2, 3, 1])
-    network = openvino.Core().compile_model(
+    network = _core().compile_model(
         openvino.Model([outputs], [inputs]),
         "CPU",
         {
@@ -68,6 +73,18 @@ def int8_convolutions(
         return request.get_output_tensor().data.copy()
 
     return forward
+
+
+@cache
+def _core() -> openvino.Core:
+    """Return the core of this process, which is never let go.
+
+    Its CPU plugin gives the thread that makes it an alternate stack for signals, and unmaps that
+    when it is destroyed, in whichever thread: Ctrl-C would then be a segmentation fault.
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 class _Graph:

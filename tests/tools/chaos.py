@@ -214,7 +214,7 @@ def starve(folder: Path, material: Path, random: np.random.Generator, expected: 
         struck, lost = survive(training, (), random, expected)
         return struck + Counter({"full disk": int(code == 1)}), lost
     finally:
-        subprocess.run(["umount", folder], check=True)
+        subprocess.run(["umount", "--lazy", folder], check=True)  # an ended child may hold it yet
 
 
 def can_mount(folder: Path) -> bool:

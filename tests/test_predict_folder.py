@@ -23,7 +23,7 @@ from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.system.fingerprints import content_digest
 from alexnet_tf.system.text import decoded
 from tests.support.places import ROOT
-from tests.support.runs import check_same_predictions, write_run
+from tests.support.runs import write_run
 from tests.support.verbs import run_verb
 
 RUN = ("--run", "starter")
@@ -89,7 +89,7 @@ def test_lines_of_json_are_those_of_json(place, capsys):
     ask("photos", "--json", code=2)
     expected = capsys.readouterr().out
     ask("photos", "--out", "answers.jsonl", code=2)
-    check_same_predictions((place / "answers.jsonl").read_text(), expected)
+    assert (place / "answers.jsonl").read_text() == expected
 
 
 def test_json_stands_alone_on_standard_output_while_pictures_are_sorted(place, capsys):

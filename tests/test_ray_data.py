@@ -6,7 +6,6 @@ from alexnet_tf.commands import predict
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference import ray_data
 from tests.support.flaky import Flaky
-from tests.support.runs import check_same_predictions
 from tests.support.verbs import run_verb
 
 
@@ -23,7 +22,7 @@ def test_ray_answers_as_the_command_does(faces, tmp_path, monkeypatch):
         assert run_verb(predict, *words, "ray.jsonl", "--ray", "local") == 2
 
     lines = (tmp_path / "ray.jsonl").read_text()
-    check_same_predictions(lines, (tmp_path / "here.jsonl").read_text())
+    assert lines == (tmp_path / "here.jsonl").read_text()
     assert lines.count("\n") == 12 and lines.count('"error"') == 1
     # It goes on, too, and there is nothing left to ask.
     assert run_verb(predict, *words, "ray.jsonl", "--ray", "nowhere:1") == 2

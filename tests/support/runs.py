@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import pytest
-
 from alexnet_tf.runs.model_metadata import write_model_metadata
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
@@ -60,13 +58,3 @@ def without_signature(run: Run) -> None:
     with zipfile.ZipFile(run.model_path, "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)
-
-
-def check_same_predictions(one: str, other: str) -> None:
-    """Check that lines of JSON predict the same, but for the order in which threads add up."""
-    for line, same in zip(one.splitlines(), other.splitlines(), strict=True):
-        first, second = json.loads(line), json.loads(same)
-        assert first.keys() == second.keys() and first["file"] == second["file"]
-        assert first.get("label") == second.get("label")
-        assert first.get("error") == second.get("error")
-        assert first.get("probability") == pytest.approx(second.get("probability"), abs=1e-5)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from alexnet_tf.data.imagenet import imagenet_classes
-from alexnet_tf.data.images.preprocessing import ImageError
+from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.errors import UserError
 from alexnet_tf.evaluation.imagenet import (
     ImageNetEvaluation,

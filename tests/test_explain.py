@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from alexnet_tf.commands import explain
-from alexnet_tf.data.images.preprocessing import ImageError
+from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.drawing.sheets import filters_mosaic, write_picture
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Classifier

@@ -10,7 +10,7 @@ from PIL import Image
 
 from alexnet_tf.commands import cli, predict
 from alexnet_tf.data.dataset import open_dataset, write_lists
-from alexnet_tf.data.images.preprocessing import ImageError
+from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Prediction
 from alexnet_tf.system.files import read_json, write_json

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from alexnet_tf.data.dataset import open_dataset
-from alexnet_tf.data.images.contents import MAX_BYTES, MAX_PIXELS
+from alexnet_tf.data.images.contents import MAX_BYTES, MAX_PIXELS, ImageError
 from alexnet_tf.data.images.decoding import decoded
 from alexnet_tf.data.images.file_types import FORMATS
-from alexnet_tf.data.images.preprocessing import ImageError, load_image
+from alexnet_tf.data.images.preprocessing import load_image
 from tests.support.memory import peak_of
 from tests.support.pictures import skip_without
 

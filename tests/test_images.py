@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 import alexnet_tf
+from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.data.images.decoding import decoded
 from alexnet_tf.data.images.preprocessing import (
-    ImageError,
     load_batches,
     load_crops,
     load_image,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alexnet_tf.data.images.decoding import InMemory
+from alexnet_tf.data.images.contents import InMemory
 from alexnet_tf.errors import UserError
 
 pytest.importorskip("fastapi")

@@ -22,7 +22,7 @@ from alexnet_tf.__main__ import VERBS
 from alexnet_tf.api import pipeline as whole
 from alexnet_tf.commands import cli, compare, demo
 from alexnet_tf.data.drawings import draw_faces
-from alexnet_tf.data.images.preprocessing import ImageError
+from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.export import exporter
 from alexnet_tf.inference import ray_data

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import alexnet_tf
-from alexnet_tf.data.images.preprocessing import ImageError, load_crops, preprocess_input
+from alexnet_tf.data.images.contents import ImageError
+from alexnet_tf.data.images.preprocessing import load_crops, preprocess_input
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference import engine as engines
 from alexnet_tf.inference.classifier import Classifier

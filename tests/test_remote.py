@@ -17,7 +17,8 @@ import pytest
 
 from alexnet_tf.data.dataset import open_dataset, write_lists
 from alexnet_tf.data.images import remote
-from alexnet_tf.data.images.preprocessing import ImageError, load_image
+from alexnet_tf.data.images.contents import ImageError
+from alexnet_tf.data.images.preprocessing import load_image
 from alexnet_tf.errors import UserError
 from tests.support.flaky import Flaky, drips, sends
 from tests.support.memory import peak_of

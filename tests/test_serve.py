@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from alexnet_tf.commands import serve
-from alexnet_tf.data.images.decoding import ImageError, InMemory, decoded
+from alexnet_tf.data.images.contents import ImageError, InMemory
+from alexnet_tf.data.images.decoding import decoded
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine

@@ -11,7 +11,8 @@ import pytest
 from alexnet_tf.commands import data, predict
 from alexnet_tf.data import shards as shards_module
 from alexnet_tf.data.dataset import open_dataset
-from alexnet_tf.data.images.preprocessing import ImageError, load_image
+from alexnet_tf.data.images.contents import ImageError
+from alexnet_tf.data.images.preprocessing import load_image
 from alexnet_tf.data.images.records import list_records
 from alexnet_tf.data.shards import _example, write_shards
 from alexnet_tf.data.sources.selection import Shard, select

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from alexnet_tf import starter
+from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.data.images.in_memory import ImageLike, as_file
-from alexnet_tf.data.images.preprocessing import ImageError
 from alexnet_tf.errors import UserError
 from alexnet_tf.evaluation.evaluate import evaluate_runs
 from alexnet_tf.export.exporter import export_run

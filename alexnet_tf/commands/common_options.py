@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from alexnet_tf import starter
 from alexnet_tf.commands import cli
-from alexnet_tf.data.images.preprocessing import RESIZES, ImageError
+from alexnet_tf.data.images.contents import ImageError
+from alexnet_tf.data.images.preprocessing import RESIZES
 from alexnet_tf.data.sources.listing import Rejected, left_out
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.choice import answering_run

@@ -12,7 +12,7 @@ import numpy as np
 
 from alexnet_tf.commands import cli
 from alexnet_tf.commands import common_options as asking
-from alexnet_tf.data.images.preprocessing import ImageError
+from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.data.sources.listing import find_pictures
 from alexnet_tf.drawing.sheets import channels_sheet, filters_mosaic, write_picture
 from alexnet_tf.errors import UserError

@@ -11,7 +11,7 @@ from alexnet_tf.commands import common_options as asking
 from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.features.batches import is_feature_store
 from alexnet_tf.data.features.store import FeatureStore
-from alexnet_tf.data.images.preprocessing import ImageError
+from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import FEATURES, Engine
 from alexnet_tf.inference.output.tables import Table, check_table_path, write_table

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alexnet_tf.metrics.reliability import BINS, Curves, Reliability
+from alexnet_tf.metrics.calibration import BINS
+from alexnet_tf.metrics.reliability import Curves, Reliability
 from alexnet_tf.system.text import printable
 
 if TYPE_CHECKING:  # an optional dependency

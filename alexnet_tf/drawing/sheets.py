@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from alexnet_tf.data.images.preprocessing import ImageError, decoded
+from alexnet_tf.data.images.contents import ImageError
+from alexnet_tf.data.images.decoding import decoded
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import atomic_write, check_replaceable
 from alexnet_tf.system.text import printable

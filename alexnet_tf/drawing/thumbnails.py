@@ -11,7 +11,8 @@ import keras
 import numpy as np
 from PIL import Image
 
-from alexnet_tf.data.images.decoding import ImageError, decoded
+from alexnet_tf.data.images.contents import ImageError
+from alexnet_tf.data.images.decoding import decoded
 from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
 from alexnet_tf.gradcam import grad_cam, overlay
 from alexnet_tf.system.processor import processors

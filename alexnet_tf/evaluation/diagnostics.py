@@ -30,8 +30,7 @@ from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.variants import get_variant
 from alexnet_tf.weights import Weights, fingerprint
 from alexnet_tf.weights.formats import choose_reader
-from alexnet_tf.weights.loading import open_weights, read_weights_file
-from alexnet_tf.weights.published import WEIGHTS_FOLDER
+from alexnet_tf.weights.loading import WEIGHTS_FOLDER, open_weights, read_weights_file
 from alexnet_tf.weights.recognize import BVLC, CAFFENET, TORCHVISION, recognize
 
 # Flags of /proc/cpuinfo by which TensorFlow's kernels choose their code when first called.

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from alexnet_tf.data.dataset import Picture
-from alexnet_tf.data.images.decoding import ImageError, decoded
+from alexnet_tf.data.images.contents import ImageError
+from alexnet_tf.data.images.decoding import decoded
 from alexnet_tf.system.processor import processors
 
 # Pairs whose vectors have at least this cosine similarity are compared, the most similar first, up

@@ -8,7 +8,7 @@ from unicodedata import normalize
 import numpy as np
 
 from alexnet_tf.data.digests import digests
-from alexnet_tf.data.images.preprocessing import ImageError
+from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.data.sources.listing import is_junk
 from alexnet_tf.data.sources.lists import read_list
 from alexnet_tf.data.sources.open import Source, open_source

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from alexnet_tf.data.imagenet import imagenet_classes
-from alexnet_tf.data.images.preprocessing import ImageError
+from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.data.sources.listing import find_pictures
 from alexnet_tf.data.sources.lists import read_list
 from alexnet_tf.errors import UserError

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alexnet_tf.data.images.preprocessing import ImageError, load_batches
+from alexnet_tf.data.images.contents import ImageError
+from alexnet_tf.data.images.preprocessing import load_batches
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import Engine, most_at_once
 from alexnet_tf.variants import Variant, get_variant

@@ -18,7 +18,8 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
-from alexnet_tf.data.images.preprocessing import ImageError, load_batches, preprocess_input
+from alexnet_tf.data.images.contents import ImageError
+from alexnet_tf.data.images.preprocessing import load_batches, preprocess_input
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import BATCH, Engine
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.features.store import FeatureStore
-from alexnet_tf.data.images.preprocessing import ImageError
+from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.inference.cached import cached_predictions
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine

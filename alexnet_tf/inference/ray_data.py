@@ -9,8 +9,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 
-from alexnet_tf.data.images.contents import absolute
-from alexnet_tf.data.images.preprocessing import ImageError
+from alexnet_tf.data.images.contents import ImageError, absolute
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.inference.classifier import Classifier, Prediction
 from alexnet_tf.system import signals

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from alexnet_tf.data.dataset import Picture
+from alexnet_tf.data.digests import digests
 from alexnet_tf.data.features.store import WITHOUT_EFFECT, FeatureStore
-from alexnet_tf.data.images.contents import read_content
+from alexnet_tf.data.images.contents import ImageError, read_content
 from alexnet_tf.data.images.file_types import is_meant_as_picture
-from alexnet_tf.data.images.preprocessing import ImageError, load_batches
+from alexnet_tf.data.images.preprocessing import load_batches
 from alexnet_tf.data.sources.listing import Rejected, find_pictures
 from alexnet_tf.data.sources.open import NoPictures, open_source
 from alexnet_tf.inference.engine import BATCH, FEATURES, Engine
-from alexnet_tf.runs.pictures import digests
 from alexnet_tf.system.text import is_printable
 from alexnet_tf.weights import fingerprint
 

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from alexnet_tf.data.dataset import Picture
-from alexnet_tf.data.images.contents import absolute
-from alexnet_tf.data.images.preprocessing import ImageError
+from alexnet_tf.data.images.contents import ImageError, absolute
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.retrieval.activations import activation_store, compute

@@ -10,8 +10,8 @@ from typing import Any
 
 from alexnet_tf.data.dataset import Dataset, Picture, open_dataset, to_columns
 from alexnet_tf.data.digests import Listed, digests
-from alexnet_tf.data.images.contents import is_file_of_its_own
-from alexnet_tf.data.images.decoding import ImageError, decoded
+from alexnet_tf.data.images.contents import ImageError, is_file_of_its_own
+from alexnet_tf.data.images.decoding import decoded
 from alexnet_tf.data.sources.listing import list_files
 from alexnet_tf.data.sources.lists import read_list
 from alexnet_tf.data.sources.manifest import Entry, NoPictures

@@ -25,7 +25,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 import alexnet_tf
-from alexnet_tf.data.images.preprocessing import ImageError
+from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.serving import schemas
 from alexnet_tf.serving.explanations import LookAlikes, explanation

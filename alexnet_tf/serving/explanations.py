@@ -9,7 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from alexnet_tf.data.images.decoding import ImageError, InMemory, decoded
+from alexnet_tf.data.images.contents import ImageError, InMemory
+from alexnet_tf.data.images.decoding import decoded
 from alexnet_tf.data.images.preprocessing import load_crops, preprocess_input
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.inference.explain import Explainer

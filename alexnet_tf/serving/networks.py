@@ -11,8 +11,8 @@ from threading import Condition, Thread
 
 import numpy as np
 
-from alexnet_tf.data.images.decoding import InMemory
-from alexnet_tf.data.images.preprocessing import ImageError, load_crops, preprocess_input
+from alexnet_tf.data.images.contents import ImageError, InMemory
+from alexnet_tf.data.images.preprocessing import load_crops, preprocess_input
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.serving.metrics import Metrics
 from alexnet_tf.system.processor import processors

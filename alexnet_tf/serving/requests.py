@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from alexnet_tf.data.images.decoding import ImageError, InMemory, decoded
+from alexnet_tf.data.images.contents import ImageError, InMemory
+from alexnet_tf.data.images.decoding import decoded
 from alexnet_tf.serving.limits import Limits
 
 # Characters kept of a picture's name, which is returned in the response.

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from alexnet_tf.data.images.decoding import InMemory
+from alexnet_tf.data.images.contents import InMemory
 from alexnet_tf.data.sources.headings import is_missing
 from alexnet_tf.data.sources.lists import CLASS_NUMBER
 from alexnet_tf.errors import RunError, UserError

@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image, features
 
 from alexnet_tf.data.dataset import open_dataset, write_lists
-from alexnet_tf.data.images.decoding import ImageError
+from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.data.images.file_types import FORMATS
 from alexnet_tf.data.images.preprocessing import load_image
 from alexnet_tf.data.sources.listing import find_pictures

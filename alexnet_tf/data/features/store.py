@@ -23,7 +23,8 @@ import numpy as np
 from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.features.batches import BATCH, INDEX, Batches
 from alexnet_tf.data.features.bytefloat import decode, encode
-from alexnet_tf.data.images.preprocessing import ImageError, load_batches
+from alexnet_tf.data.images.contents import ImageError
+from alexnet_tf.data.images.preprocessing import load_batches
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.system import signals
 from alexnet_tf.system.disk import room_for

@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from alexnet_tf.data.images.contents import MAX_PIXELS, ImageError, InMemory, reading
 from alexnet_tf.data.images.file_types import FORMATS, OTHER_PICTURES, file_type_of
@@ -96,7 +96,7 @@ def _as_image_error(path: str | Path) -> Iterator[None]:
         raise ImageError(path, str(error)) from error
     except Image.DecompressionBombError as error:
         raise ImageError(path, f"has more than {MAX_PIXELS:,} pixels") from error
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise ImageError(path, "is a broken picture: its header is damaged") from error
     except Exception as error:  # Pillow's decoders may raise nearly anything
         raise ImageError(path, f"is a broken picture: {error}") from error

@@ -6,7 +6,8 @@ import os
 import time
 from collections.abc import Callable, Iterator
 
-from alexnet_tf.data.images.decoding import ImageError, decoded
+from alexnet_tf.data.images.contents import ImageError
+from alexnet_tf.data.images.decoding import decoded
 from alexnet_tf.data.images.file_types import is_meant_as_picture
 from alexnet_tf.data.sources.listing import list_files
 from alexnet_tf.system import signals

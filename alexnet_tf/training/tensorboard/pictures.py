@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from alexnet_tf.data.images.decoding import ImageError, decoded
+from alexnet_tf.data.images.contents import ImageError
+from alexnet_tf.data.images.decoding import decoded
 from alexnet_tf.system.processor import processors
 from alexnet_tf.system.text import printable
 

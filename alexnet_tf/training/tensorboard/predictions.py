@@ -9,7 +9,8 @@ import keras
 import numpy as np
 from PIL import Image
 
-from alexnet_tf.data.images.preprocessing import ImageError, load_batches, preprocess_input
+from alexnet_tf.data.images.contents import ImageError
+from alexnet_tf.data.images.preprocessing import load_batches, preprocess_input
 from alexnet_tf.gradcam import grad_cam, overlay
 from alexnet_tf.metrics.predictions import LabelledPredictions
 from alexnet_tf.training.tensorboard.pictures import Captioned, sheet, thumbnails

@@ -3,13 +3,18 @@
 PYTHON ?= python3
 VENV   := .venv$(if $(OLDEST),-oldest)
 # What it was made with goes on holding: `make train` after `make setup GPU=1` installs nothing.
-GPU    ?= $(if $(wildcard $(VENV)/setup-done-gpu*),1)
-LOCKED ?= $(if $(wildcard $(VENV)/setup-done*-locked),1)
+GPU    ?= $(if $(wildcard $(VENV)/setup-*-gpu*),1)
+LOCKED ?= $(if $(wildcard $(VENV)/setup-*-locked),1)
 BIN    := $(VENV)/bin
 comma  := ,
-EXTRAS := dev,litert,openvino,onnx,heic,parquet,ray,report,serve$(if $(GPU),$(comma)gpu)
+# What training, prediction and the page need; `make setup`, and what tests, adds the rest.
+LIGHT  := litert,openvino,heic,report,serve$(if $(GPU),$(comma)gpu)
+ALL    := $(LIGHT),dev,onnx,parquet,ray
 LIMITS := $(if $(OLDEST),constraints-oldest.txt,$(if $(LOCKED),constraints.txt))
-SETUP  := $(VENV)/setup-done$(if $(GPU),-gpu)$(if $(LOCKED),-locked)
+MADE   := $(if $(GPU),-gpu)$(if $(LOCKED),-locked)
+SETUP  := $(VENV)/setup-done$(MADE)
+# Where all is installed, the light one is too.
+START  := $(or $(wildcard $(SETUP)),$(VENV)/setup-light$(MADE))
 
 RUN  ?= train_alexnet
 PORT ?= 9090
@@ -76,36 +81,38 @@ help: ## list the targets
 
 setup: $(SETUP) ## install everything into .venv (GPU=1: with CUDA; LOCKED=1: constraints.txt)
 
-$(SETUP): pyproject.toml $(LIMITS)
+$(sort $(SETUP) $(START)): pyproject.toml $(LIMITS)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2> /dev/null || \
 	  { echo "$(PYTHON) is $$($(PYTHON) --version 2> /dev/null || echo no Python that starts here); " \
 	    "alexnet_tf needs 3.11, 3.12 or 3.13. Name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
 	    exit 2; }
 	@echo "Making $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv $(VENV)
-	@echo "Installing TensorFlow and what else is needed: some minutes, 3 GB on the disk"
-	@$(BIN)/python -m pip install --disable-pip-version-check --editable .[$(EXTRAS)] \
+	@echo "Installing $(if $(filter $(SETUP),$@),all that is used and tested with,TensorFlow and what else is \
+	needed): some minutes"
+	@$(BIN)/python -m pip install --disable-pip-version-check \
+	  --editable .[$(if $(filter $(SETUP),$@),$(ALL),$(LIGHT))] \
 	  $(if $(LIMITS),--constraint $(LIMITS))
 	@touch $@
 
-demo: $(SETUP) ## the whole job on drawn cats and dogs, without any download
+demo: $(START) ## the whole job on drawn cats and dogs, without any download
 	@$(BIN)/python -m alexnet_tf demo
 
-weights: $(SETUP) ## fetch and check the pretrained weights (WEIGHTS=NAME TO=FILE FROM MIRROR)
+weights: $(START) ## fetch and check the pretrained weights (WEIGHTS=NAME TO=FILE FROM MIRROR)
 	@$(BIN)/python -m alexnet_tf weights $(if $(WEIGHTS),$(call quoted,WEIGHTS)) \
 	  $(call option,to,TO) $(PLACES)
 
-data: $(SETUP) ## fetch, list and split the photos (DATA=FOLDER_OR_ZIP SEED FROM MIRROR)
+data: $(START) ## fetch, list and split the photos (DATA=FOLDER_OR_ZIP SEED FROM MIRROR)
 	@$(BIN)/python -m alexnet_tf data $(if $(DATA),$(call quoted,DATA)) $(call option,seed,SEED) $(PLACES)
 
-train: $(SETUP) ## train, or go on training (DATA RUN WEIGHTS VARIANT EPOCHS … every setting)
+train: $(START) ## train, or go on training (DATA RUN WEIGHTS VARIANT EPOCHS … every setting)
 	@$(BIN)/python train_alexnet.py $(call option,run,RUN) \
 	  $(call each,option,$(OPTIONS_OF_TRAINING)) $(call each,switch,$(SWITCHES)) $(OPTIONS)
 
-tensorboard: $(SETUP) ## show RUN, or all runs below it, on http://localhost:9090 (PORT HOST)
+tensorboard: $(START) ## show RUN, or all runs below it, on http://localhost:9090 (PORT HOST)
 	@$(BIN)/python -m alexnet_tf tensorboard $(call quoted,RUN) $(call each,option,host port)
 
-serve: $(SETUP) ## ask and teach networks on http://localhost:8080 (RUN PORT HOST WEIGHTS VARIANT)
+serve: $(START) ## ask and teach networks on http://localhost:8080 (RUN PORT HOST WEIGHTS VARIANT)
 	@$(BIN)/python -m alexnet_tf serve $(if $(filter file,$(origin RUN)),,$(call quoted,RUN)) \
 	  $(call option,host,HOST) $(if $(filter file,$(origin PORT)),,$(call option,port,PORT)) \
 	  $(call each,option,weights variant)
@@ -127,7 +134,7 @@ mutants: $(SETUP) ## change a line of OF=data/sources/lists at a time: do tests 
 bench: $(SETUP) ## measure beside the usual recipes (ROWS PHOTOS WEIGHTS VARIANT ROUNDS OUT)
 	@$(BIN)/python -m benchmarks $(ROWS) $(call each,option,photos weights variant rounds out)
 
-doctor: $(SETUP) ## check this installation and, where there is one, RUN
+doctor: $(START) ## check this installation and, where there is one, RUN
 	@if [ -d $(call quoted,RUN) ] || $(if $(filter file,$(origin RUN)),false,true); then \
 	  set -- $(call quoted,RUN); fi; $(BIN)/python -m alexnet_tf doctor "$$@"
 

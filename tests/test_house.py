@@ -1,8 +1,13 @@
 """Who may import whom, imports inside of functions included (see docs/design.md)."""
 
 import ast
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.support.places import ROOT
 
@@ -49,15 +54,37 @@ MAY_IMPORT = {
 }
 
 
-def rooms_imported(path):
-    """The rooms of alexnet_tf that the module at `path` imports from; "" is the package itself."""
+def imports(path):
+    """The modules that the module at `path` imports."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import"
             whole = node.module == "alexnet_tf"
-            names = [f"{node.module}.{a.name}" for a in node.names] if whole else [node.module]
-        yield from (name.split(".")[1] for name in names if name.startswith("alexnet_tf."))
+            yield from [f"{node.module}.{a.name}" for a in node.names] if whole else [node.module]
+
+
+def rooms_imported(path):
+    """The rooms of alexnet_tf that the module at `path` imports from; "" is the package itself."""
+    return (name.split(".")[1] for name in imports(path) if name.startswith("alexnet_tf."))
+
+
+def test_every_package_that_is_imported_is_declared():
+    """Those that another package happens to bring, too; IPython only shows where it is running."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = {**project["optional-dependencies"], "dev": []}
+    lines = sum(extras.values(), project["dependencies"])
+    declared = {canonicalize_name(Requirement(line).name) for line in lines}
+    providers = packages_distributions()
+    known = {*sys.stdlib_module_names, "alexnet_tf", "IPython"}
+    undeclared = {
+        (name, path.name)
+        for path in PACKAGE.rglob("*.py")
+        for name in {each.partition(".")[0] for each in imports(path)} - known
+        if declared.isdisjoint(map(canonicalize_name, providers.get(name, ())))
+    }
+    assert undeclared == set()
 
 
 def test_processors_are_counted_in_one_place():

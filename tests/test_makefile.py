@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -17,7 +18,10 @@ from packaging.version import Version
 from alexnet_tf.runs.settings import Settings
 from tests.support.places import ROOT
 
-SHOW = '#!/bin/sh\nfor word in "$@"; do printf "%s\\n" "$word"; done\n'
+SHOW = """#!/bin/sh
+if [ "$2" = venv ]; then mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; fi
+for word in "$@"; do printf "%s\\n" "$word"; done
+"""
 
 
 @pytest.fixture
@@ -88,6 +92,33 @@ def test_what_was_set_up_is_not_set_up_anew(make, tmp_path, made_with):
     (tmp_path / "constraints.txt").touch()
     os.utime(tmp_path / "constraints.txt", (0, 0))
     assert make("train") == ["train_alexnet.py", "--run", "train_alexnet"]
+
+
+def extras_installed(words):
+    """The extras that pip was told to install; none if it was not called."""
+    told = [words[place + 1] for place, word in enumerate(words) if word == "--editable"]
+    return {extra for each in told for extra in each[2:-1].split(",")}
+
+
+def test_the_first_start_is_light_and_what_tests_adds_the_rest(make, tmp_path):
+    """Each package is installed when it is first needed; then nothing is installed any more."""
+    (tmp_path / ".venv/bin/python").rename(tmp_path / "python")
+    shutil.rmtree(tmp_path / ".venv")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    python = f"PYTHON={tmp_path / 'python'}"
+
+    def installed(goal):
+        return extras_installed(make(goal, python))
+
+    light = {"litert", "openvino", "heic", "report", "serve"}
+    assert installed("demo") == light
+    assert not any(map(installed, ("train", "weights", "data", "tensorboard", "serve", "doctor")))
+    assert installed("test") == {*project["optional-dependencies"]} - {"gpu"}
+    assert not any(map(installed, ("setup", "train", "chaos", "fuzz", "mutants", "demo")))
+    shutil.rmtree(tmp_path / ".venv")
+    assert light < installed("setup") and not installed("train")
+    assert extras_installed(make("demo", python, "GPU=1")) == {*light, "gpu"}
+    assert "gpu" in installed("test") and not installed("train")
 
 
 def test_a_variable_that_the_target_does_not_heed_stops_it(make):

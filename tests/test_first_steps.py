@@ -62,13 +62,19 @@ def typed(monkeypatch, *words):
     return vars(options), options.typed
 
 
-@pytest.mark.parametrize("kind", ["a.json", "a.toml", "config.json"])
-def test_settings_in_a_file_are_as_typed_ones_and_those_typed_win(tmp_path, monkeypatch, kind):
+@pytest.mark.parametrize(
+    ("kind", "encoding"),
+    [("a.json", "utf-16"), ("a.toml", "utf-8-sig"), ("config.json", "utf-8-sig"),
+     ("a.json", "utf-8"), ("a.toml", "utf-8")],
+)  # fmt: skip
+def test_settings_in_a_file_are_as_typed_ones_and_those_typed_win(
+    tmp_path, monkeypatch, kind, encoding
+):
     told = {"epochs": 3, "learning-rate": 0.005, "recipe": "best", "mirror": False}
     text = "".join(f"{name} = {json.dumps(value)}\n" for name, value in told.items())
     if kind.endswith(".json"):
         text = json.dumps(told if kind == "a.json" else {"settings": told | {"head": None}})
-    (tmp_path / kind).write_text(text)
+    (tmp_path / kind).write_text(text, encoding)
     found, names = typed(monkeypatch, "--config", str(tmp_path / kind), "--epochs", "4")
     assert (found["epochs"], found["learning_rate"], found["mirror"]) == (4, 0.005, False)
     assert found["schedule"] == "cosine" and {"epochs", "learning_rate", "mirror"} <= names

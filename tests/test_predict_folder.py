@@ -194,8 +194,8 @@ def test_a_pattern_a_list_and_standard_input_mean_the_same_pictures(place, monke
     for words in ("plain.txt", "photos/beside.lst", "labelled.txt", "table.csv", "**/cat.*"):
         ask(words)
         assert printed(capsys) == expected
-    for end in ("\n", "\r\n", "\0"):
-        content = BytesIO("".join(name + end for name in names).encode())
+    for mark, end in (("", "\n"), ("\ufeff", "\r\n"), ("", "\0")):
+        content = BytesIO(f"{mark}{''.join(name + end for name in names)}".encode())
         monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=content))
         ask("-")
         assert printed(capsys) == expected

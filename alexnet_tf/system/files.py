@@ -178,9 +178,10 @@ def read_bytes(path: str | Path, most: int = MOST_TEXT) -> bytes:
 
 
 def read_text(path: str | Path, most: int = MOST_TEXT) -> str:
-    """Read a UTF-8 file, with the limits of `read_bytes`."""
+    """Read a file in UTF-8, or UTF-16 with a byte order mark, with the limits of `read_bytes`."""
     try:
-        return read_bytes(path, most).decode("utf-8")
+        content = read_bytes(path, most)
+        return content.decode(_encoding(content))
     except ValueError as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
 
@@ -193,8 +194,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
     try:
         with open(path, "rb", opener=_without_waiting) as file:
             _check_regular(file, MOST_LINES)
-            encoding = "utf-16" if file.peek(2).startswith(UTF16) else "utf-8-sig"
-            text = io.TextIOWrapper(file, encoding)
+            text = io.TextIOWrapper(file, _encoding(file.peek(2)))
             for number, line in enumerate(iter(lambda: text.readline(LONGEST_LINE), ""), 1):
                 if len(line) == LONGEST_LINE:
                     raise ValueError(f"line {number} has more than {LONGEST_LINE:,} characters")
@@ -217,6 +217,11 @@ def read_json(path: str | Path) -> Any:
         return json.loads(read_text(path, MOST_JSON), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
+
+
+def _encoding(content: bytes) -> str:
+    """Return the encoding of a text, by its beginning."""
+    return "utf-16" if content.startswith(UTF16) else "utf-8-sig"
 
 
 def _check_regular(file: BinaryIO, most: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 import hashlib
 import os
@@ -100,7 +101,7 @@ def _is_pattern(name: str) -> bool:
 
 
 def _standard_input() -> Iterator[str]:
-    content = sys.stdin.buffer.read()
+    content = sys.stdin.buffer.read().removeprefix(codecs.BOM_UTF8)
     end = b"\0" if b"\0" in content else b"\n"
     names = (name if end == b"\0" else name.rstrip(b"\r") for name in content.split(end))
     return (os.fsdecode(name) for name in names if name)

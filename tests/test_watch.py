@@ -54,6 +54,9 @@ def test_a_picture_counts_once_it_is_whole(inbox, faces):
         (lambda: (inbox / "broken.jpg").write_bytes(half), []),
         (lambda: aged(inbox / "broken.jpg"), []),
         (lambda: None, ["inbox/broken.jpg"]),  # nobody completes it any more
+        (lambda: (inbox / "tomorrow.jpg").write_bytes(half), []),
+        (lambda: aged(inbox / "tomorrow.jpg", -86_400), []),  # the clock was set back since
+        (lambda: None, ["inbox/tomorrow.jpg"]),
         (lambda: (inbox / "note.txt").write_text("no picture"), []),
         (lambda: aged(inbox / "note.txt"), []),
         (lambda: None, []),

@@ -56,8 +56,11 @@ def _scan(folder: str) -> dict[str, State]:
 
 
 def _is_complete(path: str, state: State) -> bool:
-    """Tell whether a file is readable, or has not been written to for `PATIENCE` seconds."""
-    if time.time() - state[1] > PATIENCE:
+    """Tell whether a file is readable, or has not been written to for `PATIENCE` seconds.
+
+    A later time than now is of another clock, or was copied along with the file.
+    """
+    if abs(time.time() - state[1]) > PATIENCE:
         return True
     try:
         with decoded(path):

@@ -46,7 +46,7 @@ STEP = "slurm/uid_7/job_8/step_0"
         # systemd limits a slice, not the scope in it.
         (f"0::/{SLICE}", "cgroup2", "rw", "/",
          {f"{SLICE}/cpu.max": "max 100000", f"{SLICE}/memory.max": "max",
-          "user.slice/cpu.max": "200000 100000", "user.slice/memory.max": "1000000"}),
+          "user.slice/cpu.max": "200000 100000", "user.slice/memory.high": "1000000"}),
         # The outer of two limits may be the narrower one.
         (f"0::/{SLICE}", "cgroup2", "rw", "/",
          {f"{SLICE}/cpu.max": "400000 100000", f"{SLICE}/memory.max": "9000000",

@@ -11,8 +11,12 @@ PROCESS = Path("/proc/self")
 
 
 def memory_limits() -> list[int]:
-    """Return the memory limits, in bytes, of this process's groups and the groups around them."""
-    texts = _contents("memory.max", "memory", "memory.limit_in_bytes")
+    """Return the memory limits, in bytes, of this process's groups and the groups around them.
+
+    Above systemd's MemoryHigh a process is not killed, but hardly gets on.
+    """
+    texts = [*_contents("memory.max", "memory", "memory.limit_in_bytes")]
+    texts += _contents("memory.high", "", "")
     return [int(text) for text in texts if text.isdecimal()]
 
 

@@ -17,6 +17,7 @@ import pytest
 from alexnet_tf.data.sources.zip_archives import unpack
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.folders import atomic_dir, made_once
+from alexnet_tf.system.locks import locked_beside
 from tests import test_cifar
 from tests.support.processes import running
 from tests.tools import unpacking
@@ -32,9 +33,13 @@ print(len(open_source(sys.argv[1]).entries))
 """
 # Fills the folder "made" with one file, and then does nothing for ever.
 BEGIN = """
-import time
+import logging, time
 from pathlib import Path
 from alexnet_tf.system.folders import atomic_dir, made_once
+from alexnet_tf.system.log import LOG
+
+LOG.addHandler(logging.StreamHandler())
+from alexnet_tf.system.locks import locked_beside
 
 def fill(folder):
     (folder / "half").touch()
@@ -88,6 +93,11 @@ def write_cifar(path: Path) -> int:
     return COUNT
 
 
+def make_again(here: Path) -> None:
+    with atomic_dir(here / "made", check=lambda: None) as folder:
+        (folder / "new").touch()
+
+
 @pytest.mark.parametrize("write", [write_zip, write_tar, write_cifar])
 def test_three_commands_that_unpack_one_archive_at_once_have_all_of_it(start, write):
     count = write(archive := Path("pictures"))
@@ -105,11 +115,7 @@ def test_three_commands_that_unpack_one_archive_at_once_have_all_of_it(start, wr
 def test_one_that_waits_takes_over_from_one_that_was_killed(start, here):
     first = start(BEGIN + "made_once(Path('made'), fill)")
     assert first.stdout.readline() == "begun\n"
-    whole = "from pathlib import Path; from alexnet_tf.system.folders import made_once\n"
-    whole += "import logging; from alexnet_tf.system.log import LOG\n"
-    whole += "LOG.addHandler(logging.StreamHandler())\n"
-    whole += "made_once(Path('made'), lambda folder: (folder / 'whole').touch())"
-    second = start(whole)
+    second = start(BEGIN + "made_once(Path('made'), lambda folder: (folder / 'whole').touch())")
     said = f"made: process {first.pid} is at work in it, and is waited for\n"
     assert second.stderr.readline() == said and not (here / "made").exists()
     first.kill()
@@ -117,6 +123,15 @@ def test_one_that_waits_takes_over_from_one_that_was_killed(start, here):
     assert names(here) == ["made", "whole"]
     for process in (first, second):
         process.communicate()
+
+
+def test_one_that_has_waited_keeps_those_out_that_come_after_it(start, here):
+    with locked_beside(here / "made"):
+        second = start(BEGIN + "made_once(Path('made'), fill)")
+        assert "is waited for" in second.stderr.readline()
+    assert second.stdout.readline() == "begun\n"
+    with pytest.raises(UserError, match=f"made: process {second.pid} is at work in it; wait"):
+        make_again(here)
 
 
 def test_what_was_made_meanwhile_on_a_disk_without_locks_is_taken(here, monkeypatch):
@@ -157,6 +172,8 @@ def test_all_is_on_the_disk_before_it_has_its_name(here, monkeypatch, make):
     def checked_rename(path, target):
         contents = [path, *path.rglob("*")]
         assert {content.stat().st_ino for content in contents} <= synced
+        with pytest.raises(UserError, match="is at work in it"), locked_beside(target):
+            pass  # nobody else has begun to make it, until it has its name
         renamed.append(len(contents))
         return rename(path, target)
 
@@ -171,11 +188,6 @@ def test_an_archive_is_whole_or_absent_whoever_of_three_is_killed(here):
     """The short form of what `make chaos` does with unpacking."""
     killed, wrong = unpacking.try_unpacking(here / "chaos", np.random.default_rng(0))
     assert wrong == [] and killed.total() in (0, 1, 2)
-
-
-def make_again(here: Path) -> None:
-    with atomic_dir(here / "made", check=lambda: None) as folder:
-        (folder / "new").touch()
 
 
 def test_a_second_that_makes_the_same_folder_is_told_of_the_first(start, here):

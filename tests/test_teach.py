@@ -56,8 +56,10 @@ def root(tmp_path) -> Path:
 @pytest.fixture
 def client(root, request):
     """Returns a client of a server whose process that trains is `CHILD`, with `trained_run` where
-    the test has that."""
-    run = request.getfixturevalue("trained_run") if "trained_run" in request.fixturenames else root
+    the test has that, and with an empty folder elsewhere."""
+    (run := root.parent / "empty").mkdir()
+    if "trained_run" in request.fixturenames:
+        run = request.getfixturevalue("trained_run")
     command = {"args": [sys.executable, "-c", CHILD, str(root), str(run)], "env": os.environ}
     trainer_process = TrainerProcess(command, root, silence=2)
     served = Served(

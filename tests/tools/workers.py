@@ -13,6 +13,7 @@ absolute paths; VARIANT is whose network they are.
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -127,6 +128,8 @@ def kill_one(folder: Path, victim: int, line: str, *words: object) -> tuple[floa
 def cut() -> list[tuple[str, ...]]:
     """Train on two hosts, which are network namespaces, and cut the cable between them once an
     epoch is over; needs root. Return a table of what came of it."""
+    if os.geteuid():
+        sys.exit("cut: needs root, which alone makes network namespaces")
     rows = [("host", "ends after", "with")]
     with tempfile.TemporaryDirectory() as name, hosts() as found:
         folder = Path(name)

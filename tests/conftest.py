@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from alexnet_tf.commands import cli
 from alexnet_tf.data.drawings import draw_faces
 from alexnet_tf.system.processor import VARIABLE
 from benchmarks.material import write_random_convolutions
@@ -34,6 +35,9 @@ os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()
 os.environ.pop("MAKELEVEL", None)
 # The processor must not decide what is computed in, here and in the programs that tests start.
 os.environ.setdefault(VARIABLE, "float32")
+
+# Command lines that end in this process do not end it.
+cli.end_process = lambda code: None
 
 # Files that take longest begin first: else one process waits for the other at the end.
 LONGEST = (

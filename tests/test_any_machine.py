@@ -88,6 +88,30 @@ cli.run(main, "work")
         assert (result.returncode, result.stdout, result.stderr) == (0, "epoch 0\n", "")
         assert (tmp_path / "log").read_text().count("epoch") == 3
 
+    def test_what_is_left_to_do_at_the_end_is_done_though_tensorflow_is_not_let_go(self, tmp_path):
+        work = """
+import atexit, sys, threading, time, types
+from alexnet_tf.commands import cli
+
+class Slow:
+    def __del__(self):
+        print("let go")
+
+def main():
+    atexit.register(open("done", "w").write, "by others")
+    threading.Thread(target=lambda: (time.sleep(0.2), print("a thread"))).start()
+    sys.modules["tensorflow"] = types.ModuleType("tensorflow")
+    sys.modules["tensorflow"].slow = Slow()
+    sys.stdout.write("not yet flushed")
+    return 3
+
+cli.run(main, "work")
+"""
+        result = python(work, cwd=tmp_path)
+        assert (result.returncode, result.stderr) == (3, "")
+        assert result.stdout == "not yet flusheda thread\n"
+        assert (tmp_path / "done").read_text() == "by others"
+
 
 class TestPoorDisks:
     def test_one_without_locks_is_warned_of_once(self, tmp_path, monkeypatch, said):

@@ -26,6 +26,7 @@ from tests.support.caffe import random_weights
 from tests.support.formats import write_npy
 from tests.support.pictures import answer_of, seen_by
 from tests.support.places import ROOT
+from tests.support.processes import wait_until
 from tests.support.runs import write_keras, write_model, write_run
 
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
@@ -61,8 +62,8 @@ def test_an_export_whose_training_was_killed_writes_nothing(trained_run, tmp_pat
 
 
 def test_a_training_goes_without_a_file_that_cannot_be_written(tmp_path, caplog):
-    with exporting_in_child(tmp_path / "no run", logging.getLogger("tests")):
-        pass
+    with exporting_in_child(tmp_path / "no run", logging.getLogger("tests")) as export:
+        export()
     assert "no LiteRT file could be written" in caplog.text and "no run" in caplog.text
 
 
@@ -221,9 +222,10 @@ def test_what_lies_in_the_working_directory_is_not_run(run, tmp_path, monkeypatc
     for name in ("numpy.py", "sitecustomize.py", "alexnet_tf/__init__.py"):
         (tmp_path / name).write_text("open('run by us', 'w')")
     run.litert_path.unlink()
-    with exporting_in_child(Path("run"), logging.getLogger("tests")):
-        pass
-    assert run.litert_path.is_file() and not (tmp_path / "run by us").exists()
+    with exporting_in_child(Path("run"), logging.getLogger("tests")) as export:
+        export()
+        wait_until(run.litert_path.is_file)  # while the training goes on
+    assert not (tmp_path / "run by us").exists()
 
 
 def test_a_damaged_file_is_named(tmp_path):

@@ -22,7 +22,7 @@ from alexnet_tf.system import signals
 from alexnet_tf.training import loop
 from alexnet_tf.training.trainer import Trainer
 from tests.support.places import ROOT
-from tests.support.small import LENET, STARTER, Listener, convolutions, heard, job, nothing
+from tests.support.small import LENET, STARTER, Listener, convolutions, heard, job
 from tests.support.twins import both
 from tests.support.verbs import run_verb
 from tests.support.workers import difference
@@ -156,7 +156,7 @@ def test_two_workers_train_on_shards_whatever_is_drawn_weighed_and_averaged(face
         asked = job(tmp_path / "shards", tmp_path / name, **told)
         log = logging.Logger(name)
         log.addHandler(listener := Listener())
-        loop.train(asked, log, workers=workers, exporting=nothing)
+        loop.train(asked, log, workers=workers)
         return [line for line in listener.lines if " on 8 test pictures" in line]
 
     alone, together = lines_of("one"), both(lambda workers: lines_of("two", workers))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Collection
+from contextlib import ExitStack
 from dataclasses import replace
 from logging import Logger
 from typing import TYPE_CHECKING
@@ -71,11 +72,18 @@ def run_pipeline(
         from alexnet_tf.training.loop import train
 
     watch.lap("starting TensorFlow")
-    train(job, log, watch, workers, exporting=exporting_in_child)
-    if workers and not workers.is_chief:
-        return
-    add_seconds(job.run, watch.seconds)
-    if job.settings.report:
-        from alexnet_tf.reports.run_report import leave_report
+    with ExitStack() as beside:  # the LiteRT file is written while the report is
+        train(
+            job,
+            log,
+            watch,
+            workers,
+            exporting=lambda run, log: beside.enter_context(exporting_in_child(run, log)),
+        )
+        if workers and not workers.is_chief:
+            return
+        add_seconds(job.run, watch.seconds)
+        if job.settings.report:
+            from alexnet_tf.reports.run_report import leave_report
 
-        leave_report(job.run, log)
+            leave_report(job.run, log)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import errno
 import logging
 import os
@@ -81,7 +82,19 @@ def run(main: Callable[[], int | None], name: str) -> None:
             raise
         words = FULL if any(map(str(error).count, NO_ROOM)) else EXHAUSTED
         code = _report(name, words.format(_gist(error)), 1)
+    if "tensorflow" in sys.modules and "TF_CONFIG" not in os.environ:  # other workers wait for it
+        atexit.register(end_process, code or 0)
     sys.exit(code)
+
+
+def end_process(code: int) -> None:
+    """End the process as Python would, but let nothing go that ends with it anyway: with
+    TensorFlow's memory and threads that takes a second."""
+    atexit.unregister(end_process)
+    atexit._run_exitfuncs()  # those that others have registered
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
 
 
 class Parser(argparse.ArgumentParser):

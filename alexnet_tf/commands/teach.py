@@ -13,8 +13,7 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -23,7 +22,6 @@ from alexnet_tf.commands import cli
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.recipes import RECIPES
-from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import LINEAR, Settings
 from alexnet_tf.system import children
 from alexnet_tf.system.quiet import import_tensorflow
@@ -108,14 +106,9 @@ def _look(job: Job) -> None:
 def _train(job: Job) -> None:
     from alexnet_tf.training.loop import train
 
-    train(job, LOG, exporting=_exporting_here)
-
-
-@contextmanager
-def _exporting_here(run: Path, log: logging.Logger) -> Iterator[None]:
-    """Write the LiteRT file of a run in this process, where TensorFlow is imported already."""
-    yield
-    Engine.of_run(Run(run)).write_litert()
+    train(job, LOG)
+    # In this process, where TensorFlow is imported already.
+    Engine.of_run(job.run).write_litert()
 
 
 if __name__ == "__main__":

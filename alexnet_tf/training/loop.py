@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from logging import Logger
 from pathlib import Path
 
@@ -36,8 +36,8 @@ from alexnet_tf.training.linear import LinearTrainer
 from alexnet_tf.training.tensorboard import TensorBoardLog
 from alexnet_tf.training.trainer import Trainer
 
-# Runs the block that leaves model.keras in a run directory, and then exports that.
-Exporting = Callable[[Path, Logger], AbstractContextManager[None]]
+# Prepares to export the model.keras that a run directory will hold; returns what does so.
+Exporting = Callable[[Path, Logger], Callable[[], None]]
 
 
 def train(
@@ -53,8 +53,8 @@ def train(
     from its seed and the epoch: a training that was killed ends as one that was not, bit for bit.
     Asked to stop, it raises Stopped and leaves a checkpoint of the very step. Raises UserError
     while another process trains in the same directory, and NoRoom when a disk is full. `watch`
-    counts the seconds of features, epochs and the finished model; `exporting` runs the block that
-    leaves the model, and then exports it.
+    counts the seconds of features, epochs and the finished model; `exporting` is called when the
+    epochs are done, and what it returns when model.keras is complete.
 
     Several `workers` do so together, each with the job of the chief, which alone writes to the run.
     Raises RunError when one of them is gone.
@@ -72,22 +72,19 @@ def train(
             loop = Loop(job, stores, log, workers)
             loop.run_epochs()
             watch.lap("epochs")
-            with (
-                exporting(job.run.directory, log)
-                if exporting and workers.is_chief
-                else nullcontext()
-            ):
-                trainer = loop.choose_weights()
-                found = finish(trainer, log)
-                if workers.is_chief:
-                    network = trainer.network()
-                    write_model(job.run, network)
-                    number_finished(job.run)
-                    write_predictions(job.run, found.probabilities)
-                test = measure_test(trainer, log)
-                if workers.is_chief:
-                    loop.tensorboard.finish(trainer, network, loop.history, found, test)
+            is_exported = exporting and workers.is_chief
+            export = exporting(job.run.directory, log) if is_exported else lambda: None
+            trainer = loop.choose_weights()
+            found = finish(trainer, log)
             if workers.is_chief:
+                network = trainer.network()
+                write_model(job.run, network)
+                number_finished(job.run)
+                write_predictions(job.run, found.probabilities)
+                export()
+            test = measure_test(trainer, log)
+            if workers.is_chief:
+                loop.tensorboard.finish(trainer, network, loop.history, found, test)
                 tell_accuracy(job, found, test, log)
             watch.lap("finished model")
         except signals.Stopped:
@@ -128,11 +125,13 @@ def write_model(run: Run, model: keras.Model) -> None:
 def finish(trainer: Trainer, log: Logger) -> Metrics:
     """Calibrate the network, where asked; return how good it is as it will answer."""
     if trainer.settings.calibrate and trainer.settings.head != LINEAR:
-        before, after = trainer.calibrate()
+        before, after, found = trainer.calibrate()
         log.info(
             f"calibrated: temperature {trainer.temperature:.2f}, expected calibration error "
             f"{before:.4f} before, {after:.4f} after"
         )
+        if found:
+            return found
     return trainer.measure(trainer.validation, "validation")
 
 

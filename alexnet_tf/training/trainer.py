@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 from logging import Logger
@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.data.dataset import Picture
-from alexnet_tf.data.features.examples import Examples
+from alexnet_tf.data.features.examples import Batch, Examples
 from alexnet_tf.data.features.store import FeatureStore
 from alexnet_tf.data.images.augment import Augmentation, color_components
 from alexnet_tf.data.images.preprocessing import preprocess_input
@@ -31,6 +31,9 @@ from alexnet_tf.training.schedules import learning_rate
 CHUNK = 128
 # So many training pictures, spread over the list, tell how large the inputs of the head are.
 SAMPLE = 1024
+
+# Logits (views, n, classes) for some examples, before calibration, and their labels (n,).
+Seen = tuple[np.ndarray, np.ndarray]
 
 
 class Trainer:
@@ -134,26 +137,32 @@ class Trainer:
 
         If not `thorough`, of all windows it sees those in the corners, and no mirror image.
         """
-        seen = self._seen(examples, what, thorough)
-        found = [np.concatenate(each) for each in zip(*(evaluate_views(*each) for each in seen))]
+        return self._scored(examples, self._seen(examples, what, thorough))
+
+    def _scored(self, examples: Examples, seen: Iterable[Seen]) -> Metrics:
+        temperature = np.float32(self.temperature)
+        found = (evaluate_views(logits / temperature, labels) for logits, labels in seen)
+        found = [np.concatenate(each) for each in zip(*found)]
         found = [self._gather(each, examples, np.arange(len(examples))) for each in found]
         return compute_metrics([found], examples.labels)
 
-    def calibrate(self) -> tuple[float, float]:
+    def calibrate(self) -> tuple[float, float, Metrics | None]:
         """Set the temperature at which validation pictures have the lowest loss; return their
-        calibration error before and after."""
-        seen = self._seen(self.validation, "calibration", thorough=True, most=SAMPLE)
+        calibration error before and after; and the metrics then, if all pictures were seen."""
+        seen = [*self._seen(self.validation, "calibration", thorough=True, most=SAMPLE)]
         logits = np.concatenate([np.swapaxes(logits, 0, 1) for logits, _ in seen])
         numbers = self.validation.sample(SAMPLE)
         logits = np.swapaxes(self._gather(logits, self.validation, numbers), 0, 1)
         labels = self.validation.labels[numbers]
         self.temperature = fit_temperature(logits, labels)
         before, after = (mean_probabilities(logits, each) for each in (1.0, self.temperature))
-        return calibration_error(before, labels), calibration_error(after, labels)
+        errors = calibration_error(before, labels), calibration_error(after, labels)
+        is_whole = len(numbers) == len(self.validation)
+        return *errors, self._scored(self.validation, seen) if is_whole else None
 
     def _seen(
         self, examples: Examples, what: str, thorough: bool, most: int | None = None
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    ) -> Iterator[Seen]:
         """Yield logits (looks, n, classes) and labels (n,) of all `examples`, n after n; or of a
         sample of at most so many; of those that are this worker's own."""
         views = choose_views(self.job.variant, examples.store.has_windows, thorough)
@@ -169,7 +178,7 @@ class Trainer:
             # Of a picture's windows, if all come of one row, one follows the other.
             windows = 1 if examples.store.has_windows else self.job.variant.windows
             for chunk, batch in zip(chunks, progress(batches, len(chunks), what)):
-                logits = self.learner.logits(batch[0]).numpy() / np.float32(self.temperature)
+                logits = self.learner.logits(batch[0]).numpy()
                 logits = logits.reshape(len(views), len(chunk), windows, classes)
                 logits = np.moveaxis(logits, 2, 1)
                 if windows > 1 and not thorough:
@@ -217,7 +226,7 @@ class Trainer:
         with self._averaged():
             return self.learner.network(self.temperature)
 
-    def plain_batches(self, examples: Examples, chunks: Sequence[np.ndarray]) -> tf.data.Dataset:
+    def plain_batches(self, examples: Examples, chunks: Sequence[np.ndarray]) -> Iterator[Batch]:
         """Return batches of those examples, a batch for each of `chunks`, as prediction sees them.
 
         They are (inputs of the lowest layer that is not frozen, labels).

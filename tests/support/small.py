@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -54,12 +55,13 @@ def convolutions(path: Path, **settings: object) -> str:
 def train(job: Job, log: logging.Logger = LOG) -> None:
     """Train as the command line does, but for model.tflite, which takes a process of its own."""
     with signals.listening():
-        loop.train(job, log, exporting=nothing)
+        loop.train(job, log)
 
 
-def nothing(directory: Path, log: logging.Logger) -> AbstractContextManager[None]:
-    """Leave a block of a training as it is, and export nothing."""
-    return nullcontext()
+@contextmanager
+def nothing(directory: Path, log: logging.Logger) -> Iterator[Callable[[], None]]:
+    """Run a block, and export nothing when it has left a model."""
+    yield lambda: None
 
 
 def unexported(patch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import math
 import os
 import zlib
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy as np
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import read_json, write_json
+from alexnet_tf.system.processor import processors
 
 # Batches are padded to this size: the last bits of a convolution depend on the size of the batch
 # and the position in it, and stored features must not depend on which others were requested.
@@ -79,16 +81,23 @@ class Batches:
         if self._count:
             shape = (self._count * BATCH, *self._shape)
             self.values = np.memmap(self.data, self._dtype, "r", shape=shape)
+        records = records[: self._count]
         self._slots, self._broken = {}, {}
-        for number, record in enumerate(records[: self._count]):
-            digests = {place: d.decode() for place, d in enumerate(record["digests"]) if d}
-            whole = self.values[number * BATCH : (number + 1) * BATCH]
-            is_sound = self._sound.get(number) == record.tobytes()
-            if is_sound or zlib.crc32(whole) == record["checksum"]:
-                self._sound[number] = record.tobytes()
-                self._slots |= {digest: number * BATCH + place for place, digest in digests.items()}
-            else:
-                self._broken[number] = digests
+        with ThreadPoolExecutor(processors()) as pool:
+            are_sound = pool.map(self._is_sound, range(self._count), records)
+            for number, (record, is_sound) in enumerate(zip(records, are_sound)):
+                digests = {place: d.decode() for place, d in enumerate(record["digests"]) if d}
+                if is_sound:
+                    self._sound[number] = record.tobytes()
+                    first = number * BATCH
+                    self._slots |= {digest: first + place for place, digest in digests.items()}
+                else:
+                    self._broken[number] = digests
+
+    def _is_sound(self, number: int, record: np.void) -> bool:
+        whole = self.values[number * BATCH : (number + 1) * BATCH]
+        known = self._sound.get(number) == record.tobytes()
+        return known or zlib.crc32(whole) == record["checksum"]
 
     def slot(self, digest: str) -> int | None:
         """Return the position of a picture's values; None if there are none."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.features.store import FeatureStore
+
+# Values, labels and, where the values are of all windows, the windows' numbers.
+Batch = tuple[tf.Tensor, ...]
 
 
 class Examples:
@@ -50,7 +55,7 @@ class Examples:
         chunks: Sequence[np.ndarray],
         view: Callable[[np.ndarray, int], np.ndarray] | None = None,
         first: int = 0,
-    ) -> tf.data.Dataset:
+    ) -> Iterator[Batch]:
         """Read (values (n, …), labels int64 (n,)) for each of `chunks`, from number `first` on.
 
         A chunk holds example numbers; those of other workers are left out. The values are those in
@@ -61,23 +66,23 @@ class Examples:
         store, variant = self.store, self.store.variant
         is_whole = bool(variant.scaled) and not store.has_windows
 
-        def read():
+        def read() -> Iterator[Batch]:
             for chunk, numbers in enumerate(chunks[first:], first):
                 views, indices = np.divmod(numbers[self.rows(numbers)], len(self))
                 flips, windows = np.divmod(views, variant.windows)
                 apart = windows if store.has_windows else None
                 values = store.read(self.slots[indices], flips, apart)
                 values = view(values, chunk) if view else values
-                yield values, self.labels[indices], *([windows] if is_whole else ())
+                batch = values, self.labels[indices], *([windows] if is_whole else ())
+                yield tuple(map(tf.convert_to_tensor, batch))
 
-        shape = (None, None, None, 3) if view else (None, *store.shape)
-        if store.has_windows:
-            shape = (None, None)
-        values = tf.TensorSpec(shape, tf.float32 if view else store.dtype_read)
-        signature = (values, *[tf.TensorSpec((None,), tf.int64)] * (1 + is_whole))
-        batches = tf.data.Dataset.from_generator(read, output_signature=signature).prefetch(2)
-        # There is nothing to tune, and at its end the data set would wait for the tuner, which may
-        # sleep for seconds.
-        options = tf.data.Options()
-        options.autotune.enabled = False
-        return batches.with_options(options)
+        return _read_ahead(read())
+
+
+def _read_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Yield what `batches` do; one thread reads two ahead."""
+    with ThreadPoolExecutor(1) as beside:
+        pending = deque(beside.submit(next, batches, None) for _ in range(2))
+        while batch := pending.popleft().result():
+            pending.append(beside.submit(next, batches, None))
+            yield batch

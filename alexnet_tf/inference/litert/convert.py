@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from logging import Logger
 from pathlib import Path
+from typing import TextIO
 
 from alexnet_tf.inference.litert.run import MARK
 from alexnet_tf.inference.litert.validate import check_file
@@ -56,21 +57,27 @@ def convert(function, weights: Sequence, int8: bool) -> bytes:
 
 
 @contextmanager
-def exporting_in_child(run: Path, log: Logger) -> Iterator[None]:
-    """Run a block that saves a run's model; then run `write_litert` in a separate process.
+def exporting_in_child(run: Path, log: Logger) -> Iterator[Callable[[], None]]:
+    """Start a process that imports TensorFlow and, once the yielded function says that the run's
+    model is saved, runs `write_litert`; wait for it at the end of the block.
 
-    The process imports TensorFlow during the block, and returns the memory when it ends. A failure
-    is a warning, because everything works without the file, only slower.
+    The process returns the memory when it ends. A failure is a warning, because everything works
+    without the file, only slower.
     """
     words = ("export", run.absolute(), "--format", "litert", "--wait")
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     command = children.python("-m", "alexnet_tf", *words)
     with subprocess.Popen(**command, text=True, **pipes) as process:
         try:
-            yield
-            _, errors = process.communicate("\n")
+            yield lambda: _let_go(process.stdin)
+            _, errors = process.communicate()
         except BaseException:
             process.kill()
             raise
     if process.returncode:
         log.warning("%s: no LiteRT file could be written (%s)", run, errors.strip()[-500:])
+
+
+def _let_go(waiting: TextIO) -> None:
+    with suppress(BrokenPipeError):  # why the process has ended is told at the end
+        print(file=waiting, flush=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import initializers, layers, ops
 
 from alexnet_tf.errors import BadFile, UserError
@@ -223,11 +224,30 @@ def _count_weights(layer: keras.Layer, shape: Sequence[int | None]) -> int:
 def _computing_in(precision: str) -> Iterator[None]:
     """Make layers built in the block compute in `precision`, on float32 weights."""
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(before if precision == "float32" else f"mixed_{precision}")
+    keras.config.set_dtype_policy(before if precision == "float32" else dtype_policy(precision))
     try:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def dtype_policy(precision: str) -> str:
+    """Return the name of Keras's policy for layers that compute in `precision`, on float32 weights.
+
+    Raises UserError where TensorFlow computes nothing in bfloat16: it asks the processor for
+    AVX-512, and oneDNN then refuses if ONEDNN_MAX_CPU_ISA allows less.
+    """
+    if precision == "float32":
+        return precision
+    pixel = tf.zeros((1, 1, 1, 1), precision)
+    try:
+        tf.nn.conv2d(pixel, pixel, 1, "VALID")
+    except tf.errors.OpError as error:
+        raise UserError(
+            f"TensorFlow does not compute in {precision} here, because oneDNN refuses it; "
+            "--precision float32 works everywhere"
+        ) from error
+    return f"mixed_{precision}"
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ import pytest
 
 from alexnet_tf.commands import cli
 from alexnet_tf.data.drawings import draw_faces
-from alexnet_tf.system.processor import VARIABLE
+from alexnet_tf.system.processor import BFLOAT16, VARIABLE
 from benchmarks.material import write_random_convolutions
 from tests.support.browser import browsing, chromium
-from tests.support.engines import ENGINES, Engine
+from tests.support.engines import ENGINES, Engine, needs_bfloat16
 from tests.support.pictures import restart_colors
 from tests.support.places import MATERIAL, ROOT
 from tests.support.shared import made_once, train_faces
@@ -97,7 +97,11 @@ def _encodable(value: Any) -> Any:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what takes the fixture `each_engine` with each."""
     if "each_engine" in metafunc.fixturenames:
-        marked = [pytest.param(name, marks=pytest.mark.engines) for name in ENGINES]
+        marks = {BFLOAT16: [needs_bfloat16]}
+        marked = [
+            pytest.param(name, marks=[pytest.mark.engines, *marks.get(name, [])])
+            for name in ENGINES
+        ]
         metafunc.parametrize("each_engine", marked, indirect=True)
 
 

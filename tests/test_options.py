@@ -235,7 +235,7 @@ WAYS = {
         --learning-rate 0.5
         --weight-decay 0.5
         --seed 3
-        --precision bfloat16
+        --precision int8
         --threads 1
         ! --from nowhere
         ! --mirror nowhere
@@ -314,7 +314,7 @@ WAYS = {
         --crop : {WIDER}
         --color-shift 1
         --seed 1
-        --precision bfloat16
+        --precision int8
         --threads 1
         ? --worker-timeout 5 : TF_CONFIG
         --calibrate

@@ -4,6 +4,8 @@ import random
 
 import pytest
 
+from alexnet_tf.system.processor import BFLOAT16
+from tests.support.engines import needs_bfloat16
 from tests.tools.fuzz_settings import Combinations, array
 
 # Of the arrays of ten seeds the shortest: 27 rows. `make fuzz OF=settings` tries hundreds.
@@ -16,6 +18,13 @@ def combinations(tmp_path_factory):
     return Combinations(tmp_path_factory.mktemp("settings"))
 
 
-@pytest.mark.parametrize("row", ROWS, ids=range(len(ROWS)))
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(row, marks=[needs_bfloat16] if row["precision"] == BFLOAT16 else [])
+        for row in ROWS
+    ],
+    ids=range(len(ROWS)),
+)
 def test_a_training_is_right_with_all_its_settings_together(combinations, row):
     assert combinations.wrong(row) == []

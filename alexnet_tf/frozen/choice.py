@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
 
 from alexnet_tf.data.images.preprocessing import preprocess_input
+from alexnet_tf.errors import UserError
 from alexnet_tf.frozen.layers import Frozen, by_openvino, by_tensorflow
 from alexnet_tf.model import AlexNet
 from alexnet_tf.system.log import warn_once
@@ -89,10 +91,10 @@ def pictures_a_second() -> dict[str, float]:
 
 def _engines() -> dict[str, Frozen]:
     """Build the network that is measured for each engine that there is."""
-    networks = {
-        name: AlexNet(MEASURED, include_top=False, precision=name, seed=0)
-        for name in (FLOAT32, BFLOAT16)
-    }
+    networks = {}
+    for name in (FLOAT32, BFLOAT16):
+        with suppress(UserError):
+            networks[name] = AlexNet(MEASURED, include_top=False, precision=name, seed=0)
     engines = {name: by_tensorflow(network) for name, network in networks.items()}
     layers = networks[FLOAT32].layers
     largest = dict.fromkeys(MEASURED.conv_layers, 1.0)

@@ -18,9 +18,10 @@ from alexnet_tf.system.processor import INT8, INT8_FROM_CONV2, is_int8
 from alexnet_tf.system.program import installing
 from alexnet_tf.variants import Variant
 
-# How far int8 may be from float32, as a share of what the convolutions give of drawn pictures. It
-# is 0.04 at most where it is right; where products overflow, as conv1's do without VNNI, over 0.2.
-MOST = 0.1
+# The largest error of int8, relative to the outputs of the convolutions for drawn pictures. It is
+# below 0.04 where int8 is right, and above 0.05 where products overflow, as conv1's and those of
+# signed activations do without VNNI.
+MOST = 0.045
 # The layers that see no maps.
 FLAT = (Windows, keras.layers.Flatten, keras.layers.Dense)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from alexnet_tf.frozen.layers import frozen_part
 from alexnet_tf.layers import MeanOfViews, WithMirrorImage
+from alexnet_tf.model import dtype_policy
 from alexnet_tf.system.processor import is_int8
 from alexnet_tf.variants import Variant
 
@@ -48,7 +49,7 @@ class FastModel:
 
 def _computing_in(precision: str, model: keras.Model) -> keras.Model:
     """Clone a model; the layers before the head compute in `precision`."""
-    policy = precision if precision == "float32" else f"mixed_{precision}"
+    policy = dtype_policy(precision)
     head = keras.layers.Dense | keras.layers.UnitNormalization
     before = [*takewhile(lambda each: not isinstance(each, head), model.layers)]
 

@@ -7,11 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import keras
 import numpy as np
+import pytest
 
+from alexnet_tf.errors import UserError
+from alexnet_tf.frozen.layers import NotHere, frozen_part
+from alexnet_tf.model import AlexNet, dtype_policy, part
 from alexnet_tf.system.processor import VARIABLE
+from alexnet_tf.variants import get_variant
 
 # fc6 of BVLC adds up so many products, which no layer exceeds.
 MOST_TERMS = 9216
@@ -67,6 +73,38 @@ FLOAT32, FLOAT16, BFLOAT16 = 2.0**-24, 2.0**-11, 2.0**-8
 # Steps of int8 are as wide for small numbers as for the largest, some three times as large as the
 # usual ones: 3 · 2^-8 / √3, of numbers that are equally likely anywhere in a step.
 INT8 = 3 * 2.0**-8 / 3**0.5
+
+
+def _refusal() -> str:
+    """Return why bfloat16 cannot be computed here; nothing where it can, as on nearly all."""
+    try:
+        dtype_policy("bfloat16")
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def skip_if_int8_overflows() -> None:
+    """Leave a test of conv1 in int8 out on a processor that is not to compute it so."""
+    if _overflows():
+        pytest.skip("int8 overflows here, as without VNNI")
+
+
+@cache
+def _overflows() -> bool:
+    """Tell whether the sum of two products of the largest bytes is cut off here."""
+    variant = get_variant("lenet5")
+    model = part(AlexNet(variant, 2), "conv1", "conv2")
+    kernel, bias = model.get_layer("conv1").get_weights()
+    model.get_layer("conv1").set_weights([np.ones_like(kernel), bias])
+    try:
+        frozen_part(model, variant, "int8", 1)
+    except NotHere:
+        return True
+    return False
+
+
+needs_bfloat16 = pytest.mark.skipif(bool(_refusal()), reason=_refusal())
 ENGINES = {
     engine.name: engine
     for engine in (

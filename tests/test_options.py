@@ -314,7 +314,7 @@ WAYS = {
         --crop : {WIDER}
         --color-shift 1
         --seed 1
-        --precision int8
+        --precision int8-conv2 : --weights convolutions.npy --train head
         --threads 1
         ? --worker-timeout 5 : TF_CONFIG
         --calibrate

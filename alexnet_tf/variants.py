@@ -383,7 +383,7 @@ def change(
     if width != 1:
         # Even numbers, because a convolution of two groups halves its inputs and its outputs.
         filters = tuple(2 * round(width * number / 2) for number in variant.filters)
-        fc_units = tuple(round(width * number) for number in variant.fc_units)
+        fc_units = round(width * variant.fc_units[0]), round(width * variant.fc_units[1])
         if not all((*filters, *fc_units)):
             name = variant.name
             raise UserError(f"a width of {width:g} leaves a layer of {name} without a filter")

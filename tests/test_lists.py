@@ -165,3 +165,12 @@ def test_a_line_that_stands_there_twice_counts_once(here):
     dataset = open_dataset("set/labels.csv")
     assert (dataset.train, dataset.validation) == (expected.train, expected.validation)
     assert "lines that stand there before, and count once: 2" in dataset.notes
+
+
+def test_a_table_of_both_splits_is_not_taken_for_the_validation_list(here):
+    rows = lines(",")
+    for name, part in (("labels", rows[::2]), ("val", rows[1::2]), ("train_val", rows)):
+        (here / "set" / f"{name}.csv").write_text("\n".join(["path,label", *part]))
+    dataset = open_dataset("set/labels.csv")
+    assert [p.path for p in dataset.validation] == [f"set/{name}" for name in NAMES[1::2]]
+    assert len(dataset.train) == len(rows[::2])

@@ -218,8 +218,8 @@ def write_lists(dataset: Dataset, directory: Path) -> None:
     if dataset.test or (directory / "test.txt").is_file():
         lists["test.txt"] = dataset.test
     # Written first, so that lists never exist without it.
-    pictures = dataset.pictures()
-    write_lines(directory / DIGESTS, (f"{each.digest}  {each.path}\n" for each in pictures))
+    listed = (f"{each.digest}  {each.path}\n" for each in dataset.pictures())
+    write_lines(directory / DIGESTS, listed)
     for name, pictures in lists.items():
         write_lines(directory / name, (f"{each.path} {each.label}\n" for each in pictures))
     write_lines(directory / "classes.txt", (f"{name}\n" for name in dataset.classes))
@@ -232,7 +232,8 @@ def _inspect(entries: Columns[Entry]) -> tuple[Columns[Entry], list[tuple[str, s
 
     Pictures with known digests were checked before, and are checked again when they are used.
     """
-    readable, rejected = entries_to_columns(), []
+    readable = entries_to_columns()
+    rejected: list[tuple[str, str]] = []
     paths = [entry.path for entry in entries if not entry.digest]
     if not paths:
         return entries, rejected
@@ -277,8 +278,7 @@ def _split(
         picture = Picture(entry.path, numbers[entry.label], entry.digest)
         if entry.part == TEST:
             if is_known[content]:
-                reason = "the same picture is trained on or validated with"
-                rejected.append((picture.path, reason))
+                rejected.append((picture.path, "the same picture is trained on or validated with"))
             else:
                 parts[TEST].append(picture)
         elif reason := unwanted.get(picture.digest) or unwanted.get(picture.path):
@@ -304,7 +304,8 @@ def _checked(dataset: Dataset) -> Dataset:
             f"only one class of pictures was found, '{dataset.classes[0]}'; a classifier needs two "
             "or more, each in a folder of its own (or as cat.N.jpg and dog.N.jpg)"
         )
-    first, enough = {}, set()
+    enough: set[int] = set()
+    first: dict[int, str] = {}
     for picture in chain(dataset.train, dataset.validation):
         if first.setdefault(picture.label, picture.digest) != picture.digest:
             enough.add(picture.label)

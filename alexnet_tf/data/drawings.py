@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from alexnet_tf.system.progress import progress
 
 SIDE = 256  # pixels
 CANVAS = 2 * SIDE  # drawn at twice the size, so that scaling down smooths the edges
+
+Color = tuple[int, ...]
 
 
 def draw_faces(folder: Path, per_class: int = 200, seed: int = 0) -> None:
@@ -26,7 +29,7 @@ def draw_faces(folder: Path, per_class: int = 200, seed: int = 0) -> None:
             _picture(draw, random).save(folder / f"{name}.{number}.jpg", quality=90)
 
 
-def _picture(draw_face, random: np.random.Generator) -> Image.Image:
+def _picture(draw_face: Callable[..., None], random: np.random.Generator) -> Image.Image:
     """Draw a rotated and scaled face on a background, and add noise."""
     background = _background(random)
     face = Image.new("RGBA", (CANVAS, CANVAS))
@@ -48,18 +51,20 @@ def _background(random: np.random.Generator) -> Image.Image:
     draw = ImageDraw.Draw(picture)
     for _ in range(random.integers(2, 7)):
         x, y, radius = (
-            random.integers(0, CANVAS),
-            random.integers(0, CANVAS),
-            random.integers(15, 90),
+            int(random.integers(0, CANVAS)),
+            int(random.integers(0, CANVAS)),
+            int(random.integers(15, 90)),
         )
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), _color(random))
     return picture
 
 
-def _draw_cat(draw: ImageDraw.ImageDraw, random: np.random.Generator, fur, dark) -> None:
+def _draw_cat(
+    draw: ImageDraw.ImageDraw, random: np.random.Generator, fur: Color, dark: Color
+) -> None:
     """Draw a round head, pointed ears that stand up, slit pupils, whiskers."""
     for side in (-1, 1):
-        tip = (256 + side * random.integers(120, 165), random.integers(30, 75))
+        tip = (256 + side * int(random.integers(120, 165)), int(random.integers(30, 75)))
         draw.polygon([(256 + side * 165, 235), tip, (256 + side * 45, 125)], fur)
         draw.polygon([(256 + side * 145, 205), tip, (256 + side * 85, 135)], dark)
     draw.ellipse((86, 105, 426, 430), fur)
@@ -73,11 +78,13 @@ def _draw_cat(draw: ImageDraw.ImageDraw, random: np.random.Generator, fur, dark)
     draw.arc((256, 325, 306, 370), 20, 160, dark, 5)
 
 
-def _draw_dog(draw: ImageDraw.ImageDraw, random: np.random.Generator, fur, dark) -> None:
+def _draw_dog(
+    draw: ImageDraw.ImageDraw, random: np.random.Generator, fur: Color, dark: Color
+) -> None:
     """Draw a long head, ears that hang, round pupils, a muzzle with a big nose, often a tongue."""
     draw.ellipse((121, 75, 391, 400), fur)
     for side in (-1, 1):
-        x, length = 256 + side * 140, random.integers(180, 245)
+        x, length = 256 + side * 140, int(random.integers(180, 245))
         draw.ellipse((x - 52, 105, x + 52, 105 + length), dark)
     muzzle = _shade(fur, 1.25)
     if random.random() < 0.6:
@@ -91,15 +98,15 @@ def _draw_dog(draw: ImageDraw.ImageDraw, random: np.random.Generator, fur, dark)
     draw.arc((256, 345, 316, 400), 30, 170, dark, 6)
 
 
-def _eye(draw: ImageDraw.ImageDraw, x: int, y: int, color, pupil: tuple[int, int]) -> None:
+def _eye(draw: ImageDraw.ImageDraw, x: int, y: int, color: Color, pupil: tuple[int, int]) -> None:
     draw.ellipse((x - 36, y - 30, x + 36, y + 30), color)
     width, height = pupil
     draw.ellipse((x - width, y - height, x + width, y + height), (15, 15, 15))
 
 
-def _color(random: np.random.Generator) -> tuple[int, int, int]:
+def _color(random: np.random.Generator) -> Color:
     return tuple(int(channel) for channel in random.integers(60, 235, 3))
 
 
-def _shade(color: tuple[int, int, int], factor: float) -> tuple[int, int, int]:
+def _shade(color: Color, factor: float) -> Color:
     return tuple(min(255, round(channel * factor)) for channel in color)

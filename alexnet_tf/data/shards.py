@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -65,8 +66,11 @@ def write_shards(dataset: Dataset, folder: Path, count: int) -> Dataset:
     check_new(folder)
     import tensorflow as tf
 
-    size, classes, lost = -(-len(dataset.train) // count), dataset.classes, {}
-    parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    size, classes = -(-len(dataset.train) // count), dataset.classes
+    lost: dict[str, str] = {}
+    parts: dict[str, Any] = {
+        name: getattr(dataset, name) for name in ("train", "validation", "test")
+    }
     try:
         with atomic_dir(folder, keep=True) as partial:
             plans = {
@@ -129,8 +133,8 @@ def _write_part(
     path → reason of unreadable pictures is added to `lost`.
     """
     todo = [shard for shard in plan if not shard.is_whole()]
-    contents = chain.from_iterable(_contents(pictures, shard.numbers) for shard in todo)
-    contents = progress(contents, sum(len(shard.numbers) for shard in todo), f"writing {part}")
+    read = chain.from_iterable(_contents(pictures, shard.numbers) for shard in todo)
+    contents = progress(read, sum(len(shard.numbers) for shard in todo), f"writing {part}")
     paths = [""] * len(pictures)
     for shard in plan:
         if shard.is_whole():

@@ -17,12 +17,13 @@ def choose_views(variant: Variant, are_apart: bool, thorough: bool) -> list[int]
     All of them if `thorough`, else the unflipped windows in the corners. If windows are not kept
     apart (`are_apart`), one view has all of them.
     """
-    flips, windows, count = range(1 + variant.mirrored), range(variant.windows), variant.windows
+    flips, count = range(1 + variant.mirrored), variant.windows
+    windows = list(range(count))
     if not thorough:
         side = math.isqrt(count)
         flips, windows = range(1), sorted({0, side - 1, count - side, count - 1})
     if not are_apart:
-        windows = range(1)
+        windows = [0]
     return [flip * count + window for flip in flips for window in windows]
 
 

@@ -40,10 +40,10 @@ def room_for(path: Path, size: int) -> Iterator[None]:
     except OSError as error:
         if not is_full(error) or isinstance(error, NoRoom):
             raise
-        raise NoRoom(path, size, error.errno) from error
+        raise NoRoom(path, size, error.errno or errno.ENOSPC) from error
 
 
-def is_full(error: Exception) -> bool:
+def is_full(error: BaseException | None) -> bool:
     """Tell whether `error` means a full disk, an exhausted quota or a file of the maximum size."""
     return isinstance(error, OSError) and error.errno in FULL
 

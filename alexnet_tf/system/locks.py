@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,10 +15,8 @@ from alexnet_tf.system.disk import room_for
 from alexnet_tf.system.files import check_replaceable, open_nofollow
 from alexnet_tf.system.log import LOG, warn_once
 
-try:
+if sys.platform != "win32":  # where prediction works and needs no lock
     import fcntl
-except ImportError:  # Windows, where prediction works and needs no lock
-    fcntl = None
 
 LOCK = ".lock"
 # The disk space of the smallest file, in bytes.
@@ -85,7 +84,9 @@ def _held(path: Path, what: Path, wait: bool) -> Iterator[bool]:
 def is_abandoned(directory: Path) -> bool:
     """Tell whether a process of this user had locked `directory`, and has ended."""
     try:
-        if not fcntl or directory.is_symlink() or directory.stat().st_uid != os.getuid():
+        if sys.platform == "win32" or directory.is_symlink():
+            return False
+        if directory.stat().st_uid != os.getuid():
             return False
         with open(directory / LOCK, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -96,7 +97,7 @@ def is_abandoned(directory: Path) -> bool:
 
 def _lock(file: TextIO, what: Path, wait: bool) -> bool:
     """Take the lock for `what`; tell whether the disk has locks."""
-    if not fcntl:
+    if sys.platform == "win32":
         return False
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

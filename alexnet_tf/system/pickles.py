@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Mapping
-from typing import Any
+from mmap import mmap
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
@@ -25,10 +26,10 @@ MOST_DIMENSIONS = 64
 ORDERS = ("<", ">", "=", "|")
 
 
-class Named(dict):
+class Named(dict[str | int, Any]):
     """A substitute for dict and OrderedDict, whose keys are strings or small integers."""
 
-    def __init__(self, pairs: list | None = None):
+    def __init__(self, pairs: list[list[Any]] | None = None):
         """Take the pairs [[name, value], …] out of a list, as Python 2's OrderedDict pickles them.
 
         The list is emptied, so that one that a pickle passes a thousand times is iterated over only
@@ -43,7 +44,7 @@ class Named(dict):
             name, value = pairs.pop()
             self[name] = value
 
-    def __setitem__(self, name, value):
+    def __setitem__(self, name: Any, value: Any) -> None:
         is_number = isinstance(name, int) and -(1 << 63) <= name < 1 << 63
         super().__setitem__(name if is_number else text(name), value)
 
@@ -58,18 +59,22 @@ class RestrictedUnpickler(pickle._Unpickler):
     memory: its memo is an array of up to 2^32 entries, where this one has a dict.
     """
 
+    append: Callable[[Any], None]
+    stack: list[Any]
+
     def __init__(
         self,
-        file,
+        file: BinaryIO | mmap,
         allowed: Mapping[tuple[str, str], Any],
         storages: Callable[[Any], Any] | None = None,
     ):
         super().__init__(file, encoding="bytes")
-        self._allowed = allowed
-        if storages:
-            self.persistent_load = storages
+        self._allowed, self._storages = allowed, storages
 
-    def find_class(self, module: str, name: str):
+    def persistent_load(self, pid: Any) -> Any:
+        return self._storages(pid) if self._storages else super().persistent_load(pid)
+
+    def find_class(self, module: str, name: str) -> Any:
         # numpy.core became numpy._core in NumPy 2.
         key = (module.replace("numpy._core", "numpy.core"), name)
         if key not in self._allowed:
@@ -78,17 +83,17 @@ class RestrictedUnpickler(pickle._Unpickler):
             )
         return self._allowed[key]
 
-    def load_empty_dictionary(self):
+    def load_empty_dictionary(self) -> None:
         self.append(Named())
 
-    def load_build(self):
+    def load_build(self) -> None:
         """Pass the state to `__setstate__` only; pickle would also set attributes of any object."""
         state = self.stack.pop()
         set_state = getattr(type(self.stack[-1]), "__setstate__", None)
         if set_state:
             set_state(self.stack[-1], state)
 
-    dispatch = {  # noqa: RUF012
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {
         **{
             code: load
             for code, load in pickle._Unpickler.dispatch.items()
@@ -122,10 +127,10 @@ def whole_numbers(values: Any) -> tuple[int, ...]:
 class PickledArray:
     """A substitute for ndarray, which keeps the pickle's description and allocates nothing."""
 
-    def __init__(self, _subtype, _shape, _typecode):
+    def __init__(self, _subtype: Any, _shape: Any, _typecode: Any):
         """Take the arguments of numpy's _reconstruct, which describe an empty array."""
 
-    def __setstate__(self, state: tuple):
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         _version, self.shape, self.dtype, self.is_fortran, self.content = state
 
     def array(self, kinds: tuple[str, ...]) -> np.ndarray:
@@ -137,10 +142,10 @@ class PickledArray:
 class _PickledType:
     """A substitute for numpy's dtype, which would trust the pickle's description of its fields."""
 
-    def __init__(self, name, *_flags):
+    def __init__(self, name: Any, *_flags: Any):
         self.name, self.order = text(name), "="
 
-    def __setstate__(self, state: tuple):
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.order = text(state[1])
 
     def plain(self, kinds: tuple[str, ...]) -> np.dtype:

@@ -18,10 +18,8 @@ from alexnet_tf.system.heap import keep_freed_memory
 from alexnet_tf.system.log import warn_once
 from alexnet_tf.system.processor import processors, schedulable
 
-try:
+if sys.platform != "win32":
     import resource
-except ImportError:  # Windows
-    resource = None
 
 Started = TypeVar("Started")
 # The address space that training AlexNet reserved on two processors, in bytes; more processors
@@ -58,7 +56,7 @@ def import_tensorflow(threads: int = 0, start: Callable[[], Started] | None = No
 
 def _warn_of_small_space() -> None:
     """Warn if TensorFlow may run out of address space, which ends the process silently."""
-    most = resource.getrlimit(resource.RLIMIT_AS)[0] if resource else -1
+    most = -1 if sys.platform == "win32" else resource.getrlimit(resource.RLIMIT_AS)[0]
     if 0 <= most < SPACE:
         warn_once(
             f"only {megabytes(most)} of addresses are allowed (`ulimit -v`); TensorFlow takes some "
@@ -94,8 +92,8 @@ def _import_tensorflow(threads: int, start: Callable[[], Started] | None) -> Sta
 @contextmanager
 def _absent(names: Iterable[str]) -> Iterator[None]:
     """Make those of the modules that are not imported yet look uninstalled while the block runs."""
-    hidden = {name: None for name in names if name not in sys.modules}
-    sys.modules.update(hidden)
+    hidden = dict.fromkeys(name for name in names if name not in sys.modules)
+    sys.modules.update(hidden)  # type: ignore[arg-type]  # None is what makes an import fail
     try:
         yield
     finally:

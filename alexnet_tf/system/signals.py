@@ -10,7 +10,7 @@ import _thread
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 # SIGHUP comes when the terminal closes, unless `nohup` makes it ignored. Windows has none.
@@ -40,7 +40,8 @@ class Stopped(BaseException):
 
 @contextmanager
 def listening(
-    numbers: Sequence[signal.Signals] = SIGNALS, again: Callable | signal.Handlers = signal.SIG_DFL
+    numbers: Sequence[signal.Signals] = SIGNALS,
+    again: signal._HANDLER = signal.SIG_DFL,
 ) -> Iterator[None]:
     """Handle `numbers` while the block runs: the first signal raises Stopped in the main thread.
 

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import sys
+from typing import Any
 
 # Errors of output that nobody reads: from a pipe, and from a closed terminal.
 UNREAD = {errno.EPIPE, errno.EIO}
@@ -68,7 +69,7 @@ class _Output(io.BufferedWriter):
     the same data again.
     """
 
-    def write(self, data) -> int:
+    def write(self, data: Any) -> int:
         try:
             return super().write(data)
         except OSError as error:

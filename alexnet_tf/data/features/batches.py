@@ -61,7 +61,8 @@ class Batches:
         self._index = folder / INDEX
         self._dtype, self._shape = dtype, shape
         self._batch_size = BATCH * math.prod(shape) * dtype.itemsize
-        self._slots: dict[str, int] | None = None
+        self._slots: dict[str, int] = {}
+        self._is_mapped = False
         # Index records of batches that are verified, or were written here.
         self._sound: dict[int, bytes] = {}
 
@@ -82,7 +83,7 @@ class Batches:
             shape = (self._count * BATCH, *self._shape)
             self.values = np.memmap(self.data, self._dtype, "r", shape=shape)
         records = records[: self._count]
-        self._slots, self._broken = {}, {}
+        self._slots, self._broken, self._is_mapped = {}, {}, True
         with ThreadPoolExecutor(processors()) as pool:
             are_sound = pool.map(self._is_sound, range(self._count), records)
             for number, (record, is_sound) in enumerate(zip(records, are_sound)):
@@ -97,11 +98,11 @@ class Batches:
     def _is_sound(self, number: int, record: np.void) -> bool:
         whole = self.values[number * BATCH : (number + 1) * BATCH]
         known = self._sound.get(number) == record.tobytes()
-        return known or zlib.crc32(whole) == record["checksum"]
+        return known or zlib.crc32(whole.data) == record["checksum"]
 
     def slot(self, digest: str) -> int | None:
         """Return the position of a picture's values; None if there are none."""
-        if self._slots is None:
+        if not self._is_mapped:
             self.map()
         return self._slots.get(digest)
 
@@ -130,7 +131,7 @@ class Batches:
         record = np.zeros((), RECORD)
         for place, digest in digests.items():
             record["digests"][place] = digest
-        record["checksum"] = zlib.crc32(values)
+        record["checksum"] = zlib.crc32(values.data)
         for path, content in ((self.data, values), (self._index, record)):
             with open(path, "r+b") as file:
                 file.seek(number * content.nbytes)

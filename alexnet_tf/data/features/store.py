@@ -82,7 +82,8 @@ class FeatureStore:
         """Describe a store of conv1's inputs before preprocessing: uint8 RGB (side, side, 3)."""
         recipe = {"side": side, "resized": variant.scaled or variant.resized, "resize": resize}
         # Windows have the size of the network's input, whatever the size of the picture.
-        square = replace(variant, **{"scaled" if variant.scaled else "image_size": side})
+        size: dict[str, Any] = {"scaled" if variant.scaled else "image_size": side}
+        square = replace(variant, **size)
         return cls(directory, recipe, square, resize, "conv1", "u1", (side, side, 3))
 
     @classmethod
@@ -116,7 +117,8 @@ class FeatureStore:
             "precision": precision,
             "batch": BATCH,
         }
-        shape, dtype = variant.shape_before(layer), "<f2"
+        dtype = "<f2"
+        shape: tuple[int, ...] = variant.shape_before(layer)
         if layer >= "fc6":
             shape = fc_kernels.get(layer, fc_kernels["fc8"])[:1]  # a linear head is fc8 alone
         if layer >= "fc6" and variant.scaled:
@@ -179,8 +181,8 @@ class FeatureStore:
 
     def read(
         self,
-        slots: np.ndarray | slice,
-        flips: np.ndarray | int = 0,
+        slots: Any,
+        flips: Any = 0,
         windows: np.ndarray | None = None,
     ) -> np.ndarray:
         """Read the values (n, …) of the pictures at `slots`, in the given `flips` (1: mirrored).
@@ -191,12 +193,13 @@ class FeatureStore:
         if isinstance(slots, slice) or not (slots >= MOST).any():
             return self._read(self._own.values, slots, flips, windows)
         numbers, places = np.divmod(slots, MOST)
-        flips, found = np.broadcast_to(flips, slots.shape), None
+        flips = np.broadcast_to(flips, slots.shape)
+        found = np.empty(0)
         for number in np.unique(numbers):
             rows = np.flatnonzero(numbers == number)
             seen = None if windows is None else windows[rows]
             values = self._read(self._parts[number].values, places[rows], flips[rows], seen)
-            if found is None:
+            if not found.size:
                 found = np.empty((len(slots), *values.shape[1:]), values.dtype)
             found[rows] = values
         return found
@@ -204,8 +207,8 @@ class FeatureStore:
     def _read(
         self,
         kept: np.ndarray,
-        slots: np.ndarray | slice,
-        flips: np.ndarray | int,
+        slots: Any,
+        flips: Any,
         windows: np.ndarray | None,
     ) -> np.ndarray:
         """Read, as `read` does, from the values `kept` in one part."""

@@ -38,8 +38,8 @@ class Augmentation:
         They are uint8 or, with a `shift`, float32 that may leave 0–255. Pictures that are only the
         `rows` of a batch of `count` get the same views as in the whole batch.
         """
-        if rows is None:
-            rows, count = np.arange(len(pictures)), len(pictures)
+        count = count or len(pictures)
+        rows = np.arange(count) if rows is None else rows
         room = pictures.shape[1] - self.size
         places = np.full((count, 2), room // 2)
         if self.crop:
@@ -51,7 +51,7 @@ class Augmentation:
         ):
             cut = picture[top : top + self.size, left : left + self.size]
             view[:] = cut[:, ::-1] if mirror else cut
-        if not self.shift:
+        if self.components is None:
             return views
         alphas = random.normal(0, self.shift, (count, 3))
         shifts = WHITE * alphas[rows] @ self.components

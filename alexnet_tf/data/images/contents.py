@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from alexnet_tf.data.images.memory import LARGE_FILE, ONE_LARGE_FILE
 from alexnet_tf.data.images.records import read_record, record_size, shard_of
@@ -43,10 +43,10 @@ class ImageError(UserError):
 
 
 class InMemory(NamedTuple):
-    """A picture without a file: its `content` replaces a path, and messages show its `name`."""
+    """A picture without a file: its `content`, bytes, replaces a path; messages show its `name`."""
 
     name: str
-    content: bytes
+    content: Any
 
     def __str__(self) -> str:
         return self.name
@@ -94,7 +94,7 @@ def as_on_disk(path: str) -> str:
 
 
 @contextmanager
-def threads_for(paths: Iterable[str]) -> Iterator[ThreadPoolExecutor]:
+def threads_for(paths: Iterable[object]) -> Iterator[ThreadPoolExecutor]:
     """Yield a thread pool that reads `paths`, and portions of similar ones.
 
     After an exception, such as Ctrl-C, tasks that have not begun are dropped.

@@ -13,6 +13,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -45,7 +46,7 @@ SUBFILE_TYPE, REDUCED, DNG_VERSION = 254, 1, 50706
 MOST_16_BITS = (1 << 16) - 1
 # EXIF 2.3: the orientation, a 16-bit integer, and the transposition that turns the picture upright.
 ORIENTATION, SHORT = 0x0112, 3
-UPRIGHT = {
+UPRIGHT: dict[object, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -88,7 +89,7 @@ class _Unfit(Exception):
 
 
 @contextmanager
-def _as_image_error(path: str | Path) -> Iterator[None]:
+def _as_image_error(path: object) -> Iterator[None]:
     """Turn every exception of the block into an ImageError for `path`."""
     try:
         yield
@@ -138,7 +139,7 @@ def _open(content: bytes, kind: str, least: int) -> tuple[Image.Image, int]:
     """
     if kind == "PNG":
         content = _strip_png(content)
-    picture = Image.open(io.BytesIO(content), formats=[kind])
+    picture: Any = Image.open(io.BytesIO(content), formats=[kind])
     pixels, whole = picture.width * picture.height, 0
     if kind == "JPEG":
         whole = KEPT_WHOLE * pixels if _is_kept_whole(content) else 0
@@ -235,9 +236,9 @@ def _grey(picture: Image.Image, kind: str) -> Image.Image:
     16-bit values reach 65535. A TIFF does not give the range of 32-bit values, so their maximum
     decides: up to 1 (fractions), 255 or 65535.
     """
-    values, tops = np.asarray(picture), (MOST_16_BITS,)
+    values, tops = np.asarray(picture), [MOST_16_BITS]
     if kind == "TIFF" and picture.mode in ("I", "F"):
-        tops = (255, *tops) if picture.mode == "I" else (1, 255, *tops)
+        tops = [255, *tops] if picture.mode == "I" else [1, 255, *tops]
     low, high = values.min(), values.max()
     top = next((top for top in tops if 0 <= low <= high <= top), None)
     if top is None:

@@ -113,7 +113,7 @@ def load_batches(
             return error
 
     with threads_for(chain.from_iterable(first)) as pool:
-        pending: deque[list[Future]] = deque()
+        pending: deque[list[Future[np.ndarray | ImageError]]] = deque()
         for paths in chain(first, batches):
             pending.append([pool.submit(load, path) for path in paths])
             if len(pending) > ahead:
@@ -128,12 +128,15 @@ def _scaled(size: tuple[int, int], variant: Variant, resize: str) -> tuple[int, 
         return (variant.image_size, variant.image_size)
     if resize == "caffe":
         return (variant.resized, variant.resized)
-    return tuple(max(variant.resized, round(side * variant.resized / min(size))) for side in size)
+    width, height = (
+        max(variant.resized, round(side * variant.resized / min(size))) for side in size
+    )
+    return width, height
 
 
 def _places(scaled: tuple[int, int], size: int, crops: int) -> list[tuple[int, int]]:
     """Return (left, top) of the crops of `size` pixels square in a picture of size `scaled`."""
-    centre = tuple((side - size) // 2 for side in scaled)
+    centre = ((scaled[0] - size) // 2, (scaled[1] - size) // 2)
     if crops == 1:
         return [centre]
     # The paper crops the central square first, and takes its corners.
@@ -148,8 +151,8 @@ def _cut(
 ) -> Image.Image:
     """Crop `size` pixels square at `place` from the picture resized to `scaled`."""
     # Only the crop is resized: within one grey level of resizing the whole picture.
-    start, end = (
+    (left, top), (right, bottom) = (
         [(at + offset) * side / whole for at, side, whole in zip(place, picture.size, scaled)]
         for offset in (0, size)
     )
-    return picture.resize((size, size), Image.Resampling.BILINEAR, (*start, *end))
+    return picture.resize((size, size), Image.Resampling.BILINEAR, (left, top, right, bottom))

@@ -102,8 +102,8 @@ def read_record(path: object) -> bytes:
 
 
 def _place(path: object) -> tuple[BinaryIO, int]:
-    match = RECORD.fullmatch(str(path))
-    return _open(match["shard"]), int(match["place"])
+    shard, place, _ = RECORD.findall(str(path))[0]
+    return _open(shard), int(place)
 
 
 @lru_cache(maxsize=64)  # opens a file once, not for every picture in it

@@ -9,7 +9,6 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -77,7 +76,7 @@ def unpack_cifar(archive: Path, into: Path) -> Path:
     return made_once(folder, fill)
 
 
-def _batches(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
+def _batches(file: gzip.GzipFile) -> Iterator[tuple[str, bytes]]:
     """Yield the name and content of each batch in a tar.
 
     Raises UserError, the end of a sentence about the archive, unless each batch is there exactly
@@ -101,7 +100,7 @@ def _batches(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
         )
 
 
-def _members(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
+def _members(file: gzip.GzipFile) -> Iterator[tarfile.TarInfo]:
     """Yield the members of a tar, with `file` positioned at the content of each.
 
     Unlike tarfile it follows no link, keeps no list, and treats a header that describes the next

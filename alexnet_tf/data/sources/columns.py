@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, MutableSequence, Sequence
-from dataclasses import fields
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 Row = TypeVar("Row")
 
 
-class Columns(Sequence, Generic[Row]):
+class Columns(Sequence[Row]):
     """Rows of `kind`, a dataclass, stored in `columns`, one per field, in order.
 
     A row object is created on access.
     """
 
-    def __init__(self, kind: type[Row], *columns: MutableSequence | Digests):
-        self._kind, self._columns = kind, columns
-        self._names = [field.name for field in fields(kind)]
+    def __init__(self, kind: type[Row], *columns: Any):
+        self._kind, self._columns, self._names = kind, columns, [*kind.__annotations__]
 
     def append(self, row: Row) -> None:
         for name, column in zip(self._names, self._columns):
             column.append(getattr(row, name))
 
-    def column(self, name: str) -> Sequence[Any]:
+    def column(self, name: str) -> Any:
         return self._columns[self._names.index(name)]
 
     def __len__(self) -> int:
         return len(self._columns[0])
 
-    def __getitem__(self, key: int | slice) -> Row | tuple[Row, ...]:
+    def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
             return tuple(map(self.__getitem__, range(len(self))[key]))
         number = range(len(self))[key]
@@ -45,7 +43,7 @@ class Columns(Sequence, Generic[Row]):
         return isinstance(other, Sequence) and (*self,) == (*other,)
 
 
-class Digests(Sequence):
+class Digests(Sequence[str]):
     """SHA-256 in hex, or "", stored in 32 bytes each."""
 
     SIZE = 32
@@ -60,6 +58,6 @@ class Digests(Sequence):
     def __len__(self) -> int:
         return len(self.content) // self.SIZE
 
-    def __getitem__(self, number: int) -> str:
+    def __getitem__(self, number: Any) -> str:
         content = self.content[number * self.SIZE : (number + 1) * self.SIZE]
         return "" if content == self._NONE else content.hex()

@@ -272,7 +272,7 @@ class _Table:
         found = [c for c in on_disk if sum(self._survey(c)[:2])] or on_disk or fit
         if len(found) == 1:
             return found
-        pictures = {}
+        pictures: dict[tuple[str, ...], int] = {}
         for column in found:
             pictures.setdefault(tuple(self._places(column)), column)
         distinct = [c for each, c in pictures.items() if len({*each}) == len(each)]

@@ -55,7 +55,9 @@ def read_lists(*files: Path, notes: Sequence[str] = ()) -> Source:
     names or numbers; the names of numbers are the lines of classes.txt beside the first list. Rows
     without a label are excluded. Without a validation list, nothing is split.
     """
-    notes, rejected, called = [*notes], [], []
+    rejected: list[tuple[str, str]] = []
+    called: list[str] = []
+    notes = [*notes]
     parts, digests_in = _parts(files), cache(Listed)
     lines = entries_to_columns(
         line
@@ -98,13 +100,13 @@ def choose_lists(
     """
     heads = {table: found for table, found in tables.items() if isinstance(found, tuple)}
     if not heads:
-        raise next(iter(tables.values()))
-    groups = defaultdict(list)
+        raise next(found for found in tables.values() if isinstance(found, UserError))
+    groups: defaultdict[str | None, list[Path]] = defaultdict(list)
     for path in heads:
         groups[part_named(path.stem)].append(path)
     unused = groups.pop(None, []) if TRAIN in groups else []
     if TRAIN not in groups:
-        groups[TRAIN] = groups.pop(None, None) or groups.pop(TEST, []) + groups.pop(VALIDATION, [])
+        groups[TRAIN] = groups.pop(None, []) or groups.pop(TEST, []) + groups.pop(VALIDATION, [])
     notes = [f"{printable(path)}, which labels pictures too, is not used" for path in unused]
     chosen = [
         path
@@ -210,9 +212,9 @@ def _beside(file: Path) -> dict[Path, str]:
     names = [name for name in os.listdir(file.parent) if name.lower().endswith(like[2])]
     paths = [path for path in map(file.parent.joinpath, names) if _likeness(path) == like]
     found: dict[Path, str] = {}
-    for path in sorted(paths, key=lambda path: part_named(path.stem) and preference(path.stem)):
+    for path in sorted(filter(Path.is_file, paths), key=lambda path: preference(path.stem)):
         part = part_named(path.stem)
-        if part in (VALIDATION, TEST) and part not in found.values() and path.is_file():
+        if part in (VALIDATION, TEST) and part not in found.values():
             found[path] = part
     return found
 
@@ -359,7 +361,7 @@ def _class_names(file: Path, lines: Columns[Entry]) -> tuple[list[str], dict[str
     if classes.is_file() and file.suffix.lower() not in TABLES:
         names = [unicodedata.normalize("NFC", name) for name in read_lines(classes) if name]
         found = {float(index): name for index, name in enumerate(names)} if numeric else {}
-        of = {label: found.get(float(label)) if numeric else label for label in labels}
+        of = {label: found.get(float(label), "") if numeric else label for label in labels}
         unknown = sorted(label for label, name in of.items() if name not in names)
         if unknown:
             raise UserError(f"{classes}: has {len(names)} classes, but a label is '{unknown[0]}'")

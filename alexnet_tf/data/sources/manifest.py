@@ -66,12 +66,14 @@ def align_to_classes(
     trained, spelled = set(classes), {name.casefold(): name for name in classes}
     if len(spelled) < len(classes):
         alike = [name for name in classes if name not in spelled.values()]
-        pairs = (f"'{name}' and '{spelled[name.casefold()]}'" for name in alike[:MOST_NAMES])
+        pairs = [f"'{name}' and '{spelled[name.casefold()]}'" for name in alike[:MOST_NAMES]]
         notes.append(
             f"{', '.join(pairs)} differ in capitals alone, and are classes of their own; if they "
             "are the same, give them one name"
         )
-    known, extra, changed = {part: set() for part in (VALIDATION, TEST)}, {}, {}
+    known: dict[str | None, set[str]] = {VALIDATION: set(), TEST: set()}
+    extra: dict[str | None, set[str]] = {}
+    changed: dict[str, str] = {}
     for entry in entries:
         name = entry.label
         if name not in trained and len(spelled) == len(classes):

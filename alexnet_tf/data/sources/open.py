@@ -118,16 +118,18 @@ def _several_lists(source: str) -> list[Path]:
 
 def _open_folder(folder: Path) -> Source:
     """Read the class folders in `folder` or, if there are none, a table of labels."""
+    found: Source | NoClasses
     try:
-        found, problem = read_layout(folder), None
+        found = read_layout(folder)
+        is_unclear = len(found.classes) < 2 or all(map(_is_container, found.classes))
     except NoClasses as error:
-        found, problem = None, error
+        found, is_unclear = error, True
     tables = _tables(folder)
-    if tables and (problem or len(found.classes) < 2 or all(map(_is_container, found.classes))):
+    if tables and is_unclear:
         lists, notes = choose_lists(tables)
         return read_lists(*lists, notes=notes)
-    if problem:
-        raise problem
+    if isinstance(found, NoClasses):
+        raise found
     if tables:
         names = " and ".join(printable(table) for table in list(tables)[:MOST_NAMES])
         note = f"{names}: not used, for the folders or names of the pictures are the classes"

@@ -92,9 +92,9 @@ def _form(file: Path, finder: PathResolver, labelled: bool) -> dict[str, Any] | 
     delimiters = [delimiter for delimiter in delimiters if delimiter in text]
     tables = [form for delimiter in delimiters for form in _dialects(delimiter, text)]
     is_list = not separator and all(map(LIST_LINE.fullmatch, lines))
-    forms = [form for form in tables if _is_regular(file, form)]
+    forms: list[dict[str, Any] | None] = [form for form in tables if _is_regular(file, form)]
     if is_list and not is_table:
-        tabs = [form for form in forms if form["delimiter"] == "\t"]
+        tabs = [form for form in forms if form and form["delimiter"] == "\t"]
         others = [form for form in forms if form not in tabs]
         forms = [*tabs, None, *others]
     if not labelled:

@@ -36,6 +36,6 @@ def kin(name: str) -> tuple[str, ...]:
 
 
 def preference(name: str) -> int:
-    """Return the index in `NAMES` of the first split word in `name`, which has one."""
+    """Return the index in `NAMES` of the first split word in `name`, or -1 if it has none."""
     matches = map(NAMED.fullmatch, words(name))
-    return min(list(NAMES).index(match[1]) for match in matches if match)
+    return min((list(NAMES).index(match[1]) for match in matches if match), default=-1)

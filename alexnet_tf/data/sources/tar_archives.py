@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from io import BufferedIOBase
 from pathlib import Path
 from typing import IO
 
@@ -94,10 +95,10 @@ def _members(archive: Path) -> Iterator[Iterator[tuple[tarfile.TarInfo, IO[bytes
 
 
 def _walk(
-    tar: tarfile.TarFile, plain: IO[bytes]
+    tar: tarfile.TarFile, plain: BufferedIOBase
 ) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
     while member := tar.next():
-        tar.members.clear()  # otherwise it keeps all of them
+        tar.members.clear()  # type: ignore[attr-defined]  # otherwise it keeps all of them
         yield member, tar.extractfile(member) if member.isreg() else None
     if len(plain.read(LARGEST_REST)) == LARGEST_REST:  # gzip checks its checksum at the end
         raise tarfile.ReadError("much follows its end")
@@ -109,4 +110,4 @@ class _Member(tarfile.TarInfo):
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
         if self.size < 0 or (not self.isreg() and self.size > LARGEST_HEADER):
             raise tarfile.ReadError("a header is too long")
-        return super()._proc_member(archive)
+        return super()._proc_member(archive)  # type: ignore[misc]  # not in typeshed

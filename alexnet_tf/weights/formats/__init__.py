@@ -53,7 +53,7 @@ def choose_reader(path: Path) -> Reader | None:
     if file[: len(ZIP)] == ZIP:
         return _reader_of_zip(path)
     # safetensors: 8 bytes with the length of the JSON header; the first may look like a pickle.
-    if file[8:9] == b"{" and file[5:8] == bytes(3):
+    if bytes(file[5:9]) == b"\0\0\0{":
         return read_safetensors
     for beginning, reader in BEGINNINGS.items():
         if file[: len(beginning)] == beginning:

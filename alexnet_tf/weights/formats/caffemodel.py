@@ -94,7 +94,7 @@ def _dimensions(shape: memoryview) -> tuple[int, ...]:
     """Read a BlobShape, whose `dim` are varints, packed or not."""
     if len(shape) > LONGEST_SHAPE:
         raise BadFile(f"is damaged: a blob's shape takes {len(shape)} bytes")
-    dimensions = []
+    dimensions: list[int] = []
     for field, value in fields(shape):
         if field == BLOB_SHAPE_DIM:
             dimensions += [value] if isinstance(value, int) else varints(value)

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from alexnet_tf.errors import BadFile
+from alexnet_tf.weights import Weights
 
 
-def to_channels_last(layers: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict:
+def to_channels_last(layers: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Weights:
     """Transpose kernels to channels-last: views, except for fc6.
 
     Kernels (out, in / groups, height, width) become (height, width, in / groups, out), and (out,
@@ -24,7 +25,7 @@ def to_channels_last(layers: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dic
     return weights
 
 
-def to_channels_first(weights: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict:
+def to_channels_first(weights: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Weights:
     """Transpose kernels to channels-first; the inverse of `to_channels_last`."""
     layers = {
         name: (kernel.T if kernel.ndim == 2 else kernel.transpose(3, 2, 0, 1), bias)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +63,7 @@ def _read(content: memoryview) -> Content:
     return Content(layers, slopes=slopes)
 
 
-def _array(content: memoryview, dataset) -> np.ndarray:
+def _array(content: memoryview, dataset: Any) -> np.ndarray:
     """Return a view of the dataset's bytes; Keras writes them contiguously."""
     start = dataset.id.get_offset()
     if start is None:
@@ -91,7 +92,7 @@ class _File(io.RawIOBase):
         self.place = start[whence] + offset
         return self.place
 
-    def readinto(self, buffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         part = self.content[self.place : self.place + len(buffer)]
         buffer[: len(part)] = part
         self.place += len(part)

@@ -5,8 +5,9 @@ Newer versions of caffe-tensorflow write name → {"weights": kernel, "biases": 
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def read_npy(path: Path) -> Content:
     return Content({name: _arrays(value) for name, value in layers.items()})
 
 
-def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
+def read_header(file: BinaryIO | mmap.mmap) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Read the shape, whether in Fortran's order, and the dtype of the .npy that starts here."""
     version = np.lib.format.read_magic(file)
     read = {
@@ -46,7 +47,7 @@ def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
     return read(file)
 
 
-def _arrays(value):
+def _arrays(value: Any) -> Any:
     """Return [kernel, bias]; anything else unchanged, for `read_weights_file` to report."""
     if isinstance(value, dict) and set(value) == set(PARTS):
         value = [value[part] for part in PARTS]

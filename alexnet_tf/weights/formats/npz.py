@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +70,7 @@ def quantize(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.rint(kernel / scale).astype(np.int8), scale
 
 
-def _save(arrays: dict[str, np.ndarray], path: Path) -> None:
+def _save(arrays: dict[str, Any], path: Path) -> None:
     with atomic_write(path, sum(array.nbytes for array in arrays.values())) as temporary:
         np.savez(temporary, **arrays)
 

@@ -26,14 +26,14 @@ NODE_INPUT, NODE_OUTPUT, NODE_OP_TYPE, NODE_ATTRIBUTE = 1, 2, 4, 5
 ATTRIBUTE_NAME, ATTRIBUTE_F, ATTRIBUTE_I, ATTRIBUTE_T = 1, 2, 3, 5
 DIMS, DATA_TYPE, FLOAT_DATA, NAME, RAW_DATA, DOUBLE_DATA, DATA_LOCATION = 1, 2, 4, 8, 9, 10, 14
 EXTERNAL = 1
-TYPES = {
+TYPES: dict[int, np.dtype] = {
     1: np.dtype("<f4"),
     10: np.dtype("<f2"),
     11: np.dtype("<f8"),
     16: BFLOAT16,
 }
 # The fields of values that are not in raw_data.
-TYPED = {FLOAT_DATA: np.dtype("<f4"), DOUBLE_DATA: np.dtype("<f8")}
+TYPED: dict[int, np.dtype] = {FLOAT_DATA: np.dtype("<f4"), DOUBLE_DATA: np.dtype("<f8")}
 # AlexNet has about thirty nodes and sixteen initializers.
 MOST = 1000
 # A node has a few tensors and attributes, and a kernel four dimensions.
@@ -44,8 +44,6 @@ STEPS = {"LRN": "norm", "MaxPool": "pool"}
 QUANTIZED = ("QLinear", "QuantizeLinear", "DequantizeLinear", "DynamicQuantize", "QGemm")
 INTEGER = ("ConvInteger", "MatMulInteger")
 
-Attribute = int | float | memoryview
-
 
 class _Node(NamedTuple):
     """An operation: its type, the names of its input tensors, its attributes."""
@@ -53,7 +51,7 @@ class _Node(NamedTuple):
     operator: str
     inputs: list[str]
     outputs: list[str]
-    attributes: dict[str, Attribute]
+    attributes: dict[str, Any]
 
 
 def read_onnx(path: Path) -> Content:
@@ -81,9 +79,10 @@ def read_onnx(path: Path) -> Content:
     return Content(to_channels_last(layers), _order(operators))
 
 
-def _read_graph(model: memoryview) -> tuple[list[_Node], dict[str, memoryview]]:
+def _read_graph(model: memoryview) -> tuple[list[_Node], dict[str, Any]]:
     """Return the nodes, and the TensorProto of each initializer and Constant, by name."""
-    nodes, tensors = [], {}
+    nodes: list[_Node] = []
+    tensors: dict[str, Any] = {}
     for number, graph in fields(model):
         if number != MODEL_GRAPH:
             continue
@@ -115,7 +114,7 @@ def _node(message: memoryview) -> _Node:
     return node
 
 
-def _attribute(message: memoryview) -> Attribute | None:
+def _attribute(message: memoryview) -> Any:
     """Return an attribute that is an integer, a float or a tensor; None for other types."""
     found = None
     for field, value in fields(message):
@@ -127,7 +126,7 @@ def _attribute(message: memoryview) -> Attribute | None:
 
 
 def _kernel_and_bias(
-    name: str, node: _Node, tensors: dict[str, memoryview], makers: dict[str, str]
+    name: str, node: _Node, tensors: dict[str, Any], makers: dict[str, str]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a kernel (out, in / groups, height, width) or (out, in), and a bias."""
     if len(node.inputs) != 3:
@@ -144,7 +143,7 @@ def _kernel_and_bias(
     return kernel, bias.reshape(-1)
 
 
-def _stored(name: str, tensor: str, tensors: dict[str, memoryview], maker: str) -> np.ndarray:
+def _stored(name: str, tensor: str, tensors: dict[str, Any], maker: str) -> np.ndarray:
     if tensors.get(tensor) is None:
         raise BadFile(
             f"does not hold the numbers of {name}: '{tensor}' comes from {maker}; weights are read "
@@ -174,7 +173,8 @@ def _order(operators: list[str]) -> tuple[str, ...] | None:
 
 def _array(name: str, message: memoryview) -> np.ndarray:
     """Return a TensorProto's values in its shape: a view of the file if they are contiguous."""
-    shape, data_type, raw, typed = [], None, None, {field: [] for field in TYPED}
+    shape, data_type, raw = [], None, None
+    typed: dict[int, list[np.ndarray]] = {field: [] for field in TYPED}
     for field, value in fields(message):
         if field == DIMS:
             shape += [value] if isinstance(value, int) else _dimensions(value)
@@ -203,7 +203,7 @@ def _array(name: str, message: memoryview) -> np.ndarray:
     return as_floats(data).reshape(shape)
 
 
-def _typed(name: str, dtype: np.dtype, typed: dict[int, list]) -> list[np.ndarray]:
+def _typed(name: str, dtype: np.dtype, typed: dict[int, list[np.ndarray]]) -> list[np.ndarray]:
     for field, found in typed.items():
         if dtype is TYPED[field] and found:
             return found

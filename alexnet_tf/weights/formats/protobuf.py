@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -13,13 +14,14 @@ VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 FIXED = {FIXED64: 8, FIXED32: 4}
 
 
-def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview | np.ndarray]]:
+def fields(message: memoryview) -> Iterator[tuple[int, Any]]:
     """Yield (field number, value) of each record.
 
     The value is an int for a varint, and a view for bytes, text or a message. Consecutive
     fixed-size values of one field come as one array of their bytes, uint8 (count, 4 or 8), because
     a repeated field that is not packed has millions of records.
     """
+    value: Any
     place = 0
     while place < len(message):
         start = place

@@ -78,7 +78,7 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _state_dict(content: Any) -> dict:
+def _state_dict(content: Any) -> Named:
     """Find the dict of AlexNet's layers in `content`; otherwise the first dict with tensors."""
     found = _dicts_of_tensors(content)
     if not found:
@@ -86,7 +86,7 @@ def _state_dict(content: Any) -> dict:
     return next((each for each in found if any(map(_is_layer, each))), found[0])
 
 
-def _dicts_of_tensors(content: Any) -> list[dict]:
+def _dicts_of_tensors(content: Any) -> list[Named]:
     """List the dicts with tensors, outer ones first, each once: dicts may contain each other."""
     waiting, seen, found = [content], set(), []
     for each in waiting:  # grows during the loop
@@ -118,12 +118,12 @@ def _read_zip(path: Path) -> tuple[Any, dict[str, memoryview]]:
 def _read_pickles(path: Path) -> tuple[Any, dict[str, memoryview]]:
     file, sizes, storages = map_file(path), {}, {}
 
-    def storage(identity: tuple) -> _Storage:
+    def storage(identity: tuple[Any, ...]) -> _Storage:
         found = _storage(identity)
         sizes[found.key] = found.dtype.itemsize * found.size
         return found
 
-    def load():
+    def load() -> Any:
         return RestrictedUnpickler(file, _ALLOWED, storage).load()
 
     if load() != MAGIC_NUMBER:
@@ -136,7 +136,7 @@ def _read_pickles(path: Path) -> tuple[Any, dict[str, memoryview]]:
     return content, storages
 
 
-def _storage(identity: tuple) -> _Storage:
+def _storage(identity: tuple[Any, ...]) -> _Storage:
     """Replace torch's persistent_load."""
     kind, dtype, key, _device, size, *view = identity
     if text(kind) != "storage" or not isinstance(dtype, np.dtype):
@@ -149,18 +149,20 @@ def _storage(identity: tuple) -> _Storage:
     return _Storage(text(key), dtype, size, start)
 
 
-def _rebuild_tensor(storage, offset, shape, strides, *_gradient) -> _Tensor:
+def _rebuild_tensor(
+    storage: Any, offset: Any, shape: Any, strides: Any, *_gradient: Any
+) -> _Tensor:
     """Replace torch._utils._rebuild_tensor and _rebuild_tensor_v2."""
     whole_numbers((offset,))
     return _Tensor(storage, offset, whole_numbers(shape), whole_numbers(strides))
 
 
-def _rebuild_parameter(tensor: _Tensor, *_gradient) -> _Tensor:
+def _rebuild_parameter(tensor: _Tensor, *_gradient: Any) -> _Tensor:
     """Replace torch._utils._rebuild_parameter."""
     return tensor
 
 
-def _scalar(_dtype, _content) -> None:
+def _scalar(_dtype: Any, _content: Any) -> None:
     """Replace NumPy's scalars, such as an accuracy in a checkpoint."""
 
 

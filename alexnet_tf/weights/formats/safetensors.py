@@ -21,7 +21,12 @@ from alexnet_tf.weights.formats.floats import BFLOAT16, as_floats
 from alexnet_tf.weights.formats.mapped import map_file
 from alexnet_tf.weights.formats.torchvision import read_layers, write_layers
 
-TYPES = {"F16": np.dtype("<f2"), "BF16": BFLOAT16, "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+TYPES: dict[str, np.dtype] = {
+    "F16": np.dtype("<f2"),
+    "BF16": BFLOAT16,
+    "F32": np.dtype("<f4"),
+    "F64": np.dtype("<f8"),
+}
 # The format allows 100 MB. AlexNet's header has 16 entries of a hundred bytes, and two bytes of
 # JSON may become a hundred in Python.
 LONGEST_HEADER = 1 << 18
@@ -50,7 +55,8 @@ def read_safetensors(path: Path) -> Content:
 
 def write_safetensors(weights: Weights, order: tuple[str, ...] | None, path: Path) -> None:
     """Write `weights`, float32, in the format of `read_safetensors`, with torchvision's names."""
-    arrays, header, end = write_layers(weights), {}, 0
+    arrays, end = write_layers(weights), 0
+    header: dict[str, dict[str, Any]] = {}
     if order:
         header[METADATA] = {ORDER: order_text(order)}
     for name, array in arrays.items():

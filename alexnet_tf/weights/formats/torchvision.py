@@ -34,7 +34,7 @@ def layer_and_part(name: str) -> tuple[str, str] | None:
     return (LAYERS[place], part) if place in LAYERS and part in PARTS else None
 
 
-def read_layers(arrays: Mapping[str, np.ndarray]) -> dict:
+def read_layers(arrays: Mapping[str, np.ndarray]) -> Weights:
     """Convert arrays by torchvision's names to layers, all of AlexNet or only some."""
     layers: dict[str, dict[str, np.ndarray]] = collections.defaultdict(dict)
     for name, array in arrays.items():
@@ -51,7 +51,7 @@ def read_layers(arrays: Mapping[str, np.ndarray]) -> dict:
     for layer, parts in layers.items():
         if len(parts) < len(PARTS):
             raise BadFile(f"lacks the weight or the bias of {layer}")
-    return to_channels_last({name: tuple(map(parts.get, PARTS)) for name, parts in layers.items()})
+    return to_channels_last({name: (one["weight"], one["bias"]) for name, one in layers.items()})
 
 
 def write_layers(weights: Weights) -> dict[str, np.ndarray]:

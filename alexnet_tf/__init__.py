@@ -14,7 +14,7 @@ import importlib
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from alexnet_tf.api.estimator import AlexNetClassifier
@@ -57,7 +57,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if _HOMES[name] == "model":  # without TensorFlow's remarks on the processor and absent GPUs
@@ -86,7 +86,7 @@ class _KerasFinder:
                 sys.meta_path.remove(cls)
                 importlib.import_module(f"{__name__}.layers")
 
-            spec.loader.exec_module = execute_and_register
+            vars(spec.loader)["exec_module"] = execute_and_register
         return spec
 
 

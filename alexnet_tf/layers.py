@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import ops
+
+Shape = tuple[Any, ...]
 
 
 @keras.saving.register_keras_serializable("alexnet_tf")
@@ -17,7 +21,7 @@ class LocalResponseNormalization(keras.layers.Layer):
     computation is in float32, whatever the precision of the surrounding layers.
     """
 
-    def __init__(self, radius: int, alpha: float, beta: float, bias: float, **kwargs):
+    def __init__(self, radius: int, alpha: float, beta: float, bias: float, **kwargs: Any):
         super().__init__(**kwargs)
         self.radius, self.alpha, self.beta, self.bias = radius, alpha, beta, bias
         self._fused = self._normalize
@@ -26,10 +30,10 @@ class LocalResponseNormalization(keras.layers.Layer):
 
             self._fused = tf.function(self._normalize, jit_compile=True)
 
-    def call(self, inputs):
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         return self._fused(inputs)
 
-    def _normalize(self, inputs):
+    def _normalize(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         """Sum shifted slices, because XLA fuses them into one pass over the picture."""
         x = ops.cast(inputs, "float32")
         channels = x.shape[-1]
@@ -39,17 +43,17 @@ class LocalResponseNormalization(keras.layers.Layer):
         y = x * self._power(self.bias + self.alpha * neighbours)
         return ops.cast(y, inputs.dtype)
 
-    def _power(self, scale):
+    def _power(self, scale: keras.KerasTensor) -> keras.KerasTensor:
         """Return scale ** -beta."""
         if self.beta == 0.75:  # two square roots are several times faster than a power
             root = ops.rsqrt(scale)
             return root * ops.sqrt(root)
         return ops.power(scale, -self.beta)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         own = {"radius": self.radius, "alpha": self.alpha, "beta": self.beta, "bias": self.bias}
         return {**super().get_config(), **own}
 
@@ -62,12 +66,14 @@ class GroupedConv2D(keras.layers.Conv2D):
     convolution is several times slower on a CPU, above all backwards.
     """
 
-    def call(self, inputs):
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         if self.compute_dtype == "float32":
             return super().call(inputs)
         return self.activation(_biased(self.convolution_op(inputs, self.kernel), self.bias))
 
-    def convolution_op(self, inputs, kernel):
+    def convolution_op(
+        self, inputs: keras.KerasTensor, kernel: keras.KerasTensor
+    ) -> keras.KerasTensor:
         if self.groups == 1:
             return super().convolution_op(inputs, kernel)
         parts = zip(ops.split(inputs, self.groups, -1), ops.split(kernel, self.groups, -1))
@@ -79,13 +85,13 @@ class GroupedConv2D(keras.layers.Conv2D):
 class Dense(keras.layers.Dense):
     """keras.layers.Dense whose bias gradient is summed over a batch in float32, in bfloat16 too."""
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
         if self.compute_dtype == "float32":
             return super().call(inputs, training)
         return self.activation(_biased(ops.matmul(inputs, self.kernel), self.bias))
 
 
-def _biased(outputs, bias):
+def _biased(outputs: keras.KerasTensor, bias: keras.KerasTensor) -> keras.KerasTensor:
     """Add a bias whose gradient is summed in float32.
 
     Keras maps an addition to TensorFlow's BiasAdd, which sums the gradient in bfloat16 on a CPU,
@@ -98,10 +104,10 @@ def _biased(outputs, bias):
 class WithMirrorImage(keras.layers.Layer):
     """Append the mirror images after all pictures: (n, side, side, c) → (2 n, …)."""
 
-    def call(self, inputs):
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         return ops.concatenate([inputs, ops.flip(inputs, axis=2)], axis=0)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (None, *input_shape[1:])
 
 
@@ -113,11 +119,11 @@ class Windows(keras.layers.Layer):
     side × c); the windows of a picture follow one another, row by row.
     """
 
-    def __init__(self, side: int, stride: int, **kwargs):
+    def __init__(self, side: int, stride: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.side, self.stride = side, stride
 
-    def call(self, inputs):
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         reach = (self.side - 1) * self.stride + 1
         tops, lefts = (range(inputs.shape[axis] - reach + 1) for axis in (1, 2))
         windows = [
@@ -128,10 +134,10 @@ class Windows(keras.layers.Layer):
         values = self.side**2 * inputs.shape[-1]
         return ops.reshape(ops.stack(windows, axis=1), (-1, values))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (None, self.side**2 * input_shape[-1])
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "side": self.side, "stride": self.stride}
 
 
@@ -142,16 +148,16 @@ class MeanOfViews(keras.layers.Layer):
     The order is that of the layers above. (n × views, classes) → (n, classes).
     """
 
-    def __init__(self, windows: int, mirrored: bool, **kwargs):
+    def __init__(self, windows: int, mirrored: bool, **kwargs: Any):
         super().__init__(**kwargs)
         self.windows, self.mirrored = windows, mirrored
 
-    def call(self, inputs):
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         views = (1 + self.mirrored, -1, self.windows, inputs.shape[-1])
         return ops.mean(ops.reshape(inputs, views), axis=(0, 2))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (None, input_shape[-1])
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "windows": self.windows, "mirrored": self.mirrored}

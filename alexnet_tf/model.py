@@ -110,7 +110,9 @@ def part(model: keras.Model, first: str, after: str) -> keras.Model:
     return keras.Model(_entering(model, first), _entering(model, after))
 
 
-def mean_of_views(outputs, maps, count: int):
+def mean_of_views(
+    outputs: keras.KerasTensor, maps: keras.KerasTensor, count: int
+) -> keras.KerasTensor:
     """Average a network's outputs for `count` pictures over the test-time views of each.
 
     The views are mirror images, which follow all the original pictures in the batch, and windows of
@@ -187,7 +189,8 @@ def _check_layers(members: Mapping[str, memoryview]) -> None:
 
     `members` are the members of the ``.keras`` zip. The layers must form a chain.
     """
-    weights, before, shape = 0, None, None
+    weights, before = 0, None
+    shape: Sequence[int] = ()
     for entry in json.loads(bytes(members["config.json"]))["config"]["layers"]:
         if entry["class_name"] not in LAYERS:
             raise ValueError(f"an AlexNet has no layer of the class {entry['class_name']}")
@@ -206,7 +209,7 @@ def _check_layers(members: Mapping[str, memoryview]) -> None:
         raise ValueError(f"its layers need {weights:,} weights, which it has not")
 
 
-def _count_weights(layer: keras.Layer, shape: Sequence[int | None]) -> int:
+def _count_weights(layer: keras.Layer, shape: Sequence[int]) -> int:
     """Count the weights and biases of `layer` for inputs of `shape`."""
     channels = shape[-1]
     if isinstance(layer, layers.Dense):
@@ -280,7 +283,7 @@ class _Start:
         return None if self.seed is None else len(random) * self.seed + random.index(layer)
 
 
-def _convolutions(x, variant: Variant, start: _Start):
+def _convolutions(x: keras.KerasTensor, variant: Variant, start: _Start) -> keras.KerasTensor:
     if any(variant.border):
         x = layers.ZeroPadding2D((variant.border, variant.border), name="conv1_border")(x)
     for index, name in enumerate(variant.conv_layers):
@@ -304,7 +307,9 @@ def _convolutions(x, variant: Variant, start: _Start):
     return x
 
 
-def _classifier(x, variant: Variant, classes: int, start: _Start):
+def _classifier(
+    x: keras.KerasTensor, variant: Variant, classes: int, start: _Start
+) -> keras.KerasTensor:
     if variant.scaled:
         x = Windows(variant.pool5_shape[0], variant.pool_stride, name="windows")(x)
     else:
@@ -321,31 +326,33 @@ def _classifier(x, variant: Variant, classes: int, start: _Start):
     return x
 
 
-def _norm(variant: Variant, name: str):
+def _norm(variant: Variant, name: str) -> keras.Layer:
     return LocalResponseNormalization(
         variant.lrn_radius, variant.lrn_alpha, variant.lrn_beta, variant.lrn_bias, name=name
     )
 
 
-def _pool(variant: Variant, name: str):
+def _pool(variant: Variant, name: str) -> keras.Layer:
     return layers.MaxPooling2D(
         variant.pool_size, variant.pool_stride, variant.pool_padding, name=name
     )
 
 
-def _maxima(variant: Variant, name: str):
+def _maxima(variant: Variant, name: str) -> keras.Layer:
     """Build the last pooling with stride 1; each window is a strided slice of its output."""
     return layers.MaxPooling2D(variant.pool_size, 1, name=name)
 
 
-def _dense(x, variant: Variant, number: int, start: _Start):
+def _dense(x: keras.KerasTensor, variant: Variant, number: int, start: _Start) -> keras.KerasTensor:
     name = f"fc{number}"
     units = variant.fc_units[number - 6]
     x = Dense(units, activation=_inside(variant), name=name, **start.of(name))(x)
     return x if _inside(variant) else _slope(number)(x)
 
 
-def _dropout(x, variant: Variant, number: int, start: _Start):
+def _dropout(
+    x: keras.KerasTensor, variant: Variant, number: int, start: _Start
+) -> keras.KerasTensor:
     name = f"drop{number}"
     return layers.Dropout(variant.dropout, seed=start.seed_of(name), name=name)(x)
 
@@ -359,13 +366,13 @@ def _inside(variant: Variant) -> str | None:
     return None if variant.activation == "prelu" else variant.activation
 
 
-def _slope(number: int):
+def _slope(number: int) -> keras.Layer:
     """Build a PReLU with one slope per channel, initially 0.25 (He 2015, section 2.1)."""
     slope = initializers.Constant(0.25)
     return layers.PReLU(slope, shared_axes=(1, 2) if number < 6 else None, name=f"prelu{number}")
 
 
-def _entering(model: keras.Model, layer: str):
+def _entering(model: keras.Model, layer: str) -> keras.KerasTensor:
     """Return the input tensor of `layer`, or of the dropout before it."""
     if layer == "conv1":
         return model.input

@@ -7,7 +7,7 @@ from alexnet_tf.errors import UserError
 
 pytest.importorskip("fastapi")
 from alexnet_tf.serving import training_sessions as sessions
-from alexnet_tf.serving.training_sessions import TRAINING, TrainingSession, check_classes
+from alexnet_tf.serving.training_sessions import TrainingSession, check_classes
 
 
 def test_of_two_thousand_pictures_none_is_one_too_many_and_the_next_is(tmp_path):
@@ -48,4 +48,4 @@ def test_of_each_class_two_pictures_are_the_least(tmp_path):
         session.begin(["cat", "dog"])
     session.add(1, InMemory("a.jpg", b"x"))
     session.begin(["cat", "dog"])
-    assert session.state == TRAINING
+    assert session.state == "training"

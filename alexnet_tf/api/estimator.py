@@ -35,14 +35,16 @@ class AlexNetClassifier(ClassifierMixin, BaseEstimator):
     `classes_` are the labels, sorted; `run_` is the finished run.
     """
 
-    def __init__(self, run: str | os.PathLike | None = None, recipe: str | None = None, **settings):
+    def __init__(
+        self, run: str | os.PathLike[str] | None = None, recipe: str | None = None, **settings: Any
+    ):
         self.run, self.recipe = run, recipe
         for name in SETTINGS:
             setattr(self, name, settings.pop(name, None))
         if settings:
             raise TypeError(f"there is no setting {', '.join(settings)}; see alexnet_tf.train")
 
-    def fit(self, X: Iterable[ImageLike], y: Sequence) -> AlexNetClassifier:
+    def fit(self, X: Iterable[ImageLike], y: Sequence[Any]) -> AlexNetClassifier:
         """Train on the pictures `X` of the classes `y`; return the estimator itself.
 
         Raises UserError and RunError as `alexnet_tf.train` does.
@@ -73,7 +75,7 @@ class AlexNetClassifier(ClassifierMixin, BaseEstimator):
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array, tags.no_validation = False, True
         return tags

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from alexnet_tf import starter
-from alexnet_tf.data.images.contents import ImageError
+from alexnet_tf.data.images.contents import ImageError, InMemory
 from alexnet_tf.data.images.in_memory import ImageLike, as_file
 from alexnet_tf.errors import UserError
 from alexnet_tf.evaluation.evaluate import evaluate_runs
@@ -39,9 +39,10 @@ if TYPE_CHECKING:
     import keras
 
 Found = TypeVar("Found")
+Files = Sequence[str | InMemory]
 
 
-def load_run(run: str | os.PathLike) -> FinishedRun:
+def load_run(run: str | os.PathLike[str]) -> FinishedRun:
     """Open the finished run in the folder `run`, or the "starter"; UserError if there is none."""
     return FinishedRun(finished_run(os.fspath(run)))
 
@@ -91,7 +92,7 @@ class FinishedRun:
         """Return the probabilities of `classes`, float32 (classes,), or of each picture in a list,
         (n, classes). Raises ImageError for one that cannot be read."""
 
-        def probabilities(files: Sequence) -> Iterator[np.ndarray]:
+        def probabilities(files: Files) -> Iterator[np.ndarray]:
             found = Classifier([self._engine], crops).probabilities(files)
             return (each[0] for each in _readable(found))
 
@@ -99,7 +100,9 @@ class FinishedRun:
             found = _each(pictures, probabilities, "predicting")
         return _stacked(found, len(self.classes))
 
-    def evaluate(self, data: str | os.PathLike | None = None, crops: int = 1) -> dict[str, Any]:
+    def evaluate(
+        self, data: str | os.PathLike[str] | None = None, crops: int = 1
+    ) -> dict[str, Any]:
         """Tell how often it is right about labelled pictures: what ``evaluate --json`` prints.
 
         "accuracy", its "interval95", and more. `data` is what `train` takes; without it, the
@@ -145,7 +148,11 @@ class FinishedRun:
         return self._engine.open_keras()
 
     def export(
-        self, format: str, path: str | os.PathLike | None = None, int8: bool = False, crops: int = 1
+        self,
+        format: str,
+        path: str | os.PathLike[str] | None = None,
+        int8: bool = False,
+        crops: int = 1,
     ) -> Path:
         """Write the network for other programs, as ``alexnet-tf export`` does, and return where.
 
@@ -156,7 +163,7 @@ class FinishedRun:
             out = None if path is None else os.fspath(path)
             return export_run(self._run, format, out, int8, crops).path
 
-    def report(self, path: str | os.PathLike | None = None) -> Path:
+    def report(self, path: str | os.PathLike[str] | None = None) -> Path:
         """Write the page about the run to `path`, or to its report.html; return where it is."""
         import_tensorflow()
         from alexnet_tf.reports.run_report import write_report
@@ -202,11 +209,7 @@ class _Warnings(logging.Handler):
         print(f"alexnet_tf: {printable_lines(record.getMessage())}", file=sys.stderr)
 
 
-def _each(
-    pictures: ImageLike | Sequence[ImageLike],
-    ask: Callable[[Sequence], Iterable[Found]],
-    what: str,
-) -> Found | list[Found]:
+def _each(pictures: Any, ask: Callable[[Files], Iterable[Found]], what: str) -> Found | list[Found]:
     """Return what is found of each in a list; or of one picture, raising why it cannot be read."""
     files = [as_file(each) for each in ([pictures] if _is_one(pictures) else pictures)]
     found = list(progress(ask(files), len(files), what)) if files else []

@@ -26,8 +26,8 @@ from alexnet_tf.system.progress import one_bar
 
 
 def train(
-    data: str | os.PathLike,
-    run: str | os.PathLike = str(DEFAULT_RUN),
+    data: str | os.PathLike[str],
+    run: str | os.PathLike[str] = str(DEFAULT_RUN),
     recipe: str | None = None,
     **settings: Any,
 ) -> FinishedRun:
@@ -46,11 +46,11 @@ def train(
         raise UserError(f"--recipe: should be one of {', '.join(RECIPES)}, but is {recipe!r:.40}")
     chosen = RECIPES[recipe or usual(told.get("weights"))]
     with one_bar() as show, _heeding_interrupts(), audible():
-        typed = {*told, *RECIPES.get(recipe, ())}
-        settings = Settings(**chosen | told)
+        typed = {*told, *RECIPES.get(recipe or "", ())}
+        chosen_settings = Settings(**chosen | told)
         if not Run(run).config_path.is_file():  # or it goes on, as it was told at its start
-            settings.check_read(told)
-        run_pipeline(settings, run, typed, LOG, meet(settings))
+            chosen_settings.check_read(told)
+        run_pipeline(chosen_settings, run, typed, LOG, meet(chosen_settings))
         finished = load_run(run)
         show(repr(finished))
     return finished

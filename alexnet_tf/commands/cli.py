@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.system import quiet, signals, streams
@@ -155,7 +155,7 @@ def _sentence(error: OSError) -> str:
     """Put what the system refused into words, with the path and what to do."""
     if not (error.filename and error.strerror):
         return error.strerror or str(error)
-    remedy = REMEDIES.get(error.errno)
+    remedy = REMEDIES.get(error.errno or 0)
     return f"{error.filename}: {error.strerror}" + (f"; {remedy}" if remedy else "")
 
 
@@ -177,13 +177,13 @@ class _LogFile(logging.FileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:
         error = sys.exception()
-        if not is_full(error):
+        if not isinstance(error, OSError) or not is_full(error):
             return super().handleError(record)
         LOG.removeHandler(self)
         raise NoRoom(Path(self.baseFilename), len(self.format(record)), error.errno) from error
 
 
-class _Screen(logging.StreamHandler):
+class _Screen(logging.StreamHandler[TextIO]):
     """Standard output, which may be closed while the work goes on: the log file has it all."""
 
     def handleError(self, record: logging.LogRecord) -> None:

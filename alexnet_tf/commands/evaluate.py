@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from typing import Any
 
 from alexnet_tf.commands import cli
 from alexnet_tf.commands import common_options as asking
@@ -92,12 +93,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what was found; return 2 if a picture had to be left out."""
     _check(options)
-    if options.imagenet:
-        evaluation = _of_imagenet(options)
-        as_text, as_json = imagenet_text, imagenet_json
-    else:
-        evaluation = _of_runs(options)
-        as_text, as_json = evaluation_text, evaluation_json
+    evaluation: Any = _of_imagenet(options) if options.imagenet else _of_runs(options)
+    as_text: Any = imagenet_text if options.imagenet else evaluation_text
+    as_json: Any = imagenet_json if options.imagenet else evaluation_json
     for error in evaluation.failed:
         print(f"{program.name()}: left out: {error}", file=sys.stderr)
     print(json.dumps(as_json(evaluation)) if options.json else as_text(evaluation))

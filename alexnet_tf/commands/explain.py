@@ -7,6 +7,7 @@ import hashlib
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -83,7 +84,7 @@ def _halves(explainer: Explainer) -> int:
 
 def _show(explainer: Explainer, explanation: Explanation, options: argparse.Namespace) -> None:
     """Write all that is asked for of one picture."""
-    seen = hashlib.sha256(explanation.picture).hexdigest()[:8]
+    seen = hashlib.sha256(explanation.picture.data).hexdigest()[:8]
     start = f"{_plain(Path(explanation.file).stem)}-{seen}"
     of_class = f"{start}-{_plain(explanation.label)}"
     print(
@@ -102,7 +103,7 @@ def _show(explainer: Explainer, explanation: Explanation, options: argparse.Name
         _write(options.out / f"{start}-channels.png", sheet)
 
 
-def _write(path: Path, picture, numbers: np.ndarray | None = None) -> None:
+def _write(path: Path, picture: Any, numbers: np.ndarray | None = None) -> None:
     """Write a picture and, beside it, the numbers that it shows; name it."""
     beside = {}
     if numbers is not None:

@@ -6,7 +6,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import Any
 
 from alexnet_tf import starter
 from alexnet_tf.commands import cli
@@ -36,7 +37,7 @@ OF_ANSWERS = ("--imagenet", "--json", "--top", "--crops", "--out", "--shard", "-
 class _Pictures(argparse.Action):
     """Takes a mode from the start of the pictures, where there is one."""
 
-    def __call__(self, parser, namespace, words: Sequence[str], option_string=None) -> None:
+    def __call__(self, parser: Any, namespace: Any, words: Any, option_string: Any = None) -> None:
         is_path = os.path.lexists(words[0])
         if words[0] in MODES and not namespace.imagenet and not (is_path and len(words) == 1):
             if is_path and not namespace.mode_first:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from alexnet_tf.data.images.contents import is_file_of_its_own
 from alexnet_tf.data.sources.listing import left_out
@@ -162,7 +162,7 @@ def opened(
         by = options.by or WAYS[0]
         sorter = Sorter(options.sort_into, classifier.classes, by, options.unsure or 0)
 
-    def ask(files):
+    def ask(files: Any) -> Any:
         if options.ray:
             return ray_data.classify(classifier, files, top, total, options.ray)
         return classifier.classify(files, top, total)

@@ -133,8 +133,8 @@ def run(options: argparse.Namespace) -> int:
 @contextmanager
 def _hung_up(server: uvicorn.Server) -> Iterator[None]:
     """Run a block in which a closed terminal ends the server as SIGTERM does."""
-    number = getattr(signal, "SIGHUP", None)
-    before = number and signal.getsignal(number)
+    number = getattr(signal, "SIGHUP", 0)
+    before = signal.getsignal(number) if number else None
     if before in (None, signal.SIG_IGN):  # on Windows, and under nohup
         yield
         return

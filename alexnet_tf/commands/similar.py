@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     engine = asking.open_network(options)
     engine.check_layer(LAYER)
     index = Index(options.index, engine, create=bool(options.data))
-    failed = []
+    failed: list[ImageError] = []
     if options.data:
         pictures, failed, others = list_pictures(options.data)
         rejected += others
@@ -122,7 +122,9 @@ def _predictions(
     index: Index, files: list[str], top: int, codes: Codes | None
 ) -> tuple[Answers, list[ImageError]]:
     """Search for each file; return path and distance of what was found, and what failed."""
-    predictions, failed, asked = {}, [], {}
+    failed: list[ImageError] = []
+    predictions: Answers = {}
+    asked: dict[str, np.ndarray] = {}
     found = zip(files, outputs(index.engine, LAYER, files, index.precision))
     for number, (file, values) in enumerate(progress(found, len(files), "searching"), 1):
         if isinstance(values, ImageError):

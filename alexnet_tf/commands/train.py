@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     recipe = told.get("recipe", named)
     if recipe not in (None, *RECIPES):
         raise UserError(f"recipe: should be one of {', '.join(RECIPES)}, but is {recipe!r:.40}")
-    typed = {*kept, *told, *RECIPES.get(recipe, ())}
+    typed = {*kept, *told, *RECIPES.get(recipe or "", ())}
     chosen = RECIPES[recipe or usual((kept | told).get("weights"))]
     parser.set_defaults(**chosen | kept, typed=typed, told=tuple(told))
 

@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +25,7 @@ DASHES = ("-", "--", ":", "-.")
 INK, GRID, PAPER = "#222222", "#e4e4e4", "#ffffff"
 # Each colour is a CSS variable in a page, whose style defines it for light and dark mode.
 VARIABLES = {INK: "ink", GRID: "line", **{color: f"c{n}" for n, color in enumerate(COLORS)}}
-STYLE = {
+STYLE: Any = {
     "axes.edgecolor": INK, "axes.labelcolor": INK, "axes.titlecolor": INK, "text.color": INK,
     "xtick.color": INK, "ytick.color": INK, "grid.color": GRID, "axes.grid": True,
     "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False,
@@ -76,8 +76,9 @@ def plot_history(
 def plot_reliability(axis: Axes, reliability: Reliability) -> None:
     """Plot a reliability diagram: accuracy by confidence."""
     edges, some = np.linspace(0, 1, BINS + 1), reliability.pictures > 0
-    bars = {"color": COLORS[0], "alpha": 0.45, "align": "edge"}
-    axis.bar(edges[:-1][some], reliability.accuracy[some], 0.94 / BINS, **bars)
+    lefts, width = edges[:-1][some], 0.94 / BINS
+    accuracy, color = reliability.accuracy[some], COLORS[0]
+    axis.bar(lefts, accuracy, width, color=color, alpha=0.45, align="edge")
     axis.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=":", label="perfect calibration")
     sizes = 15 + 120 * reliability.pictures[some] / reliability.pictures.max()
     axis.scatter(
@@ -107,8 +108,7 @@ def plot_roc(axis: Axes, curves: Curves) -> None:
 def plot_precision(axis: Axes, curves: Curves) -> None:
     """Plot the precision-recall curves of two classes."""
     label = f"average precision {curves.average_precision:.4f}"
-    line = {"color": COLORS[0], "drawstyle": "steps-post"}
-    axis.plot(curves.recall, curves.precision, label=label, **line)
+    axis.step(curves.recall, curves.precision, where="post", color=COLORS[0], label=label)
     axis.axhline(curves.share, color=INK, linewidth=1, linestyle=":", label="chance")
     axis.set(title="precision and recall", xlabel="recall", ylabel="precision", **_UNIT)
     axis.legend(loc="lower left")
@@ -172,7 +172,7 @@ def _line(
 
 def _by_epoch(axis: Axes, title: str) -> None:
     axis.set(title=title, xlabel="epoch")
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.locator_params(axis="x", integer=True)
 
 
 def _short(name: str) -> str:

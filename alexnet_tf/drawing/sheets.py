@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
@@ -94,7 +95,9 @@ def _short(path: str) -> str:
     return name if len(name) <= 20 else f"{name[:9]}…{name[-10:]}"
 
 
-def _sheet(lines: Sequence[Sequence[Tile]], filtering=Image.Resampling.BICUBIC) -> Image.Image:
+def _sheet(
+    lines: Sequence[Sequence[Tile]], filtering: Any = Image.Resampling.BICUBIC
+) -> Image.Image:
     """Lay out rows of tiles with captions; the first tile of a row is set apart."""
     rows = max(len(text) for line in lines for _, text in line)
     width, height = TILE + GAP, TILE + GAP + rows * LINE

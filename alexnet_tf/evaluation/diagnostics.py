@@ -75,8 +75,7 @@ class RunFiles:
 
 def examine(run: Run | None) -> Iterator[Finding]:
     """Yield a finding for each check of the installation and, if given, of the `run`."""
-    for check in INSTALLATION:
-        yield _finding(check)
+    yield from map(_finding, INSTALLATION)
     if run is None:
         yield _finding(weights)
     else:
@@ -85,7 +84,7 @@ def examine(run: Run | None) -> Iterator[Finding]:
             yield _finding(check, files)
 
 
-def _finding(check: Callable[..., str], *arguments) -> Finding:
+def _finding(check: Callable[..., str], *arguments: Any) -> Finding:
     try:
         return Finding(check.__name__, True, check(*arguments))
     except UserError as error:

@@ -81,7 +81,7 @@ def _look(path: str) -> np.ndarray | None:
     except ImageError:
         return None
     width, height = grey.size
-    boxes = [(0, 0, width, height)]
+    boxes: list[tuple[float, float, float, float]] = [(0, 0, width, height)]
     for share in CUTS:
         for left, top in np.ndindex(len(PLACES), len(PLACES)):
             x, y = ((1 - share) * PLACES[at] * side for at, side in ((left, width), (top, height)))

@@ -54,8 +54,8 @@ def evaluate_runs(runs: Sequence[Run], data: str | None = None, crops: int = 1) 
             averaged.append(probabilities.mean(axis=0).argmax())
     if not files:
         raise UserError(f"{failed[0]}; nor can any other of the pictures be read")
-    found = list(digests(files).values())
-    trained_on, untraced = zip(*(_trained_on(run, found) for run in runs))
+    asked = list(digests(files).values())
+    trained_on, untraced = zip(*(_trained_on(run, asked) for run in runs))
     return Evaluation(
         tuple(str(run.directory) for run in runs),
         classifier.classes,
@@ -76,7 +76,8 @@ def _cross_validated(runs: Sequence[Run], classes: Sequence[str]) -> Evaluation:
         if others != pictures[0]:
             raise _of_other_pictures(run, runs[0])
     labels = np.array([label for _, label in pictures[0]])
-    found = [read_predictions(run, len(labels), len(classes)) for run in runs]
+    kept = (read_predictions(run, len(labels), len(classes)) for run in runs)
+    found = [each for each in kept if each is not None]
     return Evaluation(
         tuple(str(run.directory) for run in runs),
         tuple(classes),

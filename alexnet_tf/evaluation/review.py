@@ -105,7 +105,9 @@ def review(run: Run, thoroughly: bool = True) -> Review:
     )
 
 
-def _predictions(run, engine, network, store, pictures) -> tuple[LabelledPredictions, int]:
+def _predictions(
+    run: Any, engine: Any, network: Any, store: Any, pictures: Any
+) -> tuple[LabelledPredictions, int]:
     """Return the validation `pictures`' predictions saved in training, or predict again."""
     kept = read_predictions(run, len(pictures), len(engine.classes))
     if kept is None:
@@ -113,7 +115,7 @@ def _predictions(run, engine, network, store, pictures) -> tuple[LabelledPredict
     return LabelledPredictions(engine.classes, tuple(pictures), kept), 0
 
 
-def counts(found: Review) -> list[tuple[str, int, int, int]]:
+def counts(found: Review) -> list[tuple[Any, ...]]:
     """Count the pictures of each class: its name, training, validation and test pictures."""
     parts = found.dataset.train, found.dataset.validation, found.dataset.test
     table = [

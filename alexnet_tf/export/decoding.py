@@ -6,6 +6,8 @@ JPEG, PNG, BMP, GIF and WebP. Other formats raise an error that lists these.
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 # Factors by which the JPEG decoder can scale a picture down while decoding.
@@ -139,7 +141,7 @@ def _on_white(pixels: tf.Tensor) -> tf.Tensor:
 
 
 def _upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    def turned(one_of: tuple[int, ...], turn, pixels: tf.Tensor) -> tf.Tensor:
+    def turned(one_of: tuple[int, ...], turn: Any, pixels: tf.Tensor) -> tf.Tensor:
         found = tf.reduce_any(tf.equal(orientation, one_of))
         return tf.cond(found, lambda: turn(pixels), lambda: pixels)
 
@@ -194,7 +196,7 @@ def _orientation_at(data: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
     return tf.concat([values, (0,)], axis=0)[0]
 
 
-def _number(data: tf.Tensor, place, size: int, little=True) -> tf.Tensor:
+def _number(data: tf.Tensor, place: Any, size: int, little: Any = True) -> tf.Tensor:
     """Read an integer of `size` bytes at `place`, little-endian or big-endian."""
     part = data[place : place + size]
     return tf.reduce_sum(tf.where(little, part, part[::-1]) * [256**at for at in range(size)])

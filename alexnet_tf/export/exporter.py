@@ -127,7 +127,7 @@ def _export(
 
 def _ways(
     format: str, int8: bool, engine: Engine, network: ExportedNetwork
-) -> tuple[Callable[[Path], None], Callable[[Path, Sequence[str]], np.ndarray]]:
+) -> tuple[Callable[[Path], object], Callable[[Path, Sequence[str]], np.ndarray]]:
     """Return the functions that write the format to a path, and that predict files with it."""
     if format == "savedmodel":
         from alexnet_tf.export.saved_model import predict_saved_model, write_saved_model

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from alexnet_tf.variants import Variant
 
@@ -22,7 +23,7 @@ class ExportedNetwork:
     modules of this package rebuild it in graphs.
     """
 
-    model: object
+    model: Any
     variant: Variant
     resize: str
     classes: tuple[str, ...]
@@ -49,7 +50,7 @@ class ExportedNetwork:
         """Indices in RGB of the channels that the network takes."""
         return ["RGB".index(channel) for channel in self.variant.channels]
 
-    def predict(self, views):
+    def predict(self, views: Any) -> Any:
         """Predict views, a tensor of 0–255, (n, crops, side, side, 3): float32 (n, classes).
 
         The probabilities are averaged over the views.
@@ -63,7 +64,7 @@ class ExportedNetwork:
         return tf.reduce_mean(tf.reshape(outputs, (-1, self.crops, len(self.classes))), axis=1)
 
     @property
-    def weights(self) -> list:
+    def weights(self) -> list[Any]:
         """The TensorFlow variables that a graph of the network uses."""
         return [variable.value for variable in self.model.variables]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -50,11 +51,11 @@ def predict_onnx(path: Path, pictures: Sequence[np.ndarray]) -> np.ndarray:
 class _Graph:
     """Builder of an ONNX graph; values are referred to by name."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
-    def add(self, operator: str, *inputs: object, output: str = "", **attributes: object) -> str:
+    def add(self, operator: str, *inputs: object, output: str = "", **attributes: Any) -> str:
         """Add a node; return the name of its output. Inputs that are not names become constants."""
         names = [each if isinstance(each, str) else self.constant(each) for each in inputs]
         output = output or f"{operator}{len(self.nodes)}"
@@ -89,15 +90,16 @@ class _Graph:
         ]
         if network.crops > 1:
             views += [self.mirrored(view) for view in views]
-        views = [self.add("Unsqueeze", view, [1]) for view in views]
-        views = self.add("Concat", *views, axis=1)
-        return self.add("Reshape", views, [-1, 3, side, side])
+        joined = self.add("Concat", *(self.add("Unsqueeze", view, [1]) for view in views), axis=1)
+        return self.add("Reshape", joined, [-1, 3, side, side])
 
     def rounded(self, values: str) -> str:
         """Round to the nearest integer, halves up."""
         return self.add("Floor", self.add("Add", values, 0.5))
 
-    def slice(self, values: str, axes: Sequence[int], starts, ends, steps=None) -> str:
+    def slice(
+        self, values: str, axes: Sequence[int], starts: Any, ends: Any, steps: Any = None
+    ) -> str:
         """Slice along the axes."""
         return self.add("Slice", values, [*starts], [*ends], [*axes], [*(steps or [1] * len(axes))])
 
@@ -109,8 +111,8 @@ class _Graph:
         """Compute an axis's resampling weights, as `resizing._weights`: (cuts × side, length)."""
         step = self.add("Div", length, self.whole(length, other, network))
         starts = [self.add("Reshape", each, [1]) for each in self.starts(length, other, network)]
-        starts = self.add("Reshape", self.add("Concat", *starts, axis=0), [-1, 1])
-        middles = self.add("Add", starts, np.arange(network.side) + 0.5)
+        column = self.add("Reshape", self.add("Concat", *starts, axis=0), [-1, 1])
+        middles = self.add("Add", column, np.arange(network.side) + 0.5)
         middles = self.add("Mul", step, self.add("Reshape", middles, [-1, 1]))
         places = self.add("Add", self.add("Range", 0.0, length, 1.0), 0.5)
         distances = self.add("Abs", self.add("Sub", places, middles))
@@ -156,45 +158,47 @@ class _Graph:
         values = self.add("Reshape", values, [-1, network.crops, len(network.classes)])
         return self.add("ReduceMean", values, axes=[1], keepdims=0)
 
-    def of_ZeroPadding2D(self, values: str, layer) -> str:
+    def of_ZeroPadding2D(self, values: str, layer: Any) -> str:
         """Add conv1's zero padding."""
         (top, bottom), (left, right) = layer.padding
         return self.add("Pad", values, [0, 0, top, left, 0, 0, bottom, right])
 
-    def of_GroupedConv2D(self, values: str, layer) -> str:
+    def of_GroupedConv2D(self, values: str, layer: Any) -> str:
         """Add a convolution and its activation."""
         kernel = layer.kernel.numpy().transpose(3, 2, 0, 1)
         way = _window(layer, layer.kernel_size) | {"group": layer.groups}
         return self.activated(self.add("Conv", values, kernel, layer.bias.numpy(), **way), layer)
 
-    def activated(self, values: str, layer) -> str:
+    def activated(self, values: str, layer: Any) -> str:
         """Add the activation that is built into a layer."""
         name = keras.activations.serialize(layer.activation)
         if name == "linear":
             return values
-        attributes = {"alpha": 0.2} if name == "leaky_relu" else {}  # Keras's negative_slope
-        return self.add(ACTIVATIONS[name], values, **attributes)
+        slope: dict[str, Any] = (
+            {"alpha": 0.2} if name == "leaky_relu" else {}
+        )  # Keras's negative_slope
+        return self.add(ACTIVATIONS[name], values, **slope)
 
-    def of_PReLU(self, values: str, layer) -> str:
+    def of_PReLU(self, values: str, layer: Any) -> str:
         """Add a PReLU; after a convolution it has one slope per channel."""
         slopes = layer.alpha.numpy()
         return self.add("PRelu", values, slopes.transpose(2, 0, 1) if slopes.ndim == 3 else slopes)
 
-    def of_LocalResponseNormalization(self, values: str, layer) -> str:
+    def of_LocalResponseNormalization(self, values: str, layer: Any) -> str:
         """Add a normalization; ONNX, like Caffe, divides its alpha by the size."""
         size = 2 * layer.radius + 1
         numbers = {"alpha": layer.alpha * size, "beta": layer.beta, "bias": layer.bias}
         return self.add("LRN", values, size=size, **numbers)
 
-    def of_MaxPooling2D(self, values: str, layer) -> str:
+    def of_MaxPooling2D(self, values: str, layer: Any) -> str:
         """Add a max pooling."""
         return self.add("MaxPool", values, **_window(layer, layer.pool_size))
 
-    def of_WithMirrorImage(self, values: str, layer) -> str:
+    def of_WithMirrorImage(self, values: str, layer: Any) -> str:
         """Append the mirror images after the pictures."""
         return self.add("Concat", values, self.mirrored(values), axis=0)
 
-    def of_Windows(self, values: str, layer) -> str:
+    def of_Windows(self, values: str, layer: Any) -> str:
         """Slice all windows; a picture's windows are adjacent."""
         rows, columns, channels = layer.input.shape[1:]
         reach = (layer.side - 1) * layer.stride + 1
@@ -204,31 +208,30 @@ class _Graph:
             for top in range(rows - reach + 1)
             for left in range(columns - reach + 1)
         ]
-        windows = self.add(
-            "Concat", *(self.add("Unsqueeze", each, [1]) for each in windows), axis=1
-        )
-        windows = self.add("Transpose", windows, perm=(0, 1, 3, 4, 2))
-        return self.add("Reshape", windows, [-1, layer.side**2 * channels])
+        apart = (self.add("Unsqueeze", each, [1]) for each in windows)
+        joined = self.add("Concat", *apart, axis=1)
+        flat = self.add("Transpose", joined, perm=(0, 1, 3, 4, 2))
+        return self.add("Reshape", flat, [-1, layer.side**2 * channels])
 
-    def of_Flatten(self, values: str, layer) -> str:
+    def of_Flatten(self, values: str, layer: Any) -> str:
         """Flatten feature maps in the order that fc6 expects: channels last."""
         values = self.add("Transpose", values, perm=(0, 2, 3, 1))
         return self.add("Reshape", values, [-1, int(np.prod(layer.input.shape[1:]))])
 
-    def of_UnitNormalization(self, values: str, layer) -> str:
+    def of_UnitNormalization(self, values: str, layer: Any) -> str:
         """Scale each row to length 1."""
         return self.add("LpNormalization", values, axis=-1, p=2)
 
-    def of_Dense(self, values: str, layer) -> str:
+    def of_Dense(self, values: str, layer: Any) -> str:
         """Add a dense layer and its activation."""
         gemm = self.add("Gemm", values, layer.kernel.numpy(), layer.bias.numpy())
         return self.activated(gemm, layer)
 
-    def of_Softmax(self, values: str, layer) -> str:
+    def of_Softmax(self, values: str, layer: Any) -> str:
         """Add prob."""
         return self.add("Softmax", values, axis=-1)
 
-    def of_MeanOfViews(self, values: str, layer) -> str:
+    def of_MeanOfViews(self, values: str, layer: Any) -> str:
         """Average over the windows of a picture and of its mirror image."""
         count = layer.output.shape[-1]
         views = self.add("Reshape", values, [1 + layer.mirrored, -1, layer.windows, count])
@@ -244,7 +247,7 @@ ACTIVATIONS = {
 }
 
 
-def _window(layer, size: Sequence[int]) -> dict[str, object]:
+def _window(layer: Any, size: Sequence[int]) -> dict[str, Any]:
     """Return ONNX's attributes for the window of a convolution or pooling."""
     padding = {"valid": "VALID", "same": "SAME_UPPER"}[layer.padding]
     return {"kernel_shape": size, "strides": layer.strides, "auto_pad": padding}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -94,9 +95,8 @@ def check_parity(
 
     `ask` returns the export's. Raises RunError if the difference exceeds `most` or is NaN.
     """
-    expected = np.stack(
-        [prediction[0] for prediction in Classifier([engine], crops).probabilities(files)]
-    )
+    predictions: Iterable[Any] = Classifier([engine], crops).probabilities(files)
+    expected = np.stack([each[0] for each in predictions])
     difference = float(np.abs(ask(files) - expected).max())
     if not difference <= most:
         raise RunError(

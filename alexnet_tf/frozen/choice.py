@@ -45,7 +45,7 @@ def fastest_first() -> list[str]:
     if chosen:
         return [chosen]
     rates = pictures_a_second()
-    order = sorted(rates, key=rates.get, reverse=True)
+    order = sorted(rates, key=rates.__getitem__, reverse=True)
     if INT8 in order:
         order.insert(order.index(INT8) + 1, INT8_FROM_CONV2)
     return order
@@ -58,7 +58,7 @@ def fastest_of_tensorflow() -> str:
 
 def in_words(rates: dict[str, float]) -> str:
     """Put what `pictures_a_second` found into words, the fastest first."""
-    order = sorted(rates, key=rates.get, reverse=True)
+    order = sorted(rates, key=rates.__getitem__, reverse=True)
     found = ", ".join(f"{name} {rates[name]:,.0f}" for name in order)
     return f"{found} pictures of {MEASURED.image_size} pixels a second"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -100,13 +100,13 @@ class _Graph:
         mean, deviation = (np.array(each)[order] for each in (variant.mean, variant.deviation))
         self.order, self.mean, self.scale = order, mean / variant.scale, variant.scale / deviation
 
-    def pixels(self, inputs):
+    def pixels(self, inputs: Any) -> Any:
         """Add what takes a network's inputs back to the pixels that they were made of."""
         pixels = self.ops.gather(inputs, np.array(self.order), 3)
         pixels = self.ops.multiply(pixels, np.float32(1 / self.scale))
         return self.ops.add(pixels, np.float32(self.mean))
 
-    def maps(self, pixels, layers: Iterable[keras.layers.Layer]):
+    def maps(self, pixels: Any, layers: Iterable[keras.layers.Layer]) -> Any:
         """Add all `layers`, of pixels with the channels last."""
         values = pixels
         for layer in layers:
@@ -114,17 +114,17 @@ class _Graph:
             values = write(values, layer) if write else values
         return values
 
-    def of_WithMirrorImage(self, pixels, layer):
+    def of_WithMirrorImage(self, pixels: Any, layer: Any) -> Any:
         """Put the mirror images behind the pictures."""
         side = self.variant.picture_size
         mirrored = self.ops.gather(pixels, np.arange(side)[::-1].copy(), 2)
         return self.ops.concat([pixels, mirrored], 0)
 
-    def of_ZeroPadding2D(self, pixels, layer):
+    def of_ZeroPadding2D(self, pixels: Any, layer: Any) -> Any:
         """Put the mean, which is 0 to conv1, around the pictures."""
         return self._bordered(pixels, layer.padding)
 
-    def of_GroupedConv2D(self, values, layer):
+    def of_GroupedConv2D(self, values: Any, layer: Any) -> Any:
         """Add a convolution and its activation."""
         kernel, bias = layer.kernel.numpy(), layer.bias.numpy()
         if self.is_first:
@@ -135,26 +135,28 @@ class _Graph:
             values = self._convolved(values, layer, *_quantized(kernel), bias, layer.padding)
         return self._activated(values, keras.activations.serialize(layer.activation))
 
-    def of_PReLU(self, values, layer):
+    def of_PReLU(self, values: Any, layer: Any) -> Any:
         """Add slopes, one for each channel."""
         return self.ops.prelu(values, layer.alpha.numpy().reshape(-1))
 
-    def of_LocalResponseNormalization(self, values, layer):
+    def of_LocalResponseNormalization(self, values: Any, layer: Any) -> Any:
         """Add a normalization, whose alpha OpenVINO divides by the size, as Caffe does."""
         size, channels = 2 * layer.radius + 1, np.array([1])
         return self.ops.lrn(values, channels, layer.alpha * size, layer.beta, layer.bias, size)
 
-    def of_MaxPooling2D(self, values, layer):
+    def of_MaxPooling2D(self, values: Any, layer: Any) -> Any:
         """Add a pooling."""
         strides, size, zeros = [*layer.strides], [*layer.pool_size], [0, 0]
         way = strides, [1, 1], zeros, zeros, size, "floor", PADDINGS[layer.padding]
         return self.ops.max_pool(values, *way).output(0)
 
-    def _convolved_pixels(self, pixels, layer, kernel: np.ndarray, bias: np.ndarray):
+    def _convolved_pixels(
+        self, pixels: Any, layer: Any, kernel: np.ndarray, bias: np.ndarray
+    ) -> Any:
         if layer.padding == "same":
             pixels = self._bordered(pixels, [_padding(layer)] * 2)
         values = self.ops.convert(self.ops.transpose(pixels, [0, 3, 1, 2]), "f32")
-        kernel, scales = kernel[:, :, self.order] * self.scale[:, None], np.float32(1)
+        kernel, scales = kernel[:, :, self.order] * self.scale[:, None], np.ones((), np.float32)
         if self.first:
             kernel, scales = _quantized(kernel)
         # Of the rounded kernel, for that is what is multiplied by the pixels.
@@ -165,7 +167,9 @@ class _Graph:
             scales = scales * UNSIGNED
         return self._convolved(values, layer, kernel, scales, bias, "valid")
 
-    def _convolved(self, values, layer, kernel, scales, bias: np.ndarray, padding: str):
+    def _convolved(
+        self, values: Any, layer: Any, kernel: Any, scales: Any, bias: np.ndarray, padding: str
+    ) -> Any:
         """Convolve with a kernel that is to be scaled, of int8; or of floats, as it is."""
         groups, strides, zeros = layer.groups, [*layer.strides], [0, 0]
         height, width, inputs, outputs = kernel.shape
@@ -180,23 +184,23 @@ class _Graph:
         values = convolve(values, kernel, strides, zeros, zeros, [1, 1], PADDINGS[padding])
         return self.ops.add(values, np.float32(bias.reshape(1, -1, 1, 1)))
 
-    def _rounded(self, values, largest: float):
+    def _rounded(self, values: Any, largest: float) -> Any:
         """Round values to a byte: from 0 to the largest, or to either side of 0."""
         low = np.float32(-largest * (SIGNED + 1) / SIGNED if self.is_signed else 0)
-        largest = np.float32(largest)
-        return self.ops.fake_quantize(values, low, largest, low, largest, LEVELS)
+        high = np.float32(largest)
+        return self.ops.fake_quantize(values, low, high, low, high, LEVELS)
 
-    def _activated(self, values, name: str):
+    def _activated(self, values: Any, name: str) -> Any:
         self.is_signed = name not in NOT_NEGATIVE
         if name == "leaky_relu":
             return self.ops.prelu(values, np.array([LEAK], np.float32))
         return values if name == "linear" else getattr(self.ops, name)(values)
 
-    def _bordered(self, pixels, padding: Sequence[Sequence[int]]):
+    def _bordered(self, pixels: Any, padding: Sequence[Sequence[int]]) -> Any:
         """Put so many rows and columns of the mean, rounded, around pixels."""
         mean = self.mean.round().astype(pixels.get_output_element_type(0).to_dtype())
 
-        def border(count: int):
+        def border(count: int) -> Any:
             shape = [*pixels.get_output_shape(0)]
             shape[axis] = count
             return [self.ops.constant(np.tile(mean, (*shape[:3], 1)))] if count else []

@@ -101,10 +101,10 @@ class BatchPredictor:
         return bool(is_placed) or self._is_result(picture)
 
     def _is_result(self, picture: str) -> bool:
-        return bool(self.sorter) and self.sorter.is_target(picture)
+        return self.sorter is not None and self.sorter.is_target(picture)
 
     def _is_moved(self, picture: str) -> bool:
-        return bool(self.sorter) and self.sorter.is_finished(picture)
+        return self.sorter is not None and self.sorter.is_finished(picture)
 
     def _catch_up(self) -> None:
         """Sort the pictures whose predictions an interrupted call had written."""
@@ -114,7 +114,7 @@ class BatchPredictor:
                     self._place(record)
 
     def _place(self, record: dict[str, Any]) -> None:
-        if "label" not in record:
+        if "label" not in record or not self.sorter:
             return
         try:
             self.sorter.place(record["file"], record["label"], record["probability"])

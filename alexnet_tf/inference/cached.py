@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def open_store(engine: Engine, settings: Settings) -> FeatureStore | None:
     return store.open() if store.directory.is_dir() else None
 
 
-def cached_predictions(model, store: FeatureStore, pictures: Sequence[Picture]) -> np.ndarray:
+def cached_predictions(model: Any, store: FeatureStore, pictures: Sequence[Picture]) -> np.ndarray:
     """Predict pictures from the inputs of a layer that the store holds.
 
     Returns the probabilities of the Keras `model`, float32 (n, classes).
@@ -69,7 +70,7 @@ def cached_predictions(model, store: FeatureStore, pictures: Sequence[Picture]) 
     return np.concatenate(found).astype(np.float32)
 
 
-def _logits(head, values: np.ndarray) -> np.ndarray:
+def _logits(head: Any, values: np.ndarray) -> np.ndarray:
     """Return the logits of a `head` for its inputs; the windows of each picture are adjacent."""
     values = values.astype(np.float32)
     if len(head.input_shape) == 2:

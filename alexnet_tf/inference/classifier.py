@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alexnet_tf.data.images.contents import ImageError
+from alexnet_tf.data.images.contents import ImageError, InMemory
 from alexnet_tf.data.images.preprocessing import load_batches
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import Engine, most_at_once
@@ -71,7 +71,7 @@ class Classifier:
                 )
 
     def classify(
-        self, files: Sequence[str], top: int, among: int | None = None
+        self, files: Sequence[str | InMemory], top: int, among: int | None = None
     ) -> Iterator[Prediction]:
         """Yield a prediction for each file, in order, with the `top` likeliest classes.
 
@@ -86,7 +86,7 @@ class Classifier:
                 yield Prediction(str(file), self._top(result.mean(axis=0), top))
 
     def probabilities(
-        self, files: Sequence[str], among: int | None = None
+        self, files: Sequence[str | InMemory], among: int | None = None
     ) -> Iterator[np.ndarray | ImageError]:
         """Yield for each file, in order, probabilities (engines, classes), averaged over its crops.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from alexnet_tf.system.processor import FLOAT32, INT8
 from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.variants import Variant, get_variant
 from alexnet_tf.weights.loading import WeightsFile, find_weights, read_weights_file
+
+if TYPE_CHECKING:
+    import keras
 
 # Largest batch of the convolutions, mirror images included.
 BATCH = 64
@@ -147,7 +150,7 @@ class Engine:
         """Return the precision in which a layer, one of `FEATURES`, is computed fastest here."""
         return self._fastest(lambda precision: self._fast_layer(name, precision, BATCH))[0]
 
-    def _fast_layer(self, name: str, precision: str, batch: int):
+    def _fast_layer(self, name: str, precision: str, batch: int) -> Any:
         """Return a model up to the layer, built once."""
         self.check_layer(name)
         key = name, precision, batch
@@ -193,7 +196,7 @@ class Engine:
         file = read_weights_file(self.source, with_slopes=True)
         return replace(file, layers=file.check(self.variant, len(self.classes) or None))
 
-    def open_keras(self):
+    def open_keras(self) -> keras.Model:
         """Return the network as a new Keras model: inputs of `variant` → (n, classes), or pool5.
 
         The graph is built here and only weights are taken from the file, so that no layer or code
@@ -267,13 +270,13 @@ class Engine:
         return litert.LiteModel(self.litert_path, len(self.classes))
 
     @cached_property
-    def _keras_model(self):
+    def _keras_model(self) -> keras.Model:
         self._asked_keras = True
         return self.open_keras()
 
     @cached_property
-    def _fast_model(self):
-        def build(precision: str):
+    def _fast_model(self) -> Any:
+        def build(precision: str) -> Any:
             from alexnet_tf.inference.fast import FastModel
 
             most = most_at_once(self.variant)

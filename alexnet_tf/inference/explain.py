@@ -14,14 +14,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from alexnet_tf.data.images.contents import ImageError
+from alexnet_tf.data.images.contents import ImageError, InMemory
 from alexnet_tf.data.images.preprocessing import load_batches, preprocess_input
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import BATCH, Engine
+
+if TYPE_CHECKING:
+    import keras
+
+    from alexnet_tf.inference.fast import FastModel
 
 # Magnification of the preprocessed picture in a figure.
 ENLARGED = 2
@@ -65,7 +71,7 @@ class Explainer:
         self.engine = engine
 
     def explain(
-        self, files: Sequence[str], label: str | None = None, layer: str | None = None
+        self, files: Sequence[str | InMemory], label: str | None = None, layer: str | None = None
     ) -> Iterator[Explanation | ImageError]:
         """Explain each picture in `files` by Grad-CAM, in order.
 
@@ -177,11 +183,11 @@ class Explainer:
         )
 
     @cached_property
-    def _model(self):
+    def _model(self) -> keras.Model:
         return self.engine.open_keras()
 
     @cached_property
-    def _logits(self):
+    def _logits(self) -> FastModel:
         model = self._model
         from alexnet_tf.inference.fast import FastModel
         from alexnet_tf.model import part

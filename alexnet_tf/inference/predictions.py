@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from alexnet_tf.system.progress import progress
 
 
 def predict_pictures(
-    engine: Engine, model, store: FeatureStore | None, pictures: Sequence[Picture]
+    engine: Engine, model: Any, store: FeatureStore | None, pictures: Sequence[Picture]
 ) -> tuple[LabelledPredictions, int]:
     """Predict `pictures`; return the predictions, and how many pictures could not be read.
 

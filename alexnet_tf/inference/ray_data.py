@@ -8,6 +8,7 @@ import pickle
 import signal
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
+from typing import Any
 
 from alexnet_tf.data.images.contents import ImageError, absolute
 from alexnet_tf.errors import RunError, UserError
@@ -27,7 +28,7 @@ def check_ray() -> None:
 
 
 def classify(
-    classifier: Classifier, files: Sequence[str], top: int, among: int, address: str
+    classifier: Classifier, files: Sequence[str], top: int, among: int | None, address: str
 ) -> Iterator[Prediction]:
     """Predict as `Classifier.classify`, on the machines of the Ray cluster at `address`.
 
@@ -46,14 +47,15 @@ def classify(
         context = ray.data.DataContext.get_current()
         context.execution_options.preserve_order = True
         context.enable_progress_bars = False
-        machines = [node["Resources"].get("CPU", 1) for node in ray.nodes() if node["Alive"]]
+        nodes = ray.nodes()  # type: ignore[no-untyped-call]
+        machines = [node["Resources"].get("CPU", 1) for node in nodes if node["Alive"]]
         size = BATCHES * classifier.batch
         portions = [files[start : start + size] for start in range(0, len(files), size)]
         paths = [
             {"paths": [os.fsencode(absolute(file)) for file in portion]} for portion in portions
         ]
         rows = ray.data.from_items(paths, override_num_blocks=len(paths)).map(
-            _Actor,
+            _Actor,  # type: ignore[arg-type]
             fn_constructor_args=(classifier, top, among),
             num_cpus=min(machines),
             compute=ray.data.ActorPoolStrategy(size=len(machines)),
@@ -74,7 +76,7 @@ def _connect(address: str) -> None:
 
     handlers = {number: signal.getsignal(number) for number in signals.SIGNALS}
     try:
-        ray.init(address, logging_level="ERROR", log_to_driver=False, include_dashboard=False)
+        ray.init(address, logging_level=logging.ERROR, log_to_driver=False, include_dashboard=False)
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
@@ -86,7 +88,7 @@ class _Actor:
     def __init__(self, classifier: Classifier, top: int, among: int):
         self._classifier, self._top, self._among = classifier, top, among
 
-    def __call__(self, row: dict) -> dict:
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         files = [os.fsdecode(path) for path in row["paths"]]
         predictions = self._classifier.classify(files, self._top, self._among)
         packed = [(each.top, each.error.reason if each.error else None) for each in predictions]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from alexnet_tf.data.dataset import Picture
 from alexnet_tf.drawing.thumbnails import heat_maps, thumbnails
 from alexnet_tf.evaluation.duplicates import Duplicate
 from alexnet_tf.evaluation.review import Review
+from alexnet_tf.metrics.predictions import Labelled
 from alexnet_tf.reports.html import shown
 
 # Largest number of each kind: five kilobytes per picture, seven as text.
@@ -104,7 +106,7 @@ class Album:
         engine = found.engine
         return heat_maps(found.network, engine.variant, engine.resize, paths, predicted)
 
-    def _picture(self, number: int) -> Picture:
+    def _picture(self, number: int) -> Labelled:
         return self._predictions.pictures[number]
 
     def _prediction(self, number: int, explained: bool = False) -> Card:
@@ -113,7 +115,7 @@ class Album:
         seen = self._seen.get(picture.path, "") if explained else ""
         return self._card(picture, self._classes[predicted], confidence, seen)
 
-    def _card(self, picture: Picture, *said: object) -> Card:
+    def _card(self, picture: Labelled, *said: Any) -> Card:
         image = self._images.get(picture.path, "")
         return Card(picture.path, image, self._classes[picture.label], *said)
 
@@ -128,7 +130,7 @@ def across_first(found: Review) -> list[tuple[Duplicate, bool]]:
     return sorted(pairs, key=lambda pair: not pair[1])
 
 
-def _cells(found: Review) -> list[tuple[tuple[int, int], int, Sequence[int]]]:
+def _cells(found: Review) -> list[tuple[tuple[int, int], int, np.ndarray]]:
     """Choose cells of the confusion matrix: (label, predicted), count, pictures shown."""
     matrix = found.predictions.evaluation.confusion()
     places = [divmod(int(place), len(matrix)) for place in np.argsort(-matrix, axis=None)]

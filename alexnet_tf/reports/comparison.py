@@ -72,8 +72,8 @@ def _csv(outcomes: Sequence[Outcome]) -> str:
     writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
     for outcome in outcomes:
-        cells = {"variant": outcome.variant, "parameters": outcome.parameters, "state": "failed"}
-        if outcome.finished:
-            cells |= {"state": "finished", **outcome.figures()}
-        writer.writerow(cells)
+        cells = {"variant": outcome.variant, "parameters": outcome.parameters}
+        state = "finished" if outcome.finished else "failed"
+        figures = outcome.figures() if outcome.finished else {}
+        writer.writerow({**cells, "state": state, **figures})
     return text.getvalue()

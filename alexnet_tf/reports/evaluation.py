@@ -113,8 +113,8 @@ def _classes(evaluation: Evaluation, predictions: np.ndarray) -> list[str]:
     table = [("class", "pictures", "precision", "recall", "F1")]
     for each in evaluation.by_class(predictions):
         name, pictures, *shares = each.values()
-        shares = ("–" if share is None else f"{share:.1%}" for share in shares)
-        table.append((name, pictures, *shares))
+        shown = ("–" if share is None else f"{share:.1%}" for share in shares)
+        table.append((name, pictures, *shown))
     return align(table)
 
 

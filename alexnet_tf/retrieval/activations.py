@@ -11,7 +11,7 @@ import numpy as np
 from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.digests import digests
 from alexnet_tf.data.features.store import WITHOUT_EFFECT, FeatureStore
-from alexnet_tf.data.images.contents import ImageError, read_content
+from alexnet_tf.data.images.contents import ImageError, InMemory, read_content
 from alexnet_tf.data.images.file_types import is_meant_as_picture
 from alexnet_tf.data.images.preprocessing import load_batches
 from alexnet_tf.data.sources.listing import Rejected, find_pictures
@@ -112,7 +112,7 @@ def compute(
 
 
 def outputs(
-    engine: Engine, layer: str, files: Sequence[str], precision: str | None = None
+    engine: Engine, layer: str, files: Sequence[str | InMemory], precision: str | None = None
 ) -> Iterator[np.ndarray | ImageError]:
     """Yield for each file, in order, the layer's outputs, float32 (units,), or an error."""
     forward = engine.layer(layer, precision)

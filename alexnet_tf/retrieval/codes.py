@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -121,7 +122,7 @@ def smallest(values: np.ndarray, count: int, but: int | None = None) -> np.ndarr
     return places[places != but][: count - spare] if spare else places
 
 
-def measure_recall(packed: np.ndarray, tested: Sequence[int], distances: np.ndarray) -> Recall:
+def measure_recall(packed: np.ndarray, tested: np.ndarray, distances: np.ndarray) -> Recall:
     """Measure the recall of codes, for the pictures `tested` as queries.
 
     `distances` (tested, pictures) are the distances of their fc7.
@@ -136,7 +137,7 @@ def measure_recall(packed: np.ndarray, tested: Sequence[int], distances: np.ndar
 
 def write_codes(path: Path, key: str, codes: Codes) -> None:
     """Write codes to the file `path`, for the pictures identified by `key`."""
-    arrays = {"key": key, "packed": codes.packed}
+    arrays: dict[str, Any] = {"key": key, "packed": codes.packed}
     for number, (kernel, bias) in enumerate(codes.encoder.layers):
         arrays |= {f"kernel{number}": kernel, f"bias{number}": bias}
     for name in ("trained", "random"):

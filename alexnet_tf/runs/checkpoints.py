@@ -45,15 +45,16 @@ class BrokenCheckpoint(UserError):
 def save_checkpoint(
     directory: Path,
     arrays: dict[str, np.ndarray],
-    history: list,
+    history: History,
     unfinished: bool = False,
     identity: str = "",
 ) -> Path:
     """Write the checkpoint of the epochs in `history`, or within the one after; return its path."""
     path = checkpoint_path(directory, len(history), unfinished)
     text = {HISTORY: np.array(json.dumps(history)), IDENTITY: np.array(identity)}
+    members: dict[str, Any] = text | arrays
     with atomic_write(path, sum(array.nbytes for array in arrays.values())) as temporary:
-        np.savez(temporary, **text, **arrays)
+        np.savez(temporary, **members)
     return path
 
 
@@ -68,13 +69,13 @@ def load_checkpoint(
     try:
         with open_zip(path, MOST_MEMBERS) as archive:
             headers = {name: _header(archive, name) for name in _names(archive)}
-            texts = {name: headers.pop(name, None) for name in (HISTORY, IDENTITY)}
-            if texts[HISTORY] is None:
+            written, owner = headers.pop(HISTORY, None), headers.pop(IDENTITY, None)
+            if written is None:
                 raise ValueError("it lacks its history")
             if expected:
                 expected.check_headers(headers)
-                _check_owner(archive, texts[IDENTITY], expected.identity)
-            history = checked_history(json.loads(_text(archive, HISTORY, texts[HISTORY])))
+                _check_owner(archive, owner, expected.identity)
+            history = checked_history(json.loads(_text(archive, HISTORY, written)))
             arrays = {name: _array(archive, name) for name in headers}
         number, unfinished = _moment(path) or (len(history), False)
         if number != len(history):
@@ -112,10 +113,7 @@ def load_latest(
 
     One that `load_checkpoint` refuses is set aside, under a name that ends in ``.broken``.
     """
-    paths = list_checkpoints(directory)
-    if last is not None:
-        paths = [path for path in paths if _moment(path) <= (last, False)]
-    for path in reversed(paths):
+    for path in reversed(_until(directory, last)):
         try:
             return load_checkpoint(path, expected)
         except BrokenCheckpoint as error:
@@ -127,8 +125,14 @@ def load_latest(
 
 def list_checkpoints(directory: Path) -> list[Path]:
     """List the checkpoints in `directory`, in the order of their epochs."""
-    found = {path: _moment(path) for path in directory.glob(PATTERN) if path.is_file()}
-    return sorted((path for path in found if found[path]), key=found.__getitem__)
+    return [*_until(directory, None)]
+
+
+def _until(directory: Path, last: int | None) -> dict[Path, bool]:
+    """Tell of each checkpoint up to epoch `last`, in order, whether it is within an epoch."""
+    moments = ((_moment(path), path) for path in directory.glob(PATTERN) if path.is_file())
+    found = sorted((moment, path) for moment, path in moments if moment)
+    return {path: at[1] for at, path in found if last is None or at <= (last, False)}
 
 
 def checkpoint_path(directory: Path, epoch: int, unfinished: bool = False) -> Path:
@@ -141,10 +145,8 @@ def prune_checkpoints(directory: Path, keep: int, best: int, current: int | None
 
     Those after the epoch `current` are of a longer training, and stay as they are.
     """
-    paths = list_checkpoints(directory)
-    if current is not None:
-        paths = [path for path in paths if _moment(path) <= (current, False)]
-    whole = [path for path in paths if not _moment(path)[1]]
+    paths = _until(directory, current)
+    whole = [path for path, is_within in paths.items() if not is_within]
     spared = {checkpoint_path(directory, best), *whole[-keep:]}
     for path in paths:
         if path not in spared:

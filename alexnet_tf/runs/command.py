@@ -24,7 +24,8 @@ def training_command(settings: Settings, directory: Path) -> str:
         if name != usual(settings.weights):
             lines.append(["--recipe", name])
         commands.append(lines + _differences(settings, Settings(**recipe)))
-    return " \\\n  ".join(map(shlex.join, min(commands, key=len)))
+    shortest: list[list[str]] = min(commands, key=len)
+    return " \\\n  ".join(map(shlex.join, shortest))
 
 
 def _differences(settings: Settings, told: Settings) -> list[list[str]]:

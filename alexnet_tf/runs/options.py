@@ -28,10 +28,10 @@ def option(
     One that is `free` may change from one start to the next, for it changes no step. One that is
     `several` takes more words than one.
     """
-    argument = {"help": help, "metavar": metavar, "type": kind, "choices": choices}
+    told = {"help": help, "metavar": metavar, "type": kind, "choices": choices}
+    argument: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
     if several:
         argument |= {"nargs": "+", "action": arguments.Together}
-    argument = {name: value for name, value in argument.items() if value is not None}
     return field(default=default, metadata={"group": group, "argument": argument, "free": free})
 
 
@@ -64,7 +64,7 @@ def add_options(
         )
 
 
-def reason_against(setting: Field, value: Any) -> str:
+def reason_against(setting: Field[Any], value: Any) -> str:
     """Say why `value` cannot be that of the setting; "" if it can."""
     shown = printable(f"{value!r:.40}")
     if value is None and setting.default is None:

@@ -57,7 +57,8 @@ def _dataset(run: Run, known: Callable[[str], str]) -> Dataset:
             )
             for part in parts
         ]
-    return Dataset(tuple(classes), *parts[:2], test=parts[2])
+    train, validation, test = parts
+    return Dataset(tuple(classes), train, validation, test=test)
 
 
 def find_pictures(run: Run, settings: Settings) -> tuple[Dataset, bool]:
@@ -177,10 +178,10 @@ def _labelled(data: str) -> Sequence[Entry]:
 
 
 def _mapped(dataset: Dataset, change: Callable[[Picture], Picture]) -> Dataset:
-    parts = {
-        name: tuple(map(change, getattr(dataset, name))) for name in ("train", "validation", "test")
-    }
-    return replace(dataset, **parts)
+    train, validation, test = (
+        tuple(map(change, part)) for part in (dataset.train, dataset.validation, dataset.test)
+    )
+    return replace(dataset, train=train, validation=validation, test=test)
 
 
 def _same_place(config: dict[str, Any], settings: Settings) -> bool:

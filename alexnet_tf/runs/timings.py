@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import Any
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.run import Run
@@ -30,7 +32,7 @@ def read_seconds(run: Run) -> dict[str, float]:
     if not run.seconds_path.is_file():
         return {}
     seconds = read_json(run.seconds_path)
-    values = seconds.values() if isinstance(seconds, dict) else [None]
+    values: Iterable[Any] = seconds.values() if isinstance(seconds, dict) else [None]
     if not all(type(each) in (int, float) and 0 <= each < math.inf for each in values):
         raise UserError(f"{run.seconds_path}: is damaged; delete it, for nothing depends on it")
     return seconds

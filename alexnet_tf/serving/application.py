@@ -198,14 +198,14 @@ def _add_predictions(
             raise drawn
         return Response(drawn, media_type="image/jpeg")
 
-    if served.look_alikes:
+    if look_alikes := served.look_alikes:
 
         @app.post("/v1/similar", **schemas.WITH_PICTURES)
         async def similar(request: Request) -> schemas.LookAlikes:
             """Find the pictures of the index that are most similar to a picture."""
             picture = (await pictures_of(request, served.limits))[0]
             with load.of_pictures(1):
-                found = await batcher.run(served.look_alikes.find, picture)
+                found = await batcher.run(look_alikes.find, picture)
             if isinstance(found, ImageError):
                 raise found
             return schemas.LookAlikes(similar=found)
@@ -313,7 +313,8 @@ def _instance_prediction(
     """Predict as TensorFlow Serving does with a SavedModel; an unreadable picture is an error."""
     if isinstance(found, ImageError):
         raise found
-    return schemas.InstancePrediction(classes=network.engine.classes, probabilities=found.tolist())
+    classes = list(network.engine.classes)
+    return schemas.InstancePrediction(classes=classes, probabilities=found.tolist())
 
 
 def _by_name(networks: Sequence[ServedNetwork]) -> Mapping[str, ServedNetwork]:

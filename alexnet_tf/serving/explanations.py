@@ -6,6 +6,7 @@ import base64
 import io
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -58,7 +59,7 @@ class LookAlikes:
         ]
 
     @cached_property
-    def _layer(self):
+    def _layer(self) -> Any:
         """The network up to the index's layer, for a batch of one."""
         return self.engine.layer(LAYER, self.index.precision, batch=1)
 

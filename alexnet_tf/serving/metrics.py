@@ -14,9 +14,12 @@ ENDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, math.inf)
 class Metrics:
     """Counters of a server since it started."""
 
-    def __init__(self):
-        self.pictures, self.batches = Counter(), Counter()
-        self._requests, self._durations, self._seconds = Counter(), Counter(), 0.0
+    def __init__(self) -> None:
+        self.pictures: Counter[str] = Counter()
+        self.batches: Counter[int] = Counter()
+        self._requests: Counter[tuple[str, int]] = Counter()
+        self._durations: Counter[float] = Counter()
+        self._seconds = 0.0
 
     def count_request(self, scope: Scope, status: int, seconds: float) -> None:
         """Count a request by its route, never by its actual path."""

@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from ipaddress import IPv6Address
+from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -157,7 +158,7 @@ def too_large(most: int) -> HTTPException:
 
 def _host(text: str) -> tuple[str, int | None]:
     """Parse a Host into its lower-case name and its port; HTTPException 400 if it is invalid."""
-    match = HOST.fullmatch(text)
+    match: Any = HOST.fullmatch(text)
     try:
         name, port = match[1].lower(), int(match[2]) if match[2] else None
         if name.startswith("["):
@@ -176,7 +177,7 @@ def _origin(text: str) -> tuple[str, str, int | None] | None:
     """
     if text == "null":
         return None
-    match = ORIGIN.fullmatch(text)
+    match: Any = ORIGIN.fullmatch(text)
     name, port = _host(match[2] if match else " ")
     scheme = match[1].lower()
     return scheme, name, PORTS.get(scheme) if port is None else port

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Condition, Thread
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class ServedNetwork:
             return error
         return preprocess_input(view, self.engine.variant)
 
-    def top(self, probabilities: np.ndarray, most: int) -> list[dict[str, object]]:
+    def top(self, probabilities: np.ndarray, most: int) -> list[Any]:
         """Return the `most` likeliest classes, the likeliest first."""
         best = np.argsort(-probabilities, kind="stable")[:most]
         return [
@@ -48,10 +49,10 @@ class ServedNetwork:
 class _Request:
     """An entry of the queue: a network and its inputs; or a function to call; or the end."""
 
-    network: ServedNetwork | None = None
-    inputs: np.ndarray | None = None
+    network: Any = None
+    inputs: Any = None
     function: Callable[[], object] | None = None
-    result: Future = field(default_factory=Future)
+    result: Future[Any] = field(default_factory=Future)
 
     def goes_with(self, other: _Request) -> bool:
         """Check whether both can be in one batch."""
@@ -75,11 +76,11 @@ class Batcher:
         """Return the probabilities of each picture, float32 (classes,), or its error."""
         return await asyncio.gather(*(self._submit(network, picture) for picture in pictures))
 
-    async def run(self, function: Callable, *arguments: object):
+    async def run(self, function: Callable[..., Any], *arguments: object) -> Any:
         """Run a function that runs a network itself, when its turn comes; return its result."""
         return await self._put(_Request(function=lambda: function(*arguments)))
 
-    async def decode(self, function: Callable, *arguments: object):
+    async def decode(self, function: Callable[..., Any], *arguments: object) -> Any:
         """Run a function that decodes a picture; return its result."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._decoders, function, *arguments)
@@ -101,7 +102,7 @@ class Batcher:
         self._metrics.pictures["answered"] += 1
         return probabilities
 
-    async def _put(self, question: _Request):
+    async def _put(self, question: _Request) -> Any:
         with self._changed:
             self._waiting.append(question)
             self._changed.notify()
@@ -119,9 +120,9 @@ class Batcher:
                 for question in asked:
                     question.result.set_exception(error)
 
-    def _predictions(self, asked: Sequence[_Request]) -> Sequence:
+    def _predictions(self, asked: Sequence[_Request]) -> Iterable[Any]:
         network, function = asked[0].network, asked[0].function
-        if network is None:
+        if function:
             return [function()]
         self._metrics.batches[len(asked)] += 1
         return network.engine.probabilities(np.stack([each.inputs for each in asked]), len(asked))

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 import json
+from typing import Any
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -70,12 +71,12 @@ def unreadable(picture: InMemory) -> str | None:
         return error.reason
 
 
-async def json_of(request: Request) -> dict:
+async def json_of(request: Request) -> dict[str, Any]:
     """Read the JSON object of a request; HTTPException 400 if it is invalid, 413 if too large."""
     return _object(await request.body(), MOST_VALUES)
 
 
-def _object(body: bytes, most: int) -> dict:
+def _object(body: bytes, most: int) -> dict[str, Any]:
     """Parse a JSON object, unless it has more than about `most` values."""
     if sum(map(body.count, (b",", b":", b"[", b"{"))) > most:
         raise HTTPException(413, f"the JSON has more than {most:,} values")

@@ -178,7 +178,7 @@ _TEXTS = {"type": "array", "items": {"type": "string", "format": "byte"}, "minIt
 _B64 = {"type": "object", "properties": {"b64": {"type": "string", "format": "byte"}}}
 _NAME = {"type": "string", "minLength": 1, "nullable": True}
 _CLASSES = {"type": "array", "items": _NAME, "minItems": 2}
-_PICTURES = {
+_PICTURES: dict[str, dict[str, Any]] = {
     kind: {"type": "object", "required": ["pictures"], "properties": {"pictures": several}}
     for kind, several in (("multipart/form-data", _FILES), ("application/json", _TEXTS))
 } | {"image/*": {"type": "string", "format": "binary"}}
@@ -193,15 +193,15 @@ _PICTURES["application/json"] = {
     ]
 }
 ERRORS = _refusals(401, 403, 404, 409, 413, 421, 422, 429, 503)
-WITH_PICTURES = {
+WITH_PICTURES: dict[str, Any] = {
     "responses": ERRORS | _refusals(400, 408, 415),
     "openapi_extra": _body(_PICTURES),
 }
-WITH_PICTURE_FOR_PICTURE = {
+WITH_PICTURE_FOR_PICTURE: dict[str, Any] = {
     "responses": WITH_PICTURES["responses"] | {200: {"content": {"image/jpeg": {}}}},
     "openapi_extra": WITH_PICTURES["openapi_extra"],
 }
-WITH_CLASSES = {
+WITH_CLASSES: dict[str, Any] = {
     "responses": ERRORS | _refusals(400),
     "openapi_extra": _body(
         {

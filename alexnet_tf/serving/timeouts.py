@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -18,7 +18,7 @@ class Protocol(H11Protocol):
     long; uvicorn would keep it, and the response in its buffer, for ever.
     """
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: Any) -> None:
         """Start watching a new connection."""
         super().connection_made(transport)
         self._drained = 0

@@ -88,7 +88,7 @@ class TrainerProcess:
             await process.wait()
 
     async def _answer(self, told: dict[str, str]) -> dict[str, Any]:
-        process = await self._running()
+        process: Any = await self._running()
         process.stdin.write(f"{json.dumps(told)}\n".encode())
         answer: dict[str, Any] = {}
         while "error" not in answer:  # earlier lines only report progress

@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, Literal
 
 from alexnet_tf.data.images.contents import InMemory
 from alexnet_tf.data.sources.headings import is_missing
@@ -38,13 +38,12 @@ UNUSED, EVERY = 3600.0, 60.0
 # New pictures that the convolutions process in a batch, and seconds after which a smaller batch
 # starts if no more pictures arrive.
 TOGETHER, PAUSE = 64, 1.0
-COLLECTING, TRAINING, READY, FAILED = "collecting", "training", "ready", "failed"
 
 
 class Gone(UserError):
     """A session, or the network of one, that no longer exists."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__("there is no such lesson any more; begin a new one")
 
 
@@ -57,14 +56,16 @@ class TrainingSession:
 
     def __init__(self, name: str, folder: Path):
         self.name, self.folder = name, folder
-        self.state, self.error = COLLECTING, ""
+        self.state: Literal["collecting", "training", "ready", "failed"] = "collecting"
+        self.error = ""
         self.network: ServedNetwork | None = None
         self.classes: tuple[str, ...] = ()
-        self.unseen, self.looking = 0, None
+        self.unseen = 0
+        self.looking: asyncio.Task[None] | None = None
         self.used = time.monotonic()
         self._pictures: dict[int, tuple[int, int]] = {}  # number → class and bytes
         self._number = self._trained = self._finished = 0  # added, trained, last good one
-        self._tasks: set[asyncio.Task] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._is_ended, self._zipping = False, threading.Lock()
         (folder / "photos").mkdir(parents=True)
 
@@ -75,7 +76,7 @@ class TrainingSession:
 
     def is_unused(self) -> bool:
         """Check whether the session has not been used for `UNUSED` seconds."""
-        return self.state != TRAINING and time.monotonic() - self.used > UNUSED
+        return self.state != "training" and time.monotonic() - self.used > UNUSED
 
     def add(self, label: int, picture: InMemory) -> int:
         """Add a readable picture to the class of that number; return the picture's own number.
@@ -111,7 +112,7 @@ class TrainingSession:
     def begin(self, classes: Sequence[str | None]) -> None:
         """Prepare a training; UserError for unsuitable names or pictures."""
         self.check()
-        if self.state == TRAINING:
+        if self.state == "training":
             raise Conflict("it is being trained; wait until that has ended")
         names = check_classes([name for name in classes if name is not None])
         rest = iter(names)
@@ -122,16 +123,16 @@ class TrainingSession:
         self.list_pictures(classes)
         self._forget_runs()
         self._trained += 1
-        self.state, self.error, self.classes = TRAINING, "", tuple(names)
+        self.state, self.error, self.classes = "training", "", tuple(names)
 
     def finish(self, engine: Engine) -> None:
         """Publish the network of the latest run, under a name that was never used before."""
         self._finished = self._trained
-        self.network, self.state = ServedNetwork(f"{self.name}.{self._trained}", engine), READY
+        self.network, self.state = ServedNetwork(f"{self.name}.{self._trained}", engine), "ready"
 
     def fail(self, sentence: str) -> None:
         """Record why the latest training failed."""
-        self.error, self.state = sentence.replace(f"{self.folder}/", ""), FAILED
+        self.error, self.state = sentence.replace(f"{self.folder}/", ""), "failed"
 
     def history(self) -> History:
         """Return the finished epochs of the latest training."""
@@ -175,7 +176,7 @@ class TrainingSession:
         if self._is_ended:
             raise Gone
 
-    def spawn(self, work: Coroutine) -> asyncio.Task:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a task that is cancelled when the session is deleted."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
@@ -214,7 +215,7 @@ class TrainingSessions:
     def __init__(self, trainer_process: TrainerProcess):
         self._trainer_process = trainer_process
         self._sessions: dict[str, TrainingSession] = {}
-        self._clearing: asyncio.Task | None = None
+        self._clearing: asyncio.Task[None] | None = None
 
     def open(self) -> None:
         """Start the periodic deletion of unused sessions."""
@@ -222,7 +223,8 @@ class TrainingSessions:
 
     async def close(self) -> None:
         """End all sessions and delete their files."""
-        self._clearing.cancel()
+        if self._clearing:
+            self._clearing.cancel()
         await asyncio.gather(*map(self.end, [*self._sessions]))
         await self._trainer_process.close()
 
@@ -288,7 +290,7 @@ class TrainingSessions:
                     await self._prepare(session)
 
     async def _prepare(self, session: TrainingSession) -> None:
-        if session.state != TRAINING:
+        if session.state != "training":
             session.list_pictures([str(label) for label in range(MOST_CLASSES)])
             await self._trainer_process.do("look", session.folder, "none")
 
@@ -323,7 +325,7 @@ def _room() -> Iterator[None]:
         raise Conflict("there is no room on the server's disk") from error
 
 
-def check_classes(names: Sequence[object]) -> list[str]:
+def check_classes(names: Sequence[Any]) -> list[str]:
     """Return normalized class names; UserError unless there are at least two, all different."""
     if not all(isinstance(name, str) for name in names) or len(names) > MOST_CLASSES:
         raise UserError(f"the classes should be the names of {MOST_CLASSES} at most")

@@ -19,7 +19,7 @@ class NoRoom(OSError):
     The message says how many bytes are needed, unless that is unknown (0).
     """
 
-    def __init__(self, path: Path, needed: int, number: int = errno.ENOSPC):
+    def __init__(self, path: Path, needed: int, number: int | None = errno.ENOSPC):
         where, remedy = f"on the disk, where {megabytes(free_room(path))} are free", "Make room"
         if number == errno.EFBIG:
             where = "in one file, which is more than a file may have here"
@@ -40,7 +40,7 @@ def room_for(path: Path, size: int) -> Iterator[None]:
     except OSError as error:
         if not is_full(error) or isinstance(error, NoRoom):
             raise
-        raise NoRoom(path, size, error.errno or errno.ENOSPC) from error
+        raise NoRoom(path, size, error.errno) from error
 
 
 def is_full(error: BaseException | None) -> bool:

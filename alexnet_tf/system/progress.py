@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 WIDTH = 30
@@ -40,14 +40,15 @@ def _line_of_cell() -> Show:
     """Return a function that replaces the text below the cell; "" shows nothing."""
     from IPython.display import display
 
-    shown = []
+    shown: list[Any] = []
 
     def show(text: str) -> None:
         data = {"text/plain": text} if text else {}
         if shown:
             shown[0].update(data, raw=True)
         elif text:
-            shown.append(display(data, raw=True, display_id=True))
+            handle = display(data, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+            shown.append(handle)
 
     return show
 

@@ -126,6 +126,7 @@ class Workers:
         if self.count == 1:
             return [work()]
         with self.watched():
+            made: Any
             try:
                 with self._watching():
                     made = work()
@@ -140,7 +141,8 @@ class Workers:
 
     def run_on_chief(self, work: Callable[[], Made]) -> Made:
         """Return what the chief makes, which alone does `work`; its errors are raised by all."""
-        return self.run_on_all(lambda: work() if self.is_chief else None)[0]
+        made: list[Any] = self.run_on_all(lambda: work() if self.is_chief else None)
+        return made[0]
 
     def exchange(self, value: Made) -> list[Made]:
         """Return the `value` of every worker."""
@@ -155,7 +157,7 @@ class Workers:
         whole = np.zeros(ends[-1], np.uint8)
         whole[ends[self.index] - len(mine) : ends[self.index]] = mine
         whole = self._joined(whole)
-        return [pickle.loads(whole[end - size : end]) for size, end in zip(sizes, ends)]
+        return [pickle.loads(whole.data[end - size : end]) for size, end in zip(sizes, ends)]
 
     def gather(self, found: np.ndarray, owners: np.ndarray) -> np.ndarray:
         """Return an array (n, …) of which every worker has `found` the rows that are its own."""
@@ -169,16 +171,16 @@ class Workers:
 
     def learn(
         self,
-        learn: Callable[..., tuple],
+        learn: Callable[..., tuple[Any, ...]],
         weights: Sequence[tf.Tensor],
         batch: Sequence[tf.Tensor],
         rows: tf.Tensor,
         size: tf.Tensor,
-    ) -> tuple:
+    ) -> tuple[Any, ...]:
         """Return what `learn` makes of a whole batch of `size` examples, of which this worker has
         those in `rows`: losses and hits (size,), new values of other variables, gradients."""
 
-        def share(weights, batch, rows, size):
+        def share(weights: Any, batch: Any, rows: Any, size: Any) -> Any:
             replica = tf.distribute.get_replica_context()
             place = replica.replica_id_in_sync_group % self.own_devices
             rows, *batch = (each[place :: self.own_devices] for each in (rows, *batch))
@@ -266,7 +268,7 @@ class Workers:
         joined = np.concatenate([self._sum(block) for block in blocks]).astype(np.uint16)
         return np.frombuffer(joined.tobytes()[: array.nbytes], array.dtype).copy()
 
-    def _sum(self, numbers: Sequence[float]) -> np.ndarray:
+    def _sum(self, numbers: Sequence[float] | np.ndarray) -> np.ndarray:
         """Add what all workers have, float32 (n,)."""
         return self._add(np.array(numbers, np.float32)).numpy()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -72,7 +72,7 @@ class Metrics(NamedTuple):
     probabilities: np.ndarray
 
 
-def compute_metrics(results: Iterable[tuple], labels: np.ndarray) -> Metrics:
+def compute_metrics(results: Iterable[Sequence[np.ndarray]], labels: np.ndarray) -> Metrics:
     """Compute metrics from batches of losses, hits and probabilities of pictures with `labels`."""
     losses, hits, probabilities = (np.concatenate(parts) for parts in zip(*results))
     shares = [np.mean(hits[labels == label]) for label in np.unique(labels)]

@@ -91,7 +91,8 @@ def fill(
     log.info(f"{what}: {size / 1e6:,.0f} MB on the disk, {each / 1e3:,.0f} KB a picture")
     start = time.monotonic()
     frozen = (layers or partial(frozen_layers, job))(job.settings.precision)
-    lost = store.fill(missing, frozen and frozen.forward, bool(frozen and frozen.of_pixels))
+    forward, of_pixels = (frozen.forward, frozen.of_pixels) if frozen else (None, False)
+    lost = store.fill(missing, forward, of_pixels)
     seconds = time.monotonic() - start
     rate = len(missing) * store.flips / seconds
     log.info("%s: made in %.1f s, %.0f views of pictures a second", what, seconds, rate)

@@ -122,7 +122,8 @@ def prepare(settings: Settings, directory: str | Path, typed: Collection[str] | 
     run = Run(directory)
     run.check_folder()
     config = _read_config(run)
-    started, said = bool(config), []
+    started = bool(config)
+    said: list[str] = []
     if started:
         settings = _going_on(settings, run, typed)
         run.check_settings(settings)

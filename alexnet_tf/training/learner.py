@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import keras
 import numpy as np
@@ -91,7 +92,8 @@ class Learner:
         weights = read_layers(self.model)
         if first in weights:  # a linear head, which has only fc8, sees windows as they are
             weights[first] = self.standardization.folded_into(*weights[first])
-        weights["fc8"] = tuple(each / np.float32(temperature) for each in weights["fc8"])
+        kernel, bias = weights["fc8"]
+        weights["fc8"] = kernel / np.float32(temperature), bias / np.float32(temperature)
         network = AlexNet(self.job.variant, self.head.output.shape[-1], weights)
         for layer in self.model.layers:
             if isinstance(layer, keras.layers.PReLU):
@@ -129,7 +131,7 @@ class Learner:
 
     def _learn(
         self, weights: Sequence[tf.Tensor], batch: Sequence[tf.Tensor], *shared: tf.Tensor
-    ) -> tuple:
+    ) -> tuple[Any, ...]:
         """Return losses and hits of examples, new values of `others`, and the gradients.
 
         Examples that are `shared` are some of a batch, whose mean loss their part is of.

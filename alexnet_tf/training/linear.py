@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from logging import Logger
+from typing import Any
 
 import numpy as np
 
@@ -221,7 +222,7 @@ def _logits(basis: Basis, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
     return basis.coordinates @ weights + bias
 
 
-def _one_thread():
+def _one_thread() -> Any:
     """Return a context in which the same is computed in the same order on any machine: threads
     would wait for each other longer than they compute."""
     from threadpoolctl import threadpool_limits

@@ -177,7 +177,6 @@ class Loop:
     def __init__(self, job: Job, stores: Sequence[FeatureStore], log: Logger, workers: Workers):
         self.job, self.stores, self.log, self.workers = job, stores, log, workers
         self.expected = job.expected()
-        self.trainer: Trainer | None = None
         # A longer training may have left later checkpoints, which wait for the next one.
         self.trainer, self.history = self._restored(job.settings.epochs, "going on")
         if workers.is_chief:
@@ -230,23 +229,26 @@ class Loop:
     def retrain_to(self, epoch: int) -> Trainer:
         """Return a trainer as it was after `epoch`: from its checkpoint or, that being broken, by
         training again from the one before."""
-        trainer, history = self._restored(epoch)
+        trainer, history = self._restored(epoch, trainer=self.trainer)
         epochs = self.job.settings.epochs
         for again in range(len(history), epoch):
             self.log.info("epoch %d/%d again, for its checkpoint is lost", again + 1, epochs)
             history.append(trainer.run_epoch(history))
         return trainer
 
-    def _restored(self, last: int, what: str = "") -> tuple[Trainer, History]:
-        """Return a trainer with the latest state that is kept, none after epoch `last`, and its
-        history; where there is one, log that `what` goes on from there."""
-        folder, history = self.job.run.checkpoints_folder, []
+    def _restored(
+        self, last: int, what: str = "", trainer: Trainer | None = None
+    ) -> tuple[Trainer, History]:
+        """Return a trainer, or this one, with the latest state that is kept, none after epoch
+        `last`, and its history; where there is one, log that `what` goes on from there."""
+        folder = self.job.run.checkpoints_folder
+        history: History = []
 
         def load() -> tuple[dict[str, np.ndarray], History] | None:
             return load_latest(folder, self.log, last, self.expected)
 
         found = self.workers.run_on_chief(load)
-        trainer = self.trainer if found and self.trainer else self._new_trainer()
+        trainer = trainer if found and trainer else self._new_trainer()
         if found:
             state, history = found
             trainer.restore(state)
@@ -258,7 +260,8 @@ class Loop:
 
     def _new_trainer(self) -> Trainer:
         kind = LinearTrainer if self.job.settings.head == LINEAR else Trainer
-        return kind(self.job, *self.stores, self.log, self.workers).prepare()
+        training, validation = self.stores
+        return kind(self.job, training, validation, self.log, self.workers).prepare()
 
     def _next_epoch(self, kept: Future[None]) -> dict[str, float]:
         """Train an epoch and return it; when asked to stop within it, leave a checkpoint of the

@@ -8,6 +8,7 @@ rate is as good for whatever file it is from.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class Standardization:
         found = np.sqrt(np.mean((inputs - center) ** 2)) or 1.0
         return cls(center, np.float32(deviation / found))
 
-    def apply(self, inputs):
+    def apply(self, inputs: Any) -> Any:
         """Standardize inputs, an array or a tensor (pictures, values)."""
         return (inputs - self.center.astype(np.float32)) * self.scale
 

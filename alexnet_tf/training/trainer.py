@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from functools import partial
+from functools import partial, reduce
 from logging import Logger
+from typing import Any
 
 import keras
 import numpy as np
@@ -185,7 +186,7 @@ class Trainer:
                     logits = logits[:, choose_views(self.job.variant, True, thorough)]
                 yield np.concatenate(logits), examples.labels[chunk]
 
-    def _averaged(self):
+    def _averaged(self) -> Any:
         """Return a context in which the variables have the values of the network that is kept."""
         return self.averages.in_place() if self.averages else nullcontext()
 
@@ -268,7 +269,7 @@ class Trainer:
             batches = progress(self.training.batches(chunks), len(chunks), "colours")
             components = color_components(
                 (values.numpy() for values, *_ in batches),
-                lambda sums: sum(self.workers.exchange(sums)),
+                lambda sums: reduce(np.add, self.workers.exchange(sums)),
             )
         augment = Augmentation(
             variant.picture_size, settings.crop, settings.mirror, settings.color_shift, components

@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -89,12 +90,12 @@ def preprocess_input(images: np.ndarray, variant: str | Variant = "bvlc") -> np.
 
 
 def load_batches(
-    batches: Iterable[Sequence[str | Path]],
+    batches: Iterable[Sequence[str | Path | InMemory]],
     variant: str | Variant = "bvlc",
     resize: str = "short",
     crops: int = 1,
     ahead: int = 2,
-    digests: Mapping[str | Path, str] | None = None,
+    digests: Mapping[Any, str] | None = None,
     preprocess: bool = True,
 ) -> Iterator[list[np.ndarray | ImageError]]:
     """Load batches of paths: for each path its input, float32 (crops, 227, 227, 3), or an error.
@@ -105,7 +106,7 @@ def load_batches(
     digests, batches = digests or {}, iter(batches)
     first = list(islice(batches, 1))
 
-    def load(path: str | Path) -> np.ndarray | ImageError:
+    def load(path: str | Path | InMemory) -> np.ndarray | ImageError:
         try:
             views = load_crops(path, variant, resize, crops, digests.get(path))
             return preprocess_input(views, variant) if preprocess else views

@@ -163,7 +163,8 @@ class _Connector:
     """
 
     def __init__(self, end: float):
-        self._end, self._watched = end, []
+        self._end = end
+        self._watched: list[socket] = []
         self._began_in_public: bool | None = None
         self._over = Event()
 
@@ -188,7 +189,7 @@ class _Connector:
         end = min(self._end, time.monotonic() + timeout)
         addresses = getaddrinfo(*place, type=SOCK_STREAM)
         for left, found in zip(range(len(addresses), 0, -1), addresses):
-            is_public = ip_address(found[-1][0].partition("%")[0]).is_global
+            is_public = ip_address(str(found[-1][0]).partition("%")[0]).is_global
             if self._began_in_public and not is_public:
                 raise _Private(
                     f"it is sent on to {place[0]}, which is this machine or in a private network; "
@@ -206,7 +207,7 @@ class _Connector:
             return connection
         raise OSError(f"{place[0]} has no address")
 
-    def _connect(self, found: tuple, timeout: float) -> socket:
+    def _connect(self, found: tuple[Any, ...], timeout: float) -> socket:
         """Connect to the addresses that `getaddrinfo` has found."""
         *kind, _, address = found
         connection = socket(*kind)
@@ -251,7 +252,7 @@ class _Handler(AbstractHTTPHandler):
     def _connected(self, kind: type[HTTPConnection]) -> Callable[..., HTTPConnection]:
         def connection(*arguments: Any, **options: Any) -> HTTPConnection:
             made = kind(*arguments, **options)
-            made._create_connection = self._way.connect
+            made._create_connection = self._way.connect  # type: ignore[attr-defined]
             return made
 
         return connection

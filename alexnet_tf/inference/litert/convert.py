@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from logging import Logger
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from alexnet_tf.inference.litert.run import MARK
 from alexnet_tf.inference.litert.validate import check_file
@@ -17,7 +17,7 @@ from alexnet_tf.system.files import atomic_write
 from alexnet_tf.system.quiet import silenced
 
 
-def write_litert(model, path: Path, made_from: Callable[[], str], int8: bool = False) -> None:
+def write_litert(model: Any, path: Path, made_from: Callable[[], str], int8: bool = False) -> None:
     """Write the Keras `model` as a ``.tflite``: float32, or int8 weights at a quarter of the size.
 
     The file takes any batch size. Conversion takes some seconds and, briefly, 1.8 GB of memory.
@@ -32,7 +32,7 @@ def write_litert(model, path: Path, made_from: Callable[[], str], int8: bool = F
             file.write(MARK % made_from().encode())
 
 
-def _convert(model, int8: bool) -> bytes:
+def _convert(model: Any, int8: bool) -> bytes:
     import tensorflow as tf
 
     # Not from_keras_model, which first writes the network to disk and reads it back.
@@ -41,7 +41,7 @@ def _convert(model, int8: bool) -> bytes:
     return convert(function, [variable.value for variable in model.variables], int8)
 
 
-def convert(function, weights: Sequence, int8: bool) -> bytes:
+def convert(function: Any, weights: Sequence[Any], int8: bool) -> bytes:
     """Convert a concrete TensorFlow function, which uses the variables `weights`, to LiteRT."""
     import tensorflow as tf
 
@@ -65,9 +65,9 @@ def exporting_in_child(run: Path, log: Logger) -> Iterator[Callable[[], None]]:
     without the file, only slower.
     """
     words = ("export", run.absolute(), "--format", "litert", "--wait")
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     command = children.python("-m", "alexnet_tf", *words)
-    with subprocess.Popen(**command, text=True, **pipes) as process:
+    command |= {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with subprocess.Popen(**command, text=True) as process:
         try:
             yield lambda: _let_go(process.stdin)
             _, errors = process.communicate()

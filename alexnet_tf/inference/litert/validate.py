@@ -13,7 +13,7 @@ import mmap
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from alexnet_tf.errors import BadFile
 
@@ -97,7 +97,7 @@ class _Tables:
     def __init__(self, content: mmap.mmap):
         self.content = content
 
-    def read(self, kind: str, place: int) -> tuple:
+    def read(self, kind: str, place: int) -> tuple[Any, ...]:
         """Read numbers at `place`, with `kind` a format of `struct`."""
         return struct.unpack_from(f"<{kind}", self.content, place)
 

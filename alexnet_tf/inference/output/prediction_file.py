@@ -49,7 +49,7 @@ class PredictionFile:
             raise UserError(f"{path}: should end with {' or '.join(SUFFIXES)}, which says the form")
         self.path, self._made_by, self._top = path, json.loads(json.dumps(made_by)), top
         self._state = path.with_name(f".{path.name}.state")
-        self._file: BinaryIO | None = None
+        self._file: BinaryIO
         self._length = 0
 
     @contextmanager

@@ -91,8 +91,9 @@ class Sorter:
     def is_placed(self, file: str) -> bool:
         """Check whether `file` is unchanged and has its copy or link; False for a move."""
         step = self._steps.get(os.path.abspath(file))
-        has_copy = bool(step) and step.by != "move" and is_there(step)
-        return has_copy and holds(step.source, step)
+        if step is None or step.by == "move" or not is_there(step):
+            return False
+        return holds(step.source, step)
 
     def is_finished(self, file: str) -> bool:
         """Check whether the sorted `file` is at its target and no step is left to do."""
@@ -108,10 +109,11 @@ class Sorter:
         """
         source = os.path.abspath(file)
         step = self._steps.get(source)
-        is_done = bool(step) and is_there(step)
-        if not (is_done and not os.path.lexists(source)):
+        if step and not is_there(step):
+            step = None
+        if not step or os.path.lexists(source):
             content = content_digest(source)
-            if not (is_done and step.digest == content):
+            if not step or step.digest != content:
                 self._put(source, self._folder(label, probability), content)
             elif step.by == "move":  # it was interrupted before the last step
                 os.unlink(source)

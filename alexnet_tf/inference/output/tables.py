@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -92,7 +92,7 @@ def _write_npz(path: Path, table: Table) -> None:
             np.lib.format.write_array(member, np.array(table.names, str))
 
 
-def _write_array(file: BinaryIO, table: Table) -> None:
+def _write_array(file: IO[bytes], table: Table) -> None:
     shape = len(table.names), table.units
     header = {"descr": "<f4", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import atomic_write, check_replaceable, is_regular, open_nofollow, sync
@@ -151,7 +152,7 @@ class Journal:
     For a move, which leaves no other copy, the line is synced to disk first.
     """
 
-    def __init__(self, file, directory: Path):
+    def __init__(self, file: Any, directory: Path):
         self._file, self._rows, self._directory = file, csv.writer(file), directory
 
     def add(self, step: Step) -> None:

@@ -52,14 +52,15 @@ class TensorBoardLog:
     def __init__(self, job: Job, model: keras.Model, history: History):
         """Show the epochs of `history` and no others, and of `model` what does not change."""
         self.job, self.settings = job, job.settings
-        self.most = MOST.get(self.settings.tensorboard)
+        self.is_on = self.settings.tensorboard in MOST
+        self.most = MOST.get(self.settings.tensorboard, MOST[LIGHT])
         self.names = summaries.short_names(job.dataset.classes)
         self.folder = job.run.tensorboard_folder
         remove_leftovers(self.folder, ["fc7.*", "projector_config.pbtxt"])
         self.whole, self.training, self.validation = (
             Events(self.folder / name) for name in ("", "train", "validation")
         )
-        if self.most:
+        if self.is_on:
             self._write_whole(model)
             self._write_missing(history)
         self.show(len(history))
@@ -72,7 +73,7 @@ class TensorBoardLog:
         `state` is that of the trainer after it, `answers` the probabilities for the validation
         pictures, float32 (n, classes).
         """
-        if not self.most:
+        if not self.is_on:
             return
         number = int(epoch["epoch"])
         training, validation = _scalars(epoch)
@@ -96,7 +97,7 @@ class TensorBoardLog:
         test: Metrics | None,
     ) -> None:
         """Show the finished `network`: what validation `found`, where it looks, its fc7."""
-        if not self.most:
+        if not self.is_on:
             return
         best = best_epoch(history, self.settings.best)
         epoch = len(history) if self.settings.average else best

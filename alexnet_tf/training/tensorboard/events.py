@@ -56,7 +56,7 @@ class Events:
         shown = sorted(self.folder.glob(f"{SHOWN}*"))
         last = shown[-1] if shown and is_regular(shown[-1]) else None
         before = last.read_bytes() if last else b""
-        if before and content.startswith(before):
+        if last and before and content.startswith(before):
             with room_for(last, len(content)), open(last, "ab") as file:
                 file.write(content[len(before) :])
             shown.remove(last)

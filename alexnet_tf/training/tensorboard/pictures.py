@@ -51,15 +51,15 @@ def _thumbnail(path: str, side: int) -> Image.Image | None:
 
 def sheet(cells: Sequence[Captioned], side: int) -> Image.Image:
     """Lay out those pictures that can be read, `side` pixels wide, line by line."""
-    cells = [cell for cell in cells if cell.picture]
-    if not cells:
+    shown = [(cell.picture, cell.lines) for cell in cells if cell.picture]
+    if not shown:
         return Image.new("RGB", (side, side), EMPTY)
-    height = cells[0].picture.height + len(cells[0].lines) * LINE
-    columns = min(len(cells), WIDTH // (side + GAP))
-    size = (columns * (side + GAP) + GAP, -(-len(cells) // columns) * (height + GAP) + GAP)
+    height = shown[0][0].height + len(shown[0][1]) * LINE
+    columns = min(len(shown), WIDTH // (side + GAP))
+    size = (columns * (side + GAP) + GAP, -(-len(shown) // columns) * (height + GAP) + GAP)
     page = Image.new("RGB", size, PAPER)
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(TEXT)
-    for place, (picture, lines) in enumerate(cells):
+    for place, (picture, lines) in enumerate(shown):
         row, column = divmod(place, columns)
         left, top = GAP + column * (side + GAP), GAP + row * (height + GAP)
         page.paste(picture, (left, top))
@@ -69,7 +69,7 @@ def sheet(cells: Sequence[Captioned], side: int) -> Image.Image:
     return page
 
 
-def fitting(text: str, width: int, font: ImageFont.FreeTypeFont) -> str:
+def fitting(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
     """Cut a line of text to what is at most `width` pixels wide."""
     text = printable(text)[:200]
     if font.getlength(text) <= width:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from typing import Any
 
 import keras
 import numpy as np
@@ -86,7 +87,8 @@ def image(tag: str, picture: Image.Image, format: str = "JPEG", description: str
 
 def graph(model: keras.Model) -> Event:
     """Return the layers of an AlexNet, each the input of the next, with the shapes between them."""
-    definition, before = GraphDef(), []
+    definition = GraphDef()
+    before: list[str] = []
     for layer in model.layers:
         sides = [-1 if side is None else side for side in layer.output.shape]
         # TensorBoard would fold conv1 … conv5 into one, were they of the same kind.
@@ -128,6 +130,6 @@ def finished() -> Summary:
     return _converted(session_end_pb(STATUS_SUCCESS))
 
 
-def _converted(summary) -> Summary:
+def _converted(summary: Any) -> Summary:
     """Make a summary of TensorBoard's type of one of TensorFlow's, which has the same bytes."""
     return Summary.FromString(summary.SerializeToString())

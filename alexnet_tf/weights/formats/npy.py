@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import mmap
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
@@ -37,7 +37,7 @@ def read_npy(path: Path) -> Content:
     return Content({name: _arrays(value) for name, value in layers.items()})
 
 
-def read_header(file: BinaryIO | mmap.mmap) -> tuple[tuple[int, ...], bool, np.dtype]:
+def read_header(file: IO[bytes] | mmap.mmap) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Read the shape, whether in Fortran's order, and the dtype of the .npy that starts here."""
     version = np.lib.format.read_magic(file)
     read = {

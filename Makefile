@@ -145,9 +145,10 @@ lock: $(SETUP) ## write the newest versions that fit together into constraints.t
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --upgrade --universal \
 	  --python-version 3.11 --all-extras --no-annotate pyproject.toml --output-file constraints.txt
 
-lint: $(SETUP) ## check the style
+lint: $(SETUP) ## check the style and the types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/mypy
 
 clean: ## delete .venv and what the demo made, but no data, weights or runs
 	rm -rf .venv .venv-oldest demo

@@ -72,8 +72,7 @@ def train(
             loop = Loop(job, stores, log, workers)
             loop.run_epochs()
             watch.lap("epochs")
-            is_exported = exporting and workers.is_chief
-            export = exporting(job.run.directory, log) if is_exported else lambda: None
+            export = exporting(job.run.directory, log) if exporting and workers.is_chief else None
             trainer = loop.choose_weights()
             found = finish(trainer, log)
             if workers.is_chief:
@@ -81,7 +80,8 @@ def train(
                 write_model(job.run, network)
                 number_finished(job.run)
                 write_predictions(job.run, found.probabilities)
-                export()
+                if export:
+                    export()
             test = measure_test(trainer, log)
             if workers.is_chief:
                 loop.tensorboard.finish(trainer, network, loop.history, found, test)

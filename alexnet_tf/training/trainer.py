@@ -142,10 +142,11 @@ class Trainer:
 
     def _scored(self, examples: Examples, seen: Iterable[Seen]) -> Metrics:
         temperature = np.float32(self.temperature)
-        found = (evaluate_views(logits / temperature, labels) for logits, labels in seen)
-        found = [np.concatenate(each) for each in zip(*found)]
-        found = [self._gather(each, examples, np.arange(len(examples))) for each in found]
-        return compute_metrics([found], examples.labels)
+        scores = (evaluate_views(logits / temperature, labels) for logits, labels in seen)
+        own, rows = [np.concatenate(each) for each in zip(*scores)], np.arange(len(examples))
+        return compute_metrics(
+            [[self._gather(each, examples, rows) for each in own]], examples.labels
+        )
 
     def calibrate(self) -> tuple[float, float, Metrics | None]:
         """Set the temperature at which validation pictures have the lowest loss; return their

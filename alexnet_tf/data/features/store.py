@@ -14,7 +14,7 @@ import json
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -283,7 +283,8 @@ class FeatureStore:
             preprocess=not of_pixels,
             digests={path: digest for digest, path in paths.items()},
         )
-        failed, writing = {}, deque()
+        failed: dict[str, str] = {}
+        writing: deque[Future[None]] = deque()
         with ThreadPoolExecutor(1) as beside:  # a batch is written while the next is computed
             for left, (number, digests), results in zip(
                 range(len(batches), 0, -1),

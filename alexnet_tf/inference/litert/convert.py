@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from logging import Logger
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 from alexnet_tf.inference.litert.run import MARK
 from alexnet_tf.inference.litert.validate import check_file
@@ -78,6 +78,6 @@ def exporting_in_child(run: Path, log: Logger) -> Iterator[Callable[[], None]]:
         log.warning("%s: no LiteRT file could be written (%s)", run, errors.strip()[-500:])
 
 
-def _let_go(waiting: TextIO) -> None:
+def _let_go(waiting: IO[str] | None) -> None:
     with suppress(BrokenPipeError):  # why the process has ended is told at the end
         print(file=waiting, flush=True)

@@ -13,7 +13,8 @@ from alexnet_tf.data.images.contents import ImageError, InMemory
 # Pillow's modes that PNG preserves.
 KEPT_MODES = ("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA")
 
-ImageLike = str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | np.ndarray
+# Not os.PathLike[str], which isinstance refuses.
+ImageLike = str | os.PathLike | bytes | bytearray | memoryview | Image.Image | np.ndarray  # type: ignore[type-arg]
 
 
 class _Pixels(InMemory):

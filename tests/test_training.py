@@ -169,7 +169,7 @@ INSIDE_MAKE = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "OLDEST", "TESTS")
 def test_tensorboard_serves_accuracy_and_loss_without_complaints(trained_run):
     """`make tensorboard` at a port that the system chooses."""
     installed = ["-o", ".venv/setup-done", "-o", ".venv/setup-light"]
-    installed.append(f"BIN={Path(sys.executable).parent}")
+    installed.append(f"BIN={os.path.relpath(Path(sys.executable).parent, ROOT)}")
     words = ["make", *installed, "tensorboard", f"RUN={trained_run}", "PORT=0"]
     outside = {name: value for name, value in os.environ.items() if name not in INSIDE_MAKE}
     with running(words, cwd=ROOT, env=outside, stdout=subprocess.DEVNULL) as server:

@@ -92,7 +92,9 @@ class _Graph:
 
     def __init__(self, variant: Variant, largest: Mapping[str, float], first: bool):
         from openvino import opset13
+        from openvino.utils.node_factory import NodeFactory
 
+        self.pooling = NodeFactory("opset8")
         self.ops, self.variant, self.largest, self.first = opset13, variant, largest, first
         self.is_first, self.is_signed = True, False
         # What the pixels are in `layers`: (pixel - mean) * scale, by the place in RGB.
@@ -145,10 +147,21 @@ class _Graph:
         return self.ops.lrn(values, channels, layer.alpha * size, layer.beta, layer.bias, size)
 
     def of_MaxPooling2D(self, values: Any, layer: Any) -> Any:
-        """Add a pooling."""
-        strides, size, zeros = [*layer.strides], [*layer.pool_size], [0, 0]
-        way = strides, [1, 1], zeros, zeros, size, "floor", PADDINGS[layer.padding]
-        return self.ops.max_pool(values, *way).output(0)
+        """Add a pooling.
+
+        Not by `ops.max_pool`, which passes names in capitals: in a Turkish locale OpenVINO does not
+        find them, because there "VALID" is not "valid".
+        """
+        attributes = {
+            "strides": [*layer.strides],
+            "dilations": [1, 1],
+            "pads_begin": [0, 0],
+            "pads_end": [0, 0],
+            "kernel": [*layer.pool_size],
+            "rounding_type": "floor",
+            "auto_pad": PADDINGS[layer.padding],
+        }
+        return self.pooling.create("MaxPool", [values.output(0)], attributes).output(0)
 
     def _convolved_pixels(
         self, pixels: Any, layer: Any, kernel: np.ndarray, bias: np.ndarray

@@ -127,3 +127,10 @@ def test_what_people_search_for_is_on_a_page(word):
     pages = (page.read_text(encoding="utf-8").casefold() for page in PAGES if page != PAGE)
 
     assert any(word.casefold() in page for page in pages)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_extras_are_in_quotes_for_shells_that_know_brackets(page):
+    lines = re.findall(r"pip install ([^`\n]*\[[^`\n]*)", page.read_text(encoding="utf-8"))
+
+    assert [line for line in lines if not re.search(r"""(['"])[^'"]*\[[\w,]+\]\1""", line)] == []

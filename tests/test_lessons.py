@@ -1,5 +1,7 @@
 """What the page teaches with at most."""
 
+import re
+
 import pytest
 
 from alexnet_tf.data.images.contents import InMemory
@@ -7,7 +9,11 @@ from alexnet_tf.errors import UserError
 
 pytest.importorskip("fastapi")
 from alexnet_tf.serving import training_sessions as sessions
+from alexnet_tf.serving.application import STATUSES
+from alexnet_tf.serving.limits import Limits
+from alexnet_tf.serving.trainer_process import SILENCE
 from alexnet_tf.serving.training_sessions import TrainingSession, check_classes
+from tests.support.places import ROOT
 
 
 def test_of_two_thousand_pictures_none_is_one_too_many_and_the_next_is(tmp_path):
@@ -49,3 +55,24 @@ def test_of_each_class_two_pictures_are_the_least(tmp_path):
     session.add(1, InMemory("a.jpg", b"x"))
     session.begin(["cat", "dog"])
     assert session.state == "training"
+
+
+def test_the_page_about_serving_names_all_limits_and_refusals():
+    page = (ROOT / "docs/serve.md").read_text(encoding="utf-8")
+    limits = Limits()
+    for words in (
+        f"at once | {sessions.MOST_SESSIONS};",
+        f"after {sessions.UNUSED / 60:.0f} minutes; an open page",
+        f"name | {sessions.MOST_NAME} characters;",
+        f"{sessions.MOST_CLASSES} classes, {sessions.MOST_PICTURES:,} pictures and 1 GB;",
+        f"ended after {SILENCE / 60:.0f} minutes",
+        f"`--megabytes {limits.bytes >> 20}` or `--pictures {limits.pictures}`",
+        f"`--waiting {limits.waiting}`",
+        f"incomplete after {limits.seconds:.0f} seconds",
+    ):
+        assert words in page
+    code = "".join(path.read_text("utf-8") for path in ROOT.glob("alexnet_tf/serving/*.py"))
+    refused = {int(number) for number in re.findall(r"HTTPException\((\d+)", code)}
+    refused |= {status for status in STATUSES.values() if status < 500}
+    rows = re.findall(r"^\| ((?:[45]\d\d(?:, `Retry-After`|, )?)+)", page, re.MULTILINE)
+    assert refused <= {int(number) for row in rows for number in re.findall(r"\d+", row)}

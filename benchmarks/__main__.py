@@ -16,7 +16,19 @@ from alexnet_tf.commands import cli
 from alexnet_tf.errors import UserError
 from alexnet_tf.system import arguments
 from alexnet_tf.system.files import write_text
-from benchmarks import accuracy, cold, convolutions, folder, jobs, layers, scale, table, usual
+from benchmarks import (
+    accuracy,
+    cold,
+    convolutions,
+    engines,
+    folder,
+    jobs,
+    layers,
+    scale,
+    serving,
+    table,
+    usual,
+)
 from benchmarks.machine import describe_machine
 from benchmarks.material import default_material
 from benchmarks.results import Results
@@ -25,7 +37,7 @@ from benchmarks.row import Place, Row
 ROWS = {
     row.name: row
     for row in (
-        *(convolutions.ROW, layers.ROW, cold.ROW, folder.ROW),
+        *(convolutions.ROW, layers.ROW, engines.ROW, cold.ROW, folder.ROW, serving.ROW),
         *(*jobs.ROWS, accuracy.ROW, scale.ROW),
     )
 }

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from alexnet_tf.data.images.preprocessing import load_batches
+from alexnet_tf.data.images.preprocessing import load_batches, preprocess_input
 from alexnet_tf.system.processor import trained_precision
 from alexnet_tf.variants import get_variant
 from alexnet_tf.weights import Weights
@@ -40,7 +40,7 @@ def ours(weights: Weights, precision: str) -> Forward:
 
     computed = trained_precision(precision)
     model = AlexNet(VARIANT.name, weights=weights, include_top=False, precision=computed)
-    forward = frozen_part(model, VARIANT, precision, BATCH, of_pixels=False).forward
+    forward = frozen_part(model, VARIANT, precision, BATCH)
     return lambda pictures: [forward(batch) for batch in _batches(pictures)]
 
 
@@ -97,11 +97,12 @@ def repeat(forward: Callable, value: object, repeats: int) -> list[float]:
     return seconds
 
 
-def load_pictures(folder: Path) -> np.ndarray:
-    """Load the network's inputs of the photos in `folder`."""
+def load_pictures(folder: Path, preprocess: bool = True) -> np.ndarray:
+    """Load the network's inputs of the photos in `folder`, or what ours take, their pixels."""
     paths = sorted(folder.rglob("*.jpg"))
     (views,) = load_batches([paths], VARIANT.name)
-    return np.concatenate(views)
+    pictures = np.concatenate(views)
+    return preprocess_input(pictures, VARIANT) if preprocess else pictures
 
 
 def _prepare(place: Place) -> None:
@@ -158,7 +159,8 @@ ROW = _row()
 def main() -> None:
     network, folder, weights = sys.argv[1:]
     forward = NETWORKS[network](open_weights(weights, VARIANT))
-    print(seconds_a_picture(forward, load_pictures(Path(folder))))
+    pictures = load_pictures(Path(folder), preprocess="ours" not in network)
+    print(seconds_a_picture(forward, pictures))
 
 
 if __name__ == "__main__":

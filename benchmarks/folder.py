@@ -22,9 +22,10 @@ def _prepare(place: Place) -> None:
     write_photos(place.photos, place.scaled(PICTURES), thousand)
 
 
-def _ours(place: Place) -> Figures:
+def _ours(place: Place, *options: object) -> Figures:
     photos, run = place.folder / "thousand/photos", place.folder / "run"
-    return {"seconds": run_python("predict_alexnet.py", "2", photos, "--run", run).seconds}
+    words = ("predict_alexnet.py", "2", photos, "--run", run, *options)
+    return {"seconds": run_python(*words).seconds}
 
 
 def _one_by_one(place: Place) -> Figures:
@@ -35,8 +36,15 @@ def _one_by_one(place: Place) -> Figures:
 ROW = Row(
     "folder",
     f"{PICTURES:,} photos of a folder → answers, whole process",
-    {"ours": _ours, "one model.predict each": _one_by_one},
-    (Comparison("ours", "one model.predict each", "10×"),),
+    {
+        "ours": _ours,
+        "ours, float32": lambda place: _ours(place, "--precision", "float32"),
+        "one model.predict each": _one_by_one,
+    },
+    (
+        Comparison("ours", "one model.predict each", "10×"),
+        Comparison("ours", "ours, float32", "2×"),
+    ),
     lambda seconds: f"{seconds:.1f} s",
     prepare=_prepare,
 )

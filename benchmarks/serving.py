@@ -14,6 +14,8 @@ import asyncio
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -26,8 +28,12 @@ from alexnet_tf.errors import RunError
 from alexnet_tf.system import arguments, children
 from alexnet_tf.system.text import markdown
 from benchmarks.machine import describe_machine
+from benchmarks.material import train_a_little
+from benchmarks.row import Comparison, Figures, Place, Row
 
 CLIENTS, WAITING = (1, 8, 64, 256), 128
+# Of the row of `python -m benchmarks`.
+SEVERAL, SECONDS = 8, 20
 MOST_PHOTOS = 200
 
 
@@ -52,24 +58,35 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = parse_arguments()
-    paths, _ = find_pictures([options.photos])
-    photos = [Path(path).read_bytes() for path in paths[:MOST_PHOTOS]]
+    photos = read_photos(options.photos)
     lines = [("clients", "pictures/s", "p50", "p99", "refused", "p99 of these")]
+    with served(options.run) as port:
+        for clients in CLIENTS:
+            found = asyncio.run(measure(port, photos, clients, options.seconds))
+            lines.append((str(clients), *_cells(found)))
+    print(", ".join(f"{name}: {value}" for name, value in describe_machine().items()))
+    print(markdown(lines))
+
+
+def read_photos(folder: str | Path) -> list[bytes]:
+    paths, _ = find_pictures([str(folder)])
+    return [Path(path).read_bytes() for path in paths[:MOST_PHOTOS]]
+
+
+@contextmanager
+def served(run: str | Path, *options: object) -> Iterator[int]:
+    """Serve a run while a block runs; yield the port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    told = ("--port", port, "--rate", 100_000, "--waiting", WAITING)
-    command = children.python("-m", "alexnet_tf", "serve", options.run, *told)
+    told = ("--port", port, "--rate", 100_000, "--waiting", WAITING, *options)
+    command = children.python("-m", "alexnet_tf", "serve", run, *told)
     with subprocess.Popen(**command, stdout=subprocess.PIPE, text=True) as process:
         try:
             if not process.stdout.readline():
                 raise RunError("the server did not start; it said why above")
-            for clients in CLIENTS:
-                found = asyncio.run(measure(port, photos, clients, options.seconds))
-                lines.append((str(clients), *_cells(found)))
+            yield port
         finally:
             process.terminate()
-    print(", ".join(f"{name}: {value}" for name, value in describe_machine().items()))
-    print(markdown(lines))
 
 
 async def measure(port: int, photos: list[bytes], clients: int, seconds: float) -> Metrics:
@@ -123,6 +140,23 @@ def _cells(found: Metrics) -> tuple[str, ...]:
         f"{rate:.1f}", at(found.predictions, 0.5), at(found.predictions, 0.99),
         f"{refused / max(1, refused + len(found.predictions)):.0%}", at(found.refusals, 0.99),
     )  # fmt: skip
+
+
+def _ours(place: Place, *options: object) -> Figures:
+    with served(place.folder / "run", *options) as port:
+        photos = read_photos(place.folder / "photos")
+        found = asyncio.run(measure(port, photos, SEVERAL, place.scaled(SECONDS)))
+    return {"seconds": found.seconds / len(found.predictions)}
+
+
+ROW = Row(
+    "served",
+    f"served pictures, {SEVERAL} clients",
+    {"ours": _ours, "ours, float32": lambda place: _ours(place, "--precision", "float32")},
+    (Comparison("ours", "ours, float32", "2×, and 60 pictures/s"),),
+    lambda seconds: f"{1 / seconds:.0f} pictures/s",
+    prepare=train_a_little,
+)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from alexnet_tf.data.dataset import Picture
+from alexnet_tf.evaluation import duplicates
 from alexnet_tf.evaluation.duplicates import alike, find_duplicates
 
 COPIES = {
@@ -72,3 +73,11 @@ def test_the_most_alike_come_first_across_blocks():
 
 def test_vectors_of_zeros_are_like_nothing():
     assert len(alike(np.zeros((5, 3), np.float32))) == 0
+
+
+def test_many_vectors_are_compared_in_blocks_as_all_at_once(monkeypatch):
+    vectors = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    whole = alike(vectors)
+    monkeypatch.setattr(duplicates, "ROWS", 7)
+    monkeypatch.setattr(duplicates, "COLUMNS", 11)
+    assert len(whole) > 50 and {*map(tuple, alike(vectors))} == {*map(tuple, whole)}

@@ -16,7 +16,7 @@ from alexnet_tf.model import load_model
 from alexnet_tf.retrieval.activations import list_pictures
 from alexnet_tf.retrieval.search import Index
 from alexnet_tf.runs.run import Run
-from alexnet_tf.system.processor import FLOAT32, VARIABLE
+from alexnet_tf.system.processor import FLOAT32, VARIABLE, is_int8
 from tests.support.pictures import seen_by
 from tests.support.serving import form
 from tests.support.verbs import run_verb
@@ -80,16 +80,21 @@ def test_an_evaluation_counts_what_the_network_says(engine_run, photos, expected
     assert np.abs(found - counts)[:, 0].sum() <= unsure < 5
 
 
-def test_a_server_answers_and_finds_look_alikes(engine_run, photos, expected, tmp_path):
+def test_a_server_answers_and_finds_look_alikes(
+    each_engine, engine_run, photos, expected, tmp_path
+):
     engine = Engine.of_run(Run(engine_run))
     pictures, _, _ = list_pictures([str(photo) for photo in photos])
     Index(tmp_path / "index", engine, create=True).add(pictures)
     served = Served(
-        [ServedNetwork("faces", engine)], look_alikes=LookAlikes(tmp_path / "index", engine)
+        [ServedNetwork("faces", engine, engine.single())],
+        look_alikes=LookAlikes(tmp_path / "index", engine),
     )
     with TestClient(make_app(served)) as client:
         said = client.post("/v1/predict", files=form(photos[:4])).json()["predictions"]
+        alone = client.post("/v1/predict", files=form(photos[3:4])).json()["predictions"]
         similar = client.post("/v1/similar", files=form(photos[:1])).json()["similar"]
+    assert not is_int8(each_engine.name) or alone == said[3:]
     found = [{each["label"]: each["probability"] for each in one["top"]}["cat"] for one in said]
     probabilities, tolerance = expected
     np.testing.assert_allclose(found, probabilities[:4, 0], rtol=0, atol=tolerance)

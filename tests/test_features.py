@@ -1,16 +1,18 @@
 import errno
 import os
 import shutil
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from alexnet_tf.data import dataset as datasets
 from alexnet_tf.data.dataset import Picture, open_dataset
 from alexnet_tf.data.features import store as features
 from alexnet_tf.data.features.batches import BATCH
 from alexnet_tf.data.features.store import FeatureStore
-from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
+from alexnet_tf.data.images.preprocessing import load_image
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights.loading import read_weights
@@ -59,10 +61,10 @@ def everything(store, pictures):
 def test_a_picture_and_its_mirror_image_are_stored(open_store, pictures):
     store = open_store()
     assert store.fill(pictures[:3], forward) == {}
-    inputs = np.zeros((BATCH, 227, 227, 3), np.float32)
-    inputs[2] = preprocess_input(load_image(pictures[2].path))
-    for view, batch in enumerate((inputs, inputs[:, :, ::-1])):
-        expected = forward(batch).reshape(BATCH, -1)[2].astype(np.float16)
+    batch = np.zeros((BATCH, 227, 227, 3), np.uint8)
+    batch[2] = load_image(pictures[2].path)
+    for view, seen in enumerate((batch, batch[:, :, ::-1])):
+        expected = forward(seen).reshape(BATCH, -1)[2].astype(np.float16)
         np.testing.assert_array_equal(store.read(store.slots([pictures[2]]), view)[0], expected)
 
 
@@ -79,9 +81,7 @@ def test_pictures_are_resized_as_told(open_store, pictures):
     open_store(resize="squash").fill(
         pictures[:1], lambda inputs: seen.append(inputs[0]) or forward(inputs)
     )
-    np.testing.assert_array_equal(
-        seen[0], preprocess_input(load_image(pictures[0].path, resize="squash"))
-    )
+    np.testing.assert_array_equal(seen[0], load_image(pictures[0].path, resize="squash"))
 
 
 def test_only_what_is_new_is_computed(open_store, pictures):
@@ -226,6 +226,22 @@ def test_a_picture_takes_the_bytes_that_the_page_about_training_says(tmp_path):
             store = FeatureStore.of_layer(tmp_path, *told, mirror=True)
             sizes.append(round(store.size(BATCH) / BATCH / 1000))
         assert words.format(*sizes) in page
+
+
+def test_stored_pictures_are_not_decoded_again(open_store, pictures, photos, tmp_path, monkeypatch):
+    open_store(worker=0).fill(pictures[:40], forward)
+    open_store(worker=1).fill(pictures[40:-1], forward)
+    seen = []
+
+    @contextmanager
+    def decoded(picture):
+        seen.append(str(picture))
+        yield picture
+
+    monkeypatch.setattr(datasets, "decoded", decoded)
+    again = open_dataset(photos, features=tmp_path)
+    assert seen == [pictures[-1].path]
+    assert {each.digest for each in again.labelled()} == {each.digest for each in pictures}
 
 
 def test_a_complete_store_is_only_read(open_store, pictures):

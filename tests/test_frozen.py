@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.frozen import choice, layers
 from alexnet_tf.frozen.calibration import draw
 from alexnet_tf.frozen.int8 import NOT_NEGATIVE
-from alexnet_tf.frozen.layers import Frozen, NotHere, frozen_part
+from alexnet_tf.frozen.layers import NotHere, frozen_part
 from alexnet_tf.model import AlexNet, part
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
@@ -55,9 +54,9 @@ def measured(monkeypatch, free):
                 nonlocal now
                 now += next(took) if took else seconds[name]
 
-            return Frozen(forward)
+            return forward
 
-        def by_tensorflow(model):
+        def by_tensorflow(model, variant):
             return engine(model.layers[1].compute_dtype)
 
         monkeypatch.setattr(choice.time, "perf_counter", lambda: now)
@@ -139,9 +138,7 @@ def test_each_variant_in_int8_is_near_float32(name, changes, precision, faces):
     model = he_convolutions(variant)
     pictures = np.stack([load_image(path, variant) for path in sorted(faces.iterdir())[:4]])
     expected = model.predict_on_batch(preprocess_input(pictures, variant))
-    found = frozen_part(model, variant, precision, 4)
-    assert found.of_pixels
-    outputs = found.forward(pictures)
+    outputs = frozen_part(model, variant, precision, 4)(pictures)
     assert outputs.dtype == np.float32 and outputs.shape == expected.shape
     assert 1e-3 < error(outputs, expected) < 0.04
 
@@ -156,7 +153,7 @@ def test_each_layer_adds_little_to_the_error(faces):
     inputs, errors = preprocess_input(pictures, variant), []
     for layer in ("conv2", "conv3", "conv4", "conv5", "fc7"):
         below = part(model, "conv1", layer)
-        found = frozen_part(below, variant, "int8", 4).forward(pictures)
+        found = frozen_part(below, variant, "int8", 4)(pictures)
         errors.append(error(found, below.predict_on_batch(inputs)))
     assert all(1e-3 < each < 0.03 for each in errors)
     assert errors[0] < 0.01 < errors[3]
@@ -167,7 +164,7 @@ def test_mirror_images_stand_behind_the_pictures(faces):
     model = AlexNet(variant, 2, he_weights(variant), seed=0)
     pictures = np.stack([load_image(path, variant) for path in sorted(faces.iterdir())[:3]])
     expected = model.predict_on_batch(preprocess_input(pictures, variant))
-    found = frozen_part(model, variant, "int8", 3).forward(pictures)
+    found = frozen_part(model, variant, "int8", 3)(pictures)
     assert found.shape == (3, 2)
     np.testing.assert_allclose(found, expected, atol=0.01)
 
@@ -180,7 +177,7 @@ def test_a_border_that_is_not_zeros_of_pixels_is_the_mean(faces):
     model = part(AlexNet(variant, 2, he_weights(variant), seed=0), "conv1", "conv2")
     pictures = np.stack([load_image(path, variant) for path in sorted(faces.iterdir())[:4]])
     expected = model.predict_on_batch(preprocess_input(pictures, variant))
-    found = frozen_part(model, variant, "int8", 4).forward(pictures)
+    found = frozen_part(model, variant, "int8", 4)(pictures)
     assert error(found[:, 0], expected[:, 0]) < 0.02
 
 
@@ -222,7 +219,7 @@ def test_a_network_that_int8_computes_wrongly_is_left_to_tensorflow(
 
     def overflows(*arguments):
         found = by_openvino(*arguments)
-        return replace(found, forward=lambda pixels: np.minimum(found.forward(pixels), 0.1))
+        return lambda pixels: np.minimum(found(pixels), 0.1)
 
     monkeypatch.setattr(layers, "by_openvino", overflows)
     said = heard_warnings(monkeypatch)

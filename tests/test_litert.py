@@ -125,7 +125,7 @@ def no_keras(monkeypatch):
     monkeypatch.setattr(Engine, "open_keras", lambda self: pytest.fail("TensorFlow is asked"))
 
 
-DRAWN = np.random.default_rng(0).random((1, 32, 32, 3), np.float32)
+DRAWN = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), np.uint8)
 
 
 @pytest.mark.parametrize("model_date", [0, 2**31], ids=["older", "newer"])
@@ -286,4 +286,4 @@ def test_a_file_that_does_more_than_an_alexnet_is_not_run(run):
 
 def test_a_file_of_other_outputs_is_not_asked(run):
     with pytest.raises(UserError, match=r"its outputs have the shape \(1, 2\)"):
-        LiteModel(run.litert_path, classes=4).predict_on_batch(DRAWN)
+        LiteModel(run.litert_path, classes=4).predict_on_batch(DRAWN.astype(np.float32))

@@ -57,6 +57,7 @@ WAYS = {
         --top 2
         --run other
         --crops 10
+        --precision int8-conv2
         --out a.csv
         --shard 1/2
         --sort-into sorted
@@ -85,6 +86,7 @@ WAYS = {
         ? --variant cifar32
         --resize squash
         --crops 10
+        --precision int8-conv2
         --out a.csv
         --shard 1/2
         --sort-into sorted
@@ -106,6 +108,7 @@ WAYS = {
         ! --variant lenet5
         ! --resize squash
         ! --crops 10
+        ! --precision float32
         ! --out a.csv
         ! --shard 1/2
         ! --by move
@@ -122,6 +125,7 @@ WAYS = {
     "evaluate run --data photos": """
         --data others
         --crops 10
+        --precision int8-conv2
         --json
         ! --imagenet wordnet
         ! --labels val.txt
@@ -136,6 +140,7 @@ WAYS = {
         ? --variant cifar32
         --resize squash
         --crops 10
+        --precision int8-conv2
         --json
         ! --data photos
     """,
@@ -235,7 +240,7 @@ WAYS = {
         --learning-rate 0.5
         --weight-decay 0.5
         --seed 3
-        --precision int8
+        --precision int8-conv2
         --threads 1
         ! --from nowhere
         ! --mirror nowhere
@@ -276,6 +281,7 @@ WAYS = {
         --pictures 1
         --waiting 1
         --rate 1
+        --precision int8-conv2
         ! --variant lenet5
     """,
     "doctor run": "",
@@ -535,7 +541,7 @@ def replace_the_outside(patch, said):
 
     def made_app(served):
         networks = [*served.networks, *filter(None, [served.imagenet])]
-        names = [network.name for network in networks]
+        names = [(network.name, network.engine.precision) for network in networks]
         said.append(
             repr((names, served.look_alikes is None, served.limits, served.hosts, served.origins))
         )

@@ -7,7 +7,7 @@ import pytest
 
 import alexnet_tf
 from alexnet_tf.data.images.contents import ImageError
-from alexnet_tf.data.images.preprocessing import load_crops, preprocess_input
+from alexnet_tf.data.images.preprocessing import load_crops, load_image, preprocess_input
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference import engine as engines
 from alexnet_tf.inference.classifier import Classifier
@@ -17,13 +17,13 @@ from alexnet_tf.model import AlexNet
 from alexnet_tf.runs.run import Run
 from alexnet_tf.variants import VARIANTS, change
 from tests.support.engines import needs_bfloat16
-from tests.support.pictures import seen_by
 
 
 def engine(variant="bvlc", resize="caffe", classes=("a", "b"), order=(0, 1)):
     """Its "probabilities" are the means of the first row and of the whole of each input."""
 
-    def probabilities(inputs, among=1):
+    def probabilities(pictures, among=1):
+        inputs = preprocess_input(pictures, variant)
         return np.stack([inputs[:, 0].mean((1, 2)), inputs.mean((1, 2, 3))], axis=1)[:, order]
 
     return SimpleNamespace(
@@ -37,7 +37,7 @@ def engine(variant="bvlc", resize="caffe", classes=("a", "b"), order=(0, 1)):
 
 def expected(engine, file, crops):
     views = load_crops(file, engine.variant, engine.resize, crops)
-    return engine.probabilities(preprocess_input(views, engine.variant)).mean(axis=0)
+    return engine.probabilities(views).mean(axis=0)
 
 
 def test_ten_crops_are_averaged(faces):
@@ -82,10 +82,12 @@ def test_a_run_remembers_how_its_pictures_were_resized(tmp_path, settings, resiz
 
 def test_the_fast_model_answers_as_the_model(each_engine, engine_run, faces):
     model = alexnet_tf.load_model(engine_run / "model.keras")
-    inputs = seen_by(engine_run, sorted(faces.iterdir())[::4])
+    engine = Engine.of_run(Run(engine_run))
+    files = sorted(faces.iterdir())[::4]
+    pictures = np.stack([load_image(file, engine.variant, engine.resize) for file in files])
+    inputs = preprocess_input(pictures, engine.variant)
     exact, tolerance = model.predict_on_batch(inputs), each_engine.answers_error(model, inputs)
-    variant = Engine.of_run(Run(engine_run)).variant
-    fast = FastModel(model, variant, each_engine.name, 64).predict_on_batch(inputs)
+    fast = FastModel(model, engine.variant, each_engine.name, 64).predict_on_batch(pictures)
     np.testing.assert_allclose(fast, exact, rtol=0, atol=tolerance)
     assert (np.abs(fast - exact).max() > 4e-5) == (each_engine.name != "float32")
     assert model.get_layer("conv1").compute_dtype == keras.backend.floatx()
@@ -117,13 +119,14 @@ def test_in_bfloat16_the_head_stays_in_float32():
     fc6 = model.get_layer("fc6")
     fc6.kernel.assign(np.zeros(fc6.kernel.shape))
     kernel, bias = model.get_layer("fc8").get_weights()
-    inputs = random.normal(0, 2, (4, 144, 144, 3)).astype("f4")
+    pictures = random.integers(0, 256, (4, 144, 144, 3), np.uint8)
+    inputs = preprocess_input(pictures, variant)
     for difference in (0.0032, 6.3):
         logits = np.log(model.predict_on_batch(inputs)[0])
         bias += np.array([difference, 0]) - (logits - logits[1])
         model.get_layer("fc8").set_weights([kernel, bias])
         exact = model.predict_on_batch(inputs)
         assert exact[0, 0] == pytest.approx(1 / (1 + np.exp(-difference)), abs=1e-5)
-        fast = FastModel(model, variant, "bfloat16", 4).predict_on_batch(inputs)
+        fast = FastModel(model, variant, "bfloat16", 4).predict_on_batch(pictures)
         np.testing.assert_allclose(fast, exact, atol=1e-6)
         np.testing.assert_allclose(fast.sum(axis=1), 1, atol=1e-6)

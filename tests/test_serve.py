@@ -6,6 +6,8 @@ import io
 import re
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +18,7 @@ from alexnet_tf.commands import serve
 from alexnet_tf.data.images.contents import ImageError, InMemory
 from alexnet_tf.data.images.decoding import decoded
 from alexnet_tf.errors import UserError
+from alexnet_tf.inference import engine as engines
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.retrieval.activations import list_pictures
@@ -28,7 +31,7 @@ from tests.support.verbs import run_verb
 pytest.importorskip("fastapi")
 from fastapi.testclient import TestClient
 
-from alexnet_tf.serving import limits
+from alexnet_tf.serving import application, limits
 from alexnet_tf.serving.application import Served, make_app
 from alexnet_tf.serving.explanations import LookAlikes
 from alexnet_tf.serving.limits import Limits
@@ -217,6 +220,29 @@ def test_a_name_is_only_said_again(ask, photos):
     said = ask().post("/v1/predict", files={"pictures": (name, photos[0].read_bytes())}).json()
     assert said["predictions"][0]["file"].startswith("passwd\u202e<script>xx")
     assert len(said["predictions"][0]["file"]) == 200
+
+
+def test_others_are_answered_while_the_first_explanation_waits_for_tensorflow(
+    ask, photos, monkeypatch
+):
+    begun, goes_on = Event(), Event()
+
+    def import_slowly():
+        begun.set()
+        assert goes_on.wait(60)
+
+    for module in (application, engines):
+        monkeypatch.setattr(module, "import_tensorflow", import_slowly, raising=False)
+    client = ask()
+    with ThreadPoolExecutor() as beside:
+        explained = beside.submit(client.post, "/v1/explain", files=form(photos[0]))
+        assert begun.wait(60)
+        answered = beside.submit(client.post, "/v1/predict", files=form(photos[1]))
+        try:
+            assert answered.result(60).status_code == 200
+        finally:
+            goes_on.set()
+        assert explained.result().status_code == 200
 
 
 def test_where_it_looks_is_a_picture(ask, photos):

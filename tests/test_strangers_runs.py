@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from alexnet_tf import load_model
+from alexnet_tf.data.images.preprocessing import preprocess_input
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.model import AlexNet
@@ -17,7 +18,7 @@ from alexnet_tf.runs.run import Run
 from alexnet_tf.variants import VARIANTS, change
 from tests.support.runs import THIN, without_signature, write_run
 
-DRAWN = np.random.default_rng(0).random((1, 32, 32, 3), np.float32)
+DRAWN = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), np.uint8)
 
 
 @pytest.fixture
@@ -139,7 +140,8 @@ def test_a_run_with_prelu_answers_as_its_model(tmp_path):
             layer.alpha.assign(layer.alpha - 0.5)
     model.save(run.model_path)
     write_model_metadata(run.model_path, run.read_config())
-    np.testing.assert_allclose(ask(run), model.predict_on_batch(DRAWN), atol=1e-6)
+    inputs = preprocess_input(DRAWN, run.read_config()["settings"]["variant"])
+    np.testing.assert_allclose(ask(run), model.predict_on_batch(inputs), atol=1e-6)
 
 
 def test_a_model_as_large_as_a_disk_is_not_read(run):

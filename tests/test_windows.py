@@ -128,12 +128,12 @@ def test_what_answers_is_what_was_measured(finished):
 def test_a_litert_file_answers_the_same(finished, tmp_path):
     run = shutil.copytree(finished[0], tmp_path / "run")
     engine = Engine.of_run(Run(run))
-    inputs = np.random.default_rng(0).normal(0, 2, (3, 144, 144, 3)).astype("f4")
-    expected = engine.probabilities(inputs, 3)
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 144, 144, 3), np.uint8)
+    expected = engine.probabilities(pictures, 3)
     engine.write_litert()
     again = Engine.of_run(Run(run))
     assert not again.lacks_litert()
-    np.testing.assert_allclose(again.probabilities(inputs, 3), expected, atol=1e-5)
+    np.testing.assert_allclose(again.probabilities(pictures, 3), expected, atol=1e-5)
     assert not again._asked_keras
 
 

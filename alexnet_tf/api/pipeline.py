@@ -73,13 +73,7 @@ def run_pipeline(
 
     watch.lap("starting TensorFlow")
     with ExitStack() as beside:  # the LiteRT file is written while the report is
-        train(
-            job,
-            log,
-            watch,
-            workers,
-            exporting=lambda run, log: beside.enter_context(exporting_in_child(run, log)),
-        )
+        train(job, log, watch, workers, lambda *run: beside.enter_context(exporting_in_child(*run)))
         if workers and not workers.is_chief:
             return
         add_seconds(job.run, watch.seconds)

@@ -16,6 +16,7 @@ from alexnet_tf.runs.choice import answering_run
 from alexnet_tf.runs.run import Run, finished_run
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system import program
+from alexnet_tf.system.processor import PRECISIONS
 from alexnet_tf.variants import VARIANTS
 
 DEFAULT_SETTINGS = Settings()
@@ -42,6 +43,16 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         choices=RESIZES,
         help="with --weights: from a photo to a square, as `train` explains it"
         f" ({DEFAULT_SETTINGS.resize}); a run remembers its own",
+    )
+
+
+def add_precision(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says what networks are computed in."""
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help="compute convolutions in this; float32 is exact (the fastest here where there are many"
+        " pictures, or else float32)",
     )
 
 

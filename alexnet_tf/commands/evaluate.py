@@ -87,6 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=CROPS,
         help="10: average over corners, centre and their mirror images, as the paper (%(default)s)",
     )
+    asking.add_precision(parser)
     parser.add_argument("--json", action="store_true", help="a JSON object instead of tables")
 
 
@@ -112,7 +113,8 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _of_runs(options: argparse.Namespace) -> Evaluation:
-    return evaluate_runs(asking.asked_runs(options.runs), options.data, options.crops)
+    runs = asking.asked_runs(options.runs)
+    return evaluate_runs(runs, options.data, options.crops, options.precision)
 
 
 def _of_imagenet(options: argparse.Namespace) -> ImageNetEvaluation:
@@ -122,5 +124,5 @@ def _of_imagenet(options: argparse.Namespace) -> ImageNetEvaluation:
     engine = Engine.of_imagenet(weights, variant, resize)
     if not options.json:
         print(f"{variant}, --resize {resize}, --crops {options.crops}")
-    classifier = Classifier([engine], options.crops)
+    classifier = Classifier([engine], options.crops, options.precision)
     return evaluate_imagenet(classifier, pictures, labels, published_figure(weights))

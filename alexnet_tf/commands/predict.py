@@ -31,7 +31,10 @@ IMAGENET, OWN = MODES = ("1", "2")
 WITHOUT_WORD = {IMAGENET: "give --imagenet", OWN: "leave it out"}
 # Options of mode 1 alone; and those of either mode that mean nothing where none answers.
 OF_IMAGENET = ("--weights", "--classes", "--variant", "--resize")
-OF_ANSWERS = ("--imagenet", "--json", "--top", "--crops", "--out", "--shard", "--watch", "--ray")
+OF_ANSWERS = (
+    *("--imagenet", "--json", "--top", "--crops", "--precision"),
+    *("--out", "--shard", "--watch", "--ray"),
+)
 
 
 class _Pictures(argparse.Action):
@@ -115,6 +118,7 @@ def add_arguments(parser: argparse.ArgumentParser, mode_first: bool = False) -> 
         choices=CROPS,
         help=f"10: average over corners, centre and their mirror images, as the paper ({CROPS[0]})",
     )
+    asking.add_precision(parser)
     many.add_arguments(parser)
 
 
@@ -126,7 +130,8 @@ def run(options: argparse.Namespace) -> int:
     if options.undo:
         return _undo(options)
     _check(options)
-    classifier = Classifier(_open_engines(options), options.crops or CROPS[0])
+    crops = options.crops or CROPS[0]
+    classifier = Classifier(_open_engines(options), crops, options.precision)
     goes_into_json = options.json or (options.out and options.out.suffix == ".jsonl")
     top = options.top or (5 if options.mode == IMAGENET or goes_into_json else 1)
     if options.watch:

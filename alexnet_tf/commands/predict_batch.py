@@ -14,12 +14,8 @@ from alexnet_tf.data.images.contents import is_file_of_its_own
 from alexnet_tf.data.sources.listing import left_out
 from alexnet_tf.data.sources.selection import Selection, Shard, select
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference import ray_data
 from alexnet_tf.inference.batch import BatchPredictor
 from alexnet_tf.inference.classifier import Classifier
-from alexnet_tf.inference.output.prediction_file import PredictionFile
-from alexnet_tf.inference.output.sorting import Sorter
-from alexnet_tf.inference.output.undo import undo
 from alexnet_tf.system import arguments, program
 from alexnet_tf.system.text import printable, printable_lines
 from alexnet_tf.system.transfers import WAYS
@@ -98,11 +94,15 @@ def check(options: argparse.Namespace) -> None:
     if options.watch and (len(options.pictures) > 1 or not Path(options.pictures[0]).is_dir()):
         raise UserError(f"{options.pictures[0]}: --watch watches one folder, which is there")
     if options.ray:
-        ray_data.check_ray()
+        from alexnet_tf.inference.ray_data import check_ray
+
+        check_ray()
 
 
 def take_back(options: argparse.Namespace) -> int:
     """Take back what was sorted; return 2 where that could not be done with all."""
+    from alexnet_tf.inference.output.undo import undo
+
     code = 0
     for directory in [options.sort_into] if options.sort_into else options.pictures:
         count, reasons = undo(Path(directory), _agrees)
@@ -151,19 +151,27 @@ def opened(
     """Run a block that may answer pictures, out of `total` where that is known."""
     prediction_file = sorter = None
     if options.out:
+        from alexnet_tf.inference.output.prediction_file import PredictionFile
+
         made_by = {
             "network": [engine.identity() for engine in classifier.engines],
             "--crops": classifier.crops,
             "--top": top,
             "--shard": vars(options.shard) if options.shard else None,
         }
+        if options.precision:
+            made_by["--precision"] = options.precision
         prediction_file = PredictionFile(options.out, made_by, top)
     if options.sort_into:
+        from alexnet_tf.inference.output.sorting import Sorter
+
         by = options.by or WAYS[0]
         sorter = Sorter(options.sort_into, classifier.classes, by, options.unsure or 0)
 
     def ask(files: Any) -> Any:
         if options.ray:
+            from alexnet_tf.inference import ray_data
+
             return ray_data.classify(classifier, files, top, total, options.ray)
         return classifier.classify(files, top, total)
 

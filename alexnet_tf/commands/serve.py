@@ -69,6 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=VARIANTS,
         help=f"the AlexNet that the weights were trained for ({DEFAULT_SETTINGS.variant})",
     )
+    asking.add_precision(parser)
     add("--index", metavar="DIR", help="show look-alikes from this index, which `similar` made")
     add(
         "--cors",
@@ -199,11 +200,11 @@ def _served(options: argparse.Namespace, is_local: bool, folder: Path | None) ->
             "only asked",
             file=sys.stderr,
         )
-    networks = _networks(options.runs)
+    networks = _networks(options)
     index = LookAlikes(options.index, networks[0].engine) if options.index else None
     return Served(
         networks,
-        _imagenet(weights, variant),
+        _imagenet(weights, variant, options.precision),
         index,
         TrainerProcess(teach.command(weights, variant, folder), folder) if folder else None,
         Limits(options.megabytes << 20, options.pictures, options.waiting, options.rate),
@@ -222,23 +223,24 @@ def _weights(options: argparse.Namespace) -> tuple[str, str]:
     return weights, options.variant or starter.variant_of(weights, DEFAULT_SETTINGS.variant)
 
 
-def _networks(directories: list[str]) -> list[ServedNetwork]:
+def _networks(options: argparse.Namespace) -> list[ServedNetwork]:
     """Open the runs, and ask each once, so that whoever comes first waits for nothing."""
     from alexnet_tf.serving.networks import ServedNetwork
 
     networks: list[ServedNetwork] = []
-    for run in asking.asked_runs(directories):
+    for run in asking.asked_runs(options.runs):
         name = printable(run.directory.absolute().name)
         taken = sum(each.name.partition(" (")[0] == name for each in networks)
-        networks.append(
-            ServedNetwork(f"{name} ({taken + 1})" if taken else name, Engine.of_run(run))
-        )
+        engine = Engine.of_run(run)
+        engine.precision = options.precision
+        name = f"{name} ({taken + 1})" if taken else name
+        networks.append(ServedNetwork(name, engine, engine.single()))
     for network in networks:
         _ask_once(network)
     return networks
 
 
-def _imagenet(weights: str, variant: str) -> ServedNetwork | None:
+def _imagenet(weights: str, variant: str, precision: str | None) -> ServedNetwork | None:
     """Open the network of ImageNet's classes, where the weights are one."""
     from alexnet_tf.serving.networks import ServedNetwork
 
@@ -247,11 +249,13 @@ def _imagenet(weights: str, variant: str) -> ServedNetwork | None:
     layers = read_weights_file(weights).layers
     if "fc8" not in layers or len(layers["fc8"][1]) != IMAGENET_CLASSES:
         return None
-    network = ServedNetwork("ImageNet", Engine.of_imagenet(weights, variant))
+    engine = Engine.of_imagenet(weights, variant)
+    engine.precision = precision
+    network = ServedNetwork("ImageNet", engine, engine.single())
     _ask_once(network)
     return network
 
 
 def _ask_once(network: ServedNetwork) -> None:
     side = network.engine.variant.picture_size
-    network.engine.probabilities(np.zeros((1, side, side, 3), np.float32), 1)
+    network.probabilities(np.zeros((1, side, side, 3), np.uint8))

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from alexnet_tf.data.digests import DIGESTS, PORTION
-from alexnet_tf.data.images.contents import ImageError, threads_for
+from alexnet_tf.data.features.batches import stored_digests
+from alexnet_tf.data.images.contents import ImageError, InMemory, reading, threads_for
 from alexnet_tf.data.images.decoding import decoded
 from alexnet_tf.data.sources.columns import Columns, Digests
 from alexnet_tf.data.sources.listing import left_out
@@ -161,18 +163,20 @@ def open_dataset(
     seed: int = 0,
     limits: Limits = DEFAULT_LIMITS,
     leave_out: str | Path | None = None,
+    features: str | Path | None = None,
 ) -> Dataset:
     """Check and split the labelled pictures of `source`, as `open_source` takes it.
 
     Unless folders or lists define the splits, 15% of each class are held out for validation: always
     the same ones for the same files and `seed`, wherever they lie. Byte-identical pictures stay in
     one split. Unreadable pictures are in `rejected`, and so are those that the list or table
-    `leave_out` names; the split is chosen before they are removed. Raises UserError if there is
+    `leave_out` names; the split is chosen before they are removed. Those that a store in the folder
+    `features` has are not checked again. Raises UserError if there is
     only one class, or a class without two different pictures.
     """
     unwanted = _unwanted(leave_out, source) if leave_out else {}
     found = open_source(source, limits)
-    entries, unreadable = _inspect(found.entries)
+    entries, unreadable = _inspect(found.entries, features)
     notes = (*found.notes, *([_excluded(unwanted, entries, leave_out)] if leave_out else ()))
     rejected = (*found.rejected, *unreadable)
     found = replace(found, entries=entries_to_columns(), rejected=rejected, notes=notes)
@@ -227,7 +231,9 @@ def write_lists(dataset: Dataset, directory: Path) -> None:
     write_lines(directory / "rejected.txt", rejected)
 
 
-def _inspect(entries: Columns[Entry]) -> tuple[Columns[Entry], list[tuple[str, str]]]:
+def _inspect(
+    entries: Columns[Entry], features: str | Path | None
+) -> tuple[Columns[Entry], list[tuple[str, str]]]:
     """Compute the digests of the readable pictures, and (path, reason) of the others.
 
     Pictures with known digests were checked before, and are checked again when they are used.
@@ -238,9 +244,10 @@ def _inspect(entries: Columns[Entry]) -> tuple[Columns[Entry], list[tuple[str, s
     if not paths:
         return entries, rejected
     portions = (paths[start : start + PORTION] for start in range(0, len(paths), PORTION))
+    digest = partial(_digest, stored_digests(features) if features else ())
     with threads_for(paths) as pool:
         # In portions, because each waiting task takes a kilobyte.
-        results = chain.from_iterable(pool.map(_digest, portion) for portion in portions)
+        results = chain.from_iterable(pool.map(digest, portion) for portion in portions)
         found = progress(results, len(paths), "checking pictures")
         for entry in entries:
             result = entry.digest or next(found)
@@ -251,11 +258,16 @@ def _inspect(entries: Columns[Entry]) -> tuple[Columns[Entry], list[tuple[str, s
     return readable, rejected
 
 
-def _digest(path: str) -> str | ImageError:
-    """Return a file's SHA-256 after decoding its whole picture, at a small size for speed."""
+def _digest(known: Container[str], path: str) -> str | ImageError:
+    """Return a file's SHA-256; unless it is known, after decoding its whole picture, at a small
+    size for speed."""
     try:
-        with decoded(path) as (_, content):
-            return hashlib.sha256(content).hexdigest()
+        with reading(path) as content:
+            digest = hashlib.sha256(content).hexdigest()
+            if digest not in known:
+                with decoded(InMemory(path, content)):
+                    pass
+            return digest
     except ImageError as error:
         return error
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from unicodedata import normalize
 
@@ -17,7 +16,7 @@ from alexnet_tf.system.files import read_lines
 @cache
 def imagenet_classes() -> tuple[tuple[str, str], ...]:
     """Return (WordNet id, names) of the 1,000 classes: ("n01440764", "tench, Tinca tinca"), …"""
-    text = files("alexnet_tf.data").joinpath("imagenet_classes.tsv").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("imagenet_classes.tsv").read_text(encoding="utf-8")
     lines = csv.DictReader(text.splitlines(), delimiter="\t")
     return tuple((line["wnid"], line["names"]) for line in lines)
 

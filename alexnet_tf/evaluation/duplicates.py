@@ -23,7 +23,8 @@ SAME = 0.92
 SIDE = 24
 # Crops that are compared: sides relative to the picture, and positions relative to the rest.
 CUTS, PLACES = (0.9, 0.85, 0.8), (0.0, 0.5, 1.0)
-ROWS = 1024
+# The similarities that are computed at a time.
+ROWS, COLUMNS = 1 << 10, 1 << 15
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,11 @@ def alike(vectors: np.ndarray) -> np.ndarray:
     units = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
     pairs, cosines = [np.empty((0, 2), int)], [np.empty(0, np.float32)]
     for start in range(0, len(units), ROWS):
-        found = units[start : start + ROWS] @ units[start:].T
-        rows, columns = np.nonzero(np.triu(found >= ALIKE, 1))
-        pairs.append(np.stack([rows, columns], axis=1) + start)
-        cosines.append(found[rows, columns])
+        for first in range(start, len(units), COLUMNS):
+            found = units[start : start + ROWS] @ units[first : first + COLUMNS].T
+            rows, columns = np.nonzero(np.triu(found >= ALIKE, start - first + 1))
+            pairs.append(np.stack([rows + start, columns + first], axis=1))
+            cosines.append(found[rows, columns])
     order = np.argsort(-np.concatenate(cosines), kind="stable")[:MOST_PAIRS]
     return np.concatenate(pairs)[order]
 

@@ -22,14 +22,16 @@ from alexnet_tf.runs.run import STARTER_RUN, Run
 from alexnet_tf.system.progress import progress
 
 
-def evaluate_runs(runs: Sequence[Run], data: str | None = None, crops: int = 1) -> Evaluation:
+def evaluate_runs(
+    runs: Sequence[Run], data: str | None = None, crops: int = 1, precision: str | None = None
+) -> Evaluation:
     """Evaluate finished `runs` with the same classes on the pictures `data`.
 
     `data` is what `open_source` takes: all its pictures are used. None: the validation pictures of
     the runs, or the predictions of their cross-validation. Unreadable pictures are excluded from
     all numbers. Raises UserError for a class that the runs do not know, and if no picture is left.
     """
-    classifier = Classifier([Engine.of_run(run) for run in runs], crops)
+    classifier = Classifier([Engine.of_run(run) for run in runs], crops, precision)
     if not data and any(run.is_cross_validated() for run in runs):
         return _cross_validated(runs, classifier.classes)
     source = open_source(data) if data else _validation_list(runs)

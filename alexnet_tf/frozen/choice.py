@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
-from alexnet_tf.data.images.preprocessing import preprocess_input
 from alexnet_tf.errors import UserError
-from alexnet_tf.frozen.layers import Frozen, by_openvino, by_tensorflow
+from alexnet_tf.frozen.layers import Forward, by_openvino, by_tensorflow
 from alexnet_tf.model import AlexNet
 from alexnet_tf.system.log import warn_once
 from alexnet_tf.system.processor import (
@@ -73,11 +72,7 @@ def pictures_a_second() -> dict[str, float]:
     pixels = np.random.RandomState(0).randint(
         0, 256, (PICTURES, MEASURED.image_size, MEASURED.image_size, 3), np.uint8
     )
-    inputs = preprocess_input(pixels, MEASURED)
-    calls = {
-        name: lambda engine=engine: engine.forward(pixels if engine.of_pixels else inputs)
-        for name, engine in _engines().items()
-    }
+    calls = {name: partial(forward, pixels) for name, forward in _engines().items()}
     seconds = {name: np.inf for name in calls if _works(calls[name])}
     for turn in range(ROUNDS):
         best = min(seconds.values())
@@ -89,13 +84,13 @@ def pictures_a_second() -> dict[str, float]:
     return {name: PICTURES / spent for name, spent in seconds.items()}
 
 
-def _engines() -> dict[str, Frozen]:
+def _engines() -> dict[str, Forward]:
     """Build the network that is measured for each engine that there is."""
     networks = {}
     for name in (FLOAT32, BFLOAT16):
         with suppress(UserError):
             networks[name] = AlexNet(MEASURED, include_top=False, precision=name, seed=0)
-    engines = {name: by_tensorflow(network) for name, network in networks.items()}
+    engines = {name: by_tensorflow(network, MEASURED) for name, network in networks.items()}
     layers = networks[FLOAT32].layers
     largest = dict.fromkeys(MEASURED.conv_layers, 1.0)
     try:

@@ -39,11 +39,9 @@ def int8_convolutions(
     largest: Mapping[str, float],
     first: bool,
     batch: int,
-    of_pixels: bool,
 ) -> Forward:
     """Return what maps pictures, uint8 RGB (batch, side, side, 3), to what the last of `layers`
-    gives of them, float32 with the channels last; if not `of_pixels`, what `preprocess_input` makes
-    of the pictures.
+    gives of them, float32 with the channels last.
 
     `layers` are a network's from its input on, flattened by none. `largest` is what enters each
     convolution but the first; that is computed in int8 too if `first`. Raises whatever OpenVINO
@@ -53,8 +51,8 @@ def int8_convolutions(
 
     side = variant.picture_size
     graph = _Graph(variant, largest, first)
-    inputs = graph.ops.parameter([batch, side, side, 3], np.uint8 if of_pixels else np.float32)
-    values = graph.maps(inputs if of_pixels else graph.pixels(inputs), layers)
+    inputs = graph.ops.parameter([batch, side, side, 3], np.uint8)
+    values = graph.maps(inputs, layers)
     outputs = graph.ops.transpose(values, [0, 2, 3, 1])
     network = _core().compile_model(
         openvino.Model([outputs], [inputs]),
@@ -101,12 +99,6 @@ class _Graph:
         order = [variant.channels.index(name) for name in "RGB"]
         mean, deviation = (np.array(each)[order] for each in (variant.mean, variant.deviation))
         self.order, self.mean, self.scale = order, mean / variant.scale, variant.scale / deviation
-
-    def pixels(self, inputs: Any) -> Any:
-        """Add what takes a network's inputs back to the pixels that they were made of."""
-        pixels = self.ops.gather(inputs, np.array(self.order), 3)
-        pixels = self.ops.multiply(pixels, np.float32(1 / self.scale))
-        return self.ops.add(pixels, np.float32(self.mean))
 
     def maps(self, pixels: Any, layers: Iterable[keras.layers.Layer]) -> Any:
         """Add all `layers`, of pixels with the channels last."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 
 import keras
@@ -25,6 +24,7 @@ MOST = 0.045
 # The layers that see no maps.
 FLAT = (Windows, keras.layers.Flatten, keras.layers.Dense)
 
+# Maps pictures, uint8 RGB (n, side, side, 3), to what frozen layers make of them, float32.
 Forward = Callable[[np.ndarray], np.ndarray]
 
 
@@ -32,33 +32,20 @@ class NotHere(UserError):
     """An engine is not installed here, or does not work: the message says which, and why."""
 
 
-@dataclass(frozen=True)
-class Frozen:
-    """What computes frozen layers: of pictures, uint8 RGB, if `of_pixels`; else of the network's
-    inputs, float32 as `preprocess_input` returns them. It gives float32."""
-
-    forward: Forward
-    of_pixels: bool = False
-
-
-def frozen_part(
-    model: keras.Model, variant: Variant, precision: str, batch: int, of_pixels: bool = True
-) -> Frozen:
+def frozen_part(model: keras.Model, variant: Variant, precision: str, batch: int) -> Forward:
     """Return what computes a Keras AlexNet, or its layers from the input on, `batch` pictures at a
     time: by TensorFlow as they are, or with int8 the convolutions by OpenVINO.
 
-    For int8 the model computes in float32, and what is computed takes pictures if `of_pixels`, else
-    the network's inputs. Raises NotHere where int8 cannot be had here, or is
+    For int8 the model computes in float32. Raises NotHere where int8 cannot be had here, or is
     wrong.
     """
     if not is_int8(precision):
-        return by_tensorflow(model)
+        return by_tensorflow(model, variant)
     layers = [*takewhile(lambda each: not isinstance(each, FLAT), model.layers)]
     try:
         largest, pictures, expected = calibrate(model, layers, variant)
-        convolutions = by_openvino(layers, variant, largest, precision, batch, of_pixels)
-        seen = pictures if of_pixels else preprocess_input(pictures, variant)
-        error = _error(convolutions.forward, seen, expected, batch)
+        convolutions = by_openvino(layers, variant, largest, precision, batch)
+        error = _error(convolutions, pictures, expected, batch)
     except ModuleNotFoundError as missing:
         raise NotHere(
             f"{precision} needs {missing.name}, which is not installed: `{installing('openvino')}`"
@@ -70,15 +57,20 @@ def frozen_part(
         raise NotHere(f"in {precision} this network is wrong by {error:.0%} on this machine{other}")
     if layers[-1] is model.layers[-1]:
         return convolutions
-    above = by_tensorflow(keras.Model(layers[-1].output, model.output)).forward
-    return Frozen(lambda pictures: above(convolutions.forward(pictures)), of_pixels)
+    above = _computed(keras.Model(layers[-1].output, model.output))
+    return lambda pictures: above(convolutions(pictures))
 
 
-def by_tensorflow(model: keras.Model) -> Frozen:
+def by_tensorflow(model: keras.Model, variant: Variant) -> Forward:
     """Let TensorFlow compute a model, in what its layers compute in."""
+    forward = _computed(model)
+    return lambda pictures: forward(preprocess_input(pictures, variant))
+
+
+def _computed(model: keras.Model) -> Forward:
     # Not compiled as a whole: oneDNN's convolutions are faster than XLA's on a CPU.
     forward = tf.function(lambda inputs: tf.cast(model(inputs, training=False), tf.float32))
-    return Frozen(lambda inputs: forward(inputs).numpy())
+    return lambda inputs: forward(inputs).numpy()
 
 
 def by_openvino(
@@ -87,14 +79,11 @@ def by_openvino(
     largest: Mapping[str, float],
     precision: str,
     batch: int,
-    of_pixels: bool = True,
-) -> Frozen:
+) -> Forward:
     """Let OpenVINO compute convolutional layers in int8; its errors are of any kind."""
     from alexnet_tf.frozen.int8 import int8_convolutions
 
-    first = precision == INT8
-    forward = int8_convolutions(layers, variant, largest, first, batch, of_pixels)
-    return Frozen(forward, of_pixels)
+    return int8_convolutions(layers, variant, largest, precision == INT8, batch)
 
 
 def _error(forward: Forward, pictures: np.ndarray, expected: np.ndarray, batch: int) -> float:

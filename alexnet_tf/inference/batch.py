@@ -6,15 +6,16 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alexnet_tf.data.sources.watcher import watch_folder
 from alexnet_tf.inference.classifier import Prediction
-from alexnet_tf.inference.output.prediction_file import PredictionFile
-from alexnet_tf.inference.output.sorting import Sorter
 from alexnet_tf.system import signals
 from alexnet_tf.system.log import LOG
 from alexnet_tf.system.text import printable
+
+if TYPE_CHECKING:  # a single picture does not wait for them
+    from alexnet_tf.inference.output.prediction_file import PredictionFile
+    from alexnet_tf.inference.output.sorting import Sorter
 
 
 def as_json(prediction: Prediction) -> dict[str, Any]:
@@ -77,6 +78,8 @@ class BatchPredictor:
 
     def watch(self, folder: str) -> Iterator[Prediction]:
         """Yield predictions of the pictures in `folder` that have none, then of new ones."""
+        from alexnet_tf.data.sources.watcher import watch_folder
+
         self._catch_up()
         known = self._predicted()
         for pictures in watch_folder(folder):

@@ -13,6 +13,9 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import Engine, most_at_once
 from alexnet_tf.variants import Variant, get_variant
 
+# Batches that are decoded in advance: most of them while TensorFlow is imported.
+AHEAD = 8
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -50,14 +53,16 @@ class Prediction:
 class Classifier:
     """A network, or an ensemble whose probabilities are averaged (Krizhevsky 2012, section 6).
 
-    Each network sees `crops` views of a picture (`data.images.preprocessing`). `classes` are in the
-    order of the first network. Raises UserError if another network has other classes.
+    Each network sees `crops` views of a picture (`data.images.preprocessing`); its convolutions
+    compute in `precision` (see `Engine`). `classes` are in the order of the first network. Raises
+    UserError if another network has other classes.
     """
 
-    def __init__(self, engines: Sequence[Engine], crops: int = 1):
+    def __init__(self, engines: Sequence[Engine], crops: int = 1, precision: str | None = None):
         self.engines, self.crops = tuple(engines), crops
         self.classes = engines[0].classes
         for engine in engines:
+            engine.precision = precision
             views = get_variant(engine.variant).views
             if min(crops, views) > 1:
                 raise UserError(
@@ -94,15 +99,15 @@ class Classifier:
         """
         size = self.batch
         batches = [files[start : start + size] for start in range(0, len(files), size)]
-        inputs_in_all = (among or len(files)) * self.crops * len(self.engines)
+        views_in_all = (among or len(files)) * self.crops * len(self.engines)
         ways = {(engine.variant, engine.resize) for engine in self.engines}
-        loaded = {way: load_batches(batches, *way, self.crops) for way in ways}
+        loaded = {way: load_batches(batches, *way, self.crops, AHEAD) for way in ways}
         for batch in zip(*loaded.values()):
-            pictures = list(zip(*batch))  # each preprocessed in every way
+            pictures = list(zip(*batch))  # each loaded in every way
             errors = [_error(picture) for picture in pictures]
             readable = [picture for picture, error in zip(pictures, errors) if not error]
-            inputs = dict(zip(loaded, map(np.stack, zip(*readable))))
-            outputs = iter(self._forward(inputs, inputs_in_all) if readable else ())
+            seen = dict(zip(loaded, map(np.stack, zip(*readable))))
+            outputs = iter(self._forward(seen, views_in_all) if readable else ())
             for error in errors:
                 yield error or next(outputs)
 
@@ -112,11 +117,11 @@ class Classifier:
         most = min(most_at_once(get_variant(engine.variant)) for engine in self.engines)
         return most // self.crops
 
-    def _forward(self, inputs: dict[tuple[Variant, str], np.ndarray], among: int) -> np.ndarray:
+    def _forward(self, seen: dict[tuple[Variant, str], np.ndarray], among: int) -> np.ndarray:
         """Run all networks: (variant, resize) → (n, crops, 227, 227, 3) → (n, engines, classes)."""
         predictions = []
         for engine in self.engines:
-            pictures = inputs[engine.variant, engine.resize]
+            pictures = seen[engine.variant, engine.resize]
             outputs = engine.probabilities(pictures.reshape(-1, *pictures.shape[2:]), among)
             outputs = outputs.reshape(*pictures.shape[:2], -1).mean(axis=1)
             if engine.classes != self.classes:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from alexnet_tf.data.imagenet import imagenet_classes
+from alexnet_tf.data.images.preprocessing import preprocess_input
 from alexnet_tf.errors import BadFile, UserError
 from alexnet_tf.inference.litert import run as litert
 from alexnet_tf.runs.model_metadata import check_model_metadata
@@ -19,7 +21,7 @@ from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system.fingerprints import file_fingerprint
 from alexnet_tf.system.log import warn_once
-from alexnet_tf.system.processor import FLOAT32, INT8
+from alexnet_tf.system.processor import FLOAT32, INT8, chosen_precision, is_int8
 from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.variants import Variant, get_variant
 from alexnet_tf.weights.loading import WeightsFile, find_weights, read_weights_file
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
 # Largest batch of the convolutions, mirror images included.
 BATCH = 64
 # Largest total number of inputs, at the network's own size, for which LiteRT is faster: importing
-# TensorFlow takes seconds, but it then computes faster.
-MOST_FOR_LITE = 2000
+# TensorFlow and measuring its engines take seconds, in which LiteRT predicts so many.
+MOST_FOR_LITE = 1000
 # Bytes allowed per weight of a file, and in addition for the whole file. The largest format is a
 # Caffe model of float64; a larger file is not a file of weights.
 MOST_BYTES, MOST_BESIDE = 16, 1 << 26
@@ -66,6 +68,8 @@ class Engine:
     ):
         self.variant, self.resize, self.classes = variant, resize, tuple(classes)
         self.source, self.litert_path = source, litert_path
+        # Of the convolutions. None: float32 or, for many pictures, the fastest.
+        self.precision: str | None = None
         self._asked_keras = False
         self._fast_layers: dict[tuple[str, str, int], Any] = {}
 
@@ -117,34 +121,47 @@ class Engine:
         variant = settings.chosen_variant()
         return cls(variant, settings.resize, classes, run.model_path, run.litert_path)
 
-    def probabilities(self, inputs: np.ndarray, among: int) -> np.ndarray:
-        """Return the probabilities, float32 (n, classes), for inputs float32 (n, 227, 227, 3).
+    def probabilities(self, pictures: np.ndarray, among: int) -> np.ndarray:
+        """Return the probabilities, float32 (n, classes), for pictures uint8 RGB (n, 227, 227, 3).
 
-        n is at most `most_at_once`. `among` is the total number of inputs to come: up to
+        n is at most `most_at_once`. `among` is the total number of pictures to come: up to
         `MOST_FOR_LITE` are computed in float32 by LiteRT, if available, and more by `FastModel`.
         For larger pictures the limit is lower, in proportion to their cost.
         """
         variant = self.variant
         views = (1 + variant.mirrored) * (variant.picture_size / variant.image_size) ** 2
-        if among * views <= MOST_FOR_LITE and self._has_litert:
+        is_float32 = self.precision in (None, FLOAT32)
+        if is_float32 and among * views <= MOST_FOR_LITE and self._has_litert:
             model = self._lite_model
-        elif among <= MOST_AS_IT_IS:
+        elif is_float32 and among <= MOST_AS_IT_IS:
             model = self._keras_model
         else:
-            model = self._fast_model
-        return model.predict_on_batch(inputs)
+            return self._fast_model.predict_on_batch(pictures)
+        return model.predict_on_batch(preprocess_input(pictures, variant))
+
+    def single(self) -> Callable[[np.ndarray], np.ndarray] | None:
+        """Return what predicts one picture, uint8 RGB (1, 227, 227, 3), by the fastest engine here;
+        None where that is not int8, for LiteRT takes no longer than TensorFlow does.
+
+        It takes seconds, and TensorFlow.
+        """
+        possible = INT8 if find_spec("openvino") else FLOAT32
+        if not is_int8(self.precision or chosen_precision() or possible):
+            return None
+        precision, model = self._fastest(partial(self._build_fast, 1))
+        return model.predict_on_batch if is_int8(precision) else None
 
     def layer(
         self, name: str, precision: str | None = None, batch: int = BATCH
     ) -> Callable[[np.ndarray], np.ndarray]:
         """Return a function that computes the outputs of a layer, one of `FEATURES`, at full speed.
 
-        It maps at most `batch` inputs to float32 (n, units), averaged over the views of each
-        picture; pool5 is flattened. `precision` defaults to the fastest here. Raises UserError if
+        It maps at most `batch` pictures, uint8 RGB, to float32 (n, units), averaged over the views
+        of each; pool5 is flattened. `precision` defaults to the fastest here. Raises UserError if
         the network lacks the layer, and for int8 if this machine does not support it.
         """
         fast = self._fast_layer(name, precision or self.fastest_precision(name), batch)
-        return lambda inputs: fast.predict_on_batch(inputs).reshape(len(inputs), -1)
+        return lambda pictures: fast.predict_on_batch(pictures).reshape(len(pictures), -1)
 
     def fastest_precision(self, name: str) -> str:
         """Return the precision in which a layer, one of `FEATURES`, is computed fastest here."""
@@ -166,16 +183,18 @@ class Engine:
     def _fastest(self, build: Callable[[str], Any]) -> tuple[str, Any]:
         """Return the fastest precision that works here, and what `build` returns for it.
 
-        One warning names the precision that does not work.
+        One warning names the precision that does not work; raises NotHere if that was asked for.
         """
         _ = self._keras_model  # first, because it imports TensorFlow quietly
         from alexnet_tf.frozen.choice import fastest_first
         from alexnet_tf.frozen.layers import NotHere
 
-        for precision in fastest_first():
+        for precision in [self.precision] if self.precision else fastest_first():
             try:
                 return precision, build(precision)
             except NotHere as error:
+                if self.precision:
+                    raise
                 if precision != INT8:  # int8 is followed by a precision with lower requirements
                     warn_once(str(error))
         return FLOAT32, build(FLOAT32)
@@ -276,10 +295,9 @@ class Engine:
 
     @cached_property
     def _fast_model(self) -> Any:
-        def build(precision: str) -> Any:
-            from alexnet_tf.inference.fast import FastModel
+        return self._fastest(partial(self._build_fast, most_at_once(self.variant)))[1]
 
-            most = most_at_once(self.variant)
-            return FastModel(self._keras_model, self.variant, precision, most)
+    def _build_fast(self, batch: int, precision: str) -> Any:
+        from alexnet_tf.inference.fast import FastModel
 
-        return self._fastest(build)[1]
+        return FastModel(self._keras_model, self.variant, precision, batch)

@@ -27,7 +27,6 @@ from alexnet_tf.inference.engine import BATCH, Engine
 if TYPE_CHECKING:
     import keras
 
-    from alexnet_tf.inference.fast import FastModel
 
 # Magnification of the preprocessed picture in a figure.
 ENLARGED = 2
@@ -81,7 +80,7 @@ class Explainer:
         """
         wanted = self._class_number(label)
         batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
-        loaded = load_batches(batches, self.engine.variant, self.engine.resize, preprocess=False)
+        loaded = load_batches(batches, self.engine.variant, self.engine.resize)
         for names, pictures in zip(batches, loaded):
             readable = [each[0] for each in pictures if not isinstance(each, ImageError)]
             found = iter(self._explain(np.stack(readable), wanted, layer) if readable else ())
@@ -101,8 +100,7 @@ class Explainer:
         picture's own. A value below 0 marks a region that speaks against the class.
         """
         (inputs,) = self._inputs(explanation.picture[None])
-        logits = self._logits.predict_on_batch
-        whole = logits(inputs[None])[0, explanation.number]
+        whole = self._logits(inputs[None])[0, explanation.number]
         cover = 0 if any(self.engine.variant.mean) else inputs.mean(axis=(0, 1))
         places = _squares(explanation.heat.shape, inputs.shape)
         found = []
@@ -111,7 +109,7 @@ class Explainer:
             covered = np.repeat(inputs[None], len(part), axis=0)
             for each, place in zip(covered, part):
                 each[place] = cover
-            found.append(whole - logits(covered)[:, explanation.number])
+            found.append(whole - self._logits(covered)[:, explanation.number])
         return np.concatenate(found).reshape(explanation.heat.shape)
 
     def channels(
@@ -186,13 +184,19 @@ class Explainer:
     def _model(self) -> keras.Model:
         return self.engine.open_keras()
 
+    def _logits(self, inputs: np.ndarray) -> np.ndarray:
+        """Return logits, float32 (n, classes), for inputs, averaged over the views of each."""
+        found = self._before_softmax.predict_on_batch(inputs)
+        # Mirror images follow all the pictures; the windows of a picture are adjacent.
+        views = 1 + self.engine.variant.mirrored, len(inputs), -1, found.shape[-1]
+        return found.reshape(views).mean(axis=(0, 2))
+
     @cached_property
-    def _logits(self) -> FastModel:
-        model = self._model
-        from alexnet_tf.inference.fast import FastModel
+    def _before_softmax(self) -> keras.Model:
+        model = self._model  # first, because it imports TensorFlow quietly
         from alexnet_tf.model import part
 
-        return FastModel(part(model, "conv1", "prob"), self.engine.variant, "float32", BATCH)
+        return part(model, "conv1", "prob")
 
 
 def _squares(places: tuple[int, ...], shape: tuple[int, ...]) -> list[tuple[slice, slice]]:

@@ -15,7 +15,7 @@ from alexnet_tf.variants import Variant
 
 
 class FastModel:
-    """A Keras `model`, or its first part, optimized for batches of at most `batch` inputs.
+    """A Keras `model`, or its first part, optimized for batches of at most `batch` pictures.
 
     The layers before the head are copies that compute in `precision`; the head is the model's own,
     in float32, because its time is spent on reading weights. `variant` is the model's. Raises
@@ -25,26 +25,26 @@ class FastModel:
     def __init__(self, model: keras.Model, variant: Variant, precision: str, batch: int):
         if not is_int8(precision):
             model = _computing_in(precision, model)
-        self._forward = frozen_part(model, variant, precision, batch, of_pixels=False).forward
+        self._forward = frozen_part(model, variant, precision, batch)
         # The whole network averages its views itself.
         self._is_averaged = isinstance(model.layers[-1], MeanOfViews)
         self._mirrored = any(isinstance(each, WithMirrorImage) for each in model.layers)
         self._batch = batch
 
-    def predict_on_batch(self, inputs: np.ndarray) -> np.ndarray:
-        """Return the outputs, float32 (n, classes), for inputs float32 (n, 227, 227, 3).
+    def predict_on_batch(self, pictures: np.ndarray) -> np.ndarray:
+        """Return the outputs, float32 (n, classes), for pictures uint8 RGB (n, 227, 227, 3).
 
         The outputs of a part are (n, …), averaged over the test-time views of each picture.
         """
         # Every other batch size would be traced anew.
-        padded = np.zeros((self._batch, *inputs.shape[1:]), np.float32)
-        padded[: len(inputs)] = inputs
+        padded = np.zeros((self._batch, *pictures.shape[1:]), np.uint8)
+        padded[: len(pictures)] = pictures
         outputs = self._forward(padded)
         if not self._is_averaged:
             # Mirror images follow all the pictures; the windows of a picture are adjacent.
             views = (1 + self._mirrored, self._batch, -1, *outputs.shape[1:])
             outputs = outputs.reshape(views).mean(axis=(0, 2))
-        return outputs[: len(inputs)]
+        return outputs[: len(pictures)]
 
 
 def _computing_in(precision: str, model: keras.Model) -> keras.Model:

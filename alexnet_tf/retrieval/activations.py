@@ -115,8 +115,9 @@ def outputs(
     engine: Engine, layer: str, files: Sequence[str | InMemory], precision: str | None = None
 ) -> Iterator[np.ndarray | ImageError]:
     """Yield for each file, in order, the layer's outputs, float32 (units,), or an error."""
-    forward = engine.layer(layer, precision)
-    batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
+    size = min(BATCH, len(files))
+    forward = engine.layer(layer, precision, size)
+    batches = [files[start : start + size] for start in range(0, len(files), size)]
     for pictures in load_batches(batches, engine.variant, engine.resize):
         inputs = [each for each in pictures if not isinstance(each, ImageError)]
         found = iter(forward(np.concatenate(inputs)) if inputs else ())

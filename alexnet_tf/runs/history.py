@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import statistics
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,13 +111,14 @@ class Outcome:
         And the median of the epochs' seconds, for what else the machine did may be in some of them.
         """
         last, best = self.history[-1], best_epoch(self.history, self.best)
+        seconds = sorted(epoch["seconds"] for epoch in self.history)
         return {
             "epochs": len(self.history),
             "accuracy": last["val_accuracy"],
             "best_accuracy": self.history[best - 1]["val_accuracy"],
             "best_epoch": best,
             "loss": last["val_loss"],
-            "seconds_per_epoch": statistics.median_low(epoch["seconds"] for epoch in self.history),
+            "seconds_per_epoch": seconds[(len(seconds) - 1) // 2],
         }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -42,6 +43,7 @@ from alexnet_tf.serving.training_sessions import (
     TrainingSession,
     TrainingSessions,
 )
+from alexnet_tf.system.quiet import import_tensorflow
 
 PAGE = Path(__file__).with_name("page")
 TOP, MOST_TOP = 5, 1000
@@ -193,6 +195,7 @@ def _add_predictions(
         asked = network_of(network)
         picture = (await pictures_of(request, served.limits))[0]
         with load.of_pictures(1):
+            await asyncio.to_thread(import_tensorflow)  # meanwhile others are answered
             drawn = await batcher.run(explanation, asked.engine, picture, label or None)
         if isinstance(drawn, ImageError):
             raise drawn
@@ -265,8 +268,9 @@ def _add_sessions(
         session.check()
         kept = []
         with load.of_pictures(len(pictures)):
-            for picture in pictures:
-                number, reason = None, await batcher.decode(unreadable, picture)
+            reasons = await asyncio.gather(*(batcher.decode(unreadable, p) for p in pictures))
+            for picture, reason in zip(pictures, reasons):
+                number = None
                 try:
                     number = None if reason else session.add(label, picture)
                 except Conflict as error:

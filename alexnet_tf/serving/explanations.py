@@ -12,7 +12,7 @@ from PIL import Image
 
 from alexnet_tf.data.images.contents import ImageError, InMemory
 from alexnet_tf.data.images.decoding import decoded
-from alexnet_tf.data.images.preprocessing import load_crops, preprocess_input
+from alexnet_tf.data.images.preprocessing import load_crops
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.inference.explain import Explainer
 from alexnet_tf.retrieval.search import LAYER, Index
@@ -51,8 +51,7 @@ class LookAlikes:
             views = load_crops(picture, self.engine.variant, self.engine.resize)
         except ImageError as error:
             return error
-        inputs = preprocess_input(views, self.engine.variant)
-        (nearest,) = self.index.nearest(self._layer(inputs), SHOWN)
+        (nearest,) = self.index.nearest(self._layer(views), SHOWN)
         return [
             {"file": Path(path).name, "distance": far, "picture": _thumbnail(path)}
             for path, far in nearest

@@ -19,7 +19,7 @@ from alexnet_tf.frozen.choice import (
     in_words,
     pictures_a_second,
 )
-from alexnet_tf.frozen.layers import Frozen, NotHere, frozen_part
+from alexnet_tf.frozen.layers import Forward, NotHere, frozen_part
 from alexnet_tf.model import AlexNet, part
 from alexnet_tf.runs.checkpoints import list_checkpoints
 from alexnet_tf.runs.settings import Settings
@@ -31,7 +31,7 @@ from alexnet_tf.training.distribution import Workers
 from alexnet_tf.training.job import Job
 
 # What computes the frozen layers of a job, by precision; None where none are computed.
-Layers = Callable[[str], Frozen | None]
+Layers = Callable[[str], Forward | None]
 
 
 def with_features(
@@ -90,9 +90,8 @@ def fill(
     each = store.size(FEATURE_BATCH) / FEATURE_BATCH
     log.info(f"{what}: {size / 1e6:,.0f} MB on the disk, {each / 1e3:,.0f} KB a picture")
     start = time.monotonic()
-    frozen = (layers or partial(frozen_layers, job))(job.settings.precision)
-    forward, of_pixels = (frozen.forward, frozen.of_pixels) if frozen else (None, False)
-    lost = store.fill(missing, forward, of_pixels)
+    forward = (layers or partial(frozen_layers, job))(job.settings.precision)
+    lost = store.fill(missing, forward)
     seconds = time.monotonic() - start
     rate = len(missing) * store.flips / seconds
     log.info("%s: made in %.1f s, %.0f views of pictures a second", what, seconds, rate)
@@ -165,7 +164,7 @@ def _fastest_first(settings: Settings, log: Logger) -> list[str]:
     return order
 
 
-def frozen_layers(job: Job, precision: str) -> Frozen | None:
+def frozen_layers(job: Job, precision: str) -> Forward | None:
     """Return what computes the inputs of the lowest layer that is not frozen; None for conv1, which
     has the network's own.
 

@@ -147,7 +147,12 @@ def prepare(settings: Settings, directory: str | Path, typed: Collection[str] | 
         variant = replace(variant, initial=KERAS)  # the variant's own is for inputs as they are
     if not started:
         _check_frozen(settings, variant, weights)
-        dataset = open_dataset(settings.data, settings.seed, leave_out=settings.leave_out)
+        dataset = open_dataset(
+            settings.data,
+            settings.seed,
+            leave_out=settings.leave_out,
+            features=settings.features,
+        )
         if may_be_linear and len([*dataset.labelled()]) < FEW:
             settings = replace(settings, head=LINEAR, units=None)
             variant = replace(settings.chosen_variant(), initial=KERAS)

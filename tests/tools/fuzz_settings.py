@@ -320,7 +320,7 @@ class _Trial:
         )
         like = (self.variant, told.resize, store.layer, "<f4", store.shape, store.flips)
         kept = FeatureStore(self.job.run.directory / "kept", {}, *like)
-        below, found = frozen_layers(self.job, told.precision).forward, []
+        below, found = frozen_layers(self.job, told.precision), []
         for each, mirror, forward in ((pictures, False, None), (kept, told.mirror, below)):
             each.open().fill([*self.job.dataset.train, *self.job.dataset.validation], forward)
             # The same looks are drawn, and no mirror images beside them.

@@ -52,6 +52,14 @@ def _is_recipe(path: Path) -> bool:
     return isinstance(recipe, dict) and any(marks <= set(recipe) for marks in MARKS)
 
 
+def stored_digests(folder: str | Path) -> set[str]:
+    """Return the digests of the pictures in all stores in `folder`: they were readable."""
+    stores = [path.parent for path in Path(folder).glob(f"*/{RECIPE}") if _is_recipe(path)]
+    paths = [path for store in stores for path in (*store.glob(INDEX), *store.glob(f"*/{INDEX}"))]
+    digests = (np.unique(np.fromfile(path, RECORD)["digests"]) for path in paths)
+    return {digest.decode(errors="replace") for each in digests for digest in each}
+
+
 class Batches:
     """The `values` of pictures in one folder, (pictures, …), once they are mapped."""
 

@@ -12,7 +12,6 @@ import errno
 import hashlib
 import json
 import math
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -228,27 +227,21 @@ class FeatureStore:
             values = values.reshape(len(slots), math.prod(self.variant.pool5_shape))
         return decode(values) if self._is_coded else values
 
-    def fill(
-        self,
-        pictures: Sequence[Picture],
-        forward: Forward | None = None,
-        of_pixels: bool = False,
-    ) -> dict[str, str]:
+    def fill(self, pictures: Sequence[Picture], forward: Forward | None = None) -> dict[str, str]:
         """Compute the missing values of `pictures`; return path → reason of the failed ones.
 
-        A picture fails if its file has become unreadable or has changed. `forward` maps float32
-        inputs (64, 227, 227, 3), or uint8 RGB if `of_pixels`, to those of the layer, in float32; a
-        store of pictures needs none. If the process is killed, the next call continues with the
-        unfinished batch; if it is asked to stop, it finishes that batch first. Raises UserError if
-        another process is filling the store or if float16 cannot hold a value, and NoRoom if the
-        disk is full.
+        A picture fails if its file has become unreadable or has changed. `forward` maps pictures,
+        uint8 RGB (64, 227, 227, 3), to inputs of the layer, float32; a store of pictures needs
+        none. If the process is killed, the next call continues with the unfinished batch; if it is
+        asked to stop, it finishes that batch first. Raises UserError if another process is filling
+        the store or if float16 cannot hold a value, and NoRoom if the disk is full.
         """
         failed: dict[str, str] = {}
         with self._writing(), locked(self._own.folder), signals.postponed():
             self._own.map()  # the previous holder of the lock may have added values
             # Repeated only for unreadable pictures with a copy, which may be readable.
             while pictures := [p for p in pictures if p not in self and p.path not in failed]:
-                failed |= self._fill(pictures, forward, of_pixels)
+                failed |= self._fill(pictures, forward)
                 self._own.map()
         return failed
 
@@ -269,22 +262,18 @@ class FeatureStore:
                 " is needed; name another folder with --features, in a training"
             ) from error
 
-    def _fill(
-        self, pictures: Sequence[Picture], forward: Forward | None, of_pixels: bool
-    ) -> dict[str, str]:
+    def _fill(self, pictures: Sequence[Picture], forward: Forward | None) -> dict[str, str]:
         """Compute one copy of each picture; return path → reason of those that cannot be read."""
         paths = {picture.digest: picture.path for picture in pictures}
-        of_pixels = of_pixels or forward is None
         batches = self._own.to_do(paths)
         loaded = load_batches(
             ([paths[digest] for digest in b.values()] for b in batches.values()),
             self.variant,
             self.resize,
-            preprocess=not of_pixels,
             digests={path: digest for digest, path in paths.items()},
         )
         failed: dict[str, str] = {}
-        writing: deque[Future[None]] = deque()
+        written: Future[None] | None = None
         with ThreadPoolExecutor(1) as beside:  # a batch is written while the next is computed
             for left, (number, digests), results in zip(
                 range(len(batches), 0, -1),
@@ -297,22 +286,20 @@ class FeatureStore:
                         failed[paths[digest]] = result.reason
                     else:
                         (inputs[place],) = result
-                values = self._compute(inputs, forward, np.uint8 if of_pixels else np.float32)
+                values = self._compute(inputs, forward)
                 known = {place: digests[place] for place in inputs}
-                writing.append(beside.submit(self._write, number, known, values, left))
-                if len(writing) > 1:
-                    writing.popleft().result()
+                if written:
+                    written.result()
+                written = beside.submit(self._write, number, known, values, left)
                 signals.check()
-            if writing:
-                writing.pop().result()
+            if written:
+                written.result()
         return failed
 
-    def _compute(
-        self, inputs: dict[int, np.ndarray], forward: Forward | None, dtype: type[np.generic]
-    ) -> list[np.ndarray]:
+    def _compute(self, inputs: dict[int, np.ndarray], forward: Forward | None) -> list[np.ndarray]:
         """Compute the values (64, …) of each flip of a batch, from `inputs` by position in it."""
-        size = self.variant.picture_size
-        batch = np.zeros((BATCH, size, size, 3), dtype)
+        side = self.variant.picture_size
+        batch = np.zeros((BATCH, side, side, 3), np.uint8)
         for place, picture in inputs.items():
             batch[place] = picture
         if not forward:
@@ -320,8 +307,8 @@ class FeatureStore:
         values = [forward(batch)]
         if self.flips > 1:
             # NumPy reverses whole pixels in half the time that it takes for single values.
-            pixels = batch.view(f"V{3 * batch.itemsize}")[:, :, ::-1]
-            values.append(forward(np.ascontiguousarray(pixels).view(dtype)))
+            pixels = batch.view("V3")[:, :, ::-1]
+            values.append(forward(np.ascontiguousarray(pixels).view(np.uint8)))
         return values
 
     def _write(

@@ -96,20 +96,18 @@ def load_batches(
     crops: int = 1,
     ahead: int = 2,
     digests: Mapping[Any, str] | None = None,
-    preprocess: bool = True,
 ) -> Iterator[list[np.ndarray | ImageError]]:
-    """Load batches of paths: for each path its input, float32 (crops, 227, 227, 3), or an error.
+    """Load batches of paths: for each path the views of `load_crops`, or an error.
 
     Decodes on all cores, at most `ahead` batches in advance. `digests` are the expected SHA-256 by
-    path, where known. Without `preprocess` the pictures are those of `load_crops`.
+    path, where known.
     """
     digests, batches = digests or {}, iter(batches)
     first = list(islice(batches, 1))
 
     def load(path: str | Path | InMemory) -> np.ndarray | ImageError:
         try:
-            views = load_crops(path, variant, resize, crops, digests.get(path))
-            return preprocess_input(views, variant) if preprocess else views
+            return load_crops(path, variant, resize, crops, digests.get(path))
         except ImageError as error:
             return error
 

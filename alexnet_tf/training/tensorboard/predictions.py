@@ -43,7 +43,7 @@ def grad_cam_page(
 ) -> Image.Image:
     """Lay out the same as the network sees them, beside each where it sees what it answered."""
     paths = [predictions.pictures[number].path for number in numbers]
-    (loaded,) = load_batches([paths], variant, resize, preprocess=False)
+    (loaded,) = load_batches([paths], variant, resize)
     read = [place for place, each in enumerate(loaded) if not isinstance(each, ImageError)]
     if not read:
         return sheet([], SIDE)

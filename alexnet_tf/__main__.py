@@ -19,24 +19,9 @@ from alexnet_tf.system import program
 
 # A module of `alexnet_tf.commands` for each.
 VERBS = (
-    "train",
-    "predict",
-    "data",
-    "weights",
-    "summary",
-    "use",
-    "evaluate",
-    "report",
-    "compare",
-    "explain",
-    "features",
-    "similar",
-    "export",
-    "tensorboard",
-    "serve",
-    "doctor",
-    "demo",
-)
+    "train", "predict", "data", "weights", "summary", "use", "evaluate", "report", "compare",
+    "explain", "features", "similar", "export", "tensorboard", "serve", "doctor", "demo",
+)  # fmt: skip
 
 
 def main() -> int:

@@ -133,6 +133,11 @@ class Variant:
         return CONV_LAYERS[: len(self.filters)]
 
     @property
+    def halves(self) -> int:
+        """Number of groups into which conv2 divides conv1's filters."""
+        return self.groups[1] if len(self.groups) > 1 else 1
+
+    @property
     def pool5_shape(self) -> tuple[int, int, int]:
         """Height, width and channels of fc6's input: pool5, or the last pooling there is."""
         return self.shape_before("fc6", self.image_size)

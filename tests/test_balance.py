@@ -27,8 +27,8 @@ def test_ninety_cats_and_six_dogs():
     assert unequal.startswith("'cat' has 90 pictures to train with and 'dog' 6, so that few of")
     assert unequal.endswith("; --balance makes each of them count for more")
     assert few == (
-        "10 validation pictures choose the best epoch: where 90% of them are right, it is 60% to "
-        "98% of all such pictures (95% interval); more would tell more"
+        "10 validation pictures choose the best epoch: an accuracy of 90% on them is 60% to "
+        "98% on all such pictures (95% interval); use more of them"
     )
 
 

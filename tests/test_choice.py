@@ -1,4 +1,4 @@
-"""Which run answers where none is named, and what is said of that."""
+"""The default run, and how it is announced."""
 
 import os
 
@@ -7,7 +7,7 @@ import pytest
 from alexnet_tf.commands import use
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.accuracy import Accuracy, keep_accuracy, read_accuracy
-from alexnet_tf.runs.choice import answering_run, number_finished
+from alexnet_tf.runs.choice import default_run, number_finished
 from alexnet_tf.runs.run import STARTER_RUN, Run
 from alexnet_tf.system.files import write_json
 from tests.support.runs import write_run
@@ -31,15 +31,15 @@ def finished(directory, accuracy=0.95, classes=PETS, pictures=180):
 
 
 def said(run):
-    """Who answers must be `run`; the sentences about it."""
-    predictor, sentences = answering_run()
+    """The sentences about the default run, which must be `run`."""
+    predictor, sentences = default_run()
     assert str(predictor.directory) == str(run)
     return sentences
 
 
 def test_it_is_named_with_its_classes_and_its_accuracy():
     finished(Run("runs/pets").directory)
-    expected = "runs/pets (cat, dog; accuracy 0.9500 on 180 validation pictures) answers"
+    expected = "using runs/pets (cat, dog; accuracy 0.9500 on 180 validation pictures)"
     assert said("runs/pets") == [expected]
 
 
@@ -47,10 +47,10 @@ def test_a_run_that_is_hardly_better_than_chance_gives_way_to_the_one_before_it(
     finished(Run("runs/pets").directory)
     finished(Run("runs/ablation").directory, accuracy=0.51)
     first, second = said("runs/pets")
-    assert first.startswith("runs/pets (cat, dog; ")
+    assert first.startswith("using runs/pets (cat, dog; ")
     assert second == (
         "warning: runs/ablation (cat, dog; accuracy 0.5100 on 180 validation pictures) was "
-        "finished later, but may be no better than chance; --run runs/ablation asks it"
+        "finished later, but may be no better than chance; --run runs/ablation uses it"
     )
 
 
@@ -76,11 +76,11 @@ def test_a_run_of_other_classes_than_the_one_before_is_said_until_one_is_chosen(
     finished(Run("runs/pets").directory)
     finished(Run("runs/flowers").directory, 0.7, FLOWERS)
     assert said("runs/flowers")[1].startswith("warning: runs/pets (cat, dog; accuracy 0.9500 on ")
-    assert "`alexnet-tf use RUN` says which is to answer" in said("runs/flowers")[1]
+    assert "`alexnet-tf use RUN` chooses" in said("runs/flowers")[1]
     run_verb(use, "runs/pets")
     assert said("runs/pets") == [
-        "runs/pets (cat, dog; accuracy 0.9500 on 180 validation pictures) answers, as "
-        "`alexnet-tf use` has it"
+        "using runs/pets (cat, dog; accuracy 0.9500 on 180 validation pictures), chosen by "
+        "`alexnet-tf use`"
     ]
     finished(Run("runs/later").directory)
     capsys.readouterr()
@@ -110,16 +110,14 @@ def test_what_is_no_finished_run_is_not_chosen_and_one_that_is_gone_is_told(tmp_
     run_verb(use, "runs/pets")
     os.rename("runs/pets", "gone")
     with pytest.raises(UserError, match=r"default_run.json: does not name .*use --latest`"):
-        answering_run()
+        default_run()
     with pytest.raises(UserError, match="--latest: chooses no RUN"):
         run_verb(use, "gone", "--latest")
 
 
 def test_a_run_of_an_earlier_version_is_as_good_as_its_best_epoch():
     run = write_run(Run("runs/old").directory)
-    assert read_accuracy(run) is None and said("runs/old")[0].endswith(
-        "accuracy not known) answers"
-    )
+    assert read_accuracy(run) is None and said("runs/old")[0].endswith("accuracy not known)")
     columns = "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds"
     run.history_path.write_text(f"{columns}\n1,0.6,0.7,0.6,0.75,0.01,1\n")
     (run.directory / "val.txt").write_text("a.jpg 0\nb.jpg 0\nc.jpg 0\nd.jpg 1\n")

@@ -17,7 +17,7 @@ from PIL import Image
 
 from alexnet_tf.data.dataset import open_dataset
 from alexnet_tf.data.sources import cifar
-from alexnet_tf.data.sources.open import UNPACKED_FOLDER
+from alexnet_tf.data.sources.listing import UNPACKED_FOLDER
 from alexnet_tf.errors import UserError
 from tests.support.places import ROOT
 

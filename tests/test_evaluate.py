@@ -81,7 +81,7 @@ def test_the_tables_say_it_to_a_person():
         "a             3     100.0%   66.7%  80.0%",
         "b             1      50.0%  100.0%  66.7%",
         "",
-        "rows: what it is; columns: what it was taken for",
+        "rows: labels; columns: predictions",
         "   a  b",
         "a  2  1",
         "b  0  1",
@@ -125,9 +125,9 @@ def test_of_many_classes_the_most_frequent_confusions_are_shown():
     classes = "abcdefghijklmnopqrstuvwxyz"
     result = evaluation(classes, "aazbcc", ("bbzbdc",), "bbzbdc")
     assert evaluation_text(result).splitlines()[-3:] == [
-        "what it is  what it was taken for  pictures",
-        "a                               b         2",
-        "c                               d         1",
+        "label  prediction  pictures",
+        "a               b         2",
+        "c               d         1",
     ]
     assert np.shape(evaluation_json(result)["confusion"]) == (26, 26)
 

@@ -395,7 +395,7 @@ def test_an_export_that_answers_otherwise_is_not_there(run, tmp_path, monkeypatc
 
     monkeypatch.setattr(exporter, "ExportedNetwork", otherwise)
     for format in ("savedmodel", "onnx"):
-        with pytest.raises(RunError, match="answers otherwise than the run"):
+        with pytest.raises(RunError, match="the export differs from the run"):
             run_verb(export, run.directory, "--format", format, "--out", tmp_path / "pets")
     assert [*tmp_path.iterdir()] == []
 

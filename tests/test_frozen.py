@@ -14,6 +14,7 @@ from alexnet_tf.frozen.calibration import draw
 from alexnet_tf.frozen.int8 import NOT_NEGATIVE
 from alexnet_tf.frozen.layers import NotHere, frozen_part
 from alexnet_tf.model import AlexNet, part
+from alexnet_tf.runs.rules import check_settings
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system.log import warn_once
@@ -328,7 +329,7 @@ def test_where_convolutions_are_trained_bfloat16_counts_for_more(
 @pytest.mark.parametrize("told", [{"train": "all"}, {"crop": True}, {"color_shift": 0.1}])
 def test_int8_is_refused_where_no_convolution_is_computed_once(told):
     with pytest.raises(UserError, match="--precision int8 is of convolutions that are computed"):
-        Settings(**STARTER | {"precision": "int8"} | told).check()
+        check_settings(Settings(**STARTER | {"precision": "int8"} | told))
 
 
 def he_weights(variant):

@@ -176,7 +176,9 @@ def test_another_training_that_was_begun_and_finished_meanwhile_is_not_written_o
     same = job(faces, run, **TOLD, epochs=1, seed=1)
     heard(first)
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    with pytest.raises(UserError, match="another process has told the run something else since"):
+    with pytest.raises(
+        UserError, match="another process has changed the settings of the run since"
+    ):
         heard(second)
     assert before == {path: path.read_bytes() for path in before}
     assert "finished after epoch 1 of 1; more --epochs would go on" in heard(same)

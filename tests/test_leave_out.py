@@ -9,7 +9,11 @@ import pytest
 
 from alexnet_tf.data.dataset import Picture, open_dataset
 from alexnet_tf.errors import UserError
-from alexnet_tf.evaluation.label_errors import LEAST, find_label_errors, out_of_fold_predictions
+from alexnet_tf.evaluation.label_errors import (
+    POSSIBLE_FROM,
+    find_label_errors,
+    out_of_fold_predictions,
+)
 from alexnet_tf.runs.run import Run
 from tests.support.small import LENET, heard, job
 
@@ -37,7 +41,7 @@ def test_planted_labels_are_suspected_and_what_is_right_is_suggested(classes):
     assert {int(label_error.picture.digest) for label_error in label_errors} == wrong
     for label_error in label_errors:
         assert label_error.suggested == int(label_error.picture.digest) % classes
-        assert label_error.probability >= LEAST
+        assert label_error.probability >= POSSIBLE_FROM
     order = [label_error.probability for label_error in label_errors]
     assert order == sorted(order, reverse=True)
 

@@ -16,8 +16,8 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from alexnet_tf.data.dataset import open_dataset
-from alexnet_tf.data.images.contents import ImageError
-from alexnet_tf.data.images.decoding import MAX_PIXELS, decoded
+from alexnet_tf.data.images.contents import MAX_PIXELS, ImageError
+from alexnet_tf.data.images.decoding import decoded
 from alexnet_tf.data.images.memory import Room
 from alexnet_tf.data.images.preprocessing import load_image
 from tests.support.memory import peak_of

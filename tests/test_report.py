@@ -228,7 +228,7 @@ def test_planted_labels_and_a_planted_copy_are_named(material, tmp_path):
 def test_a_file_that_is_not_ours_is_not_written_over(typed, run, tmp_path):
     (tmp_path / "mine.html").write_text("<!DOCTYPE html>\n<html>")
     message = typed("alexnet_tf", "report", "run", "--out", "mine.html", code=2).stderr
-    assert "mine.html: is no report of this program, and is not written over" in message
+    assert "mine.html: is no report of this program, and is not overwritten" in message
     assert (tmp_path / "mine.html").read_text() == "<!DOCTYPE html>\n<html>"
     run.label_errors_path.unlink()
     run.label_errors_path.write_text("my list")

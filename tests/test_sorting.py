@@ -373,7 +373,7 @@ def test_names_as_long_as_a_disk_takes_them_are_numbered(photos, tmp_path):
     [
         (("--unsure", "0.8"), "--unsure: says how to sort; give --sort-into DIR"),
         (("--by", "move"), "--by: says how to sort"),
-        (("--watch", "--shard", "1/2"), "--watch: answers all that arrives"),
+        (("--watch", "--shard", "1/2"), "--watch: predicts all that arrives"),
     ],
 )
 def test_options_that_do_not_go_together_are_a_mistake(photos, words, sentence):

@@ -40,7 +40,7 @@ def test_a_fresh_clone_answers_and_says_who_does(command, faces):
     pictures = [faces / f"{name}.jpg" for name in ("cat.1", "cat.25", "dog.4", "dog.19")]
     result = command("predict_alexnet.py", "2", *pictures)
     assert result.stdout.splitlines() == [f"{each}\t{each.name[:3]}" for each in pictures]
-    assert result.stderr.count("there is no finished run, so the starter answers") == 1
+    assert result.stderr.count("there is no finished run, so the starter is used") == 1
     assert "`python train_alexnet.py --data PICTURES`" in result.stderr
 
 
@@ -48,8 +48,8 @@ def test_a_run_of_ones_own_comes_first(command, faces, trained_run, tmp_path):
     (tmp_path / "train_alexnet").symlink_to(trained_run)
     said = command("predict_alexnet.py", "2", faces / "cat.0.jpg").stderr
     assert re.fullmatch(
-        r"predict_alexnet.py: train_alexnet \(cat, dog; accuracy [01].\d{4} on 8 validation "
-        r"pictures\) answers\n(.*chance\n)?",
+        r"predict_alexnet.py: using train_alexnet \(cat, dog; accuracy [01].\d{4} on 8 validation "
+        r"pictures\)\n(.*chance\n)?",
         said,
     )
 

@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 
 from alexnet_tf.data.dataset import open_dataset
-from alexnet_tf.data.sources.open import UNPACKED_FOLDER
+from alexnet_tf.data.sources.listing import UNPACKED_FOLDER
 from alexnet_tf.data.sources.tar_archives import unpack_tar
 from alexnet_tf.data.sources.zip_archives import Limits
 from alexnet_tf.errors import UserError

@@ -15,6 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugin_util import markdown_to_safe_html
 
 from alexnet_tf.data.dataset import Picture
+from alexnet_tf.drawing.confusion import confusion_matrix
 from alexnet_tf.metrics.predictions import LabelledPredictions
 from alexnet_tf.model import AlexNet
 from alexnet_tf.runs.history import read_history
@@ -22,7 +23,6 @@ from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.training.job import prepare
 from alexnet_tf.training.tensorboard import TensorBoardLog
-from alexnet_tf.training.tensorboard.pictures import confusion_matrix
 from alexnet_tf.training.tensorboard.predictions import mistakes_page
 from alexnet_tf.training.tensorboard.summaries import short_names, text
 from tests.support.places import ROOT
@@ -249,6 +249,6 @@ def test_pictures_that_are_gone_are_left_out_of_a_page(faces, tmp_path):
     probabilities = np.array([[0.1, 0.9], [0.2, 0.8], [0.9, 0.1]], np.float32)
     predictions = LabelledPredictions(("a", "b"), kept, probabilities)
     assert predictions.mistakes().tolist() == [0, 1] and predictions.correct(5).tolist() == [2]
-    assert predictions.confusion().tolist() == [[1, 2], [0, 0]]
+    assert predictions.evaluation.confusion().tolist() == [[1, 2], [0, 0]]
     one, two = mistakes_page(predictions, [0, 1]), mistakes_page(predictions, [0, 2])
     assert two.width - one.width == 114 and mistakes_page(predictions, [1]).size == (108, 108)

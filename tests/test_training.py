@@ -100,8 +100,8 @@ def test_several_pictures_and_folders_are_answered_line_by_line(command, tmp_pat
     inputs = seen_by(trained_run, [tmp_path / file for file in files])
     expected = model.predict_on_batch(inputs).argmax(axis=1)
     assert labels == tuple(("cat", "dog")[guess] for guess in expected) and {*expected} == {0, 1}
-    answering, no_better, *errors = result.stderr.splitlines()
-    assert answering.startswith("predict_alexnet.py: runs/mine (cat, dog; accuracy ")
+    default, no_better, *errors = result.stderr.splitlines()
+    assert default.startswith("predict_alexnet.py: using runs/mine (cat, dog; accuracy ")
     assert "chance" in no_better  # of only eight pictures
     assert errors == [
         "predict_alexnet.py: nope.jpg: does not exist",

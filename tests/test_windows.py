@@ -16,6 +16,7 @@ from alexnet_tf.inference.engine import Engine
 from alexnet_tf.metrics.calibration import calibration_error, fit_temperature, mean_probabilities
 from alexnet_tf.model import AlexNet, load_model, part
 from alexnet_tf.runs.history import read_history
+from alexnet_tf.runs.rules import check_settings
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.training.job import prepare
@@ -121,7 +122,7 @@ def test_what_answers_is_what_was_measured(finished):
     assert model.input_shape[1:3] == (144, 144)
     picture = preprocess_input(load_image(photo, engine.variant, "caffe"), engine.variant)
     np.testing.assert_allclose(model.predict_on_batch(picture[None])[0], ours, atol=1e-5)
-    with pytest.raises(UserError, match="looks at 32 windows of a picture already"):
+    with pytest.raises(UserError, match="averages 32 views of a picture already"):
         Classifier([engine], crops=10)
 
 
@@ -220,7 +221,7 @@ def test_a_network_that_is_right_about_a_few_is_not_made_sure_of_all():
 )
 def test_no_windows_where_there_can_be_none(told, words):
     with pytest.raises(UserError, match=words):
-        Settings(**told).check()
+        check_settings(Settings(**told))
 
 
 def test_what_is_not_typed_again_is_as_it_was_told_at_the_start(faces, given, tmp_path):

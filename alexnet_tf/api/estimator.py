@@ -1,4 +1,4 @@
-"""Training and asking a run as scikit-learn does: fit, predict, score."""
+"""AlexNet as an estimator of scikit-learn: fit, predict, score."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ SETTINGS = tuple(name for name in DEFAULTS if name != "data")
 
 
 class AlexNetClassifier(ClassifierMixin, BaseEstimator):
-    """Learns to tell pictures apart: an estimator of scikit-learn.
+    """A classifier of pictures, as an estimator of scikit-learn.
 
     ``AlexNetClassifier(epochs=5).fit(paths, labels).predict(paths)``. Pictures are what
-    `FinishedRun.predict` takes. The parameters are `run`, an empty folder (without it a temporary
-    one, which is gone with the estimator), and `recipe` and the settings of `alexnet_tf.train`;
-    what is None is as the recipe has it. Of the pictures 15% choose the best epoch.
+    `FinishedRun.predict` takes. The parameters are `run`, an empty folder (by default a temporary
+    one, which is deleted with the estimator), and `recipe` and the settings of `alexnet_tf.train`,
+    where None means the recipe's default. 15% of the pictures choose the best epoch.
 
-    `classes_` are the labels, sorted; `run_` is the finished run.
+    `classes_` are the sorted labels, `run_` is the finished run.
     """
 
     def __init__(
@@ -52,14 +52,14 @@ class AlexNetClassifier(ClassifierMixin, BaseEstimator):
         pictures, labels = _listed(X), np.asarray(y)
         check_consistent_length(pictures, labels)
         classes, numbers = np.unique(labels, return_inverse=True)
-        told = {name: getattr(self, name) for name in SETTINGS}
-        told = {name: value for name, value in told.items() if value is not None}
+        settings = {name: getattr(self, name) for name in SETTINGS}
+        settings = {name: value for name, value in settings.items() if value is not None}
         if self.run is None:
-            told = {"report": False, "tensorboard": "off"} | told
+            settings = {"report": False, "tensorboard": "off"} | settings
         with tempfile.TemporaryDirectory() as folder:
             _write(Path(folder), pictures, numbers, map(str, classes))
             place = self.run or tempfile.mkdtemp()
-            self.run_ = train(folder, place, self.recipe, **told)
+            self.run_ = train(folder, place, self.recipe, **settings)
         if self.run is None:
             weakref.finalize(self.run_, shutil.rmtree, place, ignore_errors=True)
         self.classes_ = classes
@@ -92,7 +92,7 @@ def _listed(pictures: Any) -> list[ImageLike]:
 def _write(
     folder: Path, pictures: Sequence[ImageLike], numbers: np.ndarray, classes: Iterable[str]
 ) -> None:
-    """Write the list of labelled pictures; those that are no files yet lie beside it."""
+    """Write a list of labelled pictures, and files of pictures that are in memory."""
     paths = []
     for number, picture in enumerate(pictures):
         file = as_file(picture)
@@ -107,7 +107,7 @@ def _write(
 
 
 def _describe(function: Any) -> None:
-    """Give `AlexNetClassifier` the settings as parameters, for scikit-learn looks them up."""
+    """Give `AlexNetClassifier` the settings as parameters, which scikit-learn inspects."""
     first = list(inspect.signature(function).parameters.values())[:-1]
     keyword = inspect.Parameter.KEYWORD_ONLY
     settings = [inspect.Parameter(name, keyword, default=None) for name in SETTINGS]

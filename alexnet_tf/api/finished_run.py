@@ -1,4 +1,4 @@
-"""A finished run as an object: what it answers, how good it is, what it sees, its files."""
+"""A finished run as an object: prediction, evaluation, explanation, features, export, report."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ def load_run(run: str | os.PathLike[str]) -> FinishedRun:
 
 
 class FinishedRun:
-    """A trained network, to be asked: what `train` and `load_run` return.
+    """A trained network, as `train` and `load_run` return it.
 
-    `classes` name its outputs, in their order. `variant` says what network it is and what it wants
-    of a picture, and `settings` what its training was told. `history` has a dict for each epoch:
-    loss, accuracy, val_loss, val_accuracy and more.
+    `classes` are the names of its outputs, `variant` is its network and preprocessing, `settings`
+    those of its training. `history` has a dict for each epoch: loss, accuracy, val_loss,
+    val_accuracy and more.
     """
 
     def __init__(self, run: Run):
         self._run, self._engine = run, Engine.of_run(run)
-        # An interpreter of LiteRT answers one at a time.
+        # A LiteRT interpreter is not thread-safe.
         self._lock = threading.RLock()
         self.directory: Path = run.directory
         self.classes: tuple[str, ...] = self._engine.classes
@@ -66,58 +66,55 @@ class FinishedRun:
         self.history: History = read_history(run)
 
     def predict(
-        self,
-        pictures: ImageLike | Sequence[ImageLike],
-        top: int | None = None,
-        crops: int = 1,
+        self, pictures: ImageLike | Sequence[ImageLike], top: int | None = None, crops: int = 1
     ) -> Prediction | list[Prediction]:
-        """Say what a picture shows, or each in a list.
+        """Predict the class of a picture, or of each in a list.
 
         A picture is a path, the bytes of a file, a picture of Pillow or an array, uint8 RGB
-        (h, w, 3). An answer has `label`, its `probability` and `top`, the pairs of both for all
-        classes, or so many, the likeliest first. Raises ImageError for a picture that cannot be
-        read; in a list, only whoever wants the label of its answer meets that, as its `error`.
+        (h, w, 3). A prediction has `label`, its `probability` and `top`, the pairs of both for all
+        classes, or for so many, the likeliest first. Raises ImageError for an unreadable picture;
+        in a list, that is the `error` of its prediction.
         """
         top = len(self.classes) if top is None else top
         if not hasattr(top, "__index__") or top < 1:
             raise UserError(f"top: should be a whole number above 0, but is {top!r:.40}")
         most = operator.index(top)
-        with self._asking():
+        with self._exclusive():
             classifier = Classifier([self._engine], crops)
             return _each(pictures, lambda files: classifier.classify(files, most), "predicting")
 
     def predict_proba(
         self, pictures: ImageLike | Sequence[ImageLike], crops: int = 1
     ) -> np.ndarray:
-        """Return the probabilities of `classes`, float32 (classes,), or of each picture in a list,
-        (n, classes). Raises ImageError for one that cannot be read."""
+        """Return the probabilities of `classes` for a picture, float32 (classes,), or for a list,
+        (n, classes). Raises ImageError for an unreadable picture."""
 
         def probabilities(files: Files) -> Iterator[np.ndarray]:
             found = Classifier([self._engine], crops).probabilities(files)
             return (each[0] for each in _readable(found))
 
-        with self._asking():
+        with self._exclusive():
             found = _each(pictures, probabilities, "predicting")
         return _stacked(found, len(self.classes))
 
     def evaluate(
         self, data: str | os.PathLike[str] | None = None, crops: int = 1
     ) -> dict[str, Any]:
-        """Tell how often it is right about labelled pictures: what ``evaluate --json`` prints.
+        """Evaluate the run on labelled pictures: what ``evaluate --json`` prints, "accuracy", its
+        "interval95" and more.
 
-        "accuracy", its "interval95", and more. `data` is what `train` takes; without it, the
-        pictures that the run was validated with. Raises UserError as the command does.
+        `data` is what `train` takes, or by default the validation pictures. Raises UserError.
         """
-        with self._asking():
+        with self._exclusive():
             data = data if data is None else os.fspath(data)
             return evaluation_json(evaluate_runs([self._run], data, crops))
 
     def features(self, pictures: ImageLike | Sequence[ImageLike], layer: str = "fc7") -> np.ndarray:
-        """Return what a layer (pool5, fc6 or fc7) makes of a picture, float32 (units,), or of each
-        in a list, (n, units). Raises ImageError for one that cannot be read."""
+        """Return the outputs of a layer (pool5, fc6 or fc7) for a picture, float32 (units,), or for
+        a list, (n, units). Raises ImageError for an unreadable picture."""
         if layer not in FEATURES:
             raise UserError(f"layer: should be one of {', '.join(FEATURES)}, but is {layer!r:.40}")
-        with self._asking():
+        with self._exclusive():
             found = _each(
                 pictures, lambda files: _readable(outputs(self._engine, layer, files)), "features"
             )
@@ -129,12 +126,12 @@ class FinishedRun:
         label: str | None = None,
         layer: str | None = None,
     ) -> Explanation | list[Explanation]:
-        """Show, by Grad-CAM, where in a picture, or in each of a list, the class `label` is seen.
+        """Compute the Grad-CAM heat map of the class `label` for a picture, or for each in a list.
 
-        Without a label it is the likeliest; `layer` is the last convolution unless named.
-        ``explanation.figure()`` draws it. Raises UserError for a class or layer that is not there.
+        By default `label` is the predicted class and `layer` the last convolution.
+        ``explanation.figure()`` draws it. Raises UserError for an unknown class or layer.
         """
-        with self._asking():
+        with self._exclusive():
             return _each(
                 pictures,
                 lambda files: _readable(self._explainer.explain(files, label, layer)),
@@ -143,8 +140,8 @@ class FinishedRun:
 
     @cached_property
     def model(self) -> keras.Model:
-        """The network as a Keras model, which takes what `preprocess_input` returns for `variant`
-        and returns probabilities (n, classes). It is a copy: to train it changes no run."""
+        """The network as a Keras model: from `preprocess_input` for `variant` to probabilities
+        (n, classes). It is a copy, and training it changes no run."""
         return self._engine.open_keras()
 
     def export(
@@ -154,25 +151,25 @@ class FinishedRun:
         int8: bool = False,
         crops: int = 1,
     ) -> Path:
-        """Write the network for other programs, as ``alexnet-tf export`` does, and return where.
+        """Write the network for other programs, as ``alexnet-tf export`` does; return its path.
 
-        `format` is "savedmodel", "litert", "onnx" or "keras"; the place is `path`, or one in the
-        run. Raises UserError as the command does.
+        `format` is "savedmodel", "litert", "onnx" or "keras"; by default the path is in the run.
+        Raises UserError.
         """
-        with self._asking():
+        with self._exclusive():
             out = None if path is None else os.fspath(path)
             return export_run(self._run, format, out, int8, crops).path
 
     def report(self, path: str | os.PathLike[str] | None = None) -> Path:
-        """Write the page about the run to `path`, or to its report.html; return where it is."""
+        """Write the report of the run to `path`, or to its report.html; return the path."""
         import_tensorflow()
         from alexnet_tf.reports.run_report import write_report
 
-        with self._asking():
+        with self._exclusive():
             return write_report(self._run, None if path is None else Path(path))
 
     def __reduce__(self) -> tuple[Callable[[str], FinishedRun], tuple[str]]:
-        """Be opened anew where it is copied, or unpickled."""
+        """Open the run again when copied or unpickled."""
         is_starter = self._run is STARTER_RUN
         return load_run, (starter.NAME if is_starter else str(self.directory.absolute()),)
 
@@ -187,7 +184,7 @@ class FinishedRun:
         return Explainer(self._engine)
 
     @contextmanager
-    def _asking(self) -> Iterator[None]:
+    def _exclusive(self) -> Iterator[None]:
         with self._lock, one_bar() as show, audible():
             yield
             show("")
@@ -195,7 +192,7 @@ class FinishedRun:
 
 @contextmanager
 def audible() -> Iterator[None]:
-    """Run a block in which whatever the log warns of is on standard error too."""
+    """Run a block in which the log's warnings go to standard error too."""
     handler = _Warnings(logging.WARNING)
     LOG.addHandler(handler)
     try:
@@ -210,7 +207,7 @@ class _Warnings(logging.Handler):
 
 
 def _each(pictures: Any, ask: Callable[[Files], Iterable[Found]], what: str) -> Found | list[Found]:
-    """Return what is found of each in a list; or of one picture, raising why it cannot be read."""
+    """Return the result of each picture in a list; or of one, raising its error."""
     files = [as_file(each) for each in ([pictures] if _is_one(pictures) else pictures)]
     found = list(progress(ask(files), len(files), what)) if files else []
     if not _is_one(pictures):
@@ -221,7 +218,7 @@ def _each(pictures: Any, ask: Callable[[Files], Iterable[Found]], what: str) -> 
 
 
 def _stacked(found: np.ndarray | list[np.ndarray], size: int) -> np.ndarray:
-    """Return an array of `size` numbers as it is, and a list of such as one of (n, size)."""
+    """Stack a list of arrays of `size` numbers; an array is returned as it is."""
     return found if isinstance(found, np.ndarray) else np.array(found, "f4").reshape(-1, size)
 
 

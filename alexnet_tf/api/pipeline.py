@@ -1,4 +1,4 @@
-"""A whole training, from its settings to the report, as the command and the library start it."""
+"""A whole training, from its settings to the report, for the command and the library."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 
 def meet(settings: Settings) -> Workers | None:
-    """Start TensorFlow as one of the workers that TF_CONFIG names, which tell each other what to
-    train; None without one. Raises UserError for a TF_CONFIG that cannot be used, RunError when the
-    others do not come."""
+    """Start TensorFlow as one of the workers that TF_CONFIG names; None without TF_CONFIG.
+
+    Raises UserError for a TF_CONFIG that cannot be used, RunError when the others do not come.
+    """
     if "TF_CONFIG" not in os.environ:
         return None
 
@@ -41,34 +42,33 @@ def meet(settings: Settings) -> Workers | None:
 def run_pipeline(
     settings: Settings,
     directory: str,
-    typed: Collection[str],
+    configured: Collection[str],
     log: Logger,
     workers: Workers | None = None,
 ) -> None:
-    """Train, or go on training, in `directory`; leave there the network and the report.
+    """Train, or resume training, in `directory`; leave the network and the report there.
 
-    `typed` names the settings that somebody gave, as `prepare` takes them. Of several `workers` the
-    chief leaves it. Raises UserError on Windows, where nobody has ever trained, and whatever
-    `prepare` and the training raise.
+    `configured` names the settings that were given, as for `prepare`. Of several `workers` the
+    chief writes. Raises UserError on Windows, and what `prepare` and the training raise.
     """
     if sys.platform == "win32":
         raise UserError(
-            "training runs on Linux, on macOS and, on Windows, in WSL (`wsl --install`); what was "
-            "trained there answers here too"
+            "training runs on Linux, on macOS and, on Windows, in WSL (`wsl --install`); runs that "
+            "were trained there predict here too"
         )
     watch = Stopwatch()
     if workers:
-        job = workers.run_on_chief(lambda: prepare(settings, directory, typed))
-        # Its place for features may be another one on each machine.
+        job = workers.run_on_chief(lambda: prepare(settings, directory, configured))
+        # Each machine may have its own folder for features.
         job = replace(job, settings=replace(job.settings, features=settings.features))
     else:
-        job = prepare(settings, directory, typed)
+        job = prepare(settings, directory, configured)
     log.info("training in %s\n%s", directory, job.dataset.summary())
     watch.lap("checking pictures and weights")
 
-    with signals.postponed():  # a notebook goes on after Ctrl-C, and can use nothing half imported
+    with signals.postponed():  # a notebook survives Ctrl-C, and half an import is of no use to it
         if not workers:
-            import_tensorflow(job.settings.threads)  # only now, for it takes seconds
+            import_tensorflow(job.settings.threads)  # only now, because it takes seconds
         from alexnet_tf.training.loop import train
 
     watch.lap("starting TensorFlow")

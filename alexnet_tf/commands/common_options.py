@@ -1,4 +1,4 @@
-"""What verbs that ask networks share: which is asked, and what was left out."""
+"""What verbs that use networks share: the choice of a network, and the pictures left out."""
 
 from __future__ import annotations
 
@@ -12,37 +12,43 @@ from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.data.images.preprocessing import RESIZES
 from alexnet_tf.data.sources.listing import Rejected, left_out
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.runs.choice import answering_run
+from alexnet_tf.runs.choice import default_run
 from alexnet_tf.runs.run import Run, finished_run
-from alexnet_tf.runs.settings import Settings
+from alexnet_tf.runs.settings import DEFAULTS
 from alexnet_tf.system import program
 from alexnet_tf.system.processor import PRECISIONS
 from alexnet_tf.variants import VARIANTS
 
-DEFAULT_SETTINGS = Settings()
-
 
 def add_network(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which network is asked."""
+    """Add the options that choose a network."""
     network = parser.add_mutually_exclusive_group()
     network.add_argument(
         "--run",
         metavar="DIR",
-        help="the run to ask (the latest finished one, or else the starter)",
+        help="the run to use (the latest finished one, or else the starter)",
     )
     network.add_argument(
-        "--weights", metavar="FILE", help="pretrained weights to ask instead of a run"
+        "--weights", metavar="FILE", help="pretrained weights to use instead of a run"
     )
+    add_preprocessing(parser, "with --weights")
+
+
+def add_preprocessing(
+    parser: argparse.ArgumentParser, when: str, default: str = DEFAULTS["resize"]
+) -> None:
+    """Add --variant and --resize, which pretrained weights need: they apply only `when`."""
     parser.add_argument(
         "--variant",
         choices=VARIANTS,
-        help=f"with --weights: the AlexNet that they were trained for ({DEFAULT_SETTINGS.variant})",
+        help=f"{when}: the AlexNet that they were trained for ({DEFAULTS['variant']})",
     )
     parser.add_argument(
         "--resize",
         choices=RESIZES,
-        help="with --weights: from a photo to a square, as `train` explains it"
-        f" ({DEFAULT_SETTINGS.resize}); a run remembers its own",
+        help=f"{when}: from a photo to a square, as `train` explains it ({default}); Caffe's "
+        "published accuracy was measured with caffe, torchvision's with short; a run remembers its "
+        "own",
     )
 
 
@@ -57,30 +63,27 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
 
 
 def open_network(options: argparse.Namespace) -> Engine:
-    """Open the network that the options of `add_network` name."""
+    """Open the network that the options of `add_network` choose."""
     if options.weights:
-        return Engine.of_weights(
-            options.weights,
-            options.variant or starter.variant_of(options.weights, DEFAULT_SETTINGS.variant),
-            options.resize or DEFAULT_SETTINGS.resize,
-        )
-    reason = "tells of --weights, while a run knows its own; give these, too, or leave it out"
+        variant = options.variant or starter.variant_of(options.weights, DEFAULTS["variant"])
+        return Engine.of_weights(options.weights, variant, options.resize or DEFAULTS["resize"])
+    reason = "describes --weights, while a run knows its own; give these, too, or leave it out"
     cli.refuse(options, ("--variant", "--resize"), reason)
-    return Engine.of_run(asked_runs([options.run] if options.run else [])[0])
+    return Engine.of_run(named_runs([options.run] if options.run else [])[0])
 
 
-def asked_runs(directories: Sequence[str]) -> list[Run]:
-    """Return the runs that are named, or else the one that answers, and say then which that is."""
+def named_runs(directories: Sequence[str]) -> list[Run]:
+    """Return the runs in `directories`, or else the default run, and print which that is."""
     if directories:
         return [finished_run(directory) for directory in directories]
-    run, sentences = answering_run()
+    run, sentences = default_run()
     for sentence in sentences:
         print(f"{program.name()}: {sentence}", file=sys.stderr)
     return [run]
 
 
 def say_left_out(rejected: Sequence[Rejected], failed: Iterable[ImageError]) -> int:
-    """Say what is left out; return the exit code: 2 where that is a picture."""
+    """Print what is left out; return the exit code: 2 if that is a picture."""
     if rejected:
         print(f"{program.name()}: left out: {left_out(rejected)}", file=sys.stderr)
     code = 0

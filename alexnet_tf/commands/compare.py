@@ -1,7 +1,4 @@
-"""``python -m alexnet_tf compare``: variants against each other.
-
-They are trained alike, one after the other, by the command that a user types.
-"""
+"""``python -m alexnet_tf compare``: variants, trained alike one after the other by the command."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from pathlib import Path
 
 from alexnet_tf.commands import cli
 from alexnet_tf.data.sources.cifar import CIFAR10
-from alexnet_tf.data.sources.open import DATA_FOLDER
+from alexnet_tf.data.sources.listing import DATA_FOLDER
 from alexnet_tf.reports.comparison import comparison_table, write_comparison
 from alexnet_tf.runs.history import Outcome, read_outcome
 from alexnet_tf.runs.options import add_options
@@ -24,10 +21,10 @@ from alexnet_tf.system import children, signals
 from alexnet_tf.system.program import command
 from alexnet_tf.variants import VARIANTS
 
-HELP = "train several variants alike, and put what came of each into a table and a picture"
-# What Python is told to train.
+HELP = "train several variants alike, and compare them in a table and a plot"
+# Arguments of Python to train.
 TRAIN = ("-m", "alexnet_tf", "train")
-# What may be told to all trainings; the rest is their recipe's.
+# Settings that can be changed for all trainings; the rest are the recipe's.
 SETTINGS = ("epochs", "batch_size", "learning_rate", "weight_decay", "seed", "precision", "threads")
 
 
@@ -59,12 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train and compare; return 1 if a training failed, the code of one refused or stopped."""
+    """Train and compare; return the exit code of `compare`."""
     if options.data:
         cli.refuse_places(options, "nothing is fetched where --data names pictures; leave it out")
     data = options.data or CIFAR10.fetch(DATA_FOLDER, *cli.places(options))
-    told = {name: getattr(options, name) for name in ("recipe", *SETTINGS)}
-    settings = {name.replace("_", "-"): told[name] for name in told if told[name] is not None}
+    values = {name.replace("_", "-"): getattr(options, name) for name in ("recipe", *SETTINGS)}
+    settings = {name: value for name, value in values.items() if value is not None}
     directory, variants = Path(options.directory), list(dict.fromkeys(options.variants))
     outcomes, code = compare(variants, directory, {"data": data, **settings})
     if outcomes:
@@ -78,22 +75,17 @@ def run(options: argparse.Namespace) -> int:
 def compare(
     variants: Sequence[str], directory: Path, options: Mapping[str, object]
 ) -> tuple[list[Outcome], int]:
-    """Train each variant in ``directory/VARIANT``; return what came of each, and an exit code.
+    """Train each variant in ``directory/VARIANT``; return the outcomes and an exit code.
 
-    `options` (name → value) are those of `train`. Runs that were begun go on. A training that fails
-    is an outcome among the others, and makes the code 1; with one that is refused or stopped all
-    ends, and its code is returned. The outcomes so far are written into `directory` each time, for
-    a comparison may take days.
+    `options` (name → value) are those of `train`. Runs that exist are resumed. A training that
+    fails makes the code 1; one that is refused or stopped ends the comparison with its own code.
+    The outcomes so far are written each time, because a comparison may take days.
     """
     outcomes: list[Outcome] = []
     for variant in variants:
         run = Run(directory / variant)
-        places = {
-            "run": run.directory,
-            "features": directory / "features",
-            "log": directory / "train.log",
-        }
-        code = train_apart({"variant": variant, **options, **places})
+        places = {"features": directory / "features", "log": directory / "train.log"}
+        code = train_apart({"variant": variant, **options, "run": run.directory, **places})
         if code > 1:
             return outcomes, code
         outcomes.append(read_outcome(run, variant, finished=code == 0))
@@ -102,11 +94,8 @@ def compare(
 
 
 def train_apart(options: Mapping[str, object]) -> int:
-    """Train in a process of its own with `options` (name → value); return its exit code.
-
-    That is below 0 when a signal ended it at once. A terminal does not reach it, so that Ctrl-C
-    asks it to stop but once, by us.
-    """
+    """Train in a process of its own with `options` (name → value); return its exit code, below 0
+    after a signal. It is in a session of its own, so that Ctrl-C stops it only once, by us."""
     words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
     print(f"\n$ {command('train')} {shlex.join(words)}", flush=True)
     child = children.python(*TRAIN, *words)

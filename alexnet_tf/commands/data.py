@@ -9,7 +9,9 @@ from alexnet_tf.commands import cli
 from alexnet_tf.data.dataset import Dataset, open_dataset, write_lists
 from alexnet_tf.data.digests import DIGESTS
 from alexnet_tf.data.shards import check_new, write_shards
-from alexnet_tf.data.sources.open import DATA_FOLDER, PHOTOS, NoPictures
+from alexnet_tf.data.sources.listing import DATA_FOLDER
+from alexnet_tf.data.sources.manifest import NoPictures
+from alexnet_tf.data.sources.open import PHOTOS
 from alexnet_tf.data.sources.zip_archives import DEFAULT_LIMITS, Limits
 from alexnet_tf.errors import UserError
 from alexnet_tf.system import arguments

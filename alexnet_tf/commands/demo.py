@@ -20,7 +20,10 @@ EPOCHS = 8
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--out", default="demo", metavar="DIR", help="where it happens (%(default)s)"
+        "--out",
+        default="demo",
+        metavar="DIR",
+        help="the folder for all files (%(default)s)",
     )
 
 
@@ -31,12 +34,12 @@ def run(options: argparse.Namespace) -> None:
 def demo(folder: Path) -> None:
     """List, train and predict in `folder`, in processes of their own.
 
-    Uses the pretrained weights where they are in their place, the starter's convolutions otherwise.
+    Uses the pretrained weights if they are there, or else the starter's convolutions.
     """
     photos, run = folder / "photos", folder / "run"
     print(f"Drawing 200 cats and 200 dogs into {photos}/")
     draw_faces(photos)
-    told = {
+    options = {
         "data": folder,
         "run": run,
         "epochs": EPOCHS,
@@ -44,7 +47,7 @@ def demo(folder: Path) -> None:
         "log": folder / "train_alexnet.log",
     }
     _type("data", photos, "--out", folder)
-    _type("train", *(word for name in told for word in (f"--{name}", told[name])))
+    _type("train", *(word for name in options for word in (f"--{name}", options[name])))
     _type("predict", "2", photos / "cat.0.jpg", "--run", run)
     several = [photos / f"{name}.{number}.jpg" for number in (1, 2) for name in ("cat", "dog")]
     _type("predict", "2", *several, "--top", "2", "--run", run)
@@ -65,7 +68,7 @@ model.keras, the trained network, and report.html, a page about it. Next:
 
 
 def _type(verb: str, *arguments: object) -> None:
-    """Show a command and run it, as if a user had typed it."""
+    """Print a command and run it."""
     words = [str(argument) for argument in arguments]
     print(f"\n$ {command(verb)} {shlex.join(words)}", flush=True)
     result = subprocess.run(**children.python("-m", "alexnet_tf", verb, *words))

@@ -1,4 +1,4 @@
-"""``python -m alexnet_tf doctor``: whether all is well."""
+"""``python -m alexnet_tf doctor``: checks of the installation and of a run."""
 
 from __future__ import annotations
 

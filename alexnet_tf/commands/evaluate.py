@@ -1,4 +1,4 @@
-"""``python -m alexnet_tf evaluate``: how often runs, or pretrained weights, are right."""
+"""``python -m alexnet_tf evaluate``: the accuracy of runs, or of pretrained weights."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 from typing import Any
 
 from alexnet_tf.commands import cli
-from alexnet_tf.commands import common_options as asking
-from alexnet_tf.data.images.preprocessing import CROPS, RESIZES
+from alexnet_tf.commands import common_options as common
+from alexnet_tf.data.images.preprocessing import CROPS
 from alexnet_tf.evaluation.evaluate import evaluate_runs
 from alexnet_tf.evaluation.imagenet import (
     ImageNetEvaluation,
@@ -19,22 +19,19 @@ from alexnet_tf.evaluation.imagenet import (
 )
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.metrics.evaluation import Evaluation
 from alexnet_tf.reports.evaluation import (
     evaluation_json,
     evaluation_text,
     imagenet_json,
     imagenet_text,
 )
-from alexnet_tf.runs.settings import Settings
+from alexnet_tf.runs.settings import DEFAULTS
 from alexnet_tf.system import program
-from alexnet_tf.variants import VARIANTS
 
-DEFAULT_SETTINGS = Settings()
 # As Caffe's published numbers were measured.
 RESIZE = "caffe"
 
-HELP = "how often runs are right about labelled pictures, or pretrained weights about ImageNet's"
+HELP = "the accuracy of runs on labelled pictures, or of pretrained weights on ImageNet"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,22 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights",
         metavar="FILE",
-        help="with --imagenet: pretrained weights with all eight layers"
-        f" ({DEFAULT_SETTINGS.weights})",
+        help=f"with --imagenet: pretrained weights with all eight layers ({DEFAULTS['weights']})",
     )
-    parser.add_argument(
-        "--variant",
-        choices=VARIANTS,
-        help="with --imagenet: the AlexNet that the weights were trained for"
-        f" ({DEFAULT_SETTINGS.variant})",
-    )
-    parser.add_argument(
-        "--resize",
-        choices=RESIZES,
-        help="with --imagenet: from a photo to a square, as `train` explains it;"
-        " Caffe's published numbers were measured with caffe, torchvision's with short"
-        f" ({RESIZE}); a run remembers its own",
-    )
+    common.add_preprocessing(parser, "with --imagenet", RESIZE)
     parser.add_argument(
         "--crops",
         type=int,
@@ -87,40 +71,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=CROPS,
         help="10: average over corners, centre and their mirror images, as the paper (%(default)s)",
     )
-    asking.add_precision(parser)
+    common.add_precision(parser)
     parser.add_argument("--json", action="store_true", help="a JSON object instead of tables")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print what was found; return 2 if a picture had to be left out."""
+    """Print the evaluation; return 2 if a picture had to be left out."""
     _check(options)
-    evaluation: Any = _of_imagenet(options) if options.imagenet else _of_runs(options)
-    as_text: Any = imagenet_text if options.imagenet else evaluation_text
-    as_json: Any = imagenet_json if options.imagenet else evaluation_json
+    evaluation: Any
+    if options.imagenet:
+        evaluation = _of_imagenet(options)
+        text, as_dict = imagenet_text(evaluation), imagenet_json(evaluation)
+    else:
+        runs = common.named_runs(options.runs)
+        evaluation = evaluate_runs(runs, options.data, options.crops, options.precision)
+        text, as_dict = evaluation_text(evaluation), evaluation_json(evaluation)
     for error in evaluation.failed:
         print(f"{program.name()}: left out: {error}", file=sys.stderr)
-    print(json.dumps(as_json(evaluation)) if options.json else as_text(evaluation))
+    print(json.dumps(as_dict) if options.json else text)
     return 2 if evaluation.failed else 0
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Raise UserError for options that do not go with what is asked."""
+    """Raise UserError for options that do not go together."""
     if options.imagenet:
-        reason = "does not go with --imagenet, which asks --weights about ImageNet's pictures"
+        reason = "does not go with --imagenet, which evaluates --weights on ImageNet's pictures"
         return cli.refuse(options, ("RUN", "--data"), reason)
     reason = "goes with --imagenet; a run knows its own network, and --data its labels"
     cli.refuse(options, ("--labels", "--weights", "--variant", "--resize"), reason)
 
 
-def _of_runs(options: argparse.Namespace) -> Evaluation:
-    runs = asking.asked_runs(options.runs)
-    return evaluate_runs(runs, options.data, options.crops, options.precision)
-
-
 def _of_imagenet(options: argparse.Namespace) -> ImageNetEvaluation:
     pictures, labels = imagenet_pictures(options.imagenet, options.labels)
-    weights = options.weights or DEFAULT_SETTINGS.weights
-    variant, resize = options.variant or DEFAULT_SETTINGS.variant, options.resize or RESIZE
+    weights = options.weights or DEFAULTS["weights"]
+    variant, resize = options.variant or DEFAULTS["variant"], options.resize or RESIZE
     engine = Engine.of_imagenet(weights, variant, resize)
     if not options.json:
         print(f"{variant}, --resize {resize}, --crops {options.crops}")

@@ -1,4 +1,4 @@
-"""``python -m alexnet_tf explain``: where in a picture a network sees what it answers."""
+"""``python -m alexnet_tf explain``: where a network sees the class that it predicts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from alexnet_tf.commands import cli
-from alexnet_tf.commands import common_options as asking
+from alexnet_tf.commands import common_options as common
 from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.data.sources.listing import find_pictures
 from alexnet_tf.drawing.sheets import channels_sheet, filters_mosaic, write_picture
@@ -21,7 +21,7 @@ from alexnet_tf.inference.explain import Explainer, Explanation
 from alexnet_tf.system.progress import progress
 from alexnet_tf.system.text import printable
 
-HELP = "where in a picture a network sees what it answers (Grad-CAM), and its filters"
+HELP = "where a network sees the class that it predicts (Grad-CAM), and its filters"
 # The most characters of a name that are kept in the name of a file.
 MOST_OF_NAME = 40
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("pictures", nargs="*", metavar="PICTURE", help="a picture, or a folder of pictures")
     add("--class", dest="label", metavar="NAME", help="show where this one is seen (the likeliest)")
-    add("--layer", metavar="NAME", help="the convolution that is looked at (the last one)")
+    add("--layer", metavar="NAME", help="the convolution to explain (the last one)")
     add(
         "--layers",
         action="store_true",
@@ -40,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--occlusion",
         action="store_true",
-        help="check Grad-CAM: how much the answer suffers where the picture is covered; takes"
-        " seconds for each",
+        help="check Grad-CAM: how much the logit falls where the picture is covered; takes seconds"
+        " for each",
     )
     add(
         "--out",
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where pictures (.png) and their numbers (.npy) go (%(default)s)",
     )
-    asking.add_network(parser)
+    common.add_network(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -63,10 +63,11 @@ def run(options: argparse.Namespace) -> int:
     pictures, rejected = find_pictures(options.pictures)
     if options.pictures and not pictures:
         raise UserError(f"{options.pictures[0]}: holds no pictures")
-    explainer = Explainer(asking.open_network(options))
+    explainer = Explainer(common.open_network(options))
     if options.filters:
-        filters, halves = explainer.filters(), _halves(explainer)
-        _write(options.out / "filters.png", filters_mosaic(filters, halves), filters)
+        filters = explainer.filters()
+        mosaic = filters_mosaic(filters, explainer.engine.variant.halves)
+        _write(options.out / "filters.png", mosaic, filters)
     found = explainer.explain(pictures, options.label, options.layer) if pictures else ()
     failed = []
     for explanation in progress(found, len(pictures), "explaining"):
@@ -74,12 +75,7 @@ def run(options: argparse.Namespace) -> int:
             failed.append(explanation)
         else:
             _show(explainer, explanation, options)
-    return asking.say_left_out(rejected, failed)
-
-
-def _halves(explainer: Explainer) -> int:
-    """Return into how many groups conv2 divides conv1's filters."""
-    return (*explainer.engine.variant.groups, 1)[1]
+    return common.say_left_out(rejected, failed)
 
 
 def _show(explainer: Explainer, explanation: Explanation, options: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from alexnet_tf.commands import common_options as asking
+from alexnet_tf.commands import common_options as common
 from alexnet_tf.data.images.preprocessing import CROPS
 from alexnet_tf.export.exporter import PLACES, export_run
 from alexnet_tf.inference.engine import Engine
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         choices=CROPS,
         default=1,
-        help="as predict's; of a run whose network looks at windows leave it out",
+        help="as for predict; leave it out for a run with test-time windows",
     )
     parser.add_argument("--out", metavar="PATH", help="the file or folder (RUN/FORMAT/…)")
     parser.add_argument("--wait", action="store_true", help=argparse.SUPPRESS)
@@ -36,14 +36,14 @@ def run(options: argparse.Namespace) -> None:
     if options.wait:
         _write_own(options.run)
         return
-    (run,) = asking.asked_runs([options.run] if options.run else [])
+    (run,) = common.named_runs([options.run] if options.run else [])
     made = export_run(run, options.format, options.out, options.int8, options.crops)
     print(f"{made.path}: {made.bytes() / 1e6:.0f} MB")
     print(f"the largest difference from the run on {made.compared}: {made.difference:.1e}")
 
 
 def _write_own(run: str) -> None:
-    """Write the run's own model.tflite, with which it answers at once, when asked to on stdin."""
+    """Write the run's own model.tflite, by which it predicts at once, after a line on stdin."""
     import_tensorflow()
-    if sys.stdin.readline():  # or whoever would have said so is gone
+    if sys.stdin.readline():  # else the parent process is gone
         Engine.of_run(finished_run(run)).write_litert()

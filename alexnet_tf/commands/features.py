@@ -1,4 +1,4 @@
-"""``python -m alexnet_tf features``: what a layer makes of pictures, for other programs."""
+"""``python -m alexnet_tf features``: the outputs of a layer, for other programs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from alexnet_tf.commands import common_options as asking
+from alexnet_tf.commands import common_options as common
 from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.features.batches import is_feature_store
 from alexnet_tf.data.features.store import FeatureStore
@@ -19,7 +19,7 @@ from alexnet_tf.retrieval.activations import activation_store, compute, list_pic
 from alexnet_tf.system.disk import shortages
 from alexnet_tf.system.log import LOG
 
-HELP = "write what a layer makes of each picture: .npy, .npz, .csv or .parquet"
+HELP = "write the outputs of a layer for each picture: .npy, .npz, .csv or .parquet"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,23 +35,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help="where they go; .npy, .npz, .csv or .parquet. Killed, the same command goes on",
+        help="the file: .npy, .npz, .csv or .parquet. Killed, the same command resumes",
     )
-    asking.add_network(parser)
+    common.add_network(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the file; return 2 if a picture had to be left out."""
     partial = options.out.with_name(f".{options.out.name}.partial")
     check_table_path(options.out, goes_on=_is_ours(partial))
-    engine = asking.open_network(options)
+    engine = common.open_network(options)
     engine.check_layer(options.layer)
     pictures, failed, rejected = list_pictures(options.pictures)
     precision = engine.fastest_precision(options.layer)
     store = activation_store(engine, partial, options.layer, "<f4", precision)
     if pictures:
         failed += _compute(engine, store.open(), pictures, options.out)
-    code = asking.say_left_out(rejected, failed)
+    code = common.say_left_out(rejected, failed)
     readable = [picture for picture in pictures if picture in store]
     if not readable:
         raise UserError(f"{options.pictures[0]}: holds no picture that can be read")
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _is_ours(partial: Path) -> bool:
-    """Tell whether a command that was killed left `partial`; UserError if something else did."""
+    """Check whether a killed command left `partial`; UserError for files of other programs."""
     if is_feature_store(partial):
         return True
     if any(path.is_file() for path in partial.rglob("[!.]*")):
@@ -72,7 +72,7 @@ def _is_ours(partial: Path) -> bool:
 def _compute(
     engine: Engine, store: FeatureStore, pictures: Sequence[Picture], out: Path
 ) -> list[ImageError]:
-    """Fill the store; return those of `pictures` that cannot be read."""
+    """Fill the store; return the pictures that cannot be read."""
     missing = store.missing(pictures)
     needs = {store.directory: store.size(len(missing)), out: store.size(len(pictures))}
     for shortage in shortages(needs):
@@ -81,7 +81,7 @@ def _compute(
 
 
 def _write(store: FeatureStore, pictures: Sequence[Picture], options: argparse.Namespace) -> None:
-    """Write the file of what the store holds of `pictures`, and say so."""
+    """Write the features of `pictures` from the store to the file."""
     names = [picture.path for picture in pictures]
     slots, (units,) = store.slots(pictures), store.shape
     table = Table(options.layer, units, names, lambda part: store.read(slots[part]))

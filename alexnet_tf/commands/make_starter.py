@@ -14,7 +14,7 @@ from typing import Any
 
 from alexnet_tf.commands import cli
 from alexnet_tf.commands.compare import train_apart
-from alexnet_tf.data.sources.open import DATA_FOLDER
+from alexnet_tf.data.sources.listing import DATA_FOLDER
 from alexnet_tf.errors import UserError
 from alexnet_tf.evaluation.evaluate import evaluate_runs
 from alexnet_tf.reports.evaluation import evaluation_text

@@ -11,27 +11,25 @@ from typing import Any
 
 from alexnet_tf import starter
 from alexnet_tf.commands import cli
-from alexnet_tf.commands import common_options as asking
-from alexnet_tf.commands import predict_batch as many
+from alexnet_tf.commands import common_options as common
+from alexnet_tf.commands import predict_batch as batch
 from alexnet_tf.data.imagenet import read_classes
-from alexnet_tf.data.images.preprocessing import CROPS, RESIZES
+from alexnet_tf.data.images.preprocessing import CROPS
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.batch import as_json
 from alexnet_tf.inference.classifier import Classifier, Prediction
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.runs.settings import Settings
+from alexnet_tf.runs.settings import DEFAULTS
 from alexnet_tf.system import arguments, program, streams
 from alexnet_tf.system.progress import progress
 from alexnet_tf.system.text import printable
-from alexnet_tf.variants import VARIANTS
 
 HELP = "say what pictures show"
-DEFAULT_SETTINGS = Settings()
 IMAGENET, OWN = MODES = ("1", "2")
 WITHOUT_WORD = {IMAGENET: "give --imagenet", OWN: "leave it out"}
-# Options of mode 1 alone; and those of either mode that mean nothing where none answers.
+# Options of mode 1 alone, and options of either mode that have no meaning for --undo.
 OF_IMAGENET = ("--weights", "--classes", "--variant", "--resize")
-OF_ANSWERS = (
+NOT_UNDO = (
     *("--imagenet", "--json", "--top", "--crops", "--precision"),
     *("--out", "--shard", "--watch", "--ray"),
 )
@@ -55,7 +53,7 @@ class _Pictures(argparse.Action):
 
 
 def add_arguments(parser: argparse.ArgumentParser, mode_first: bool = False) -> None:
-    """Add pictures, and how to answer; `mode_first`, a 1 or 2 is a mode whatever is called so."""
+    """Add pictures and options; with `mode_first` a first 1 or 2 is always the mode."""
     add = parser.add_argument
     ways = (
         "1: the five likeliest of ImageNet's 1,000 classes; 2: the class among those that you"
@@ -79,21 +77,21 @@ def add_arguments(parser: argparse.ArgumentParser, mode_first: bool = False) -> 
         "--top",
         type=arguments.positive,
         metavar="N",
-        help="name the N likeliest classes (1: five, 2: one, unless told otherwise)",
+        help="name the N likeliest classes (1: five, 2: one)",
     )
     add(
         "--run",
         dest="runs",
         action="append",
         metavar="DIR",
-        help="2: the run to ask (the latest finished one, or else the starter); the answers of"
-        " several are averaged",
+        help="2: the run to use (the latest finished one, or else the starter); the predictions"
+        " of several are averaged",
     )
     add(
         "--weights",
         type=arguments.place,
         metavar="FILE",
-        help=f"1: pretrained weights with all eight layers ({DEFAULT_SETTINGS.weights})",
+        help=f"1: pretrained weights with all eight layers ({DEFAULTS['weights']})",
     )
     add(
         "--classes",
@@ -101,32 +99,22 @@ def add_arguments(parser: argparse.ArgumentParser, mode_first: bool = False) -> 
         help="1: the names of other classes than ImageNet's, a line each, in the order of the"
         " weights' outputs",
     )
-    add(
-        "--variant",
-        choices=VARIANTS,
-        help=f"1: the AlexNet that the weights were trained for ({DEFAULT_SETTINGS.variant})",
-    )
-    add(
-        "--resize",
-        choices=RESIZES,
-        help="1: scale the short side to 256 pixels, squash to 256 × 256 as Caffe did, or squash to"
-        f" the input's size ({DEFAULT_SETTINGS.resize}); a run remembers its own",
-    )
+    common.add_preprocessing(parser, "1")
     add(
         "--crops",
         type=int,
         choices=CROPS,
         help=f"10: average over corners, centre and their mirror images, as the paper ({CROPS[0]})",
     )
-    asking.add_precision(parser)
-    many.add_arguments(parser)
+    common.add_precision(parser)
+    batch.add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print, write or sort by the answer for each picture; return 2 if one could not be read."""
+    """Print or write the predictions, or sort by them; return 2 if a picture cannot be read."""
     if options.imagenet:
         options.mode = IMAGENET
-    many.check(options)
+    batch.check(options)
     if options.undo:
         return _undo(options)
     _check(options)
@@ -135,54 +123,54 @@ def run(options: argparse.Namespace) -> int:
     goes_into_json = options.json or (options.out and options.out.suffix == ".jsonl")
     top = options.top or (5 if options.mode == IMAGENET or goes_into_json else 1)
     if options.watch:
-        with many.opened(options, classifier, top, None) as predictor:
+        with batch.opened(options, classifier, top, None) as predictor:
             print(f"{program.name()}: watching; Ctrl-C ends it", file=sys.stderr)
             return _show(predictor.watch(options.pictures[0]), options, top)
-    selection = many.choose(options)
-    with many.opened(options, classifier, top, selection.total) as predictor:
+    selection = batch.choose(options)
+    with batch.opened(options, classifier, top, selection.total) as predictor:
         remaining = predictor.remaining(selection.pictures)
         again = predictor.again(selection.pictures, remaining)
         predictions = predictor.predict(remaining, again)
         if options.out:
             count = len(selection.pictures)
-            predictions = progress(predictions, count, "answering", count - len(remaining))
+            predictions = progress(predictions, count, "predicting", count - len(remaining))
         is_single = len(options.pictures) == 1 and options.pictures == selection.pictures
         code = _show(predictions, options, top, is_single)
-        said_to = sys.stderr if options.json else sys.stdout
-        code = max(code, many.say_what_is_done(predictor, said_to))
+        stream = sys.stderr if options.json else sys.stdout
+        code = max(code, batch.print_summary(predictor, stream))
     for engine in classifier.engines:
         keep_litert(engine)
     return code
 
 
 def _undo(options: argparse.Namespace) -> int:
-    """Take back what was sorted, by --undo alone or beside the command that sorted it."""
+    """Undo a sorting, by --undo alone or with the command that sorted."""
     if not options.sort_into:
-        reason = "says how pictures are answered, and --undo DIR answers none; leave it out"
-        cli.refuse(options, (*OF_IMAGENET, "--run", *OF_ANSWERS), reason)
-    return many.take_back(options)
+        reason = "says how to predict, and --undo DIR predicts nothing; leave it out"
+        cli.refuse(options, (*OF_IMAGENET, "--run", *NOT_UNDO), reason)
+    return batch.take_back(options)
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Raise UserError for options of the other mode, and for what --json would be lost in."""
+    """Raise UserError for options of the other mode, and for --json with a table."""
     if options.mode == IMAGENET:
-        cli.refuse(options, ("--run",), "names a run, which mode 2 asks; leave it out, or the 1")
+        cli.refuse(options, ("--run",), "names a run, which mode 2 uses; leave it out, or the 1")
     else:
-        reason = "says how mode 1 asks, while a run knows its own; begin with 1, or leave it out"
+        reason = "belongs to mode 1, while a run knows its own; begin with 1, or leave it out"
         cli.refuse(options, OF_IMAGENET, reason)
     if options.json and options.out and options.out.suffix == ".csv":
         raise UserError(f"--json: {options.out} is to be a table; name a .jsonl, or leave it out")
 
 
 def _open_engines(options: argparse.Namespace) -> list[Engine]:
-    """Open the networks that are asked."""
+    """Open the networks."""
     if options.mode == IMAGENET:
         classes = read_classes(options.classes) if options.classes else None
-        weights = options.weights or DEFAULT_SETTINGS.weights
-        variant = options.variant or starter.variant_of(weights, DEFAULT_SETTINGS.variant)
-        resize = options.resize or DEFAULT_SETTINGS.resize
+        weights = options.weights or DEFAULTS["weights"]
+        variant = options.variant or starter.variant_of(weights, DEFAULTS["variant"])
+        resize = options.resize or DEFAULTS["resize"]
         return [Engine.of_imagenet(weights, variant, resize, classes)]
-    return [Engine.of_run(run) for run in asking.asked_runs(options.runs or [])]
+    return [Engine.of_run(run) for run in common.named_runs(options.runs or [])]
 
 
 def _show(
@@ -191,7 +179,7 @@ def _show(
     top: int,
     is_single: bool = False,
 ) -> int:
-    """Print the answers, unless they go into a file; return 2 if there was an error."""
+    """Print the predictions, unless they go to a file; return 2 if there was an error."""
     names_only = options.mode == OWN and top == 1
     code = 0
     for prediction in predictions:
@@ -209,10 +197,10 @@ def _show(
 
 
 def keep_litert(engine: Engine) -> None:
-    """Write the LiteRT file that an answer lacked; no folder that takes none spoils the answers."""
+    """Write the LiteRT file that is missing; a folder that cannot be written to is no failure."""
     if engine.lacks_litert():
         path = engine.litert_path
-        print(f"keeping {path}, so that the next answer takes a second", file=sys.stderr)
+        print(f"keeping {path}, so that the next prediction takes a second", file=sys.stderr)
         try:
             engine.write_litert()
         except (OSError, UserError) as error:
@@ -220,7 +208,7 @@ def keep_litert(engine: Engine) -> None:
 
 
 def as_lines(prediction: Prediction, names_only: bool, is_single: bool) -> list[str]:
-    """Write a line for each class: a single picture's with spaces, others' with file and tabs."""
+    """Format a line for each class: with spaces for a single picture, else with file and tabs."""
     top = [(printable(label), f"{p:.4f}") for label, p in prediction.top]
     fields = [line[:1] if names_only else line for line in top]
     if is_single:

@@ -1,4 +1,4 @@
-"""What predict does with many pictures: where their answers go, where they go, who answers."""
+"""Prediction of many pictures: files of predictions, sorting, shards, watching, Ray."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ MOST_SHARDS = 1 << 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of predictions of many pictures."""
+    """Add the options for many pictures."""
     add = parser.add_argument_group("many pictures").add_argument
     add(
         "--out",
         type=Path,
         metavar="FILE",
-        help="write the answers to a .csv or .jsonl, a line each as they come, instead of printing"
-        " them; killed, the same command goes on after the last whole line",
+        help="write the predictions to a .csv or .jsonl, a line each as they come, instead of"
+        " printing them; killed, the same command resumes after the last whole line",
     )
     add(
         "--shard",
         type=_shard,
         metavar="I/N",
-        help="answer only part I of N, from 1/N to N/N, as an array of jobs does; a picture is in"
+        help="predict only part I of N, from 1/N to N/N, as an array of jobs does; a picture is in"
         " the same part on every machine",
     )
     add(
@@ -54,23 +54,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--unsure",
         type=arguments.share,
         metavar="P",
-        help="sort pictures whose answer has a probability below P into a folder of their own",
+        help="sort pictures predicted with a confidence below P into a folder of their own",
     )
     add(
         "--undo",
         action="store_true",
-        help="take back what was sorted into DIR: `--undo DIR`, or the command that sorted it, and"
-        " --undo",
+        help="undo the sorting into DIR: `--undo DIR`, or the command that sorted, and --undo",
     )
     add(
         "--watch",
         action="store_true",
-        help="answer what is in one folder, and then whatever arrives there, until Ctrl-C",
+        help="predict what is in one folder, and then whatever arrives there, until Ctrl-C",
     )
     add(
         "--ray",
         metavar="ADDRESS",
-        help="answer on all machines of a Ray cluster, by Ray Data: its address, auto, or local",
+        help="predict on all machines of a Ray cluster, by Ray Data: its address, auto, or local",
     )
 
 
@@ -90,7 +89,7 @@ def check(options: argparse.Namespace) -> None:
         if getattr(options, name) is not None and not options.sort_into:
             raise UserError(f"{spelled}: says how to sort; give --sort-into DIR, too")
     if options.watch and (options.shard or options.ray):
-        raise UserError("--watch: answers all that arrives, here; leave --shard and --ray out")
+        raise UserError("--watch: predicts all that arrives, here; leave --shard and --ray out")
     if options.watch and (len(options.pictures) > 1 or not Path(options.pictures[0]).is_dir()):
         raise UserError(f"{options.pictures[0]}: --watch watches one folder, which is there")
     if options.ray:
@@ -100,7 +99,7 @@ def check(options: argparse.Namespace) -> None:
 
 
 def take_back(options: argparse.Namespace) -> int:
-    """Take back what was sorted; return 2 where that could not be done with all."""
+    """Undo sortings; return 2 if some file could not be put back."""
     from alexnet_tf.inference.output.undo import undo
 
     code = 0
@@ -114,7 +113,7 @@ def take_back(options: argparse.Namespace) -> int:
 
 
 def _agrees(folders: list[str]) -> bool:
-    """Show where a list of somebody else moves files to, and ask whether it may, at a terminal."""
+    """Show where a foreign undo.csv would move files, and ask for permission at a terminal."""
     print(f"{program.name()}: undo.csv would move files to:", file=sys.stderr)
     for folder in folders:
         print(f"  {printable(folder)}", file=sys.stderr)
@@ -122,7 +121,7 @@ def _agrees(folders: list[str]) -> bool:
 
 
 def choose(options: argparse.Namespace) -> Selection:
-    """Find the pictures, and say what is left out; UserError when there are none."""
+    """Find the pictures, and print what is left out; UserError if there are none."""
     selection = select(options.pictures, options.shard)
     if selection.rejected:
         print(f"{program.name()}: left out: {left_out(selection.rejected)}", file=sys.stderr)
@@ -136,7 +135,7 @@ def choose(options: argparse.Namespace) -> Selection:
             if not is_file_of_its_own(picture):
                 raise UserError(
                     f"{printable(picture)}: is no file of its own here, and goes into no folder; "
-                    "leave --sort-into out, --out FILE keeps the answers"
+                    "leave --sort-into out, --out FILE keeps the predictions"
                 )
     results = [path for path in (options.out, options.sort_into) if path and path.exists()]
     if not selection.total and not results:  # else all may have been moved
@@ -148,7 +147,7 @@ def choose(options: argparse.Namespace) -> Selection:
 def opened(
     options: argparse.Namespace, classifier: Classifier, top: int, total: int | None
 ) -> Iterator[BatchPredictor]:
-    """Run a block that may answer pictures, out of `total` where that is known."""
+    """Run a block that predicts pictures, `total` of them if that is known."""
     prediction_file = sorter = None
     if options.out:
         from alexnet_tf.inference.output.prediction_file import PredictionFile
@@ -182,8 +181,8 @@ def opened(
         yield BatchPredictor(ask, classifier.batch, prediction_file, sorter)
 
 
-def say_what_is_done(predictor: BatchPredictor, stream: TextIO) -> int:
-    """Say where answers and pictures are; return 2 if the file of answers has an error."""
+def print_summary(predictor: BatchPredictor, stream: TextIO) -> int:
+    """Print where predictions and pictures are; return 2 if a picture could not be read."""
     failed = 0
     if predictor.prediction_file:
         errors = ["error" in record for record in predictor.prediction_file.records()]

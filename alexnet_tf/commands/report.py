@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from alexnet_tf.commands import common_options as asking
+from alexnet_tf.commands import common_options as common
 from alexnet_tf.system.quiet import import_tensorflow
 
 HELP = "write a page about a run, or about several side by side"
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the page and print where it is."""
-    runs = asking.asked_runs(options.runs)
+    runs = common.named_runs(options.runs)
     import_tensorflow()
     from alexnet_tf.reports.comparison_report import write_comparison_report
     from alexnet_tf.reports.run_report import write_report

@@ -20,10 +20,10 @@ import numpy as np
 
 from alexnet_tf import starter
 from alexnet_tf.commands import cli, teach
-from alexnet_tf.commands import common_options as asking
+from alexnet_tf.commands import common_options as common
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.runs.settings import Settings
+from alexnet_tf.runs.settings import DEFAULTS
 from alexnet_tf.system import arguments
 from alexnet_tf.system.program import installing
 from alexnet_tf.system.text import printable
@@ -36,13 +36,12 @@ if TYPE_CHECKING:
     from alexnet_tf.serving.application import Served
     from alexnet_tf.serving.networks import ServedNetwork
 
-HELP = "a page that says what pictures show and learns new classes, and an API over HTTP"
+HELP = "a page that classifies pictures and learns new classes, and an API over HTTP"
 PACKAGES = {"fastapi": "fastapi", "uvicorn": "uvicorn", "python_multipart": "python-multipart"}
 TOKEN = "ALEXNET_TF_TOKEN"
 IMAGENET_CLASSES = 1000
-DEFAULT_SETTINGS = Settings()
 PORTS = {"http": 80, "https": 443}
-# Seconds that a shutdown waits for what is still being answered.
+# Seconds that a shutdown waits for running requests.
 PATIENCE = 30
 
 
@@ -52,38 +51,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "runs",
         nargs="*",
         metavar="RUN",
-        help="a finished run; the page lets people choose of several (the latest finished one, or"
-        " else the starter)",
+        help="a finished run; the page offers several as a choice (the latest finished one, or else"
+        " the starter)",
     )
     add("--host", default="localhost", metavar="NAME", help="the address it listens at (localhost)")
     add("--port", default=8080, type=arguments.port, metavar="N", help="the port (8080)")
     add(
         "--weights",
         metavar="FILE",
-        help="pretrained weights: what is taught in the page begins with their convolutions, and"
-        f" with all eight layers they name ImageNet's classes too ({DEFAULT_SETTINGS.weights} if it"
-        " is there, or else the starter's convolutions)",
+        help="pretrained weights: training in the page starts from their convolutions, and with all"
+        f" eight layers they predict ImageNet's classes too ({DEFAULTS['weights']} if it is there,"
+        " or else the starter's convolutions)",
     )
     add(
         "--variant",
         choices=VARIANTS,
-        help=f"the AlexNet that the weights were trained for ({DEFAULT_SETTINGS.variant})",
+        help=f"the AlexNet that the weights were trained for ({DEFAULTS['variant']})",
     )
-    asking.add_precision(parser)
-    add("--index", metavar="DIR", help="show look-alikes from this index, which `similar` made")
+    common.add_precision(parser)
+    add("--index", metavar="DIR", help="show similar pictures from this index, made by `similar`")
     add(
         "--cors",
         action="append",
         default=[],
         type=_origin,
         metavar="ORIGIN",
-        help="let pages of this site ask, such as https://example.org (none)",
+        help="allow requests of pages of this site, such as https://example.org (none)",
     )
     limits = parser.add_argument_group("limits")
     for name, default, words in (
         ("megabytes", 32, "megabytes in a request"),
         ("pictures", 32, "pictures in a request"),
-        ("waiting", 128, "pictures in hand; whoever brings more is told to come again"),
+        ("waiting", 128, "pictures in the queue; further requests get 503"),
         ("rate", 100, "requests a second from one address"),
     ):
         limits.add_argument(
@@ -96,7 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serve until a signal comes; then finish what is being answered."""
+    """Serve until a signal comes; then finish the running requests."""
     for module, package in PACKAGES.items():
         if not find_spec(module):
             raise UserError(
@@ -105,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
             )
     import uvicorn
 
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it remarks on broken forms
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of broken forms
     from alexnet_tf.serving.application import make_app
     from alexnet_tf.serving.timeouts import Protocol
     from alexnet_tf.serving.trainer_process import sessions_folder
@@ -186,7 +185,7 @@ def _origin(text: str) -> str:
 
 
 def _served(options: argparse.Namespace, is_local: bool, folder: Path | None) -> Served:
-    """Open what the options name; what is taught is kept in `folder`, without which nobody is."""
+    """Open what the options name; `folder` holds training sessions, None allows none."""
     from alexnet_tf.serving.application import Served
     from alexnet_tf.serving.explanations import LookAlikes
     from alexnet_tf.serving.limits import Limits
@@ -196,8 +195,8 @@ def _served(options: argparse.Namespace, is_local: bool, folder: Path | None) ->
     weights, variant = _weights(options)
     if not folder:
         print(
-            f"alexnet_tf: without a token ({TOKEN}) nobody is taught at {printable(options.host)}, "
-            "only asked",
+            f"alexnet_tf: without a token ({TOKEN}) there is no training at "
+            f"{printable(options.host)}, only prediction",
             file=sys.stderr,
         )
     networks = _networks(options)
@@ -215,20 +214,20 @@ def _served(options: argparse.Namespace, is_local: bool, folder: Path | None) ->
 
 
 def _weights(options: argparse.Namespace) -> tuple[str, str]:
-    """Choose the weights to teach with, and their variant."""
-    weights = options.weights or DEFAULT_SETTINGS.weights
+    """Choose the weights that training sessions start from, and their variant."""
+    weights = options.weights or DEFAULTS["weights"]
     if not options.weights and not find_weights(weights).is_file():
-        cli.refuse(options, ("--variant",), f"tells of weights, and there is no {weights}")
+        cli.refuse(options, ("--variant",), f"describes weights, and there is no {weights}")
         return starter.NAME, starter.NAME
-    return weights, options.variant or starter.variant_of(weights, DEFAULT_SETTINGS.variant)
+    return weights, options.variant or starter.variant_of(weights, DEFAULTS["variant"])
 
 
 def _networks(options: argparse.Namespace) -> list[ServedNetwork]:
-    """Open the runs, and ask each once, so that whoever comes first waits for nothing."""
+    """Open the runs, and predict once with each, so that the first request does not wait."""
     from alexnet_tf.serving.networks import ServedNetwork
 
     networks: list[ServedNetwork] = []
-    for run in asking.asked_runs(options.runs):
+    for run in common.named_runs(options.runs):
         name = printable(run.directory.absolute().name)
         taken = sum(each.name.partition(" (")[0] == name for each in networks)
         engine = Engine.of_run(run)
@@ -236,7 +235,7 @@ def _networks(options: argparse.Namespace) -> list[ServedNetwork]:
         name = f"{name} ({taken + 1})" if taken else name
         networks.append(ServedNetwork(name, engine, engine.single()))
     for network in networks:
-        _ask_once(network)
+        _warm_up(network)
     return networks
 
 
@@ -252,10 +251,10 @@ def _imagenet(weights: str, variant: str, precision: str | None) -> ServedNetwor
     engine = Engine.of_imagenet(weights, variant)
     engine.precision = precision
     network = ServedNetwork("ImageNet", engine, engine.single())
-    _ask_once(network)
+    _warm_up(network)
     return network
 
 
-def _ask_once(network: ServedNetwork) -> None:
+def _warm_up(network: ServedNetwork) -> None:
     side = network.engine.variant.picture_size
     network.probabilities(np.zeros((1, side, side, 3), np.uint8))

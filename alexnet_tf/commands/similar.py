@@ -1,4 +1,4 @@
-"""``python -m alexnet_tf similar``: pictures that look alike, from an index on the disk."""
+"""``python -m alexnet_tf similar``: similar pictures, from an index on the disk."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from alexnet_tf.commands import cli
-from alexnet_tf.commands import common_options as asking
+from alexnet_tf.commands import common_options as common
 from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.data.sources.listing import find_pictures
 from alexnet_tf.drawing.sheets import contact_sheet, write_picture
@@ -22,12 +22,13 @@ from alexnet_tf.system import arguments
 from alexnet_tf.system.progress import progress
 from alexnet_tf.system.text import printable
 
-HELP = "find the pictures that look most like one, in an index on the disk"
-# The most pictures asked about that a contact sheet shows; the JSON has them all.
+HELP = "find the pictures most similar to one, in an index on the disk"
+# The most queries on a contact sheet; the JSON has them all.
 MOST_SHOWN = 50
 TOP, SHEET = 6, Path("similar.png")
 
-Answers = dict[str, list[tuple[str, float]]]
+# Query → (path, distance) of the pictures found.
+Found = dict[str, list[tuple[str, float]]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "pictures",
         nargs="*",
         metavar="PICTURE",
-        help="a picture, or a folder of them: find what looks like each",
+        help="a picture, or a folder of them: find pictures similar to each",
     )
     add("--index", required=True, metavar="DIR", help="the index, made by --data")
     add(
@@ -45,15 +46,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="DATA",
         help="add these to the index first: pictures, a folder of them, or what `train` takes"
-        " as data. Killed, the same command goes on",
+        " as data. Killed, the same command resumes",
     )
     add("--top", type=arguments.positive, metavar="N", help=f"find N ({TOP})")
     add(
         "--bits",
         type=_bits,
         metavar="N",
-        help="search by binary codes of so many bits, such as 128: sooner, but not always the"
-        " nearest; says how good they are",
+        help="search by binary codes of so many bits, such as 128: faster, but not always the"
+        " nearest; prints their recall",
     )
     add(
         "--out",
@@ -61,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=f"the contact sheet; beside it goes a .json ({SHEET})",
     )
-    asking.add_network(parser)
+    common.add_network(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -69,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.pictures and not options.data:
         raise UserError("name a picture to look for, or --data to put into the index")
     if not options.pictures:
-        reason = "says how look-alikes are found; name a picture, or leave it out"
+        reason = "says how to search; name a picture, or leave it out"
         cli.refuse(options, ("--top", "--bits", "--out"), reason)
     options.top, options.out = options.top or TOP, options.out or SHEET
     if options.out.suffix != ".png":
@@ -77,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     files, rejected = find_pictures(options.pictures)
     if options.pictures and not files:
         raise UserError(f"{options.pictures[0]}: holds no pictures")
-    engine = asking.open_network(options)
+    engine = common.open_network(options)
     engine.check_layer(LAYER)
     index = Index(options.index, engine, create=bool(options.data))
     failed: list[ImageError] = []
@@ -88,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"{index.directory}: {len(index)} pictures")
     if files:
         failed += _search(index, files, options)
-    return asking.say_left_out(rejected, failed)
+    return common.say_left_out(rejected, failed)
 
 
 def _bits(text: str) -> int:
@@ -99,47 +100,47 @@ def _bits(text: str) -> int:
 
 
 def _search(index: Index, files: list[str], options: argparse.Namespace) -> list[ImageError]:
-    """Find what looks like each of `files`, show and write it; return what cannot be read."""
+    """Print and write the pictures similar to each of `files`; return the unreadable ones."""
     if not len(index):
         raise UserError(f"{index.directory}: is empty; --data DATA puts pictures into it")
     codes = index.codes(options.bits) if options.bits else None
     if codes:
         print(_words(codes, options.bits))
-    predictions, failed = _predictions(index, files, options.top, codes)
-    if not predictions:
+    found, failed = _nearest(index, files, options.top, codes)
+    if not found:
         return failed
-    for file, found in predictions.items():
-        for path, distance in found:
+    for file, similar in found.items():
+        for path, distance in similar:
             print(printable(file), printable(path), f"{distance:.2f}", sep="\t")
-    sheet = contact_sheet(dict(list(predictions.items())[:MOST_SHOWN]))
-    write_picture(options.out, sheet, {".json": _json(index, predictions, codes, options)})
-    more = f", of the first {MOST_SHOWN}" if len(predictions) > MOST_SHOWN else ""
+    sheet = contact_sheet(dict(list(found.items())[:MOST_SHOWN]))
+    write_picture(options.out, sheet, {".json": _json(index, found, codes, options)})
+    more = f", of the first {MOST_SHOWN}" if len(found) > MOST_SHOWN else ""
     print(f"{options.out}{more}, {options.out.with_suffix('.json')}")
     return failed
 
 
-def _predictions(
+def _nearest(
     index: Index, files: list[str], top: int, codes: Codes | None
-) -> tuple[Answers, list[ImageError]]:
-    """Search for each file; return path and distance of what was found, and what failed."""
+) -> tuple[Found, list[ImageError]]:
+    """Search for each file; return what was found, and the files that cannot be read."""
+    found: Found = {}
     failed: list[ImageError] = []
-    predictions: Answers = {}
-    asked: dict[str, np.ndarray] = {}
-    found = zip(files, outputs(index.engine, LAYER, files, index.precision))
-    for number, (file, values) in enumerate(progress(found, len(files), "searching"), 1):
+    queries: dict[str, np.ndarray] = {}
+    values_of = zip(files, outputs(index.engine, LAYER, files, index.precision))
+    for number, (file, values) in enumerate(progress(values_of, len(files), "searching"), 1):
         if isinstance(values, ImageError):
             failed.append(values)
         else:
-            asked[file] = values
-        if asked and (len(asked) == BATCH or number == len(files)):
-            nearest = index.nearest(np.stack(list(asked.values())), top, codes)
-            predictions |= dict(zip(asked, nearest))
-            asked = {}
-    return predictions, failed
+            queries[file] = values
+        if queries and (len(queries) == BATCH or number == len(files)):
+            nearest = index.nearest(np.stack(list(queries.values())), top, codes)
+            found |= dict(zip(queries, nearest))
+            queries = {}
+    return found, failed
 
 
 def _words(codes: Codes, bits: int) -> str:
-    """Say how good codes are, and whether they were worth training."""
+    """Describe the recall of codes, and whether training them was worth it."""
     trained, random = codes.trained, codes.random
     better = "" if trained.alone > random.alone else "; they are NO better than these"
     return (
@@ -149,17 +150,15 @@ def _words(codes: Codes, bits: int) -> str:
     )
 
 
-def _json(
-    index: Index, predictions: Answers, codes: Codes | None, options: argparse.Namespace
-) -> bytes:
-    """Put the answers into JSON."""
+def _json(index: Index, found: Found, codes: Codes | None, options: argparse.Namespace) -> bytes:
+    """Format what was found as JSON."""
     content = {
         "index": str(index.directory),
         "network": str(index.engine.source),
         "pictures": len(index),
         "predictions": [
-            {"file": file, "similar": [{"file": path, "distance": far} for path, far in found]}
-            for file, found in predictions.items()
+            {"file": file, "similar": [{"file": path, "distance": far} for path, far in similar]}
+            for file, similar in found.items()
         ],
     }
     if codes:

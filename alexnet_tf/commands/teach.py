@@ -1,8 +1,8 @@
 """``python -m alexnet_tf.commands.teach``: the process that trains for the page of ``serve``.
 
-It reads orders as lines of JSON, ``{"order": "look" or "train", "folder": …, "run": …}``, answers
-each with one, ``{"error": "", "by_user": false}``, before which others, ``{"at_work": …}``, tell of
-what it does, and ends with its input: then the server is dead, and what it kept is deleted.
+It reads orders as lines of JSON, ``{"order": "look" or "train", "folder": …, "run": …}``, reports
+progress in lines ``{"at_work": …}``, and replies to each with ``{"error": "", "by_user": false}``.
+When its input ends, the server is dead: it deletes the server's files and exits.
 """
 
 from __future__ import annotations
@@ -28,15 +28,14 @@ from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.training.job import Job, prepare
 
 LOG = logging.getLogger("alexnet_tf.teach")
-# A linear head, which is there as soon as features are.
-LESSON = RECIPES["head"] | {
+# A linear head, which takes no time once there are features.
+SESSION = RECIPES["head"] | {
     "head": LINEAR, "keep": 1, "tensorboard": "off", "report": False,
 }  # fmt: skip
 
 
 def command(weights: str, variant: str, kept: Path) -> dict[str, Any]:
-    """Return what `subprocess` is told to start this process, to train on such weights what is in
-    the folder `kept`."""
+    """Return the arguments of `subprocess` for this process; its sessions are in `kept`."""
     return children.python("-m", "alexnet_tf.commands.teach", weights, variant, kept)
 
 
@@ -45,21 +44,21 @@ def main() -> None:
     weights, variant, kept = sys.argv[1:]
     orders: SimpleQueue[str] = SimpleQueue()
     threading.Thread(target=_listen, args=(orders, Path(kept)), daemon=True).start()
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever else is printed is no answer
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever else is printed is no reply
     import_tensorflow()
     import alexnet_tf.training.loop  # noqa: F401 - now, while pictures are chosen
 
-    def say(told: dict[str, Any]) -> None:
-        print(json.dumps(told), file=answers, flush=True)
+    def say(reply: dict[str, Any]) -> None:
+        print(json.dumps(reply), file=replies, flush=True)
 
-    LOG.addHandler(_Told(say))
+    LOG.addHandler(_Progress(say))
     while True:
         say(_carry_out(json.loads(orders.get()), weights, variant))
 
 
 def _listen(orders: SimpleQueue[str], kept: Path) -> None:
-    """Pass orders on, whatever is being done; end it all when who gives them has ended."""
+    """Pass orders on; end the process at once when its input ends."""
     with open(os.dup(0), encoding="utf-8") as lines:
         for line in lines:
             orders.put(line)
@@ -67,8 +66,8 @@ def _listen(orders: SimpleQueue[str], kept: Path) -> None:
     os._exit(1)
 
 
-class _Told(logging.Handler):
-    """Says what is logged, by which is known that the work goes on."""
+class _Progress(logging.Handler):
+    """Reports what is logged, which shows the server that the process is alive."""
 
     def __init__(self, say: Callable[[dict[str, Any]], None]):
         super().__init__(logging.INFO)
@@ -78,9 +77,9 @@ class _Told(logging.Handler):
         self._say({"at_work": record.getMessage()})
 
 
-def _carry_out(told: dict[str, str], weights: str, variant: str) -> dict[str, Any]:
+def _carry_out(order: dict[str, str], weights: str, variant: str) -> dict[str, Any]:
     try:
-        {"look": _look, "train": _train}[told["order"]](_job(told, weights, variant))
+        {"look": _look, "train": _train}[order["order"]](_job(order, weights, variant))
     except UserError as error:
         return {"error": str(error), "by_user": True}
     except (RunError, OSError) as error:
@@ -88,16 +87,16 @@ def _carry_out(told: dict[str, str], weights: str, variant: str) -> dict[str, An
     return {"error": "", "by_user": False}
 
 
-def _job(told: dict[str, str], weights: str, variant: str) -> Job:
-    """Prepare a training on the pictures in a lesson's folder, in one of its runs."""
-    folder = Path(told["folder"])
+def _job(order: dict[str, str], weights: str, variant: str) -> Job:
+    """Prepare a training on the pictures in a session's folder, in one of its runs."""
+    folder = Path(order["folder"])
     places = {"data": str(folder / "photos.csv"), "features": str(folder / "features")}
     network = {"weights": weights, "variant": variant}
-    return prepare(Settings(**LESSON | network | places), folder / told["run"])
+    return prepare(Settings(**SESSION | network | places), folder / order["run"])
 
 
 def _look(job: Job) -> None:
-    """Compute what the frozen layers make of the pictures."""
+    """Compute the features of the pictures."""
     from alexnet_tf.training.frozen import with_features
 
     with_features(job, LOG)

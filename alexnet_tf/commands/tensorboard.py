@@ -10,7 +10,7 @@ from alexnet_tf.runs.run import DEFAULT_RUN
 from alexnet_tf.system import arguments
 
 HELP = "show a run, or all runs below a folder, in TensorBoard"
-# TensorBoard shows ten of a kind unless told otherwise, drawn at random.
+# By default TensorBoard shows ten of a kind, drawn at random.
 SAMPLES = "images=200,text=20,pr_curves=200,histograms=200"
 
 
@@ -35,13 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    # With a module of this name TensorBoard does without TensorFlow, of which it reads no more than
-    # the version, and whose import takes seconds and complains of absent GPUs.
+    # With a module of this name TensorBoard does not import TensorFlow, which takes seconds.
     sys.modules["tensorboard.compat.notf"] = ModuleType("notf")
     from tensorboard import program
 
     server = program.TensorBoard()
-    told = {"logdir": options.run, "port": options.port, "host": options.host}
-    told["samples_per_plugin"] = SAMPLES
-    server.configure(["", *(f"--{name}={value}" for name, value in told.items())])
+    flags = {"logdir": options.run, "port": options.port, "host": options.host}
+    flags["samples_per_plugin"] = SAMPLES
+    server.configure(["", *(f"--{name}={value}" for name, value in flags.items())])
     return 1 if server.main() else 0

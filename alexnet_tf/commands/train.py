@@ -1,24 +1,25 @@
-"""``python -m alexnet_tf train``, or train_alexnet.py: train a network, or go on training it."""
+"""``python -m alexnet_tf train``, or train_alexnet.py: train a network, or resume its training."""
 
 from __future__ import annotations
 
 import argparse
 import os
+from typing import Any
 
 from alexnet_tf.api.pipeline import meet, run_pipeline
 from alexnet_tf.commands import cli
-from alexnet_tf.errors import UserError
 from alexnet_tf.runs.config_file import read_settings
 from alexnet_tf.runs.options import add_options
-from alexnet_tf.runs.recipes import RECIPES, usual
+from alexnet_tf.runs.recipes import RECIPES, usual, with_recipe
+from alexnet_tf.runs.rules import check_used
 from alexnet_tf.runs.run import DEFAULT_RUN, Run
 from alexnet_tf.runs.settings import DEFAULTS, Settings
 from alexnet_tf.system.program import command
 
-HELP = "train a network to tell your own pictures apart, or go on training it"
+HELP = "train a network on your own pictures, or resume its training"
 DESCRIPTION = (
-    "Train AlexNet to tell your own pictures apart: a new head on pretrained layers, or all layers."
-    " Started again, it goes on where it stopped."
+    "Train AlexNet on your own pictures: a new head on pretrained layers, or all layers. Started"
+    " again, it resumes where it stopped."
 )
 
 
@@ -27,19 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = f"{DESCRIPTION} `{command('tensorboard')}` shows it."
     parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     _add_options(parser)
-    told = _typed(parser.prog)
-    kept = read_settings(str(told.pop("config"))) if "config" in told else {}
-    named = kept.pop("recipe", None)
-    recipe = told.get("recipe", named)
-    if recipe not in (None, *RECIPES):
-        raise UserError(f"recipe: should be one of {', '.join(RECIPES)}, but is {recipe!r:.40}")
-    typed = {*kept, *told, *RECIPES.get(recipe or "", ())}
-    chosen = RECIPES[recipe or usual((kept | told).get("weights"))]
-    parser.set_defaults(**chosen | kept, typed=typed, told=tuple(told))
+    typed = _typed(parser.prog)
+    configured = read_settings(str(typed.pop("config"))) if "config" in typed else {}
+    in_file = configured.pop("recipe", None)
+    settings, names = with_recipe(configured | typed, typed.get("recipe", in_file))
+    parser.set_defaults(**settings, typed=tuple(typed), configured=names)
 
 
-def _typed(prog: str) -> dict[str, object]:
-    """Parse of the command line what was typed."""
+def _typed(prog: str) -> dict[str, Any]:
+    """Parse what was typed, without defaults."""
     parser = cli.Parser(prog=prog, add_help=False)
     _add_options(parser, defaults=False)
     parser.set_defaults(recipe=None, run=None, log=None, config=None)
@@ -52,17 +49,16 @@ def _add_options(parser: argparse.ArgumentParser, defaults: bool = True) -> None
         "--recipe",
         default=usual(None),
         choices=RECIPES,
-        help="defaults of all settings for a whole way to train: a head on frozen convolutions, or"
-        " that as before there were windows (taken where --weights are none); or all layers from"
-        " scratch: as Krizhevsky 2012, as suits small pictures, as the starter that comes with the"
-        " program, or as PaddlePaddle's tutorial on CIFAR-10",
+        help="defaults of all settings: a head on frozen convolutions; the same without windows"
+        " (the default if --weights is none); or all layers from scratch: as Krizhevsky 2012, for"
+        " small pictures, as the starter that comes with the program, or as PaddlePaddle's tutorial"
+        " on CIFAR-10",
     )
     parser.add_argument(
         "--config",
         default=argparse.SUPPRESS,
         metavar="FILE",
-        help="settings in a file of JSON or TOML, such as the config.json of a run; those that are"
-        " typed win",
+        help="settings in a file of JSON or TOML, such as the config.json of a run; options win",
     )
     parser.add_argument(
         "--run",
@@ -78,13 +74,13 @@ def _add_options(parser: argparse.ArgumentParser, defaults: bool = True) -> None
 
 def run(options: argparse.Namespace) -> None:
     """Train as the command line says."""
-    told = {name: value for name, value in vars(options).items() if name in DEFAULTS}
-    settings = Settings(**told)
-    if not Run(options.run).config_path.is_file():  # or it goes on, as it was told at its start
-        settings.check_read(options.told)
+    given = vars(options)
+    settings = Settings(**{name: given[name] for name in DEFAULTS if name in given})
+    if not Run(options.run).config_path.is_file():  # else it resumes with its own settings
+        check_used(settings, options.typed)
     workers = meet(settings)
     is_chief = not workers or workers.is_chief
     log = cli.open_log(options.log if is_chief else os.devnull)
-    run_pipeline(settings, options.run, options.typed, log, workers)
+    run_pipeline(settings, options.run, options.configured, log, workers)
     if is_chief:
         log.info("try it: %s 2 PICTURE --run %s", command("predict"), options.run)

@@ -81,25 +81,16 @@ def plot_reliability(axis: Axes, reliability: Reliability) -> None:
     axis.bar(lefts, accuracy, width, color=color, alpha=0.45, align="edge")
     axis.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=":", label="perfect calibration")
     sizes = 15 + 120 * reliability.pictures[some] / reliability.pictures.max()
-    axis.scatter(
-        reliability.confidence[some],
-        reliability.accuracy[some],
-        sizes,
-        color=COLORS[0],
-        zorder=3,
-    )
+    confidence, accuracy = reliability.confidence[some], reliability.accuracy[some]
+    axis.scatter(confidence, accuracy, sizes, color=COLORS[0], zorder=3)
     axis.set(title="calibration", xlabel="confidence", ylabel="accuracy", **_UNIT)
     axis.legend(loc="upper left")
 
 
 def plot_roc(axis: Axes, curves: Curves) -> None:
     """Plot the ROC curves of two classes."""
-    axis.plot(
-        curves.false_positive_rate,
-        curves.true_positive_rate,
-        color=COLORS[0],
-        label=f"AUC {curves.auc:.4f}",
-    )
+    rates = curves.false_positive_rate, curves.true_positive_rate
+    axis.plot(*rates, color=COLORS[0], label=f"AUC {curves.auc:.4f}")
     axis.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=":", label="chance")
     axis.set(title="ROC", xlabel="false positive rate", ylabel="true positive rate", **_UNIT)
     axis.legend(loc="lower right")
@@ -114,26 +105,20 @@ def plot_precision(axis: Axes, curves: Curves) -> None:
     axis.legend(loc="lower left")
 
 
-def plot_confusion(axis: Axes, matrix: np.ndarray) -> None:
-    """Plot a confusion matrix of many classes, normalized by row."""
-    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    axis.imshow(shares, cmap="magma", vmin=0, vmax=1, interpolation="nearest")
-    axis.set(xlabel="prediction", ylabel="label")
-    axis.grid(False)
-
-
 def write_png(figure: Figure, path: Path) -> None:
     """Write the figure as a PNG of 100 pixels per inch."""
     figure.savefig(path, format="png", dpi=100, facecolor=PAPER)
 
 
-def svg(name: str, inches: tuple[float, float], plot: Callable[..., None], *told: object) -> str:
-    """Return an SVG element for HTML, drawn by `plot` on an axis from the arguments `told`.
+def svg(
+    name: str, inches: tuple[float, float], plot: Callable[..., None], *arguments: object
+) -> str:
+    """Return an SVG element for HTML, drawn by `plot` on an axis from the `arguments`.
 
     Its ids begin with `name`; its colours are CSS variables.
     """
     figure, (axis,) = _figure(1, inches)
-    plot(axis, *told)
+    plot(axis, *arguments)
     text = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     figure.savefig(text, format="svg", transparent=True, metadata=nothing)

@@ -1,31 +1,45 @@
-"""Sheets of filters, channels and similar pictures, and how they are written."""
+"""Sheets of filters, channels and captioned pictures, and how they are written."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from alexnet_tf.data.images.contents import ImageError
-from alexnet_tf.data.images.decoding import decoded
+from alexnet_tf.drawing.thumbnails import load_thumbnail
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import atomic_write, check_replaceable
 from alexnet_tf.system.text import printable
 
 PAPER, INK, MISSING = "white", "#222222", "#dddddd"
-# In pixels: side of a picture or map on a sheet, gap between them, height of a line of text.
-TILE, GAP, LINE = 144, 10, 17
+# In pixels: side of a tile, gap between tiles, size of letters, height of a line of text.
+TILE, GAP, TEXT, LINE = 144, 10, 13, 17
 # Pixels per weight of a kernel, and filters per row.
 WEIGHT, IN_LINE = 5, 16
 # Metadata that marks a PNG as written by this program, which may therefore replace it.
 MARK = ("Software", "alexnet_tf")
 
-Tile = tuple[Image.Image, Sequence[str]]
+
+class Tile(NamedTuple):
+    """A picture on a sheet, grey if None, and the lines of text below it."""
+
+    picture: Image.Image | None
+    lines: Sequence[str] = ()
+
+
+def filter_pictures(kernel: np.ndarray, channels: str) -> np.ndarray:
+    """Return the filters of a kernel (height, width, 3, n), whose inputs are in the order
+    `channels`, as RGB pictures, float32 (n, height, width, 3) of 0 to 1.
+
+    A weight of 0 maps to 0.5 (Krizhevsky 2012, figure 3).
+    """
+    rgb = np.moveaxis(kernel, -1, 0)[..., [channels.index(each) for each in "RGB"]]
+    most = np.abs(rgb).max(axis=(1, 2, 3), keepdims=True)
+    return 0.5 + np.divide(rgb, 2 * most, out=np.zeros_like(rgb), where=most > 0)
 
 
 def filters_mosaic(filters: np.ndarray, halves: int) -> Image.Image:
@@ -62,58 +76,60 @@ def channels_sheet(
     for name, (numbers, maps) in layers.items():
         most = maps.max() or 1
         tiles = [
-            (Image.fromarray((255 * np.maximum(each, 0) / most).astype(np.uint8)), [f"{number}"])
+            Tile(
+                Image.fromarray((255 * np.maximum(each, 0) / most).astype(np.uint8)), [f"{number}"]
+            )
             for number, each in zip(numbers, maps)
         ]
-        lines.append([(Image.fromarray(picture), [name]), *tiles])
-    return _sheet(lines, Image.Resampling.NEAREST)
+        lines.append([Tile(Image.fromarray(picture), [name]), *tiles])
+    return tile_sheet(lines, apart=GAP, resampling=Image.Resampling.NEAREST)
 
 
-def contact_sheet(predictions: Mapping[str, Sequence[tuple[str, float]]]) -> Image.Image:
-    """Draw one row per query: its picture, then the pictures found, with their distances."""
-    return _sheet(
-        [
-            [
-                (_thumbnail(file), ["looks like", _short(file)]),
-                *((_thumbnail(path), [f"{far:.2f}", _short(path)]) for path, far in found),
-            ]
-            for file, found in predictions.items()
-        ]
-    )
+def contact_sheet(found: Mapping[str, Sequence[tuple[str, float]]]) -> Image.Image:
+    """Draw one row per query: its picture, then the pictures `found`, with their distances."""
+
+    def tile(path: str, caption: str) -> Tile:
+        return Tile(load_thumbnail(path, TILE), [caption, Path(path).name])
+
+    rows = [
+        [tile(query, "query"), *(tile(path, f"{distance:.2f}") for path, distance in similar)]
+        for query, similar in found.items()
+    ]
+    return tile_sheet(rows, apart=GAP)
 
 
-def _thumbnail(path: str) -> Image.Image:
-    """Load a thumbnail of a picture file; grey if the file can no longer be read."""
-    with suppress(ImageError), decoded(path, TILE) as (picture, _):
-        return ImageOps.contain(picture, (TILE, TILE))
-    return Image.new("RGB", (TILE, TILE), MISSING)
-
-
-def _short(path: str) -> str:
-    """Return a file's name, cut to the width of a tile's caption."""
-    name = printable(Path(path).name)
-    return name if len(name) <= 20 else f"{name[:9]}…{name[-10:]}"
-
-
-def _sheet(
-    lines: Sequence[Sequence[Tile]], filtering: Any = Image.Resampling.BICUBIC
+def tile_sheet(
+    rows: Sequence[Sequence[Tile]],
+    size: tuple[int, int] = (TILE, TILE),
+    gap: int = GAP,
+    apart: int = 0,
+    resampling: Image.Resampling = Image.Resampling.BICUBIC,
 ) -> Image.Image:
-    """Lay out rows of tiles with captions; the first tile of a row is set apart."""
-    rows = max(len(text) for line in lines for _, text in line)
-    width, height = TILE + GAP, TILE + GAP + rows * LINE
-    columns = max(map(len, lines))
-    sheet = Image.new("RGB", (columns * width + 3 * GAP, len(lines) * height + GAP), PAPER)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
-    for row, line in enumerate(lines):
-        for column, (tile, text) in enumerate(line):
-            left, top = GAP + column * width + (GAP if column else 0), GAP + row * height
-            sheet.paste(
-                ImageOps.pad(tile.convert("RGB"), (TILE, TILE), filtering, PAPER), (left, top)
-            )
-            for number, words in enumerate(text):
-                place = (left + TILE / 2, top + TILE + number * LINE + 2)
-                draw.text(place, words, INK, font, anchor="ma")
+    """Lay out rows of tiles of `size`, `gap` pixels apart; the first of a row is set `apart`."""
+    lines = max(len(tile.lines) for row in rows for tile in row)
+    width, height = size[0] + gap, size[1] + gap + lines * LINE
+    columns = max(map(len, rows))
+    sheet = Image.new("RGB", (columns * width + gap + 2 * apart, len(rows) * height + gap), PAPER)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(TEXT)
+    for number, row in enumerate(rows):
+        for column, (picture, texts) in enumerate(row):
+            left, top = gap + column * width + (apart if column else 0), gap + number * height
+            picture = picture.convert("RGB") if picture else Image.new("RGB", size, MISSING)
+            sheet.paste(ImageOps.pad(picture, size, resampling, PAPER), (left, top))
+            for line, text in enumerate(texts):
+                place = (left + size[0] / 2, top + size[1] + line * LINE + 2)
+                draw.text(place, fit_text(text, size[0], font), INK, font, anchor="ma")
     return sheet
+
+
+def fit_text(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """Cut a line of text to at most `width` pixels."""
+    text = printable(text)[:200]
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(f"{text}…") > width:
+        text = text[:-1]
+    return f"{text}…"
 
 
 def write_picture(

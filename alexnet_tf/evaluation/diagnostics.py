@@ -90,7 +90,7 @@ def _finding(check: Callable[..., str], *arguments: Any) -> Finding:
     except UserError as error:
         text = str(error)
     except Exception as error:  # from damaged files; the other checks go on
-        text = f"could not be looked at ({error!r}); are these the files of a run?"
+        text = f"the check failed ({error!r}); are these the files of a run?"
     return Finding(check.__name__, False, " ".join(text.split()))
 
 
@@ -150,10 +150,10 @@ def network() -> str:
     error = golden_error()
     if not error <= TOLERANCE:  # written so that NaN is caught too
         raise UserError(
-            f"its numbers are wrong by {error:.1e} of the largest; install the versions of "
+            f"its numbers differ by {error:.1e} of the largest; install the versions of "
             "constraints.txt in the project (there `make setup LOCKED=1`), or try another machine"
         )
-    return f"right to {error:.0e} of the largest number"
+    return f"correct to {error:.0e} of the largest number"
 
 
 def disk() -> str:
@@ -175,7 +175,7 @@ def weights() -> str:
     files = [read_weights_file(path) for path in paths]
     found = ", ".join(f"{file.path}: {file.described()}" for file in files)
     if any("fc8" in file.layers and file.recognized().name in KNOWN for file in files):
-        found += "; docs/weights.md has pictures to try all eight layers on, with the right answers"
+        found += "; docs/weights.md has pictures to try all eight layers on, with their classes"
     return found
 
 
@@ -183,7 +183,7 @@ def starter() -> str:
     """Load the starter network that comes with the program."""
     found, path = STARTER_RUN.read_config(), STARTER_RUN.model_path
     open_weights(path, get_variant(found["settings"]["variant"]), len(found["classes"]))
-    return f"{path.name} is whole, it knows {' and '.join(found['classes'])}"
+    return f"{path.name} is whole, its classes are {' and '.join(found['classes'])}"
 
 
 def config(files: RunFiles) -> str:
@@ -236,7 +236,7 @@ def duplicates(files: RunFiles) -> str:
     if both:
         raise UserError(
             f"{len(both)} pictures are trained on and validated with, the first is {both[0]}: "
-            "val_accuracy is too good; start another run, which keeps copies on one side"
+            "val_accuracy is too high; start another run, which keeps copies on one side"
         )
     return "none across the split"
 

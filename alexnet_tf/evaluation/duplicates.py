@@ -42,10 +42,10 @@ def find_duplicates(pictures: Sequence[Picture], vectors: np.ndarray) -> list[Du
     `vectors` (n, values) select the pairs to compare; unreadable pictures are in no pair.
     """
     pairs = alike(vectors)
-    looks = _looks({pictures[number].path for pair in pairs for number in pair})
+    crops = _grey_crops({pictures[number].path for pair in pairs for number in pair})
     found = []
     for first, second in pairs:
-        one, other = (looks.get(pictures[number].path) for number in (first, second))
+        one, other = (crops.get(pictures[number].path) for number in (first, second))
         if one is not None and other is not None:
             likeness = _likeness(one, other)
             if likeness >= SAME:
@@ -68,15 +68,15 @@ def alike(vectors: np.ndarray) -> np.ndarray:
     return np.concatenate(pairs)[order]
 
 
-def _looks(paths: Iterable[str]) -> dict[str, np.ndarray]:
+def _grey_crops(paths: Iterable[str]) -> dict[str, np.ndarray]:
     """Return the small grey crops of each readable picture, of length 1: (cuts, pixels)."""
     paths = sorted(paths)
     with ThreadPoolExecutor(processors()) as pool:
-        found = dict(zip(paths, pool.map(_look, paths)))
-    return {path: look for path, look in found.items() if look is not None}
+        found = dict(zip(paths, pool.map(_crops_of, paths)))
+    return {path: crops for path, crops in found.items() if crops is not None}
 
 
-def _look(path: str) -> np.ndarray | None:
+def _crops_of(path: str) -> np.ndarray | None:
     try:
         with decoded(path, 2 * SIDE) as (picture, _):
             grey = picture.convert("L")

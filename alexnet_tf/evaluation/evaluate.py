@@ -11,7 +11,8 @@ from alexnet_tf.data.digests import digests
 from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.data.sources.listing import is_junk
 from alexnet_tf.data.sources.lists import read_list
-from alexnet_tf.data.sources.open import Source, open_source
+from alexnet_tf.data.sources.manifest import Source
+from alexnet_tf.data.sources.open import open_source
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine

@@ -20,7 +20,7 @@ STRENGTH = 8.0
 # Probabilities of another class from which a label error is likely, and possible. Of the labels
 # reported, three of four above the first were planted errors, and two of five between:
 # docs/report.md.
-SURE, LEAST = 0.9, 0.75
+LIKELY, POSSIBLE_FROM = 0.9, 0.75
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class LabelError:
     @property
     def grade(self) -> str:
         """The grade of the error: "likely" or "possible"."""
-        return "likely" if self.probability >= SURE else POSSIBLE
+        return "likely" if self.probability >= LIKELY else POSSIBLE
 
 
 def out_of_fold_probabilities(vectors: np.ndarray, labels: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -66,15 +66,11 @@ def find_label_errors(predictions: LabelledPredictions) -> list[LabelError]:
 
     The most confident come first.
     """
-    pictures, predicted, confidence = (
-        predictions.pictures,
-        predictions.predicted,
-        predictions.confidence,
-    )
+    predicted, confidence = predictions.predicted, predictions.confidence
     return [
-        LabelError(pictures[number], int(predicted[number]), float(confidence[number]))
+        LabelError(predictions.pictures[number], int(predicted[number]), float(confidence[number]))
         for number in predictions.mistakes()
-        if confidence[number] >= LEAST
+        if confidence[number] >= POSSIBLE_FROM
     ]
 
 

@@ -100,7 +100,7 @@ def check_parity(
     difference = float(np.abs(ask(files) - expected).max())
     if not difference <= most:
         raise RunError(
-            f"the export answers otherwise than the run: a probability differs by {difference:.2g},"
+            f"the export differs from the run: a probability differs by {difference:.2g},"
             f" and {most} is the most that is let pass; nothing was written"
         )
     return difference

@@ -66,7 +66,7 @@ class Classifier:
             views = get_variant(engine.variant).views
             if min(crops, views) > 1:
                 raise UserError(
-                    f"--crops {crops}: {engine.source} looks at {views} windows of a picture "
+                    f"--crops {crops}: {engine.source} averages {views} views of a picture "
                     "already; leave --crops out"
                 )
             for name in sorted(set(engine.classes) ^ set(self.classes)):

@@ -21,6 +21,7 @@ from PIL import Image
 
 from alexnet_tf.data.images.contents import ImageError, InMemory
 from alexnet_tf.data.images.preprocessing import load_batches, preprocess_input
+from alexnet_tf.drawing.sheets import filter_pictures
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import BATCH, Engine
 
@@ -135,14 +136,9 @@ class Explainer:
         return strongest
 
     def filters(self) -> np.ndarray:
-        """Return conv1's kernels as RGB pictures, float32 (n, height, width, 3) of 0 to 1.
-
-        A weight of 0 maps to 0.5 (Krizhevsky 2012, figure 3).
-        """
-        kernel = np.moveaxis(self.engine.weights.layers["conv1"][0], -1, 0)
-        rgb = kernel[..., [self.engine.variant.channels.index(each) for each in "RGB"]]
-        most = np.abs(rgb).max(axis=(1, 2, 3), keepdims=True)
-        return 0.5 + np.divide(rgb, 2 * most, out=np.zeros_like(rgb), where=most > 0)
+        """Return conv1's filters as `filter_pictures` does."""
+        kernel, _ = self.engine.weights.layers["conv1"]
+        return filter_pictures(kernel, self.engine.variant.channels)
 
     def _explain(
         self, pictures: np.ndarray, wanted: int | None, layer: str | None

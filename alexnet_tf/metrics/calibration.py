@@ -42,8 +42,8 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """Find the temperature that minimizes the log loss of logits (views, pictures, classes) / T.
 
     Guo 2017, section 4.2, applied to the mean over the views: the predicted class hardly ever
-    changes, its confidence does. A prior keeps T near 1 for few pictures, because a network that is
-    right about all of them would otherwise become certain of everything.
+    changes, its confidence does. A prior keeps T near 1 for few pictures, because a network
+    without a mistake among them would otherwise get a confidence of 1 everywhere.
     """
     from scipy.optimize import minimize_scalar  # takes a third of a second to import
 

@@ -72,7 +72,7 @@ class Evaluation:
         ]
 
     def confusion(self, predictions: np.ndarray | None = None) -> np.ndarray:
-        """Count pictures by class (rows) and what they were taken for: int (classes, classes)."""
+        """Count pictures by label (rows) and prediction (columns): int (classes, classes)."""
         from sklearn.metrics import confusion_matrix
 
         predictions = self.averaged if predictions is None else predictions
@@ -81,7 +81,7 @@ class Evaluation:
     def frequent_confusions(
         self, most: int, predictions: np.ndarray | None = None
     ) -> list[tuple[str, str, int]]:
-        """List the `most` frequent (class, what it was taken for, pictures), top first."""
+        """List the `most` frequent (label, prediction, pictures), top first."""
         matrix = self.confusion(predictions)
         np.fill_diagonal(matrix, 0)
         places = np.argsort(-matrix, axis=None, kind="stable")[:most]

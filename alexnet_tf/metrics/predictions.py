@@ -66,12 +66,6 @@ class LabelledPredictions:
         numbers = np.flatnonzero(self.predicted == self.labels)
         return numbers[:: -(-len(numbers) // most) or 1]
 
-    def confusion(self) -> np.ndarray:
-        """Count pictures by true (rows) and predicted class, int64 (classes, classes)."""
-        count = len(self.classes)
-        cells = np.bincount(count * self.labels + self.predicted, minlength=count**2)
-        return cells.reshape(count, count)
-
     def least_confident(self) -> np.ndarray:
         """Return the numbers of all pictures, the smallest margin between two classes first."""
         two = np.partition(self.probabilities, -2, axis=1)[:, -2:]

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from alexnet_tf.data.dataset import Picture
-from alexnet_tf.drawing.thumbnails import heat_maps, thumbnails
+from alexnet_tf.drawing.heat_maps import heat_maps
+from alexnet_tf.drawing.thumbnails import data_url, load_thumbnails
 from alexnet_tf.evaluation.duplicates import Duplicate
 from alexnet_tf.evaluation.review import Review
 from alexnet_tf.metrics.predictions import Labelled
 from alexnet_tf.reports.html import shown
 
-# Largest number of each kind: five kilobytes per picture, seven as text.
-MISTAKES, LEAST_SURE, SUSPECTS, DUPLICATES = 24, 12, 24, 12
+# Longer side of a picture in pixels, and JPEG quality: about five kilobytes, seven as text.
+SIDE, QUALITY = 160, 75
+# Largest number of pictures of each kind.
+MISTAKES, UNCERTAIN, LABEL_ERRORS, DUPLICATES = 24, 12, 24, 12
 # Per cell of the confusion matrix and in all cells; per class and in all classes.
 OF_A_CELL, OF_CELLS, OF_A_CLASS, OF_CLASSES = 12, 150, 16, 120
 # Largest matrix shown in full, in classes; otherwise the number of most frequent confusions shown.
@@ -70,15 +74,14 @@ class Album:
     def __init__(self, found: Review):
         self._classes, self._predictions = found.dataset.classes, found.predictions
         mistakes = found.predictions.mistakes()[:MISTAKES]
-        unsure = [n for n in found.predictions.least_confident() if n not in {*mistakes}][
-            :LEAST_SURE
-        ]
-        label_errors, pairs = found.label_errors[:SUSPECTS], across_first(found)[:DUPLICATES]
+        others = [n for n in found.predictions.least_confident() if n not in {*mistakes}]
+        uncertain = others[:UNCERTAIN]
+        label_errors, pairs = found.label_errors[:LABEL_ERRORS], across_first(found)[:DUPLICATES]
         cells, samples = _cells(found), _samples(found)
-        self._seen = self._explained(found, [*mistakes, *unsure])
-        self._images = thumbnails(
+        self._seen = self._explained(found, [*mistakes, *uncertain])
+        self._images = _thumbnails(
             [
-                *(self._picture(number).path for number in (*mistakes, *unsure)),
+                *(self._picture(number).path for number in (*mistakes, *uncertain)),
                 *(self._picture(number).path for *_, numbers in cells for number in numbers),
                 *(label_error.picture.path for label_error in label_errors),
                 *(picture.path for pair, _ in pairs for picture in (pair.first, pair.second)),
@@ -86,7 +89,7 @@ class Album:
             ]
         )
         self.mistakes = [self._prediction(number, explained=True) for number in mistakes]
-        self.least_confident = [self._prediction(number, explained=True) for number in unsure]
+        self.least_confident = [self._prediction(number, explained=True) for number in uncertain]
         self.cells = [
             Cell(*place, count, [self._prediction(number) for number in numbers])
             for place, count, numbers in cells
@@ -104,7 +107,8 @@ class Album:
         paths = [self._picture(number).path for number in numbers]
         predicted = [int(self._predictions.predicted[number]) for number in numbers]
         engine = found.engine
-        return heat_maps(found.network, engine.variant, engine.resize, paths, predicted)
+        maps = heat_maps(found.network, engine.variant, engine.resize, paths, predicted)
+        return {paths[index]: _data_url(Image.fromarray(seen)) for index, (_, seen) in maps.items()}
 
     def _picture(self, number: int) -> Labelled:
         return self._predictions.pictures[number]
@@ -115,9 +119,24 @@ class Album:
         seen = self._seen.get(picture.path, "") if explained else ""
         return self._card(picture, self._classes[predicted], confidence, seen)
 
-    def _card(self, picture: Labelled, *said: Any) -> Card:
+    def _card(self, picture: Labelled, *details: Any) -> Card:
         image = self._images.get(picture.path, "")
-        return Card(picture.path, image, self._classes[picture.label], *said)
+        return Card(picture.path, image, self._classes[picture.label], *details)
+
+
+def _thumbnails(paths: Iterable[str]) -> dict[str, str]:
+    """Return path → data URL of thumbnails; pictures that cannot be read are left out."""
+    paths = list(dict.fromkeys(paths))
+    return {
+        path: _data_url(picture)
+        for path, picture in zip(paths, load_thumbnails(paths, SIDE))
+        if picture
+    }
+
+
+def _data_url(picture: Image.Image) -> str:
+    picture.thumbnail((SIDE, SIDE))
+    return data_url(picture, QUALITY)
 
 
 def across_first(found: Review) -> list[tuple[Duplicate, bool]]:

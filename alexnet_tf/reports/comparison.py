@@ -18,17 +18,10 @@ from alexnet_tf.system.text import markdown
 COLUMNS = ("variant", "accuracy", "best (epoch)", "loss", "seconds per epoch", "parameters")
 NONE = "–"
 CSV_COLUMNS = (
-    "variant",
-    "state",
-    "epochs",
-    "accuracy",
-    "best_accuracy",
-    "best_epoch",
-    "loss",
-    "seconds_per_epoch",
-    "parameters",
-)
-# Largest number of trainings in the plot.
+    "variant", "state", "epochs", "accuracy", "best_accuracy", "best_epoch", "loss",
+    "seconds_per_epoch", "parameters",
+)  # fmt: skip
+# Largest size of curves.png.
 PICTURE_BYTES = 100_000
 
 

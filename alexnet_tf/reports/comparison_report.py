@@ -88,9 +88,9 @@ def _side(run: Run) -> Side:
 
 def _differences(sides: Sequence[Side]) -> dict[str, list[object]]:
     """Return the settings in which the runs differ, by name: each run's value."""
-    told = [asdict(side.settings) for side in sides]
+    settings = [asdict(side.settings) for side in sides]
     return {
-        name: [each[name] for each in told]
-        for name in told[0]
-        if len({each[name] for each in told}) > 1
+        name: [each[name] for each in settings]
+        for name in settings[0]
+        if len({each[name] for each in settings}) > 1
     }

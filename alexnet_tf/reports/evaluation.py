@@ -98,14 +98,14 @@ def _warnings(evaluation: Evaluation) -> Iterator[str]:
     for run, pictures in zip(evaluation.runs, evaluation.untraced):
         if pictures:
             yield (
-                f"{pictures} pictures that {printable(run)} was trained on are no longer where they"
-                " were, so that nobody knows whether they are among these"
+                f"{pictures} training pictures of {printable(run)} are missing, and may be among "
+                "these"
             )
     for run, pictures in zip(evaluation.runs, evaluation.trained_on):
         if pictures:
             yield (
-                f"{printable(run)} was trained on {pictures} of these pictures: it is right about "
-                "others less often"
+                f"{printable(run)} was trained on {pictures} of these pictures: its accuracy on "
+                "others is lower"
             )
 
 
@@ -121,12 +121,12 @@ def _classes(evaluation: Evaluation, predictions: np.ndarray) -> list[str]:
 def _confusions(evaluation: Evaluation, predictions: np.ndarray) -> list[str]:
     classes = evaluation.classes
     if len(classes) <= MATRIX:
-        title = "rows: what it is; columns: what it was taken for"
+        title = "rows: labels; columns: predictions"
         lines = zip(classes, evaluation.confusion(predictions))
         table = [("", *classes), *((name, *counts) for name, counts in lines)]
     else:
         title = "the most frequent confusions; --json has the whole matrix"
-        table = [("what it is", "what it was taken for", "pictures")]
+        table = [("label", "prediction", "pictures")]
         table += evaluation.frequent_confusions(CONFUSIONS, predictions)
     return [title, *align(table)]
 

@@ -30,7 +30,7 @@ def check_ours(path: Path) -> None:
     """Raise UserError if the file at `path` is not a page of this program."""
     if path.is_file() and not read_bytes(path, MOST_BYTES).startswith(MARK.encode()):
         raise UserError(
-            f"{path}: is no report of this program, and is not written over; name another --out"
+            f"{path}: is no report of this program, and is not overwritten; name another --out"
         )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from alexnet_tf.drawing import plots
+from alexnet_tf.drawing.confusion import confusion_matrix
+from alexnet_tf.drawing.thumbnails import data_url
 from alexnet_tf.errors import UserError
-from alexnet_tf.evaluation.label_errors import LEAST, SURE
+from alexnet_tf.evaluation.label_errors import LIKELY, POSSIBLE_FROM
 from alexnet_tf.evaluation.review import Review, counts
 from alexnet_tf.metrics.reliability import curves, reliability
 from alexnet_tf.reports.cards import MATRIX, Album, across_first
@@ -16,8 +18,8 @@ from alexnet_tf.system.log import LOG
 
 # Largest number of classes in a table.
 MOST_CLASSES = 200
-# Inches of a plot: two in a row, three in a row, a matrix.
-HALF, THIRD, SQUARE = (5.2, 3.8), (4.2, 3.5), (5.2, 5.2)
+# Inches of a plot: two in a row, three in a row.
+HALF, THIRD = (5.2, 3.8), (4.2, 3.5)
 
 
 def run_page(found: Review) -> dict[str, Any]:
@@ -36,9 +38,9 @@ def run_page(found: Review) -> dict[str, Any]:
         "matrix": predictions.evaluation.confusion().tolist() if len(classes) <= MATRIX else None,
         "linked": {(cell.label, cell.predicted) for cell in album.cells},
         "wrong": len(predictions.mistakes()),
-        "least": LEAST,
-        "threshold": SURE,
-        "likely": sum(each.probability >= SURE for each in found.label_errors),
+        "least": POSSIBLE_FROM,
+        "threshold": LIKELY,
+        "likely": sum(each.probability >= LIKELY for each in found.label_errors),
         "across": sum(across for _, across in across_first(found)),
         "counts": classes[:MOST_CLASSES],
         "largest": max(train for _, train, _, _ in classes),
@@ -49,22 +51,27 @@ def run_page(found: Review) -> dict[str, Any]:
 
 
 def _plots(found: Review) -> dict[str, Any]:
-    sure, two = reliability(found.predictions), curves(found.predictions)
-    drawn: dict[str, Any] = {"sure": sure, "two": two, "learned": {}, "heat": None}
+    reliable, two_classes = reliability(found.predictions), curves(found.predictions)
+    variables: dict[str, Any] = {
+        "reliable": reliable,
+        "curves": two_classes,
+        "learned": {},
+        "heat": None,
+    }
     if found.history:
-        told = found.history, found.best
-        drawn["learned"] = {
-            "accuracy": plots.svg("a", HALF, plots.plot_history, told[0], "accuracy", told[1]),
-            "loss": plots.svg("b", HALF, plots.plot_history, told[0], "loss", told[1]),
+        variables["learned"] = {
+            what: plots.svg(what, HALF, plots.plot_history, found.history, what, found.best)
+            for what in ("accuracy", "loss")
         }
-    drawn["reliability"] = plots.svg("c", THIRD, plots.plot_reliability, sure)
-    if two:
-        drawn["roc"] = plots.svg("d", THIRD, plots.plot_roc, two)
-        drawn["precision"] = plots.svg("e", THIRD, plots.plot_precision, two)
+    variables["reliability"] = plots.svg("c", THIRD, plots.plot_reliability, reliable)
+    if two_classes:
+        variables["roc"] = plots.svg("d", THIRD, plots.plot_roc, two_classes)
+        variables["precision"] = plots.svg("e", THIRD, plots.plot_precision, two_classes)
     if len(found.dataset.classes) > MATRIX:
         matrix = found.predictions.evaluation.confusion()
-        drawn["heat"] = plots.svg("f", SQUARE, plots.plot_confusion, matrix)
-    return drawn
+        picture = confusion_matrix(matrix, found.dataset.classes)
+        variables["heat"] = f'<img src="{data_url(picture, quality=95)}" alt="">'
+    return variables
 
 
 def _seconds(found: Review) -> dict[str, float]:

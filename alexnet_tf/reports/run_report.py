@@ -26,7 +26,7 @@ def leave_report(run: Run, log: Logger) -> None:
     """
     try:
         write_report(run)
-        log.info("%s: what to look at", run.report_path)
+        log.info("%s: the report", run.report_path)
     except Exception as error:
         log.warning("warning: there is no report of %s (%s)", run.directory, error)
 
@@ -63,4 +63,4 @@ def _check_label_errors(run: Run) -> None:
     """Raise UserError if suspects.csv was not written by this program."""
     path = run.label_errors_path
     if path.is_file() and not read_text(path).startswith(",".join(LABEL_ERROR_COLUMNS[:-1])):
-        raise UserError(f"{path}: is no list of this program, and is not written over; move it")
+        raise UserError(f"{path}: is no list of this program, and is not overwritten; move it")

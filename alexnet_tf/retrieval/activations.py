@@ -15,7 +15,8 @@ from alexnet_tf.data.images.contents import ImageError, InMemory, read_content
 from alexnet_tf.data.images.file_types import is_meant_as_picture
 from alexnet_tf.data.images.preprocessing import load_batches
 from alexnet_tf.data.sources.listing import Rejected, find_pictures
-from alexnet_tf.data.sources.open import NoPictures, open_source
+from alexnet_tf.data.sources.manifest import NoPictures
+from alexnet_tf.data.sources.open import open_source
 from alexnet_tf.inference.engine import BATCH, FEATURES, Engine
 from alexnet_tf.system.text import is_printable
 from alexnet_tf.weights import fingerprint

@@ -1,1 +1,1 @@
-"""A run directory: what it was told, what it holds."""
+"""A run directory: its settings, its files."""

@@ -1,4 +1,4 @@
-"""The accuracy of a finished run: the one figure that is shown wherever the run is named."""
+"""The accuracy of a finished run, which is shown wherever the run is named."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system.files import read_json, write_json
 
-# What config.json has it under.
+# Its entry in config.json.
 KEY = "accuracy"
-# The part of pictures that were each predicted by a head that was trained without it.
+# Each of the pictures was predicted by a head that was trained without it.
 CROSS_VALIDATED = "cross-validated"
 PARTS = ("test", "validation", CROSS_VALIDATED)
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The share of so many `pictures` of a `part` of the data that a network is right about.
+    """The accuracy of a network on the `pictures` of a `part` of the data.
 
-    `part` is "test" where there is a test set, by which nothing was chosen, or else "validation";
-    or `CROSS_VALIDATED`.
-    `chance` is the share of the most frequent class, which it takes no network to be right about.
+    `part` is "test" if there is a test set, which chose nothing, or else "validation" or
+    `CROSS_VALIDATED`. `chance` is the share of the most frequent class.
     """
 
     part: str
@@ -36,7 +35,7 @@ class Accuracy:
     chance: float
 
     def __post_init__(self) -> None:
-        """Raise ValueError or TypeError for what is none: config.json may be a stranger's."""
+        """Raise ValueError or TypeError for impossible values: config.json may be a stranger's."""
         is_share = all(0 <= share <= 1 for share in (self.value, self.chance))
         is_count = type(self.pictures) is int and self.pictures > 0
         if not (is_share and is_count and self.part in PARTS):
@@ -53,7 +52,7 @@ class Accuracy:
         return wilson_interval(self.value * self.pictures, self.pictures)
 
     def is_better_than_chance(self) -> bool:
-        """Tell whether so many right answers are hardly luck."""
+        """Check whether the accuracy is significantly above chance."""
         return self.interval()[0] > self.chance
 
     def __str__(self) -> str:
@@ -66,8 +65,8 @@ def keep_accuracy(run: Run, accuracy: Accuracy) -> None:
 
 
 def read_accuracy(run: Run) -> Accuracy | None:
-    """Return what was kept; of a run of an earlier version the validation accuracy of its best
-    epoch; None where the files of the run say neither."""
+    """Return the accuracy in config.json; for a run of an earlier version, the validation accuracy
+    of its best epoch; None if that cannot be read either."""
     try:
         config = run.read_config()
         kept = config.get(KEY)

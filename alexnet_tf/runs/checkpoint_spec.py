@@ -1,4 +1,4 @@
-"""What the checkpoints of a training hold, and whose they are, before any of them is opened."""
+"""The expected contents of checkpoints, and the training that they belong to."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from alexnet_tf.runs.settings import (
 )
 from alexnet_tf.variants import FC_LAYERS
 
-# Of an epoch under way, see `alexnet_tf.training.epoch`; checkpoints of the first version lack it.
+# Arrays of an unfinished epoch (`alexnet_tf.training.epoch`), which the first version lacks.
 EPOCH = ("epoch/steps", "epoch/seconds", "epoch/losses", "epoch/hits")
 
 
 def identity(settings: Settings, classes: Sequence[str], data: str, weights: str) -> str:
-    """Return whose a checkpoint is: a SHA-256 of all that its values depend on.
+    """Return the SHA-256 of all that the values of a checkpoint depend on.
 
     That is every setting that is not free, the classes, and the fingerprints of the pictures and of
-    the weights that the training began with. Settings at their defaults do not count, so that those
-    which later versions add leave it as it is.
+    the initial weights. Settings at their defaults do not count, so that later versions may add
+    settings.
     """
     left_out = (*FREE_SETTINGS, *FOUND_BY_CONTENT)
-    told = {
+    changed = {
         name: value
         for name, value in asdict(settings).items()
         if name not in left_out and value != DEFAULTS[name]
     }
-    content = json.dumps([told, list(classes), data, weights], sort_keys=True)
+    content = json.dumps([changed, list(classes), data, weights], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class CheckpointSpec:
-    """What the checkpoints of a training hold, known before any is opened.
+    """The expected contents of a training's checkpoints.
 
-    `shapes` are those of the arrays but `EPOCH`; the epoch is of so many training `pictures`.
+    `shapes` are those of all arrays except `EPOCH`; an epoch has so many training `pictures`.
     """
 
     shapes: dict[str, tuple[int, ...]]
@@ -53,12 +53,12 @@ class CheckpointSpec:
 
     @classmethod
     def of(cls, settings: Settings, classes: int, pictures: int, identity: str) -> CheckpointSpec:
-        """Compute it from the settings, the numbers of classes and of training pictures."""
+        """Compute it from the settings and the numbers of classes and training pictures."""
         shapes = _shapes(settings, classes)
         return cls(shapes, pictures, settings.batch_size, identity)
 
     def check_headers(self, found: dict[str, tuple[tuple[int, ...], np.dtype]]) -> None:
-        """Raise ValueError, before any array is read, for one that should not be there so."""
+        """Raise ValueError, before any array is read, for unexpected names, shapes and types."""
         epoch = EPOCH if any(name in found for name in EPOCH) else ()
         wanted = {*self.shapes, *epoch}
         for name in sorted(wanted ^ set(found)):
@@ -76,27 +76,27 @@ class CheckpointSpec:
                 )
 
     def check_epoch(self, arrays: dict[str, np.ndarray], unfinished: bool) -> None:
-        """Raise ValueError unless the epoch under way is one of this training."""
+        """Raise ValueError unless the unfinished epoch is one of this training."""
         if EPOCH[0] not in arrays:
             return
         steps, losses, hits = (arrays[name] for name in (EPOCH[0], *EPOCH[2:]))
         in_all = -(-self.pictures // self.batch_size)
         if not (0 < steps <= in_all if unfinished else steps == 0):
             raise ValueError(f"it is after step {steps} of {in_all}")
-        # The pictures are split as evenly as can be, the larger parts first.
+        # Steps have equal numbers of pictures, or one more at first.
         each, larger = divmod(self.pictures, in_all)
         if not len(losses) == len(hits) == steps * each + min(steps, larger):
             raise ValueError(f"it has {len(losses)} losses after step {steps}")
 
 
 def _shapes(settings: Settings, classes: int) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the state of a `Trainer` by name: its layers, its momenta."""
+    """Return the shapes of the state of a `Trainer`: layers, momenta, averages."""
     variant, first = settings.chosen_variant(), settings.first_trained()
     if settings.head == LINEAR:
         kernel = variant.fc_kernels(classes)["fc8"]
         return {"fc8/kernel": kernel, "fc8/bias": kernel[-1:], "strength": ()}
     head = settings.first_of_head()
-    # The layer that each dropout is before; that of the same number, or the next.
+    # Layer before each dropout → the layer after it.
     dropouts = {}
     if variant.dropout and "drop" in variant.head:
         after = FC_LAYERS if variant.head[0] == "drop" else FC_LAYERS[1:]
@@ -113,7 +113,7 @@ def _shapes(settings: Settings, classes: int) -> dict[str, tuple[int, ...]]:
             }
             averages = {f"ema/{name}": trained[name] for name in trained} if settings.ema else {}
             shapes |= trained | momenta | averages
-        elif layer >= head:  # a head goes along whole, for its dropout
+        elif layer >= head:  # a head is kept as a whole, because of its dropout
             shapes |= trained
         if layer in dropouts and dropouts[layer] >= head:
             shapes[f"drop{number}/seed_generator_state"] = (2,)

@@ -1,8 +1,7 @@
-"""What a training needs to go on: one .npz for each epoch, whole or absent.
+"""Checkpoints: one .npz for each epoch, whole or absent.
 
-``epoch-NNNN.npz`` is the state after NNNN epochs, ``epoch-NNNN.unfinished.npz`` one within the
-epoch that follows. Beside the arrays it holds the history, and whose it is: see
-`alexnet_tf.runs.checkpoint_spec`.
+``epoch-NNNN.npz`` is the state after NNNN epochs, ``epoch-NNNN.unfinished.npz`` a state within the
+next epoch. Both also hold the history and the identity: see `alexnet_tf.runs.checkpoint_spec`.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ PART = 1 << 18
 
 
 class BrokenCheckpoint(UserError):
-    """A checkpoint that is not as this run wrote it."""
+    """A checkpoint that differs from what this run wrote."""
 
 
 def save_checkpoint(
@@ -49,7 +48,7 @@ def save_checkpoint(
     unfinished: bool = False,
     identity: str = "",
 ) -> Path:
-    """Write the checkpoint of the epochs in `history`, or within the one after; return its path."""
+    """Write the checkpoint after the epochs in `history`, or within the next; return its path."""
     path = checkpoint_path(directory, len(history), unfinished)
     text = {HISTORY: np.array(json.dumps(history)), IDENTITY: np.array(identity)}
     members: dict[str, Any] = text | arrays
@@ -96,7 +95,7 @@ def load_checkpoint(
 
 
 def read_identity(path: Path) -> str:
-    """Return whose the checkpoint is, "" for one of an earlier version; BrokenCheckpoint."""
+    """Return the identity in a checkpoint, "" in an earlier version's; BrokenCheckpoint."""
     try:
         with open_zip(path, MOST_MEMBERS) as archive:
             if IDENTITY not in _names(archive):
@@ -109,9 +108,9 @@ def read_identity(path: Path) -> str:
 def load_latest(
     directory: Path, log: Logger, last: int | None = None, expected: CheckpointSpec | None = None
 ) -> tuple[dict[str, np.ndarray], History] | None:
-    """Load the latest good checkpoint, none after epoch `last`; None when there is none.
+    """Load the latest good checkpoint up to epoch `last`; None without one.
 
-    One that `load_checkpoint` refuses is set aside, under a name that ends in ``.broken``.
+    Those that `load_checkpoint` refuses are set aside, under names that end in ``.broken``.
     """
     for path in reversed(_until(directory, last)):
         try:
@@ -136,7 +135,7 @@ def _until(directory: Path, last: int | None) -> dict[Path, bool]:
 
 
 def checkpoint_path(directory: Path, epoch: int, unfinished: bool = False) -> Path:
-    """Return where the state after so many epochs is kept, or that within the epoch after them."""
+    """Return the path of the checkpoint after so many epochs, or within the next one."""
     return directory / f"epoch-{epoch:04}{'.unfinished' if unfinished else ''}.npz"
 
 

@@ -1,4 +1,4 @@
-"""The run that answers where none is named: the one that was chosen, or the latest good one."""
+"""The default run: the one that was chosen, or the latest good one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from alexnet_tf.system.files import read_json, write_json
 from alexnet_tf.system.program import command
 from alexnet_tf.system.text import printable
 
-# In the working directory: the run that `use` has chosen there, by its path.
+# In the working directory: the path of the run that `use` has chosen.
 CHOICE = Path("default_run.json")
-# What config.json has of a finished run: a number, larger than those of the runs finished before.
+# Entry of config.json: a number that is larger than those of all runs finished before.
 FINISHED = "finished"
-# So many classes of a run are named.
+# Classes of a run that are named in a message.
 MOST_CLASSES = 5
 
 
@@ -28,15 +28,15 @@ def finished_runs() -> list[Run]:
 
 
 def number_finished(run: Run) -> None:
-    """Write into the config.json of `run` that it is the latest of those that are finished here."""
+    """Number `run` in its config.json as the latest of those finished here."""
     latest = max([_when(each)[0] for each in finished_runs()], default=0)
     write_json(run.config_path, read_json(run.config_path) | {FINISHED: latest + 1})
 
 
 def _when(run: Run) -> tuple[int, float]:
-    """Return what is larger of a run that was finished later, whatever its clock said.
+    """Return a key that is larger for runs finished later, whatever the clock said.
 
-    Those of earlier versions have no number, and only their dates.
+    Runs of earlier versions have only their dates.
     """
     number = 0
     with suppress(UserError):
@@ -47,9 +47,9 @@ def _when(run: Run) -> tuple[int, float]:
 
 
 def choose(directory: str | None) -> None:
-    """Let the finished run in `directory` answer here from now on; None: the latest again.
+    """Make the finished run in `directory` the default here; None: the latest again.
 
-    Raises UserError for one that is not finished.
+    Raises UserError for a run that is not finished.
     """
     if directory is None:
         return CHOICE.unlink(missing_ok=True)
@@ -58,7 +58,7 @@ def choose(directory: str | None) -> None:
 
 
 def chosen_run() -> Run | None:
-    """Return the run that was chosen here; UserError when it is no longer there."""
+    """Return the run that was chosen here; UserError if it is no longer there."""
     if not CHOICE.is_file():
         return None
     content = read_json(CHOICE)
@@ -71,33 +71,33 @@ def chosen_run() -> Run | None:
         ) from error
 
 
-def answering_run() -> tuple[Run, list[str]]:
-    """Return the run that answers where none is named, and the sentences that say so.
+def default_run() -> tuple[Run, list[str]]:
+    """Return the default run, and sentences that name it.
 
-    It is the one that was chosen, or else the one finished last. Where that is hardly better than
-    chance, it is the last one of the same classes that is. Without any run it is the starter.
+    It is the chosen one, or else the one finished last. If that is hardly better than chance, it is
+    the last better one of the same classes. Without any run it is the starter.
     """
     if run := chosen_run():
-        return run, [f"{described(run)} answers, as `{command('use')}` has it"]
+        return run, [f"using {described(run)}, chosen by `{command('use')}`"]
     runs = finished_runs()
     if not runs:
         return STARTER_RUN, [starter.warning()]
     known = _classes(runs[0])
     good = [run for run in runs if _is_good(run) and sorted(_classes(run)) == sorted(known)]
     run = next(iter(good), runs[0])
-    said = [f"{described(run)} answers"]
+    said = [f"using {described(run)}"]
     if not _is_good(run):
         said.append(f"warning: {run.directory} may be no better than chance")
     elif run is not runs[0]:
         said.append(
             f"warning: {described(runs[0])} was finished later, but may be no better than chance; "
-            f"--run {runs[0].directory} asks it"
+            f"--run {runs[0].directory} uses it"
         )
     for before in runs[runs.index(run) + 1 :][:1]:
         if sorted(_classes(before)) != sorted(known):
             said.append(
                 f"warning: {described(before)}, finished before it, knows other classes; "
-                f"`{command('use')} RUN` says which is to answer"
+                f"`{command('use')} RUN` chooses"
             )
     return run, said
 
@@ -118,6 +118,6 @@ def _classes(run: Run) -> list[str]:
 
 
 def _is_good(run: Run) -> bool:
-    """Tell whether `run` is better than chance, as far as it is known."""
+    """Check whether `run` is better than chance, as far as it is known."""
     accuracy = read_accuracy(run)
     return accuracy is None or accuracy.is_better_than_chance()

@@ -1,4 +1,4 @@
-"""The command that trains what a run was told."""
+"""The command that trains with given settings."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from alexnet_tf.system.program import command
 
 
 def training_command(settings: Settings, directory: Path) -> str:
-    """Spell the command of a run in `directory`, by the recipe that leaves least to be told.
+    """Spell the command of a run in `directory`, with the recipe that needs the fewest options.
 
-    Each option is in a line of its own, as a shell takes it.
+    Each option is on a line of its own, quoted for a shell.
     """
     commands = []
     for name, recipe in RECIPES.items():
-        if any(getattr(settings, each) is None for each in recipe):  # which no option says
+        if any(getattr(settings, each) is None for each in recipe):  # which no option expresses
             continue
         lines = [[*command("train").split(), "--run", str(directory)]]
         if name != usual(settings.weights):
@@ -28,12 +28,12 @@ def training_command(settings: Settings, directory: Path) -> str:
     return " \\\n  ".join(map(shlex.join, shortest))
 
 
-def _differences(settings: Settings, told: Settings) -> list[list[str]]:
-    """Spell the options that make of what is `told` without them these settings."""
+def _differences(settings: Settings, default: Settings) -> list[list[str]]:
+    """Spell the options of the settings that differ from the `default`."""
     lines = []
     for each in fields(Settings):
         value, option = getattr(settings, each.name), each.name.replace("_", "-")
-        if value == getattr(told, each.name):
+        if value == getattr(default, each.name):
             continue
         if isinstance(value, bool):
             lines.append([f"--{option}" if value else f"--no-{option}"])

@@ -18,10 +18,9 @@ SETTINGS = {setting.name: setting for setting in fields(Settings)}
 
 
 def read_settings(path: str) -> dict[str, Any]:
-    """Return the settings in the file `path`, and its `recipe` if it names one, by name.
+    """Return the settings in the file `path`, and its `recipe` if any, by name, without nulls.
 
-    Names may have - for _; what is null is left out. Raises UserError for a file that cannot be
-    read, for a name that no setting has, and for a value that the setting cannot have.
+    Names may have - for _. Raises UserError for an unreadable file and an unknown name or value.
     """
     if Path(path).suffix == ".toml":
         try:
@@ -35,13 +34,13 @@ def read_settings(path: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{path}: should be a table of settings and their values")
     known = (*SETTINGS, "recipe")
-    found = {name.replace("-", "_"): value for name, value in content.items()}
-    for name in found:
+    settings = {name.replace("-", "_"): value for name, value in content.items()}
+    for name in settings:
         if name not in known:
             near = get_close_matches(name, known, n=1)
             meant = f"; did you mean {near[0]}?" if near else ""
             raise UserError(f"{path}: there is no setting {printable(name)}{meant}")
-        reason = name in SETTINGS and reason_against(SETTINGS[name], found[name])
+        reason = name in SETTINGS and reason_against(SETTINGS[name], settings[name])
         if reason:
             raise UserError(f"{path}: {name}: {reason}")
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in settings.items() if value is not None}

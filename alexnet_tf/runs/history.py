@@ -1,4 +1,4 @@
-"""What the epochs of a run came to: history.csv, the best of them, the figures of all."""
+"""The history of a run: history.csv, its best epoch, the outcome of a training."""
 
 from __future__ import annotations
 
@@ -13,20 +13,15 @@ from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import BALANCED, LOSS, Settings
 from alexnet_tf.system.files import read_text, write_text
 
-# One dict for each finished epoch, in order, with the values of COLUMNS. Of training and of
-# validation (`val_`) there are the mean loss and the accuracy, 0 to 1; the balanced accuracy, which
-# runs of earlier versions lack, is the mean of the classes' own.
+# One dict for each finished epoch, in order, with the values of COLUMNS: mean loss and accuracy,
+# 0 to 1, of training and of validation (`val_`); and the mean of the accuracies of classes, which
+# runs of earlier versions lack.
 History = list[dict[str, float]]
 COLUMNS = (
-    "epoch",
-    "loss",
-    "accuracy",
-    "val_loss",
-    "val_accuracy",
-    "val_balanced_accuracy",
-    "learning_rate",
-    "seconds",
-)
+    "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "val_balanced_accuracy",
+    "learning_rate", "seconds",
+)  # fmt: skip
+# Columns that earlier versions lack.
 YOUNGER = ("val_balanced_accuracy",)
 
 
@@ -40,7 +35,7 @@ def write_history(run: Run, history: History) -> None:
 
 
 def read_history(run: Run) -> History:
-    """Return what history.csv holds; [] while there is none, UserError for a damaged one."""
+    """Read history.csv: [] if there is none, UserError for a damaged one."""
     if not run.history_path.is_file():
         return []
     try:
@@ -74,10 +69,8 @@ def checked_history(epochs: Any) -> History:
 
 
 def best_epoch(history: History, by: str = "accuracy") -> int:
-    """Return the number (from 1) of the epoch of the highest validation accuracy, and of the lowest
-    loss among equals; or of the lowest loss. `by` is a choice of --best.
-
-    Raises UserError for the balanced accuracy of an epoch that an earlier version trained.
+    """Return the number (from 1) of the best epoch `by` a choice of --best; among equal accuracies
+    the lowest loss wins. Raises UserError for the balanced accuracy of an earlier version's epoch.
     """
     if by == LOSS:
         return int(min(history, key=lambda epoch: epoch["val_loss"])["epoch"])
@@ -93,10 +86,10 @@ def best_epoch(history: History, by: str = "accuracy") -> int:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of training a variant: the epochs that it finished, and whether they were all.
+    """The outcome of training a variant: its epochs, and whether it `finished`.
 
-    `parameters` are the weights and biases of the network; None if the training never began.
-    `best` is by which accuracy the best epoch is chosen.
+    `parameters` counts the network's weights and biases; None if the training never began. `best`
+    is the metric that chooses the best epoch.
     """
 
     variant: str
@@ -106,10 +99,8 @@ class Outcome:
     best: str = "accuracy"
 
     def figures(self) -> dict[str, float]:
-        """Return validation accuracy and loss of the last epoch, the best accuracy and its epoch.
-
-        And the median of the epochs' seconds, for what else the machine did may be in some of them.
-        """
+        """Return validation accuracy and loss of the last epoch, the best accuracy and its epoch,
+        the median duration of an epoch, which other load on the machine hardly changes."""
         last, best = self.history[-1], best_epoch(self.history, self.best)
         seconds = sorted(epoch["seconds"] for epoch in self.history)
         return {
@@ -123,7 +114,7 @@ class Outcome:
 
 
 def read_outcome(run: Run, variant: str, finished: bool) -> Outcome:
-    """Return what the files of `run` say of training `variant`."""
+    """Read the outcome of training `variant` from the files of `run`."""
     if not run.config_path.is_file():
         return Outcome(variant, finished, read_history(run), None)
     config = run.read_config()

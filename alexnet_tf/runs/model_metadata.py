@@ -1,4 +1,4 @@
-"""What a run's model.keras says of itself, so that it is known beside another config.json."""
+"""Metadata inside model.keras, by which it is recognized beside another config.json."""
 
 from __future__ import annotations
 
@@ -12,25 +12,24 @@ from alexnet_tf.runs.run import NETWORK_SETTINGS, Run
 from alexnet_tf.system.files import read_lines
 from alexnet_tf.system.zips import TooManyEntries, open_zip
 
-# The file in the zip that a .keras is; Keras looks for its own ones alone.
+# Member of the zip that a .keras is; Keras reads only its own members.
 MEMBER = "alexnet_tf.json"
-# The most members and bytes that are read for it: names of a hundred thousand classes.
+# Most members and bytes: the names of a hundred thousand classes.
 MOST_MEMBERS, MOST_BYTES = 1000, 1 << 24
-# What an answer depends on, beside the classes: how pictures are prepared, what is computed.
+# Settings that predictions depend on.
 SETTINGS = ("resize", *NETWORK_SETTINGS)
 
 
 def write_model_metadata(path: Path, config: dict[str, Any]) -> None:
-    """Write into the ``.keras`` at `path` what `config`, a config.json, says of its network."""
+    """Write the metadata of a network with this config.json into the ``.keras`` at `path`."""
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(MEMBER, json.dumps(_statement(config)))
 
 
 def check_model_metadata(run: Run, config: dict[str, Any]) -> None:
-    """Refuse a model.keras that is of another network than `config`, the run's config.json, says.
+    """Raise BadFile for a model.keras of another network than `config`, the run's config.json.
 
-    One of an earlier version of this program says nothing: then classes.txt, where there is one,
-    must have the classes of config.json. Raises BadFile.
+    An earlier version wrote no metadata: then classes.txt, if any, must match config.json.
     """
     said, expected = _read(run.model_path), _statement(config)
     if said is None:
@@ -56,7 +55,7 @@ def _statement(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """Return what the model at `path` says; None if it says nothing, or is no zip."""
+    """Read the metadata of the model at `path`; None without any, or if it is no zip."""
     try:
         with open_zip(path, MOST_MEMBERS) as archive:
             if MEMBER not in archive.namelist():

@@ -1,6 +1,4 @@
-"""Settings as options on a command line: declared, offered, and refused alike wherever they come
-from.
-"""
+"""Settings as options on a command line, and the check of their values."""
 
 from __future__ import annotations
 
@@ -23,10 +21,10 @@ def option(
     free: bool = False,
     several: bool = False,
 ) -> Any:
-    """Declare a setting, with its option among those of `group`.
+    """Declare a setting, with its option in `group`.
 
-    One that is `free` may change from one start to the next, for it changes no step. One that is
-    `several` takes more words than one.
+    A `free` setting may change when a run is resumed, because it changes no step. `several` allows
+    more than one word.
     """
     told = {"help": help, "metavar": metavar, "type": kind, "choices": choices}
     argument: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
@@ -44,8 +42,8 @@ def add_options(
     """Add to `parser`, group by group, an option for each of the `settings`, a dataclass, or for
     those in `names`.
 
-    What is not typed has the default of the setting, but is left out of what is parsed where that
-    is the variant's; without `defaults` it is None.
+    An option that is not typed has the setting's default, or is suppressed if that is None; without
+    `defaults` it is None.
     """
     groups = {}
     for setting in fields(settings):
@@ -65,7 +63,7 @@ def add_options(
 
 
 def reason_against(setting: Field[Any], value: Any) -> str:
-    """Say why `value` cannot be that of the setting; "" if it can."""
+    """Return why the setting cannot have this value; "" if it can."""
     shown = printable(f"{value!r:.40}")
     if value is None and setting.default is None:
         return ""

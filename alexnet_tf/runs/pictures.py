@@ -1,4 +1,4 @@
-"""The pictures of a run, known by their digests, wherever they lie now."""
+"""The pictures of a run, identified by their digests wherever they are now."""
 
 from __future__ import annotations
 
@@ -24,26 +24,24 @@ from alexnet_tf.system.text import printable
 
 
 def listed_pictures(run: Run) -> Dataset:
-    """Read the lists of `run`; the digest of each picture is that of its file now, "" without one.
+    """Read the lists of `run`, with the digests of the files as they are now, "" for missing ones.
 
-    Of those behind addresses and in shards it is that of the start: they are compared whenever they
-    are read, which is not for nothing. Raises UserError for lists that are damaged or missing.
+    Remote pictures and those in shards keep the digests of the start; they are compared whenever
+    they are read, which takes time. Raises UserError for damaged or missing lists.
     """
     start = Listed(run.directory)
     return _dataset(run, lambda path: "" if is_file_of_its_own(path) else start(path))
 
 
 def started_pictures(run: Run) -> Dataset:
-    """Read the lists of `run` likewise, with the digests that the pictures had at its start.
-
-    Only where those are not known, in a run of an earlier version, files are read.
-    """
+    """Read the lists of `run`, with the digests of its start; in a run of an earlier version, which
+    has none, files are read."""
     start = run.read_digests()
     return _dataset(run, lambda path: start.get(path, ""))
 
 
 def _dataset(run: Run, known: Callable[[str], str]) -> Dataset:
-    """Read the lists of `run`, with the digests that are `known`; files are read for the others."""
+    """Read the lists of `run`, with `known` digests; for the others, files are read."""
     classes = [name for name in read_lines(run.directory / "classes.txt") if name]
     parts = [
         to_columns(Picture(path, label, known(path)) for path, label in _listed(run, name, classes))
@@ -64,9 +62,8 @@ def _dataset(run: Run, known: Callable[[str], str]) -> Dataset:
 def find_pictures(run: Run, settings: Settings) -> tuple[Dataset, bool]:
     """Return the pictures that `run` was started with, and whether they were moved since.
 
-    They are where the lists say or, that being another place than `settings` name or not all being
-    there, below the place that the settings name, under whatever names. Raises UserError when some
-    are missing.
+    They are searched for in the lists and then, by digest, below the --data of `settings`. Raises
+    UserError if some are missing.
     """
     config = run.read_config()
     try:
@@ -97,7 +94,7 @@ def newcomers(run: Run, dataset: Dataset, data: str) -> int:
 
 
 def _listed(run: Run, name: str, classes: Sequence[str]) -> list[tuple[str, int]]:
-    """Read (path, index of the class) from a list of the run; of earlier ones there is no test."""
+    """Read (path, class index) from a list of the run; earlier versions have no test.txt."""
     path = run.directory / name
     if name == "test.txt" and not path.exists():
         return []
@@ -112,7 +109,7 @@ def _listed(run: Run, name: str, classes: Sequence[str]) -> list[tuple[str, int]
 
 
 def _found_again(run: Run, config: dict[str, Any], settings: Settings) -> tuple[Dataset, bool]:
-    """Do as `find_pictures`; the UserError says what is missing."""
+    """Do the work of `find_pictures`; the UserError names what is missing."""
     if not all((run.directory / name).exists() for name in ("train.txt", "val.txt", "classes.txt")):
         return _split_again(settings, config["data"]), True  # killed when it was about to list them
     listed = listed_pictures(run)
@@ -132,7 +129,7 @@ def _found_again(run: Run, config: dict[str, Any], settings: Settings) -> tuple[
 
 
 def _split_again(settings: Settings, fingerprint: str) -> Dataset:
-    """Split the pictures anew, as at the start; UserError when others come of it."""
+    """Split the pictures as at the start; UserError if the result differs."""
     try:
         dataset = open_dataset(settings.data, settings.seed, leave_out=settings.leave_out)
     except NoPictures as error:
@@ -145,16 +142,16 @@ def _split_again(settings: Settings, fingerprint: str) -> Dataset:
 
 
 def _below(data: str, known: Dataset) -> Dataset:
-    """Return `known` with the paths of the files below `data` that have its digests.
+    """Return `known` with the paths below `data` of files with the same digests.
 
-    Raises UserError when one is missing that is not only for the test.
+    Raises UserError if a training or validation picture is missing.
     """
-    folder, said = os.path.expanduser(data), {}
+    folder, listed = os.path.expanduser(data), {}
     paths = list_files(folder)[0] if os.path.isdir(folder) else []
-    # Files in a folder need no classes any more; addresses and shards are found by lists alone.
+    # Files in a folder need no labels here; remote pictures and shards are found only by lists.
     with suppress(UserError) if paths else nullcontext():
-        said = {entry.path: entry.digest for entry in _labelled(data)}
-    found = said | digests(path for path in (*paths, *said) if not said.get(path))
+        listed = {entry.path: entry.digest for entry in _labelled(data)}
+    found = listed | digests(path for path in (*paths, *listed) if not listed.get(path))
     places: dict[str, str] = {}
     for path, digest in found.items():
         places.setdefault(digest, path)
@@ -185,12 +182,12 @@ def _mapped(dataset: Dataset, change: Callable[[Picture], Picture]) -> Dataset:
 
 
 def _same_place(config: dict[str, Any], settings: Settings) -> bool:
-    """Tell whether --data names what it named at the start, or when the run went on last."""
+    """Check whether --data is the same as at the last start."""
     return os.path.abspath(config["settings"]["data"]) == os.path.abspath(settings.data)
 
 
 def _rejected(run: Run) -> set[str]:
-    """Read the paths in rejected.txt, as they are printed there."""
+    """Read the printed paths in rejected.txt."""
     path = run.directory / "rejected.txt"
     return {line.split("\t")[0] for line in read_lines(path)} if path.is_file() else set()
 

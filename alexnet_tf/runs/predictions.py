@@ -1,5 +1,5 @@
-"""predictions.npz: the finished network's predictions for its validation pictures; or those of the
-cross-validation, by heads that were trained without them."""
+"""predictions.npz: the finished network's predictions for its validation pictures, or the
+out-of-fold predictions of a cross-validation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from alexnet_tf.system.fingerprints import file_fingerprint
 
 
 def write_predictions(run: Run, probabilities: np.ndarray) -> None:
-    """Keep the probabilities of model.keras: float32 (n, classes), in the order of val.txt."""
+    """Write the probabilities of model.keras: float32 (n, classes), in the order of val.txt."""
     with (
         atomic_write(run.predictions_path, probabilities.nbytes) as temporary,
         open(temporary, "wb") as file,
@@ -24,13 +24,13 @@ def write_predictions(run: Run, probabilities: np.ndarray) -> None:
 
 
 def read_predictions(run: Run, pictures: int, classes: int) -> np.ndarray | None:
-    """Return the probabilities (pictures, classes) that were kept.
+    """Read the probabilities (pictures, classes).
 
-    None if there are none, or if they are damaged, of another model.keras or of other pictures:
-    then the network predicts again. One that was cross-validated has learned all of its pictures
-    since, and cannot: UserError. Earlier versions called the file answers.npz.
+    Returns None if they are missing, damaged, or of another model.keras or other pictures: then the
+    network can predict again. A cross-validated one cannot, because it has learned all pictures:
+    UserError. Earlier versions called the file answers.npz.
     """
-    found = _kept(run, pictures, classes)
+    found = _read(run, pictures, classes)
     if found is None and run.is_cross_validated():
         raise UserError(
             f"{run.predictions_path}: the predictions of the cross-validation are gone, and the "
@@ -40,7 +40,7 @@ def read_predictions(run: Run, pictures: int, classes: int) -> np.ndarray | None
     return found
 
 
-def _kept(run: Run, pictures: int, classes: int) -> np.ndarray | None:
+def _read(run: Run, pictures: int, classes: int) -> np.ndarray | None:
     path = run.predictions_path
     path = path if path.exists() else path.with_name("answers.npz")
     try:

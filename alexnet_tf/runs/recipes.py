@@ -1,12 +1,14 @@
-"""Whole ways to train: the settings that each differs in, how it is typed, and what it came to.
+"""Recipes: defaults of settings for a whole way to train, each with its command and its accuracy.
 
 A recipe is a function that returns settings by name; `--recipe NAME` makes them the defaults.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from alexnet_tf.errors import UserError
 from alexnet_tf.runs.settings import NO_WEIGHTS
 
 
@@ -33,7 +35,7 @@ def head() -> dict[str, Any]:
 
 
 def best() -> dict[str, Any]:
-    """Train as `head` does, with twice the units and a rate that falls, for whoever can wait.
+    """Train as `head` does, with twice the units and a falling learning rate, which takes longer.
 
     ``python train_alexnet.py --recipe best --data PICTURES --weights FILE --variant caffenet``:
     after 5,950 photos of cats and dogs the accuracy on 1,050 others is 0.973 (seed 0), where `head`
@@ -50,7 +52,7 @@ def best() -> dict[str, Any]:
 
 
 def classical() -> dict[str, Any]:
-    """Train as before there were windows: one look at the centre, 4,096 units, the best of ten.
+    """Train without windows: a centre crop, 4,096 units, the best of ten epochs.
 
     ``python train_alexnet.py --recipe classical --data PICTURES --weights FILE --variant
     caffenet``: on 1,020 photos of cats and dogs 28 to 30 s on 2 cores of an AMD EPYC with
@@ -97,7 +99,7 @@ def scratch() -> dict[str, Any]:
 
 
 def starter() -> dict[str, Any]:
-    """Train the network that comes with the program; alexnet_tf/starter/README.md says why so.
+    """Train the network that comes with the program: see alexnet_tf/starter/README.md.
 
     ``python train_alexnet.py --recipe starter --data data/starter``: 61 minutes of epochs for
     14,500 photos of cats and dogs on 2 cores of a Xeon with AMX; the accuracy on 200 others is
@@ -147,6 +149,19 @@ RECIPES = {
 
 
 def usual(weights: str | None) -> str:
-    """Return the recipe of a training from those weights, None being the default's, that is told
-    no other."""
+    """Return the default recipe of a training that starts from `weights` (None: the default)."""
     return "classical" if weights == NO_WEIGHTS else next(iter(RECIPES))
+
+
+def with_recipe(
+    configured: Mapping[str, Any], recipe: str | None = None
+) -> tuple[dict[str, Any], set[str]]:
+    """Return the settings of a recipe, overridden by those `configured`, and the names of all that
+    were asked for: those, and the settings of a recipe that was named.
+
+    Raises UserError for an unknown recipe.
+    """
+    if recipe not in (None, *RECIPES):
+        raise UserError(f"--recipe: should be one of {', '.join(RECIPES)}, but is {recipe!r:.40}")
+    defaults = RECIPES[recipe or usual(configured.get("weights"))]
+    return {**defaults, **configured}, {*configured, *(defaults if recipe else ())}

@@ -1,4 +1,4 @@
-"""A run directory: where its files are, what it was told, whether it is finished."""
+"""A run directory: the paths of its files, its config.json, the weights that it starts from."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from alexnet_tf import starter
 from alexnet_tf.data.digests import DIGESTS, read_digests
 from alexnet_tf.errors import BadFile, UserError
+from alexnet_tf.runs.rules import check_values
 from alexnet_tf.runs.settings import (
     DEFAULTS,
     FOUND_BY_CONTENT,
@@ -29,9 +30,9 @@ from alexnet_tf.weights import Weights
 from alexnet_tf.weights.loading import open_weights, read_weights_file
 
 DEFAULT_RUN = Path("train_alexnet")
-# The settings that say what a network computes from its weights.
+# Settings that the function of a network depends on.
 NETWORK_SETTINGS = ("variant", "activation", "lrn", "overlap", "width", "units")
-# What config.json has, by type.
+# Types of the entries of config.json.
 CONFIG_TYPES = {"settings": dict, "classes": list, "data": str, "weights": str}
 LISTS = ("train.txt", "val.txt", "test.txt", "classes.txt", "rejected.txt")
 
@@ -50,14 +51,13 @@ class Run:
         self.digests_path = self.directory / DIGESTS
         self.predictions_path = self.directory / "predictions.npz"
         self.report_path = self.directory / "report.html"
-        # Pictures that are probably labelled wrongly.
         self.label_errors_path = self.directory / "suspects.csv"
         self.seconds_path = self.directory / "seconds.json"
 
     def read_config(self) -> dict[str, Any]:
-        """Return settings, classes, fingerprints and versions; UserError for a damaged config.json.
+        """Read settings, classes, fingerprints and versions; UserError for a damaged config.json.
 
-        A setting that is younger than the run had its default; one that is no more is left out.
+        Settings of later versions have their defaults; unknown settings are left out.
         """
         config = read_json(self.config_path)
         try:
@@ -69,7 +69,7 @@ class Run:
             settings = {
                 name: config["settings"].get(name, default) for name, default in DEFAULTS.items()
             }
-            Settings(**settings).check_values()
+            check_values(Settings(**settings))
             _check_classes(config["classes"])
         except UserError as error:
             raise UserError(
@@ -86,8 +86,7 @@ class Run:
         return read_digests(self.digests_path)
 
     def is_cross_validated(self) -> bool:
-        """Tell whether its validation pictures are those that it was trained on, each answered by
-        what was taught without it."""
+        """Check whether the run was cross-validated: its train.txt is its val.txt."""
         lists = [self.directory / name for name in ("train.txt", "val.txt")]
         if not all(path.is_file() for path in (self.config_path, *lists)):
             return False
@@ -97,10 +96,10 @@ class Run:
         return train == validation
 
     def check_folder(self) -> None:
-        """Refuse a folder that no run made: UserError, before anything in it is touched.
+        """Raise UserError for a folder that is no run, before anything in it is touched.
 
-        A run is known by its config.json. Without one there may be nothing, but for hidden files
-        and for checkpoints, which say themselves whose they are.
+        A run is recognized by its config.json. Without one there may be only hidden files and
+        checkpoints, which have an identity.
         """
         if not self.directory.exists():
             return
@@ -118,7 +117,7 @@ class Run:
             self.check_empty(own if self.checkpoints_folder.is_dir() else ())
 
     def check_empty(self, but: Collection[str] = ("checkpoints",)) -> None:
-        """Refuse a folder that holds anything but hidden files and these names: UserError."""
+        """Raise UserError for a folder with anything else than hidden files and these names."""
         names = (path.name for path in self.directory.glob("[!.]*") if path.name not in but)
         for name in sorted(names)[:1]:
             raise UserError(
@@ -127,15 +126,15 @@ class Run:
             )
 
     def remove_leftovers(self) -> None:
-        """Delete what a process that was killed left of a file that it was writing."""
+        """Delete the temporary files of killed processes."""
         names = [*LISTS, *(path.name for path in vars(self).values() if path != self.directory)]
         remove_leftovers(self.directory, names)
         remove_leftovers(self.checkpoints_folder, ["epoch-*.npz"])
 
     def check_settings(self, settings: Settings) -> None:
-        """Refuse to go on with other settings than at the start: UserError, naming each.
+        """Raise UserError, naming each, for other settings than at the start.
 
-        Pictures and weights may lie in another place; their digests are compared elsewhere.
+        Pictures and weights may have moved; their digests are compared elsewhere.
         """
         before, now = self.read_config()["settings"], asdict(settings)
         free = (*FREE_SETTINGS, *FOUND_BY_CONTENT)
@@ -152,10 +151,7 @@ STARTER_RUN = Run(starter.FOLDER, starter.WEIGHTS_PATH.name)
 
 
 def finished_run(directory: str | Path) -> Run:
-    """Return the run in `directory`; UserError when it has no model.
-
-    "starter" is the starter, unless there is a folder of that name.
-    """
+    """Return the run in `directory`, or the "starter"; UserError if it has no model."""
     if starter.is_starter(directory):
         return STARTER_RUN
     run = Run(Path(directory).expanduser() if str(directory).startswith("~") else directory)
@@ -168,11 +164,11 @@ def finished_run(directory: str | Path) -> Run:
 
 
 def starting_weights(settings: Settings, variant: Variant) -> Weights:
-    """Read what a training starts from: no weights, those in a file but for fc8, or all of a
-    finished run. UserError when they are not of the network that the settings ask for.
+    """Read the weights that a training starts from: none, those of a file except fc8, or all of a
+    finished run. Raises UserError if they are of another network than the settings.
 
-    Of the layers of the head those below the trained ones are taken, and with --head pretrained
-    fc6 and fc7 where there are both. An earlier version, which knew no --head, took none of a file.
+    Frozen layers of the head are included, and with --head pretrained fc6 and fc7 if there are
+    both. Earlier versions, which had no --head, took none of a file.
     """
     if settings.weights == NO_WEIGHTS:
         return {}
@@ -193,7 +189,7 @@ def starting_weights(settings: Settings, variant: Variant) -> Weights:
 
 
 def _of_file(settings: Settings, variant: Variant, first: str) -> Weights:
-    """Read what a training takes of a file of weights; see `starting_weights`."""
+    """Read the weights of a file; see `starting_weights`."""
     file = read_weights_file(settings.weights)
     weights = file.check(variant)
     if not settings.head:
@@ -209,7 +205,7 @@ def _of_file(settings: Settings, variant: Variant, first: str) -> Weights:
 
 
 def differences(before: dict[str, Any], now: dict[str, Any], names: Iterable[str]) -> str:
-    """Name those of the settings `names` that differ, with their values, in a line of text."""
+    """Describe the settings in `names` that differ, with their values, in one line."""
     return "; ".join(
         f"{name} was {before[name]!r}, now {now[name]!r}"
         for name in names
@@ -218,7 +214,7 @@ def differences(before: dict[str, Any], now: dict[str, Any], names: Iterable[str
 
 
 def _check_classes(classes: list[Any]) -> None:
-    """Raise UserError unless these are names of two classes or more."""
+    """Raise UserError unless these are two or more distinct names."""
     names = [name for name in classes if isinstance(name, str) and name and is_printable(name)]
     if len({*names}) != len(classes) or len(classes) < 2:
         raise UserError("its classes should be two names or more, each another")

@@ -1,4 +1,4 @@
-"""Where the time of a run went: seconds.json."""
+"""Durations of the phases of a run: seconds.json."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ from alexnet_tf.system.files import read_json, write_json
 
 
 def add_seconds(run: Run, seconds: dict[str, float]) -> None:
-    """Add the seconds of a start of the training to those of the starts before, by what took them.
-
-    Damaged ones begin anew: nothing depends on them.
-    """
+    """Add the seconds of each phase to those of earlier starts; a damaged file is replaced."""
     try:
         before = read_seconds(run)
     except UserError:
@@ -25,10 +22,7 @@ def add_seconds(run: Run, seconds: dict[str, float]) -> None:
 
 
 def read_seconds(run: Run) -> dict[str, float]:
-    """Return the seconds of all starts that came to their end, by what took them; {} without any.
-
-    Raises UserError for a damaged file.
-    """
+    """Read the seconds of all completed starts by phase; {} without any, UserError if damaged."""
     if not run.seconds_path.is_file():
         return {}
     seconds = read_json(run.seconds_path)

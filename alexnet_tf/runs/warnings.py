@@ -1,4 +1,4 @@
-"""What is said of labelled pictures before a training begins, for it will show in the answers."""
+"""Warnings about labelled pictures before a training."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from alexnet_tf.data.dataset import Dataset
 from alexnet_tf.metrics.intervals import wilson_interval
 from alexnet_tf.system.text import printable
 
-# A class this many times as large as another is most of what training sees.
+# Ratio of class sizes from which training mostly sees the larger class.
 IMBALANCE = 10
-# With a wider 95% interval than this, the best of several epochs is best by chance.
+# Width of the 95% interval above which the best epoch is chosen by chance.
 WIDE = 0.1
 
 
 def warnings(dataset: Dataset) -> list[str]:
-    """Return a sentence for whatever makes a training on `dataset` less than it seems."""
+    """Return a sentence for each problem of `dataset`."""
     found = dataset.warnings()
     unequal = imbalance(dataset)
     if unequal:
@@ -24,14 +24,14 @@ def warnings(dataset: Dataset) -> list[str]:
     low, high = wilson_interval(0.9 * pictures, pictures)
     if high - low > WIDE and not dataset.is_cross_validated:
         found.append(
-            f"{pictures} validation pictures choose the best epoch: where 90% of them are right, it"
-            f" is {low:.0%} to {high:.0%} of all such pictures (95% interval); more would tell more"
+            f"{pictures} validation pictures choose the best epoch: an accuracy of 90% on them is "
+            f"{low:.0%} to {high:.0%} on all such pictures (95% interval); use more of them"
         )
     return found
 
 
 def imbalance(dataset: Dataset) -> str:
-    """Say which class has far more training pictures than another; "" if none has."""
+    """Describe which class has far more training pictures than another; "" if none has."""
     counts = Counter(picture.label for picture in dataset.train)
     sizes = {name: counts[index] for index, name in enumerate(dataset.classes)}
     few, many = (choose(sizes, key=sizes.__getitem__) for choose in (min, max))

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from alexnet_tf.data.images.contents import ImageError, InMemory
-from alexnet_tf.data.images.decoding import decoded
 from alexnet_tf.data.images.preprocessing import load_crops
+from alexnet_tf.drawing.thumbnails import data_url, jpeg, load_thumbnails
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.inference.explain import Explainer
 from alexnet_tf.retrieval.search import LAYER, Index
@@ -36,7 +32,7 @@ def explanation(engine: Engine, picture: InMemory, label: str | None) -> bytes |
     Raises UserError for an unknown class.
     """
     (found,) = explainer(engine).explain([picture], label)
-    return found if isinstance(found, ImageError) else _jpeg(found.figure())
+    return found if isinstance(found, ImageError) else jpeg(found.figure(), QUALITY)
 
 
 class LookAlikes:
@@ -52,28 +48,17 @@ class LookAlikes:
         except ImageError as error:
             return error
         (nearest,) = self.index.nearest(self._layer(views), SHOWN)
+        thumbnails = load_thumbnails([path for path, _ in nearest], SIDE)
         return [
-            {"file": Path(path).name, "distance": far, "picture": _thumbnail(path)}
-            for path, far in nearest
+            {
+                "file": Path(path).name,
+                "distance": distance,
+                "picture": thumbnail and data_url(thumbnail, QUALITY),
+            }
+            for (path, distance), thumbnail in zip(nearest, thumbnails)
         ]
 
     @cached_property
     def _layer(self) -> Any:
         """The network up to the index's layer, for a batch of one."""
         return self.engine.layer(LAYER, self.index.precision, batch=1)
-
-
-def _thumbnail(path: str) -> str | None:
-    """Return the data URL of a thumbnail; None if the picture can no longer be read."""
-    try:
-        with decoded(path, 2 * SIDE) as (picture, _):
-            picture.thumbnail((SIDE, SIDE))
-            return "data:image/jpeg;base64," + base64.b64encode(_jpeg(picture)).decode()
-    except ImageError:
-        return None
-
-
-def _jpeg(picture: Image.Image) -> bytes:
-    content = io.BytesIO()
-    picture.save(content, "JPEG", quality=QUALITY)
-    return content.getvalue()

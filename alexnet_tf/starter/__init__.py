@@ -42,10 +42,10 @@ def in_place_of(weights: str) -> str:
 
 
 def warning() -> str:
-    """Say what to know of an answer that nobody trained a network for."""
+    """Describe the starter, which predicts if there is no run."""
     accuracy = read_json(FIGURES_PATH)["originals"]["accuracy"]
     return (
-        "there is no finished run, so the starter answers, which knows cats and dogs alone: right "
-        f"about {accuracy:.0%} of photos that it had never seen. `{command('train')} --data "
-        "PICTURES` makes one that knows your own"
+        "there is no finished run, so the starter is used, which knows only cats and dogs "
+        f"(accuracy {accuracy:.0%} on held-out photos). `{command('train')} --data PICTURES` "
+        "trains a network on your own pictures"
     )

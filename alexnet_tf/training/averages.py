@@ -1,4 +1,4 @@
-"""A moving mean of the weights, smoother from epoch to epoch than they are, and better."""
+"""Exponential moving average of the weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tensorflow as tf
 
 
 class Averages:
-    """The exponential moving means of `variables` over the steps of a training."""
+    """The exponential moving averages of `variables` over the steps of a training."""
 
     def __init__(self, variables: Sequence[keras.Variable]):
         self.variables = variables
@@ -20,10 +20,9 @@ class Averages:
         self._move = tf.function(self._towards, jit_compile=True)
 
     def add(self, steps: int, horizon: float) -> None:
-        """Count the weights after so many `steps` in.
+        """Update the averages after so many `steps`.
 
-        Of the first `horizon` steps it is the plain mean, so that the random weights of the start
-        have no part in it.
+        During the first `horizon` steps they are plain means, without the random initial weights.
         """
         self._move(tf.constant(1 / max(1.0, min(steps, horizon)), tf.float32))
 
@@ -33,7 +32,7 @@ class Averages:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Run a block in which the variables have their means as values."""
+        """Run a block in which the variables have their averages as values."""
         weights = [variable.numpy() for variable in self.variables]
         for variable, mean in zip(self.variables, self.means):
             variable.assign(mean)
@@ -44,11 +43,11 @@ class Averages:
                 variable.assign(value)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return the means, under the names that they have in a checkpoint."""
+        """Return the averages by their names in a checkpoint."""
         return {name: mean.numpy() for name, mean in self._named()}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Go back to what `state` returned."""
+        """Restore what `state` returned."""
         for name, mean in self._named():
             mean.assign(state[name])
 

@@ -1,9 +1,9 @@
-"""Several GPUs, or several machines, at one training: the one place that knows of tf.distribute.
+"""Training on several GPUs or machines: the only module that uses tf.distribute.
 
-Every worker has the whole network in variables of its own, and of each batch the examples whose
-features it has. What all of them make of theirs is added, and each makes the same step of it. So
-their weights stay equal to the bit, and are what one worker would have, but for the rounding of
-sums. Without TF_CONFIG there is one worker; its GPUs, if there are several, share its examples.
+Every worker has a copy of the network, and those examples of each batch whose features it has.
+Gradients are summed over the workers, and each makes the same step. So their weights stay
+bit-identical, and equal to those of one worker except for the rounding of sums. Without TF_CONFIG
+there is one worker, whose GPUs share its examples.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from alexnet_tf.system import signals
 from alexnet_tf.system.text import printable
 
 Made = TypeVar("Made")
-# The job of a process and its number in that, as TensorFlow has them: ("worker", "0").
+# A job and a number in it, as in TensorFlow: ("worker", "0").
 Task = tuple[str, str]
 
-# What TensorFlow reads the machines and the place among them from.
+# The variable in which TensorFlow finds the machines.
 TF_CONFIG = "TF_CONFIG"
 # Seconds that workers wait for each other at the start.
 PATIENCE = 1800
-# So many numbers of 16 bits go from worker to worker at once.
+# Numbers of 16 bits that are exchanged at once.
 BLOCK = 1 << 18
-# Seconds between two looks at the others, while each works alone.
+# Seconds between two checks of the others while each works alone.
 BEAT = 1.0
-# Digits of a picture's digest that say whose it is.
+# Digits of a picture's digest that choose its worker.
 DIGITS = 8
 # What collectives raise when a worker is gone or cannot be reached.
 LOST = (
@@ -56,7 +56,7 @@ LOST = (
 
 
 class Workers:
-    """The processes at one training, of which this is number `index` of `count`; 0 is the chief."""
+    """The processes of one training; this is number `index` of `count`, and 0 is the chief."""
 
     def __init__(self, strategy: tf.distribute.Strategy, tasks: Mapping[Task, str], index: int = 0):
         """Take the address of each task, the chief's first."""
@@ -69,7 +69,7 @@ class Workers:
 
     @classmethod
     def alone(cls) -> Workers:
-        """Return this process as the only worker, with all GPUs that it sees, or its processor."""
+        """Return this process as the only worker, with all its GPUs, or its processor."""
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         strategy = tf.distribute.get_strategy()
         if len(devices) > 1:
@@ -78,16 +78,16 @@ class Workers:
 
     @classmethod
     def join(cls, timeout: int) -> Workers:
-        """Meet the other workers that TF_CONFIG names; each may be silent for `timeout` seconds.
+        """Connect to the workers in TF_CONFIG; each may be silent for `timeout` seconds.
 
-        Nothing may have been asked of TensorFlow before. Raises UserError for a TF_CONFIG that
-        cannot be used, RunError when the others do not come.
+        Call it before anything else of TensorFlow. Raises UserError for an unusable TF_CONFIG,
+        RunError if the others do not come.
         """
         tasks, own = _read_config()
         if len(tasks) < 2:
             return cls.alone()
         counts = Counter(job for job, _ in tasks)
-        # MultiWorkerMirroredStrategy would set up the same, with a bound of its own.
+        # MultiWorkerMirroredStrategy would do the same with its own timeout.
         eager.context().configure_coordination_service(
             "standalone",
             service_leader=f"/job:{min(counts)}/replica:0/task:0",
@@ -102,27 +102,25 @@ class Workers:
                 f"the workers at {', '.join(tasks.values())} did not meet within {PATIENCE // 60} "
                 f"minutes; start the same command on each of them ({error.message[:300]})"
             ) from error
-        # TensorFlow's server has taken SIGTERM for itself, and does nothing with it.
+        # TensorFlow's server has replaced the handler of SIGTERM, and ignores it.
         signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
         return cls(strategy, tasks, [*tasks].index(own))
 
     def owners(self, pictures: Sequence[Picture]) -> np.ndarray:
-        """Return the number of the worker that computes and reads each picture, int64 (n,)."""
+        """Return the index of each picture's worker, int64 (n,)."""
         if self.count == 1:
             return np.zeros(len(pictures), np.int64)
         digests = (int(picture.digest[:DIGITS], 16) for picture in pictures)
         return np.fromiter(digests, np.int64, len(pictures)) % self.count
 
     def own(self, pictures: Sequence[Picture]) -> list[Picture]:
-        """Return those that this worker computes and reads."""
+        """Return the pictures of this worker."""
         owners = self.owners(pictures)
         return [each for each, owner in zip(pictures, owners) if owner == self.index]
 
     def run_on_all(self, work: Callable[[], Made]) -> list[Made]:
-        """Do `work`, as every worker does; return what each has made.
-
-        Where one of them raises UserError or RunError, all do.
-        """
+        """Run `work` on every worker, and return all results; if one raises UserError or RunError,
+        all do."""
         if self.count == 1:
             return [work()]
         with self.watched():
@@ -140,7 +138,7 @@ class Workers:
         return results
 
     def run_on_chief(self, work: Callable[[], Made]) -> Made:
-        """Return what the chief makes, which alone does `work`; its errors are raised by all."""
+        """Run `work` on the chief, and return its result to all; all raise its errors."""
         made: list[Any] = self.run_on_all(lambda: work() if self.is_chief else None)
         return made[0]
 
@@ -148,7 +146,7 @@ class Workers:
         """Return the `value` of every worker."""
         if self.count == 1:
             return [value]
-        # Who can speak here can do more than a pickle: TensorFlow's servers run what they are sent.
+        # Pickles are safe enough here: TensorFlow's servers run whatever they are sent.
         mine = np.frombuffer(pickle.dumps(value), np.uint8)
         sizes = np.zeros(self.count, np.int64)
         sizes[self.index] = len(mine)
@@ -160,7 +158,7 @@ class Workers:
         return [pickle.loads(whole.data[end - size : end]) for size, end in zip(sizes, ends)]
 
     def gather(self, found: np.ndarray, owners: np.ndarray) -> np.ndarray:
-        """Return an array (n, …) of which every worker has `found` the rows that are its own."""
+        """Join the rows of an array (n, …) that each worker has `found` for its own pictures."""
         if self.count == 1:
             return found
         parts = self.exchange(found)
@@ -177,8 +175,8 @@ class Workers:
         rows: tf.Tensor,
         size: tf.Tensor,
     ) -> tuple[Any, ...]:
-        """Return what `learn` makes of a whole batch of `size` examples, of which this worker has
-        those in `rows`: losses and hits (size,), new values of other variables, gradients."""
+        """Run `learn` on a batch of `size` examples, of which this worker has those in `rows`;
+        return losses and hits (size,), new values of other variables, gradients."""
 
         def share(weights: Any, batch: Any, rows: Any, size: Any) -> Any:
             replica = tf.distribute.get_replica_context()
@@ -197,7 +195,7 @@ class Workers:
         return losses, hits > 0, values, gradients
 
     def check(self) -> None:
-        """Raise Stopped where a worker was asked to end: all of them do after the same step."""
+        """Raise Stopped on all workers after the same step if one was asked to end."""
         if self.count == 1:
             return signals.check()
         if self._sum([signals.is_stop_requested()])[0]:
@@ -219,7 +217,7 @@ class Workers:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Run a block in which all workers take part; RunError when one of them is gone."""
+        """Run a block that communicates with all workers; RunError if one is gone."""
         try:
             yield
         except LOST as error:
@@ -229,9 +227,9 @@ class Workers:
 
     @contextmanager
     def _watching(self) -> Iterator[None]:
-        """Run a block that does not hear of the others, and wait for them at its end.
+        """Run a block without communication, then wait for the others.
 
-        In it `signals` raise RunError when one of them is gone, Stopped when one was asked to end.
+        Meanwhile `signals` raise RunError if one of them is gone, Stopped if one was asked to end.
         """
         is_done, is_stopped = threading.Event(), threading.Event()
 
@@ -261,7 +259,7 @@ class Workers:
             thread.join()
 
     def _joined(self, array: np.ndarray) -> np.ndarray:
-        """Return arrays of all workers as one: at each place all but one of them have 0."""
+        """Add arrays of all workers; at each index all but one of them are 0."""
         halves = np.frombuffer(array.tobytes() + bytes(-array.nbytes % 2), np.uint16)
         blocks = np.split(halves, range(BLOCK, len(halves), BLOCK))
         # Numbers below 2**16 are exact in float32, which all devices add.
@@ -269,7 +267,7 @@ class Workers:
         return np.frombuffer(joined.tobytes()[: array.nbytes], array.dtype).copy()
 
     def _sum(self, numbers: Sequence[float] | np.ndarray) -> np.ndarray:
-        """Add what all workers have, float32 (n,)."""
+        """Sum over all workers, float32 (n,)."""
         return self._add(np.array(numbers, np.float32)).numpy()
 
     def _add_all(self, numbers: tf.Tensor) -> tf.Tensor:
@@ -281,14 +279,14 @@ class Workers:
         return self._of_first(self.strategy.run(add, (numbers,)))
 
     def _of_first(self, value: Any) -> Any:
-        """Return what the first device of this worker has."""
+        """Return the value of this worker's first device."""
         return self.strategy.experimental_local_results(value)[0]
 
     def _name(self, worker: int) -> str:
         return f"worker {worker} ({self.addresses[worker]})"
 
     def _lost(self, error: tf.errors.OpError) -> RunError:
-        """Make a sentence of what TensorFlow says when a worker is gone."""
+        """Convert TensorFlow's error about a lost worker to a sentence."""
         tasks = re.findall(r"/job:(chief|worker)/(?:replica:0/)?task:(\d+)", str(error))
         others = {self.tasks.index(task) for task in tasks} - {self.index}
         who = self._name(others.pop()) if len(others) == 1 else "another worker"
@@ -299,11 +297,11 @@ class Workers:
 
 
 def _read_config() -> tuple[dict[Task, str], Task]:
-    """Return the address of each task that TF_CONFIG names, the chief's first, and which of them
-    this process is; UserError for what cannot be used."""
-    told = os.environ[TF_CONFIG]
+    """Read the address of each task in TF_CONFIG, the chief's first, and the task of this process;
+    UserError for an unusable value."""
+    text = os.environ[TF_CONFIG]
     try:
-        config = json.loads(told)
+        config = json.loads(text)
         jobs, own = config.get("cluster") or {}, config.get("task") or {}
         tasks = {
             (job, str(number)): str(address)
@@ -319,6 +317,6 @@ def _read_config() -> tuple[dict[Task, str], Task]:
         raise UserError(
             f"{TF_CONFIG}: {printable(str(error))}; it should be like "
             '{"cluster": {"worker": ["a:2222", "b:2222"]}, "task": {"type": "worker", "index": 0}}'
-            f", and is {printable(told[:200])}"
+            f", and is {printable(text[:200])}"
         ) from error
     return tasks, place

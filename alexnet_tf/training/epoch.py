@@ -1,4 +1,4 @@
-"""How far an epoch of training has come."""
+"""The progress and the metrics of an epoch."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-# Losses (pictures,) and hits (pictures,), in the order in which they were seen; those of none.
+# Losses (pictures,) and hits (pictures,) in order; those of no pictures.
 Result = tuple[tf.Tensor, tf.Tensor] | tuple[np.ndarray, np.ndarray]
 NOTHING = (np.empty(0, np.float32), np.empty(0, bool))
 
 
 class Epoch:
-    """An epoch under way: so many `steps` done, in so many `seconds`, and their `results`."""
+    """An unfinished epoch: `steps` done in `seconds`, and their `results`."""
 
     def __init__(self, steps: int = 0, seconds: float = 0.0, result: Result = NOTHING):
         self.steps, self.seconds, self.results = steps, seconds, [result]
 
     @classmethod
     def restored(cls, state: dict[str, np.ndarray]) -> Epoch:
-        """Return the one whose `state` this is; that of an older checkpoint was between epochs."""
+        """Restore an epoch from its `state`; the oldest checkpoints have none."""
         if "epoch/steps" not in state:
             return cls()
         result = state["epoch/losses"], state["epoch/hits"]
         return cls(int(state["epoch/steps"]), float(state["epoch/seconds"]), result)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return what `restored` needs, under the names that it has in a checkpoint."""
+        """Return what `restored` needs, by its names in a checkpoint."""
         losses, hits = (np.concatenate(parts) for parts in zip(*self.results))
         return {
             "epoch/steps": np.array(self.steps),
@@ -40,13 +40,13 @@ class Epoch:
         }
 
     def add(self, result: Result) -> None:
-        """Count a step that is done."""
+        """Count a finished step."""
         self.steps += 1
         self.results.append(result)
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        """Run a block whose seconds count, to its end or to where it is left."""
+        """Run a block whose duration counts, even if it raises."""
         start = time.monotonic()
         try:
             yield

@@ -1,4 +1,4 @@
-"""Layers of an AlexNet that learn: what enters them, their variables, one step."""
+"""The trained layers of an AlexNet: their inputs, variables, and one step."""
 
 from __future__ import annotations
 
@@ -19,24 +19,23 @@ from alexnet_tf.training.job import Job
 from alexnet_tf.training.standardize import Standardization
 
 MOMENTUM = 0.9  # Krizhevsky 2012, section 5
-# Of what enters a lone fc8. With 1 the loss jumps about at the usual rate: docs/accuracy.md.
+# Deviation of the inputs of fc8 alone; with 1 the loss is unstable: docs/accuracy.md.
 DEVIATION = 0.25
 
 
 class Learner:
-    """Learns by stochastic gradient descent with momentum on the cross-entropy: `step` learns from
-    a batch, `logits` answers one.
+    """Stochastic gradient descent with momentum on the cross-entropy: `step` trains on a batch,
+    `logits` predicts one.
 
-    Above pretrained layers the head sees its inputs standardized; `network` moves that into its
-    first layer. From scratch, they are left as they are. The head begins at fc6, or at the lowest
-    layer that is trained where that is above. Call `standardize` before anything else.
+    Above pretrained layers the head's inputs are standardized, which `network` folds into its first
+    layer. The head begins at fc6, or at the lowest trained layer above. Call `standardize` first.
     """
 
     def __init__(self, job: Job, layer: str, labels: np.ndarray, workers: Workers):
-        """Build the network of a job, for examples of these labels: what enters `layer`."""
+        """Build the network of a job, for examples with these labels: inputs of `layer`."""
         self.job, self.settings, self.workers = job, job.settings, workers
         self.model = AlexNet(
-            # Mirror images are other examples here, not rows of the same batch.
+            # Mirror images are separate examples here.
             replace(job.variant, mirrored=False),
             len(job.dataset.classes),
             job.weights,
@@ -48,7 +47,7 @@ class Learner:
         self.below = None if layer == first else part(self.model, layer, first)
         self.head = part(self.model, first, "prob")
         self.trained = [v for layer in self.layers for v in layer.trainable_variables]
-        # The seeds of dropout, and layers that stay as they are above others that do not.
+        # Seeds of dropout, and frozen layers above trained ones.
         self.others = [v for layer in self.layers for v in layer.non_trainable_variables]
         self.rates = _rates(job, self.layers)
         self.optimizer = self._optimizer()
@@ -61,9 +60,8 @@ class Learner:
         self._update = tf.function(self._apply, jit_compile=True)
 
     def standardize(self, inputs: np.ndarray | None) -> None:
-        """Have the head see its inputs standardized as these should be, float32 (examples, values);
-        as they are for None. A first layer that the weights came with is made to compute the same
-        from that."""
+        """Standardize the head's inputs by these, float32 (examples, values), or not at all for
+        None. A pretrained first layer is adapted, so that its outputs stay the same."""
         if inputs is None:
             self.standardization = Standardization.none(self.head.input.shape[1])
             return
@@ -74,7 +72,7 @@ class Learner:
             layer.set_weights(self.standardization.taken_out_of(*layer.get_weights()))
 
     def variables(self) -> dict[str, keras.Variable]:
-        """Return all that a step changes or depends on, under the names it has in a checkpoint."""
+        """Return all variables of a step by their names in a checkpoint."""
         layers = {
             f"{layer.name}/{variable.name}": variable
             for layer in self.layers
@@ -86,8 +84,8 @@ class Learner:
         return layers | optimizer
 
     def network(self, temperature: float) -> keras.Model:
-        """Return the whole network as it predicts, in float32, with nothing standardized, its
-        logits divided by `temperature`."""
+        """Return the whole network in float32, with the standardization folded in and the logits
+        divided by `temperature`."""
         first = self.settings.first_of_head()
         weights = read_layers(self.model)
         if first in weights:  # a linear head, which has only fc8, sees windows as they are
@@ -101,18 +99,18 @@ class Learner:
         return network
 
     def _optimizer(self) -> keras.optimizers.Optimizer:
-        """Make the optimizer. It lets nothing decay, for it knows one rate for all layers."""
+        """Create the optimizer, without decay, because it has one rate for all layers."""
         optimizer = keras.optimizers.SGD(self.settings.learning_rate, MOMENTUM)
         optimizer.build(self.trained)
         return optimizer
 
     def _step(self, batch: Sequence[tf.Tensor], *shared: tf.Tensor) -> Result:
-        """Change the weights by what a batch teaches; return its losses and hits before that.
+        """Update the weights by a batch; return its losses and hits before the update.
 
-        Of a batch that is `shared` this worker has some examples: see `Workers.learn`.
+        `shared` belongs to a batch of several workers: see `Workers.learn`.
         """
-        # The gradients of weights already cast to what their layers compute in are never written in
-        # float32, which takes a tenth of the time of a step and 200 MB.
+        # Gradients of weights that are cast to their layers' type are never written in float32,
+        # which saves a tenth of a step's time and 200 MB.
         weights = [
             tf.cast(variable, layer.compute_dtype)
             for layer in self.layers
@@ -134,7 +132,7 @@ class Learner:
     ) -> tuple[Any, ...]:
         """Return losses and hits of examples, new values of `others`, and the gradients.
 
-        Examples that are `shared` are some of a batch, whose mean loss their part is of.
+        For `shared` examples the loss is their part of the batch's mean.
         """
         values, labels, *windows = batch
         with tf.GradientTape() as tape, keras.StatelessScope() as scope:
@@ -156,9 +154,9 @@ class Learner:
         return losses, hits, states, tape.gradient(loss, weights)
 
     def _dropping(self, values: tf.Tensor, rows: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-        """Return the logits of examples in training, which are the `rows` of a batch of `size`.
+        """Return the training logits of examples that are the `rows` of a batch of `size`.
 
-        Dropout is drawn for the whole batch, so that it does not depend on who has which of it.
+        Dropout is drawn for the whole batch, so that it is the same for any number of workers.
         """
         for layer in self.head.layers[1:]:
             if isinstance(layer, keras.layers.Dropout) and layer.rate:
@@ -171,8 +169,8 @@ class Learner:
         return values
 
     def _apply(self, gradients: list[tf.Tensor]) -> None:
-        """Let the optimizer make a step, of clipped gradients, with weight decay through the
-        momentum or beside it; only kernels decay, as in Caffe's bvlc_alexnet (decay_mult)."""
+        """Apply clipped gradients, with weight decay through the momentum or beside it; only
+        kernels decay, as in Caffe's bvlc_alexnet (decay_mult)."""
         gradients = [tf.cast(gradient, tf.float32) for gradient in gradients]
         if self.settings.clip:
             gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip)
@@ -182,7 +180,7 @@ class Learner:
                 gradient + decay * variable if variable.name == "kernel" else gradient
                 for gradient, variable in zip(gradients, self.trained)
             ]
-        # With a constant momentum that is another learning rate.
+        # With a constant momentum this is the same as another learning rate.
         gradients = [
             gradient if rate == 1 else rate * gradient
             for gradient, rate in zip(gradients, self.rates)
@@ -195,14 +193,14 @@ class Learner:
         self.optimizer.apply(gradients, self.trained)
 
     def _logits(self, values: tf.Tensor) -> tf.Tensor:
-        """Return the logits of a batch, of each picture's windows one after the other."""
+        """Return the logits of a batch; the windows of each picture follow one another."""
         return self.head(self.standardization.apply(self.entering_head(values)), training=False)
 
     def entering_head(self, values: tf.Tensor, windows: tf.Tensor | None = None) -> tf.Tensor:
-        """Return what enters the head, float32 (batch, 9216) for fc6.
+        """Return the head's inputs, float32 (batch, 9216) for fc6.
 
-        Of values that all windows are in, that is of the one in `windows`, a number for each
-        picture, or without these of all: (batch × windows, 9216).
+        If the values contain all windows, `windows` chooses one for each picture; without it all
+        are returned: (batch × windows, 9216).
         """
         count = tf.shape(values, tf.int64)[0]
         if self.below:
@@ -214,29 +212,24 @@ class Learner:
 
 
 def balanced(labels: np.ndarray) -> np.ndarray:
-    """Return a weight for each class: pictures / (classes × pictures of the class), float64.
-
-    These are the "balanced" ones of scikit-learn; over all pictures their mean is 1.
-    """
+    """Return scikit-learn's "balanced" class weights: pictures / (classes × pictures of the class),
+    float64; their mean over all pictures is 1."""
     counts = np.bincount(labels)
     return len(labels) / (len(counts) * counts)
 
 
 def _layers(model: keras.Model, settings: Settings) -> list[keras.layers.Layer]:
-    """Return the layers that training changes or depends on, in order.
-
-    Those below the trained ones are set not to be trained; of them the head's go along for their
-    dropout.
-    """
+    """Return the layers that training changes or depends on, in order: the trained ones, and frozen
+    ones of the head because of their dropout."""
     for layer in model.layers[: place_of(model, settings.first_trained())]:
         layer.trainable = False
     return model.layers[place_of(model, settings.first_kept()) :]
 
 
 def _rates(job: Job, layers: Sequence[keras.layers.Layer]) -> list[float]:
-    """Return what the learning rate is multiplied by, for each trainable variable of `layers`.
+    """Return the factor of the learning rate for each trainable variable of `layers`.
 
-    That is 1 but for layers below fc8 that the weights came with, where fc6 or fc7 is one of them.
+    It is 1, except for pretrained layers below fc8 if fc6 or fc7 is one of them.
     """
     rate = job.settings.head_rate or (1.0 if "fc8" in job.weights else HEAD_RATE)
     given = {layer.name for layer in layers if layer.trainable} & set(job.weights) - {"fc8"}

@@ -1,7 +1,7 @@
-"""A linear head: fc8 alone, solved for to the optimum; what few pictures are learned best by.
+"""A linear head: fc8 alone, solved for to the optimum, which is best for few pictures.
 
-An epoch solves for it once, with less shrinkage than the one before, and is validated by heads that
-were taught without the pictures that they are asked about. The best epoch is the best strength.
+Each epoch solves for it with less regularization than the one before, and is cross-validated. The
+best epoch has the best strength.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from alexnet_tf.training.trainer import CHUNK, Trainer
 # scikit-learn's C on inputs of mean square length 1, one for each epoch. Of 3 to 500 photos a class
 # 30 and 100 are the best ones, of more of them and of wrong labels less: docs/accuracy.md.
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
-# As many parts, each predicted by a head that the others have taught; as of `label_errors`.
+# Folds of the cross-validation.
 FOLDS = 5
-# The directions in which pictures differ most; what is left out of them changes no answer.
+# Principal directions that are kept; the rest changes no prediction.
 DIRECTIONS = 1024
-# The least mean square length along one, of pictures that differ by more than rounding.
+# Smallest mean square length along a direction that is more than rounding.
 LEAST = 1e-18
 
 
 @dataclass(frozen=True)
 class Basis:
-    """Coordinates of pictures in which a linear head is solved for.
+    """Coordinates in which a linear head is solved for.
 
-    Half of its shrinkage is that of a head on the means over all places, the other half that of one
-    on every place: few pictures tell which channels matter, and only many where. `coordinates`
-    (n, directions) are those of n pictures, and `kernel` (values, directions) is what turns a
-    head's weights in them into those of fc8; `center` (values,) is the mean picture. All float64.
+    One half of the regularization is that of a head on means over all places, the other that of a
+    head on every place: few pictures show which channels matter, only many show where.
+    `coordinates` (n, directions) are those of n pictures, `kernel` (values, directions) converts a
+    head's weights to those of fc8, `center` (values,) is the mean. All float64.
     """
 
     coordinates: np.ndarray
@@ -51,7 +51,7 @@ class Basis:
 
     @classmethod
     def fit(cls, inputs: np.ndarray, channels: int) -> Basis:
-        """Compute it of inputs, float32 (n, places × channels)."""
+        """Fit it to inputs, float32 (n, places × channels)."""
         from scipy.linalg import eigh
 
         count, center = len(inputs), inputs.mean(axis=0, dtype=np.float64)
@@ -63,23 +63,22 @@ class Basis:
         first = max(0, count - DIRECTIONS)
         squares, directions = eigh(gram, subset_by_index=(first, count - 1))
         kept = squares >= 1e-9 * squares[-1]
-        # All pictures may be alike.
+        # All pictures may be equal.
         lengths, directions = np.sqrt(np.maximum(squares[kept], LEAST)), directions[:, kept]
         shares = directions / lengths
         at_places = scales[0] ** 2 * places.T @ shares
-        # A mean over all places has an equal share of each.
         of_means = scales[1] ** 2 * means.T @ shares * channels / places.shape[1]
         kernel = at_places + np.tile(of_means, (places.shape[1] // channels, 1))
         return cls(directions * lengths, kernel, center)
 
     def layer(self, weights: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return kernel and bias of fc8, float32, for weights (directions, classes) and bias."""
+        """Convert weights (directions, classes) and bias to kernel and bias of fc8, float32."""
         kernel = self.kernel @ weights
         return kernel.astype(np.float32), (bias - self.center @ kernel).astype(np.float32)
 
 
 class LinearTrainer(Trainer):
-    """Solves for a linear head, once an epoch; otherwise it is as a `Trainer`."""
+    """A trainer that solves for a linear head once an epoch."""
 
     def __init__(
         self,
@@ -94,7 +93,7 @@ class LinearTrainer(Trainer):
         self.is_cross_validated = job.dataset.is_cross_validated
 
     def prepare(self) -> LinearTrainer:
-        """Look at the training pictures; return the trainer itself, ready for its first epoch."""
+        """Compute the basis; return the trainer itself, ready for its first epoch."""
         self.learner.standardize(None)
         inputs = np.concatenate([*self._inputs(self.training)])
         inputs = self._gather(inputs, self.training, np.arange(len(self.training)))
@@ -108,8 +107,8 @@ class LinearTrainer(Trainer):
     def run_epoch(
         self, history: Sequence[dict[str, float]], check: Callable[[], None] = signals.check
     ) -> dict[str, float]:
-        """Solve for the head with the next strength, then validate; return the epoch as a `Trainer`
-        does. Its learning rate is 0, for there is none."""
+        """Solve for the head with the next strength, validate it, and return the epoch's history,
+        with the learning rate 0."""
         check()
         epoch = Epoch()
         with epoch.timed():
@@ -133,8 +132,8 @@ class LinearTrainer(Trainer):
         }
 
     def measure(self, examples: Examples, what: str, thorough: bool = True) -> Metrics:
-        """Return how good the network is at all `examples`; at those that it is cross-validated by,
-        how good heads are that were taught without them, with the same strength."""
+        """Return the metrics of `examples`; cross-validation examples are predicted out of fold,
+        with the same strength."""
         if examples is not self.validation or not self.is_cross_validated:
             return super().measure(examples, what, thorough)
         labels = self.training.labels
@@ -145,17 +144,17 @@ class LinearTrainer(Trainer):
         return self._measured(logits, labels)
 
     def is_complete(self, epochs: int) -> bool:
-        """Tell whether there is no further strength."""
+        """Check whether all strengths are done."""
         return epochs >= len(STRENGTHS)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return fc8, and what it was solved with, by name."""
+        """Return fc8 and the strength by name."""
         kernel, bias = self.learner.model.get_layer("fc8").get_weights()
         state = {"fc8/kernel": kernel, "fc8/bias": bias, "strength": np.array(self.strength)}
         return state | Epoch().state()
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Go back to what `state` returned."""
+        """Restore what `state` returned."""
         self._set(state["fc8/kernel"], state["fc8/bias"])
         self.strength = float(state["strength"])
 
@@ -163,8 +162,8 @@ class LinearTrainer(Trainer):
         self.learner.model.get_layer("fc8").set_weights([kernel, bias])
 
     def _inputs(self, examples: Examples) -> Iterator[np.ndarray]:
-        """Yield what enters fc8, float32 (n, 9216), of this worker's own of the examples: the means
-        over all looks at a picture."""
+        """Yield the inputs of fc8, float32 (n, 9216), for this worker's examples: the means over
+        all views of a picture."""
         store, variant = examples.store, self.job.variant
         slots = examples.slots[examples.rows(np.arange(len(examples)))]
         for chunk in np.array_split(slots, max(1, -(-len(slots) // CHUNK))):
@@ -181,7 +180,7 @@ class LinearTrainer(Trainer):
             yield total / variant.views
 
     def _folds(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return, for each fold, who teaches and who is asked; copies are in one of them."""
+        """Return training and test rows of each fold; copies of a picture share a fold."""
         from sklearn.model_selection import StratifiedKFold
 
         digests = [picture.digest for picture in self.job.dataset.train]
@@ -195,7 +194,7 @@ class LinearTrainer(Trainer):
         return [(np.flatnonzero(~part), np.flatnonzero(part)) for part in parts]
 
     def _solved(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Solve for the head that these pictures teach: weights (directions, classes) and bias."""
+        """Solve for a head on these rows: weights (directions, classes) and bias."""
         from sklearn.linear_model import LogisticRegression
 
         labels, values = self.training.labels[rows], self._basis.coordinates[rows]
@@ -203,7 +202,7 @@ class LinearTrainer(Trainer):
         head = LogisticRegression(C=self.strength, tol=1e-5, max_iter=1000)
         head.fit(values, labels, sample_weight=weights)
         kernel, bias = head.coef_.T, head.intercept_
-        if len(head.classes_) == 2:  # scikit-learn has only the second one's
+        if len(head.classes_) == 2:  # scikit-learn returns only the second
             kernel, bias = np.hstack([-kernel, kernel]) / 2, np.hstack([-bias, bias]) / 2
         classes = len(self.job.dataset.classes)
         found = np.zeros((len(kernel), classes)), np.full(classes, UNKNOWN)
@@ -214,7 +213,7 @@ class LinearTrainer(Trainer):
         return compute_metrics([evaluate_views(logits[None].astype(np.float32), labels)], labels)
 
 
-# The logit of a class of which a fold has taught nothing: it is hardly likely, and not impossible.
+# Logit of a class that is missing in a fold: unlikely, not impossible.
 UNKNOWN = -3.0
 
 
@@ -223,8 +222,8 @@ def _logits(basis: Basis, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
 
 
 def _one_thread() -> Any:
-    """Return a context in which the same is computed in the same order on any machine: threads
-    would wait for each other longer than they compute."""
+    """Return a context with one thread, for the same order of sums on any machine. Threads would
+    not be faster."""
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(1)

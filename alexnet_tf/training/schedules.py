@@ -11,10 +11,10 @@ from alexnet_tf.runs.settings import Settings
 def learning_rate(
     settings: Settings, accuracies: Sequence[float], samples: int, pictures: int = 0
 ) -> float:
-    """Return the rate of the step after `samples`, where an epoch has so many `pictures`.
+    """Return the learning rate of the step after `samples`; an epoch has so many `pictures`.
 
-    It is in the epoch after those with these validation `accuracies`. It follows from these alone,
-    so that a training that goes on does so at the rate at which it stopped.
+    `accuracies` are the validation accuracies of earlier epochs. The rate depends on nothing else,
+    so that a resumed training continues with the same rate.
     """
     times = {
         "constant": 0,
@@ -31,7 +31,7 @@ def learning_rate(
 
 
 def _plateaus(accuracies: Sequence[float], patience: int) -> int:
-    """Count how often no new best accuracy came for `patience` epochs."""
+    """Count how often the best accuracy has not improved for `patience` epochs."""
     plateaus, best, waited = 0, -1.0, 0
     for accuracy in accuracies:
         waited = 0 if accuracy > best else waited + 1

@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alexnet_tf.data.dataset import open_dataset
-from alexnet_tf.data.images.contents import read_content, shard_of
+from alexnet_tf.data.images.contents import read_content
 from alexnet_tf.data.images.decoding import decoded
+from alexnet_tf.data.images.records import shard_of
 from alexnet_tf.data.shards import write_shards
 from tests.support.flaky import Flaky
 

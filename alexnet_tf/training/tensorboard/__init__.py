@@ -9,28 +9,30 @@ import keras
 import numpy as np
 from tensorboard.compat.proto.summary_pb2 import Summary
 
+from alexnet_tf.drawing.confusion import confusion_matrix
+from alexnet_tf.drawing.sheets import filter_pictures, filters_mosaic
 from alexnet_tf.metrics.predictions import LabelledPredictions
 from alexnet_tf.runs.history import History, best_epoch
 from alexnet_tf.runs.settings import FULL, LIGHT
 from alexnet_tf.system.files import remove_leftovers
 from alexnet_tf.training.epoch import Metrics
 from alexnet_tf.training.job import Job
-from alexnet_tf.training.tensorboard import pictures, summaries
+from alexnet_tf.training.tensorboard import summaries
 from alexnet_tf.training.tensorboard.events import Events
 from alexnet_tf.training.tensorboard.predictions import grad_cam_page, mistakes_page
 from alexnet_tf.training.tensorboard.projector import write_projector
 from alexnet_tf.training.trainer import Trainer
 
-# What the curves are called, and where the history has them.
+# Tag of a curve → name in the history.
 TRAINING = {name: name for name in ("accuracy", "loss", "learning_rate", "seconds")}
 VALIDATION = {name: f"val_{name}" for name in ("accuracy", "loss", "balanced_accuracy")}
-IN_ORDER = "Lines are true classes, columns answers, in the order of classes.txt."
+IN_ORDER = "Rows are labels, columns predictions, in the order of classes.txt."
 
 
 class Most(NamedTuple):
-    """How much is shown: mistakes of an epoch, pictures with Grad-CAM, classes with a curve of
-    precision and recall, weights in a histogram; and whether each epoch has more than its scalars.
-    """
+    """How much is shown: mistakes of an epoch, pictures with Grad-CAM, classes with a
+    precision-recall curve, weights in a histogram; and whether every epoch has more than
+    scalars."""
 
     mistakes: int
     explained: int
@@ -50,7 +52,7 @@ class TensorBoardLog:
     """
 
     def __init__(self, job: Job, model: keras.Model, history: History):
-        """Show the epochs of `history` and no others, and of `model` what does not change."""
+        """Show the epochs of `history` and no others, and the constant parts of `model`."""
         self.job, self.settings = job, job.settings
         self.is_on = self.settings.tensorboard in MOST
         self.most = MOST.get(self.settings.tensorboard, MOST[LIGHT])
@@ -68,9 +70,9 @@ class TensorBoardLog:
     def write(
         self, epoch: Mapping[str, float], state: Mapping[str, np.ndarray], predictions: np.ndarray
     ) -> None:
-        """Write what there is to show of a finished epoch; NoRoom when the disk is full.
+        """Write the events of a finished epoch; NoRoom if the disk is full.
 
-        `state` is that of the trainer after it, `answers` the probabilities for the validation
+        `state` is the trainer's after it, `predictions` are the probabilities of the validation
         pictures, float32 (n, classes).
         """
         if not self.is_on:
@@ -84,7 +86,7 @@ class TensorBoardLog:
         self.validation.write(number, *validation)
 
     def show(self, epochs: int) -> None:
-        """Let TensorBoard see what was written of so many epochs; NoRoom when the disk is full."""
+        """Show the events of so many epochs; NoRoom if the disk is full."""
         for events in (self.training, self.validation):
             events.show(range(1, epochs + 1))
 
@@ -96,7 +98,7 @@ class TensorBoardLog:
         found: Metrics,
         test: Metrics | None,
     ) -> None:
-        """Show the finished `network`: what validation `found`, where it looks, its fc7."""
+        """Show the finished `network`: its metrics, Grad-CAM and fc7."""
         if not self.is_on:
             return
         best = best_epoch(history, self.settings.best)
@@ -116,7 +118,7 @@ class TensorBoardLog:
         self.whole.show([0, epoch])
 
     def _write_whole(self, model: keras.Model) -> None:
-        """Write what the run was told, and of the network what no epoch changes."""
+        """Write the settings of the run, the graph, and filters that are frozen."""
         frozen: list[Summary] = []
         if self.settings.first_kept() > "conv1":
             frozen.append(self._filters(model.get_layer("conv1").kernel.numpy()))
@@ -124,8 +126,8 @@ class TensorBoardLog:
         self.whole.show([0])
 
     def _write_missing(self, history: History) -> None:
-        """Write the scalars of epochs of which nothing is there: of an earlier version's run, or
-        trained with --tensorboard off."""
+        """Write the scalars of epochs without events: those of earlier versions, or trained with
+        --tensorboard off."""
         for epoch in history:
             number = int(epoch["epoch"])
             for events, scalars in zip((self.training, self.validation), _scalars(epoch)):
@@ -133,7 +135,7 @@ class TensorBoardLog:
                     events.write(number, *scalars)
 
     def _of_weights(self, state: Mapping[str, np.ndarray]) -> list[Summary]:
-        """Return the distribution of all weights that are trained, and conv1's filters if it is."""
+        """Return histograms of all trained weights, and conv1's filters if trained."""
         weights = {
             name: array
             for name, array in state.items()
@@ -143,11 +145,11 @@ class TensorBoardLog:
         return [*summaries.histograms(weights, self.most.weights), *filters]
 
     def _of_predictions(self, predictions: LabelledPredictions) -> list[Summary]:
-        """Return curves of precision and recall, the confusion matrix and a page of mistakes."""
+        """Return precision-recall curves, the confusion matrix and a page of mistakes."""
         curves = summaries.precision_recall(
             predictions.probabilities, predictions.labels, self.names, self.most.curves
         )
-        matrix = pictures.confusion_matrix(predictions.confusion(), self.names)
+        matrix = confusion_matrix(predictions.evaluation.confusion(), self.names)
         mistakes = mistakes_page(predictions, predictions.mistakes()[: self.most.mistakes])
         return [
             *curves,
@@ -156,7 +158,7 @@ class TensorBoardLog:
         ]
 
     def _explained(self, predictions: LabelledPredictions, network: keras.Model) -> Summary:
-        """Return a page of mistakes, and then right answers, with Grad-CAM."""
+        """Return a page of mistakes, and then correct predictions, with Grad-CAM."""
         half = self.most.explained // 2
         numbers = [*predictions.mistakes()[:half], *predictions.correct(half)]
         variant, resize = self.job.variant, self.settings.resize
@@ -164,8 +166,9 @@ class TensorBoardLog:
         return summaries.image("grad_cam", page)
 
     def _filters(self, kernel: np.ndarray) -> Summary:
-        picture = pictures.filters(kernel, self.job.variant.channels)
-        return summaries.image("conv1", picture, "PNG")
+        variant = self.job.variant
+        filters = filter_pictures(kernel, variant.channels)
+        return summaries.image("conv1", filters_mosaic(filters, variant.halves), "PNG")
 
     def _predictions(self, probabilities: np.ndarray) -> LabelledPredictions:
         return LabelledPredictions((*self.names,), self.job.dataset.validation, probabilities)
@@ -177,8 +180,6 @@ def _scalars(epoch: Mapping[str, float]) -> tuple[list[Summary], list[Summary]]:
 
 
 def _is_chosen(epoch: int) -> bool:
-    """Tell whether an epoch has more than its scalars: the first 31, then 8 for each doubling.
-
-    So a run stays small, however many epochs it has.
-    """
+    """Choose epochs with more than scalars: the first 31, then 8 for each doubling, so that a run
+    of many epochs stays small."""
     return epoch < 32 or epoch % 2 ** (epoch.bit_length() - 4) == 0

@@ -1,8 +1,7 @@
-"""Events for TensorBoard that are shown once what they tell of is kept, and each once.
+"""Events for TensorBoard, each shown once, after its checkpoint was written.
 
-The events of an epoch are a part, a file that is whole or absent and that TensorBoard does not
-know. What it reads is one file, of the parts that are shown, one after the other. Whatever a kill
-leaves of that file, the next start makes it what it should be.
+The events of an epoch are a part: a file, whole or absent, that TensorBoard does not read. It reads
+one file with all shown parts in sequence, which the next start repairs after a kill.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from alexnet_tf.system.disk import room_for
 from alexnet_tf.system.files import atomic_write, is_regular, remove_leftovers
 
-# TensorBoard reads whatever has "tfevents" in its name, the last of a folder last.
+# TensorBoard reads files with "tfevents" in their names, in order.
 SHOWN = "events.out.tfevents."
 
 
 class Events:
-    """The events in `folder`, one of those that TensorBoard calls runs: its parts, by number."""
+    """The numbered parts of events in `folder`, which is a run in TensorBoard's sense."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -35,9 +34,10 @@ class Events:
         return is_regular(self._part_path(number))
 
     def write(self, number: int, *events: Summary | Event) -> None:
-        """Write part `number`, whole or not at all, in place of an earlier one; show nothing yet.
+        """Write, or replace, part `number` atomically without showing it; NoRoom if the disk is
+        full.
 
-        The number is the step of each summary. Raises NoRoom when the disk is full.
+        The number is the step of each summary.
         """
         content = [Event(file_version="brain.Event:2")]
         content += [Event(summary=e) if isinstance(e, Summary) else e for e in events]
@@ -48,10 +48,8 @@ class Events:
             _write(temporary, content)
 
     def show(self, numbers: Sequence[int]) -> None:
-        """Let TensorBoard see the parts of these numbers, in this order, and nothing else.
-
-        Where it has seen no others before, it sees the same file grow.
-        """
+        """Show exactly the parts of these numbers, in this order; if possible the shown file
+        grows."""
         content = b"".join(self._part_path(each).read_bytes() for each in numbers if each in self)
         shown = sorted(self.folder.glob(f"{SHOWN}*"))
         last = shown[-1] if shown and is_regular(shown[-1]) else None
@@ -66,7 +64,7 @@ class Events:
             path.unlink()
 
     def _show_anew(self, content: bytes) -> None:
-        """Write a file for TensorBoard, whole, that comes after all others."""
+        """Write a new shown file atomically, whose name sorts after all others."""
         path = self.folder / "all.events"
         with atomic_write(path, len(content)) as temporary:
             temporary.write_bytes(content)
@@ -77,7 +75,7 @@ class Events:
 
 
 def _write(path: Path, content: Sequence[Event]) -> None:
-    """Write events to a file as TensorFlow frames its records; OSError when the disk gets full."""
+    """Write events as TFRecords; OSError if the disk gets full."""
     try:
         with tf.io.TFRecordWriter(str(path)) as file:
             for event in content:

@@ -1,69 +1,68 @@
-"""Pages of predictions that are worth a look: mistakes, and where the network looks."""
+"""Pages of predictions: mistakes, and where the network looks."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 
 import keras
 import numpy as np
 from PIL import Image
 
-from alexnet_tf.data.images.contents import ImageError
-from alexnet_tf.data.images.preprocessing import load_batches, preprocess_input
-from alexnet_tf.gradcam import grad_cam, overlay
+from alexnet_tf.drawing.heat_maps import heat_maps
+from alexnet_tf.drawing.sheets import MISSING, Tile, tile_sheet
+from alexnet_tf.drawing.thumbnails import load_thumbnails
 from alexnet_tf.metrics.predictions import LabelledPredictions
-from alexnet_tf.training.tensorboard.pictures import Captioned, sheet, thumbnails
 from alexnet_tf.variants import Variant
 
-# Pixels: the side of a picture on a page, and where another is beside it.
-SIDE, BESIDE = 108, 82
+# In pixels: side of a picture on a page, alone and beside its heat map, and the gap between two.
+SIDE, BESIDE, GAP = 108, 82, 6
+# TensorBoard scales wider pictures down, and their text becomes illegible.
+WIDTH = 350
 
 
 def mistakes_page(
     predictions: LabelledPredictions, numbers: np.ndarray | Sequence[int]
 ) -> Image.Image:
-    """Lay out the pictures of these numbers, with what was answered and their files' names."""
-    loaded = thumbnails([predictions.pictures[number].path for number in numbers], SIDE)
-    return sheet(
-        [
-            Captioned(*each)
-            for each in zip(loaded, (_caption(predictions, number) for number in numbers))
-        ],
-        SIDE,
-    )
+    """Lay out the pictures of these numbers, with their predictions and file names."""
+    loaded = _thumbnails(tuple(predictions.pictures[number].path for number in numbers))
+    tiles = [Tile(*each) for each in zip(loaded, (_caption(predictions, n) for n in numbers))]
+    return _page([tile for tile in tiles if tile.picture], (SIDE, SIDE))
+
+
+# The same mistakes are made again in the next epoch.
+@lru_cache(maxsize=4)
+def _thumbnails(paths: tuple[str, ...]) -> list[Image.Image | None]:
+    return load_thumbnails(paths, SIDE)
 
 
 def grad_cam_page(
     predictions: LabelledPredictions,
-    numbers: np.ndarray | Sequence[int],
+    numbers: Sequence[int],
     network: keras.Model,
     variant: Variant,
     resize: str,
 ) -> Image.Image:
-    """Lay out the same as the network sees them, beside each where it sees what it answered."""
+    """Lay out the same preprocessed, beside each its heat map."""
     paths = [predictions.pictures[number].path for number in numbers]
-    (loaded,) = load_batches([paths], variant, resize)
-    read = [place for place, each in enumerate(loaded) if not isinstance(each, ImageError)]
-    if not read:
-        return sheet([], SIDE)
-    numbers, seen = np.array(numbers)[read], np.concatenate([loaded[place] for place in read])
-    heat = grad_cam(network, preprocess_input(seen, variant), predictions.predicted[numbers])
-    cells = [
-        Captioned(_side_by_side(picture, overlay(picture, each)), _caption(predictions, number))
-        for picture, each, number in zip(seen, heat, numbers)
+    found = heat_maps(network, variant, resize, paths, predictions.predicted[numbers])
+    tiles = [
+        Tile(Image.fromarray(np.hstack(pair)), _caption(predictions, numbers[index]))
+        for index, pair in found.items()
     ]
-    return sheet(cells, 2 * BESIDE)
+    return _page(tiles, (2 * BESIDE, BESIDE))
+
+
+def _page(tiles: Sequence[Tile], size: tuple[int, int]) -> Image.Image:
+    """Lay out tiles of `size` in rows of at most `WIDTH` pixels; a grey page if there are none."""
+    columns = WIDTH // (size[0] + GAP)
+    rows = [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
+    return tile_sheet(rows, size, GAP) if rows else Image.new("RGB", size, MISSING)
 
 
 def _caption(predictions: LabelledPredictions, number: int) -> tuple[str, str]:
     prediction, label = predictions.predicted[number], predictions.labels[number]
-    said = f"{predictions.classes[prediction]} {predictions.probabilities[number, prediction]:.0%}"
+    name, confidence = predictions.classes[prediction], predictions.confidence[number]
     truth = "" if prediction == label else f", is {predictions.classes[label]}"
-    return said + truth, os.path.basename(predictions.pictures[number].path)
-
-
-def _side_by_side(*pictures: np.ndarray) -> Image.Image:
-    """Join pictures of one size, uint8 RGB, from left to right, each `BESIDE` pixels wide."""
-    size = (BESIDE * len(pictures), BESIDE)
-    return Image.fromarray(np.hstack(pictures)).resize(size, Image.Resampling.BILINEAR)
+    return f"{name} {confidence:.0%}{truth}", os.path.basename(predictions.pictures[number].path)

@@ -1,4 +1,4 @@
-"""What TensorBoard's projector shows: fc7 of validation pictures, with thumbnails and labels."""
+"""TensorBoard's projector: fc7 of validation pictures, with thumbnails and labels."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ import keras
 import numpy as np
 import tensorflow as tf
 from google.protobuf.text_format import MessageToString
-from PIL import Image
+from PIL import Image, ImageOps
 from tensorboard.plugins import projector
 
 from alexnet_tf.data.dataset import Picture
+from alexnet_tf.drawing.sheets import MISSING
+from alexnet_tf.drawing.thumbnails import load_thumbnails
 from alexnet_tf.metrics.views import choose_views
 from alexnet_tf.model import part
 from alexnet_tf.system.files import atomic_write, write_text
 from alexnet_tf.system.text import printable
-from alexnet_tf.training.tensorboard.pictures import EMPTY, thumbnails
 from alexnet_tf.training.trainer import CHUNK, Trainer
 
-# The most pictures, and the side of each in pixels.
+# Most pictures, and the side of each in pixels.
 MOST, SIDE = 1000, 48
 
 
 def write_projector(
     folder: Path, trainer: Trainer, network: keras.Model, predictions: np.ndarray
 ) -> None:
-    """Write what the projector shows of the finished `network` into the `folder` of a run.
+    """Write the projector's files for the finished `network` into the `folder` of a run.
 
-    `answers` are the numbers of the classes that it answered, for all validation pictures.
+    `predictions` are its predicted class indices for all validation pictures.
     """
     numbers = trainer.validation.sample(MOST)
     numbers = numbers[trainer.validation.rows(numbers)]
@@ -58,10 +59,8 @@ def write_projector(
 
 
 def fc7_of(trainer: Trainer, network: keras.Model, numbers: np.ndarray) -> np.ndarray:
-    """Compute what enters fc8, float32 (n, 4096), for validation pictures with these numbers.
-
-    It is the mean over the windows in the corners, or over all where they are not told apart.
-    """
+    """Compute fc7, float32 (n, 4096), of the validation pictures with these numbers: the mean over
+    the corner windows, or over all if the store does not keep them apart."""
     examples, store = trainer.validation, trainer.validation.store
     views = choose_views(trainer.job.variant, store.has_windows, thorough=False)
     chunks = np.array_split(numbers, -(-len(numbers) * len(views) // CHUNK))
@@ -71,7 +70,7 @@ def fc7_of(trainer: Trainer, network: keras.Model, numbers: np.ndarray) -> np.nd
     for chunk, (values, *_) in zip(chunks, trainer.plain_batches(examples, seen)):
         if above:
             values = above(tf.cast(values, tf.float32), training=False)
-        # Mirror images come behind the pictures; of each its windows follow one another.
+        # Mirror images follow the pictures; the windows of each follow one another.
         mirrored = 1 + (store.layer == "conv1" and trainer.job.variant.mirrored)
         shape = (len(views) * mirrored, len(chunk), -1, values.shape[-1])
         found.append(tf.reduce_mean(tf.reshape(values, shape), axis=(0, 2)).numpy())
@@ -79,7 +78,7 @@ def fc7_of(trainer: Trainer, network: keras.Model, numbers: np.ndarray) -> np.nd
 
 
 def _labels(pictures: Sequence[Picture], predictions: np.ndarray, classes: Sequence[str]) -> str:
-    """Make a table of what each picture is, what was answered, and its path."""
+    """Format a table of label, prediction and path of each picture."""
     lines = ["class\tanswer\tright\tpath"]
     for picture, prediction in zip(pictures, predictions):
         right = "yes" if prediction == picture.label else "no"
@@ -89,11 +88,11 @@ def _labels(pictures: Sequence[Picture], predictions: np.ndarray, classes: Seque
 
 
 def _sprite(pictures: Sequence[Picture]) -> Image.Image:
-    """Put the thumbnails of pictures into one, a square, as the projector expects; grey is what
-    cannot be read any more."""
+    """Join thumbnails into a square, as the projector expects; unreadable pictures are grey."""
     columns = math.ceil(math.sqrt(len(pictures)))
-    page = Image.new("RGB", (columns * SIDE, columns * SIDE), EMPTY)
-    for number, thumbnail in enumerate(thumbnails([each.path for each in pictures], SIDE)):
+    page = Image.new("RGB", (columns * SIDE, columns * SIDE), MISSING)
+    for number, thumbnail in enumerate(load_thumbnails([each.path for each in pictures], SIDE)):
         if thumbnail:
-            page.paste(thumbnail, (number % columns * SIDE, number // columns * SIDE))
+            place = number % columns * SIDE, number // columns * SIDE
+            page.paste(ImageOps.pad(thumbnail, (SIDE, SIDE), color=MISSING), place)
     return page

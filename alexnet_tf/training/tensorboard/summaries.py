@@ -1,10 +1,10 @@
-"""What each of TensorBoard's dashboards is told, as the summaries that its plugins define."""
+"""Summaries for TensorBoard's dashboards, as its plugins define them."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict
 from typing import Any
 
 import keras
@@ -24,7 +24,6 @@ from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.util.tensor_util import make_tensor_proto
 
 from alexnet_tf.runs.command import training_command
-from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system.text import printable
 from alexnet_tf.training.job import Job
 
@@ -35,15 +34,12 @@ NAME = 40
 
 
 def scalars(epoch: Mapping[str, float], names: Mapping[str, str]) -> list[Summary]:
-    """Return a curve's value for each of `names`: what it is called → its name in the history.
-
-    A value that an epoch of an earlier version lacks is left out.
-    """
+    """Return a scalar for each of `names`, tag → name in the history, that the epoch has."""
     return [scalar_pb(tag, epoch[name]) for tag, name in names.items() if name in epoch]
 
 
 def histograms(weights: Mapping[str, np.ndarray], most: int) -> list[Summary]:
-    """Return the distribution of each array of weights: of `most` values, spread over all."""
+    """Return a histogram of each array: of `most` values, evenly spaced."""
     return [
         histogram_pb(name, values.ravel()[:: -(-values.size // most)])
         for name, values in weights.items()
@@ -53,9 +49,9 @@ def histograms(weights: Mapping[str, np.ndarray], most: int) -> list[Summary]:
 def precision_recall(
     probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str], most: int
 ) -> list[Summary]:
-    """Return the curve of each class against all others, of the `most` frequent ones.
+    """Return the precision-recall curves of the `most` frequent classes, each against the rest.
 
-    `probabilities` are float32 (pictures, classes), `labels` (pictures,).
+    Takes probabilities, float32 (pictures, classes), and labels (pictures,).
     """
     frequent = np.argsort(-np.bincount(labels, minlength=len(classes)), kind="stable")[:most]
     names = short_names(classes)
@@ -67,7 +63,7 @@ def precision_recall(
 
 
 def short_names(classes: Sequence[str]) -> list[str]:
-    """Return names of classes that are fit for a line, and no two of which are alike."""
+    """Return names of classes that fit a line, all distinct."""
     names = [printable(name) for name in classes]
     short = [name if len(name) <= NAME else f"{name[: NAME - 1]}…" for name in names]
     return [
@@ -76,7 +72,7 @@ def short_names(classes: Sequence[str]) -> list[str]:
 
 
 def image(tag: str, picture: Image.Image, format: str = "JPEG", description: str = "") -> Summary:
-    """Return a picture, encoded in a `format` of Pillow's that browsers show."""
+    """Return a picture, encoded in a `format` that browsers show."""
     encoded = io.BytesIO()
     picture.save(encoded, format, quality=85)
     width, height = (str(side).encode() for side in picture.size)
@@ -86,12 +82,12 @@ def image(tag: str, picture: Image.Image, format: str = "JPEG", description: str
 
 
 def graph(model: keras.Model) -> Event:
-    """Return the layers of an AlexNet, each the input of the next, with the shapes between them."""
+    """Return the graph of an AlexNet: a chain of layers, and the shapes between them."""
     definition = GraphDef()
     before: list[str] = []
     for layer in model.layers:
         sides = [-1 if side is None else side for side in layer.output.shape]
-        # TensorBoard would fold conv1 … conv5 into one, were they of the same kind.
+        # TensorBoard folds layers of the same kind into one.
         kind = f"{type(layer).__name__} {'×'.join(map(str, sides[1:]))}"
         node = definition.node.add(name=layer.name, op=kind, input=before)
         shape = node.attr["_output_shapes"].list.shape.add()
@@ -104,32 +100,29 @@ def graph(model: keras.Model) -> Event:
 
 
 def text(tag: str, lines: Sequence[str]) -> Summary:
-    """Return lines that are shown as they are, whatever is in them."""
+    """Return lines that are shown verbatim."""
     return text_pb(tag, "\n".join(f"    {printable(line)}" for line in lines))
 
 
 def settings(job: Job) -> Iterator[Summary]:
-    """Yield what a run was told: its command, its settings, its pictures."""
-    told = {
-        each.name: value
-        for each in fields(Settings)
-        if (value := getattr(job.settings, each.name)) is not None
-    }
+    """Yield the command, the settings and the pictures of a run."""
+    values = {name: value for name, value in asdict(job.settings).items() if value is not None}
     compared = {
-        name: printable(value) if isinstance(value, str) else value for name, value in told.items()
+        name: printable(value) if isinstance(value, str) else value
+        for name, value in values.items()
     }
     yield hparams.hparams_pb(compared, trial_id=printable(job.run.directory))
     command = training_command(job.settings, job.run.directory)
     yield text("command", command.split("\n"))
-    yield text("settings", [f"{name:16}{value}" for name, value in told.items()])
+    yield text("settings", [f"{name:16}{value}" for name, value in values.items()])
     yield text("pictures", job.dataset.summary().split("\n"))
 
 
 def finished() -> Summary:
-    """Return that a run has ended well."""
+    """Return the event that a run has finished."""
     return _converted(session_end_pb(STATUS_SUCCESS))
 
 
 def _converted(summary: Any) -> Summary:
-    """Make a summary of TensorBoard's type of one of TensorFlow's, which has the same bytes."""
+    """Convert a summary of TensorFlow's type, which has the same bytes, to TensorBoard's."""
     return Summary.FromString(summary.SerializeToString())

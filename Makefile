@@ -105,14 +105,14 @@ weights: $(START) ## fetch and check the pretrained weights (WEIGHTS=NAME TO=FIL
 data: $(START) ## fetch, list and split the photos (DATA=FOLDER_OR_ZIP SEED FROM MIRROR)
 	@$(BIN)/python -m alexnet_tf data $(if $(DATA),$(call quoted,DATA)) $(call option,seed,SEED) $(PLACES)
 
-train: $(START) ## train, or go on training (DATA RUN WEIGHTS VARIANT EPOCHS … every setting)
+train: $(START) ## train, or resume training (DATA RUN WEIGHTS VARIANT EPOCHS … every setting)
 	@$(BIN)/python train_alexnet.py $(call option,run,RUN) \
 	  $(call each,option,$(OPTIONS_OF_TRAINING)) $(call each,switch,$(SWITCHES)) $(OPTIONS)
 
 tensorboard: $(START) ## show RUN, or all runs below it, on http://localhost:9090 (PORT HOST)
 	@$(BIN)/python -m alexnet_tf tensorboard $(call quoted,RUN) $(call each,option,host port)
 
-serve: $(START) ## ask and teach networks on http://localhost:8080 (RUN PORT HOST WEIGHTS VARIANT)
+serve: $(START) ## predict with networks, and train some, on http://localhost:8080 (RUN PORT HOST WEIGHTS VARIANT)
 	@$(BIN)/python -m alexnet_tf serve $(if $(filter file,$(origin RUN)),,$(call quoted,RUN)) \
 	  $(call option,host,HOST) $(if $(filter file,$(origin PORT)),,$(call option,port,PORT)) \
 	  $(call each,option,weights variant)

@@ -107,8 +107,8 @@ class Variant:
         Prediction files store this text; in files of earlier versions it lacks those fields.
         """
         left_out = () if self.scaled else WINDOWS
-        told = [each.name for each in fields(self) if each.name not in left_out]
-        return f"Variant({', '.join(f'{name}={getattr(self, name)!r}' for name in told)})"
+        changed = [each.name for each in fields(self) if each.name not in left_out]
+        return f"Variant({', '.join(f'{name}={getattr(self, name)!r}' for name in changed)})"
 
     @property
     def picture_size(self) -> int:

@@ -299,7 +299,7 @@ def test_lists_of_somebodys_own_are_not_written_over(here, typed):
     (here / "data").mkdir()
     (here / "data/train.txt").write_text("mine/1.jpg 0\n")
     message = typed("alexnet_tf", "data", "photos", code=2).stderr
-    assert "data/train.txt: is a list of somebody's own, which would be written over" in message
+    assert "data/train.txt: was not written by this program, and would be overwritten" in message
     assert (here / "data/train.txt").read_text() == "mine/1.jpg 0\n"
 
 

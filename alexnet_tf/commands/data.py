@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.positive,
         metavar="N",
         help="write the pictures themselves, too, those to train with into N files of TFRecords;"
-        " stopped, the same command goes on",
+        " stopped, the same command resumes",
     )
     parser.add_argument("--seed", type=arguments.seed, metavar="N", help="of the split (0)")
     for what in ("files", "bytes"):
@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _open(options: argparse.Namespace, limits: Limits) -> Dataset:
-    """Open what is asked for; where that is the usual folder, photos are fetched if it has none."""
+    """Open the source; photos are fetched if it is the default folder and has none."""
     try:
         return open_dataset(options.source, options.seed or 0, limits)
     except NoPictures:
@@ -105,10 +105,11 @@ def _open(options: argparse.Namespace, limits: Limits) -> Dataset:
 
 
 def _check_lists(out: Path) -> None:
-    """Refuse to write over lists of somebody's own: this program always writes some more."""
+    """Refuse to overwrite lists of other origin: this program always writes `ALWAYS_WRITTEN`
+    too."""
     lists = [out / name for name in LISTS if (out / name).is_file()]
     if lists and not all((out / name).is_file() for name in ALWAYS_WRITTEN):
         raise UserError(
-            f"{lists[0]}: is a list of somebody's own, which would be written over; name another "
+            f"{lists[0]}: was not written by this program, and would be overwritten; name another "
             "folder with --out"
         )

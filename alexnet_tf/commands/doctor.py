@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "directory",
         nargs="?",
         metavar="RUN",
-        help="a run directory, asked about in the folder where it was trained",
+        help="a run directory, in the folder where it was trained",
     )
 
 

@@ -29,7 +29,7 @@ MOST_OF_NAME = 40
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("pictures", nargs="*", metavar="PICTURE", help="a picture, or a folder of pictures")
-    add("--class", dest="label", metavar="NAME", help="show where this one is seen (the likeliest)")
+    add("--class", dest="label", metavar="NAME", help="the class to show (the predicted one)")
     add("--layer", metavar="NAME", help="the convolution to explain (the last one)")
     add(
         "--layers",
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _show(explainer: Explainer, explanation: Explanation, options: argparse.Namespace) -> None:
-    """Write all that is asked for of one picture."""
+    """Write the explanations of one picture."""
     seen = hashlib.sha256(explanation.picture.data).hexdigest()[:8]
     start = f"{_plain(Path(explanation.file).stem)}-{seen}"
     of_class = f"{start}-{_plain(explanation.label)}"

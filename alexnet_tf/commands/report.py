@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "runs",
         nargs="*",
         metavar="RUN",
-        help="a finished run, asked about in the folder where it was trained; several are compared"
+        help="a finished run, in the folder where it was trained; several are compared"
         " (the latest)",
     )
     parser.add_argument(

@@ -257,8 +257,8 @@ def checkpoints(files: RunFiles) -> str:
     if not paths:
         raise UserError(f"there are none; `{command('train', files.run.directory)}` makes some")
     settings, classes = files.settings, files.config["classes"]
-    whose = identity(settings, classes, files.config["data"], files.config["weights"])
-    expected = CheckpointSpec.of(settings, len(classes), len(files.dataset.train), whose)
+    owner = identity(settings, classes, files.config["data"], files.config["weights"])
+    expected = CheckpointSpec.of(settings, len(classes), len(files.dataset.train), owner)
     for path in paths:
         try:
             load_checkpoint(path, expected)

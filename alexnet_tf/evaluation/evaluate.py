@@ -57,8 +57,8 @@ def evaluate_runs(
             averaged.append(probabilities.mean(axis=0).argmax())
     if not files:
         raise UserError(f"{failed[0]}; nor can any other of the pictures be read")
-    asked = list(digests(files).values())
-    trained_on, untraced = zip(*(_trained_on(run, asked) for run in runs))
+    evaluated = list(digests(files).values())
+    trained_on, untraced = zip(*(_trained_on(run, evaluated) for run in runs))
     return Evaluation(
         tuple(str(run.directory) for run in runs),
         classifier.classes,

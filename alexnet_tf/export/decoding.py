@@ -166,10 +166,10 @@ def _orientation(content: tf.Tensor) -> tf.Tensor:
         )
 
     places = tf.boolean_mask(places, after(b"Exif\0\0", 6) | after(b"eXIf", 4) | after(b"EXIF", 8))
-    told = tf.cond(
+    by_exif = tf.cond(
         tf.size(places) > 0, lambda: _orientation_at(data, places[0]), lambda: tf.constant(0)
     )
-    return tf.cond(told > 0, lambda: told, lambda: _orientation_by_xmp(data))
+    return tf.cond(by_exif > 0, lambda: by_exif, lambda: _orientation_by_xmp(data))
 
 
 def _orientation_by_xmp(data: tf.Tensor) -> tf.Tensor:

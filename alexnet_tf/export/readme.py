@@ -40,8 +40,8 @@ Out: classes, string (n, {count}), and probabilities, float32 (n, {count}), in t
 import tensorflow as tf
 
 network = tf.saved_model.load("{name}").signatures["serving_default"]  # or ["pixels"]
-answer = network(bytes=tf.constant([open("cat.jpg", "rb").read()]))
-print(answer["classes"][0], answer["probabilities"][0])
+prediction = network(bytes=tf.constant([open("cat.jpg", "rb").read()]))
+print(prediction["classes"][0], prediction["probabilities"][0])
 """,
     "litert": """\
 In:  pixels, uint8 RGB (n, H, W, 3), upright, of any size; it resizes and normalizes them itself.

@@ -54,7 +54,7 @@ class Engine:
 
     `variant` and `resize` define the preprocessing (`data.images.preprocessing`); `classes` name
     the outputs, in order, and are empty for convolutions alone. The weights are in the file
-    `source`. `litert_path` is where the network's LiteRT file is, or should be: LiteRT answers at
+    `source`. `litert_path` is where the network's LiteRT file is, or should be: LiteRT predicts at
     once, while importing TensorFlow, which has more throughput, takes seconds.
     """
 
@@ -236,8 +236,8 @@ class Engine:
 
     def identity(self) -> str:
         """Return a text that identifies the network by its predictions, wherever its files are."""
-        answers_by = self._opened, self.resize, self.classes
-        return hashlib.sha256(repr(answers_by).encode()).hexdigest()
+        depends_on = self._opened, self.resize, self.classes
+        return hashlib.sha256(repr(depends_on).encode()).hexdigest()
 
     def lacks_litert(self) -> bool:
         """Check whether TensorFlow was used only for lack of a LiteRT file, readable here."""

@@ -31,10 +31,10 @@ def predict_pictures(
             engine.classes, pictures, cached_predictions(model, store, pictures)
         ), 0
     found = Classifier([engine]).probabilities([picture.path for picture in pictures])
-    asked = list(zip(pictures, progress(found, len(pictures), "asking")))
+    results = list(zip(pictures, progress(found, len(pictures), "predicting")))
     read = [
         (each, probabilities_[0])
-        for each, probabilities_ in asked
+        for each, probabilities_ in results
         if not isinstance(probabilities_, ImageError)
     ]
     probabilities = np.array([probabilities_ for _, probabilities_ in read], np.float32)
@@ -43,4 +43,4 @@ def predict_pictures(
         tuple(picture for picture, _ in read),
         probabilities.reshape(len(read), len(engine.classes)),
     )
-    return predictions, len(asked) - len(read)
+    return predictions, len(results) - len(read)

@@ -61,7 +61,7 @@ def classify(
             compute=ray.data.ActorPoolStrategy(size=len(machines)),
         )
         for portion, row in zip(portions, rows.iter_rows()):
-            for file, (likeliest, reason) in zip(portion, pickle.loads(row["answers"])):
+            for file, (likeliest, reason) in zip(portion, pickle.loads(row["predictions"])):
                 yield Prediction(file, likeliest, ImageError(file, reason) if reason else None)
     except (ray.exceptions.RayError, ConnectionError) as error:
         gist = str(error).strip().rsplit("\n", 1)[-1]
@@ -92,4 +92,4 @@ class _Actor:
         files = [os.fsdecode(path) for path in row["paths"]]
         predictions = self._classifier.classify(files, self._top, self._among)
         packed = [(each.top, each.error.reason if each.error else None) for each in predictions]
-        return {"answers": pickle.dumps(packed)}
+        return {"predictions": pickle.dumps(packed)}

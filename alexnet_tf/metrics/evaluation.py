@@ -43,7 +43,7 @@ class Evaluation:
         together = self.accuracy(self.averaged)["accuracy"]
         return {"over_best": together - max(alone), "over_mean": together - float(np.mean(alone))}
 
-    def asked(self) -> list[tuple[str, np.ndarray]]:
+    def by_name(self) -> list[tuple[str, np.ndarray]]:
         """Return the name and the predictions of each run and, of several, of the average."""
         together = [("averaged", self.averaged)] if len(self.runs) > 1 else []
         return [*zip(self.runs, self.predictions), *together]

@@ -49,8 +49,8 @@ class LabelledPredictions:
     @cached_property
     def evaluation(self) -> Evaluation:
         """The metrics, by class and overall."""
-        nobody = np.empty((0, len(self.pictures)), np.int64)
-        return Evaluation((), self.classes, self.labels, nobody, self.predicted, ())
+        runs = np.empty((0, len(self.pictures)), np.int64)
+        return Evaluation((), self.classes, self.labels, runs, self.predicted, ())
 
     def accuracy(self) -> dict[str, Any]:
         """Return the accuracy and its 95% interval."""

@@ -19,9 +19,9 @@ MATRIX, CONFUSIONS = 12, 10
 def evaluation_text(evaluation: Evaluation) -> str:
     """Format accuracies, classes and confusions as tables, the last two for each run."""
     tables = [[*_accuracies(evaluation), *_warnings(evaluation)]]
-    asked = evaluation.asked()
-    for name, predictions in asked:
-        title = [f"{printable(name)}:"] if len(asked) > 1 else []
+    named = evaluation.by_name()
+    for name, predictions in named:
+        title = [f"{printable(name)}:"] if len(named) > 1 else []
         tables.append([*title, *_classes(evaluation, predictions)])
         tables.append(_confusions(evaluation, predictions))
     return "\n\n".join("\n".join(lines) for lines in tables)
@@ -83,7 +83,7 @@ def imagenet_json(evaluation: ImageNetEvaluation) -> dict[str, Any]:
 
 def _accuracies(evaluation: Evaluation) -> list[str]:
     table = [(f"{len(evaluation.labels)} pictures", "accuracy", "95% interval")]
-    for name, predictions in evaluation.asked():
+    for name, predictions in evaluation.by_name():
         accuracy, interval = evaluation.accuracy(predictions).values()
         table.append((name, f"{accuracy:.1%}", _interval(*interval)))
     return align(table)

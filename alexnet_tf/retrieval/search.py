@@ -59,8 +59,8 @@ class Index:
         self._about, self._list = (self.directory / n for n in ("index.json", "pictures.sha256"))
         about = read_json(self._about) if self._about.is_file() else None
         if about:
-            told = about.get("precision") if isinstance(about, dict) else None
-            self.precision = told if told in PRECISIONS else None
+            kept = about.get("precision") if isinstance(about, dict) else None
+            self.precision = kept if kept in PRECISIONS else None
         else:
             self.precision = engine.fastest_precision(LAYER) if create else FLOAT32
         self._store = activation_store(engine, self.directory, LAYER, "<f2", self.precision)

@@ -26,8 +26,8 @@ def option(
     A `free` setting may change when a run is resumed, because it changes no step. `several` allows
     more than one word.
     """
-    told = {"help": help, "metavar": metavar, "type": kind, "choices": choices}
-    argument: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
+    given = {"help": help, "metavar": metavar, "type": kind, "choices": choices}
+    argument: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if several:
         argument |= {"nargs": "+", "action": arguments.Together}
     return field(default=default, metadata={"group": group, "argument": argument, "free": free})

@@ -49,10 +49,10 @@ class Job:
     def expected(self) -> CheckpointSpec:
         """Return the expected contents of its checkpoints."""
         classes, pictures = self.dataset.classes, len(self.dataset.train)
-        whose = identity(
+        owner = identity(
             self.settings, classes, self.dataset.fingerprint(), fingerprint(self.weights)
         )
-        return CheckpointSpec.of(self.settings, len(classes), pictures, whose)
+        return CheckpointSpec.of(self.settings, len(classes), pictures, owner)
 
     def entries(self) -> dict[str, Any]:
         """Return its entries of config.json."""
@@ -148,15 +148,15 @@ def _of_checkpoints(job: Job) -> Job:
     if not paths:
         run.check_empty()
         return job
-    asked = job.settings.precision
+    precision = job.settings.precision
     jobs = [
         replace(job, settings=replace(job.settings, precision=each))
-        for each in (PRECISIONS if asked == "auto" else [asked])
+        for each in (PRECISIONS if precision == "auto" else [precision])
     ]
-    whose = {each.expected().identity: each for each in jobs}
+    by_identity = {each.expected().identity: each for each in jobs}
     for path in paths:
         owner = read_identity(path)
-        if owner not in whose:
+        if owner not in by_identity:
             of = (
                 "is of a training with other settings, pictures or weights"
                 if owner
@@ -166,7 +166,7 @@ def _of_checkpoints(job: Job) -> Job:
                 f"{path}: {of}, and {run.config_path.name}, which would, is gone; put a copy of "
                 "that back, or give another --run to start afresh"
             )
-    return whose[owner]
+    return by_identity[owner]
 
 
 def _new_pictures(job: Job, count: int) -> list[str]:

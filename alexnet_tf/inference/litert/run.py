@@ -64,7 +64,7 @@ class LiteModel:
         except (ValueError, RuntimeError, IndexError, MemoryError, BadFile) as error:
             raise UserError(
                 f"{self._path}: is damaged, or not of this network ({error}); delete it, and "
-                "TensorFlow answers"
+                "TensorFlow predicts"
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""Pages of predictions: mistakes, and where the network looks."""
+"""Pages of predictions: mistakes, and Grad-CAM heat maps."""
 
 from __future__ import annotations
 

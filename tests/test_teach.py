@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -22,11 +24,13 @@ from alexnet_tf.system import children
 pytest.importorskip("fastapi")
 from fastapi.testclient import TestClient
 
+from alexnet_tf.serving import application
 from alexnet_tf.serving import training_sessions as sessions
 from alexnet_tf.serving.application import Served, make_app
 from alexnet_tf.serving.networks import ServedNetwork
 from alexnet_tf.serving.trainer_process import TrainerProcess
 from tests.support.processes import running, wait_until
+from tests.support.runs import write_run
 from tests.support.serving import Server, form, serving, teachers
 
 # Trains at once, by a copy of a finished run; while there is a file `wait` it does not, and what is
@@ -326,3 +330,24 @@ def test_a_map_is_of_the_network_that_answered_or_of_none(client, root, photos, 
     assert look(first).status_code == 409
     assert "another network by now" in look(first).json()["detail"]
     assert look(second).status_code == look(session).status_code == 200
+
+
+@pytest.mark.parametrize("what", ["predict", "explain"])
+def test_a_lesson_that_is_forgotten_while_it_is_asked_is_no_more(
+    client, photos, tmp_path, monkeypatch, what
+):
+    run = write_run(tmp_path / "thin").directory
+    shutil.copytree(run, tmp_path / "empty", dirs_exist_ok=True)
+    session = client.begin_lesson(*photos)
+    client.train(session, "cat", "dog")
+    wait_until(lambda: state(client, session) == "ready")
+    read = application.pictures_of
+
+    async def forgetting(*request):
+        pictures = await read(*request)
+        await asyncio.to_thread(client.delete, f"/v1/lessons/{session}")
+        return pictures
+
+    monkeypatch.setattr(application, "pictures_of", forgetting)
+    said = client.post(f"/v1/{what}?network={session}", files=form(photos[0][:1]))
+    assert (said.status_code, "no network of that name" in said.text) == (404, True), said.text

@@ -170,8 +170,8 @@ def _add_predictions(
         """
         if not 1 <= top <= MOST_TOP:
             raise HTTPException(422, f"top should be 1 to {MOST_TOP}")
-        asked = network_of(network)
         pictures = await pictures_of(request, served.limits)
+        asked = network_of(network)  # now, for lessons may be forgotten while pictures arrive
         with load.of_pictures(len(pictures)):
             found = await batcher.submit(asked, pictures)
         if getattr(request.state, "instances", False):
@@ -192,8 +192,8 @@ def _add_predictions(
     @app.post("/v1/explain", response_class=Response, **schemas.WITH_PICTURE_FOR_PICTURE)
     async def explain(request: Request, network: str = "", label: str = "") -> Response:
         """Draw a heat map of a class, by default the likeliest, over a picture: a JPEG."""
-        asked = network_of(network)
         picture = (await pictures_of(request, served.limits))[0]
+        asked = network_of(network)
         with load.of_pictures(1):
             await asyncio.to_thread(import_tensorflow)  # meanwhile others are answered
             drawn = await batcher.run(explanation, asked.engine, picture, label or None)

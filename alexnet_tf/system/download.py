@@ -12,14 +12,13 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
 
-from alexnet_tf import __version__
+from urllib3 import BaseHTTPResponse
+
 from alexnet_tf.errors import UserError
+from alexnet_tf.system import http
 from alexnet_tf.system.disk import MEGABYTE, free_room, is_full, megabytes
 from alexnet_tf.system.files import (
     check_replaceable,
@@ -125,7 +124,7 @@ def _download(target: Path, sources: Iterable[str], check: Callable[[Path], obje
         except UserError as error:
             part.forget()
             reasons.append((place, str(error).removeprefix(f"{part.path}: ")))
-        except (OSError, HTTPException, ValueError) as error:  # ValueError: an invalid URL
+        except (OSError, ValueError) as error:  # ValueError: an invalid URL
             reasons.append((place, _reason(error)))
             if is_full(error):
                 break
@@ -176,7 +175,7 @@ class _Part:
         if origin:
             write_json(self._note, origin)
 
-    def append(self, stream: BinaryIO | HTTPResponse, whole: int | None) -> None:
+    def append(self, stream: BinaryIO | BaseHTTPResponse, whole: int | None) -> None:
         """Append the bytes of `stream`; OSError unless `whole` bytes are here then (None: any)."""
         bar = progress(
             iter(lambda: stream.read(CHUNK), b""),
@@ -230,67 +229,59 @@ def _fetch_url(url: str, part: _Part) -> None:
         try:
             _receive(url, part)
             return
-        except (OSError, HTTPException) as error:
+        except OSError as error:
             if not left or part.arrived(url) <= arrived or is_full(error):
                 raise
 
 
 def _receive(url: str, part: _Part) -> None:
-    if part.arrived(url) and part.size() == part.origin()["size"]:
-        return  # the file is complete: only the check was interrupted
-    rest = _ask_for_rest(url, part)
-    with rest or _get(url) as response:
-        if response.headers.get_content_type() == "text/html":
-            raise OSError("answered with a web page in place of the file")
-        whole = part.origin()["size"] if rest else response.length
-        part.check_room(whole)
-        if not rest:
-            validator = _validator(response.headers)
-            known = validator and whole
-            part.begin({"url": url, "validator": validator, "size": whole} if known else {})
-        part.append(response, whole)
-
-
-def _ask_for_rest(url: str, part: _Part) -> HTTPResponse | None:
-    """Return a response that continues `part`; None if there is none or the file has changed."""
     arrived, origin = part.arrived(url), part.origin()
-    if not arrived:
-        return None
+    if arrived and arrived == origin["size"]:
+        return  # the file is complete: only the check was interrupted
+    headers = {"Range": f"bytes={arrived}-", "If-Range": origin["validator"]} if arrived else {}
     try:
-        response = _get(url, {"Range": f"bytes={arrived}-", "If-Range": origin["validator"]})
-    except HTTPError as error:
-        if error.code == 416:  # the file has become shorter than the partial download
-            return None
-        raise
+        with http.get(url, TIMEOUT, headers=headers) as response:
+            if response.headers.get("Content-Type", "").lower().startswith("text/html"):
+                raise OSError("answered with a web page in place of the file")
+            if response.status != 206 or not arrived:
+                _begin(url, part, response)
+                return
+            if _continues(response, arrived, origin):
+                part.check_room(origin["size"])
+                part.append(response, origin["size"])
+                return
+    except http.StatusError as error:
+        if error.code != 416:  # the file has become shorter than the partial download
+            raise
+    part.forget()
+    _receive(url, part)
+
+
+def _begin(url: str, part: _Part, response: BaseHTTPResponse) -> None:
+    """Receive the whole file."""
+    whole, validator = response.length_remaining, _validator(response)
+    part.check_room(whole)
+    is_known = validator and whole
+    part.begin({"url": url, "validator": validator, "size": whole} if is_known else {})
+    part.append(response, whole)
+
+
+def _continues(response: BaseHTTPResponse, arrived: int, origin: dict[str, Any]) -> bool:
+    """Tell whether a response is the rest of the partial download; some servers ignore If-Range."""
     rest = f"bytes {arrived}-{origin['size'] - 1}/{origin['size']}"
-    if (
-        response.status == 206
-        and response.headers["Content-Range"] == rest
-        # Some servers ignore If-Range.
-        and _validator(response.headers) in (origin["validator"], None)
-    ):
-        return response
-    response.close()
-    return None
+    is_same = _validator(response) in (origin["validator"], None)
+    return response.headers.get("Content-Range") == rest and is_same
 
 
-def _get(url: str, headers: dict[str, str] | None = None) -> HTTPResponse:
-    # Some servers refuse urllib's own User-Agent.
-    agent = {"User-Agent": f"alexnet_tf/{__version__}"}
-    return urlopen(Request(url, headers=agent | (headers or {})), timeout=TIMEOUT)
-
-
-def _validator(headers: HTTPMessage) -> str | None:
+def _validator(response: BaseHTTPResponse) -> str | None:
     """Return the validator that identifies the file byte for byte; a weak ETag does not."""
-    etag = headers["ETag"]
-    return headers["Last-Modified"] if etag is None or etag.startswith("W/") else etag
+    etag = response.headers.get("ETag", "W/")
+    return response.headers.get("Last-Modified") if etag.startswith("W/") else etag
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, HTTPError):
-        return f"answered {error.code} {error.reason}"
-    if isinstance(error, URLError) and isinstance(error.reason, OSError):
-        error = error.reason
+    if isinstance(error, http.StatusError):
+        return f"answered {error}"
     if isinstance(error, TimeoutError):
         return f"sent nothing for {TIMEOUT} seconds"
     return getattr(error, "strerror", None) or str(error)

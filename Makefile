@@ -88,8 +88,8 @@ $(sort $(SETUP) $(START)): pyproject.toml $(LIMITS)
 	    exit 2; }
 	@echo "Making $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv $(VENV)
-	@echo "Installing $(if $(filter $(SETUP),$@),all that is used and tested with,TensorFlow and what else is \
-	needed): some minutes"
+	@echo "Installing TensorFlow and what else is needed: some minutes," \
+	  "$(if $(filter $(SETUP),$@),3.9,2.8) GB on the disk"
 	@$(BIN)/python -m pip install --disable-pip-version-check \
 	  --editable .[$(if $(filter $(SETUP),$@),$(ALL),$(LIGHT))] \
 	  $(if $(LIMITS),--constraint $(LIMITS))

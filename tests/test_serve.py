@@ -474,12 +474,12 @@ def test_prometheus_is_told_what_was_done(ask, photos, tmp_path):
     assert client.get("/healthz").json() == {"status": "ok"}
     text = client.get("/metrics").text
     for line in (
-        'alexnet_requests_total{route="/v1/predict",status="200"} 1',
-        'alexnet_requests_total{route="/healthz",status="200"} 1',
-        'alexnet_pictures_total{result="answered"} 2',
-        'alexnet_pictures_total{result="unreadable"} 1',
-        "alexnet_waiting_pictures 0",
-        "alexnet_predict_seconds_count 1",
+        'alexnet_requests_total{route="/v1/predict",status="200"} 1.0',
+        'alexnet_requests_total{route="/healthz",status="200"} 1.0',
+        'alexnet_pictures_total{result="answered"} 2.0',
+        'alexnet_pictures_total{result="unreadable"} 1.0',
+        "alexnet_waiting_pictures 0.0",
+        "alexnet_predict_seconds_count 1.0",
     ):
         assert line in text.splitlines()
     assert "script" not in text

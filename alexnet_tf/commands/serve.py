@@ -37,7 +37,12 @@ if TYPE_CHECKING:
     from alexnet_tf.serving.networks import ServedNetwork
 
 HELP = "a page that classifies pictures and learns new classes, and an API over HTTP"
-PACKAGES = {"fastapi": "fastapi", "uvicorn": "uvicorn", "python_multipart": "python-multipart"}
+PACKAGES = {
+    "fastapi": "fastapi",
+    "uvicorn": "uvicorn",
+    "python_multipart": "python-multipart",
+    "prometheus_client": "prometheus-client",
+}
 TOKEN = "ALEXNET_TF_TOKEN"
 IMAGENET_CLASSES = 1000
 PORTS = {"http": 80, "https": 443}
@@ -189,7 +194,7 @@ def _served(options: argparse.Namespace, is_local: bool, folder: Path | None) ->
     from alexnet_tf.serving.application import Served
     from alexnet_tf.serving.explanations import LookAlikes
     from alexnet_tf.serving.limits import Limits
-    from alexnet_tf.serving.middleware import LOOPBACK
+    from alexnet_tf.serving.middleware.host import LOOPBACK
     from alexnet_tf.serving.trainer_process import TrainerProcess
 
     weights, variant = _weights(options)

@@ -23,6 +23,7 @@ from fastapi.responses import (
     StreamingResponse,
 )
 from fastapi.staticfiles import StaticFiles
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
 import alexnet_tf
@@ -32,7 +33,7 @@ from alexnet_tf.serving import schemas
 from alexnet_tf.serving.explanations import LookAlikes, explanation
 from alexnet_tf.serving.limits import Limits, Load
 from alexnet_tf.serving.metrics import Metrics
-from alexnet_tf.serving.middleware import Middleware
+from alexnet_tf.serving.middleware.chain import Middleware
 from alexnet_tf.serving.networks import Batcher, ServedNetwork
 from alexnet_tf.serving.requests import json_of, pictures_of, unreadable
 from alexnet_tf.serving.trainer_process import TrainerProcess
@@ -74,7 +75,8 @@ class Served:
 
 def make_app(served: Served) -> FastAPI:
     """Create the ASGI application."""
-    load, metrics = Load(served.limits), Metrics()
+    load = Load(served.limits)
+    metrics = Metrics(load)
     batcher = Batcher(metrics)
     sessions = TrainingSessions(served.trainer_process) if served.trainer_process else None
 
@@ -97,7 +99,7 @@ def make_app(served: Served) -> FastAPI:
     )
     _add_errors(app)
     _add_predictions(app, served, load, batcher, sessions)
-    _add_state(app, load, metrics)
+    _add_state(app, metrics)
     if sessions:
         _add_sessions(app, served, load, batcher, sessions)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
@@ -214,7 +216,7 @@ def _add_predictions(
             return schemas.LookAlikes(similar=found)
 
 
-def _add_state(app: FastAPI, load: Load, metrics: Metrics) -> None:
+def _add_state(app: FastAPI, metrics: Metrics) -> None:
     @app.get("/healthz")
     def healthz() -> schemas.Health:
         """Report that the server is up."""
@@ -223,9 +225,7 @@ def _add_state(app: FastAPI, load: Load, metrics: Metrics) -> None:
     @app.get("/metrics", response_class=PlainTextResponse)
     def show_metrics() -> PlainTextResponse:
         """Return the server's metrics in Prometheus's text format."""
-        return PlainTextResponse(
-            metrics.text(load.pictures), media_type="text/plain; version=0.0.4; charset=utf-8"
-        )
+        return PlainTextResponse(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _add_sessions(

@@ -106,10 +106,10 @@ class Batcher:
     async def _submit(self, network: ServedNetwork, picture: InMemory) -> np.ndarray | ImageError:
         inputs = await self.decode(network.load, picture)
         if isinstance(inputs, ImageError):
-            self._metrics.pictures["unreadable"] += 1
+            self._metrics.pictures.labels("unreadable").inc()
             return inputs
         probabilities = await self._put(_Request(network, inputs))
-        self._metrics.pictures["answered"] += 1
+        self._metrics.pictures.labels("answered").inc()
         return probabilities
 
     async def _put(self, question: _Request) -> Any:
@@ -134,7 +134,7 @@ class Batcher:
         network, function = asked[0].network, asked[0].function
         if function:
             return [function()]
-        self._metrics.batches[len(asked)] += 1
+        self._metrics.batches.labels(len(asked)).inc()
         return network.probabilities(np.stack([each.inputs for each in asked]))
 
     def _next(self) -> list[_Request]:

@@ -1,0 +1,1 @@
+"""Which requests are answered, and what browsers are told: one check a module."""

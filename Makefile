@@ -149,6 +149,7 @@ lint: $(SETUP) ## check the style and the types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	@! command -v npm > /dev/null || { cd tests/js && { [ -d node_modules ] || npm ci --silent; } && npm run --silent lint; }
 
 clean: ## delete .venv and what the demo made, but no data, weights or runs
 	rm -rf .venv .venv-oldest demo

@@ -91,7 +91,7 @@ def test_the_page_says_what_the_terminal_says(typed, run):
     assert [[int(words(td)) for td in row.findall("td")] for row in rows] == said["confusion"]
     first = page.find(".//section[@id='accuracy']//tbody/tr")
     shares = [f"{said['classes'][0][name]:.1%}" for name in ("precision", "recall", "f1")]
-    assert [words(td) for td in first.findall("td")] == ["cat", "4", *shares]
+    assert [words(cell) for cell in first] == ["cat", "4", *shares]
 
 
 def test_answers_that_were_kept_are_those_of_the_network(
@@ -161,7 +161,7 @@ def test_it_is_dark_where_the_reader_wants_that_but_not_on_paper(run, page):
 
 def test_names_are_only_text(odd, page):
     parsed = strictly_parsed(odd.report_path)
-    names = {words(row.find("td")) for row in parsed.findall(".//section[@id='data']//tbody/tr")}
+    names = {words(row.find("th")) for row in parsed.findall(".//section[@id='data']//tbody/tr")}
     assert names == {
         '<script>alert("1")</script>',
         "\\u202egpj.\u05d0'\"&",
@@ -258,7 +258,7 @@ def test_runs_side_by_side_are_compared_on_the_pictures_that_both_have(odd, tmp_
     path = write_comparison_report([odd, other], tmp_path / "both.html")
     parsed = strictly_parsed(path)
     (row,) = parsed.findall(".//section[@id='differences']//tbody/tr")
-    cells = [words(cell) for cell in row.findall("td")]
+    cells = [words(cell) for cell in row]
     assert cells[2] == "10" and len(cells) == 9
     difference = float(cells[5].split(" ")[0])
     assert difference == pytest.approx(10 * (int(cells[3]) - int(cells[4])))

@@ -134,6 +134,7 @@ def test_three_flowers_are_taught_and_told_apart(opened, material):
     assert opened.locator("#network option:checked").inner_text() == "My classes"
     opened.get_by_role("tab", name="Teach it here").click()
     opened.get_by_role("button", name="Forget everything").click()
+    opened.get_by_role("button", name="Delete", exact=True).click()
     opened.locator(".class:nth-child(3)").wait_for(state="detached")
     assert opened.locator(".count").all_inner_texts() == ["Drop pictures here"] * 2
 
@@ -149,13 +150,8 @@ def test_the_camera_takes_pictures_while_its_button_is_held(opened):
     opened.get_by_role("button", name="Close").click()
     kept = opened.locator(".class:first-child .thumbs button")
     kept.nth(2).wait_for()
-    unwanted = kept.first.element_handle()
-    with opened.expect_response(lambda answer: answer.request.method == "DELETE") as deleted:
-        kept.first.click()  # is not wanted after all
-    assert deleted.value.status == 204
-    opened.wait_for_function("element => !element.isConnected", arg=unwanted)
     said = opened.locator(".class:first-child .count").inner_text()
-    assert kept.count() >= 2 and said == f"{kept.count()} pictures"
+    assert said == f"{kept.count()} pictures"
 
 
 @pytest.mark.parametrize("tab", ["Predict", "Teach it here"])
@@ -290,7 +286,7 @@ def test_each_folder_that_is_picked_is_a_class_and_what_is_no_picture_is_counted
     teaching.locator("#train:enabled").wait_for()
     assert classes_of(teaching) == {"cat": "3 pictures", "dog": "3 pictures"}
     assert (
-        teaching.locator("#problems").inner_text()
+        teaching.locator("#teach-problems").inner_text()
         == "1 file was skipped because it is not a picture."
     )
 
@@ -333,7 +329,8 @@ def test_pictures_that_do_not_arrive_are_named_and_sent_again(teaching, faces):
     problem.get_by_role("button", name="Try again").wait_for()
     assert classes_of(teaching)[""] != "6 pictures"
     assert problem.locator("div").inner_text() == (
-        "2 pictures were not uploaded (cat.2.jpg, cat.3.jpg). a request may have 9 bytes at most"
+        "2 pictures were not uploaded (cat.2.jpg, cat.3.jpg). "
+        "The pictures are too large for one upload."
     )
     problem.get_by_role("button", name="Try again").click()
     teaching.locator(".class:nth-child(1)").get_by_text("6 pictures").wait_for()
@@ -350,9 +347,10 @@ def test_what_is_forgotten_while_it_is_sent_does_not_come_back(teaching, faces):
     while not held:
         teaching.wait_for_timeout(50)
     teaching.get_by_role("button", name="Forget everything").click()
+    teaching.get_by_role("button", name="Delete", exact=True).click()
     teaching.wait_for_timeout(500)
     assert [url.rpartition("/")[2] for url in ended] == [name]
-    assert "".join(teaching.locator(".problems").all_inner_texts()) == ""
+    assert "".join(teaching.locator("#teach .problems").all_inner_texts()) == ""
     assert classes_of(teaching) == {"": "Drop pictures here"}
     assert "Training needs two or more classes" in teaching.locator("#status").inner_text()
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from alexnet_tf.drawing.fonts import caption_font, escaped
 from alexnet_tf.drawing.sheets import INK, PAPER, fit_text
 
 # From no picture of a class to all of it.
@@ -29,9 +30,10 @@ def confusion_matrix(counts: np.ndarray, names: Sequence[str]) -> Image.Image:
         return matrix
     page = Image.new("RGB", (WIDTH, matrix.height + 2 * LINE + GAP), PAPER)
     page.paste(matrix, (MARGIN, 2 * LINE + GAP))
-    draw, font = ImageDraw.Draw(page), ImageFont.load_default(TEXT)
+    draw, font = ImageDraw.Draw(page), caption_font(TEXT)
     draw.text((GAP, LINE), "label", INK, font)
     draw.text((MARGIN, 0), "prediction", INK, font)
+    names = [escaped(name) for name in names]
     numbered = any(font.getlength(name) > cell - 2 for name in names)
     for row, name in enumerate(names):
         along = MARGIN + (row + 0.5) * cell

@@ -92,7 +92,7 @@ def plot_roc(axis: Axes, curves: Curves) -> None:
     rates = curves.false_positive_rate, curves.true_positive_rate
     axis.plot(*rates, color=COLORS[0], label=f"AUC {curves.auc:.4f}")
     axis.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=":", label="chance")
-    axis.set(title="ROC", xlabel="false positive rate", ylabel="true positive rate", **_UNIT)
+    axis.set(title="ROC curve", xlabel="false positive rate", ylabel="true positive rate", **_UNIT)
     axis.legend(loc="lower right")
 
 

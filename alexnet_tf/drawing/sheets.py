@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
+from alexnet_tf.drawing.fonts import caption_font, escaped
 from alexnet_tf.drawing.thumbnails import load_thumbnail
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import atomic_write, check_replaceable
@@ -110,7 +111,7 @@ def tile_sheet(
     width, height = size[0] + gap, size[1] + gap + lines * LINE
     columns = max(map(len, rows))
     sheet = Image.new("RGB", (columns * width + gap + 2 * apart, len(rows) * height + gap), PAPER)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(TEXT)
+    draw, font = ImageDraw.Draw(sheet), caption_font(TEXT)
     for number, row in enumerate(rows):
         for column, (picture, texts) in enumerate(row):
             left, top = gap + column * width + (apart if column else 0), gap + number * height
@@ -123,8 +124,8 @@ def tile_sheet(
 
 
 def fit_text(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """Cut a line of text to at most `width` pixels."""
-    text = printable(text)[:200]
+    """Cut a line of text to at most `width` pixels, with escapes for what `font` lacks."""
+    text = escaped(printable(text)[:200])
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(f"{text}…") > width:

@@ -47,6 +47,7 @@ from alexnet_tf.serving.training_sessions import (
 from alexnet_tf.system.quiet import import_tensorflow
 
 PAGE = Path(__file__).with_name("page")
+LANGUAGES = sorted(path.stem for path in PAGE.glob("languages/*.json"))
 TOP, MOST_TOP = 5, 1000
 STATUSES = {Gone: 404, Conflict: 409, UserError: 422, RunError: 500}
 # Bytes of a file sent at a time.
@@ -118,10 +119,10 @@ def make_app(served: Served) -> FastAPI:
 
 
 def _add_errors(app: FastAPI) -> None:
-    """Return errors as JSON, as a sentence in ``detail``."""
+    """Return errors as JSON: a sentence in ``detail``, and its ``code`` if the page has its own."""
 
     async def say(status: int, request: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"detail": str(error)}, status)
+        return JSONResponse({"detail": str(error), "code": getattr(error, "code", None)}, status)
 
     for kind, status in STATUSES.items():
         app.add_exception_handler(kind, partial(say, status))
@@ -157,6 +158,7 @@ def _add_predictions(
             lessons=bool(sessions),
             local=bool(served.hosts),
             needs_token=bool(served.token),
+            languages=LANGUAGES,
             most_pictures=served.limits.pictures,
             most_bytes=served.limits.bytes,
         )
@@ -270,14 +272,37 @@ def _add_sessions(
         with load.of_pictures(len(pictures)):
             reasons = await asyncio.gather(*(batcher.decode(unreadable, p) for p in pictures))
             for picture, reason in zip(pictures, reasons):
-                number = None
+                number, code = None, None
                 try:
                     number = None if reason else session.add(label, picture)
                 except Conflict as error:
-                    reason = str(error)
-                kept.append(schemas.KeptPicture(file=picture.name, number=number, error=reason))
+                    reason, code = str(error), error.code
+                kept.append(
+                    schemas.KeptPicture(file=picture.name, number=number, error=reason, code=code)
+                )
         sessions.look_soon(session)
         return schemas.Kept(pictures=kept)
+
+    @app.get("/v1/lessons/{name}/pictures", responses=schemas.ERRORS)
+    async def list_pictures(request: Request, name: str) -> schemas.SessionPictures:
+        """List the pictures of a training session."""
+        labels = known(request, name).labels()
+        return schemas.SessionPictures(
+            pictures=[schemas.SessionPicture(number=each, label=label) for each, label in labels]
+        )
+
+    @app.get(
+        "/v1/lessons/{name}/pictures/{number}", response_class=Response, **schemas.WITH_PICTURE
+    )
+    async def picture(request: Request, name: str, number: int) -> FileResponse:
+        """Return a picture of a training session as it was sent."""
+        path = known(request, name).picture_path(number)
+        return FileResponse(path, media_type="image/jpeg")
+
+    @app.delete("/v1/lessons/{name}/pictures", status_code=204, responses=schemas.ERRORS)
+    async def remove_class(request: Request, name: str, label: int) -> None:
+        """Delete all pictures of the class of that number."""
+        known(request, name).remove_class(label)
 
     @app.delete("/v1/lessons/{name}/pictures/{number}", status_code=204, responses=schemas.ERRORS)
     async def remove(request: Request, name: str, number: int) -> None:

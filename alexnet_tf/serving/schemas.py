@@ -10,9 +10,10 @@ from alexnet_tf.serving import training_sessions as taught
 
 
 class Error(BaseModel):
-    """Why a request was refused, as a sentence."""
+    """Why a request was refused, as a sentence, and as a code where there is one."""
 
     detail: Any
+    code: str | None = None
 
 
 class Class(BaseModel):
@@ -88,6 +89,7 @@ class ServerInfo(BaseModel):
     needs_token: bool
     most_pictures: int
     most_bytes: int
+    languages: list[str]
 
 
 class LookAlike(BaseModel):
@@ -116,12 +118,26 @@ class KeptPicture(BaseModel):
     file: str
     number: int | None
     error: str | None
+    code: str | None = None
 
 
 class Kept(BaseModel):
     """The result for each picture added to a training session, in order."""
 
     pictures: list[KeptPicture]
+
+
+class SessionPicture(BaseModel):
+    """A picture of a training session: its own number, and that of its class."""
+
+    number: int
+    label: int
+
+
+class SessionPictures(BaseModel):
+    """The pictures of a training session, in the order in which they were added."""
+
+    pictures: list[SessionPicture]
 
 
 class Epoch(BaseModel):
@@ -201,6 +217,7 @@ WITH_PICTURE_FOR_PICTURE: dict[str, Any] = {
     "responses": WITH_PICTURES["responses"] | {200: {"content": {"image/jpeg": {}}}},
     "openapi_extra": WITH_PICTURES["openapi_extra"],
 }
+WITH_PICTURE: dict[str, Any] = {"responses": ERRORS | {200: {"content": {"image/jpeg": {}}}}}
 WITH_CLASSES: dict[str, Any] = {
     "responses": ERRORS | _refusals(400),
     "openapi_extra": _body(

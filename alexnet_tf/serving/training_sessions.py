@@ -48,7 +48,14 @@ class Gone(UserError):
 
 
 class Conflict(UserError):
-    """An action that is impossible in the current state, but may be possible later."""
+    """An action that is impossible in the current state, but may be possible later.
+
+    The page has its own sentence for some values of `code`.
+    """
+
+    def __init__(self, message: str, code: str | None = None):
+        super().__init__(message)
+        self.code = code
 
 
 class TrainingSession:
@@ -86,7 +93,9 @@ class TrainingSession:
         self.check()
         size = sum(size for _, size in self._pictures.values())
         if len(self._pictures) >= MOST_PICTURES or size + len(picture.content) > MOST_BYTES:
-            raise Conflict(f"that is enough: {len(self._pictures)} pictures; train with these")
+            raise Conflict(
+                f"that is enough: {len(self._pictures)} pictures; train with these", "pictures_full"
+            )
         self._number += 1
         with _room():
             self._path(self._number).write_bytes(picture.content)
@@ -98,6 +107,22 @@ class TrainingSession:
         """Delete a picture; do nothing if the number is unknown."""
         if self._pictures.pop(number, None):
             self._path(number).unlink(missing_ok=True)
+
+    def remove_class(self, label: int) -> None:
+        """Delete all pictures of the class of that number."""
+        for number, of in self.labels():
+            if of == label:
+                self.remove(number)
+
+    def labels(self) -> list[tuple[int, int]]:
+        """List (number, number of its class) of each picture."""
+        return [(number, label) for number, (label, _) in self._pictures.items()]
+
+    def picture_path(self, number: int) -> Path:
+        """Return the file of a picture; Gone if the number is unknown."""
+        if number not in self._pictures:
+            raise Gone
+        return self._path(number)
 
     def list_pictures(self, classes: Sequence[str | None]) -> None:
         """Write the training data, photos.csv, with class names; omit classes without a name."""
@@ -234,7 +259,8 @@ class TrainingSessions:
         if len(self._sessions) >= MOST_SESSIONS:
             raise Conflict(
                 f"{MOST_SESSIONS} lessons are in use, which is the most at once; one that is not "
-                f"used for {UNUSED / 60:.0f} minutes is forgotten, so try again later"
+                f"used for {UNUSED / 60:.0f} minutes is forgotten, so try again later",
+                "lessons_full",
             )
         name, folder = (
             secrets.token_urlsafe(12),
@@ -261,7 +287,9 @@ class TrainingSessions:
             return None
         network = self[of].network
         if network and number and network.name != name:
-            raise Conflict("the lesson has another network by now; ask that about the picture")
+            raise Conflict(
+                "the lesson has another network by now; ask that about the picture", "replaced"
+            )
         return network
 
     async def end(self, name: str) -> None:
@@ -322,7 +350,7 @@ def _room() -> Iterator[None]:
     except OSError as error:
         if not is_full(error):
             raise
-        raise Conflict("there is no room on the server's disk") from error
+        raise Conflict("there is no room on the server's disk", "disk_full") from error
 
 
 def check_classes(names: Sequence[Any]) -> list[str]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 import subprocess
+import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -56,6 +60,38 @@ class Server:
         """Begin to train on a lesson whose classes have these names."""
         said = self.post(f"/v1/lessons/{session}/train", json={"classes": names})
         assert said.status_code == 202, said.text
+
+
+# Answers every order at once, and trains nothing.
+IDLE = 'import sys\nfor line in sys.stdin: print(\'{"error": ""}\', flush=True)'
+
+
+@contextmanager
+def serving_a_page(folder: Path) -> Iterator[Server]:
+    """Serve the starter from this process, and a trainer that trains nothing: it starts at once."""
+    import uvicorn
+
+    from alexnet_tf.inference.engine import Engine
+    from alexnet_tf.runs.run import STARTER_RUN
+    from alexnet_tf.serving.application import Served, make_app
+    from alexnet_tf.serving.networks import ServedNetwork
+    from alexnet_tf.serving.trainer_process import TrainerProcess
+
+    trainer = TrainerProcess({"args": [sys.executable, "-c", IDLE], "env": os.environ}, folder)
+    starter = ServedNetwork("starter", Engine.of_run(STARTER_RUN))
+    app = make_app(Served([starter], trainer_process=trainer, hosts=("localhost",)))
+    server = uvicorn.Server(uvicorn.Config(app, ws="none", log_level="error"))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        try:
+            with httpx.Client(
+                base_url=f"http://localhost:{listening.getsockname()[1]}", timeout=None
+            ) as client:
+                yield Server(None, client)
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 def form(paths: Sequence[Path]) -> list[tuple[str, tuple[str, bytes]]]:

@@ -1,13 +1,12 @@
-// The page: its two tabs, who is asked, and the language.
+// The page: its two tabs, the network that answers, and the language.
 
+import { all, byId } from "./elements.js";
 import { predictHere } from "./predict.js";
 import { request } from "./server.js";
 import { teachHere, updateTeaching } from "./teach.js";
 import { offerLanguages, say } from "./i18n.js";
 
-const byId = (id) => document.getElementById(id);
 const can = await (await request("GET", "/v1/networks")).json();
-let take = null;
 
 function fillNetworks(lesson) {
   const select = byId("network");
@@ -21,13 +20,14 @@ function fillNetworks(lesson) {
 }
 
 function offerTabs() {
-  const tabs = [...document.querySelectorAll("[role=tab]:not([hidden])")];
+  const tabs = all("[role=tab]:not([hidden])");
   const choose = (chosen) => {
     for (const tab of tabs) {
       tab.setAttribute("aria-selected", String(tab === chosen));
       tab.tabIndex = tab === chosen ? 0 : -1;
       byId(tab.getAttribute("aria-controls")).hidden = tab !== chosen;
     }
+    history.replaceState(null, "", `#${chosen.getAttribute("aria-controls")}`); // where a reload comes back to
   };
   for (const [place, tab] of tabs.entries()) {
     tab.addEventListener("click", () => choose(tab));
@@ -39,10 +39,12 @@ function offerTabs() {
       next.focus();
     });
   }
+  choose(tabs.find((tab) => location.hash === `#${tab.getAttribute("aria-controls")}`) ?? tabs[0]);
 }
 
+await offerLanguages(byId("language"), can.languages, () => can.lessons && updateTeaching());
 fillNetworks(null);
-take = predictHere("", () => byId("network").value, can);
+const take = predictHere("", () => byId("network").value, can);
 window.addEventListener("paste", (event) => {
   const files = [...event.clipboardData.files];
   if (files.length && !byId("predict").hidden) take(files);
@@ -52,5 +54,4 @@ if (can.lessons) {
   teachHere(can, fillNetworks);
 }
 offerTabs();
-offerLanguages(byId("language"), () => can.lessons && updateTeaching());
 document.body.dataset.ready = "yes";

@@ -1,22 +1,25 @@
 // A place to put pictures, and the predictions below it.
 
 import { photograph } from "./camera.js";
-import { dropped, foldersOf, isPicture, make, picked, preview } from "./pictures.js";
+import { announce, blank, byId, make, preview } from "./elements.js";
+import { dropped, foldersOf, isPicture, picked } from "./files.js";
 import { form, request } from "./server.js";
 import { percent, say } from "./i18n.js";
 
-const byId = (id) => document.getElementById(id);
 const MOST_SHOWN = 60;
 
-// Classify pictures put into the place whose elements' ids begin with `prefix`. `network` returns the
-// network's name; `can` says what else the server does. Returns the function that takes pictures; its
-// `again` classifies the latest ones once more.
+/** Classify pictures put into the place whose elements' ids begin with `prefix`. `network` returns
+ * the network's name; `can` says what else the server does. Returns the function that takes pictures;
+ * its `again` classifies the latest ones once more.
+ * @param {string} prefix
+ * @param {() => string} network
+ * @param {any} can */
 export function predictHere(prefix, network, can) {
   const predictions = byId(`${prefix}predictions`);
   let latest = [];
   const take = async (given) => {
     const files = given.filter((file) => !foldersOf(file).length || isPicture(file));
-    const cards = files.map((file) => blank(file));
+    const cards = files.map(cardOf);
     predictions.prepend(...cards.map((card) => card.element));
     while (predictions.children.length > Math.max(MOST_SHOWN, files.length)) predictions.lastChild.remove();
     for (const group of groups(cards, can)) await predict(latest = group, network(), can);
@@ -24,41 +27,50 @@ export function predictHere(prefix, network, can) {
   take.again = () => latest.length && predict(latest, network(), can);
   dropped(byId(`${prefix}drop`), take);
   picked(byId(`${prefix}files`), take, byId(`${prefix}pick`));
-  const shot = byId(`${prefix}shot`);
-  picked(shot, take);
-  byId(`${prefix}photo`).addEventListener("click", () => photograph(take, false, shot));
+  const input = byId(`${prefix}shot`);
+  picked(input, take);
+  byId(`${prefix}photo`).addEventListener("click", async () => {
+    const problems = byId(`${prefix}problems`);
+    problems.textContent = "";
+    await photograph(take, { input, live: liveBars(network) }).catch((error) => { problems.textContent = error.message; });
+  });
   return take;
 }
 
-// Cut things that have a `file` into groups that the server takes at once.
-export function groups(things, can) {
+// Cut cards into groups that the server takes at once.
+function groups(cards, can) {
   const found = [];
   let bytes = Infinity;
-  for (const thing of things) {
-    bytes += thing.file.size + 1000;
+  for (const card of cards) {
+    bytes += card.file.size + 1000;
     if (bytes > can.most_bytes || found.at(-1).length === can.most_pictures) {
       found.push([]);
-      bytes = thing.file.size + 1000;
+      bytes = card.file.size + 1000;
     }
-    found.at(-1).push(thing);
+    found.at(-1).push(card);
   }
   return found;
 }
 
-function blank(file) {
+function cardOf(file) {
   const words = make("div", {}, make("p", { className: "soft", textContent: say("looking") }));
   const picture = make("figure", { className: "picture" }, preview(file, file.name));
   return { file, words, picture, element: make("article", { className: "card prediction" }, picture, words) };
 }
 
+const ask = async (network, files) =>
+  (await request("POST", `/v1/predict?network=${encodeURIComponent(network)}`, form(files))).json();
+
 async function predict(cards, network, can) {
-  const files = form(cards.map((card) => card.file));
-  const about = (name) => request("POST", `/v1/predict?network=${encodeURIComponent(name)}`, files);
+  const files = cards.map((card) => card.file);
   try {
-    const { predictions, network: used } = await (await about(network)).json();
+    const { predictions, network: used } = await ask(network, files);
     cards.forEach((card, place) => show(card, predictions[place], used, can));
+    const { label, probability, error } = predictions[0];
+    announce(cards.length > 1 || error ? say("predicted", { n: predictions.filter((each) => !each.error).length })
+      : `${files[0].name}: ${label}, ${percent(probability)}`);
     if (can.imagenet && can.imagenet !== network) {
-      const beside = await (await about(can.imagenet)).json();
+      const beside = await ask(can.imagenet, files);
       cards.forEach((card, place) => showImagenet(card, beside.predictions[place]));
     }
   } catch (error) {
@@ -67,14 +79,14 @@ async function predict(cards, network, can) {
 }
 
 function show(card, found, network, can) {
-  if (found.error) return refuse(card, found.error);
+  if (found.error) return refuse(card, say("unreadable", { reason: found.error }));
   card.predicted = true;
   const where = make("button", { textContent: say("where"), data: { words: "where" } });
   where.addEventListener("click", () => look(card, where, network));
   card.buttons = make("p", { className: "buttons" }, where);
   card.words.replaceChildren(
-    make("p", { className: "file", textContent: found.file }),
-    make("h2", { textContent: found.label }),
+    make("p", { className: "file", dir: "auto", textContent: found.file }),
+    make("h2", { dir: "auto", textContent: found.label }),
     bars(found.top),
     card.buttons,
   );
@@ -92,8 +104,9 @@ function showImagenet(card, found) {
 }
 
 function refuse(card, sentence) {
+  announce(sentence);
   card.words.replaceChildren(
-    make("p", { className: "file", textContent: card.file.name }),
+    make("p", { className: "file", dir: "auto", textContent: card.file.name }),
     make("h2", { className: "wrong", textContent: sentence }),
   );
 }
@@ -103,11 +116,31 @@ function bars(top) {
     const bar = make("i");
     requestAnimationFrame(() => { bar.style.width = `${100 * probability}%`; });
     const name = make("span", { className: "name" },
-      make("span", { textContent: label }), make("span", { textContent: percent(probability) }));
+      make("bdi", { textContent: label }), make("span", { textContent: percent(probability) }));
     const track = make("span", { className: "track" }, bar);
     track.setAttribute("aria-hidden", "true");
     return make("li", {}, name, track);
   }));
+}
+
+// Return the function that predicts a picture of the camera and returns its bars: the same list, as
+// long as the classes are the same, so that the bars move.
+function liveBars(network) {
+  let [list, labels] = [null, ""];
+  return async (picture) => {
+    const { top } = (await ask(network(), [picture])).predictions[0];
+    top.sort((one, other) => one.label.localeCompare(other.label));
+    const best = Math.max(...top.map(({ probability }) => probability));
+    const found = top.map(({ label }) => label).join("\n");
+    if (!list || found !== labels) [list, labels] = [bars(top), found];
+    top.forEach(({ probability }, place) => {
+      const item = list.children[place];
+      item.classList.toggle("best", probability === best);
+      item.querySelector("span span").textContent = percent(probability);
+      item.querySelector("i").style.width = `${100 * probability}%`;
+    });
+    return list;
+  };
 }
 
 // Draw where the network looks in place of the picture, or the picture again.
@@ -119,6 +152,9 @@ async function look(card, button, network) {
     button.dataset.words = "where";
   } else {
     button.disabled = true;
+    card.picture.classList.add("busy");
+    button.textContent = say("where_busy");
+    announce(button.textContent);
     try {
       const address = `/v1/explain?network=${encodeURIComponent(network)}`;
       const drawn = await (await request("POST", address, form([card.file]))).blob();
@@ -127,9 +163,11 @@ async function look(card, button, network) {
       card.picture.firstChild.hidden = true;
       button.dataset.words = "picture";
     } catch (error) {
-      button.after(make("span", { className: "problems", textContent: error.message }));
+      card.words.append(make("p", { className: "problems", role: "alert", textContent: error.message }));
     }
+    card.picture.classList.remove("busy");
     button.disabled = false;
+    if (document.activeElement === document.body) button.focus(); // a disabled button loses it
   }
   button.textContent = say(button.dataset.words);
 }
@@ -139,11 +177,12 @@ async function showAlike(card, button) {
   try {
     const { similar } = await (await request("POST", "/v1/similar", form([card.file]))).json();
     const items = similar.map(({ file, distance, picture }) => make("li", {},
-      picture ? make("img", { src: picture, alt: file }) : make("div", { className: "blank", textContent: "?" }),
-      make("span", { textContent: `${file} · ${distance.toFixed(1)}` })));
+      picture ? make("img", { src: picture, alt: "" }) : blank(),
+      make("bdi", { textContent: `${file} · ${distance.toFixed(1)}` })));
     card.buttons.after(make("ul", { className: "alike" }, ...items));
     button.remove();
   } catch (error) {
-    button.after(make("span", { className: "problems", textContent: error.message }));
+    card.words.append(make("p", { className: "problems", role: "alert", textContent: error.message }));
+    button.disabled = false;
   }
 }

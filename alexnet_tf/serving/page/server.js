@@ -1,17 +1,22 @@
-// Requests to the server; what it refuses is an Error with its sentence.
+// Requests to the server; what it refuses is an Error with a sentence in the page's language.
 
 import { say } from "./i18n.js";
 
 const TRIES = 5;
 let token = "";
 
-// Send the token with every request from now on.
+/** Send the token with every request from now on.
+ * @param {string} text */
 export function useToken(text) {
   token = text;
 }
 
-// Send a request and return the response, unless `signal` aborts; retry if the server is busy. An
-// Error has the response's `status`, or none if there was no response.
+/** Send a request and return the response, unless `signal` aborts; retry if the server is busy. An
+ * Error has the response's `status`, or none if there was no response.
+ * @param {string} method
+ * @param {string} address
+ * @param {BodyInit} [body]
+ * @param {AbortSignal} [signal] */
 export async function request(method, address, body, signal) {
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
   for (let tried = 1; ; tried++) {
@@ -24,24 +29,25 @@ export async function request(method, address, body, signal) {
     }
     if (response.ok) return response;
     const { status } = response;
-    if (![429, 503].includes(status) || tried === TRIES)
-      throw Object.assign(new Error(await sentence(response)), { status });
+    if (![429, 503].includes(status) || tried === TRIES) {
+      const { detail, code } = await response.json().catch(() => ({ detail: response.statusText }));
+      throw Object.assign(new Error(sentence(detail, code ?? status)), { status });
+    }
     await new Promise((resolve) => setTimeout(resolve, 1000 * Number(response.headers.get("Retry-After") || 1)));
   }
 }
 
-// Return pictures as a form.
+/** Return the page's sentence for an error of the server, or else the server's own.
+ * @param {unknown} detail
+ * @param {string | number | null} code */
+export function sentence(detail, code) {
+  return say(`error_${code}`) ?? (typeof detail === "string" ? detail : JSON.stringify(detail));
+}
+
+/** Return pictures as a form.
+ * @param {File[]} files */
 export function form(files) {
   const data = new FormData();
   for (const file of files) data.append("pictures", file, file.name || "picture");
   return data;
-}
-
-async function sentence(response) {
-  try {
-    const { detail } = await response.json();
-    return typeof detail === "string" ? detail : JSON.stringify(detail);
-  } catch {
-    return response.statusText;
-  }
 }

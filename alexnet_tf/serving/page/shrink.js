@@ -1,0 +1,63 @@
+// Pictures made as small as training needs, and thumbnails.
+
+import { blank, make } from "./elements.js";
+
+// Pixels of the longer and of the shorter side of what is sent, as far as there are so many, and of
+// a thumbnail; JPEG's quality.
+const [LONG, SHORT, THUMB, QUALITY] = [1024, 320, 160, 0.9];
+
+let turn = Promise.resolve();
+
+/** Return a picture as a smaller file, if the browser can make one, and a thumbnail; one after the
+ * other, because a phone's photo takes 50 MB while it is drawn.
+ * @param {File} file
+ * @returns {Promise<{file: File, thumb: Element}>} */
+export function prepared(file) {
+  const own = turn.then(() => shrunk(file));
+  turn = /** @type {any} */ (own);
+  return own;
+}
+
+async function shrunk(file) {
+  try {
+    const bitmap = await createImageBitmap(file);
+    const sides = [bitmap.width, bitmap.height];
+    const share = Math.max(LONG / Math.max(...sides), SHORT / Math.min(...sides));
+    const thumb = drawn(bitmap, THUMB / Math.max(...sides));
+    const small = share < 1 ? await blobOf(drawn(bitmap, share)) : file;
+    bitmap.close();
+    return { file: small.size < file.size ? new File([small], file.name, { type: small.type }) : file, thumb };
+  } catch {
+    return { file, thumb: blank() };
+  }
+}
+
+/** Return a thumbnail of a picture, or a sign in its place.
+ * @param {Blob} picture */
+export async function thumbnail(picture) {
+  try {
+    const bitmap = await createImageBitmap(picture);
+    return drawn(bitmap, THUMB / Math.max(bitmap.width, bitmap.height));
+  } catch {
+    return blank();
+  }
+}
+
+// Draw a picture at a share of its size, upright; what is transparent is white, as the program has it.
+function drawn(bitmap, share) {
+  const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.max(1, side * share));
+  const canvas = make("canvas", { width, height });
+  const context = canvas.getContext("2d");
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  return canvas;
+}
+
+/** Return what a canvas shows as a JPEG.
+ * @param {HTMLCanvasElement} canvas
+ * @returns {Promise<Blob>} */
+export const blobOf = (canvas) => new Promise((resolve, reject) => {
+  canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error())), "image/jpeg", QUALITY);
+});

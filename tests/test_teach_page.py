@@ -1,0 +1,231 @@
+"""Teaching in the page of `serve`: nothing is lost, nothing is hidden, and everybody can do it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.serving import serving_a_page
+
+pytest.importorskip("fastapi")
+from alexnet_tf.serving.application import LANGUAGES, PAGE
+
+SECONDS = 120_000  # milliseconds, for machines that are busy otherwise
+# A camera that fails so, or one that is not there.
+NO_CAMERA = """(problem) => {
+  if (!problem) Object.defineProperty(navigator, "mediaDevices", { value: undefined });
+  else navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("", problem));
+}"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A server of the starter that keeps pictures, and trains nothing."""
+    with serving_a_page(tmp_path_factory.mktemp("lessons")) as server:
+        yield server
+
+
+@pytest.fixture
+def teaching(page, server):
+    """Open the page's place to teach."""
+    page.set_default_timeout(SECONDS)
+    open_page(page, f"{server.url}/#teach")
+    return page
+
+
+def open_page(page, url: str) -> None:
+    page.goto(url)
+    page.locator("body[data-ready]").wait_for()
+
+
+def card(page, number: int):
+    return page.locator(".class").nth(number - 1)
+
+
+def teach(page, number: int, name: str, *pictures: Path) -> None:
+    """Name a class, counted from 1, give it pictures, and wait until they are there."""
+    card(page, number).get_by_role("textbox").fill(name)
+    card(page, number).locator("input[type=file]").set_input_files(pictures)
+    card(page, number).locator(".thumbs button").nth(len(pictures) - 1).wait_for()
+
+
+def counts(page) -> dict[str, str]:
+    """Read the names of the classes, and how many pictures each has."""
+    return {
+        each.get_by_role("textbox").input_value(): each.locator(".count").inner_text()
+        for each in page.locator(".class").all()
+    }
+
+
+def pictures_of(faces: Path, name: str, number: int = 3) -> list[Path]:
+    return [faces / f"{name}.{n}.jpg" for n in range(number)]
+
+
+def test_a_reload_keeps_classes_and_pictures(teaching, faces):
+    teach(teaching, 1, "Käfer", *pictures_of(faces, "cat"))
+    teach(teaching, 2, "סוס", *pictures_of(faces, "dog", 2))
+    teaching.reload()
+    card(teaching, 2).locator(".thumbs canvas").nth(1).wait_for()
+    assert counts(teaching) == {"Käfer": "3 pictures", "סוס": "2 pictures"}
+    teaching.locator("#train:enabled").wait_for()
+
+
+def test_a_lesson_that_is_gone_is_said_to_be(teaching, server, faces):
+    with teaching.expect_response("**/v1/lessons") as begun:
+        teach(teaching, 1, "cat", *pictures_of(faces, "cat"))
+    server.delete(f"/v1/lessons/{begun.value.json()['name']}")
+    teaching.allowed.append("404")
+    teaching.reload()
+    teaching.get_by_text("This is no longer on the server").wait_for()
+    teach(teaching, 1, "cat", *pictures_of(faces, "cat"))
+    assert counts(teaching) == {"cat": "3 pictures", "": "Drop pictures here"}
+
+
+def test_a_press_enlarges_a_picture_and_what_is_removed_can_be_had_back(teaching, server, faces):
+    teach(teaching, 1, "cat", *pictures_of(faces, "cat"))
+    card(teaching, 1).locator(".thumbs button").nth(1).click()
+    dialog = teaching.get_by_role("dialog")
+    shown = dialog.locator("img")
+    assert shown.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 256
+    dialog.get_by_role("button", name="Close").click()
+    assert counts(teaching)["cat"] == "3 pictures"
+    card(teaching, 1).locator(".thumbs button").nth(1).click()
+    dialog.get_by_role("button", name="Remove picture").click()
+    card(teaching, 1).get_by_text("2 pictures").wait_for()
+    name = json.loads(teaching.evaluate("sessionStorage.lesson"))["name"]
+
+    def kept() -> list[int]:
+        found = server.get(f"/v1/lessons/{name}/pictures").json()["pictures"]
+        return [each["number"] for each in found]
+
+    assert kept() == [1, 3]
+    card(teaching, 1).get_by_role("button", name="Undo").click()
+    card(teaching, 1).get_by_text("3 pictures").wait_for()
+    assert kept() == [1, 3, 4]
+    assert teaching.evaluate("document.activeElement.dataset.number") == "4"
+
+
+def test_a_picture_that_the_server_keeps_is_not_said_to_be_removed(teaching, faces):
+    teach(teaching, 1, "cat", *pictures_of(faces, "cat"))
+    teaching.allowed.append("ERR_FAILED")
+    teaching.route("**/pictures/*", lambda route: route.abort())
+    card(teaching, 1).locator(".thumbs button").first.press("Delete")
+    card(teaching, 1).get_by_text("The server does not respond.").wait_for()
+    assert counts(teaching)["cat"] == "3 pictures"
+
+
+def test_a_class_is_deleted_when_the_question_is_answered(teaching, server, faces):
+    teach(teaching, 1, "cat", *pictures_of(faces, "cat"))
+    teach(teaching, 2, "dog", *pictures_of(faces, "dog"))
+    question = teaching.get_by_role("dialog")
+    teaching.get_by_role("button", name="Delete class: cat").click()
+    assert "Delete the class “cat” and its 3 pictures?" in question.inner_text()
+    teaching.keyboard.press("Escape")
+    assert [*counts(teaching)] == ["cat", "dog"]
+    teaching.get_by_role("button", name="Delete class: cat").click()
+    question.get_by_role("button", name="Delete").click()
+    card(teaching, 2).wait_for(state="detached")
+    assert teaching.evaluate("document.activeElement.value") == "dog"
+    name = json.loads(teaching.evaluate("sessionStorage.lesson"))["name"]
+    left = server.get(f"/v1/lessons/{name}/pictures").json()["pictures"]
+    assert [each["label"] for each in left] == [1, 1, 1]
+    # A class that is added takes the number that is free.
+    teaching.get_by_role("button", name="Add a class").click()
+    teach(teaching, 2, "bird", *pictures_of(faces, "cat"))
+    teaching.reload()
+    card(teaching, 2).get_by_text("3 pictures").wait_for()
+    assert counts(teaching) == {"dog": "3 pictures", "bird": "3 pictures"}
+
+
+def test_everything_is_forgotten_when_the_question_is_answered(teaching, faces):
+    teach(teaching, 1, "cat", *pictures_of(faces, "cat"))
+    teaching.get_by_role("button", name="Forget everything").click()
+    assert "3 pictures" in teaching.get_by_role("dialog").inner_text()
+    teaching.get_by_role("button", name="Cancel").click()
+    assert counts(teaching)["cat"] == "3 pictures"
+    teaching.allowed.append("ERR_FAILED")
+    teaching.route("**/v1/lessons/*", lambda route: route.abort())
+    teaching.get_by_role("button", name="Forget everything").click()
+    teaching.get_by_role("button", name="Delete", exact=True).click()
+    # What the server still has is not said to be gone.
+    teaching.get_by_text("It deletes your pictures after 60 minutes.").wait_for()
+    assert counts(teaching) == {"": "Drop pictures here"}
+
+
+def test_a_name_that_is_there_twice_is_marked_where_it_stands(teaching):
+    for number in (1, 2):
+        card(teaching, number).get_by_role("textbox").fill("cat")
+    name = card(teaching, 2).get_by_role("textbox")
+    assert name.get_attribute("aria-invalid") == "true"
+    words = card(teaching, 2).locator(f"#{name.get_attribute('aria-describedby')}").inner_text()
+    assert words == "Another class already has this name."
+    name.fill("dog")
+    assert name.get_attribute("aria-invalid") == "false"
+
+
+@pytest.mark.parametrize(
+    "problem, words",
+    [
+        ("NotAllowedError", "does not let this page use the camera"),
+        ("NotReadableError", "used by another program"),
+        ("NotFoundError", "No camera was found"),
+        ("", "only over https or on localhost"),
+    ],
+)
+def test_without_a_camera_the_page_says_why_and_takes_files(teaching, problem, words):
+    teaching.evaluate(NO_CAMERA, problem)
+    with teaching.expect_file_chooser():
+        card(teaching, 1).get_by_role("button", name="Camera").click()
+    card(teaching, 1).get_by_text(words).wait_for()
+    assert "hoose" in card(teaching, 1).locator(".problems").inner_text()
+
+
+def test_the_camera_predicts_while_nothing_is_held_one_picture_at_a_time(page, server):
+    under_way, most, answered = set(), [], []
+
+    def answer(route):
+        under_way.add(route)
+        most.append(len(under_way))
+        top = [{"label": "cat", "probability": 0.75}, {"label": "dog", "probability": 0.25}]
+        said = {"file": "", "label": "cat", "probability": 0.75, "top": top, "error": None}
+        page.wait_for_timeout(300)
+        under_way.discard(route)
+        answered.append(route)
+        route.fulfill(json={"network": "starter", "predictions": [said]})
+
+    page.route("**/v1/predict?*", answer)
+    open_page(page, server.url)
+    page.get_by_role("button", name="Use the camera").click()
+    live = page.locator("#live li")
+    live.nth(1).wait_for()
+    assert [each.inner_text().split("\n") for each in live.all()] == [
+        ["cat", "75%"],
+        ["dog", "25%"],
+    ]
+    page.wait_for_function("() => document.querySelector('#live .best i').style.width === '75%'")
+    while len(answered) < 3:
+        page.wait_for_timeout(50)
+    page.get_by_role("button", name="Close").click()
+    assert max(most) == 1
+
+
+def test_each_language_is_one_file_with_every_sentence(server):
+    assert server.get("/v1/networks").json()["languages"] == LANGUAGES
+    files = {name: json.loads((PAGE / f"languages/{name}.json").read_text()) for name in LANGUAGES}
+    english = files["en"]
+    for name, words in files.items():
+        assert words.keys() == english.keys(), name
+        for key, sentence in words.items():
+            forms = sentence.values() if isinstance(sentence, dict) else [sentence]
+            assert isinstance(sentence, dict) == isinstance(english[key], dict), (name, key)
+            named = {frozenset(re.findall(r"\{(\w+)\}", str(form))) for form in forms}
+            assert key == "unreadable" or max(named, key=len) == set(
+                re.findall(r"\{(\w+)\}", str(english[key]))
+            ), (name, key)
+    script = "\n".join(path.read_text() for path in PAGE.glob("*.js"))
+    page = (PAGE / "index.html").read_text()
+    said = {*re.findall(r'\bsay\("(\w+)"', script), *re.findall(r'data-words="(\w+)"', page)}
+    assert said <= english.keys()

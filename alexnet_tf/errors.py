@@ -5,6 +5,13 @@ class UserError(Exception):
     """Bad input. Its message is a sentence for a person: which file, what was wrong, what to do.
 
     The command lines print it without a traceback and exit with 2.
+
+    Example:
+        >>> try:
+        ...     alexnet_tf.load_run("runs/none")
+        ... except alexnet_tf.UserError as error:
+        ...     print(error)
+        runs/none: ...
     """
 
 
@@ -13,4 +20,11 @@ class BadFile(UserError):
 
 
 class RunError(Exception):
-    """A run that failed although its input was good. The command lines exit with 1."""
+    """A run that failed although its input was good. The command lines exit with 1.
+
+    Example:
+        >>> try:
+        ...     run = alexnet_tf.train("photos", run="runs/mine", weights="starter")
+        ... except alexnet_tf.RunError as error:
+        ...     print(f"{error}; the same call resumes")
+    """

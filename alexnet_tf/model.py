@@ -48,23 +48,33 @@ def AlexNet(
 ) -> keras.Model:
     """Build AlexNet, in the manner of ``keras.applications``.
 
-    Input: float32 (batch, 227, 227, 3) as `preprocess_input` returns it; some variants take 224 or
-    32 pixels. Output: the probabilities (batch, classes) of the layer ``prob``; the layer ``fc8``
-    gives the logits. With ``include_top=False`` the output is ``pool5`` (batch, 6, 6, 256).
-
     A `scaled` variant takes larger pictures, for example (batch, 288, 288, 3). Its last pooling has
     stride 1 and returns (batch, 14, 14, 256); ``windows`` slices 16 windows of 6 × 6 from it, fc6 …
     prob classify each of them, and the output layer ``mean`` averages the probabilities.
 
-    `variant` is one of `alexnet_tf.variants`, or its name. `weights` is a file that `read_weights`
-    reads, which must hold every layer of the model; or what `open_weights` returned, in which case
-    layers that it lacks are initialized at random, as the variant specifies. `seed` fixes the
-    random kernels and the dropout. With ``precision="bfloat16"`` all layers but fc8 compute in
-    bfloat16 on float32 weights. Raises UserError for an unknown variant or for weights that do not
-    fit.
+    Args:
+        variant: One of `alexnet_tf.variants`, or its name.
+        classes: The number of outputs.
+        weights: A file that `read_weights` reads, which must hold every layer of the model; or what
+            `open_weights` returned. Layers that it lacks are initialized at random, as the variant
+            specifies; without weights, all are.
+        include_top: Whether fc6 … prob follow the convolutions.
+        precision: "float32"; or "bfloat16", in which all layers but fc8 compute, on float32
+            weights.
+        seed: Fixes the random kernels and the dropout.
+        name: The model's name.
 
-    >>> AlexNet().count_params()
-    60965224
+    Returns:
+        A model of float32 (batch, 227, 227, 3), as `preprocess_input` returns it (some variants
+        take 224 or 32 pixels), to the probabilities (batch, classes) of the layer ``prob``; the
+        layer ``fc8`` gives the logits. Without the top the output is ``pool5`` (batch, 6, 6, 256).
+
+    Raises:
+        UserError: For an unknown variant, or for weights that do not fit.
+
+    Example:
+        >>> alexnet_tf.AlexNet().count_params()
+        60965224
     """
     _check_keras()
     variant = get_variant(variant)
@@ -170,10 +180,24 @@ def load_slopes(model: keras.Model, slopes: Sequence[np.ndarray]) -> None:
 
 
 def load_model(path: str | Path) -> keras.Model:
-    """Load an AlexNet from a ``model.keras`` file; raise UserError if the file does not hold one.
+    """Load an AlexNet from a ``model.keras`` file.
 
     Keras's safe mode stays on: a file that contains code is refused. So is a file whose layers are
     not those of an AlexNet, or are larger than the weights stored in it.
+
+    Args:
+        path: The file, which Keras wrote.
+
+    Returns:
+        The model, not compiled.
+
+    Raises:
+        UserError: If the file does not hold an AlexNet.
+
+    Example:
+        >>> alexnet_tf.AlexNet("lenet5", classes=2).save("lenet5.keras")
+        >>> alexnet_tf.load_model("lenet5.keras").output_shape
+        (None, 2)
     """
     try:
         _check_layers(map_members(Path(path)))

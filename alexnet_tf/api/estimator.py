@@ -27,12 +27,22 @@ SETTINGS = tuple(name for name in DEFAULTS if name != "data")
 class AlexNetClassifier(ClassifierMixin, BaseEstimator):
     """A classifier of pictures, as an estimator of scikit-learn.
 
-    ``AlexNetClassifier(epochs=5).fit(paths, labels).predict(paths)``. Pictures are what
-    `FinishedRun.predict` takes. The parameters are `run`, an empty folder (by default a temporary
-    one, which is deleted with the estimator), and `recipe` and the settings of `alexnet_tf.train`,
-    where None means the recipe's default. 15% of the pictures choose the best epoch.
+    `classes_` are the sorted labels, `run_` is the finished run. 15% of the pictures choose the
+    best epoch.
 
-    `classes_` are the sorted labels, `run_` is the finished run.
+    Args:
+        run: An empty folder; by default, a temporary one, which is deleted with the estimator.
+        recipe: As for `alexnet_tf.train`.
+        **settings: Those of `alexnet_tf.train`; None means the recipe's default.
+
+    Raises:
+        TypeError: For an unknown setting.
+
+    Example:
+        >>> pictures = [f"photos/{name}.{n}.jpg" for name in ("cat", "dog") for n in range(6)]
+        >>> classifier = alexnet_tf.AlexNetClassifier(weights="starter")
+        >>> classifier.fit(pictures, ["cat"] * 6 + ["dog"] * 6).predict(["cat.jpg"]).shape
+        (1,)
     """
 
     def __init__(
@@ -45,9 +55,18 @@ class AlexNetClassifier(ClassifierMixin, BaseEstimator):
             raise TypeError(f"there is no setting {', '.join(settings)}; see alexnet_tf.train")
 
     def fit(self, X: Iterable[ImageLike], y: Sequence[Any]) -> AlexNetClassifier:
-        """Train on the pictures `X` of the classes `y`; return the estimator itself.
+        """Train.
 
-        Raises UserError and RunError as `alexnet_tf.train` does.
+        Args:
+            X: Pictures, each as `FinishedRun.predict` takes it.
+            y: Their labels (n,).
+
+        Returns:
+            The estimator itself.
+
+        Raises:
+            UserError: As `alexnet_tf.train` does.
+            RunError: Likewise.
         """
         pictures, labels = _listed(X), np.asarray(y)
         check_consistent_length(pictures, labels)
@@ -66,12 +85,26 @@ class AlexNetClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X: Iterable[ImageLike]) -> np.ndarray:
-        """Return the probability of each of `classes_`, float32 (n, classes)."""
+        """Compute the probability of each of `classes_`.
+
+        Args:
+            X: Pictures, as for `fit`.
+
+        Returns:
+            float32 (n, classes).
+        """
         check_is_fitted(self, "run_")
         return self.run_.predict_proba(_listed(X))
 
     def predict(self, X: Iterable[ImageLike]) -> np.ndarray:
-        """Return the likeliest of `classes_` for each picture (n,)."""
+        """Choose the likeliest of `classes_`.
+
+        Args:
+            X: Pictures, as for `fit`.
+
+        Returns:
+            A label for each picture (n,).
+        """
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
 

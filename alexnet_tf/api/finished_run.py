@@ -43,7 +43,21 @@ Files = Sequence[str | InMemory]
 
 
 def load_run(run: str | os.PathLike[str]) -> FinishedRun:
-    """Open the finished run in the folder `run`, or the "starter"; UserError if there is none."""
+    """Open a finished run.
+
+    Args:
+        run: Its folder; or "starter", the network that comes with the package.
+
+    Returns:
+        The run, which takes pictures.
+
+    Raises:
+        UserError: If there is no finished run.
+
+    Example:
+        >>> alexnet_tf.load_run("starter").predict("cat.jpg").label
+        '...'
+    """
     return FinishedRun(finished_run(os.fspath(run)))
 
 
@@ -53,6 +67,16 @@ class FinishedRun:
     `classes` are the names of its outputs, `variant` is its network and preprocessing, `settings`
     those of its training. `history` has a dict for each epoch: loss, accuracy, val_loss,
     val_accuracy and more.
+
+    Example:
+        >>> run = alexnet_tf.load_run("starter")
+        >>> run.predict_proba(["cat.jpg", "photos/dog.0.jpg"]).shape == (2, len(run.classes))
+        True
+        >>> run.features("cat.jpg").shape
+        (512,)
+        >>> run.explain("cat.jpg").figure().save("heat.png")
+        >>> run.export("onnx", "starter.onnx")
+        PosixPath('starter.onnx')
     """
 
     def __init__(self, run: Run):
@@ -70,10 +94,18 @@ class FinishedRun:
     ) -> Prediction | list[Prediction]:
         """Predict the class of a picture, or of each in a list.
 
-        A picture is a path, the bytes of a file, a picture of Pillow or an array, uint8 RGB
-        (h, w, 3). A prediction has `label`, its `probability` and `top`, the pairs of both for all
-        classes, or for so many, the likeliest first. Raises ImageError for an unreadable picture;
-        in a list, that is the `error` of its prediction.
+        Args:
+            pictures: One or several; each a path, the bytes of a file, a picture of Pillow or an
+                array, uint8 RGB (h, w, 3).
+            top: How many classes a prediction has; by default, all.
+            crops: 1 or 10, as for `predict_proba`.
+
+        Returns:
+            A prediction, or a list of them. It has `label`, its `probability` and `top`, the pairs
+            of both, the likeliest first.
+
+        Raises:
+            ImageError: For an unreadable picture; in a list, that is the `error` of its prediction.
         """
         top = len(self.classes) if top is None else top
         if not hasattr(top, "__index__") or top < 1:
@@ -86,8 +118,18 @@ class FinishedRun:
     def predict_proba(
         self, pictures: ImageLike | Sequence[ImageLike], crops: int = 1
     ) -> np.ndarray:
-        """Return the probabilities of `classes` for a picture, float32 (classes,), or for a list,
-        (n, classes). Raises ImageError for an unreadable picture."""
+        """Compute the probabilities of `classes`.
+
+        Args:
+            pictures: One or several, as for `predict`.
+            crops: 1, the centre; or 10, whose mean is returned.
+
+        Returns:
+            float32 (classes,), or (n, classes) for several pictures.
+
+        Raises:
+            ImageError: For a picture that cannot be read.
+        """
 
         def probabilities(files: Files) -> Iterator[np.ndarray]:
             found = Classifier([self._engine], crops).probabilities(files)
@@ -100,18 +142,36 @@ class FinishedRun:
     def evaluate(
         self, data: str | os.PathLike[str] | None = None, crops: int = 1
     ) -> dict[str, Any]:
-        """Evaluate the run on labelled pictures: what ``evaluate --json`` prints, "accuracy", its
-        "interval95" and more.
+        """Evaluate the run on labelled pictures.
 
-        `data` is what `train` takes, or by default the validation pictures. Raises UserError.
+        Args:
+            data: What `train` takes; by default, the validation pictures.
+            crops: 1 or 10, as for `predict_proba`.
+
+        Returns:
+            What ``evaluate --json`` prints: "accuracy", its "interval95", and more.
+
+        Raises:
+            UserError: As the command does.
         """
         with self._exclusive():
             data = data if data is None else os.fspath(data)
             return evaluation_json(evaluate_runs([self._run], data, crops))
 
     def features(self, pictures: ImageLike | Sequence[ImageLike], layer: str = "fc7") -> np.ndarray:
-        """Return the outputs of a layer (pool5, fc6 or fc7) for a picture, float32 (units,), or for
-        a list, (n, units). Raises ImageError for an unreadable picture."""
+        """Compute the outputs of a layer.
+
+        Args:
+            pictures: One or several, as for `predict`.
+            layer: "pool5", "fc6" or "fc7".
+
+        Returns:
+            float32 (units,), or (n, units) for several pictures.
+
+        Raises:
+            ImageError: For a picture that cannot be read.
+            UserError: For a layer that is not there.
+        """
         if layer not in FEATURES:
             raise UserError(f"layer: should be one of {', '.join(FEATURES)}, but is {layer!r:.40}")
         with self._exclusive():
@@ -126,10 +186,19 @@ class FinishedRun:
         label: str | None = None,
         layer: str | None = None,
     ) -> Explanation | list[Explanation]:
-        """Compute the Grad-CAM heat map of the class `label` for a picture, or for each in a list.
+        """Compute the Grad-CAM heat map of a class for a picture, or for each in a list.
 
-        By default `label` is the predicted class and `layer` the last convolution.
-        ``explanation.figure()`` draws it. Raises UserError for an unknown class or layer.
+        Args:
+            pictures: One or several, as for `predict`.
+            label: The class; by default, the likeliest.
+            layer: A convolution; by default, the last one.
+
+        Returns:
+            An explanation, or a list of them; ``explanation.figure()`` draws one.
+
+        Raises:
+            ImageError: For a picture that cannot be read.
+            UserError: For a class or layer that is not there.
         """
         with self._exclusive():
             return _each(
@@ -151,17 +220,33 @@ class FinishedRun:
         int8: bool = False,
         crops: int = 1,
     ) -> Path:
-        """Write the network for other programs, as ``alexnet-tf export`` does; return its path.
+        """Write the network for other programs, as ``alexnet-tf export`` does.
 
-        `format` is "savedmodel", "litert", "onnx" or "keras"; by default the path is in the run.
-        Raises UserError.
+        Args:
+            format: "savedmodel", "litert", "onnx" or "keras".
+            path: The file or folder to write; by default, one in the run.
+            int8: Whether LiteRT stores weights of a byte each.
+            crops: 1 or 10, as for `predict_proba`.
+
+        Returns:
+            The path of what was written.
+
+        Raises:
+            UserError: As the command does.
         """
         with self._exclusive():
             out = None if path is None else os.fspath(path)
             return export_run(self._run, format, out, int8, crops).path
 
     def report(self, path: str | os.PathLike[str] | None = None) -> Path:
-        """Write the report of the run to `path`, or to its report.html; return the path."""
+        """Write the report of the run.
+
+        Args:
+            path: The HTML file; by default, report.html in the run.
+
+        Returns:
+            The path of the report.
+        """
         import_tensorflow()
         from alexnet_tf.reports.run_report import write_report
 

@@ -32,12 +32,28 @@ def train(
     recipe: str | None = None,
     **settings: Any,
 ) -> FinishedRun:
-    """Train on the pictures `data` in the folder `run`, or resume there; return the finished run.
+    """Train on pictures, or resume a training.
 
-    Names, defaults and rules of the settings are those of the command line, with _ for -. Ctrl-C
-    leaves a checkpoint of the current step and raises KeyboardInterrupt; the same call resumes.
-    Raises UserError for whatever is wrong with settings or files, and RunError for a failed run.
-    The log goes to the logger "alexnet_tf", its warnings to standard error too.
+    Ctrl-C leaves a checkpoint of the current step and raises KeyboardInterrupt; the same call
+    resumes. The log goes to the logger "alexnet_tf", its warnings to standard error too.
+
+    Args:
+        data: The pictures, in any form that ``alexnet-tf train --data`` takes.
+        run: The folder of the run, new or to be resumed.
+        recipe: One of `alexnet_tf.runs.recipes`, by default as the weights decide.
+        **settings: Those of the command line, with _ for -, listed below with the same defaults.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        UserError: For whatever is wrong with settings or files.
+        RunError: For a failed training.
+
+    Example:
+        >>> run = alexnet_tf.train("photos", run="runs/mine", weights="starter")
+        >>> run.classes
+        ('cat', 'dog')
     """
     configured = {name: _plain(value) for name, value in {"data": data, **settings}.items()}
     run = os.path.expanduser(run)

@@ -37,9 +37,22 @@ def read_classes(path: str | Path) -> list[str]:
 
 
 def decode_predictions(preds: np.ndarray, top: int = 5) -> list[list[tuple[str, str, float]]]:
-    """Return the `top` classes of each picture as (WordNet id, names, probability), best first.
+    """Name the likeliest of ImageNet's classes.
 
-    `preds` are probabilities (batch, 1000); ValueError for other shapes, such as those of a run.
+    Args:
+        preds: Probabilities (batch, 1000).
+        top: The number of classes.
+
+    Returns:
+        For each picture the classes as (WordNet id, names, probability), the likeliest first.
+
+    Raises:
+        ValueError: For other shapes, such as those of a run's predictions.
+
+    Example:
+        >>> import numpy as np
+        >>> alexnet_tf.decode_predictions(np.eye(1, 1000), top=1)
+        [[('n01440764', 'tench, Tinca tinca', 1.0)]]
     """
     preds = np.asarray(preds)
     if preds.ndim != 2 or preds.shape[1] != len(imagenet_classes()):

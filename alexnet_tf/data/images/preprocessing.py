@@ -34,10 +34,24 @@ CROPS = (1, 10)
 def load_image(
     path: str | Path, variant: str | Variant = "bvlc", resize: str = "short"
 ) -> np.ndarray:
-    """Load the picture in the file `path` as the network sees it: uint8 RGB (227, 227, 3).
+    """Load a picture as the network sees it.
 
-    It is upright (EXIF), the first of several frames, and on white where it is transparent; resized
-    by one of `RESIZES` with antialiased bilinear interpolation. Raises ImageError.
+    It is upright (EXIF), the first of several frames, and on white where it is transparent.
+
+    Args:
+        path: The file.
+        variant: The network, by its name or as one of `alexnet_tf.variants`.
+        resize: One of `RESIZES`; the interpolation is antialiased and bilinear.
+
+    Returns:
+        uint8 RGB (227, 227, 3), or of the side that the variant takes.
+
+    Raises:
+        ImageError: A UserError, if the file cannot be read as a picture.
+
+    Example:
+        >>> alexnet_tf.load_image("cat.jpg").shape
+        (227, 227, 3)
     """
     return load_crops(path, variant, resize)[0]
 
@@ -72,10 +86,23 @@ def load_crops(
 
 
 def preprocess_input(images: np.ndarray, variant: str | Variant = "bvlc") -> np.ndarray:
-    """Convert RGB pictures in 0–255, any shape (…, 3), to the network's input: float32.
+    """Convert pictures to the network's input.
 
-    For ``bvlc`` and ``caffenet``: BGR minus (104.007, 116.669, 122.679), as Caffe was trained; for
-    the others see `alexnet_tf.variants`. The shape stays the same.
+    Args:
+        images: RGB in 0–255, of any shape (…, 3).
+        variant: The network, by its name or as one of `alexnet_tf.variants`.
+
+    Returns:
+        float32 of the same shape. For ``bvlc`` and ``caffenet``: BGR minus (104.007, 116.669,
+        122.679), as Caffe was trained; for the others see `alexnet_tf.variants`.
+
+    Raises:
+        UserError: For an unknown variant.
+
+    Example:
+        >>> pictures = alexnet_tf.load_image("cat.jpg")[None]
+        >>> alexnet_tf.preprocess_input(pictures).dtype
+        dtype('float32')
     """
     variant = get_variant(variant)
     images = np.asarray(images)

@@ -1,0 +1,45 @@
+"""The examples in the docstrings of the public interface, run as they stand."""
+
+import doctest
+import inspect
+
+import pytest
+
+import alexnet_tf
+from alexnet_tf.data.drawings import draw_faces
+
+PUBLIC = [name for name in alexnet_tf.__all__ if name != "__version__"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("examples")
+    draw_faces(folder / "photos", per_class=6)
+    (folder / "cat.jpg").write_bytes((folder / "photos" / "cat.0.jpg").read_bytes())
+    return folder
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_the_examples_of_a_public_name_run_as_they_stand(name, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    finder = doctest.DocTestFinder(recurse=False)
+    (found,) = finder.find(getattr(alexnet_tf, name), name, globs={"alexnet_tf": alexnet_tf})
+    result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(found)
+    assert result.attempted and not result.failed
+
+
+def functions():
+    for name in PUBLIC:
+        public = getattr(alexnet_tf, name)
+        if inspect.isfunction(public):
+            yield name, public
+        elif not issubclass(public, Exception):
+            yield from inspect.getmembers(public, inspect.isfunction)
+
+
+@pytest.mark.parametrize("name, function", [each for each in functions() if each[0][0] != "_"])
+def test_each_argument_of_a_public_function_is_documented(name, function):
+    named = inspect.signature(function).parameters
+    arguments = [each for each in named if each not in ("self", "settings")]
+    told = inspect.getdoc(function)
+    assert [each for each in arguments if f"\n    {each}: " not in told] == []

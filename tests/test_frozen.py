@@ -21,7 +21,7 @@ from alexnet_tf.system.log import warn_once
 from alexnet_tf.system.processor import VARIABLE
 from alexnet_tf.training import frozen
 from alexnet_tf.variants import VARIANTS, change
-from tests.support.engines import needs_bfloat16, skip_if_int8_overflows
+from tests.support.engines import skip_if_int8_overflows
 from tests.support.places import ROOT
 from tests.support.small import LOG, STARTER, convolutions, heard, job
 
@@ -83,7 +83,7 @@ def weights(tmp_path):
     return convolutions(tmp_path / "random.npy", **STARTER)
 
 
-@needs_bfloat16
+@pytest.mark.bfloat16
 def test_the_fastest_engine_comes_first_and_the_table_says_how_fast_each_is(measured):
     measured(float32=0.4, bfloat16=0.8, int8=0.1)
     assert choice.fastest_first() == ["int8", "int8-conv2", "float32", "bfloat16"]
@@ -100,7 +100,7 @@ def test_an_engine_that_is_disturbed_most_of_the_time_is_still_the_fastest(measu
     assert choice.pictures_a_second()["int8"] == pytest.approx(80)
 
 
-@needs_bfloat16
+@pytest.mark.bfloat16
 def test_an_engine_that_is_hopeless_is_asked_twice_and_no_more(measured):
     measured(float32=0.4, bfloat16=[9, 9, 9], int8=0.1)
     assert choice.fastest_first()[-1] == "bfloat16"
@@ -188,7 +188,7 @@ def test_the_same_pictures_are_drawn_for_ever():
     assert [int(each.sum()) for each in pictures[[0, 7, 8, 9]]] == SUMS
 
 
-@needs_bfloat16
+@pytest.mark.bfloat16
 def test_a_training_takes_the_fastest_and_keeps_it(faces, weights, tmp_path, measured):
     measured(float32=0.4, bfloat16=0.5, int8=0.1)
     lines = heard(job(faces, tmp_path / "run", **FROZEN, weights=weights))
@@ -302,7 +302,7 @@ def test_a_run_in_int8_goes_on_without_openvino_while_its_store_is_there(
         heard(job(faces, tmp_path / "run", **told | {"epochs": 3}))
 
 
-@needs_bfloat16
+@pytest.mark.bfloat16
 def test_checkpoints_without_config_go_on_in_their_precision(faces, weights, tmp_path, measured):
     measured(float32=0.4, bfloat16=0.5, int8=0.1)
     told = FROZEN | {"weights": weights, "precision": "bfloat16"}
@@ -314,7 +314,7 @@ def test_checkpoints_without_config_go_on_in_their_precision(faces, weights, tmp
     assert prepared.settings.precision == "bfloat16"
 
 
-@needs_bfloat16
+@pytest.mark.bfloat16
 def test_where_convolutions_are_trained_bfloat16_counts_for_more(
     faces, weights, tmp_path, measured
 ):

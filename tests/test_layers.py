@@ -13,7 +13,6 @@ from alexnet_tf.layers import (
     Windows,
     WithMirrorImage,
 )
-from tests.support.engines import needs_bfloat16
 
 
 def normalize(x, radius, alpha, beta, bias):
@@ -119,7 +118,7 @@ def test_normalization_of_bfloat16_is_computed_in_float32():
     ],
     ids=["convolution", "groups", "dense", "slopes of maps", "slopes"],
 )
-@needs_bfloat16
+@pytest.mark.bfloat16
 def test_thousands_of_places_all_count_in_the_gradients_of_bfloat16(layer, shape):
     """Beside float64: sums in bfloat16 stop to grow at 256 times of what is added."""
     values = tf.random.stateless_uniform(shape, (1, 2), -1, 1)

@@ -10,7 +10,6 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.model import AlexNet, load_layers, load_model, mean_of_views, part
 from alexnet_tf.variants import VARIANTS
 from tests.support import reference
-from tests.support.engines import needs_bfloat16
 
 SHAPES = {
     "conv1": (55, 55, 96),
@@ -153,7 +152,7 @@ def test_every_layer_has_one_kernel_of_the_shape_that_the_table_says(alexnet):
         assert (tuple(kernel.shape), tuple(bias.shape)) == (shape, shape[-1:])
 
 
-@needs_bfloat16
+@pytest.mark.bfloat16
 @pytest.mark.parametrize("variant", ["bvlc", "caffenet"])
 def test_bfloat16_gives_the_same_features(variant, random_weights, faces):
     pictures = [alexnet_tf.load_image(path) for path in sorted(faces.iterdir())[:8]]

@@ -16,7 +16,6 @@ from alexnet_tf.inference.fast import FastModel
 from alexnet_tf.model import AlexNet
 from alexnet_tf.runs.run import Run
 from alexnet_tf.variants import VARIANTS, change
-from tests.support.engines import needs_bfloat16
 
 
 def engine(variant="bvlc", resize="caffe", classes=("a", "b"), order=(0, 1)):
@@ -108,7 +107,7 @@ def test_many_pictures_get_the_same_answers_whoever_gives_them(trained_run, face
             assert dict(by_lite.top) == pytest.approx(dict(other.top), abs=tolerance)
 
 
-@needs_bfloat16
+@pytest.mark.bfloat16
 def test_in_bfloat16_the_head_stays_in_float32():
     """Whatever the convolutions say, for nothing of it enters fc6: 0.5008 is more than 0.4992."""
     variant = change(VARIANTS["starter"], width=0.1, activation="prelu", scale=144, mirrored=True)

@@ -5,7 +5,6 @@ import random
 import pytest
 
 from alexnet_tf.system.processor import BFLOAT16
-from tests.support.engines import needs_bfloat16
 from tests.tools.fuzz_settings import Combinations, array
 
 # Of the arrays of ten seeds the shortest: 27 rows. `make fuzz OF=settings` tries hundreds.
@@ -21,7 +20,7 @@ def combinations(tmp_path_factory):
 @pytest.mark.parametrize(
     "row",
     [
-        pytest.param(row, marks=[needs_bfloat16] if row["precision"] == BFLOAT16 else [])
+        pytest.param(row, marks=[pytest.mark.bfloat16] if row["precision"] == BFLOAT16 else [])
         for row in ROWS
     ],
     ids=range(len(ROWS)),

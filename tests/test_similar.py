@@ -22,7 +22,7 @@ from alexnet_tf.retrieval.codes import (
 )
 from alexnet_tf.retrieval.search import Index, widened
 from alexnet_tf.system.processor import BFLOAT16, FLOAT32, VARIABLE
-from tests.support.engines import FLOAT16, needs_bfloat16
+from tests.support.engines import FLOAT16
 from tests.support.flaky import Flaky
 from tests.support.runs import write_run
 from tests.support.verbs import run_verb
@@ -282,7 +282,7 @@ def on_another_machine(monkeypatch):
     return lambda: monkeypatch.setenv(VARIABLE, other)
 
 
-@needs_bfloat16
+@pytest.mark.bfloat16
 def test_an_index_is_extended_and_asked_in_the_precision_in_which_it_was_begun(
     run, photos, index, search, tmp_path, on_another_machine
 ):
@@ -314,7 +314,7 @@ def test_an_index_of_an_earlier_version_is_read_and_extended(run, index, search,
     assert found["predictions"][0]["similar"][0]["file"] == str(more / "cat.0.jpg")
 
 
-@needs_bfloat16
+@pytest.mark.bfloat16
 def test_features_begun_on_another_machine_are_computed_anew(
     run, photos, tmp_path, on_another_machine
 ):

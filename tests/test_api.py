@@ -23,7 +23,7 @@ from alexnet_tf.training import loop
 from tests.support.pages import python
 from tests.support.pictures import answer_of
 from tests.support.places import ROOT
-from tests.support.small import unexported
+from tests.support.small import without_litert  # noqa: F401 - used by every test
 from tests.support.verbs import run_verb
 
 # Of the starter's convolutions a small head is trained in seconds.
@@ -31,14 +31,6 @@ SMALL = {
     "weights": "starter", "variant": "starter", "epochs": 2, "batch_size": 16, "units": 16,
     "precision": "float32", "tensorboard": "off", "report": False,
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def without_litert():
-    """Leave out model.tflite, which takes a process of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        unexported(patch)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from alexnet_tf.data.sources.zip_archives import Limits, check_size, harm, unpack
+from alexnet_tf.data.sources.zip_archives import UnpackLimits, check_size, harm, unpack
 from alexnet_tf.errors import UserError
 from tests.support.memory import peak_of
 
@@ -51,7 +51,7 @@ def patched(path, *changes):
 def assert_refused(here, path, message, limits=None):
     before = sorted(here.rglob("*"))
     with pytest.raises(UserError, match=message) as error:
-        unpack(path, here / "into", limits or Limits())
+        unpack(path, here / "into", limits or UnpackLimits())
     assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
     left = [found for found in sorted(here.rglob("*")) if found not in before]
     assert left in ([], [here / "into"])
@@ -136,9 +136,11 @@ def test_a_header_that_lies_about_the_size_writes_no_more_than_it_says(here):
 
 def test_the_limits_can_be_set(here):
     path = write(here / "a.zip", [(f"{number}.jpg", bytes(100)) for number in range(20)])
-    assert_refused(here, path, "more than 19 files.*--max-files", Limits(files=19))
-    assert_refused(here, path, "2,000 bytes, more than 1,999.*--max-bytes", Limits(bytes=1_999))
-    assert len(list(unpack(path, here / "into", Limits(20, 2_000)).iterdir())) == 20
+    assert_refused(here, path, "more than 19 files.*--max-files", UnpackLimits(files=19))
+    assert_refused(
+        here, path, "2,000 bytes, more than 1,999.*--max-bytes", UnpackLimits(bytes=1_999)
+    )
+    assert len(list(unpack(path, here / "into", UnpackLimits(20, 2_000)).iterdir())) == 20
 
 
 def test_the_folder_of_a_zip_has_eight_digits_of_its_contents(here):
@@ -151,7 +153,7 @@ def test_the_folder_of_a_zip_has_eight_digits_of_its_contents(here):
 
 
 def test_unless_told_a_zip_holds_200_000_files_and_100_gigabytes():
-    assert Limits() == Limits(files=200_000, bytes=107_374_182_400, ratio=200)
+    assert UnpackLimits() == UnpackLimits(files=200_000, bytes=107_374_182_400, ratio=200)
 
 
 @pytest.mark.parametrize(
@@ -160,9 +162,9 @@ def test_unless_told_a_zip_holds_200_000_files_and_100_gigabytes():
 )
 def test_a_megabyte_is_always_allowed_and_200_times_the_archive(tmp_path, size, promised):
     (tmp_path / "a.zip").write_bytes(bytes(size))
-    check_size(tmp_path / "a.zip", promised, Limits())
+    check_size(tmp_path / "a.zip", promised, UnpackLimits())
     with pytest.raises(UserError, match=rf"its {size:,} bytes unpack to {promised + 1:,}, more"):
-        check_size(tmp_path / "a.zip", promised + 1, Limits())
+        check_size(tmp_path / "a.zip", promised + 1, UnpackLimits())
 
 
 @pytest.mark.parametrize("letter", ["a", "ä"])
@@ -199,8 +201,8 @@ def test_ten_million_entries_are_refused_in_little_memory(here, announced):
 
 def test_as_many_entries_as_fit_are_counted_before_any_is_kept(here):
     path = write(here / "a.zip", [(str(number), b"") for number in range(5_000)])
-    assert_refused(here, path, "more than 4,999 files", Limits(files=4_999))
-    assert len(list(unpack(path, here / "into", Limits(files=5_000)).iterdir())) == 5_000
+    assert_refused(here, path, "more than 4,999 files", UnpackLimits(files=4_999))
+    assert len(list(unpack(path, here / "into", UnpackLimits(files=5_000)).iterdir())) == 5_000
 
 
 def test_a_zip_that_is_a_picture_too_gives_its_files_all_the_same(here):

@@ -12,18 +12,11 @@ from sklearn.utils import estimator_checks
 
 from alexnet_tf import AlexNetClassifier
 from alexnet_tf.runs.settings import DEFAULTS
-from tests.support.small import unexported
+from tests.support.small import without_litert  # noqa: F401 - used by every test
 
 SMALL = {
     "weights": "starter", "epochs": 2, "batch_size": 16, "units": 16, "precision": "float32",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def without_litert():
-    with pytest.MonkeyPatch.context() as patch:
-        unexported(patch)
-        yield
 
 
 @pytest.fixture(scope="module")

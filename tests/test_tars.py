@@ -10,7 +10,7 @@ import pytest
 from alexnet_tf.data.dataset import open_dataset
 from alexnet_tf.data.sources.listing import UNPACKED_FOLDER
 from alexnet_tf.data.sources.tar_archives import unpack_tar
-from alexnet_tf.data.sources.zip_archives import Limits
+from alexnet_tf.data.sources.zip_archives import UnpackLimits
 from alexnet_tf.errors import UserError
 from tests.support.pictures import classes
 
@@ -88,10 +88,13 @@ def test_a_name_is_taken_once(here):
 def test_the_limits_can_be_set(here):
     write(here / "a.tgz", *(f"a/{number}.jpg" for number in range(20)))
     with pytest.raises(UserError, match=r"more than 19 files.*--max-files"):
-        unpack_tar(here / "a.tgz", here / "into", Limits(files=19))
+        unpack_tar(here / "a.tgz", here / "into", UnpackLimits(files=19))
     with pytest.raises(UserError, match=r"20 bytes, more than 19.*--max-bytes"):
-        unpack_tar(here / "a.tgz", here / "into", Limits(bytes=19))
-    assert len(list(unpack_tar(here / "a.tgz", here / "into", Limits(20, 20)).rglob("*.jpg"))) == 20
+        unpack_tar(here / "a.tgz", here / "into", UnpackLimits(bytes=19))
+    assert (
+        len(list(unpack_tar(here / "a.tgz", here / "into", UnpackLimits(20, 20)).rglob("*.jpg")))
+        == 20
+    )
 
 
 @pytest.mark.parametrize("size", [1 << 40, -512])

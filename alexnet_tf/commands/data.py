@@ -12,7 +12,7 @@ from alexnet_tf.data.shards import check_new, write_shards
 from alexnet_tf.data.sources.listing import DATA_FOLDER
 from alexnet_tf.data.sources.manifest import NoPictures
 from alexnet_tf.data.sources.open import PHOTOS
-from alexnet_tf.data.sources.zip_archives import DEFAULT_LIMITS, Limits
+from alexnet_tf.data.sources.zip_archives import DEFAULT_LIMITS, UnpackLimits
 from alexnet_tf.errors import UserError
 from alexnet_tf.system import arguments
 from alexnet_tf.system.quiet import import_tensorflow
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    source, limits = options.source, Limits(options.max_files, options.max_bytes)
+    source, limits = options.source, UnpackLimits(options.max_files, options.max_bytes)
     if Path(source) != DATA_FOLDER:
         cli.refuse_places(options, f"nothing is fetched but to {DATA_FOLDER}/; leave it out")
     if options.shards:
@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> None:
         print(f"as {out / 'train.txt'} has it; {anew}")
 
 
-def _open(options: argparse.Namespace, limits: Limits) -> Dataset:
+def _open(options: argparse.Namespace, limits: UnpackLimits) -> Dataset:
     """Open the source; photos are fetched if it is the default folder and has none."""
     try:
         return open_dataset(options.source, options.seed or 0, limits)

@@ -29,7 +29,7 @@ from alexnet_tf.data.sources.manifest import (
     entries_to_columns,
 )
 from alexnet_tf.data.sources.open import open_source
-from alexnet_tf.data.sources.zip_archives import DEFAULT_LIMITS, Limits
+from alexnet_tf.data.sources.zip_archives import DEFAULT_LIMITS, UnpackLimits
 from alexnet_tf.data.split import are_of, hold_out, labelled_twice, number_contents
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import read_lines, write_lines
@@ -161,7 +161,7 @@ class Dataset:
 def open_dataset(
     source: str | Path,
     seed: int = 0,
-    limits: Limits = DEFAULT_LIMITS,
+    limits: UnpackLimits = DEFAULT_LIMITS,
     leave_out: str | Path | None = None,
     features: str | Path | None = None,
 ) -> Dataset:

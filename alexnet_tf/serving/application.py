@@ -185,11 +185,11 @@ def _add_predictions(
         predictions = []
         for picture, each in zip(pictures, found):
             if isinstance(each, ImageError):
-                predictions.append(schemas.Prediction(file=picture.name, error=each.reason))
+                predictions.append(schemas.PicturePrediction(file=picture.name, error=each.reason))
             else:
                 likeliest = asked.top(each, top)
                 predictions.append(
-                    schemas.Prediction(file=picture.name, **likeliest[0], top=likeliest)
+                    schemas.PicturePrediction(file=picture.name, **likeliest[0], top=likeliest)
                 )
         return schemas.Predictions(network=asked.name, predictions=predictions)
 
@@ -208,14 +208,14 @@ def _add_predictions(
     if look_alikes := served.look_alikes:
 
         @app.post("/v1/similar", **schemas.WITH_PICTURES)
-        async def similar(request: Request) -> schemas.LookAlikes:
+        async def similar(request: Request) -> schemas.SimilarPictures:
             """Find the pictures of the index that are most similar to a picture."""
             picture = (await pictures_of(request, served.limits))[0]
             with load.of_pictures(1):
                 found = await batcher.run(look_alikes.find, picture)
             if isinstance(found, ImageError):
                 raise found
-            return schemas.LookAlikes(similar=found)
+            return schemas.SimilarPictures(similar=found)
 
 
 def _add_state(app: FastAPI, metrics: Metrics) -> None:

@@ -23,7 +23,7 @@ class Class(BaseModel):
     probability: float
 
 
-class Prediction(BaseModel):
+class PicturePrediction(BaseModel):
     """The likeliest classes of a picture, the likeliest first; or why it cannot be read."""
 
     file: str
@@ -37,7 +37,7 @@ class Predictions(BaseModel):
     """A network's predictions for the pictures, in their order."""
 
     network: str
-    predictions: list[Prediction]
+    predictions: list[PicturePrediction]
 
 
 class InstancePrediction(BaseModel):
@@ -92,7 +92,7 @@ class ServerInfo(BaseModel):
     languages: list[str]
 
 
-class LookAlike(BaseModel):
+class SimilarPicture(BaseModel):
     """A similar picture: its name, the distance of its fc7, and a thumbnail as a data URL."""
 
     file: str
@@ -100,10 +100,10 @@ class LookAlike(BaseModel):
     picture: str | None
 
 
-class LookAlikes(BaseModel):
+class SimilarPictures(BaseModel):
     """Similar pictures, the nearest first."""
 
-    similar: list[LookAlike]
+    similar: list[SimilarPicture]
 
 
 class Health(BaseModel):
@@ -140,7 +140,7 @@ class SessionPictures(BaseModel):
     pictures: list[SessionPicture]
 
 
-class Epoch(BaseModel):
+class TrainingEpoch(BaseModel):
     """A finished epoch: mean loss, and accuracy (0 to 1), in training and in validation (val_)."""
 
     epoch: float
@@ -164,7 +164,7 @@ class SessionInfo(BaseModel):
     classes: list[str]
     network: str | None
     kept_back: int
-    history: list[Epoch]
+    history: list[TrainingEpoch]
 
     @classmethod
     def of(cls, session: taught.TrainingSession) -> SessionInfo:
@@ -176,7 +176,7 @@ class SessionInfo(BaseModel):
             classes=list(session.classes),
             network=session.network.name if session.network else None,
             kept_back=session.kept_back(),
-            history=[Epoch(**epoch) for epoch in session.history()],
+            history=[TrainingEpoch(**epoch) for epoch in session.history()],
         )
 
 

@@ -60,7 +60,7 @@ def mean_result(results: Iterable[Result], last: int = 0) -> tuple[float, float]
     return float(np.mean(losses, dtype=np.float64)), float(np.mean(hits))
 
 
-class Metrics(NamedTuple):
+class DatasetMetrics(NamedTuple):
     """Mean loss, accuracy and balanced accuracy (the mean of the classes' own) on n pictures.
 
     `probabilities` are the predictions, float32 (n, classes).
@@ -72,8 +72,8 @@ class Metrics(NamedTuple):
     probabilities: np.ndarray
 
 
-def compute_metrics(results: Iterable[Sequence[np.ndarray]], labels: np.ndarray) -> Metrics:
+def compute_metrics(results: Iterable[Sequence[np.ndarray]], labels: np.ndarray) -> DatasetMetrics:
     """Compute metrics from batches of losses, hits and probabilities of pictures with `labels`."""
     losses, hits, probabilities = (np.concatenate(parts) for parts in zip(*results))
     shares = [np.mean(hits[labels == label]) for label in np.unique(labels)]
-    return Metrics(*mean_result([(losses, hits)]), float(np.mean(shares)), probabilities)
+    return DatasetMetrics(*mean_result([(losses, hits)]), float(np.mean(shares)), probabilities)

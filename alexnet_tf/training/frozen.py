@@ -1,4 +1,4 @@
-"""The frozen layers of a training, and what they make of its pictures."""
+"""The frozen layers of a training, and the features that they compute."""
 
 from __future__ import annotations
 
@@ -30,18 +30,17 @@ from alexnet_tf.system.text import printable
 from alexnet_tf.training.distribution import Workers
 from alexnet_tf.training.job import Job
 
-# What computes the frozen layers of a job, by precision; None where none are computed.
+# Returns the frozen layers of a job in a precision; None if there are none.
 Layers = Callable[[str], Forward | None]
 
 
 def with_features(
     job: Job, log: Logger, workers: Workers | None = None
 ) -> tuple[Job, FeatureStore, FeatureStore]:
-    """Fill the stores of what the training of `job` reads; return the job, less pictures no longer
-    readable, and the stores of what it trains and what it validates with.
+    """Compute the features of a job; return the job without unreadable pictures, and the stores for
+    training and for validation, which are mostly the same.
 
-    Mostly that is one. Raises UserError when too many pictures were lost, or one that the run was
-    started with.
+    Raises UserError if too many pictures were lost, or any that the run was started with.
     """
     workers, layers = workers or Workers.alone(), cache(partial(frozen_layers, job))
     if job.settings.precision == "auto":
@@ -73,13 +72,11 @@ def fill(
     log: Logger,
     layers: Layers | None = None,
 ) -> dict[str, str]:
-    """Fill a store with `pictures`; return path → reason of those no longer readable.
-
-    What computes the layers below is built here, if it is not given.
-    """
+    """Fill a store with `pictures`; return path → reason of unreadable ones. `layers` are the
+    frozen layers, by default those of the job."""
     what = "pictures" if store.layer == "conv1" else "features"
-    # By what they hold: the last bits of a feature depend on the place in its batch, which must
-    # not depend on where the pictures are.
+    # In the order of their contents: the last bits of a feature depend on the index in its batch,
+    # which must not depend on paths.
     pictures = sorted(pictures, key=lambda picture: picture.digest)
     missing = store.missing(pictures)
     made = len(pictures) - len(missing)
@@ -101,7 +98,7 @@ def fill(
 
 
 def feature_store(job: Job) -> FeatureStore:
-    """Return the store, not yet opened, of the inputs of the lowest layer that is not frozen."""
+    """Return the store, not yet opened, of the inputs of the lowest trained layer."""
     settings, variant, layer = job.settings, job.variant, job.settings.first_computed()
     if layer == "conv1":
         side = variant.resized if settings.crop else variant.picture_size
@@ -185,7 +182,7 @@ def frozen_layers(job: Job, precision: str) -> Forward | None:
 
 
 def _needs(job: Job, missing: dict[FeatureStore, list[Picture]]) -> dict[Path, int]:
-    """Return the bytes still to be written, by folder; the stores lack those pictures."""
+    """Return the bytes to be written by folder; `missing` pictures are not in the stores."""
     paths = list_checkpoints(job.run.checkpoints_folder)
     checkpoints = sum(path.stat().st_size for path in paths)
     return {
@@ -195,7 +192,7 @@ def _needs(job: Job, missing: dict[FeatureStore, list[Picture]]) -> dict[Path, i
 
 
 def _without(job: Job, lost: dict[str, str]) -> Job:
-    """Return the job without those of its pictures that were `lost` (path → reason)."""
+    """Return the job without the pictures that were `lost` (path → reason)."""
     pictures = len([*job.dataset.labelled()])
     if lost and job.run.config_path.is_file():
         raise UserError(f"{job.run.directory}: pictures that it was started with are gone")

@@ -9,18 +9,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from logging import Logger
 from typing import Any
 
 import numpy as np
 
 from alexnet_tf.data.features.examples import Examples
-from alexnet_tf.data.features.store import FeatureStore
 from alexnet_tf.metrics.views import evaluate_views
 from alexnet_tf.system import signals
-from alexnet_tf.training.distribution import Workers
-from alexnet_tf.training.epoch import Epoch, Metrics, compute_metrics
-from alexnet_tf.training.job import Job
+from alexnet_tf.training.epoch import DatasetMetrics, Epoch, compute_metrics
 from alexnet_tf.training.learner import balanced
 from alexnet_tf.training.trainer import CHUNK, Trainer
 
@@ -80,20 +76,11 @@ class Basis:
 class LinearTrainer(Trainer):
     """A trainer that solves for a linear head once an epoch."""
 
-    def __init__(
-        self,
-        job: Job,
-        store: FeatureStore,
-        seen: FeatureStore,
-        log: Logger,
-        workers: Workers | None = None,
-    ):
-        super().__init__(job, store, seen, log, workers)
-        self.averages, self.strength = None, 0.0
-        self.is_cross_validated = job.dataset.is_cross_validated
+    strength = 0.0
 
     def prepare(self) -> LinearTrainer:
         """Compute the basis; return the trainer itself, ready for its first epoch."""
+        self.averages = None
         self.learner.standardize(None)
         inputs = np.concatenate([*self._inputs(self.training)])
         inputs = self._gather(inputs, self.training, np.arange(len(self.training)))
@@ -131,10 +118,10 @@ class LinearTrainer(Trainer):
             "seconds": round(epoch.seconds, 3),
         }
 
-    def measure(self, examples: Examples, what: str, thorough: bool = True) -> Metrics:
+    def measure(self, examples: Examples, what: str, thorough: bool = True) -> DatasetMetrics:
         """Return the metrics of `examples`; cross-validation examples are predicted out of fold,
         with the same strength."""
-        if examples is not self.validation or not self.is_cross_validated:
+        if examples is not self.validation or not self.job.dataset.is_cross_validated:
             return super().measure(examples, what, thorough)
         labels = self.training.labels
         logits = np.zeros((len(labels), len(self.job.dataset.classes)))
@@ -209,7 +196,7 @@ class LinearTrainer(Trainer):
         found[0][:, head.classes_], found[1][head.classes_] = kernel, bias
         return found
 
-    def _measured(self, logits: np.ndarray, labels: np.ndarray) -> Metrics:
+    def _measured(self, logits: np.ndarray, labels: np.ndarray) -> DatasetMetrics:
         return compute_metrics([evaluate_views(logits[None].astype(np.float32), labels)], labels)
 
 

@@ -1,4 +1,4 @@
-"""A prepared job → a run directory: epoch after epoch of training, the finished network."""
+"""Training a prepared job: epochs, checkpoints, the finished network."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from alexnet_tf.system.files import atomic_write
 from alexnet_tf.system.locks import locked
 from alexnet_tf.system.stopwatch import Stopwatch
 from alexnet_tf.training.distribution import Workers
-from alexnet_tf.training.epoch import Metrics
+from alexnet_tf.training.epoch import DatasetMetrics
 from alexnet_tf.training.frozen import fill, with_features
 from alexnet_tf.training.job import Job, write_config
 from alexnet_tf.training.linear import LinearTrainer
@@ -47,17 +47,17 @@ def train(
     workers: Workers | None = None,
     exporting: Exporting | None = None,
 ) -> None:
-    """Train, or go on training, until `job.settings.epochs` epochs are done; leave model.keras.
+    """Train, or resume training, until `job.settings.epochs` epochs are done; write model.keras.
 
-    The weights after an epoch depend on the job alone, for every order and random number follows
-    from its seed and the epoch: a training that was killed ends as one that was not, bit for bit.
-    Asked to stop, it raises Stopped and leaves a checkpoint of the very step. Raises UserError
+    The weights after an epoch depend on the job alone, because all random numbers follow from its
+    seed and the epoch: a killed training that is resumed ends bit for bit like any other. A request
+    to stop raises Stopped after a checkpoint of the current step was written. Raises UserError
     while another process trains in the same directory, and NoRoom when a disk is full. `watch`
     counts the seconds of features, epochs and the finished model; `exporting` is called when the
     epochs are done, and what it returns when model.keras is complete.
 
-    Several `workers` do so together, each with the job of the chief, which alone writes to the run.
-    Raises RunError when one of them is gone.
+    Several `workers` train together, each with the job of the chief, which alone writes to the run.
+    Raises RunError if one of them is lost.
     """
     watch, workers = watch or Stopwatch(), workers or Workers.alone()
     with ExitStack() as held, workers.watched():
@@ -93,7 +93,7 @@ def train(
 
 
 def _begin(job: Job, log: Logger, held: ExitStack) -> None:
-    """Have the run's directory for this process alone, in order."""
+    """Lock the run's directory, and tidy it."""
     held.enter_context(locked(job.run.directory))
     job.run.check_folder()
     job.check_unchanged()
@@ -103,26 +103,26 @@ def _begin(job: Job, log: Logger, held: ExitStack) -> None:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of what computes, by name."""
+    """Return the versions of Python and of the numeric packages, by name."""
     packages = {"alexnet_tf": alexnet_tf, "tensorflow": tf, "keras": keras, "numpy": np}
     numbers = {name: package.__version__ for name, package in packages.items()}
     return {"python": platform.python_version(), **numbers}
 
 
 def write_model(run: Run, model: keras.Model) -> None:
-    """Write model.keras, whole or not at all; RunError for weights that are no numbers."""
+    """Write model.keras atomically; RunError for weights that are NaN or infinite."""
     infinite = not_finite({each.path: each.numpy() for each in model.variables})
     if infinite:
         raise RunError(
-            f"{run.model_path}: is not written, for {infinite} would hold NaN or infinite numbers; "
-            "start another --run with a tenth of the --learning-rate"
+            f"{run.model_path}: is not written, because {infinite} would hold NaN or infinite "
+            "numbers; start another --run with a tenth of the --learning-rate"
         )
     with atomic_write(run.model_path, 4 * model.count_params()) as temporary:
         model.save(temporary)
         write_model_metadata(temporary, run.read_config())
 
 
-def finish(trainer: Trainer, log: Logger) -> Metrics:
+def finish(trainer: Trainer, log: Logger) -> DatasetMetrics:
     """Calibrate the network, where asked; return how good it is as it will answer."""
     if trainer.settings.calibrate and trainer.settings.head != LINEAR:
         before, after, found = trainer.calibrate()
@@ -135,8 +135,8 @@ def finish(trainer: Trainer, log: Logger) -> Metrics:
     return trainer.measure(trainer.validation, "validation")
 
 
-def measure_test(trainer: Trainer, log: Logger) -> Metrics | None:
-    """Measure the finished network, once, by the pictures that are kept for that, if any are."""
+def measure_test(trainer: Trainer, log: Logger) -> DatasetMetrics | None:
+    """Evaluate the finished network once on the test set; None without one."""
     job, store, workers = trainer.job, trainer.validation.store, trainer.workers
     own = workers.own(job.dataset.test)
     results = workers.run_on_all(lambda: fill(job, store, own, log) if own else {})
@@ -147,9 +147,11 @@ def measure_test(trainer: Trainer, log: Logger) -> Metrics | None:
     return trainer.measure(trainer.examples(pictures, store), "test")
 
 
-def tell_accuracy(job: Job, found: Metrics, test: Metrics | None, log: Logger) -> None:
-    """Keep, and log, how often the finished network is right: about the test set, where there is
-    one, for nothing was chosen by it; about the validation set, as it was measured, otherwise."""
+def tell_accuracy(
+    job: Job, found: DatasetMetrics, test: DatasetMetrics | None, log: Logger
+) -> None:
+    """Keep and log the accuracy of the finished network: on the test set if there is one, because
+    nothing was chosen by it, or else on the validation set."""
     dataset, views = job.dataset, job.variant.views
     labels = [picture.label for picture in dataset.validation]
     part = CROSS_VALIDATED if dataset.is_cross_validated else "validation"
@@ -172,21 +174,21 @@ def tell_accuracy(job: Job, found: Metrics, test: Metrics | None, log: Logger) -
 
 
 class Loop:
-    """The epochs of a training: a trainer with the latest state that is kept, and its history."""
+    """The epochs of a training: a trainer with the latest checkpoint's state, and its history."""
 
     def __init__(self, job: Job, stores: Sequence[FeatureStore], log: Logger, workers: Workers):
         self.job, self.stores, self.log, self.workers = job, stores, log, workers
         self.expected = job.expected()
-        # A longer training may have left later checkpoints, which wait for the next one.
+        # A longer training may have left later checkpoints, which stay for the next one.
         self.trainer, self.history = self._restored(job.settings.epochs, "going on")
         if workers.is_chief:
             self.tensorboard = TensorBoardLog(job, self.trainer.learner.model, self.history)
 
     def run_epochs(self) -> None:
-        """Train until all epochs are done; while one trains, the one before it is written."""
+        """Train until all epochs are done; each is written while the next one trains."""
         epochs = self.job.settings.epochs
         with signals.postponed(), ThreadPoolExecutor(1) as beside:
-            # It lacks an epoch when a kill came right after its checkpoint.
+            # history.csv lacks an epoch if a kill came right after its checkpoint.
             kept = beside.submit(self._write_history)
             while len(self.history) < epochs and not self._is_enough():
                 self.history.append(self._next_epoch(kept))
@@ -198,8 +200,7 @@ class Loop:
             kept.result()
 
     def _is_enough(self) -> bool:
-        """Tell, and log, whether the validation loss has been no lower for --stop-early epochs, or
-        a linear head was solved for with every strength."""
+        """Check, and log, whether --stop-early applies, or a linear head has all its strengths."""
         if self.trainer.is_complete(len(self.history)):
             self.log.info("that is enough: the head was solved for with every strength")
             return True
@@ -212,7 +213,7 @@ class Loop:
         return True
 
     def choose_weights(self) -> Trainer:
-        """Return the trainer as it was after the best epoch, or with the mean of the last ones."""
+        """Return the trainer with the weights of the best epoch, or the mean of the last ones."""
         model, history = self.job.run.model_path, self.history
         number = min(self.job.settings.average, len(history))
         if number:
@@ -227,8 +228,8 @@ class Loop:
         return trainer
 
     def retrain_to(self, epoch: int) -> Trainer:
-        """Return a trainer as it was after `epoch`: from its checkpoint or, that being broken, by
-        training again from the one before."""
+        """Return a trainer with the state after `epoch`: from its checkpoint or, if that is broken,
+        by training again from an earlier one."""
         trainer, history = self._restored(epoch, trainer=self.trainer)
         epochs = self.job.settings.epochs
         for again in range(len(history), epoch):
@@ -239,8 +240,8 @@ class Loop:
     def _restored(
         self, last: int, what: str = "", trainer: Trainer | None = None
     ) -> tuple[Trainer, History]:
-        """Return a trainer, or this one, with the latest state that is kept, none after epoch
-        `last`, and its history; where there is one, log that `what` goes on from there."""
+        """Return a trainer with the state of the latest checkpoint up to epoch `last`, and its
+        history; if there is one, log `what` and its position."""
         folder = self.job.run.checkpoints_folder
         history: History = []
 
@@ -264,10 +265,9 @@ class Loop:
         return kind(self.job, training, validation, self.log, self.workers).prepare()
 
     def _next_epoch(self, kept: Future[None]) -> dict[str, float]:
-        """Train an epoch and return it; when asked to stop within it, leave a checkpoint of the
-        step.
+        """Train an epoch and return it; on a request to stop, write a checkpoint of the step.
 
-        Meanwhile the one before is `kept`; where that fails, so does this, as soon as it is known.
+        Meanwhile the epoch before is `kept`; if that fails, so does this.
         """
 
         def check() -> None:
@@ -292,10 +292,10 @@ class Loop:
     def _keep(
         self, state: dict[str, np.ndarray], history: History, predictions: np.ndarray
     ) -> None:
-        """Write the checkpoint of the last epoch in `history`, and what TensorBoard shows of it."""
+        """Write the checkpoint and the events of the last epoch in `history`."""
         folder, settings = self.job.run.checkpoints_folder, self.job.settings
         infinite = not_finite(state)
-        if infinite:  # activations can hide it from the loss
+        if infinite:  # which the loss may not show
             raise _diverged(infinite, history[-1])
         if not self.workers.is_chief:
             return
@@ -311,7 +311,7 @@ class Loop:
             write_history(self.job.run, [*self.history])
 
     def _say(self, what: str, trainer: Trainer, history: History) -> None:
-        """Log where the training stands: '`what` after epoch 3 of 10'."""
+        """Log the position of the training: '`what` after epoch 3 of 10'."""
         place, epochs = trainer.place(len(history)), self.job.settings.epochs
         self.log.info(f"{what} {place} of {epochs}")
 
@@ -333,7 +333,7 @@ def epoch_line(epoch: dict[str, float], epochs: int) -> str:
 
 
 def mean_state(states: Iterable[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Compute the mean of what is float in the states; of what is not, return the last one."""
+    """Average the float arrays of the states; of others return the last."""
     mean: dict[str, np.ndarray] = {}
     for number, state in enumerate(states, 1):
         for name, array in state.items():

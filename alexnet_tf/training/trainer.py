@@ -1,4 +1,4 @@
-"""A training: its epochs, what they are measured by, its state."""
+"""A trainer: its epochs, their metrics, its state."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from alexnet_tf.system import signals
 from alexnet_tf.system.progress import progress
 from alexnet_tf.training.averages import Averages
 from alexnet_tf.training.distribution import Workers
-from alexnet_tf.training.epoch import Epoch, Metrics, compute_metrics, mean_result
+from alexnet_tf.training.epoch import DatasetMetrics, Epoch, compute_metrics, mean_result
 from alexnet_tf.training.job import Job
 from alexnet_tf.training.learner import Learner
 from alexnet_tf.training.schedules import learning_rate
 
-# Examples that are looked at together where nothing is learned from them.
+# Examples in a batch of prediction.
 CHUNK = 128
-# So many training pictures, spread over the list, tell how large the inputs of the head are.
+# Training pictures, evenly spaced, that the head's inputs are standardized by.
 SAMPLE = 1024
 
-# Logits (views, n, classes) for some examples, before calibration, and their labels (n,).
-Seen = tuple[np.ndarray, np.ndarray]
+# Uncalibrated logits (views, n, classes) of examples, and their labels (n,).
+Logits = tuple[np.ndarray, np.ndarray]
 
 
 class Trainer:
-    """Trains a network on examples, epoch after epoch, and measures it; call `prepare` first."""
+    """Trains a network on examples, epoch by epoch, and evaluates it; call `prepare` first."""
 
     def __init__(
         self,
@@ -48,7 +48,8 @@ class Trainer:
         log: Logger,
         workers: Workers | None = None,
     ):
-        """Take what is trained on from `store`, and what is validated with from `seen`."""
+        """Create a trainer that trains on features in `store` and validates with those in
+        `seen`."""
         self.job, self.settings, self.store, self.log = job, job.settings, store, log
         self.workers = workers or Workers.alone()
         self.training = self.examples(job.dataset.train, store)
@@ -56,18 +57,15 @@ class Trainer:
         self.learner = Learner(job, store.layer, self.training.labels, self.workers)
         self.averages = Averages(self.learner.trained) if job.settings.ema else None
         self._begun = Epoch()
-        # Whether each picture is validated with by what was taught without it.
-        self.is_cross_validated = False
-        # What `calibrate` found that logits have to be divided by.
+        # The divisor of the logits, set by `calibrate`.
         self.temperature = 1.0
 
     def examples(self, pictures: Sequence[Picture], store: FeatureStore) -> Examples:
-        """Return the pictures as examples, of which a worker has its own."""
+        """Return the pictures as examples, which are divided among the workers."""
         return Examples(pictures, store, self.workers.owners(pictures), self.workers.index)
 
     def prepare(self) -> Trainer:
-        """Look at the training pictures, how large the head's inputs are and how their colours
-        vary; return the trainer itself, ready for its first step."""
+        """Fit the standardization and the colours' components; return the trainer itself."""
         self._standardize()
         self._view = self._prepare_view()
         return self
@@ -75,14 +73,12 @@ class Trainer:
     def run_epoch(
         self, history: Sequence[dict[str, float]], check: Callable[[], None] = signals.check
     ) -> dict[str, float]:
-        """Train on each picture once, in random order, then validate; return the epoch, which
-        follows those in `history`.
+        """Train on each picture once, in random order, then validate; return the epoch after those
+        in `history`, with the values of `runs.history.COLUMNS`.
 
-        It has the values of `runs.history.COLUMNS`: means over the pictures as they were seen, the
-        last learning rate, and the seconds that all this took. `answers` are then the probabilities
-        for the validation pictures, float32 (n, classes). After each step it lets `check`
-        raise whatever should end it: `state` is then that in the middle of the epoch, and the next
-        call, here or wherever that state is restored, goes on with the step that follows.
+        `predictions` are then the probabilities of the validation pictures, float32 (n, classes).
+        `check` is called after each step and may raise: the next call, here or wherever `state` is
+        restored, then resumes with the next step.
         """
         with self._begun.timed():
             self._steps(history, check)
@@ -102,7 +98,7 @@ class Trainer:
         }
 
     def _steps(self, history: Sequence[dict[str, float]], check: Callable[[], None]) -> None:
-        """Make those steps of the epoch that have not been made yet."""
+        """Make the remaining steps of the epoch."""
         epoch, examples = len(history), len(self.training)
         random = np.random.default_rng([self.settings.seed, epoch])
         order = random.permutation(examples)
@@ -133,26 +129,24 @@ class Trainer:
                 )
             check()
 
-    def measure(self, examples: Examples, what: str, thorough: bool = True) -> Metrics:
-        """Return how good the network is at all `examples`, as prediction sees them.
+    def measure(self, examples: Examples, what: str, thorough: bool = True) -> DatasetMetrics:
+        """Return the metrics of all `examples`, over all test-time views if `thorough`, or else
+        over the corner windows without mirror images."""
+        return self._metrics(examples, self._logits(examples, what, thorough))
 
-        If not `thorough`, of all windows it sees those in the corners, and no mirror image.
-        """
-        return self._scored(examples, self._seen(examples, what, thorough))
-
-    def _scored(self, examples: Examples, seen: Iterable[Seen]) -> Metrics:
+    def _metrics(self, examples: Examples, found: Iterable[Logits]) -> DatasetMetrics:
         temperature = np.float32(self.temperature)
-        scores = (evaluate_views(logits / temperature, labels) for logits, labels in seen)
+        scores = (evaluate_views(logits / temperature, labels) for logits, labels in found)
         own, rows = [np.concatenate(each) for each in zip(*scores)], np.arange(len(examples))
         return compute_metrics(
             [[self._gather(each, examples, rows) for each in own]], examples.labels
         )
 
-    def calibrate(self) -> tuple[float, float, Metrics | None]:
-        """Set the temperature at which validation pictures have the lowest loss; return their
-        calibration error before and after; and the metrics then, if all pictures were seen."""
-        seen = [*self._seen(self.validation, "calibration", thorough=True, most=SAMPLE)]
-        logits = np.concatenate([np.swapaxes(logits, 0, 1) for logits, _ in seen])
+    def calibrate(self) -> tuple[float, float, DatasetMetrics | None]:
+        """Set the temperature with the lowest validation loss; return the calibration error before
+        and after, and the calibrated metrics if all validation pictures were used."""
+        found = [*self._logits(self.validation, "calibration", thorough=True, most=SAMPLE)]
+        logits = np.concatenate([np.swapaxes(logits, 0, 1) for logits, _ in found])
         numbers = self.validation.sample(SAMPLE)
         logits = np.swapaxes(self._gather(logits, self.validation, numbers), 0, 1)
         labels = self.validation.labels[numbers]
@@ -160,13 +154,13 @@ class Trainer:
         before, after = (mean_probabilities(logits, each) for each in (1.0, self.temperature))
         errors = calibration_error(before, labels), calibration_error(after, labels)
         is_whole = len(numbers) == len(self.validation)
-        return *errors, self._scored(self.validation, seen) if is_whole else None
+        return *errors, self._metrics(self.validation, found) if is_whole else None
 
-    def _seen(
+    def _logits(
         self, examples: Examples, what: str, thorough: bool, most: int | None = None
-    ) -> Iterator[Seen]:
-        """Yield logits (looks, n, classes) and labels (n,) of all `examples`, n after n; or of a
-        sample of at most so many; of those that are this worker's own."""
+    ) -> Iterator[Logits]:
+        """Yield the logits (views, n, classes) and labels (n,) of this worker's `examples`, or of a
+        sample of at most so many, in batches."""
         views = choose_views(self.job.variant, examples.store.has_windows, thorough)
         classes = len(self.job.dataset.classes)
         numbers = examples.sample(most) if most else np.arange(len(examples))
@@ -174,10 +168,10 @@ class Trainer:
         chunks = _chunks(numbers, max(1, CHUNK // len(views)))
         batches = self.plain_batches(
             examples,
-            [np.concatenate([chunk + look * len(examples) for look in views]) for chunk in chunks],
+            [np.concatenate([chunk + view * len(examples) for view in views]) for chunk in chunks],
         )
         with self._averaged():
-            # Of a picture's windows, if all come of one row, one follows the other.
+            # If one row contains all windows of a picture, they follow one another.
             windows = 1 if examples.store.has_windows else self.job.variant.windows
             for chunk, batch in zip(chunks, progress(batches, len(chunks), what)):
                 logits = self.learner.logits(batch[0]).numpy()
@@ -188,21 +182,18 @@ class Trainer:
                 yield np.concatenate(logits), examples.labels[chunk]
 
     def _averaged(self) -> Any:
-        """Return a context in which the variables have the values of the network that is kept."""
+        """Return a context in which the variables have the values of the final network."""
         return self.averages.in_place() if self.averages else nullcontext()
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return everything that the next step and the figures of its epoch depend on, by name.
-
-        Weights, dropout seeds, momenta; and of an epoch that has begun the steps and results so
-        far.
-        """
+        """Return all that the next step and the metrics of its epoch depend on, by name: weights,
+        dropout seeds, momenta, averages, and the unfinished epoch."""
         state = {name: variable.numpy() for name, variable in self.learner.variables().items()}
         averages = self.averages.state() if self.averages else {}
         return state | averages | self._begun.state()
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Go back to what `state` returned."""
+        """Restore what `state` returned."""
         for name, variable in self.learner.variables().items():
             variable.assign(state[name])
         if self.averages:
@@ -210,33 +201,31 @@ class Trainer:
         self._begun = Epoch.restored(state)
 
     def is_complete(self, epochs: int) -> bool:
-        """Tell whether no epoch is left after so many, however many were asked for."""
+        """Check whether training is complete after so many epochs, whatever --epochs is."""
         return False
 
     @property
     def has_begun(self) -> bool:
-        """Whether it stands within an epoch, not between two."""
+        """Whether an epoch is unfinished."""
         return self._begun.steps > 0
 
     def place(self, epoch: int) -> str:
-        """Say where it stands, `epoch` epochs being finished: the beginning of 'after … of 10'."""
+        """Describe the position after `epoch` finished epochs: 'after … ' of 'after … of 10'."""
         steps = self._begun.steps
         return f"after step {steps} in epoch {epoch + 1}" if steps else f"after epoch {epoch}"
 
     def network(self) -> keras.Model:
-        """Return the whole network as it predicts, in float32, with nothing standardized."""
+        """Return the whole calibrated network, in float32."""
         with self._averaged():
             return self.learner.network(self.temperature)
 
     def plain_batches(self, examples: Examples, chunks: Sequence[np.ndarray]) -> Iterator[Batch]:
-        """Return batches of those examples, a batch for each of `chunks`, as prediction sees them.
-
-        They are (inputs of the lowest layer that is not frozen, labels).
-        """
+        """Return batches (inputs of the lowest layer that is not frozen, labels) of the examples in
+        each of `chunks`, without augmentation."""
         if examples.store.layer != "conv1":
             return examples.batches(chunks)
         cut = Augmentation(self.job.variant.picture_size)
-        random = np.random.default_rng()  # which has nothing to decide
+        random = np.random.default_rng()  # unused
 
         def view(pictures: np.ndarray, number: int) -> np.ndarray:
             return preprocess_input(cut(pictures, random), self.job.variant)
@@ -244,7 +233,7 @@ class Trainer:
         return examples.batches(chunks, view)
 
     def _standardize(self) -> None:
-        """Let the learner see what enters the head of some training pictures."""
+        """Standardize the head's inputs by those of some training pictures."""
         if not self.job.weights:
             return self.learner.standardize(None)
         sample, windows = self.training.sample(SAMPLE), self.job.variant.windows
@@ -259,8 +248,8 @@ class Trainer:
         self.learner.standardize(self._gather(inputs, self.training, sample))
 
     def _prepare_view(self) -> Callable[..., np.ndarray] | None:
-        """Return what makes inputs of (epoch, its batches, pictures, number of their batch) for
-        training; None where the store has features, which stay as they are."""
+        """Return the augmentation of pictures: (epoch, batches, pictures, batch number) → inputs;
+        None if the store has features, which do not change."""
         settings, variant = self.settings, self.job.variant
         if self.store.layer != "conv1":
             return None
@@ -279,7 +268,7 @@ class Trainer:
         def view(
             epoch: int, chunks: Sequence[np.ndarray], pictures: np.ndarray, number: int
         ) -> np.ndarray:
-            # Not from 0: a seed with a 0 behind it is the same, and that is the order's.
+            # From 1, because a seed that ends in 0 would be that of the order.
             random = np.random.default_rng([settings.seed, epoch, number + 1])
             chunk = chunks[number]
             views = augment(pictures, random, self.training.rows(chunk), len(chunk))
@@ -288,17 +277,16 @@ class Trainer:
         return view
 
     def _shared(self, chunk: np.ndarray) -> tuple[tf.Tensor, ...]:
-        """Return which examples of a batch are this worker's own, and how many all are; nothing
-        where there is one device."""
+        """Return this worker's rows in a batch, and the batch's size; () with one device."""
         if self.workers.devices == 1:
             return ()
         return tf.constant(self.training.rows(chunk)), tf.constant(len(chunk), tf.int64)
 
     def _gather(self, found: np.ndarray, examples: Examples, numbers: np.ndarray) -> np.ndarray:
-        """Return what all workers have found of the examples of these numbers."""
+        """Join what all workers have found for the examples of these numbers."""
         return self.workers.gather(found, examples.owners[numbers % len(examples)])
 
 
 def _chunks(numbers: np.ndarray, most: int = CHUNK) -> list[np.ndarray]:
-    """Split the numbers, in order, into equal parts of so many at most."""
+    """Split the numbers, in order, into equal chunks of at most so many."""
     return np.array_split(numbers, max(1, -(-len(numbers) // most)))

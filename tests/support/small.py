@@ -69,6 +69,14 @@ def unexported(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(pipeline, "exporting_in_child", nothing)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def without_litert() -> Iterator[None]:
+    """Leave out model.tflite in all tests of a module that imports this."""
+    with pytest.MonkeyPatch.context() as patch:
+        unexported(patch)
+        yield
+
+
 class Listener(logging.Handler):
     """Keeps what is logged; asks to stop at a line that begins with `last`."""
 

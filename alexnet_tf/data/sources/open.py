@@ -19,7 +19,7 @@ from alexnet_tf.data.sources.manifest import MOST_NAMES, Entry, NoPictures, Sour
 from alexnet_tf.data.sources.rows import TABLES
 from alexnet_tf.data.sources.split_names import words
 from alexnet_tf.data.sources.tar_archives import unpack_tar
-from alexnet_tf.data.sources.zip_archives import DEFAULT_LIMITS, Limits, unpack
+from alexnet_tf.data.sources.zip_archives import DEFAULT_LIMITS, UnpackLimits, unpack
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.download import Published
 from alexnet_tf.system.program import command
@@ -68,7 +68,7 @@ HOW_TO_GET = """\
     from https://www.microsoft.com/en-us/download/details.aspx?id=54765"""
 
 
-def open_source(source: str | Path, limits: Limits = DEFAULT_LIMITS) -> Source:
+def open_source(source: str | Path, limits: UnpackLimits = DEFAULT_LIMITS) -> Source:
     """List the files that `source` names, without decoding any; NoPictures if there are none.
 
     `source` is a folder of ``cat.N.jpg`` and ``dog.N.jpg``, a folder per class, or split folders
@@ -152,7 +152,7 @@ def _is_container(name: str) -> bool:
     return any(word in CONTAINERS or word.endswith("images") for word in words(name))
 
 
-def _open_file(path: Path, limits: Limits) -> Source:
+def _open_file(path: Path, limits: UnpackLimits) -> Source:
     """Read a list, or the folder in an archive; UserError, naming the type, for other files."""
     suffix = path.suffix.lower()
     if suffix == ".txt" or suffix in TABLES:

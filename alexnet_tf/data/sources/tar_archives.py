@@ -16,7 +16,7 @@ from typing import IO
 
 from alexnet_tf.data.sources.zip_archives import (
     DEFAULT_LIMITS,
-    Limits,
+    UnpackLimits,
     check_names,
     check_size,
     harm,
@@ -32,7 +32,7 @@ GZIP = b"\x1f\x8b"
 LARGEST_HEADER, LARGEST_REST = 1 << 16, 1 << 24
 
 
-def unpack_tar(archive: Path, into: Path, limits: Limits = DEFAULT_LIMITS) -> Path:
+def unpack_tar(archive: Path, into: Path, limits: UnpackLimits = DEFAULT_LIMITS) -> Path:
     """Unpack `archive`, a ``.tar`` or ``.tar.gz``, once, into a folder below `into`; return it.
 
     Its name includes a fingerprint of `archive`. All members are checked before the first is
@@ -49,7 +49,7 @@ def unpack_tar(archive: Path, into: Path, limits: Limits = DEFAULT_LIMITS) -> Pa
         raise UserError(f"{archive}: is not a whole .tar or .tar.gz file ({error})") from error
 
 
-def _check(archive: Path, limits: Limits) -> None:
+def _check(archive: Path, limits: UnpackLimits) -> None:
     """Raise UserError unless every member is harmless and all together are within `limits`."""
     names, promised = [], 0
     with _members(archive) as members:

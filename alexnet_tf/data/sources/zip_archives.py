@@ -38,7 +38,7 @@ BY_HAND = UNPACK_IT + ", or let `{data} ARCHIVE {option} N` unpack it"
 
 
 @dataclass(frozen=True)
-class Limits:
+class UnpackLimits:
     """The limits of a zip: `files`, unpacked `bytes`, and their `ratio` to the zip's own bytes.
 
     The ratio is 1 for photos and 1,000 for zeros.
@@ -49,10 +49,10 @@ class Limits:
     ratio: int = 200
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = UnpackLimits()
 
 
-def unpack(archive: Path, into: Path, limits: Limits = DEFAULT_LIMITS) -> Path:
+def unpack(archive: Path, into: Path, limits: UnpackLimits = DEFAULT_LIMITS) -> Path:
     """Unpack the zip `archive`, once, into a folder below `into`, and return that folder.
 
     Its name includes a fingerprint of the archive's central directory, so another archive of the
@@ -86,7 +86,7 @@ def _true_name(member: zipfile.ZipInfo) -> str:
     return member.filename
 
 
-def _check_contents(archive: Path, members: list[zipfile.ZipInfo], limits: Limits) -> None:
+def _check_contents(archive: Path, members: list[zipfile.ZipInfo], limits: UnpackLimits) -> None:
     """Raise UserError unless every member is harmless and all together are within `limits`."""
     for member in members:
         refuse(archive, member.filename, harm(member.filename) or _reason_to_refuse(member))
@@ -112,7 +112,7 @@ def check_names(archive: Path, names: Iterable[str]) -> None:
             raise UserError(f"{archive}: refused, for it has '{_shown(path)}' more than once")
 
 
-def check_size(archive: Path, promised: int, limits: Limits) -> None:
+def check_size(archive: Path, promised: int, limits: UnpackLimits) -> None:
     """Raise UserError if the unpacked size that `archive` declares exceeds `limits`."""
     size = archive.stat().st_size
     if promised > limits.bytes:
@@ -127,7 +127,7 @@ def check_size(archive: Path, promised: int, limits: Limits) -> None:
         )
 
 
-def too_many_files(archive: Path, limits: Limits) -> UserError:
+def too_many_files(archive: Path, limits: UnpackLimits) -> UserError:
     """Create the error for an archive with more files than `limits` allow."""
     return UserError(
         f"{archive}: refused, for it holds more than {limits.files:,} files. "

@@ -15,7 +15,7 @@ from alexnet_tf.metrics.predictions import LabelledPredictions
 from alexnet_tf.runs.history import History, best_epoch
 from alexnet_tf.runs.settings import FULL, LIGHT
 from alexnet_tf.system.files import remove_leftovers
-from alexnet_tf.training.epoch import Metrics
+from alexnet_tf.training.epoch import DatasetMetrics
 from alexnet_tf.training.job import Job
 from alexnet_tf.training.tensorboard import summaries
 from alexnet_tf.training.tensorboard.events import Events
@@ -95,8 +95,8 @@ class TensorBoardLog:
         trainer: Trainer,
         network: keras.Model,
         history: History,
-        found: Metrics,
-        test: Metrics | None,
+        found: DatasetMetrics,
+        test: DatasetMetrics | None,
     ) -> None:
         """Show the finished `network`: its metrics, Grad-CAM and fc7."""
         if not self.is_on:

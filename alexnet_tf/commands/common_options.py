@@ -24,9 +24,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose a network."""
     network = parser.add_mutually_exclusive_group()
     network.add_argument(
-        "--run",
-        metavar="DIR",
-        help="the run to use (the latest finished one, or else the starter)",
+        "--run", metavar="DIR", help="the run to use (the latest finished one, or else the starter)"
     )
     network.add_argument(
         "--weights", metavar="FILE", help="pretrained weights to use instead of a run"

@@ -20,10 +20,7 @@ EPOCHS = 8
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--out",
-        default="demo",
-        metavar="DIR",
-        help="the folder for all files (%(default)s)",
+        "--out", default="demo", metavar="DIR", help="the folder for all files (%(default)s)"
     )
 
 

@@ -23,11 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"a run, or a folder of runs ({DEFAULT_RUN})",
     )
     parser.add_argument(
-        "--port",
-        default=9090,
-        type=arguments.port,
-        metavar="N",
-        help="where it is served (9090)",
+        "--port", default=9090, type=arguments.port, metavar="N", help="where it is served (9090)"
     )
     parser.add_argument(
         "--host", default="localhost", metavar="NAME", help="by which name (localhost)"

@@ -22,9 +22,7 @@ from alexnet_tf.system.text import is_printable
 from alexnet_tf.weights import fingerprint
 
 
-def list_pictures(
-    paths: Sequence[str],
-) -> tuple[list[Picture], list[ImageError], list[Rejected]]:
+def list_pictures(paths: Sequence[str]) -> tuple[list[Picture], list[ImageError], list[Rejected]]:
     """List the pictures in `paths`: picture files, or any data that a training accepts.
 
     Folders need no classes. Returns the pictures, those that cannot be read, and the other files

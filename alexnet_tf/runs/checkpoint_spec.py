@@ -9,13 +9,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from alexnet_tf.runs.settings import (
-    DEFAULTS,
-    FOUND_BY_CONTENT,
-    FREE_SETTINGS,
-    LINEAR,
-    Settings,
-)
+from alexnet_tf.runs.settings import DEFAULTS, FOUND_BY_CONTENT, FREE_SETTINGS, LINEAR, Settings
 from alexnet_tf.variants import FC_LAYERS
 
 # Arrays of an unfinished epoch (`alexnet_tf.training.epoch`), which the first version lacks.

@@ -56,9 +56,7 @@ def add_options(
             argument["action"] = argparse.BooleanOptionalAction
         default = argparse.SUPPRESS if setting.default is None else setting.default
         groups[title].add_argument(
-            "--" + setting.name.replace("_", "-"),
-            default=default if defaults else None,
-            **argument,
+            "--" + setting.name.replace("_", "-"), default=default if defaults else None, **argument
         )
 
 

@@ -132,10 +132,7 @@ class Settings:
         None, "pooling windows larger than their stride (as the variant)"
     )
     dropout: float | None = _network(
-        None,
-        "dropout rate of fc6 and fc7 (the variant's: 0.5)",
-        "SHARE",
-        arguments.part,
+        None, "dropout rate of fc6 and fc7 (the variant's: 0.5)", "SHARE", arguments.part
     )
     width: float = _network(1.0, "factor of the numbers of filters and units", "X", arguments.width)
     units: int | None = _network(
@@ -155,10 +152,7 @@ class Settings:
     )
     batch_size: int = _optimization(256, "pictures in a training step", "N", arguments.positive)
     learning_rate: float = _optimization(
-        0.01,
-        "try a tenth of it if the loss grows",
-        "X",
-        arguments.positive_real,
+        0.01, "try a tenth of it if the loss grows", "X", arguments.positive_real
     )
     schedule: str = _optimization(
         "constant",
@@ -168,10 +162,7 @@ class Settings:
         choices=SCHEDULES,
     )
     warm_up: float = _optimization(
-        0.0,
-        "epochs over which the learning rate grows to its full size",
-        "X",
-        arguments.real,
+        0.0, "epochs over which the learning rate grows to its full size", "X", arguments.real
     )
     decay: float = _optimization(
         0.1, "factor of the learning rate: see --schedule", "X", arguments.share
@@ -212,8 +203,7 @@ class Settings:
     )
 
     balance: bool = _optimization(
-        False,
-        "weight the loss of each class by pictures / (classes × pictures of the class)",
+        False, "weight the loss of each class by pictures / (classes × pictures of the class)"
     )
     best: str = _optimization(
         "accuracy",
@@ -224,8 +214,7 @@ class Settings:
     )
 
     mirror: bool = _data(
-        True,
-        "train on mirror images too: on either flip of a picture in each epoch, at random",
+        True, "train on mirror images too: on either flip of a picture in each epoch, at random"
     )
     crop: bool = _data(False, "train on random crops, not on the centre crop")
     color_shift: float = _data(
@@ -261,9 +250,7 @@ class Settings:
     )
 
     calibrate: bool = _optimization(
-        False,
-        "calibrate the finished network's probabilities by temperature scaling",
-        free=True,
+        False, "calibrate the finished network's probabilities by temperature scaling", free=True
     )
 
     keep: int = _files(

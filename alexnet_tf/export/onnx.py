@@ -1,7 +1,8 @@
 """ONNX: a network in one file, from pictures of any size to probabilities, labels in its metadata.
 
 Each layer becomes ONNX's own operator: ONNX defines groups, normalization and pooling as Caffe
-does. The preprocessing is that of `alexnet_tf.export.resizing`.
+does, so it is written here, without a converter. The preprocessing is that of
+`alexnet_tf.export.resizing`.
 """
 
 from __future__ import annotations

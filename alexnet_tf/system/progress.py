@@ -1,4 +1,7 @@
-"""A progress bar at a terminal or in a notebook; nothing in a log file."""
+"""A progress bar at a terminal or in a notebook; nothing in a log file.
+
+`tqdm.auto` would be one more package of the core, and needs ipywidgets to show bars in a notebook.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Pictures in shards (TFRecord files), read in place, without reading the others.
 
 The path of a picture is SHARD.tfrecord@PLACE/NAME: the byte offset of its record, zero-padded so
-that paths sort by offset, and the name that the picture had as a file.
+that paths sort by offset, and the name that the picture had as a file. `tf.data` only reads shards
+from their beginning on.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Untrusted zips of pictures: unpacked, or refused before anything is written.
 
-The checks that tars share are public here.
+`zipfile` bounds neither the sizes nor the number of the files that it unpacks. The checks that tars
+share are public here.
 """
 
 from __future__ import annotations

@@ -254,7 +254,7 @@ def _inspect(
             if isinstance(result, ImageError):
                 rejected.append((entry.path, result.reason))
             else:
-                readable.append(replace(entry, digest=result))
+                readable.append(Entry(entry.path, entry.label, entry.part, result))
     return readable, rejected
 
 

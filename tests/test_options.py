@@ -62,6 +62,7 @@ WAYS = {
         --shard 1/2
         --sort-into sorted
         --by move : --sort-into sorted
+        --no-sidecars : --sort-into fresh
         --unsure 0.99 : --sort-into sorted
         ? --undo
         --watch
@@ -70,6 +71,7 @@ WAYS = {
         --json : --out a.jsonl
         ! --json : --out a.csv
         ! --by move
+        ! --no-sidecars
         ! --unsure 0.5
         ! --weights full.npz
         ! --classes run/classes.txt
@@ -91,6 +93,7 @@ WAYS = {
         --shard 1/2
         --sort-into sorted
         --by link : --sort-into sorted
+        --no-sidecars : --sort-into fresh
         --unsure 0.99 : --sort-into sorted
         ? --undo
         --watch
@@ -112,6 +115,7 @@ WAYS = {
         ! --out a.csv
         ! --shard 1/2
         ! --by move
+        ! --no-sidecars
         ! --unsure 0.5
         ! --watch
         ! --ray local
@@ -461,6 +465,7 @@ def place(eager, tmp_path_factory):
         ):
             module = import_module(f"alexnet_tf.commands.{verb}")
             assert not module.run(cli.parse(parser_of(verb), words.split()))
+    (place / "photos/cat.0.xmp").write_text("a sidecar")
     return place
 
 

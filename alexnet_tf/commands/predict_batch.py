@@ -21,7 +21,7 @@ from alexnet_tf.system.text import printable, printable_lines
 from alexnet_tf.system.transfers import WAYS
 
 # Options that only say how to sort.
-NEEDS = {"by": "--by", "unsure": "--unsure"}
+NEEDS = {"by": "--by", "sidecars": "--no-sidecars", "unsure": "--unsure"}
 MOST_SHARDS = 1 << 20
 
 
@@ -50,6 +50,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " undo.csv there lists what was done, for --undo",
     )
     add("--by", choices=WAYS, help="copy, hard link or move when sorting (copy)")
+    add(
+        "--no-sidecars",
+        dest="sidecars",
+        action="store_false",
+        default=None,
+        help="sort pictures alone, without the files that are called like them (.xmp, .aae, .mov,"
+        " raw)",
+    )
     add(
         "--unsure",
         type=arguments.share,
@@ -165,7 +173,8 @@ def opened(
         from alexnet_tf.inference.output.sorting import Sorter
 
         by = options.by or WAYS[0]
-        sorter = Sorter(options.sort_into, classifier.classes, by, options.unsure or 0)
+        sidecars = options.sidecars is None
+        sorter = Sorter(options.sort_into, classifier.classes, by, options.unsure or 0, sidecars)
 
     def ask(files: Any) -> Any:
         if options.ray:

@@ -44,7 +44,7 @@ class BatchPredictor:
 
         Raises UserError if the prediction file is about other pictures.
         """
-        pictures = [picture for picture in pictures if not self._is_result(picture)]
+        pictures = [picture for picture in pictures if not self._is_skipped(picture)]
         if self.prediction_file:
             self._catch_up()
             return self.prediction_file.remaining(pictures, self._is_moved)
@@ -57,6 +57,8 @@ class BatchPredictor:
 
         Pictures to predict `again` come first in the batch; their predictions are discarded.
         """
+        if self.sorter:
+            self.sorter.list_anew()
         asked = [*again, *pictures] if pictures else []
         for prediction in islice(self.ask(asked), len(again), None) if asked else ():
             record = as_json(prediction)
@@ -101,10 +103,10 @@ class BatchPredictor:
 
     def _is_known(self, picture: str) -> bool:
         is_placed = self.sorter and not self.prediction_file and self.sorter.is_placed(picture)
-        return bool(is_placed) or self._is_result(picture)
+        return bool(is_placed) or self._is_skipped(picture)
 
-    def _is_result(self, picture: str) -> bool:
-        return self.sorter is not None and self.sorter.is_target(picture)
+    def _is_skipped(self, picture: str) -> bool:
+        return self.sorter is not None and self.sorter.skips(picture)
 
     def _is_moved(self, picture: str) -> bool:
         return self.sorter is not None and self.sorter.is_finished(picture)

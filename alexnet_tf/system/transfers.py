@@ -38,21 +38,19 @@ def transfer(source: str, target: Path, by: str) -> None:
             )
         _copy(real, target)
     if by == "move":
-        sync_file(target)
-        sync_directory(target.parent)
-        os.unlink(source)
+        remove_moved(source, target)
+
+
+def remove_moved(source: str, target: Path) -> None:
+    """Delete `source` once its copy or link `target` is on the disk."""
+    sync_file(target)
+    sync_directory(target.parent)
+    os.unlink(source)
 
 
 def remove_partial(folder: str) -> None:
     """Delete the incomplete copies that a killed process left in `folder`."""
     remove_leftovers(Path(folder), [LEFTOVER])
-
-
-def free_names(folder: Path, name: str) -> Iterator[Path]:
-    """Yield unused paths in `folder`: `name`, then `name` with a number."""
-    stem, suffix = os.path.splitext(name)
-    paths = (folder / each for each in numbered(stem, suffix))
-    return (path for path in paths if not os.path.lexists(path))
 
 
 def numbered(stem: str, suffix: str, most: int = MOST_NAME) -> Iterator[str]:

@@ -30,6 +30,8 @@ SUFFIXES = (".csv", ".jsonl")
 # Largest number of pictures whose digests are compared on resuming.
 SAMPLE = 64
 
+# The folder beside a file that says what made it.
+STATE = ".{}.state"
 # In a file's state: [name, SHA-256] of predicted pictures; the last entry of each name counts.
 NOTES = "contents.jsonl"
 
@@ -48,7 +50,7 @@ class PredictionFile:
         if path.suffix not in SUFFIXES:
             raise UserError(f"{path}: should end with {' or '.join(SUFFIXES)}, which says the form")
         self.path, self._made_by, self._top = path, json.loads(json.dumps(made_by)), top
-        self._state = path.with_name(f".{path.name}.state")
+        self._state = path.with_name(STATE.format(path.name))
         self._file: BinaryIO
         self._length = 0
 

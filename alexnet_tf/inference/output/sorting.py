@@ -1,7 +1,8 @@
 """Sorting of pictures into a folder per predicted class, by copies, hard links or moves.
 
-Each step is recorded in ``undo.csv`` first, so that the same command resumes after any
-interruption, and nothing is lost: no file is overwritten, and none is removed unless a copy exists.
+Sidecars go with their pictures. Each step is recorded in ``undo.csv`` first, so that the same
+command resumes after any interruption, and nothing is lost: no file is overwritten, and none is
+removed unless a copy exists.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 
 from alexnet_tf.errors import UserError
+from alexnet_tf.inference.output.sidecars import Sidecars, renamed
 from alexnet_tf.inference.output.undo import (
     MADE,
     UNDO,
@@ -27,8 +30,9 @@ from alexnet_tf.inference.output.undo import (
 )
 from alexnet_tf.system.fingerprints import content_digest
 from alexnet_tf.system.locks import locked
+from alexnet_tf.system.log import LOG
 from alexnet_tf.system.text import printable
-from alexnet_tf.system.transfers import free_names, numbered, shortened, transfer
+from alexnet_tf.system.transfers import MOST_NAME, numbered, remove_moved, shortened, transfer
 
 UNSURE = "unsure"
 # Longest folder name, in bytes, that a file manager shows in full.
@@ -41,20 +45,26 @@ RESERVED = {"con", "prn", "aux", "nul"} | DEVICES
 class Sorter:
     """The sorted `directory`, with a folder for each of `classes` that is predicted.
 
-    Pictures are transferred `by` one of `WAYS`; those predicted with a probability below `unsure`
-    go to a separate folder.
+    Pictures are transferred `by` one of `WAYS`, `with_sidecars` or without; those predicted with a
+    probability below `unsure` go to a separate folder.
     """
 
     def __init__(
-        self, directory: Path, classes: Sequence[str], by: str = "copy", unsure: float = 0
+        self,
+        directory: Path,
+        classes: Sequence[str],
+        by: str = "copy",
+        unsure: float = 0,
+        with_sidecars: bool = True,
     ):
         self.directory = Path(os.path.abspath(directory))
-        self.by, self._unsure = by, unsure
+        self.by, self._unsure, self._with_sidecars = by, unsure, with_sidecars
+        self.list_anew()
         different = list(dict.fromkeys(classes))
         *names, self._unsure_name = folder_names([*different, UNSURE])
         self._names = dict(zip(different, names))
         self._steps: dict[str, Step] = {}
-        self._targets: set[str] = set()
+        self._targets: dict[str, Step] = {}
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -65,7 +75,7 @@ class Sorter:
             for step in read_steps(self.directory):
                 if not step.reason_against(self.directory):
                     self._remember(step)
-            remove_partial_copies(self._steps.values(), self.directory)
+            remove_partial_copies(self._targets.values(), self.directory)
             if is_new:
                 self._undo.add(made(self.directory))
             yield
@@ -80,13 +90,20 @@ class Sorter:
                     "move it away, or name another --sort-into"
                 )
 
+    def list_anew(self) -> None:
+        """Forget which files lie beside pictures, for more may have arrived."""
+        self._sidecars = Sidecars()
+
     def counts(self) -> dict[str, int]:
         """Count the pictures in each folder."""
-        return Counter(os.path.basename(os.path.dirname(path)) for path in self._targets)
+        self.list_anew()
+        pictures = (path for path in self._targets if not self._sidecars.owners(path))
+        return Counter(os.path.basename(os.path.dirname(path)) for path in pictures)
 
-    def is_target(self, file: str) -> bool:
-        """Check whether `file` was put here by sorting."""
-        return os.path.abspath(file) in self._targets
+    def skips(self, file: str) -> bool:
+        """Check whether `file` is not sorted itself: it was put here, or is another's sidecar."""
+        path = os.path.abspath(file)
+        return path in self._targets or (self._with_sidecars and bool(self._sidecars.owners(path)))
 
     def is_placed(self, file: str) -> bool:
         """Check whether `file` is unchanged and has its copy or link; False for a move."""
@@ -116,7 +133,7 @@ class Sorter:
             if not step or step.digest != content:
                 self._put(source, self._folder(label, probability), content)
             elif step.by == "move":  # it was interrupted before the last step
-                os.unlink(source)
+                remove_moved(source, Path(step.target))
 
     def _folder(self, label: str, probability: float) -> Path:
         """Return the folder of a prediction; create it if it is missing."""
@@ -128,19 +145,80 @@ class Sorter:
         return folder
 
     def _put(self, source: str, folder: Path, content: str) -> None:
-        for target in free_names(folder, os.path.basename(source)):
+        """Put a picture and its sidecars into `folder`, under names with the same number.
+
+        The picture's line is the first and its transfer the last, so that after an interruption
+        the rest of the sidecars get the same name.
+        """
+        sidecars = self._digests_of_sidecars(source)
+        for target in self._free_targets(source, folder, sidecars):
             step = Step(source, str(target), self.by, content)
             self._undo.add(step)
             with suppress(FileExistsError):  # another file has taken the name meanwhile
+                for sidecar, digest in sidecars.items():
+                    self._put_sidecar(sidecar, renamed(sidecar, source, str(target)), digest)
                 transfer(source, target, self.by)
                 self._remember(step)
                 return
 
+    def _digests_of_sidecars(self, source: str) -> dict[str, str]:
+        """Return path → digest of the sidecars; name those that must stay, and are left out."""
+        digests = {}
+        for path in self._sidecars.of(source) if self._with_sidecars else ():
+            if self.by == "move" and os.path.islink(path):
+                LOG.warning(f"{printable(path)}: is a link, and does not move with its picture")
+                continue
+            try:
+                digests[path] = content_digest(path)
+            except OSError as error:
+                reason = error.strerror or error
+                LOG.warning(f"{printable(path)}: does not go with its picture: {reason}")
+        return digests
+
+    def _free_targets(
+        self, source: str, folder: Path, sidecars: Mapping[str, str]
+    ) -> Iterator[Path]:
+        """Yield paths in `folder` that are free, and have free names for `sidecars` beside them.
+
+        The name that an interrupted call had chosen is the first.
+        """
+        stem, suffix = os.path.splitext(os.path.basename(source))
+        longest = max(len(os.fsencode(path)) for path in (source, *sidecars))
+        names = numbered(stem, suffix, MOST_NAME - longest + len(os.fsencode(source)))
+        begun = self._steps.get(source)
+        if begun and os.path.dirname(begun.target) == str(folder):
+            names = chain([os.path.basename(begun.target)], names)
+        for target in (folder / name for name in names):
+            beside = {path: renamed(path, source, str(target)) for path in sidecars}
+            is_taken = any(
+                os.path.lexists(path) and not self._has_put(path, sidecars[sidecar], sidecar)
+                for sidecar, path in beside.items()
+            )
+            if not is_taken and not os.path.lexists(target):
+                yield target
+
+    def _put_sidecar(self, source: str, target: str, digest: str) -> None:
+        """Put a sidecar at `target`, unless it is there; the last of its pictures moves it."""
+        by = self.by
+        if by == "move" and len(self._sidecars.owners(source)) > 1:
+            by = "copy"
+        step, is_put = Step(source, target, by, digest), self._has_put(target, digest, source)
+        if not (is_put and self._targets[target].by == by):
+            self._undo.add(step)
+        if not is_put:
+            transfer(source, Path(target), by)
+        elif by == "move":
+            remove_moved(source, Path(target))
+        self._remember(step)
+
+    def _has_put(self, target: str, digest: str, source: str) -> bool:
+        """Check whether a file is unchanged since it was put there from `source`."""
+        step = self._targets.get(target)
+        return bool(step) and (step.source, step.digest) == (source, digest) and is_there(step)
+
     def _remember(self, step: Step) -> None:
-        if step.by == MADE:
-            return
-        self._steps[step.source] = step
-        self._targets.add(step.target)
+        if step.by != MADE:
+            self._steps[step.source] = self._targets[step.target] = step
 
 
 def folder_names(classes: Sequence[str]) -> list[str]:

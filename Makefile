@@ -124,7 +124,7 @@ chaos: $(SETUP) ## kill, stop, damage and starve trainings for some minutes (ROU
 	$(BIN)/python -m tests.tools.chaos $(call each,option,rounds seed)
 
 fuzz: $(SETUP) ## read damaged weights, runs and data, OF=settings: pairs of settings (INPUTS SEED OF)
-	for of in $(or $(OF),weights runs data layouts); do \
+	for of in $(or $(OF),weights runs data layouts inputs); do \
 	    $(BIN)/python -m tests.tools.fuzz --of $$of $(call each,option,inputs seed) || exit; done
 
 mutants: $(SETUP) ## change a line of OF=data/sources/lists at a time: do tests see it? (OF MUTANTS SEED TESTS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import io
 import pickle
 import signal
 import threading
@@ -11,8 +12,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
+from werkzeug.datastructures import FileStorage
 
 import alexnet_tf
 from alexnet_tf.commands import evaluate
@@ -70,6 +73,74 @@ def test_a_picture_gets_an_answer_with_label_and_probability(run, cat):
     assert run.predict(cat, top=1).top == answer.top[:1]
 
 
+class Upload:
+    """What FastAPI hands over: its own `read` is to be waited for."""
+
+    def __init__(self, content):
+        self.file, self.filename = io.BytesIO(content), "upload.jpg"
+
+    async def read(self):
+        raise AssertionError
+
+
+def closed():
+    file = io.BytesIO()
+    file.close()
+    return file
+
+
+def test_files_that_are_open_and_uploads_are_pictures_from_their_start(run, cat):
+    content, expected = cat.read_bytes(), run.predict(cat).top
+    begun = io.BytesIO(content)
+    begun.seek(100)
+    streamlit = io.BytesIO(content)
+    streamlit.name = "mine.jpg"
+    werkzeug = FileStorage(io.BytesIO(content), "theirs.jpg")
+    with open(cat, "rb") as opened:
+        predictions = run.predict([begun, opened, Upload(content), streamlit, werkzeug])
+    assert {each.top for each in predictions} == {expected}
+    names = ["an open file", str(cat), "upload.jpg", "mine.jpg", "theirs.jpg"]
+    assert [each.file for each in predictions] == names and begun.tell() == 100
+    assert run.predict(io.BytesIO(content)).top == expected  # one, not one for each of its lines
+
+
+def test_collections_of_any_kind_are_lists_of_pictures(run, cat, faces):
+    paths = [str(cat), str(faces / "dog.1.jpg")]
+    expected = run.predict(paths)
+    table = pd.DataFrame({"label": ["cat", "dog"], "path": paths, "width": [1, 2]}, [7, 3])
+    for pictures in (
+        np.array(paths), np.array([paths], object).T, np.array(paths, "S"), pd.Series(paths),
+        pd.Series(paths, dtype="string"), table, table[["path"]], tuple(paths), iter(paths),
+        {"path": paths}.values(),
+    ):  # fmt: skip
+        assert run.predict(pictures) == expected
+    named = run.predict({"first": paths[0], 2: Image.open(paths[1]), "text": b"text"})
+    assert [each.file for each in named] == ["first", "2", "text"]
+    assert [each.label for each in named[:2]] == [each.label for each in expected]
+    assert run.predict_proba({"a": cat}).shape == (1, 2)
+
+
+def test_fractions_and_numbers_of_many_bits_are_read_by_their_range(run, cat):
+    colours = np.asarray(Image.open(cat))
+    expected = run.predict(colours).top
+    for scaled in (
+        colours / 255, (colours / 255).astype("f4"), colours.astype("f8"), colours.astype("i8"),
+        colours.astype("u2") * 257,
+    ):  # fmt: skip
+        assert run.predict(scaled).top == expected
+        assert run.predict(np.stack([scaled, scaled]))[1].top == pytest.approx(expected)
+    grey = np.asarray(Image.open(cat).convert("L"))
+    expected = run.predict(grey).top
+    for image in (
+        Image.fromarray((grey / 255).astype("f4")), Image.fromarray(grey.astype("i4")),
+        Image.fromarray(grey.astype("u2") * 257), Image.fromarray(grey).convert("LA").convert("La"),
+        grey[..., None],
+    ):  # fmt: skip
+        assert run.predict(image).top == expected
+    with pytest.raises(alexnet_tf.UserError, match="has values from -1 to 1, and 0 to 1 or 255"):
+        run.predict(Image.fromarray(grey / np.float32(127.5) - 1))
+
+
 def test_a_picture_may_be_a_path_bytes_an_image_or_an_array(run, cat):
     """A JPEG that is decoded at its full size by Pillow, and not smaller, may be a grey apart."""
     image = Image.open(cat)
@@ -115,7 +186,17 @@ def test_a_picture_that_cannot_be_read_is_an_error_that_names_it(run, cat, tmp_p
     [
         (7, "int: is no picture; give a path"),
         (None, "NoneType: is no picture"),
-        (np.zeros((8, 8, 3)), r"float64 \(8, 8, 3\): is no picture; that should be uint8"),
+        ([7, 8], "int: is no picture; give a path"),
+        (object(), "object: is no picture"),
+        ([[1, 2]], "list: is no picture"),
+        (np.zeros((3, 8, 8)), r"float64 \(3, 8, 8\): is no picture; that should be \(h, w\)"),
+        (np.full((8, 8, 3), -1.0), "has values from -1 to -1, and 0 to 1 or 255 or 65535 is read"),
+        (np.full((2, 8, 8, 3), np.nan), "has values from nan to nan"),
+        (io.StringIO("text"), "an open file: does not give bytes; open it with mode 'rb'"),
+        (closed(), "an open file: cannot be read: I/O operation on closed file"),
+        (pd.DataFrame({"a": [1], "b": ["x"]}), "the columns a, b, of which none may hold pictures"),
+        (pd.DataFrame({"a": ["x.jpg"], "b": ["y.jpg"]}), "of which a and b may hold pictures"),
+        (np.array([["a.jpg", "b.jpg"]]), r"an array of <U5 \(1, 2\): is no list of pictures"),
         (np.zeros((8, 8, 5), np.uint8), r"uint8 \(8, 8, 5\): is no picture"),
         (np.zeros((0, 8, 3), np.uint8), "is no picture"),
         (b"", "is empty"),
@@ -159,6 +240,13 @@ def test_the_network_is_there_as_a_keras_model(run, cat):
     pixels = alexnet_tf.load_image(cat, run.variant, run.settings["resize"])[None]
     found = run.model.predict(alexnet_tf.preprocess_input(pixels, run.variant), verbose=0)
     np.testing.assert_allclose(found[0], run.predict_proba(cat), atol=1e-5)
+
+
+def test_what_an_argument_lacks_is_said_by_its_name_in_python(run):
+    with pytest.raises(alexnet_tf.UserError, match=r"^int8 is for format litert"):
+        run.export("onnx", int8=True)
+    with pytest.raises(alexnet_tf.UserError, match=r"^data: should be a path, .* but is BytesIO"):
+        run.evaluate(io.BytesIO())
 
 
 def test_a_run_writes_its_exports_and_its_report(run, tmp_path):
@@ -208,7 +296,8 @@ def test_features_and_explanations_are_of_one_picture_or_of_each(run, cat):
     assert run.features([], layer="fc6").shape == (0, 16)
     with pytest.raises(alexnet_tf.UserError, match="layer: should be one of pool5, fc6, fc7"):
         run.features(cat, layer="conv5")
-    for label in ("bird", 0):
+    assert run.explain(cat, label=np.int64(1)).label == run.explain(cat, label=1).label == "dog"
+    for label in ("bird", 2):
         with pytest.raises(alexnet_tf.UserError, match=f"there is no class '{label}'"):
             run.explain(cat, label=label)
 
@@ -219,10 +308,13 @@ def test_features_and_explanations_are_of_one_picture_or_of_each(run, cat):
         ({"epoch": 3}, "epoch: there is no such setting; did you mean epochs?"),
         ({"batchsize": 3}, "did you mean batch_size?"),
         ({"zzz": 3}, r"zzz: there is no such setting; help\(alexnet_tf.train\) lists them"),
-        ({"epochs": 0}, "--epochs: '0' should be a whole number above 0"),
-        ({"epochs": "3"}, "--epochs: should be of the type int, but is '3'"),
-        ({"variant": "vgg"}, "--variant: should be one of|the variants are"),
-        ({"recipe": "quick"}, "--recipe: should be one of head, .*, but is 'quick'"),
+        ({"epochs": 0}, "^epochs: '0' should be a whole number above 0"),
+        ({"epochs": "3"}, "^epochs: should be of the type int, but is '3'"),
+        ({"variant": "vgg"}, "^variant: should be one of|the variants are"),
+        ({"recipe": "quick"}, "^recipe: should be one of head, .*, but is 'quick'"),
+        ({"learning_rate": -1}, "^learning_rate: '-1' should be"),
+        ({"head_rate": 1.0, "head": "random"}, "^head_rate goes with head pretrained, not with"),
+        ({"decoupled": True}, "^decoupled: says how weight_decay works"),
         ({"weights": "nowhere.npy"}, r"nowhere\.npy: .*`alexnet-tf weights` fetches one"),
     ],
 )

@@ -62,6 +62,14 @@ def test_layouts_and_tables_are_understood_as_they_were_meant():
     assert result.stdout.startswith("300 inputs")
 
 
+def test_pictures_of_programs_in_python_are_understood_as_they_were_meant():
+    """`make fuzz` draws 5,000."""
+    script = [sys.executable, "-m", "tests.tools.fuzz", "--of", "inputs", "--inputs", "400"]
+    result = subprocess.run(script, capture_output=True, text=True, cwd=ROOT)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.startswith("400 inputs")
+
+
 def assert_bounded(path, content):
     path.write_bytes(content)
     assert read(path) in GOOD

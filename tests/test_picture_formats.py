@@ -214,6 +214,20 @@ def test_a_png_is_read_whatever_does_not_change_what_is_seen(tmp_path, chunks):
         assert_red_then_blue(load_image(tmp_path / "a.png"))
 
 
+def test_one_transparent_colour_of_48_bits_is_refused(tmp_path):
+    """Pillow keeps the upper bytes alone, which others may share."""
+    size = struct.pack(">LLBBBBB", 2, 1, 16, 2, 0, 0, 0)
+    pixels = zlib.compress(b"\0" + struct.pack(">6H", 1, 2, 3, 4, 5, 6))
+    for clear, is_read in ((b"", True), (chunk(b"tRNS", struct.pack(">3H", 1, 2, 3)), False)):
+        content = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + clear + chunk(b"IDAT", pixels)
+        (tmp_path / "a.png").write_bytes(content + chunk(b"IEND", b""))
+        if is_read:
+            assert load_image(tmp_path / "a.png").max() == 0
+            continue
+        with pytest.raises(ImageError, match="has a transparent colour of 48 bits; save it with"):
+            load_image(tmp_path / "a.png")
+
+
 def jpeg_header(width, height, marker, scanned=3, between=b""):
     """Make the beginning of a JPEG of that size: a frame, what is `between`, and a scan of so many
     of its three colours."""

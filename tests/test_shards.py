@@ -6,6 +6,7 @@ import shutil
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from alexnet_tf.commands import data, predict
@@ -20,6 +21,7 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.run import Run
+from alexnet_tf.system.crc32c import masked_crc32c
 from tests.support.pictures import classes
 from tests.support.small import LENET, convolutions, job, train, weights_of
 from tests.support.verbs import run_verb
@@ -264,6 +266,37 @@ def test_a_damaged_record_is_no_picture(shards, tmp_path, damage):
         for folder in (shards, moved)
     )
     assert [each for each in left if each[:12] < rest[:12]] == whole[: whole.index(rest)]
+
+
+def test_a_record_of_somebody_elses_is_held_to_its_checksum(faces, tmp_path):
+    """It has no digest, and its JPEG can be decoded as before."""
+    import tensorflow as tf
+
+    file, content = str(tmp_path / "a.tfrecord"), (faces / "cat.0.jpg").read_bytes()
+    image = tf.train.Feature(bytes_list=tf.train.BytesList(value=[content]))
+    example = tf.train.Example(features=tf.train.Features(feature={"image/encoded": image}))
+    with tf.io.TFRecordWriter(file) as writer:
+        for _ in range(2):
+            writer.write(example.SerializeToString())
+    first, second = list_records(file)
+    assert (load_image(second) == load_image(faces / "cat.0.jpg")).all()
+    damaged = with_another_pixel(Path(file).read_bytes(), int(second.split("@")[1][:12]))
+    shutil.copy(file, tmp_path / "b.tfrecord")
+    (tmp_path / "b.tfrecord").write_bytes(damaged)
+    first, second = list_records(str(tmp_path / "b.tfrecord"))
+    assert (load_image(first) == load_image(faces / "cat.0.jpg")).all()
+    with pytest.raises(ImageError, match="its shard is damaged there"):
+        load_image(second)
+
+
+@pytest.mark.parametrize("size", [4, 511, 512, 513, 5000])
+def test_the_checksum_of_records_is_tensorflows(size, tmp_path):
+    import tensorflow as tf
+
+    content = np.random.default_rng(size).bytes(size)
+    with tf.io.TFRecordWriter(str(tmp_path / "a")) as writer:
+        writer.write(content)
+    assert masked_crc32c(content).to_bytes(4, "little") == (tmp_path / "a").read_bytes()[-4:]
 
 
 def test_a_shard_that_is_gone_is_named(shards, tmp_path):

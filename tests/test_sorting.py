@@ -257,6 +257,13 @@ def test_links_are_not_moved_and_nothing_is_moved_then(photos, tmp_path):
     assert contents(tmp_path) == before
 
 
+def test_a_link_that_arrives_in_a_watched_folder_is_not_moved(photos, tmp_path):
+    (photos / "link.jpg").symlink_to(photos / "cat.jpg")
+    assert str(photos / "link.jpg") not in sort(photos, "move")
+    assert (photos / "link.jpg").is_symlink()
+    assert undo(tmp_path / "sorted") == (6, [])
+
+
 @pytest.mark.parametrize("make", ["symlink_to", "write_text"])
 def test_what_is_no_folder_in_a_classs_place_is_refused_at_once(photos, tmp_path, make):
     (tmp_path / "sorted").mkdir()
@@ -326,6 +333,18 @@ def test_the_command_that_sorted_undoes_it(photos, tmp_path, capsys):
     assert contents(photos) == before
     with pytest.raises(UserError, match=r"has no undo\.csv, so there is nothing to undo"):
         run_verb(predict, "photos", "--undo")
+
+
+def test_no_cell_of_the_list_is_a_formula(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.jpg").write_bytes(b"cat")
+    sorter = Sorter("sorted", ("=cat", "+dog"))
+    with sorter.opened():
+        sorter.place("a.jpg", "=cat", 0.9)
+    with open("sorted/undo.csv", newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    assert [row[1] for row in rows] == [".", "file:%3Dcat", "file:%3Dcat/a.jpg"]
+    assert undo(tmp_path / "sorted") == (1, []) and not (tmp_path / "sorted").exists()
 
 
 def test_a_list_that_is_not_ours_is_not_touched(photos, tmp_path):

@@ -15,9 +15,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from alexnet_tf.api.pictures import Pictures, listed
 from alexnet_tf.api.train import train
 from alexnet_tf.data.images.contents import is_remote
 from alexnet_tf.data.images.in_memory import ImageLike, as_file
+from alexnet_tf.errors import UserError
 from alexnet_tf.runs.settings import DEFAULTS
 from alexnet_tf.system.files import write_lines
 
@@ -54,7 +56,7 @@ class AlexNetClassifier(ClassifierMixin, BaseEstimator):
         if settings:
             raise TypeError(f"there is no setting {', '.join(settings)}; see alexnet_tf.train")
 
-    def fit(self, X: Iterable[ImageLike], y: Sequence[Any]) -> AlexNetClassifier:
+    def fit(self, X: Pictures, y: Sequence[Any]) -> AlexNetClassifier:
         """Train.
 
         Args:
@@ -68,7 +70,7 @@ class AlexNetClassifier(ClassifierMixin, BaseEstimator):
             UserError: As `alexnet_tf.train` does.
             RunError: Likewise.
         """
-        pictures, labels = _listed(X), np.asarray(y)
+        pictures, labels = _several(X), np.asarray(y)
         check_consistent_length(pictures, labels)
         classes, numbers = np.unique(labels, return_inverse=True)
         settings = {name: getattr(self, name) for name in SETTINGS}
@@ -84,7 +86,7 @@ class AlexNetClassifier(ClassifierMixin, BaseEstimator):
         self.classes_ = classes
         return self
 
-    def predict_proba(self, X: Iterable[ImageLike]) -> np.ndarray:
+    def predict_proba(self, X: Pictures) -> np.ndarray:
         """Compute the probability of each of `classes_`.
 
         Args:
@@ -94,9 +96,9 @@ class AlexNetClassifier(ClassifierMixin, BaseEstimator):
             float32 (n, classes).
         """
         check_is_fitted(self, "run_")
-        return self.run_.predict_proba(_listed(X))
+        return self.run_.predict_proba(_several(X))
 
-    def predict(self, X: Iterable[ImageLike]) -> np.ndarray:
+    def predict(self, X: Pictures) -> np.ndarray:
         """Choose the likeliest of `classes_`.
 
         Args:
@@ -114,12 +116,12 @@ class AlexNetClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
 
-def _listed(pictures: Any) -> list[ImageLike]:
-    """Return a list of pictures, whether they are a list, a Series, an array or one column."""
-    if hasattr(pictures, "columns"):
-        pictures = pictures.to_numpy()
-    is_column = isinstance(pictures, np.ndarray) and pictures.dtype.kind in "OU"
-    return list(pictures.ravel() if is_column else pictures)
+def _several(pictures: Pictures) -> list[ImageLike]:
+    """Return a list of pictures; UserError for a single one, as scikit-learn wants it."""
+    several = listed(pictures)
+    if several is None:
+        raise UserError("X: should be several pictures, such as a list of paths")
+    return several
 
 
 def _write(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import operator
 import os
-import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,8 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from alexnet_tf import starter
+from alexnet_tf.api.messages import in_python
+from alexnet_tf.api.pictures import Pictures, listed
 from alexnet_tf.data.images.contents import ImageError, InMemory
-from alexnet_tf.data.images.in_memory import ImageLike, as_file
+from alexnet_tf.data.images.in_memory import as_file
 from alexnet_tf.errors import UserError
 from alexnet_tf.evaluation.evaluate import evaluate_runs
 from alexnet_tf.export.exporter import export_run
@@ -29,7 +30,6 @@ from alexnet_tf.retrieval.activations import outputs
 from alexnet_tf.runs.accuracy import read_accuracy
 from alexnet_tf.runs.history import History, read_history
 from alexnet_tf.runs.run import STARTER_RUN, Run, finished_run
-from alexnet_tf.system.log import LOG
 from alexnet_tf.system.progress import one_bar, progress
 from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.system.text import printable_lines
@@ -90,13 +90,14 @@ class FinishedRun:
         self.history: History = read_history(run)
 
     def predict(
-        self, pictures: ImageLike | Sequence[ImageLike], top: int | None = None, crops: int = 1
+        self, pictures: Pictures, top: int | None = None, crops: int = 1
     ) -> Prediction | list[Prediction]:
         """Predict the class of a picture, or of each in a list.
 
         Args:
-            pictures: One or several; each a path, the bytes of a file, a picture of Pillow or an
-                array, uint8 RGB (h, w, 3).
+            pictures: A path, the bytes of a file, an open file or an upload, a picture of Pillow or
+                an array, RGB (h, w, 3). Several are a list or any iterable, an array of paths or of
+                (n, h, w, 3), a column of a table, or a dict, whose keys are then the `file` of each.
             top: How many classes a prediction has; by default, all.
             crops: 1 or 10, as for `predict_proba`.
 
@@ -116,7 +117,7 @@ class FinishedRun:
             return _each(pictures, lambda files: classifier.classify(files, most), "predicting")
 
     def predict_proba(
-        self, pictures: ImageLike | Sequence[ImageLike], crops: int = 1
+        self, pictures: Pictures, crops: int = 1
     ) -> np.ndarray:
         """Compute the probabilities of `classes`.
 
@@ -155,10 +156,13 @@ class FinishedRun:
             UserError: As the command does.
         """
         with self._exclusive():
+            if not isinstance(data, str | os.PathLike | None):
+                kind = type(data).__name__
+                raise UserError(f"data: should be a path, as `train` takes it, but is {kind}")
             data = data if data is None else os.fspath(data)
-            return evaluation_json(evaluate_runs([self._run], data, crops))
+            return evaluation_json(evaluate_runs([self._run], data, operator.index(crops)))
 
-    def features(self, pictures: ImageLike | Sequence[ImageLike], layer: str = "fc7") -> np.ndarray:
+    def features(self, pictures: Pictures, layer: str = "fc7") -> np.ndarray:
         """Compute the outputs of a layer.
 
         Args:
@@ -182,15 +186,15 @@ class FinishedRun:
 
     def explain(
         self,
-        pictures: ImageLike | Sequence[ImageLike],
-        label: str | None = None,
+        pictures: Pictures,
+        label: str | int | None = None,
         layer: str | None = None,
     ) -> Explanation | list[Explanation]:
         """Compute the Grad-CAM heat map of a class for a picture, or for each in a list.
 
         Args:
             pictures: One or several, as for `predict`.
-            label: The class; by default, the likeliest.
+            label: The class, or its number among `classes`; by default, the likeliest.
             layer: A convolution; by default, the last one.
 
         Returns:
@@ -270,36 +274,23 @@ class FinishedRun:
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
-        with self._lock, one_bar() as show, audible():
+        with self._lock, one_bar() as show, in_python():
             yield
             show("")
 
 
-@contextmanager
-def audible() -> Iterator[None]:
-    """Run a block in which the log's warnings go to standard error too."""
-    handler = _Warnings(logging.WARNING)
-    LOG.addHandler(handler)
-    try:
-        yield
-    finally:
-        LOG.removeHandler(handler)
-
-
-class _Warnings(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        print(f"alexnet_tf: {printable_lines(record.getMessage())}", file=sys.stderr)
-
-
 def _each(pictures: Any, ask: Callable[[Files], Iterable[Found]], what: str) -> Found | list[Found]:
     """Return the result of each picture in a list; or of one, raising its error."""
-    files = [as_file(each) for each in ([pictures] if _is_one(pictures) else pictures)]
+    several = listed(pictures)
+    files = [as_file(each) for each in ([pictures] if several is None else several)]
     found = list(progress(ask(files), len(files), what)) if files else []
-    if not _is_one(pictures):
-        return found
-    if isinstance(found[0], Prediction) and found[0].error:
-        raise found[0].error
-    return found[0]
+    if several is None:
+        if isinstance(found[0], Prediction) and found[0].error:
+            raise found[0].error
+        return found[0]
+    if isinstance(pictures, Mapping) and not isinstance(found[0], np.ndarray):
+        return [replace(each, file=str(name)) for name, each in zip(pictures, found)]
+    return found
 
 
 def _stacked(found: np.ndarray | list[np.ndarray], size: int) -> np.ndarray:
@@ -312,9 +303,3 @@ def _readable(found: Iterable[Found | ImageError]) -> Iterator[Found]:
         if isinstance(each, ImageError):
             raise each
         yield each
-
-
-def _is_one(pictures: object) -> bool:
-    if isinstance(pictures, np.ndarray):
-        return pictures.ndim < 4
-    return not isinstance(pictures, Iterable) or isinstance(pictures, ImageLike)

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from alexnet_tf.api.finished_run import FinishedRun, audible, load_run
+from alexnet_tf.api.finished_run import FinishedRun, load_run
+from alexnet_tf.api.messages import in_python
 from alexnet_tf.api.pipeline import meet, run_pipeline
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.recipes import RECIPES, usual, with_recipe
@@ -58,8 +59,8 @@ def train(
     configured = {name: _plain(value) for name, value in {"data": data, **settings}.items()}
     run = os.path.expanduser(run)
     _check_names(configured)
-    values, names = with_recipe(configured, recipe)
-    with one_bar() as show, _interruptible(), audible():
+    with one_bar() as show, _interruptible(), in_python():
+        values, names = with_recipe(configured, recipe)
         job_settings = Settings(**values)
         if not Run(run).config_path.is_file():  # else it resumes with its own settings
             check_used(job_settings, configured)

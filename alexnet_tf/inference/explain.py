@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,7 +72,7 @@ class Explainer:
         self.engine = engine
 
     def explain(
-        self, files: Sequence[str | InMemory], label: str | None = None, layer: str | None = None
+        self, files: Sequence[str | InMemory], label: str | int | None = None, layer: str | None = None
     ) -> Iterator[Explanation | ImageError]:
         """Explain each picture in `files` by Grad-CAM, in order.
 
@@ -156,8 +157,11 @@ class Explainer:
     def _inputs(self, pictures: np.ndarray) -> np.ndarray:
         return preprocess_input(pictures, self.engine.variant)
 
-    def _class_number(self, label: str | None) -> int | None:
-        """Return the number of the class named `label`, or with it among its ImageNet synonyms."""
+    def _class_number(self, label: str | int | None) -> int | None:
+        """Return the number of the class named `label`, or with it among its ImageNet synonyms.
+
+        A number is a class itself.
+        """
         classes = self.engine.classes
         if not classes:
             raise UserError(
@@ -166,6 +170,8 @@ class Explainer:
             )
         if label is None:
             return None
+        if isinstance(label, Integral) and 0 <= label < len(classes):
+            return int(label)
         if label in classes:
             return classes.index(label)
         known = {name: i for i, names in enumerate(classes) for name in names.split(", ")}

@@ -3,8 +3,9 @@
 Each round puts a new training through every fault, starts it with the same command after each, and
 compares what it ends with, bit for bit, with a training that was left alone. And it starts small
 trainings again with other free settings, on every kind of checkpoint; kills servers that teach,
-after which neither a process nor a photo should be left; and unpacks an archive by several at once,
-some of which are killed. Prints a table; exits with 1 if anything was lost. Needs 2 GB in $TMPDIR.
+after which neither a process nor a photo should be left; sorts pictures with sidecars and links,
+and takes them back; and unpacks an archive by several at once, some of which are killed. Prints a
+table; exits with 1 if anything was lost. Needs 2 GB in $TMPDIR.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from benchmarks.material import write_random_convolutions
 from tests.support.forked import SERVER, Disturbance, Moment, run_forked
 from tests.support.processes import wait_until
 from tests.support.serving import serving, teachers
+from tests.tools.sorting import try_sorting
 from tests.tools.unpacking import try_unpacking
 
 VARIANT, EPOCHS = "lenet5", 6  # the smallest checkpoints
@@ -252,10 +254,12 @@ def kill_server(
 def try_trainings(
     folder: Path, material: Path, random: np.random.Generator, expected: dict, mounts: bool
 ) -> Iterator[Outcome]:
-    """Put a training through all faults and, where disks can be mounted, another on a small one."""
+    """Put a training through all faults and, where disks can be mounted, another on a small one;
+    kill what sorts pictures."""
     yield survive(Training(folder / "run", material), FAULTS, random, expected)
     if mounts:
         yield starve(folder / "small", material, random, expected)
+    yield try_sorting(folder / "sorted", random)
 
 
 def try_processes(folder: Path, photos: Path, random: np.random.Generator) -> Iterator[Outcome]:

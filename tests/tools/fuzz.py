@@ -56,6 +56,7 @@ SUBJECTS = {
     "runs": "tests.tools.fuzz_runs",
     "data": "tests.tools.fuzz_data",
     "layouts": "tests.tools.fuzz_layouts",
+    "inputs": "tests.tools.fuzz_inputs",
     "settings": "tests.tools.fuzz_settings",
 }
 # How an input may end.

@@ -21,6 +21,7 @@ from PIL import Image, UnidentifiedImageError
 from alexnet_tf.data.images.contents import MAX_PIXELS, ImageError, InMemory, reading
 from alexnet_tf.data.images.file_types import FORMATS, OTHER_PICTURES, file_type_of
 from alexnet_tf.data.images.memory import ROOM
+from alexnet_tf.data.images.value_range import MOST_16_BITS, RANGES, OutOfRange, to_bytes
 
 # Pictures above `MAX_PIXELS` are refused. For a large JPEG the reduced size at which it is decoded
 # counts, unless the decoder keeps the full size in memory.
@@ -43,7 +44,6 @@ WITHOUT_HEIF = "is HEIC, which needs `pip install pillow-heif`"
 
 # TIFF 6.0 and DNG 1.4: the tags of a preview page, and of a raw picture.
 SUBFILE_TYPE, REDUCED, DNG_VERSION = 254, 1, 50706
-MOST_16_BITS = (1 << 16) - 1
 # EXIF 2.3: the orientation, a 16-bit integer, and the transposition that turns the picture upright.
 ORIENTATION, SHORT = 0x0112, 3
 UPRIGHT: dict[object, Image.Transpose] = {
@@ -58,6 +58,7 @@ UPRIGHT: dict[object, Image.Transpose] = {
 # The signature of a PNG. Each chunk has 4 bytes of length, 4 of name and 4 of checksum; names of
 # ancillary chunks are in lower case. Of those, transparency and orientation affect the picture.
 PNG_START, CHUNK = b"\x89PNG\r\n\x1a\n", struct.Struct(">L4s")
+PNG_BITS = 24  # the place of the bits per channel
 SEEN_CHUNKS = (b"tRNS", b"eXIf")
 SEEN_TEXTS = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")  # Adobe's, ImageMagick's
 # JPEG's markers (ITU T.81, table B.1): frames, progressive ones among them, and start of scan.
@@ -140,6 +141,10 @@ def _open(content: bytes, kind: str, least: int) -> tuple[Image.Image, int]:
     if kind == "PNG":
         content = _strip_png(content)
     picture: Any = Image.open(io.BytesIO(content), formats=[kind])
+    is_clear = "transparency" in picture.info
+    if kind == "PNG" and picture.mode == "RGB" and content[PNG_BITS] == 16 and is_clear:
+        # Pillow would compare it with the upper bytes alone.
+        raise _Unfit("has a transparent colour of 48 bits; save it with alpha instead")
     pixels, whole = picture.width * picture.height, 0
     if kind == "JPEG":
         whole = KEPT_WHOLE * pixels if _is_kept_whole(content) else 0
@@ -236,18 +241,13 @@ def _grey(picture: Image.Image, kind: str) -> Image.Image:
     16-bit values reach 65535. A TIFF does not give the range of 32-bit values, so their maximum
     decides: up to 1 (fractions), 255 or 65535.
     """
-    values, tops = np.asarray(picture), [MOST_16_BITS]
+    values, tops = np.asarray(picture), (MOST_16_BITS,)
     if kind == "TIFF" and picture.mode in ("I", "F"):
-        tops = [255, *tops] if picture.mode == "I" else [1, 255, *tops]
-    low, high = values.min(), values.max()
-    top = next((top for top in tops if 0 <= low <= high <= top), None)
-    if top is None:
-        raise _Unfit(
-            f"has values from {low:g} to {high:g}, and 0 to {' or '.join(map(str, tops))} is read; "
-            "scale them, and save it as PNG"
-        )
-    scaled = values // 256 if top == MOST_16_BITS else values * (255 / top)
-    grey = Image.fromarray(scaled.astype(np.uint8))
+        tops = RANGES[values.dtype.kind]
+    try:
+        grey = Image.fromarray(to_bytes(values, tops))
+    except OutOfRange as error:
+        raise _Unfit(f"{error}, and save it as PNG") from error
     clear = picture.info.get("transparency")
     if isinstance(clear, int):
         grey.putalpha(Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))

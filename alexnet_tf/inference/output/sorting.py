@@ -101,8 +101,14 @@ class Sorter:
         return Counter(os.path.basename(os.path.dirname(path)) for path in pictures)
 
     def skips(self, file: str) -> bool:
-        """Check whether `file` is not sorted itself: it was put here, or is another's sidecar."""
+        """Check whether `file` is not sorted itself: it was put here, or is a sidecar.
+
+        A link is skipped, too, where files are moved: it could not come back as what it was.
+        """
         path = os.path.abspath(file)
+        if self.by == "move" and os.path.islink(path):
+            LOG.warning(f"{printable(path)}: is a link, and --by move moves files themselves")
+            return True
         return path in self._targets or (self._with_sidecars and bool(self._sidecars.owners(path)))
 
     def is_placed(self, file: str) -> bool:

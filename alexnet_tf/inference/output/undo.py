@@ -17,6 +17,7 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import atomic_write, check_replaceable, is_regular, open_nofollow, sync
 from alexnet_tf.system.fingerprints import content_digest
 from alexnet_tf.system.locks import locked
+from alexnet_tf.system.text import decoded, encoded
 from alexnet_tf.system.transfers import remove_partial, transfer
 
 UNDO = "undo.csv"
@@ -53,6 +54,10 @@ class Step:
             for path in (self.source, self.target)
         )
         return [*paths, self.by, self.digest]
+
+    def row(self, directory: Path) -> list[str]:
+        """Return the line's cells as they are written, which no spreadsheet computes."""
+        return [*map(encoded, self.cells(directory)), self.key]
 
     def signed(self, directory: Path) -> Step:
         """Return the step with this user's key, or with none if no secret can be stored."""
@@ -117,7 +122,7 @@ def read_steps(directory: Path) -> list[Step]:
     whole = rows[1:-1] if rows and len(rows[-1]) < len(columns) else rows[1:]
     if columns not in (COLUMNS, WITHOUT_KEY) or any(len(row) != len(columns) for row in whole):
         raise UserError(f"{path}: is no list of this program; move it away, or name another folder")
-    return [_step(directory, *row) for row in whole]
+    return [_step(directory, *map(decoded, row)) for row in whole]
 
 
 def _step(directory: Path, source: str, target: str, *rest: str) -> Step:
@@ -157,8 +162,7 @@ class Journal:
 
     def add(self, step: Step) -> None:
         """Append a line."""
-        step = step.signed(self._directory)
-        self._rows.writerow([*step.cells(self._directory), step.key])
+        self._rows.writerow(step.signed(self._directory).row(self._directory))
         self._file.flush()
         if step.by == "move":
             sync(self._file.fileno(), self._directory)
@@ -184,7 +188,7 @@ def _rewrite(directory: Path, steps: Sequence[Step]) -> None:
     ):
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
-        rows.writerows([*step.cells(directory), step.key] for step in steps)
+        rows.writerows(step.row(directory) for step in steps)
 
 
 def undo(

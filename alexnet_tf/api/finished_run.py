@@ -288,9 +288,14 @@ def _each(pictures: Any, ask: Callable[[Files], Iterable[Found]], what: str) -> 
         if isinstance(found[0], Prediction) and found[0].error:
             raise found[0].error
         return found[0]
-    if isinstance(pictures, Mapping) and not isinstance(found[0], np.ndarray):
-        return [replace(each, file=str(name)) for name, each in zip(pictures, found)]
+    if isinstance(pictures, Mapping):
+        return [_named(each, str(name)) for name, each in zip(pictures, found)]
     return found
+
+
+def _named(found: Found, name: str) -> Found:
+    """Give a prediction or an explanation the name that its picture has in a dict."""
+    return replace(found, file=name) if isinstance(found, Prediction | Explanation) else found
 
 
 def _stacked(found: np.ndarray | list[np.ndarray], size: int) -> np.ndarray:

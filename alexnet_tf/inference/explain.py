@@ -72,7 +72,10 @@ class Explainer:
         self.engine = engine
 
     def explain(
-        self, files: Sequence[str | InMemory], label: str | int | None = None, layer: str | None = None
+        self,
+        files: Sequence[str | InMemory],
+        label: str | int | None = None,
+        layer: str | None = None,
     ) -> Iterator[Explanation | ImageError]:
         """Explain each picture in `files` by Grad-CAM, in order.
 

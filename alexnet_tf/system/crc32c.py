@@ -35,7 +35,7 @@ def _fed(registers: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Feed each register, uint32 (n,), with the bytes of its row, uint8 (n, ROW)."""
     table = np.arange(256, dtype=np.uint32)
     for _ in range(8):
-        table = (table >> 1) ^ (table & 1) * POLYNOMIAL
+        table = (table >> np.uint32(1)) ^ (table & np.uint32(1)) * POLYNOMIAL
     for column in np.ascontiguousarray(rows.T):
         registers = table[(registers & 0xFF) ^ column] ^ (registers >> 8)
     return registers

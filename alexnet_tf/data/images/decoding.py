@@ -241,9 +241,9 @@ def _grey(picture: Image.Image, kind: str) -> Image.Image:
     16-bit values reach 65535. A TIFF does not give the range of 32-bit values, so their maximum
     decides: up to 1 (fractions), 255 or 65535.
     """
-    values, tops = np.asarray(picture), (MOST_16_BITS,)
-    if kind == "TIFF" and picture.mode in ("I", "F"):
-        tops = RANGES[values.dtype.kind]
+    values = np.asarray(picture)
+    is_of_any_range = kind == "TIFF" and picture.mode in ("I", "F")
+    tops = RANGES[values.dtype.kind] if is_of_any_range else (MOST_16_BITS,)
     try:
         grey = Image.fromarray(to_bytes(values, tops))
     except OutOfRange as error:

@@ -20,8 +20,8 @@ WITHOUT_RANGE = ("I", "F")
 STRAIGHT = {"La": "LA", "RGBa": "RGBA"}
 
 # Not os.PathLike[str], which isinstance refuses.
-ImageLike = (  # type: ignore[type-arg]
-    str | os.PathLike | bytes | bytearray | memoryview | Image.Image | np.ndarray | BinaryIO
+ImageLike = (
+    str | os.PathLike | bytes | bytearray | memoryview | Image.Image | np.ndarray | BinaryIO  # type: ignore[type-arg]
 )
 
 
@@ -77,8 +77,8 @@ def as_file(picture: ImageLike) -> str | InMemory:
     )
 
 
-def stream_of(picture: object) -> Any | None:
-    """Return the open file that `picture` is, or that an upload has (`UploadFile.file`), if any."""
+def stream_of(picture: object) -> Any:
+    """Return the open file that `picture` is, or that an upload has as `file`, or None."""
     streams = (getattr(picture, "file", None), picture)
     return next((each for each in streams if callable(getattr(each, "read", None))), None)
 

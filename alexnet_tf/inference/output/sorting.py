@@ -220,7 +220,9 @@ class Sorter:
     def _has_put(self, target: str, digest: str, source: str) -> bool:
         """Check whether a file is unchanged since it was put there from `source`."""
         step = self._targets.get(target)
-        return bool(step) and (step.source, step.digest) == (source, digest) and is_there(step)
+        if not step or (step.source, step.digest) != (source, digest):
+            return False
+        return is_there(step)
 
     def _remember(self, step: Step) -> None:
         if step.by != MADE:

@@ -97,7 +97,7 @@ class FinishedRun:
         Args:
             pictures: A path, the bytes of a file, an open file or an upload, a picture of Pillow or
                 an array, RGB (h, w, 3). Several are a list or any iterable, an array of paths or of
-                (n, h, w, 3), a column of a table, or a dict, whose keys are then the `file` of each.
+                (n, h, w, 3), a column of a table, or a dict, whose keys are the `file` of each.
             top: How many classes a prediction has; by default, all.
             crops: 1 or 10, as for `predict_proba`.
 
@@ -116,9 +116,7 @@ class FinishedRun:
             classifier = Classifier([self._engine], crops)
             return _each(pictures, lambda files: classifier.classify(files, most), "predicting")
 
-    def predict_proba(
-        self, pictures: Pictures, crops: int = 1
-    ) -> np.ndarray:
+    def predict_proba(self, pictures: Pictures, crops: int = 1) -> np.ndarray:
         """Compute the probabilities of `classes`.
 
         Args:

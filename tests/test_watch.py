@@ -9,8 +9,8 @@ from contextlib import nullcontext
 
 import pytest
 
+from alexnet_tf.data.sources import watcher
 from alexnet_tf.data.sources.watcher import PATIENCE, watch_folder
-from alexnet_tf.inference import batch as predictor
 from alexnet_tf.inference.batch import BatchPredictor
 from alexnet_tf.inference.classifier import Prediction
 from alexnet_tf.inference.output.prediction_file import PredictionFile
@@ -81,7 +81,7 @@ def watched(files_of_looks, predictions, sorter):
         sorter.opened() if sorter else nullcontext(),
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setattr(predictor, "watch_folder", lambda folder: iter(files_of_looks))
+        patch.setattr(watcher, "watch_folder", lambda folder: iter(files_of_looks))
         list(BatchPredictor(ask, 1, predictions, sorter).watch("inbox"))
     return asked
 

@@ -225,6 +225,8 @@ WAYS = {
         --out there
         --shards 2
         --seed 3
+        ! --label kind
+        ! --split 9
         ! --from nowhere
         ! --mirror nowhere
     """,
@@ -301,6 +303,8 @@ WAYS = {
         --resize squash
         --scale 144 : {WIDER}
         --leave-out some.txt
+        ! --label kind
+        ! --split 9
         --train from:fc6 : --weights convolutions.npy
         --head random : --weights full.npz
         --head-rate 0.5 : --weights full.npz

@@ -123,7 +123,7 @@ def test_several_columns_that_could_be_labels_are_asked_about_with_their_values(
     ]
     (here / "t.csv").write_text("\n".join(["image,gender,masterCategory", *rows]))
     question = (
-        r"'gender' \(Women, Men\); the column 'masterCategory' \(Hats, Shoes\). Call it 'label'"
+        r"'gender' \(Women, Men\); the column 'masterCategory' \(Hats, Shoes\). Answer with --label"
     )
     with pytest.raises(UserError, match=question):
         open_source("t.csv")

@@ -10,10 +10,12 @@ from alexnet_tf.data.dataset import Dataset, open_dataset, write_lists
 from alexnet_tf.data.digests import DIGESTS
 from alexnet_tf.data.shards import check_new, write_shards
 from alexnet_tf.data.sources.listing import DATA_FOLDER
-from alexnet_tf.data.sources.manifest import NoPictures
+from alexnet_tf.data.sources.manifest import NoPictures, Wanted
 from alexnet_tf.data.sources.open import PHOTOS
 from alexnet_tf.data.sources.zip_archives import DEFAULT_LIMITS, UnpackLimits
 from alexnet_tf.errors import UserError
+from alexnet_tf.runs.options import add_options
+from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system import arguments
 from alexnet_tf.system.quiet import import_tensorflow
 
@@ -51,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " stopped, the same command resumes",
     )
     parser.add_argument("--seed", type=arguments.seed, metavar="N", help="of the split (0)")
+    add_options(parser, Settings, ("label", "split"), defaults=False)
     for what in ("files", "bytes"):
         parser.add_argument(
             f"--max-{what}",
@@ -96,7 +99,8 @@ def run(options: argparse.Namespace) -> None:
 def _open(options: argparse.Namespace, limits: UnpackLimits) -> Dataset:
     """Open the source; photos are fetched if it is the default folder and has none."""
     try:
-        return open_dataset(options.source, options.seed or 0, limits)
+        wanted = Wanted(options.label, options.split)
+        return open_dataset(options.source, options.seed or 0, limits, wanted=wanted)
     except NoPictures:
         if Path(options.source) != DATA_FOLDER:
             raise

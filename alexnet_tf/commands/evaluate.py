@@ -25,7 +25,8 @@ from alexnet_tf.reports.evaluation import (
     imagenet_json,
     imagenet_text,
 )
-from alexnet_tf.runs.settings import DEFAULTS
+from alexnet_tf.runs.options import add_options
+from alexnet_tf.runs.settings import DEFAULTS, Settings
 from alexnet_tf.system import program
 
 # As Caffe's published numbers were measured.
@@ -52,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="labelled pictures, as `train` takes them, all of which are used (those that "
         "RUN was validated with, in the folder where it was trained)",
     )
+    add_options(parser, Settings, ("label",), defaults=False)
     parser.add_argument(
         "--labels",
         metavar="FILE",
@@ -84,7 +86,8 @@ def run(options: argparse.Namespace) -> int:
         text, as_dict = imagenet_text(evaluation), imagenet_json(evaluation)
     else:
         runs = common.named_runs(options.runs)
-        evaluation = evaluate_runs(runs, options.data, options.crops, options.precision)
+        how = options.crops, options.precision, options.label
+        evaluation = evaluate_runs(runs, options.data, *how)
         text, as_dict = evaluation_text(evaluation), evaluation_json(evaluation)
     for error in evaluation.failed:
         print(f"{program.name()}: left out: {error}", file=sys.stderr)
@@ -96,7 +99,9 @@ def _check(options: argparse.Namespace) -> None:
     """Raise UserError for options that do not go together."""
     if options.imagenet:
         reason = "does not go with --imagenet, which evaluates --weights on ImageNet's pictures"
-        return cli.refuse(options, ("RUN", "--data"), reason)
+        return cli.refuse(options, ("RUN", "--data", "--label"), reason)
+    if not options.data:
+        cli.refuse(options, ("--label",), "goes with --data, whose column it names")
     reason = "goes with --imagenet; a run knows its own network, and --data its labels"
     cli.refuse(options, ("--labels", "--weights", "--variant", "--resize"), reason)
 

@@ -21,11 +21,13 @@ from alexnet_tf.data.sources.columns import Columns, Digests
 from alexnet_tf.data.sources.listing import left_out
 from alexnet_tf.data.sources.lists import listed_contents
 from alexnet_tf.data.sources.manifest import (
+    ANY,
     TEST,
     TRAIN,
     VALIDATION,
     Entry,
     Source,
+    Wanted,
     entries_to_columns,
 )
 from alexnet_tf.data.sources.open import open_source
@@ -164,6 +166,7 @@ def open_dataset(
     limits: UnpackLimits = DEFAULT_LIMITS,
     leave_out: str | Path | None = None,
     features: str | Path | None = None,
+    wanted: Wanted = ANY,
 ) -> Dataset:
     """Check and split the labelled pictures of `source`, as `open_source` takes it.
 
@@ -171,11 +174,11 @@ def open_dataset(
     the same ones for the same files and `seed`, wherever they lie. Byte-identical pictures stay in
     one split. Unreadable pictures are in `rejected`, and so are those that the list or table
     `leave_out` names; the split is chosen before they are removed. Those that a store in the folder
-    `features` has are not checked again. Raises UserError if there is
-    only one class, or a class without two different pictures.
+    `features` has are not checked again. `wanted` answers what the source leaves open. Raises
+    UserError if there is only one class, or a class without two different pictures.
     """
     unwanted = _unwanted(leave_out, source) if leave_out else {}
-    found = open_source(source, limits)
+    found = open_source(source, limits, wanted)
     entries, unreadable = _inspect(found.entries, features)
     notes = (*found.notes, *([_excluded(unwanted, entries, leave_out)] if leave_out else ()))
     rejected = (*found.rejected, *unreadable)

@@ -11,7 +11,7 @@ from alexnet_tf.data.digests import digests
 from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.data.sources.listing import is_junk
 from alexnet_tf.data.sources.lists import read_list
-from alexnet_tf.data.sources.manifest import Source
+from alexnet_tf.data.sources.manifest import Source, Wanted
 from alexnet_tf.data.sources.open import open_source
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Classifier
@@ -24,18 +24,23 @@ from alexnet_tf.system.progress import progress
 
 
 def evaluate_runs(
-    runs: Sequence[Run], data: str | None = None, crops: int = 1, precision: str | None = None
+    runs: Sequence[Run],
+    data: str | None = None,
+    crops: int = 1,
+    precision: str | None = None,
+    label: str | None = None,
 ) -> Evaluation:
     """Evaluate finished `runs` with the same classes on the pictures `data`.
 
-    `data` is what `open_source` takes: all its pictures are used. None: the validation pictures of
-    the runs, or the predictions of their cross-validation. Unreadable pictures are excluded from
-    all numbers. Raises UserError for a class that the runs do not know, and if no picture is left.
+    `data` is what `open_source` takes, with the column `label`: all its pictures are used. None:
+    the validation pictures of the runs, or the predictions of their cross-validation. Unreadable
+    pictures are excluded from all numbers. Raises UserError for a class that the runs do not know,
+    and if no picture is left.
     """
     classifier = Classifier([Engine.of_run(run) for run in runs], crops, precision)
     if not data and any(run.is_cross_validated() for run in runs):
         return _cross_validated(runs, classifier.classes)
-    source = open_source(data) if data else _validation_list(runs)
+    source = open_source(data, wanted=Wanted(label)) if data else _validation_list(runs)
     known = {normalize("NFC", name): index for index, name in enumerate(classifier.classes)}
     for name in source.classes:
         if name not in known:

@@ -131,7 +131,9 @@ def _found_again(run: Run, config: dict[str, Any], settings: Settings) -> tuple[
 def _split_again(settings: Settings, fingerprint: str) -> Dataset:
     """Split the pictures as at the start; UserError if the result differs."""
     try:
-        dataset = open_dataset(settings.data, settings.seed, leave_out=settings.leave_out)
+        dataset = open_dataset(
+            settings.data, settings.seed, leave_out=settings.leave_out, wanted=settings.wanted()
+        )
     except NoPictures as error:
         raise UserError(f"none are in {printable(settings.data)}") from error
     if settings.head == LINEAR:

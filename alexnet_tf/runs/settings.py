@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import partial
 
 from alexnet_tf.data.images.preprocessing import RESIZES
+from alexnet_tf.data.sources.manifest import Wanted
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.options import option
 from alexnet_tf.system import arguments
@@ -92,6 +93,19 @@ class Settings:
         " lines of those that are labelled correctly",
         "FILE",
         arguments.place,
+    )
+    label: str | None = _data(
+        None,
+        "the column of the labels, where a table has several that could be; of FGVC-Aircraft"
+        " variant, family or manufacturer",
+        "COLUMN",
+        arguments.place,
+    )
+    split: int | None = _data(
+        None,
+        "one of several splits that a data set is published with, such as the ten of DTD",
+        "N",
+        arguments.positive,
     )
     train: str = _network(
         "head",
@@ -292,6 +306,10 @@ class Settings:
         arguments.share,
         free=True,
     )
+
+    def wanted(self) -> Wanted:
+        """Return what the user answers where the data leaves it open."""
+        return Wanted(self.label, self.split)
 
     def chosen_variant(self) -> Variant:
         """Return the variant with its changed fields; UserError as `change`."""

@@ -98,7 +98,11 @@ def resolve(settings: Settings, configured: Collection[str] | None = None) -> Re
     _check_frozen(settings, variant, weights)
 
     dataset = open_dataset(
-        settings.data, settings.seed, leave_out=settings.leave_out, features=settings.features
+        settings.data,
+        settings.seed,
+        leave_out=settings.leave_out,
+        features=settings.features,
+        wanted=settings.wanted(),
     )
     if may_be_linear and len([*dataset.labelled()]) < FEW:
         settings = replace(settings, head=LINEAR, units=None)

@@ -10,7 +10,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from alexnet_tf.data.images.contents import is_remote
-from alexnet_tf.data.sources.manifest import TEST, VALIDATION
+from alexnet_tf.data.sources.manifest import TRAIN, VALIDATION
 from alexnet_tf.data.sources.path_resolver import Hits, PathResolver, is_picture
 from alexnet_tf.data.sources.split_names import part_named, words
 from alexnet_tf.errors import UserError
@@ -22,7 +22,8 @@ from alexnet_tf.system.text import printable
 PATH, LABEL, PART, INDEX = "path", "label", "part", "index"
 LABELS = (
     "label", "labels", "labelname", "class", "classname", "category", "breed", "species", "target",
-    "tag", "type", "y", "classid", "labelid", "categoryid",
+    "tag", "type", "y", "classid", "labelid", "categoryid", "choice",
+    "choices", "displayname",
 )  # fmt: skip
 WORDS = {
     PATH: {
@@ -45,6 +46,8 @@ MISSING = {
     "", "nan", "-nan", "none", "null", "na", "n/a", "#n/a", "#na", "<na>", "nat", "nil", "?",
 }  # fmt: skip
 ONES, BOOLEANS = ("1", "1.0", "true"), ("0", "1", "0.0", "1.0", "true", "false")
+# What Google's AutoML writes where it may choose the split.
+UNASSIGNED = "unassigned"
 # The rank of a column in which more than a tenth of the cells are not pictures.
 PARTLY = 0.5
 # The most names of a column that are searched on the disk, the most numeric columns that are tried,
@@ -177,13 +180,14 @@ class _Table:
         flags = [c for c in others if self._is_flag(c)]
         if flags:
             return flags[0]
-        found = [c for c in others if self._roles[c] != LABEL and self._names_parts(c)]
+        found = list(filter(self._names_parts, others))
         return found[0] if found and len(others) > 1 else None
 
     def part_of(self, part: int) -> Callable[[Sequence[str]], str | None]:
         flagged = part_named(self.heads[part]) if self._is_flag(part) else None
         if flagged:
-            return lambda row: flagged if row[part].strip().casefold() in ONES else None
+            other = VALIDATION if flagged == TRAIN else None
+            return lambda row: flagged if row[part].strip().casefold() in ONES else other
         return lambda row: part_named(row[part])
 
     def label(self, path: int, part: int | None) -> tuple[int | list[int], tuple[str, ...]]:
@@ -192,15 +196,19 @@ class _Table:
         Raises UserError with a question if several columns fit.
         """
         others = [column for column in self._numbers if column not in (path, part)]
-        plain = [re.sub(r"[\W_]+", "", head).casefold() for head in self.heads]
+        plain = [_plain(head.rpartition(".")[2]) for head in self.heads]
+        if self.finder.wanted.label is not None and self._may_head:
+            return self._wanted(self.finder.wanted.label, plain), ()
         exact = [c for name in LABELS for c in others if self._may_head and plain[c] == name]
+        exact = [column for column in exact if len(self._values(column)) > 1] or exact
         if exact or len(others) == 1:
             return (exact or others)[0], ()
         fit = [c for c in others if self._roles[c] not in (INDEX, PART) and self._values(c)]
         fit = [c for c in fit if not any(map(_names_picture, self.cells(c)))]
         hot = [column for column in fit if self._may_head and self._is_binary(column)]
         counts = {column: len(self._values(column)) for column in fit}
-        few = [column for column in fit if counts[column] * 2 <= len(self._rows)]
+        few = [column for column in fit if 1 < counts[column] <= len(self._rows) / 2]
+        few = few or [column for column in fit if counts[column] * 2 <= len(self._rows)]
         repeated = few or [c for c in fit if counts[c] < len(self._rows)] or fit or others
         texts = [c for c in repeated if not self._is_numeric(c) or self._roles[c] == LABEL]
         if len(hot) > 1 and not {*texts} - {*hot} and self._is_one_hot(hot):
@@ -215,14 +223,24 @@ class _Table:
             names = ", ".join(printable(self.heads[column]) for column in hot)
             raise UserError(
                 f"{self.file}: the columns {names} hold 0 and 1, but not exactly one 1 in each row;"
-                " this program learns one class for each picture: keep such rows alone, or add a "
-                "column 'label'"
+                " this program learns one class for each picture: name one of them with --label, "
+                "keep the rows with one 1 alone, or add a column 'label'"
             )
         shown = "; ".join(self._shown(column) for column in fit[:8])
+        answer = "Answer with --label COLUMN" if self._may_head else "Leave two columns"
         raise UserError(
             f"{self.file}: has the columns {', '.join(map(printable, self.heads[:20]))}; which one "
-            f"is the label? It could be {shown or 'none of them'}. Call it 'label', or leave two "
-            "columns, path and label"
+            f"is the label? It could be {shown or 'none of them'}. {answer}"
+        )
+
+    def _wanted(self, name: str, plain: Sequence[str]) -> int:
+        """Find the column that the user names; UserError if there is none."""
+        for names, spelled in ((self.heads, name), (plain, _plain(name))):
+            if spelled in names:
+                return names.index(spelled)
+        raise UserError(
+            f"{self.file}: has no column '{printable(name)}' for --label; it has "
+            f"{', '.join(map(printable, self.heads[:20]))}"
         )
 
     def _rank(self, column: int) -> float:
@@ -326,11 +344,11 @@ class _Table:
 
     def _is_flag(self, column: int) -> bool:
         """Tell whether a column such as "is_valid" flags a split."""
-        part = self._may_head and part_named(self.heads[column])
-        return part in (VALIDATION, TEST) and self._is_binary(column)
+        part = part_named(self.heads[column]) if self._may_head else None
+        return part is not None and self._is_binary(column)
 
     def _names_parts(self, column: int) -> bool:
-        values = self._values(column)
+        values = [value for value in self._values(column) if value.casefold() != UNASSIGNED]
         return len({*map(part_named, values)}) > 1 and all(map(part_named, values))
 
     def _name(self, column: int) -> str:
@@ -345,13 +363,17 @@ class _Table:
 
 def role(head: str) -> str | None:
     """Return the role of a column by the words of its heading, if they indicate one."""
-    plain = re.sub(r"[\W_]+", "", head).casefold()
-    for candidates in ([plain], [w for w in reversed(words(head)) if w not in WEAK], words(head)):
+    strong = [word for word in reversed(words(head)) if word not in WEAK]
+    for candidates in ([_plain(head)], strong, words(head)):
         for word in candidates:
             for role, known in WORDS.items():
                 if word in known or word.removesuffix("s") in known:
                     return role
     return None if head else INDEX
+
+
+def _plain(head: str) -> str:
+    return re.sub(r"[\W_]+", "", head).casefold()
 
 
 def _one_hot_class(

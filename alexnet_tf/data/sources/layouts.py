@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from unicodedata import normalize
 
@@ -18,36 +18,44 @@ from alexnet_tf.data.sources.manifest import (
     Source,
     align_to_classes,
 )
-from alexnet_tf.data.sources.split_names import part_named, preference
+from alexnet_tf.data.sources.split_names import part_named, preference, words
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.text import is_printable, printable
 
 # Kaggle's cats and dogs; Microsoft capitalizes the classes.
 KAGGLE_NAME = re.compile(r"(cat|dog)\.\d+\.\w+", re.IGNORECASE)
 KAGGLE_CLASSES = {"Cat": "cat", "Dog": "dog"}
+# A class and a number: rose_001.jpg, "red rose (1).jpg"; and what cameras and programs write in
+# place of the class.
+NUMBERED = re.compile(r"(.*[^\W\d_])[\W_]*\d+\W*\.\w+")
+NO_CLASSES = {"img", "dsc", "dscn", "dscf", "dcim", "pxl", "vid", "frame", "scan", "screenshot"}
+# Words in the names of folders that contain pictures of any class.
+CONTAINERS = {"image", "img", "imgs", "picture", "pictures", "photo", "photos"}
 
 
 class NoClasses(UserError):
     """Folders of pictures that are not class folders."""
 
 
-def read_layout(folder: Path) -> Source:
+def is_container(name: str) -> bool:
+    """Tell whether a folder of that name holds pictures of any class: images_001, JPEGImages."""
+    return any(word in CONTAINERS or word.endswith("images") for word in words(name))
+
+
+def read_layout(folder: Path, by_names: bool = False) -> Source:
     """Label every file below `folder` by Kaggle's file names or by its class folder.
 
     Class folders may be nested in folders that hold nothing else, and in split folders, whatever
     their spelling (`part_named`): ``train/CLASS``, ``val/CLASS``, ``test/CLASS``. If there is no
-    validation set, the test set takes its place. Raises NoClasses for folders that look like
-    splits, not classes.
+    validation set, the test set takes its place. With `by_names`, numbered file names are classes
+    too: ``rose_01.jpg``. Raises NoClasses for folders that look like splits, not classes.
     """
     files, rejected = list_files(folder)
-    tree = _Tree(files)
+    tree = _Tree(files, by_names)
     parts, notes = _parts(tree, folder), []
     if VALIDATION not in parts and TEST in parts:
         parts[VALIDATION] = parts.pop(TEST)
-        notes.append(
-            f"there is no folder to validate with, so {printable(parts[VALIDATION])} is used for "
-            "that: the best epoch is chosen by it, and nothing is left to test with"
-        )
+        notes.append(validated_by_test("folder", printable(parts[VALIDATION])))
     if len(parts) == 1:  # the data is not split
         parts = {None: parts[TRAIN]}
         _check_classes(tree, parts[None])
@@ -66,7 +74,18 @@ def read_layout(folder: Path) -> Source:
         else:
             entries.append(Entry(file, label, part))
     classes = sorted({entry.label for entry in entries if entry.part in (None, TRAIN)})
+    if deepest := max(classes, key=lambda name: name.count("/"), default="").count("/"):
+        name = next(name for name in classes if name.count("/") == deepest)
+        notes.append(f"each innermost folder is a class, such as '{printable(name)}'")
     return align_to_classes(classes, entries, rejected, notes)
+
+
+def validated_by_test(kind: str, test: str) -> str:
+    """Return the note that `test` is used for validation, because no `kind` of thing is for it."""
+    return (
+        f"there is no {kind} to validate with, so {test} is used for that: the best epoch is "
+        "chosen by it, and nothing is left to test with"
+    )
 
 
 def _parts(tree: _Tree, folder: Path) -> dict[str | None, Path]:
@@ -123,7 +142,8 @@ def _check_classes(tree: _Tree, root: Path) -> None:
 class _Tree:
     """Files grouped by folder. Only folders with a picture at some depth count."""
 
-    def __init__(self, files: list[str]):
+    def __init__(self, files: list[str], by_names: bool):
+        self._by_names = by_names
         self._files: dict[Path, list[str]] = defaultdict(list)
         for file in files:
             self._files[Path(os.path.dirname(file))].append(file)
@@ -152,7 +172,7 @@ class _Tree:
         """Tell whether names like cat.1.jpg label the files in `folder`, not just a stray one."""
         named = sum(map(_is_kaggles, self._files.get(folder, ())))
         others = (not _is_kaggles(file) for f in self.folders(folder) for file in self._all(f))
-        return named > 0 and named >= sum(others)
+        return (named > 0 and named >= sum(others)) or bool(self._numbered(folder))
 
     def classes(self, root: Path) -> set[str]:
         """Return the classes of the pictures below `root`, in lower case."""
@@ -160,9 +180,11 @@ class _Tree:
 
     def labels(self, root: Path) -> dict[str, str]:
         """Return the class of each labelled file below `root`."""
+        if numbered := self._numbered(root):
+            return numbered
         if self.is_kaggles(root):
             return {f: os.path.basename(f)[:3].lower() for f in self._all(root) if _is_kaggles(f)}
-        folders = {folder: normalize("NFC", folder.name) for folder in self.folders(root)}
+        folders = self._class_folders(root)
         other = {*KAGGLE_CLASSES.values()} & {*folders.values()}
         spelled = {} if other else KAGGLE_CLASSES  # Cat beside cat is another class
         return {
@@ -170,6 +192,36 @@ class _Tree:
             for folder, name in folders.items()
             for file in self._all(folder)
         }
+
+    def _class_folders(self, root: Path) -> dict[Path, str]:
+        """Return the outermost folders with pictures of their own, and the class of each.
+
+        The class is the path below `root`, without the last folder if that is a container: by its
+        name, because all have it, or because it is a number that other classes have too.
+        """
+        paths = {folder: folder.relative_to(root).parts for folder in self._outermost(root)}
+        inner = Counter(path[-1] for path in paths.values())
+        for folder, path in paths.items():
+            shared = inner[path[-1]] == len(paths) or (inner[path[-1]] > 1 and not words(path[-1]))
+            if len(path) > 1 and (is_container(path[-1]) or (shared and len(paths) > 1)):
+                paths[folder] = path[:-1]
+        return {folder: normalize("NFC", "/".join(path)) for folder, path in paths.items()}
+
+    def _outermost(self, root: Path) -> list[Path]:
+        folders = self.folders(root)
+        return [
+            each for f in folders for each in ([f] if self.has_pictures(f) else self._outermost(f))
+        ]
+
+    def _numbered(self, folder: Path) -> dict[str, str]:
+        """Return the class of each file in `folder` by names such as rose_01.jpg, two or more."""
+        files = self._files.get(folder, ()) if self._by_names else ()
+        matches = {file: NUMBERED.fullmatch(os.path.basename(file)) for file in files}
+        labels = {file: normalize("NFC", match[1]) for file, match in matches.items() if match}
+        counts = Counter(labels.values())
+        is_whole = len(labels) == sum(map(is_meant_as_picture, files)) and len(counts) > 1
+        usual = any({*words(name)} & NO_CLASSES for name in counts)
+        return labels if is_whole and min(counts.values()) > 1 and not usual else {}
 
     def _all(self, folder: Path) -> list[str]:
         deeper = (file for inner in self._below.get(folder, ()) for file in self._all(inner))

@@ -6,7 +6,7 @@ import csv
 import os
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import islice
@@ -18,17 +18,21 @@ from alexnet_tf.data.digests import DIGESTS, Listed, digests, read_digests
 from alexnet_tf.data.images.contents import is_file_of_its_own
 from alexnet_tf.data.sources.columns import Columns
 from alexnet_tf.data.sources.headings import NUMBER, is_missing
-from alexnet_tf.data.sources.layouts import KAGGLE_NAME
+from alexnet_tf.data.sources.layouts import KAGGLE_NAME, validated_by_test
 from alexnet_tf.data.sources.manifest import (
+    ANY,
     TEST,
     TRAIN,
     VALIDATION,
     Entry,
+    NoLabels,
     Source,
+    Wanted,
     align_to_classes,
     entries_to_columns,
 )
-from alexnet_tf.data.sources.path_resolver import HERE, PathResolver
+from alexnet_tf.data.sources.path_resolver import BELOW, HERE, PathResolver
+from alexnet_tf.data.sources.records import SEVERAL, has_records
 from alexnet_tf.data.sources.rows import SAMPLE, TABLES, read_rows
 from alexnet_tf.data.sources.split_names import kin, part_named, preference
 from alexnet_tf.errors import UserError
@@ -47,7 +51,7 @@ ROWS_OF_A_VALUE = 10
 UNPRINTABLE = "has a name that no line of text can hold"
 
 
-def read_lists(*files: Path, notes: Sequence[str] = ()) -> Source:
+def read_lists(*files: Path, notes: Sequence[str] = (), wanted: Wanted = ANY) -> Source:
     """Read the lists `files`; of a single train.txt also val.txt and test.txt beside it.
 
     The name of a list determines its split. Paths are URLs, or relative to the folder of the list,
@@ -55,14 +59,17 @@ def read_lists(*files: Path, notes: Sequence[str] = ()) -> Source:
     names or numbers; the names of numbers are the lines of classes.txt beside the first list. Rows
     without a label are excluded. Without a validation list, nothing is split.
     """
+    if wanted.split is not None:
+        raise UserError(f"{files[0]}: has no split {wanted.split}; leave out --split")
     rejected: list[tuple[str, str]] = []
     called: list[str] = []
     notes = [*notes]
-    parts, digests_in = _parts(files), cache(Listed)
+    parts, digests_in = _parts(files, notes), cache(Listed)
+    finders = {file: PathResolver(file, wanted=wanted) for file in parts}
     lines = entries_to_columns(
         line
         for file, part in parts.items()
-        for line in _labelled(file, part, digests_in(file.parent), notes, rejected, called)
+        for line in _labelled(finders[file], part, digests_in(file.parent), notes, rejected, called)
     )
     lines = _without_duplicates(lines, notes)
     _check_are_classes(files[0], lines, called)
@@ -78,7 +85,7 @@ def read_lists(*files: Path, notes: Sequence[str] = ()) -> Source:
     return align_to_classes(classes, entries, rejected, notes)
 
 
-def find_tables(folder: Path) -> dict[Path, tuple[str, ...] | UserError]:
+def find_tables(folder: Path, wanted: Wanted = ANY) -> dict[Path, tuple[str, ...] | UserError]:
     """Find the tables and lists in `folder` that name existing pictures.
 
     Returns the headings of each or, if it has no labels, the error that says what is missing.
@@ -86,7 +93,7 @@ def find_tables(folder: Path) -> dict[Path, tuple[str, ...] | UserError]:
     # Kaggle's sample_submission.csv has labels, but not the true ones.
     names = sorted(name for name in os.listdir(folder) if "submission" not in name.lower())
     files = (folder / name for name in names if _may_label(name))
-    return {file: found for file in files if file.is_file() and (found := _heads(file))}
+    return {file: found for file in files if file.is_file() and (found := _heads(file, wanted))}
 
 
 def choose_lists(
@@ -103,7 +110,7 @@ def choose_lists(
         raise next(found for found in tables.values() if isinstance(found, UserError))
     groups: defaultdict[str | None, list[Path]] = defaultdict(list)
     for path in heads:
-        groups[part_named(path.stem)].append(path)
+        groups[_part_of(path)].append(path)
     unused = groups.pop(None, []) if TRAIN in groups else []
     if TRAIN not in groups:
         groups[TRAIN] = groups.pop(None, []) or groups.pop(TEST, []) + groups.pop(VALIDATION, [])
@@ -192,11 +199,21 @@ def _normalized(path: str) -> str:
     return unicodedata.normalize("NFC", path.strip().replace("\\", "/"))
 
 
-def _parts(files: Sequence[Path]) -> dict[Path, str]:
+def _part_of(file: Path) -> str | None:
+    """Return the split that the name of a list means, or else that of its folder."""
+    return part_named(file.stem) or part_named(file.parent.name)
+
+
+def _parts(files: Sequence[Path], notes: list[str]) -> dict[Path, str]:
     """Return the split of each list, including those beside a single list."""
     if len(files) == 1:
         return {files[0]: TRAIN} | _beside(files[0])
-    parts = {file: part_named(file.stem) or TRAIN for file in files}
+    parts = {file: _part_of(file) or TRAIN for file in files}
+    in_folders = len({file.parent for file in files}) == len(files)
+    if in_folders and VALIDATION not in parts.values() and TEST in parts.values():
+        test = next(file for file, part in parts.items() if part == TEST)
+        notes.append(validated_by_test("table", printable(test)))
+        parts = {file: VALIDATION if part == TEST else part for file, part in parts.items()}
     return parts if TRAIN in parts.values() else dict.fromkeys(files, TRAIN)
 
 
@@ -230,23 +247,25 @@ def _may_label(name: str) -> bool:
     return suffix in TABLES or (suffix == ".txt" and bool(DIGITS.search(stem) or part_named(stem)))
 
 
-def _heads(table: Path) -> tuple[str, ...] | UserError | None:
+def _heads(table: Path, wanted: Wanted) -> tuple[str, ...] | UserError | None:
     """Return the headings of a table that labels existing pictures; None for other files.
 
     Returns the error of a table that names pictures but is not understood.
     """
-    finder = PathResolver(table)
+    finder = PathResolver(table, wanted=wanted)
     try:
         rows = read_rows(table, finder)
         found = any(finder.finds(path) for path, _, _ in islice(rows.rows, SAMPLE))
         return rows.heads if found else None
+    except NoLabels as error:
+        return error
     except UserError as error:
         problem = error
     try:
         rows = read_rows(table, finder, labelled=False)
         found = any(finder.finds(path) for path, _, _ in islice(rows.rows, SAMPLE))
     except UserError:
-        found = False
+        found = has_records(table)  # it is damaged
     return problem if found else None
 
 
@@ -285,7 +304,7 @@ def _share_pictures(tables: Sequence[Path]) -> bool:
 
 
 def _labelled(
-    file: Path,
+    finder: PathResolver,
     part: str,
     digest_of: Callable[[str], str],
     notes: list[str],
@@ -297,7 +316,7 @@ def _labelled(
     Pictures that are expensive to read get their digests from the file `DIGESTS`. Lines without a
     label are added to `rejected`.
     """
-    finder = PathResolver(file)
+    file = finder.file
     try:
         found = read_rows(file, finder)
         rows = [*found.rows] if part == TEST else found.rows
@@ -321,7 +340,7 @@ def _labelled(
             digest = "" if is_file_of_its_own(path) else digest_of(listed)
             yield Entry(path, name, own_part or part, digest)
     notes += found.notes
-    if finder.folder != HERE:
+    if finder.folder not in (HERE, BELOW):
         notes.append(f"the paths in {printable(file)} are relative to {printable(finder.folder)}/")
 
 
@@ -334,6 +353,12 @@ def _class_name(label: str) -> str:
 def _check_are_classes(file: Path, lines: Columns[Entry], called: Sequence[str]) -> None:
     """Raise UserError if the labels are measurements: numbers with too many distinct values."""
     labels = set(lines.column("label"))
+    if several := _several(labels):
+        raise UserError(
+            f"{file}: has several labels for a picture, such as '{printable(several)}'; this "
+            "program learns one class for each picture: keep the rows with one label, or name "
+            "another column with --label"
+        )
     if not labels or not all(map(NUMBER.fullmatch, labels)):
         return
     numbers = {float(label.replace(",", ".")) for label in labels}
@@ -346,6 +371,13 @@ def _check_are_classes(file: Path, lines: Columns[Entry], called: Sequence[str])
             f"{file}: {name} {looks} like numbers, {len(labels)} different ones in {len(lines)} "
             "rows; this program learns classes: put them into a few groups, and name these"
         )
+
+
+def _several(labels: set[str]) -> str | None:
+    """Return a label that joins several, one of which is in another label, too."""
+    counts = Counter(piece for label in labels for piece in {*label.split(SEVERAL)})
+    joined = (label for label in sorted(labels) if SEVERAL in label)
+    return next((j for j in joined if any(counts[p] > 1 for p in j.split(SEVERAL))), None)
 
 
 def _class_names(file: Path, lines: Columns[Entry]) -> tuple[list[str], dict[str, str]]:

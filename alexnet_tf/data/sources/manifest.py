@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from alexnet_tf.data.sources.columns import Columns, Digests
 from alexnet_tf.errors import UserError
@@ -15,6 +16,25 @@ MOST_NAMES = 5
 
 class NoPictures(UserError):
     """A source without labelled pictures."""
+
+
+class NoLabels(UserError):
+    """A table of something other than classes: boxes, captions."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user answers where a source leaves it open, and the folder that he named.
+
+    `label` is the column of the labels, `split` the number of one of several published splits.
+    """
+
+    label: str | None = None
+    split: int | None = None
+    root: Path | None = None
+
+
+ANY = Wanted()
 
 
 @dataclass(frozen=True, slots=True)

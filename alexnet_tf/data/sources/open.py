@@ -11,14 +11,17 @@ from pathlib import Path
 
 from alexnet_tf.data.images.contents import as_on_disk, is_remote
 from alexnet_tf.data.images.file_types import FORMATS, OTHER_PICTURES, file_type
+from alexnet_tf.data.sources.beside import complete
 from alexnet_tf.data.sources.cifar import is_cifar, unpack_cifar
-from alexnet_tf.data.sources.layouts import NoClasses, read_layout
+from alexnet_tf.data.sources.layouts import NoClasses, is_container, read_layout
 from alexnet_tf.data.sources.listing import DATA_FOLDER, UNPACKED_FOLDER
 from alexnet_tf.data.sources.lists import choose_lists, find_tables, read_lists
-from alexnet_tf.data.sources.manifest import MOST_NAMES, Entry, NoPictures, Source
+from alexnet_tf.data.sources.manifest import ANY, MOST_NAMES, Entry, NoPictures, Source, Wanted
+from alexnet_tf.data.sources.path_resolver import MOST_FOLDERS
+from alexnet_tf.data.sources.published import name_by_rules, read_published
 from alexnet_tf.data.sources.rows import TABLES
-from alexnet_tf.data.sources.split_names import words
 from alexnet_tf.data.sources.tar_archives import unpack_tar
+from alexnet_tf.data.sources.unsuitable import is_of_masks, purpose
 from alexnet_tf.data.sources.zip_archives import DEFAULT_LIMITS, UnpackLimits, unpack
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.download import Published
@@ -38,8 +41,8 @@ PHOTOS = Published(
     "sha256",
     "b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9",
 )
-# Words in the names of folders that contain pictures of any class.
-CONTAINERS = {"image", "img", "imgs", "picture", "pictures", "photo", "photos"}
+# How many folders deep lists and tables lie beside those of classes.
+DEEPEST = 3
 TARS, TAR_SUFFIXES = ("a gzip archive", "a tar"), (".tar", ".tgz", ".gz")
 # Unsupported containers of pictures, by content or suffix, and the advice for each.
 EXPORT = "write its pictures into files, a folder for each class"
@@ -52,7 +55,6 @@ ADVICE = {
 OTHER_SUFFIXES = {
     **dict.fromkeys((".tfrecord", ".tfrecords"), "a file of TFRecords"),
     **dict.fromkeys((".pkl", ".pickle"), "a pickle"),
-    ".json": "a JSON file",
 }
 
 HOW_TO_GET = """\
@@ -68,7 +70,9 @@ HOW_TO_GET = """\
     from https://www.microsoft.com/en-us/download/details.aspx?id=54765"""
 
 
-def open_source(source: str | Path, limits: UnpackLimits = DEFAULT_LIMITS) -> Source:
+def open_source(
+    source: str | Path, limits: UnpackLimits = DEFAULT_LIMITS, wanted: Wanted = ANY
+) -> Source:
     """List the files that `source` names, without decoding any; NoPictures if there are none.
 
     `source` is a folder of ``cat.N.jpg`` and ``dog.N.jpg``, a folder per class, or split folders
@@ -80,9 +84,11 @@ def open_source(source: str | Path, limits: UnpackLimits = DEFAULT_LIMITS) -> So
     """
     first, *others = find_source(source)
     if others:
-        found = read_lists(first, *others)
+        found = read_lists(first, *others, wanted=wanted)
+    elif first.is_dir():
+        found = _open_folder(first, wanted)
     else:
-        found = _open_folder(first) if first.is_dir() else _open_file(first, limits)
+        found = _open_file(first, limits, wanted)
     if not found.entries:
         raise NoPictures(_how_to_get(source, "no labelled pictures found"))
     return found
@@ -116,54 +122,88 @@ def _several_lists(source: str) -> list[Path]:
     return paths if are_lists else []
 
 
-def _open_folder(folder: Path) -> Source:
-    """Read the class folders in `folder` or, if there are none, a table of labels."""
-    found: Source | NoClasses
-    try:
-        found = read_layout(folder)
-        is_unclear = len(found.classes) < 2 or all(map(_is_container, found.classes))
-    except NoClasses as error:
-        found, is_unclear = error, True
-    tables = _tables(folder)
-    if tables and is_unclear:
+def _open_folder(folder: Path, wanted: Wanted) -> Source:
+    """Read a published data set, or the class folders in `folder`, or a table of labels."""
+    wanted = replace(wanted, root=folder)
+    if published := read_published(folder, wanted):
+        return published
+    found = _layout(folder)
+    tables = _tables(folder, wanted)
+    if wanted.label and not tables:
+        raise UserError(f"{folder}: has no table that names its pictures, so --label is no column")
+    if tables and (wanted.label or not _is_clear(found)):
         lists, notes = choose_lists(tables)
-        return read_lists(*lists, notes=notes)
+        return read_lists(*lists, notes=notes, wanted=wanted)
+    if not _is_clear(found):
+        named = _layout(folder, by_names=True)
+        found = named if _is_clear(named) else found
+    classes = found.classes if isinstance(found, Source) else ()
+    if (not _is_clear(found) or is_of_masks(classes)) and (reason := purpose(folder, classes)):
+        raise UserError(reason)
     if isinstance(found, NoClasses):
         raise found
-    if tables:
-        names = " and ".join(printable(table) for table in list(tables)[:MOST_NAMES])
+    found, used = complete(found, _texts(folder, found), folder, wanted.split)
+    if name := name_by_rules(folder):
+        found = replace(found, notes=(f"{name}, as published", *found.notes))
+    if unused := [table for table in tables if table not in used]:
+        names = " and ".join(map(printable, unused[:MOST_NAMES]))
         note = f"{names}: not used, for the folders or names of the pictures are the classes"
-        return replace(found, notes=(*found.notes, note))
+        found = replace(found, notes=(*found.notes, note))
     return found
 
 
-def _tables(folder: Path) -> dict[Path, tuple[str, ...] | UserError]:
-    """Find the tables in `folder`, or in its only subfolder, which may again have only one."""
+def _layout(folder: Path, by_names: bool = False) -> Source | NoClasses:
     try:
-        tables = find_tables(folder)
+        return read_layout(folder, by_names)
+    except NoClasses as error:
+        return error
+
+
+def _is_clear(found: Source | NoClasses) -> bool:
+    """Tell whether folders or names are classes: several, and not all of them containers."""
+    if isinstance(found, NoClasses):
+        return False
+    return len(found.classes) > 1 and not all(map(is_container, found.classes))
+
+
+def _texts(folder: Path, found: Source) -> list[Path]:
+    """List the texts and tables in and beside the folders of classes, not in them."""
+    classes = {*map(os.path.dirname, found.entries.column("path"))}
+    texts: list[Path] = []
+    ahead = [folder]
+    for _ in range(DEEPEST):
+        inside = [path for each in ahead for path in sorted(each.glob("[!.]*"))]
+        texts += [path for path in inside if path.suffix.lower() in (".txt", *TABLES)]
+        ahead = [path for path in inside if str(path) not in classes and path.is_dir()]
+    return [path for path in texts if path.is_file() and "submission" not in path.name.lower()]
+
+
+def _tables(folder: Path, wanted: Wanted) -> dict[Path, tuple[str, ...] | UserError]:
+    """Find the tables in `folder`, in its subfolders, or in those of an only subfolder."""
+    try:
+        tables = find_tables(folder, wanted)
         inner = [each for each in folder.iterdir() if each.is_dir() and each.name[0] != "."]
+        if len(inner) == 1 and not tables:
+            return _tables(inner[0], wanted)
+        for each in sorted(inner)[:MOST_FOLDERS] * (not tables):
+            tables |= find_tables(each, wanted)
     except OSError:  # it cannot be listed, which `read_layout` has reported
         return {}
-    return _tables(inner[0]) if not tables and len(inner) == 1 else tables
+    return tables
 
 
-def _is_container(name: str) -> bool:
-    """Tell whether a folder of that name holds pictures of any class: images_001, JPEGImages."""
-    return any(word in CONTAINERS or word.endswith("images") for word in words(name))
-
-
-def _open_file(path: Path, limits: UnpackLimits) -> Source:
+def _open_file(path: Path, limits: UnpackLimits, wanted: Wanted) -> Source:
     """Read a list, or the folder in an archive; UserError, naming the type, for other files."""
     suffix = path.suffix.lower()
     if suffix == ".txt" or suffix in TABLES:
-        return read_lists(path)
+        return read_lists(path, wanted=wanted)
     kind = OTHER_SUFFIXES.get(suffix) or file_type(path) or f"no file that is known ({suffix})"
     if kind == "a zip" or zipfile.is_zipfile(path):
-        return _open_folder(unpack(path, UNPACKED_FOLDER, limits))
+        return _open_folder(unpack(path, UNPACKED_FOLDER, limits), wanted)
     if is_cifar(path):
         return read_layout(unpack_cifar(path, UNPACKED_FOLDER))
     if kind in TARS or suffix in TAR_SUFFIXES:
-        return _open_folder(unpack_tar(path, UNPACKED_FOLDER, limits))
+        return _open_folder(unpack_tar(path, UNPACKED_FOLDER, limits), wanted)
     advice = ADVICE.get(kind, EXPORT)
     raise UserError(f"{path}: is {kind}, not a folder, zip, tar or list of pictures; {advice}")
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
 from alexnet_tf.data.images.contents import as_on_disk, is_file_of_its_own, is_on_disk, is_remote
 from alexnet_tf.data.images.file_types import SUFFIXES
-from alexnet_tf.data.sources.manifest import TRAIN
+from alexnet_tf.data.sources.manifest import ANY, TRAIN, Wanted
 from alexnet_tf.data.sources.split_names import part_named
 from alexnet_tf.system.text import decoded
 
 # The most folders beside the list that are tried.
 MOST_FOLDERS = 50
 HERE = Path(".")
+# Anywhere below the root, and the most pictures that are looked at there.
+BELOW, MOST_FILES = Path("*"), 1_000_000
 
 
 class Hits(NamedTuple):
@@ -31,11 +36,12 @@ class PathResolver:
     """A resolver of the paths in the list `file`, which may lack their suffix.
 
     All paths are relative to one folder: that of the list, the working directory, one beside the
-    list, or one of `others`.
+    list, or one of `others`. If none of them has any, the last parts of a path identify a picture
+    anywhere below the folder that is `wanted`, or else below that of the list.
     """
 
-    def __init__(self, file: Path, *others: Path):
-        self.file, self.folder = file, HERE
+    def __init__(self, file: Path, *others: Path, wanted: Wanted = ANY):
+        self.file, self.folder, self.wanted = file, HERE, wanted
         self._others = others
         self._suffixes = [*SUFFIXES, *map(str.upper, SUFFIXES)]
 
@@ -53,6 +59,11 @@ class PathResolver:
         if not best.exact + best.guessed:
             best = Hits(0, 0, HERE)
         exact, guessed, _ = self._count(HERE, anywhere, guess)
+        local = [name for name in names if not name.lower().startswith(("http:", "https:"))]
+        if best.exact + best.guessed + guessed + exact == sum(map(is_remote, anywhere)) and local:
+            below = self._count(BELOW, local, guess)
+            if below.exact + below.guessed:
+                return below._replace(exact=below.exact + len(names) - len(local))
         return Hits(best.exact + exact, best.guessed + guessed, best.folder)
 
     def settle(self, names: Iterable[str]) -> None:
@@ -66,6 +77,8 @@ class PathResolver:
     def __call__(self, path: str) -> str:
         """Return the resolved path of the file `path` in the list, which need not exist."""
         path = decoded(path)
+        if self.folder is BELOW:
+            return self.anywhere(path) or path
         if is_remote(path):
             return path
         if not is_file_of_its_own(path):
@@ -75,13 +88,21 @@ class PathResolver:
         return next(self._candidates(self.folder, path), None) or _joined(self.folder, path)
 
     def _count(self, folder: Path, names: Sequence[str], guess: bool) -> Hits:
-        exact = [n for n in names if is_remote(n) or next(self._candidates(folder, n, False), None)]
+        exact = [
+            name
+            for name in names
+            if (is_remote(name) and folder is not BELOW)
+            or next(self._candidates(folder, name, False), None)
+        ]
         others = [name for name in names if name not in {*exact}] if guess else []
         guessed = sum(next(self._candidates(folder, name), None) is not None for name in others)
         return Hits(len(exact), guessed, folder)
 
     def _candidates(self, folder: Path, path: str, guess: bool = True) -> Iterator[str]:
         """Yield the files in `folder` that `path` may mean, the most likely first."""
+        if folder is BELOW:
+            yield from filter(None, [self.anywhere(path, guess)])
+            return
         spelled = dict.fromkeys(name for each in (path, path.strip()) for name in _slashes(each))
         for name in spelled:
             candidate = as_on_disk(_joined(folder, name))
@@ -98,6 +119,26 @@ class PathResolver:
                     self._suffixes.insert(0, suffix)
                     yield candidate
                     break
+
+    def anywhere(self, path: str, guess: bool = True) -> str | None:
+        """Find the only picture below the root whose path ends as `path` does, as far as it can."""
+        parts = re.split(r"[/\\=]", decoded(path.strip()))[::-1]
+        found = self._files.get(parts[0], []) if guess or is_picture(parts[0]) else []
+        if len(found) > 1:
+            common = [_alike(parts[1:], place.split("/")[-2::-1]) for place in found]
+            found = [place for place, n in zip(found, common) if n == max(common)]
+        return found[0] if len(found) == 1 else None
+
+    @cached_property
+    def _files(self) -> dict[str, list[str]]:
+        """List the pictures below the root by name, with suffix and without."""
+        files: dict[str, list[str]] = defaultdict(list)
+        walk = os.walk(self.wanted.root or self.file.parent)
+        pictures = ((where, name) for where, _, names in walk for name in names if is_picture(name))
+        for where, name in islice(pictures, MOST_FILES):
+            for key in (name, os.path.splitext(name)[0]):
+                files[key].append(os.path.join(where, name))
+        return files
 
     @cached_property
     def _folders(self) -> list[Path]:
@@ -116,6 +157,11 @@ class PathResolver:
         return list(
             dict.fromkeys([parent, HERE, *inner, *filter(Path.is_dir, doubled), *self._others])
         )
+
+
+def _alike(one: Sequence[str], other: Sequence[str]) -> int:
+    """Count the parts with which both begin alike."""
+    return sum(1 for _ in takewhile(bool, (a == b for a, b in zip(one, other))))
 
 
 def _slashes(path: str) -> tuple[str, ...]:

@@ -13,13 +13,14 @@ from typing import Any, TypeVar
 
 from alexnet_tf.data.sources.headings import INDEX, LABEL, PATH, choose_columns, role
 from alexnet_tf.data.sources.path_resolver import PathResolver, is_picture
+from alexnet_tf.data.sources.records import RECORDS, has_records, read_records
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import read_lines
 
 Row = TypeVar("Row")
 
 LIST_LINE = re.compile(r"(.*\S)[ \t]+(\S+)\s*")
-DELIMITERS, TABLES = ",;\t|", (".csv", ".tsv")
+DELIMITERS, TABLES = ",;\t|", (".csv", ".tsv", ".lst", *RECORDS)
 # The line that Excel writes before a table to declare its separator.
 SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 # The delimiter for a single column: no line may contain it.
@@ -68,6 +69,11 @@ def read_rows(file: Path, finder: PathResolver, labelled: bool = True) -> Rows:
     return Rows(rows(), choice.called, heads, list(choice.notes))
 
 
+def cut(file: Path, finder: PathResolver) -> Iterator[Sequence[str]]:
+    """Yield the cells of each row of a list or table, labelled or not, with any headings."""
+    return _cut(file, _form(file, finder, labelled=False))
+
+
 def _rows_of_list(
     file: Path, sample: list[Sequence[str]], finder: PathResolver
 ) -> Iterator[tuple[str, str, None]]:
@@ -84,7 +90,9 @@ def _form(file: Path, finder: PathResolver, labelled: bool) -> dict[str, Any] | 
 
     If several formats give each row the same number of cells, the one with more pictures is chosen.
     """
-    is_table = file.suffix.lower() in TABLES
+    is_table = file.suffix.lower() in TABLES and file.suffix.lower() != ".lst"
+    if has_records(file):
+        return {}
     lines = list(islice((line for line in read_lines(file) if line.strip()), SAMPLE))
     separator = SEPARATOR.fullmatch(lines[0]) if lines else None
     delimiters = separator[1] if separator else DELIMITERS if is_table else "\t,;|"
@@ -158,7 +166,7 @@ def _pictures_in(file: Path, form: dict[str, Any] | None, finder: PathResolver) 
 def _cut(file: Path, form: dict[str, Any] | None) -> Iterator[Sequence[str]]:
     """Yield the cells of each line of a table, or path and label of each line of a list."""
     if form is not None:
-        yield from _cut_table(file, form)
+        yield from read_records(file) if has_records(file) else _cut_table(file, form)
         return
     for number, line in enumerate(read_lines(file), 1):
         match = LIST_LINE.fullmatch(line)

@@ -12,7 +12,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -23,7 +23,8 @@ from alexnet_tf.system.progress import progress
 from alexnet_tf.system.text import printable
 from alexnet_tf.system.zips import TooManyEntries, open_zip
 
-ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+ZIP, TEXTS = ".zip", (".csv", ".tsv", ".txt", ".json", ".md")
+ARCHIVES = (ZIP, ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 # Members compressed by these methods unpack in pieces; by others, a kilobyte may become gigabytes
 # at once.
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -57,26 +58,35 @@ def unpack(archive: Path, into: Path, limits: UnpackLimits = DEFAULT_LIMITS) -> 
     """Unpack the zip `archive`, once, into a folder below `into`, and return that folder.
 
     Its name includes a fingerprint of the archive's central directory, so another archive of the
-    same name gets another folder. Nothing is written before the whole directory is checked. Raises
-    UserError unless the zip is intact, harmless and within `limits`.
+    same name gets another folder. Nothing is written before the whole directory is checked. A zip
+    of nothing but zips and texts, as Kaggle's are, is unpacked with those. Raises UserError unless
+    the zip is intact, harmless and within `limits`.
     """
     try:
         with open_zip(archive, limits.files) as file:
-            for member in file.infolist():
-                member.filename = _true_name(member)
-            members = [member for member in file.infolist() if not member.is_dir()]
+            members = _members(file)
             contents = repr([(m.filename, m.file_size, m.CRC) for m in members])
             fingerprint = hashlib.sha256(contents.encode("utf-8", "replace")).hexdigest()[:8]
             folder = into / f"{archive.stem}-{fingerprint}"
             if not folder.is_dir():
-                _check_contents(archive, file.infolist(), limits)
-            return made_once(folder, partial(_extract, file, members))
+                _check_contents(archive, file.infolist(), limits, _holds_zips(members))
+            return made_once(folder, partial(_extract, file, members, limits))
     except (UserError, OSError):
         raise
     except TooManyEntries as error:
         raise too_many_files(archive, limits) from error
     except Exception as error:  # zipfile and zlib may raise nearly anything
         raise UserError(f"{archive}: is not a whole zip file ({error})") from error
+
+
+def _members(file: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    for member in file.infolist():
+        member.filename = _true_name(member)
+    return [member for member in file.infolist() if not member.is_dir()]
+
+
+def _holds_zips(members: list[zipfile.ZipInfo]) -> bool:
+    return {PurePosixPath(member.filename).suffix.lower() for member in members} <= {ZIP, *TEXTS}
 
 
 def _true_name(member: zipfile.ZipInfo) -> str:
@@ -87,10 +97,16 @@ def _true_name(member: zipfile.ZipInfo) -> str:
     return member.filename
 
 
-def _check_contents(archive: Path, members: list[zipfile.ZipInfo], limits: UnpackLimits) -> None:
-    """Raise UserError unless every member is harmless and all together are within `limits`."""
+def _check_contents(
+    archive: Path, members: list[zipfile.ZipInfo], limits: UnpackLimits, zips: bool = False
+) -> None:
+    """Raise UserError unless every member is harmless and all together are within `limits`.
+
+    Members may be `zips` themselves, which are checked when they are unpacked.
+    """
     for member in members:
-        refuse(archive, member.filename, harm(member.filename) or _reason_to_refuse(member))
+        name = member.filename.removesuffix(ZIP) if zips else member.filename
+        refuse(archive, member.filename, harm(name) or _reason_to_refuse(member))
     check_names(archive, [member.filename for member in members if not member.is_dir()])
     size = archive.stat().st_size
     if any(not 0 <= member.header_offset < size for member in members):
@@ -173,11 +189,22 @@ def _shown(name: object) -> str:
     return printable(str(name)[:LONGEST_NAME])
 
 
-def _extract(file: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: Path) -> None:
-    """Unpack all `members` into `folder`.
+def _extract(
+    file: zipfile.ZipFile, members: list[zipfile.ZipInfo], limits: UnpackLimits, folder: Path
+) -> None:
+    """Unpack all `members` into `folder`, and zips among them into a folder of their name.
 
     No member can exceed the size in the checked central directory: zipfile stops there, and reports
     a wrong checksum.
     """
     for member in progress(members, len(members), "unpacking"):
-        file.extract(member, folder)
+        path = Path(file.extract(member, folder))
+        limits = replace(limits, files=limits.files - 1, bytes=limits.bytes - member.file_size)
+        if path.suffix == ZIP:
+            with open_zip(path, limits.files) as inner:
+                contents = _members(inner)
+                _check_contents(path, inner.infolist(), limits)
+                _extract(inner, contents, limits, path.with_suffix(""))
+            size = sum(each.file_size for each in contents)
+            limits = replace(limits, files=limits.files - len(contents), bytes=limits.bytes - size)
+            path.unlink()

@@ -1,0 +1,147 @@
+"""Tables beside folders of classes: splits of their pictures, and labels of other pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from alexnet_tf.data.sources.headings import LABEL, NUMBER, role
+from alexnet_tf.data.sources.layouts import validated_by_test
+from alexnet_tf.data.sources.manifest import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Entry,
+    Source,
+    align_to_classes,
+)
+from alexnet_tf.data.sources.path_resolver import PathResolver, is_picture
+from alexnet_tf.data.sources.rows import SAMPLE, cut
+from alexnet_tf.data.sources.split_names import part_named
+from alexnet_tf.errors import UserError
+from alexnet_tf.system.text import printable
+
+# The number of one of several published splits: train1.txt, Training_01.txt.
+NUMBERED = re.compile(r"\D(\d\d?)$")
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table that names pictures: the split that its name means, and the class of each, if any."""
+
+    path: Path
+    part: str | None
+    classes: dict[str, str | None]
+    missing: list[str]
+
+    @property
+    def number(self) -> int | None:
+        match = NUMBERED.search(self.path.stem) if self.part else None
+        return int(match[1]) if match else None
+
+
+def complete(
+    found: Source, tables: Iterable[Path], root: Path, split: int | None
+) -> tuple[Source, list[Path]]:
+    """Split the pictures of `found` as `tables` say, and label those that lie in no class folder.
+
+    All lie below `root`; of several published splits number `split` is taken. The labels of a table
+    count if all of them are classes. Returns the tables that were used, too. Raises UserError if
+    there is no such split.
+    """
+    finder = PathResolver(root / "table")
+    class_of = _class_finder(found.classes)
+    listed = [table for path in tables if (table := _read(path, finder, class_of))]
+    if not listed and split is None:
+        return found, []
+    parts, notes = _parts(listed, {*found.entries.column("path")}, root, split)
+    if any(entry.part for entry in found.entries):
+        parts, notes = {}, []  # folders split them already
+    others = _labelled(listed, found, root)
+    if not parts and not others:
+        return replace(found, notes=(*found.notes, *notes)), []
+    rest = None if TRAIN in parts.values() else TRAIN
+    entries = [replace(e, part=e.part or parts.get(e.path, rest)) for e in found.entries]
+    unused = [(e.path, "is in none of the lists of the splits") for e in entries if not e.part]
+    entries = [entry for entry in entries if entry.part] + list(others.values())
+    if VALIDATION not in {entry.part for entry in entries}:
+        entries = [replace(e, part=VALIDATION) if e.part == TEST else e for e in entries]
+        notes.append(validated_by_test("list", "the test set"))
+    used = [
+        table
+        for table in listed
+        if any(parts.get(path) == table.part or path in others for path in table.classes)
+    ]
+    missing = {name: f"is named in {t.path}, and not there" for t in used for name in t.missing}
+    rejected = [each for each in found.rejected if each[0] not in others] + unused
+    rejected += missing.items()
+    source = align_to_classes(found.classes, entries, rejected, (*found.notes, *notes))
+    return source, [table.path for table in used]
+
+
+def _class_finder(classes: Sequence[str]) -> Callable[[str], str | None]:
+    """Return a function from a cell to its class: a name, its number, or the cell's first word."""
+    names = {name: name for name in classes}
+    numbers = {float(name): name for name in classes if NUMBER.fullmatch(name) and "," not in name}
+
+    def class_of(cell: str) -> str | None:
+        number = numbers.get(float(cell)) if cell.isdecimal() else None
+        return names.get(cell) or number or names.get(cell.split(" ")[0])
+
+    return class_of
+
+
+def _read(path: Path, finder: PathResolver, class_of: Callable[[str], str | None]) -> _Table | None:
+    """Read a table that mostly names pictures below the root; None for another file."""
+    try:
+        rows = [[cell.strip() for cell in row] for row in cut(path, finder)]
+    except UserError:
+        return None
+    sample = rows[:: -(-len(rows) // SAMPLE) or 1]
+    counts = [
+        sum(bool(finder.anywhere(cell)) * (2 if is_picture(cell) else 1) for cell in column)
+        for column in zip(*sample)
+    ]
+    place = counts.index(max(counts)) if counts else 0
+    if not counts or sum(bool(finder.anywhere(row[place])) for row in sample) * 2 < len(sample):
+        return None
+    heads = [] if finder.anywhere(rows[0][place]) else rows.pop(0)
+    columns = [c for c in range(len(counts)) if c != place and all(class_of(r[c]) for r in rows)]
+    columns.sort(key=lambda c: bool(heads) and role(heads[c]) == LABEL)
+    places = [(finder.anywhere(row[place]), row) for row in rows]
+    classes = {p: class_of(row[columns[-1]]) if columns else None for p, row in places if p}
+    missing = [row[place] for p, row in places if not p]
+    part = part_named(path.stem) or part_named(path.parent.name)
+    return _Table(path, part, classes, missing)
+
+
+def _parts(
+    listed: Sequence[_Table], paths: set[str], root: Path, split: int | None
+) -> tuple[dict[str, str], list[str]]:
+    """Return the split of each picture, and notes."""
+    listed = [table for table in listed if table.part and paths & {*table.classes}]
+    numbers = sorted({table.number for table in listed if table.number is not None})
+    several = len(numbers) > 1 or split is not None
+    if several and split is None:
+        text = f"{printable(listed[0].path.parent)}: has splits {numbers[0]} to {numbers[-1]}; "
+        return {}, [text + "none is used, but --split N takes one"]
+    if several and split not in numbers:
+        there = f"it has {', '.join(map(str, numbers))}" if numbers else "it has none with numbers"
+        raise UserError(f"{root}: has no split {split}; {there}")
+    chosen = [table for table in listed if not several or table.number == split]
+    return {p: t.part for t in chosen if t.part for p in t.classes if p in paths}, []
+
+
+def _labelled(listed: Sequence[_Table], found: Source, root: Path) -> dict[str, Entry]:
+    """Label the pictures in no class folder, whose split is that of the table or of a folder."""
+    outside = {path for path, _ in found.rejected}
+    entries = {}
+    for table in listed:
+        for path, label in table.classes.items():
+            folders = Path(path).relative_to(root).parts[:-1]
+            part = table.part or next(filter(None, map(part_named, folders)), None)
+            if path in outside and label and part:
+                entries[path] = Entry(path, label, part)
+    return entries

@@ -1,0 +1,124 @@
+"""Data sets as their authors publish them: the right classes, pictures and split, or a sentence."""
+
+from pathlib import Path
+
+import pytest
+
+from alexnet_tf.data.sources.manifest import TEST, TRAIN, VALIDATION, Wanted
+from alexnet_tf.data.sources.open import open_source
+from alexnet_tf.data.sources.zip_archives import Limits
+from alexnet_tf.errors import UserError
+from tests.support.published import READ, REFUSED, Layout, dtd, fashion, write_kaggles_zip
+
+
+@pytest.fixture(autouse=True)
+def layout(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").mkdir()
+    return Layout(Path("x"))
+
+
+def read(source="x", **wanted):
+    found = open_source(source, wanted=Wanted(**wanted))
+    texts = (".csv", ".txt")  # beside the pictures of a class, and left out when they are opened
+    pictures = [entry for entry in found.entries if not entry.path.endswith(texts)]
+    return found, {entry.path: (entry.label, entry.part) for entry in pictures}
+
+
+@pytest.mark.parametrize("source", READ)
+def test_a_published_data_set_is_read_as_it_is_meant(layout, source):
+    READ[source](layout)
+    found, pictures = read()
+    assert pictures == layout.meant
+    assert {*found.classes} == {label for label, _ in layout.meant.values()}
+
+
+@pytest.mark.parametrize("source", REFUSED)
+def test_what_leaves_the_class_open_is_explained(layout, source):
+    make, message = REFUSED[source]
+    make(layout)
+    with pytest.raises(UserError, match=message):
+        read()
+
+
+def test_the_kind_is_said(layout):
+    READ["Oxford-IIIT Pet"](layout)
+    assert read()[0].notes == ("Oxford-IIIT Pet, as published: 2 classes",)
+
+
+def test_a_test_set_that_must_validate_is_said_to(layout):
+    READ["CUB-200"](layout)
+    assert "there is no part to validate with, so the test set in x/CUB_200" in read()[0].notes[1]
+
+
+def test_kaggles_zip_of_zips_is_unpacked_with_those(layout):
+    write_kaggles_zip(layout)
+    found, pictures = read("x/dogs-vs-cats.zip")
+    assert found.classes == ("cat", "dog") and len(pictures) == 8
+    assert all(path.endswith(f"train/train/{path.split('/')[-1]}") for path in pictures)
+
+
+def test_zips_in_a_zip_count_towards_its_limits(layout):
+    write_kaggles_zip(layout)
+    with pytest.raises(
+        UserError, match=r"dogs-vs-cats.zip: refused, for it holds more than 11 files"
+    ):
+        open_source("x/dogs-vs-cats.zip", Limits(files=11))
+
+
+@pytest.mark.parametrize(("split", "first"), [(1, 0), (2, 1)])
+def test_one_of_ten_splits_is_taken_if_it_is_wanted(layout, split, first):
+    dtd(layout)
+    _, pictures = read(split=split)
+    numbers = {part: set() for part in (TRAIN, VALIDATION, TEST)}
+    for path, (_, part) in pictures.items():
+        numbers[part].add(int(path[-5]))
+    assert numbers == {TRAIN: {first, 2}, VALIDATION: {1 - first}, TEST: {3}}
+    with pytest.raises(UserError, match=r"x: has no split 3; it has 1, 2"):
+        read(split=3)
+
+
+def test_a_column_is_the_label_if_it_is_wanted(layout):
+    fashion(layout)
+    found, pictures = read(label="masterCategory")
+    assert pictures["x/images/1000.jpg"] == ("Apparel", None)
+    assert found.classes == ("Apparel", "Footwear") and len(pictures) == 8
+    assert read(label="article type")[0].classes == ("Flip Flops", "Jeans", "Shirt", "Shoes")
+    with pytest.raises(UserError, match=r"styles.csv: has no column 'colour' for --label; it has"):
+        read(label="colour")
+
+
+def test_an_aircraft_has_a_family_too(layout):
+    READ["FGVC-Aircraft"](layout)
+    assert read(label="family")[0].classes == ("Boeing 7",)
+
+
+@pytest.mark.parametrize(
+    ("source", "file", "content", "message"),
+    [
+        ("Label Studio, JSON", "project-1-at-2024-01-01.json", '[{"id": 1', r"is no whole JSON"),
+        ("Flowers-102", "setid.mat", "MATLAB 5.0", r"setid.mat: is no whole .mat file"),
+        ("CUB-200", "CUB_200_2011/classes.txt", "1 one", r"CUB.*but its tables do not agree"),
+        ("FGVC-Aircraft", "data/images_variant_val.txt", "\x1b", r"val.txt, line 1: holds control"),
+    ],
+)
+def test_a_damaged_table_is_named(layout, source, file, content, message):
+    READ[source](layout)
+    layout.write(file, content)
+    with pytest.raises(UserError, match=message):
+        read()
+
+
+def test_pictures_that_a_split_names_and_are_missing_are_counted_and_named(layout):
+    READ["Food-101"](layout)
+    (layout.root / "food-101/images/churros/0007.jpg").unlink()
+    found, pictures = read()
+    assert len(pictures) == 7
+    (missing,) = {each for each in found.rejected if "not there" in each[1]}
+    assert missing[0] == "churros/0007" and missing[1].startswith("is named in x/food-101/meta/")
+
+
+def test_a_table_that_names_no_picture_is_not_used(layout):
+    READ["Imagenette"](layout)
+    layout.write("imagenette2/train.csv", "path,label", "gone/1.jpg,a", "gone/2.jpg,b")
+    assert read()[1] == layout.meant

@@ -131,6 +131,7 @@ WAYS = {
         --crops 10
         --precision int8-conv2
         --json
+        ! --label kind
         ! --imagenet wordnet
         ! --labels val.txt
         ! --weights full.npz
@@ -146,6 +147,7 @@ WAYS = {
         --crops 10
         --precision int8-conv2
         --json
+        ! --label kind
         ! --data photos
     """,
     "explain photos/cat.0.jpg --run run": """

@@ -6,7 +6,7 @@ import pytest
 
 from alexnet_tf.data.sources.manifest import TEST, TRAIN, VALIDATION, Wanted
 from alexnet_tf.data.sources.open import open_source
-from alexnet_tf.data.sources.zip_archives import Limits
+from alexnet_tf.data.sources.zip_archives import UnpackLimits
 from alexnet_tf.errors import UserError
 from tests.support.published import READ, REFUSED, Layout, dtd, fashion, write_kaggles_zip
 
@@ -63,7 +63,7 @@ def test_zips_in_a_zip_count_towards_its_limits(layout):
     with pytest.raises(
         UserError, match=r"dogs-vs-cats.zip: refused, for it holds more than 11 files"
     ):
-        open_source("x/dogs-vs-cats.zip", Limits(files=11))
+        open_source("x/dogs-vs-cats.zip", UnpackLimits(files=11))
 
 
 @pytest.mark.parametrize(("split", "first"), [(1, 0), (2, 1)])

@@ -181,7 +181,7 @@ def test_a_run_of_an_earlier_version_compares_with_the_pictures_where_they_are(t
         (tmp_path / f"photos/cat.{number}.jpg").unlink()
     result = evaluate_runs([run], str(faces))
     assert (result.trained_on, result.untraced) == ((3,), (2,))
-    assert "2 pictures that " in evaluation_text(result)
+    assert "2 training pictures of " in evaluation_text(result)
 
 
 def test_runs_are_averaged_class_by_class(typed, opposites, labelled):

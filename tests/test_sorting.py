@@ -176,6 +176,14 @@ def test_killed_at_any_moment_it_goes_on_and_loses_nothing(
     assert sorted(contents(photos).values()) == before and not contents(tmp_path / "sorted")
 
 
+@pytest.mark.parametrize("work", [sort, lambda photos: undo(photos.parent / "sorted")])
+def test_an_undo_csv_that_a_killed_process_had_begun_goes_away(photos, tmp_path, work):
+    sort(photos)
+    (tmp_path / "sorted/.undo.588491268563744939.tmp.csv").write_text("from,to,by,sha256,key\n")
+    work(photos)
+    assert not [*tmp_path.rglob(".undo.*")]
+
+
 @pytest.mark.parametrize("by", WAYS)
 def test_a_sorted_folder_that_was_renamed_is_taken_back(photos, tmp_path, by):
     before = contents(photos)

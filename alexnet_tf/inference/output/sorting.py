@@ -26,7 +26,7 @@ from alexnet_tf.inference.output.undo import (
     journal,
     made,
     read_steps,
-    remove_partial_copies,
+    remove_partial_files,
 )
 from alexnet_tf.system.fingerprints import content_digest
 from alexnet_tf.system.locks import locked
@@ -75,7 +75,7 @@ class Sorter:
             for step in read_steps(self.directory):
                 if not step.reason_against(self.directory):
                     self._remember(step)
-            remove_partial_copies(self._targets.values(), self.directory)
+            remove_partial_files(self._targets.values(), self.directory)
             if is_new:
                 self._undo.add(made(self.directory))
             yield

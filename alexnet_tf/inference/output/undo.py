@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from alexnet_tf.errors import UserError
-from alexnet_tf.system.files import atomic_write, check_replaceable, is_regular, open_nofollow, sync
+from alexnet_tf.system.files import (
+    atomic_write,
+    check_replaceable,
+    is_regular,
+    open_nofollow,
+    remove_leftovers,
+    sync,
+)
 from alexnet_tf.system.fingerprints import content_digest
 from alexnet_tf.system.locks import locked
 from alexnet_tf.system.text import decoded, encoded
@@ -143,8 +150,9 @@ def holds(path: str, step: Step) -> bool:
     return os.path.isfile(path) and content_digest(path) == step.digest
 
 
-def remove_partial_copies(steps: Iterable[Step], directory: Path) -> None:
-    """Delete partial copies left by killed calls."""
+def remove_partial_files(steps: Iterable[Step], directory: Path) -> None:
+    """Delete partial copies, and an incomplete ``undo.csv``, left by killed calls."""
+    remove_leftovers(directory, [UNDO])
     ours = [step for step in steps if step.is_ours(directory)]
     folders = {os.path.dirname(path) for step in ours for path in (step.source, step.target)}
     for folder in folders - {""}:
@@ -207,7 +215,7 @@ def undo(
     with locked(directory):
         steps = read_steps(directory)
         _check_strange(steps, directory, agrees)
-        remove_partial_copies(steps, directory)
+        remove_partial_files(steps, directory)
         allowed = [step for step in steps if not step.reason_against(directory)]
         folders = [Path(step.target) for step in steps if step.by == MADE and step in allowed]
         results = {

@@ -59,7 +59,7 @@ def typed(monkeypatch, *words):
     parser = cli.Parser()
     train.add_arguments(parser)
     options = cli.parse(parser, [*words])
-    return vars(options), options.typed
+    return vars(options), options.configured
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from alexnet_tf.runs.recipes import RECIPES
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.training.job import prepare
 from alexnet_tf.variants import PAPER
-from tests.support.verbs import run_verb
+from tests.support.verbs import own_log, run_verb
 
 
 @pytest.fixture
@@ -169,9 +169,10 @@ def test_what_a_new_run_refuses_does_not_keep_an_old_one_from_going_on(tmp_path,
     monkeypatch.setattr(train, "run_pipeline", lambda *told: trained.append(told[1]))
     words = ("--run", tmp_path, "--fall", "5", "--log", tmp_path / "log")
     monkeypatch.setattr(sys, "argv", ["train_alexnet.py", *map(str, words)])
-    with pytest.raises(UserError, match="--fall: is read by --schedule cosine"):
+    with own_log():
+        with pytest.raises(UserError, match="--fall: is read by --schedule cosine"):
+            run_verb(train, *words)
+        assert not trained
+        (tmp_path / "config.json").write_text("{}")
         run_verb(train, *words)
-    assert not trained
-    (tmp_path / "config.json").write_text("{}")
-    run_verb(train, *words)
     assert len(trained) == 1

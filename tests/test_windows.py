@@ -214,8 +214,8 @@ def test_a_network_that_is_right_about_a_few_is_not_made_sure_of_all():
 @pytest.mark.parametrize(
     ("told", "words"),
     [
-        ({"variant": "bvlc", "scale": 200}, "sees 227 pixels, and windows need more"),
-        ({"variant": "cifar96", "scale": 64}, "has a border"),
+        ({"variant": "bvlc", "scale": 200}, "input of bvlc is 227 pixels, and windows need more"),
+        ({"variant": "cifar96", "scale": 64}, "the last pooling of cifar96 is padded"),
         ({"variant": "bvlc", "scale": 288, "crop": True}, "its windows are crops"),
     ],
 )
@@ -227,15 +227,15 @@ def test_no_windows_where_there_can_be_none(told, words):
 def test_what_is_not_typed_again_is_as_it_was_told_at_the_start(faces, given, tmp_path):
     told = SCALED | {"weights": given}
     heard(job(faces, tmp_path / "run", **told, epochs=1))
-    again = prepare(Settings(epochs=2), tmp_path / "run", typed={"epochs"}).settings
+    again = prepare(Settings(epochs=2), tmp_path / "run", configured={"epochs"}).settings
     before = Run(tmp_path / "run").read_config()["settings"]
     assert (again.scale, again.ema, again.variant) == (144, 1.0, "starter")
     assert again == Settings(**before | {"epochs": 2})
     recipe = {"scale": 0, "units": 0, "precision": "auto"}  # typed, it stands for the start's
-    again = prepare(Settings(**recipe), tmp_path / "run", typed=recipe).settings
+    again = prepare(Settings(**recipe), tmp_path / "run", configured=recipe).settings
     assert again == Settings(**before)
     with pytest.raises(UserError, match="scale was 144, now 160"):
-        prepare(Settings(scale=160), tmp_path / "run", typed={"scale"})
+        prepare(Settings(scale=160), tmp_path / "run", configured={"scale"})
 
 
 @pytest.mark.parametrize(

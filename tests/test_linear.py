@@ -97,7 +97,7 @@ def test_whoever_says_how_to_train_fc6_and_fc7_gets_them(faces, tmp_path, told, 
 
 
 def test_many_pictures_get_fc6_and_fc7(faces, tmp_path, told, monkeypatch):
-    monkeypatch.setattr("alexnet_tf.training.job.FEW", 60)
+    monkeypatch.setattr("alexnet_tf.training.resolve.FEW", 60)
     asked = job(faces, tmp_path / "run", **told)
     assert asked.variant.head and len(asked.dataset.validation) == 8
 

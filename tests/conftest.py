@@ -231,5 +231,6 @@ def page(browser):
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: message.type == "error" and errors.append(message.text))
     yield page
+    page.unroute_all(behavior="ignoreErrors")
     page.close()
     assert [each for each in errors if not any(map(each.count, page.allowed))] == []

@@ -184,7 +184,7 @@ def test_the_keyboard_reaches_everything(opened):
 )
 def test_the_page_speaks_the_readers_language(opened, language, title, tab):
     opened.locator("#language").select_option(language)
-    assert opened.get_by_role("heading", level=1).inner_text() == title
+    opened.get_by_role("heading", level=1, name=title, exact=True).wait_for()
     assert opened.get_by_role("tab").first.inner_text() == tab
     assert opened.evaluate("document.documentElement.lang") == language
 
@@ -214,6 +214,7 @@ def test_the_page_says_where_pictures_are_kept_how_long_and_how_many(
     page.goto(servers[host].url.replace("0.0.0.0", "127.0.0.1"))
     page.locator("#language").select_option(language)
     page.get_by_role("tab").nth(1).click()
+    page.locator("#kept", has_text=words).wait_for()
     said = page.locator("#kept").inner_text()
     assert said.startswith(words)
     thousands = "2.000" if language == "de" else "2,000"

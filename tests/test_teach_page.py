@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from tests.support.serving import serving_a_page
+from tests.support.accessibility import violations
+from tests.support.serving import serving, serving_a_page
 
 pytest.importorskip("fastapi")
+from alexnet_tf.serving import training_sessions
 from alexnet_tf.serving.application import LANGUAGES, PAGE
 
 SECONDS = 120_000  # milliseconds, for machines that are busy otherwise
@@ -23,9 +29,11 @@ NO_CAMERA = """(problem) => {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """A server of the starter that keeps pictures, and trains nothing."""
-    with serving_a_page(tmp_path_factory.mktemp("lessons")) as server:
-        yield server
+    """A server of the starter with room for a lesson of each test, which trains nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_sessions, "MOST_SESSIONS", 50)
+        with serving_a_page(tmp_path_factory.mktemp("lessons")) as server:
+            yield server
 
 
 @pytest.fixture
@@ -229,3 +237,176 @@ def test_each_language_is_one_file_with_every_sentence(server):
     page = (PAGE / "index.html").read_text()
     said = {*re.findall(r'\bsay\("(\w+)"', script), *re.findall(r'data-words="(\w+)"', page)}
     assert said <= english.keys()
+
+
+def test_nothing_is_lost_on_a_poor_network_on_a_locked_phone_or_by_a_reload(page, faces, tmp_path):
+    with serving(tmp_path, "starter") as server:
+        page.set_default_timeout(SECONDS)
+        open_page(page, f"{server.url}/#teach")
+        lose_nothing(page, faces, tmp_path)
+
+
+def lose_nothing(teaching, faces, tmp_path):
+    """Three classes, one of them a folder; one request in ten fails, then all for a while."""
+    requests, teaching.allowed = [], ["ERR_FAILED", "ERR_INTERNET_DISCONNECTED"]
+
+    def answer(route):
+        requests.append(route.request.url)
+        if len(requests) % 10 == 0:
+            route.abort()
+        else:
+            route.continue_()
+
+    teaching.route("**/v1/**", answer)
+    for kind, number in (("cat", 0), ("dog", 0), ("cat", 10)):
+        (tmp_path / f"pets/{kind}{number}").mkdir(parents=True)
+        for n in range(number, number + 6):
+            shutil.copy(faces / f"{kind}.{n}.jpg", tmp_path / f"pets/{kind}{number}")
+    teaching.locator("#folder").set_input_files(tmp_path / "pets")
+    for _ in range(20):
+        teaching.get_by_text("Uploading").wait_for(state="detached")
+        again = teaching.get_by_role("button", name="Try again")
+        if set(counts(teaching).values()) == {"6 pictures"}:
+            break
+        again.or_(teaching.locator("#train:enabled")).first.wait_for()
+        if again.count():
+            again.first.click()
+    assert counts(teaching) == dict.fromkeys(("cat0", "cat10", "dog0"), "6 pictures")
+    teaching.unroute("**/v1/**")
+    first = card(teaching, 1).locator(".thumbs button").first
+    first.focus()
+    teaching.keyboard.press("Delete")
+    card(teaching, 1).get_by_text("5 pictures").wait_for()
+    assert teaching.evaluate("document.activeElement.closest('.thumbs') !== null")
+    teaching.locator("#train").click()
+    teaching.context.set_offline(True)  # a locked phone
+    teaching.get_by_text("The server does not respond.").wait_for()
+    teaching.wait_for_timeout(1000)
+    teaching.context.set_offline(False)
+    teaching.reload()
+    teaching.locator("#try").wait_for()
+    assert re.search(r"\d+ of 17 pictures are correct", teaching.locator("#status").inner_text())
+    assert counts(teaching)["cat0"] == "5 pictures"
+    teaching.locator("#try-files").set_input_files(faces / "dog.20.jpg")
+    assert teaching.locator("#try-predictions h2").inner_text() in ("cat0", "cat10", "dog0")
+
+
+def test_a_project_is_saved_and_opened_again(teaching, server, faces, tmp_path):
+    teach(teaching, 1, "a/b", *pictures_of(faces, "cat"))
+    teach(teaching, 2, "狗", *pictures_of(faces, "dog", 2))
+    with teaching.expect_download() as found:
+        teaching.get_by_role("button", name="Save the project").click()
+    path = tmp_path / "project.zip"
+    found.value.save_as(path)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        names = [*archive.namelist()]
+        assert [Path(name).parent.name for name in names] == ["a／b"] * 3 + ["狗"] * 2
+        for name in names:
+            Image.open(io.BytesIO(archive.read(name))).verify()
+        assert archive.read(names[0]) == (faces / "cat.0.jpg").read_bytes()
+    with zipfile.ZipFile(tmp_path / "deflated.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(faces / "dog.5.jpg", "狗/5.jpg")
+        archive.writestr("狗/notes.txt", "milk, eggs")
+    (tmp_path / "broken.zip").write_bytes(path.read_bytes()[:2000])
+    teaching.evaluate("sessionStorage.clear()")
+    teaching.reload()
+    card(teaching, 1).wait_for()
+    for each in ("project.zip", "deflated.zip"):
+        teaching.locator("#project").set_input_files(tmp_path / each)
+        teaching.locator("#train:enabled").wait_for()
+    card(teaching, 2).get_by_text("3 pictures").wait_for()
+    assert counts(teaching) == {"a／b": "3 pictures", "狗": "3 pictures"}
+    problem = teaching.locator("#teach-problems")
+    assert problem.inner_text() == "1 file was skipped because it is not a picture."
+    teaching.locator("#project").set_input_files(tmp_path / "broken.zip")
+    teaching.get_by_text("broken.zip is not a zip that this page can read.").wait_for()
+
+
+def test_the_camera_keeps_what_it_shows_by_click_or_key(teaching):
+    card(teaching, 1).get_by_role("button", name="Camera").click()
+    video = teaching.locator("#video")
+    teaching.wait_for_function("() => document.getElementById('video').videoWidth")
+    assert video.evaluate("(video) => getComputedStyle(video).objectFit") == "contain"
+    seen = video.evaluate("(video) => [video.videoWidth, video.videoHeight]")
+    shutter = teaching.get_by_role("button", name="Hold to take many")
+    for count, key in enumerate(("Enter", " ", None), 1):
+        teaching.wait_for_timeout(250)
+        shutter.press(key) if key else shutter.dispatch_event("click")
+        teaching.get_by_text(f"{count} taken").wait_for()
+    teaching.keyboard.press("Escape")
+    card(teaching, 1).get_by_text("3 pictures").wait_for()
+    card(teaching, 1).locator(".thumbs button").first.click()
+    kept = teaching.locator("#enlarged img")
+    size = "(image) => image.decode().then(() => [image.naturalWidth, image.naturalHeight])"
+    assert kept.evaluate(size) == seen
+
+
+def test_where_it_looks_is_said_to_be_computed_at_once(page, server, faces):
+    held = []
+    page.route("**/v1/explain?*", lambda route: held.append(route))
+    open_page(page, server.url)
+    page.locator("#files").set_input_files(faces / "cat.0.jpg")
+    button = page.get_by_role("button", name="Where does it look?")
+    button.wait_for()
+    words = button.evaluate("(button) => { button.click(); return button.textContent; }")
+    assert words == "Computing; the first time takes some seconds …"
+    assert page.locator(".picture.busy").count() == 1
+    page.allowed.append("409")
+    while not held:
+        page.wait_for_timeout(20)
+    held[0].fulfill(status=409, json={"detail": "x", "code": "replaced"})
+    page.get_by_text("The network was trained again since.").wait_for()
+    assert page.locator(".picture.busy").count() == 0
+
+
+def test_the_server_is_understood_in_the_readers_language(teaching, faces):
+    teaching.locator("#language").select_option("de")
+    teaching.locator("html[lang=de]").wait_for()
+    answers = [
+        {"status": 413, "json": {"detail": "too large"}},
+        {"status": 200, "json": {"pictures": [
+            {"file": "", "number": None, "error": "no room", "code": "disk_full"},
+        ]}},
+        {"status": 200, "json": {"pictures": [{"file": "", "number": None, "error": "is text"}]}},
+    ]  # fmt: skip
+    teaching.allowed.append("413")
+    teaching.route("**/pictures?label=0", lambda route: route.fulfill(**answers.pop(0)))
+    for words in ("zu groß", "Platte des Servers ist voll", "Kein lesbares Bild"):
+        card(teaching, 1).locator("input[type=file]").set_input_files(faces / "cat.0.jpg")
+        card(teaching, 1).get_by_text(words).wait_for()
+    assert teaching.get_by_role("button", name="Bilder hinzufügen: Klasse 1").count() == 1
+
+
+@pytest.mark.parametrize("theme, width", [("dark", 320), ("light", 768), ("light", 1280)])
+def test_axe_finds_nothing_and_nothing_is_cut_at_any_width(page, server, faces, theme, width):
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    page.set_viewport_size({"width": width, "height": 800})
+    open_page(page, server.url)
+    page.locator("#files").set_input_files(faces / "cat.0.jpg")
+    page.locator(".prediction h2").wait_for()
+    wide = "document.documentElement.scrollWidth"
+    assert (violations(page), page.evaluate(wide)) == ([], width)
+    page.get_by_role("tab", name="Teach it here").click()
+    teach(page, 1, "cat", *pictures_of(faces, "cat"))
+    card(page, 2).get_by_role("textbox").fill("cat")
+    assert (violations(page), page.evaluate(wide)) == ([], width)
+    card(page, 1).locator(".thumbs button").first.click()
+    page.locator("#enlarged img").wait_for()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Forget everything").click()
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("size", [(740, 360), (640, 400)])  # on its side; at 200%
+def test_the_camera_fits_a_low_screen(teaching, size):
+    width, height = size
+    teaching.set_viewport_size({"width": width, "height": height})
+    card(teaching, 1).get_by_role("button", name="Camera").click()
+    teaching.wait_for_function("() => document.getElementById('video').videoWidth")
+    dialog = teaching.get_by_role("dialog")
+    for each in (dialog, *dialog.get_by_role("button").all()):
+        box = each.bounding_box()
+        assert box["y"] >= 0 and box["y"] + box["height"] <= height
+    assert violations(teaching) == []

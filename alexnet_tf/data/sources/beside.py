@@ -128,7 +128,7 @@ def _parts(
         text = f"{printable(listed[0].path.parent)}: has splits {numbers[0]} to {numbers[-1]}; "
         return {}, [text + "none is used, but --split N takes one"]
     if several and split not in numbers:
-        there = f"it has {', '.join(map(str, numbers))}" if numbers else "it has none with numbers"
+        there = f"it has {', '.join(map(str, numbers))}" if numbers else "leave out --split"
         raise UserError(f"{root}: has no split {split}; {there}")
     chosen = [table for table in listed if not several or table.number == split]
     return {p: t.part for t in chosen if t.part for p in t.classes if p in paths}, []

@@ -97,7 +97,7 @@ def test_the_starter_answers_there(alexnet_tf, faces):
     result = alexnet_tf("predict", faces / "cat.1.jpg")
     assert result.stdout == "cat\n"
     assert result.stderr.startswith("alexnet-tf: there is no finished run, so the starter is used")
-    assert "`alexnet-tf train --data PICTURES` makes one" in result.stderr
+    assert "`alexnet-tf train --data PICTURES` trains a network on your own" in result.stderr
     assert alexnet_tf("predict", "2", faces / "dog.4.jpg").stdout == "dog\n"
 
 

@@ -191,7 +191,7 @@ def test_a_random_head_is_what_a_file_of_convolutions_gives(asked, faces, tmp_pa
     write_npz(tmp_path / "conv.npz", {n: given[n] for n in given if n.startswith("conv")})
     alone = asked("alone", weights=str(tmp_path / "conv.npz"), epochs=1)
     (line,) = [warning for warning in alone.warnings if "random" in warning]
-    assert line.startswith("fc6 and fc7 start at random, for ") and "conv.npz has none" in line
+    assert line.startswith("fc6 and fc7 start at random, because ") and "conv.npz has none" in line
     assert alone.settings.head is None
     train(alone)
     train(asked("random", head="random", epochs=1))
@@ -227,7 +227,7 @@ def test_layers_of_other_shapes_are_no_start_of_a_frozen_one(asked, faces, tmp_p
 @pytest.mark.parametrize(
     ("told", "message"),
     [
-        ({"train": "from:fc7"}, "--train from:fc7: fc6 would stay random, for .*conv.npy gives"),
+        ({"train": "from:fc7"}, "--train from:fc7: fc6 would stay random, because .*conv.npy gives"),
         ({"head": "random", "head_rate": 0.5}, "--head-rate goes with --head pretrained"),
         ({"weights": "none", "train": "all", "head": "pretrained"}, "none has no layers for --he"),
         ({"weights": "none", "train": "all", "head_rate": 0.5}, "none has no layers for --head"),

@@ -2,7 +2,7 @@
 
 import { all } from "./elements.js";
 
-let [language, words] = ["en", {}];
+let [language, words, wanted] = ["en", {}, ""];
 
 /** Return the sentence of a key, with `values` for the names in braces; `n` chooses the plural.
  * @param {string} key
@@ -33,20 +33,23 @@ export function percent(share) {
  * @param {string[]} languages
  * @param {() => void} changed */
 export async function offerLanguages(select, languages, changed) {
+  const known = (name) => languages.find((key) => name?.toLowerCase().startsWith(key));
+  await speak([kept(), ...navigator.languages].map(known).find(Boolean) ?? "en");
   for (const key of languages)
     select.append(new Option(new Intl.DisplayNames([key], { type: "language" }).of(key), key));
-  const known = (name) => languages.find((key) => name?.toLowerCase().startsWith(key));
+  select.value = language;
   select.addEventListener("change", async () => {
     keep(select.value);
     await speak(select.value);
     changed();
   });
-  select.value = [kept(), ...navigator.languages].map(known).find(Boolean) ?? "en";
-  await speak(select.value);
 }
 
 async function speak(key) {
-  words = await (await fetch(`/page/languages/${key}.json`)).json();
+  wanted = key;
+  const found = await (await fetch(`/page/languages/${key}.json`)).json();
+  if (wanted !== key) return; // another was chosen meanwhile
+  words = found;
   language = key;
   Object.assign(document.documentElement, { lang: key, dir: direction(key) });
   document.title = say("title");

@@ -46,6 +46,7 @@ export function teachHere(abilities, ready) {
 
 /** Say again how things are, in the language chosen. */
 export function updateTeaching() {
+  if (!can) return; // a language was chosen before the place to teach is open
   const isHere = can.local && ["localhost", "[::1]"].includes(location.hostname.replace(/^127\..*/, "localhost"));
   const { unused, lessons, classes: most, pictures, bytes } = can.lesson_limits;
   const limits = { minutes: unused / 60, lessons, classes: most, pictures, gigabytes: bytes / 2 ** 30 };

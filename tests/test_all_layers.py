@@ -227,7 +227,10 @@ def test_layers_of_other_shapes_are_no_start_of_a_frozen_one(asked, faces, tmp_p
 @pytest.mark.parametrize(
     ("told", "message"),
     [
-        ({"train": "from:fc7"}, "--train from:fc7: fc6 would stay random, because .*conv.npy gives"),
+        (
+            {"train": "from:fc7"},
+            "--train from:fc7: fc6 would stay random, because .*conv.npy gives",
+        ),
         ({"head": "random", "head_rate": 0.5}, "--head-rate goes with --head pretrained"),
         ({"weights": "none", "train": "all", "head": "pretrained"}, "none has no layers for --he"),
         ({"weights": "none", "train": "all", "head_rate": 0.5}, "none has no layers for --head"),

@@ -168,7 +168,7 @@ def test_the_real_training_answers_with_cifars_classes(command, tmp_path):
 def test_without_data_cifar_10_is_fetched(typed):
     result = typed("alexnet_tf", "compare", "cifar96", "--from", "nowhere.tar.gz", code=1)
     assert "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz" in result.stderr
-    assert "save it as data/cifar-10-python.tar.gz" in result.stderr
+    assert "    as data/cifar-10-python.tar.gz" in result.stderr
 
 
 def test_the_parameters_are_those_of_the_network_as_it_was_told(tmp_path):

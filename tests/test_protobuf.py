@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from alexnet_tf.errors import BadFile
-from alexnet_tf.weights.formats.protobuf import concatenated, fields, numbers, varints
+from alexnet_tf.weights.formats.protobuf import (
+    fields,
+    floats,
+    integers,
+    last,
+    read_message,
+    text,
+)
 
 
 def read(message):
@@ -46,14 +53,24 @@ def test_numbers_are_the_same_packed_or_one_by_one():
         memoryview(b"".join(b"\x2d" + packed[at : at + 4] for at in (0, 4, 8)))
     )
     for value in (memoryview(packed), one_by_one):
-        assert numbers(value, "<f4").tolist() == [1.5, -2, 1e9]
-    assert list(varints(memoryview(b"\x96\x01\x00\x7f"))) == [150, 0, 127]
+        assert floats([value], "<f4").tolist() == [1.5, -2, 1e9]
+    assert integers([memoryview(b"\x96\x01\x00\x7f"), 5]) == (150, 0, 127, 5)
 
 
 def test_records_of_a_field_are_put_together_and_one_alone_is_not_copied():
-    one, other = np.array([1, 2]), np.array([3])
-    assert concatenated([one]) is one
-    assert concatenated([one, other]).tolist() == [1, 2, 3]
+    one, other = np.array([1, 2], "<f4"), np.array([3], "<f4")
+    assert np.shares_memory(floats([memoryview(one).cast("B")], "<f4"), one)
+    parts = [memoryview(each).cast("B") for each in (one, other)]
+    assert floats(parts, "<f4").tolist() == [1, 2, 3]
+
+
+def test_the_fields_of_a_message_are_named_and_counted():
+    message = memoryview(b"\x08\x96\x01" + b"\x12\x07testing" + b"\x1a\x00" + b"\x08\x02")
+    found = read_message(message, {1: "number", 2: "word"}, 3)
+    assert found["number"] == [150, 2] and last(found["number"]) == 2
+    assert text(found["word"]) == "testing" and text([]) == ""
+    with pytest.raises(BadFile, match="has more parts than AlexNet has"):
+        read_message(message, {1: "number", 2: "word"}, 2)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def here(tmp_path, monkeypatch):
 
 def test_a_file_is_fetched_once_and_known_by_the_beginning_of_its_checksum(here, site):
     digest = hashlib.sha256(CONTENT).hexdigest()
-    published = Published("file.bin", (site.url,), "sha256", digest[:8])
+    published = Published("file.bin", (site.url,), digest[:8])
     assert published.fetch(here / "weights") == here / "weights/file.bin"
     assert published.fetch(here / "weights") == here / "weights/file.bin"
     assert len(site.asked) == 1
@@ -47,15 +47,15 @@ def test_a_file_is_fetched_once_and_known_by_the_beginning_of_its_checksum(here,
 
 def test_another_file_of_that_name_is_not_touched(here):
     (here / "file.bin").write_bytes(CONTENT)
-    published = Published("file.bin", (nobody(),), "sha1", "0123")
-    message = r"file\.bin: is not the published file, .*SHA1 is .*delete"
+    published = Published("file.bin", (nobody(),), "0123")
+    message = r"file\.bin: is not the published file, .*SHA256 is .*delete"
     with pytest.raises(UserError, match=message):
         published.fetch(here)
     assert (here / "file.bin").read_bytes() == CONTENT
 
 
 def test_another_file_that_arrives_is_not_kept(here, site):
-    published = Published("file.bin", (site.url,), "sha1", "0123")
+    published = Published("file.bin", (site.url,), "0123")
     message = f"{site.url}: is not the published .*not 0123\nBy hand"
     with pytest.raises(DownloadError, match=message):
         published.fetch(here)
@@ -68,8 +68,8 @@ def test_another_file_that_arrives_is_not_kept(here, site):
 def test_every_published_file_has_urls_and_a_checksum(file):
     assert file.urls and all(url.startswith("http") for url in file.urls)
     beginnings = ("bvlcalexnet-12.onnx", "caffenet-12.onnx", "alexnet-owt-7be5be79.pth")
-    digits = 8 if file.name in beginnings else {"sha1": 40, "sha256": 64}[file.algorithm]
-    assert re.fullmatch(f"[0-9a-f]{{{digits}}}", file.checksum)
+    digits = 8 if file.name in beginnings else 64
+    assert re.fullmatch(f"[0-9a-f]{{{digits}}}", file.sha256)
 
 
 def verb(monkeypatch, *arguments):
@@ -240,7 +240,7 @@ def test_photos_arrive_and_are_listed(here, site, faces, monkeypatch, capsys):
     write_microsofts_zip(here / "pets.zip", faces)
     site.content = (here / "pets.zip").read_bytes()
     site.faults = [{"cut": len(site.content) // 2}]
-    photos = replace(PHOTOS, checksum=hashlib.sha256(site.content).hexdigest())
+    photos = replace(PHOTOS, sha256=hashlib.sha256(site.content).hexdigest())
     monkeypatch.setattr(data, "PHOTOS", photos)
     assert verb(monkeypatch, "data", "--from", site.url) == 0
     assert capsys.readouterr().out.splitlines() == [
@@ -265,8 +265,11 @@ def test_photos_arrive_and_are_listed(here, site, faces, monkeypatch, capsys):
 def test_photos_that_nobody_has_are_a_failed_run(monkeypatch, capsys):
     assert verb(monkeypatch, "data", "--from", nobody()) == 1
     message = capsys.readouterr().err
-    assert "Connection refused\nBy hand: download it with a browser from\n  https://down" in message
-    assert "save it as data/kagglecatsanddogs_5340.zip" in message
+    assert (
+        "Connection refused\nBy hand: download one with a browser, save it\n  https://down"
+        in message
+    )
+    assert "    as data/kagglecatsanddogs_5340.zip" in message
     assert os.listdir("data") == []
 
 

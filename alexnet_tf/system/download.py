@@ -6,7 +6,6 @@ seconds.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import sys
@@ -27,6 +26,7 @@ from alexnet_tf.system.files import (
     read_json,
     write_json,
 )
+from alexnet_tf.system.fingerprints import content_digest
 from alexnet_tf.system.locks import locked_beside
 from alexnet_tf.system.progress import progress
 from alexnet_tf.system.text import printable
@@ -38,9 +38,9 @@ ATTEMPTS = 10
 CHUNK = 1 << 16
 
 BY_HAND = """\
-By hand: download it with a browser from
-  {urls}
-save it as {path} and type the same command again; or name a place that has it, by
+By hand: download one with a browser, save it
+{lines}
+and type the same command again; or name a place that has it, by
 --from PATH_OR_URL or --mirror DIR_OR_URL (FROM=… or MIRROR=… with make)."""
 
 
@@ -50,12 +50,11 @@ class DownloadError(OSError):
 
 @dataclass(frozen=True)
 class Published:
-    """A published file: its URLs, and its `algorithm` checksum in hex or the first digits of it."""
+    """A published file: its URLs, and its SHA-256 in hex or the first digits of it."""
 
     name: str
     urls: tuple[str, ...]
-    algorithm: str
-    checksum: str
+    sha256: str
 
     def fetch(self, folder: Path, mirror: str | None = None, places: Sequence[str] = ()) -> Path:
         """Return the path of the verified file in `folder`; download it if it is missing.
@@ -75,8 +74,7 @@ class Published:
             try:
                 download(path, [*mirrors, *(places or self.urls)], self.check)
             except DownloadError as error:
-                by_hand = BY_HAND.format(urls="\n  ".join(self.urls), path=path)
-                raise DownloadError(f"{error}\n{by_hand}") from error
+                raise DownloadError(f"{error}\n{by_hand(folder, [self])}") from error
         return path
 
     def check(self, path: Path) -> None:
@@ -87,11 +85,14 @@ class Published:
 
     def difference(self, path: Path) -> str | None:
         """Describe how the checksum of the file `path` differs; None if it matches."""
-        with open(path, "rb") as file:
-            found = hashlib.file_digest(file, self.algorithm).hexdigest()
-        if found.startswith(self.checksum):
-            return None
-        return f"{self.algorithm.upper()} is {found}, not {self.checksum}"
+        found = content_digest(path)
+        return None if found.startswith(self.sha256) else f"SHA256 is {found}, not {self.sha256}"
+
+
+def by_hand(folder: Path, files: Iterable[Published]) -> str:
+    """Return the advice to download one of `files` with a browser."""
+    lines = (f"  {url}\n    as {folder / file.name}" for file in files for url in file.urls)
+    return BY_HAND.format(lines="\n".join(lines))
 
 
 def download(target: Path, sources: Iterable[str], check: Callable[[Path], object]) -> None:
@@ -113,7 +114,8 @@ def download(target: Path, sources: Iterable[str], check: Callable[[Path], objec
 def _download(target: Path, sources: Iterable[str], check: Callable[[Path], object]) -> None:
     part, reasons = _Part(target), []
     for source in sources:
-        place = _locate(source, target.name)
+        is_folder = source.endswith("/") or os.path.isdir(source)
+        place = f"{source.rstrip('/')}/{target.name}" if is_folder else source
         print(f"{target.name}: from {printable(place)}", file=sys.stderr)
         try:
             _fetch(place, part)
@@ -176,7 +178,14 @@ class _Part:
             write_json(self._note, origin)
 
     def append(self, stream: BinaryIO | BaseHTTPResponse, whole: int | None) -> None:
-        """Append the bytes of `stream`; OSError unless `whole` bytes are here then (None: any)."""
+        """Append the bytes of `stream`, until `whole` bytes are here (None: to its end).
+
+        Raises OSError if the stream ends earlier, or if the disk is too small.
+        """
+        free = free_room(self.path.parent)
+        if whole is not None and whole > free + self.size():
+            needed = megabytes(whole - self.size())
+            raise OSError(f"needs {needed} on the disk, where {megabytes(free)} are free")
         bar = progress(
             iter(lambda: stream.read(CHUNK), b""),
             math.inf if whole is None else whole,
@@ -186,19 +195,9 @@ class _Part:
             unit=MEGABYTE,
         )
         with open(self.path, "ab", opener=open_nofollow) as file:
-            for chunk in bar:
-                file.write(chunk)
+            file.writelines(bar)
         if whole not in (None, self.size()):
             raise OSError(f"broke off after {self.size():,} of {whole:,} bytes")
-
-    def check_room(self, whole: int | None) -> None:
-        """Raise OSError if the disk cannot hold `whole` bytes in place of those received so far."""
-        free = free_room(self.path.parent)
-        if whole is not None and free + self.size() < whole:
-            raise OSError(
-                f"needs {megabytes(whole - self.size())} on the disk, where {megabytes(free)} "
-                "are free"
-            )
 
     def forget(self) -> None:
         """Delete the partial download and its note."""
@@ -206,20 +205,13 @@ class _Part:
         self._note.unlink(missing_ok=True)
 
 
-def _locate(source: str, name: str) -> str:
-    is_folder = source.endswith("/") or os.path.isdir(source)
-    return f"{source.rstrip('/')}/{name}" if is_folder else source
-
-
 def _fetch(place: str, part: _Part) -> None:
     if place.startswith(("http://", "https://")):
         _fetch_url(place, part)
         return
     with open(place, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        part.check_room(size)
         part.begin({})
-        part.append(file, size)
+        part.append(file, os.fstat(file.fileno()).st_size)
 
 
 def _fetch_url(url: str, part: _Part) -> None:
@@ -244,33 +236,22 @@ def _receive(url: str, part: _Part) -> None:
             if response.headers.get("Content-Type", "").lower().startswith("text/html"):
                 raise OSError("answered with a web page in place of the file")
             if response.status != 206 or not arrived:
-                _begin(url, part, response)
+                whole, validator = response.length_remaining, _validator(response)
+                is_known = validator and whole
+                part.begin({"url": url, "validator": validator, "size": whole} if is_known else {})
+                part.append(response, whole)
                 return
-            if _continues(response, arrived, origin):
-                part.check_room(origin["size"])
+            rest = f"bytes {arrived}-{origin['size'] - 1}/{origin['size']}"
+            is_same = _validator(response) in (origin["validator"], None)
+            if is_same and response.headers.get("Content-Range") == rest:
                 part.append(response, origin["size"])
                 return
+            # Otherwise it is another file: some servers ignore If-Range.
     except http.StatusError as error:
         if error.code != 416:  # the file has become shorter than the partial download
             raise
     part.forget()
     _receive(url, part)
-
-
-def _begin(url: str, part: _Part, response: BaseHTTPResponse) -> None:
-    """Receive the whole file."""
-    whole, validator = response.length_remaining, _validator(response)
-    part.check_room(whole)
-    is_known = validator and whole
-    part.begin({"url": url, "validator": validator, "size": whole} if is_known else {})
-    part.append(response, whole)
-
-
-def _continues(response: BaseHTTPResponse, arrived: int, origin: dict[str, Any]) -> bool:
-    """Tell whether a response is the rest of the partial download; some servers ignore If-Range."""
-    rest = f"bytes {arrived}-{origin['size'] - 1}/{origin['size']}"
-    is_same = _validator(response) in (origin["validator"], None)
-    return response.headers.get("Content-Range") == rest and is_same
 
 
 def _validator(response: BaseHTTPResponse) -> str | None:

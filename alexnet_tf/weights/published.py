@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from alexnet_tf.errors import UserError
-from alexnet_tf.system.download import DownloadError, Published, forget
+from alexnet_tf.system.download import DownloadError, Published, by_hand, forget
 from alexnet_tf.variants import get_variant
 from alexnet_tf.weights.loading import BVLC_FILES, WEIGHTS_FOLDER, read_weights_file
 from alexnet_tf.weights.recognize import BVLC, CAFFENET
@@ -62,7 +62,6 @@ PRETRAINED = {
                 "https://www.cs.toronto.edu/~guerzhoy/tf_alexnet/bvlc_alexnet.npy",
                 "https://ndownloader.figshare.com/files/14299136",
             ),
-            "sha256",
             # Confirmed by an independent reproduction.
             "1294ef51496c52f2e4879ee3b5e1da22c35d61f3240937491b4469403d5428cc",
             variant="bvlc",
@@ -72,7 +71,6 @@ PRETRAINED = {
         PublishedWeights(
             "bvlcalexnet-12.onnx",
             (f"{ONNX_ZOO}/alexnet/model/bvlcalexnet-12.onnx",),
-            "sha256",
             "6b0da951",  # 243,863,787 bytes
             variant="bvlc",
             content=BVLC,
@@ -84,7 +82,6 @@ PRETRAINED = {
                 f"{CAFFE_ZOO}/bvlc_alexnet.caffemodel",
                 "https://nvidia.box.com/shared/static/5j264j7mky11q8emy4q14w3r8hl5v6zh.caffemodel",
             ),
-            "sha256",
             "4bff209a9837298157915ef50a4831a59636a6ca1a6b8ebacd990c3a5f3053e0",
         ),
         Published(
@@ -93,13 +90,11 @@ PRETRAINED = {
                 f"{OPENVINO}/caffenet/bvlc_reference_caffenet.caffemodel",
                 f"{CAFFE_ZOO}/bvlc_reference_caffenet.caffemodel",
             ),
-            "sha256",
             "472d4a06035497b180636d8a82667129960371375bd10fcb6df5c6c7631f25e0",
         ),
         PublishedWeights(
             "caffenet-12.onnx",
             (f"{ONNX_ZOO}/caffenet/model/caffenet-12.onnx",),
-            "sha256",
             "ea563e5c",
             variant="caffenet",
             content=CAFFENET,
@@ -108,18 +103,10 @@ PRETRAINED = {
         Published(
             "alexnet-owt-7be5be79.pth",
             ("https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",),
-            "sha256",
             "7be5be79",
         ),
     )
 }
-
-
-BY_HAND = """\
-By hand: download one of these with a browser, save it
-{lines}
-and type the same command again; or name a place that has one, by
---from PATH_OR_URL or --mirror DIR_OR_URL (FROM=… or MIRROR=… with make)."""
 
 
 def fetch_bvlc(mirror: str | None = None, places: Sequence[str] = ()) -> Path:
@@ -133,30 +120,23 @@ def fetch_bvlc(mirror: str | None = None, places: Sequence[str] = ()) -> Path:
     for file in files:
         if (WEIGHTS_FOLDER / file.name).is_file():
             return file.fetch(WEIGHTS_FOLDER)  # verifies it
+    tried = [(file, [f"{mirror}/"]) for file in files if mirror]
+    for file in files:
+        suitable = [place for place in places if _suits(place, file)]
+        tried.append((file, suitable if places else [*file.urls]))
     reasons = []
-    for file, asked in _rounds(files, mirror, places):
+    for file, sources in tried:
+        if not sources:
+            continue
         try:
-            path = file.fetch(WEIGHTS_FOLDER, places=asked)
+            path = file.fetch(WEIGHTS_FOLDER, places=sources)
         except DownloadError as error:
             reasons.append(str(error.__cause__))
             continue
         for other in files:
             forget(WEIGHTS_FOLDER / other.name)  # its partial download is not needed any more
         return path
-    lines = (f"  {url}\n    as {WEIGHTS_FOLDER / file.name}" for file in files for url in file.urls)
-    raise DownloadError("\n".join([*reasons, BY_HAND.format(lines="\n".join(lines))]))
-
-
-def _rounds(
-    files: Sequence[Published], mirror: str | None, places: Sequence[str]
-) -> Iterator[tuple[Published, Sequence[str]]]:
-    """Yield each file and the sources to try: the mirror for every format, then the others."""
-    if mirror:
-        yield from ((file, [f"{mirror}/"]) for file in files)
-    for file in files:
-        asked = [place for place in places if _suits(place, file)] if places else file.urls
-        if asked:
-            yield file, asked
+    raise DownloadError("\n".join([*reasons, by_hand(WEIGHTS_FOLDER, files)]))
 
 
 def _suits(place: str, file: Published) -> bool:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alexnet_tf.variants import CONV_LAYERS, VARIANTS
+from alexnet_tf.variants import CONV_LAYERS, VARIANTS, get_variant
 from alexnet_tf.weights import Weights
 
 BVLC = "BVLC AlexNet"
@@ -31,15 +31,7 @@ TORCHVISION_CONV1 = (0.11864, 0.094069, 0.095435, 0.055822, 0.021575, 0.049963)
 # The tolerance for the same weights in bfloat16, whose eight bits are off by 1/128 at most.
 TOLERANCE = 8e-3
 
-# torchvision/models/alexnet.py.
-TORCHVISION_KERNELS = {
-    "conv1": (11, 11, 3, 64),
-    "conv2": (5, 5, 64, 192),
-    "conv3": (3, 3, 192, 384),
-    "conv4": (3, 3, 384, 256),
-    "conv5": (3, 3, 256, 256),
-    "fc6": (9216, 4096),
-}
+TORCHVISION_KERNELS = get_variant("owt").conv_kernels() | {"fc6": (9216, 4096)}
 
 
 class Recognized(NamedTuple):
@@ -66,7 +58,9 @@ def recognize(
             return Recognized(name, FITS[name])
     shapes = {name: kernel.shape for name, (kernel, _) in layers.items()}
     if TORCHVISION_KERNELS.items() <= shapes.items():
-        name = TORCHVISION if _is_torchvisions(conv1) else f"weights in {TORCHVISION}'s shapes"
+        row = conv1[0, TORCHVISION_COLUMNS, 0, 0]
+        is_same = _is_close(row, TORCHVISION_CONV1)
+        name = TORCHVISION if is_same else f"weights in {TORCHVISION}'s shapes"
         return Recognized(name, ("owt",))
     convolutions = {name: shape for name, shape in shapes.items() if name in CONV_LAYERS}
     if order == ("pool", "norm"):
@@ -95,12 +89,7 @@ def in_bgr(layers: Weights) -> tuple[Weights, bool]:
 
 def _is_signed(conv1: np.ndarray, name: str) -> bool:
     """Tell whether conv1's kernel begins with the values of `name`."""
-    signature = SIGNATURES[name]
-    return _is_close(conv1.flat[: len(signature)], signature)
-
-
-def _is_torchvisions(conv1: np.ndarray) -> bool:
-    return _is_close(conv1[0, TORCHVISION_COLUMNS, 0, 0], TORCHVISION_CONV1)
+    return _is_close(conv1.flat[: len(SIGNATURES[name])], SIGNATURES[name])
 
 
 def _is_close(numbers: np.ndarray, signature: tuple[float, ...]) -> bool:

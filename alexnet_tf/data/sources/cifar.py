@@ -23,7 +23,6 @@ from alexnet_tf.system.progress import progress
 CIFAR10 = Published(
     "cifar-10-python.tar.gz",
     ("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",),
-    "sha256",
     "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
 )
 # In the order of the labels (batches.meta in the archive).

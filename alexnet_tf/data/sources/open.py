@@ -38,7 +38,6 @@ PHOTOS = Published(
         "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F/"
         "kagglecatsanddogs_5340.zip",
     ),
-    "sha256",
     "b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9",
 )
 # How many folders deep lists and tables lie beside those of classes.

@@ -35,10 +35,7 @@ def read_h5(path: Path) -> Content:
 
 def read_keras(path: Path) -> Content:
     """Read the weights in the file that `save` of an `AlexNet` wrote; ignore its configuration."""
-    members = map_members(path)
-    if "model.weights.h5" not in members:
-        raise BadFile("lacks model.weights.h5, which a .keras file of Keras 3 has")
-    return _read(members["model.weights.h5"])
+    return _read(map_members(path)["model.weights.h5"])
 
 
 def _read(content: memoryview) -> Content:
@@ -51,13 +48,13 @@ def _read(content: memoryview) -> Content:
             for group, name in LAYERS.items()
             if f"layers/{group}" in file
         }
-        if "fc6" in layers and "fc7" not in layers:  # a linear head, which is fc8 alone
-            layers["fc8"] = layers.pop("fc6")
         slopes = tuple(
             _array(content, file[f"layers/{group}/vars/0"])
             for group in SLOPES
             if f"layers/{group}" in file
         )
+    if "fc6" in layers and "fc7" not in layers:  # a linear head, which is fc8 alone
+        layers["fc8"] = layers.pop("fc6")
     if not layers:
         raise BadFile("has none of the layers that an AlexNet of alexnet_tf has")
     return Content(layers, slopes=slopes)
@@ -73,23 +70,16 @@ def _array(content: memoryview, dataset: Any) -> np.ndarray:
 
 
 class _File(io.RawIOBase):
-    """A file object over `content`, for h5py."""
+    """A file object over `content`, with all that h5py asks of one."""
 
     def __init__(self, content: memoryview):
         self.content, self.place = content, 0
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self.place = offset + (len(self.content) if whence == io.SEEK_END else 0)
         return self.place
 
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self.place, io.SEEK_END: len(self.content)}
-        self.place = start[whence] + offset
+    def tell(self) -> int:
         return self.place
 
     def readinto(self, buffer: Any) -> int:

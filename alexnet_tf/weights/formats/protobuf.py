@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from alexnet_tf.errors import BadFile
 # Wire types (protobuf.dev/programming-guides/encoding): the low three bits of a record's tag.
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 FIXED = {FIXED64: 8, FIXED32: 4}
+LONGEST_TEXT = 1000
+MOST_DIMENSIONS = 32  # Caffe's kMaxBlobAxes
 
 
 def fields(message: memoryview) -> Iterator[tuple[int, Any]]:
@@ -42,20 +45,57 @@ def fields(message: memoryview) -> Iterator[tuple[int, Any]]:
         yield tag >> 3, value
 
 
-def numbers(value: memoryview | np.ndarray, dtype: str | np.dtype) -> np.ndarray:
-    """Return the values of a packed field, or of consecutive records with one value each."""
-    if isinstance(value, np.ndarray):
-        return np.ascontiguousarray(value).view(dtype)[:, 0]
-    return np.frombuffer(value, dtype)
+def read_message(message: memoryview, names: Mapping[int, str], most: int) -> dict[str, list[Any]]:
+    """Return the values of the fields `names` (number → name), as in `fields`, by name.
+
+    Raises BadFile if there are more than `most`, whose Python objects could fill the memory.
+    """
+    found: dict[str, list[Any]] = {name: [] for name in names.values()}
+    for number, value in fields(message):
+        if number in names:
+            found[names[number]].append(value)
+            most -= 1
+        if most < 0:
+            raise BadFile("has more parts than AlexNet has")
+    return found
 
 
-def concatenated(parts: list[np.ndarray]) -> np.ndarray:
-    """Concatenate the values of all records of a field: a view if there is only one."""
+def last(values: list[Any], default: Any = None) -> Any:
+    """Return the value of a field that is not repeated; of several, the last is valid."""
+    return values[-1] if values else default
+
+
+def text(values: list[Any]) -> str:
+    """Return the short text in a field that is not repeated."""
+    value = last(values, memoryview(b""))
+    if not isinstance(value, memoryview) or len(value) > LONGEST_TEXT:
+        raise BadFile("is damaged: a name in it is no text")
+    return str(value, "utf-8")
+
+
+def floats(values: list[Any], dtype: str | np.dtype) -> np.ndarray:
+    """Return the floats of a repeated field, packed or not: a view if they are contiguous."""
+    parts = [
+        np.ascontiguousarray(value).view(dtype)[:, 0]
+        if isinstance(value, np.ndarray)
+        else np.frombuffer(value, dtype)
+        for value in values
+    ]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def varints(packed: memoryview) -> Iterator[int]:
-    """Yield the values of a packed field of varints."""
+def integers(values: list[Any]) -> tuple[int, ...]:
+    """Return the dimensions in a repeated field of varints, packed or not."""
+    found: list[int] = []
+    for value in values:
+        is_packed = isinstance(value, memoryview)
+        found += islice(_varints(value), MOST_DIMENSIONS + 1) if is_packed else [value]
+    if len(found) > MOST_DIMENSIONS:
+        raise BadFile(f"is damaged: an array in it has more than {MOST_DIMENSIONS} dimensions")
+    return tuple(found)
+
+
+def _varints(packed: memoryview) -> Iterator[int]:
     place = 0
     while place < len(packed):
         number, place = _varint(packed, place)

@@ -85,7 +85,7 @@ def _shard(text: str) -> Shard:
     index, slash, count = text.partition("/")
     if not slash:
         raise argparse.ArgumentTypeError(f"'{printable(text[:40])}' should be I/N, such as 1/8")
-    shard = Shard(arguments.positive(index), arguments.positive(count, MOST_SHARDS))
+    shard = Shard(arguments.positive(index), arguments.whole(1, MOST_SHARDS)(count))
     if shard.index > shard.count:
         raise argparse.ArgumentTypeError(f"'{text}' should be from 1/{count} to {count}/{count}")
     return shard

@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _bits(text: str) -> int:
-    bits = arguments.positive(text, 1024)
+    bits = arguments.whole(1, 1024)(text)
     if bits % 16:
         raise argparse.ArgumentTypeError(f"{bits} should be a multiple of 16")
     return bits

@@ -176,7 +176,10 @@ class Settings:
         choices=SCHEDULES,
     )
     warm_up: float = _optimization(
-        0.0, "epochs over which the learning rate grows to its full size", "X", arguments.real
+        0.0,
+        "epochs over which the learning rate grows to its full size",
+        "X",
+        arguments.natural_real,
     )
     decay: float = _optimization(
         0.1, "factor of the learning rate: see --schedule", "X", arguments.share
@@ -191,7 +194,7 @@ class Settings:
         "share of each kernel that a step with learning rate 1 removes, through the momentum as in"
         " the paper",
         "X",
-        arguments.real,
+        arguments.natural_real,
     )
     decoupled: bool = _optimization(False, "apply weight decay beside the momentum, not through it")
 
@@ -199,14 +202,14 @@ class Settings:
         0.0,
         "clip the global norm of the gradient to this value, against NaN; 0: never",
         "X",
-        arguments.real,
+        arguments.natural_real,
     )
     ema: float = _optimization(
         0.0,
         "validate and keep an exponential moving average of the weights over about X epochs; 0:"
         " the weights themselves",
         "X",
-        arguments.real,
+        arguments.natural_real,
     )
     stop_early: int = _optimization(
         0,
@@ -236,7 +239,7 @@ class Settings:
         "standard deviation of a random shift along the colours' principal components; the paper's"
         " is 0.1",
         "X",
-        arguments.real,
+        arguments.natural_real,
     )
     seed: int = _optimization(
         0,

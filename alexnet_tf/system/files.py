@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.disk import room_for
@@ -121,8 +121,7 @@ def sync_directory(directory: Path) -> None:
 def sync(handle: int, folder: Path) -> None:
     """Flush the open file `handle`, in `folder`, to the disk.
 
-    Some file systems (FUSE, network shares) cannot: then a power cut may lose the last writes, and
-    no more.
+    Some file systems (FUSE, network shares) cannot, and then a power cut may lose the last writes.
     """
     try:
         os.fsync(handle)
@@ -148,15 +147,9 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_lines(path: str | Path, lines: Iterable[str]) -> None:
-    """Write `lines`, which include their line ends, to the file `path` in UTF-8, atomically.
-
-    The lines are written one by one, so they need not fit in memory.
-    """
-    with (
-        atomic_write(path, 0) as temporary,
-        open(temporary, "w", encoding="utf-8", newline="") as file,
-    ):
-        file.writelines(lines)
+    """Write `lines`, with their line ends, one by one to the file `path` in UTF-8, atomically."""
+    with atomic_write(path, 0) as temporary, open(temporary, "wb") as file:
+        file.writelines(line.encode() for line in lines)
 
 
 def write_json(path: str | Path, content: Any) -> None:
@@ -165,25 +158,15 @@ def write_json(path: str | Path, content: Any) -> None:
 
 
 def read_bytes(path: str | Path, most: int = MOST_TEXT) -> bytes:
-    """Read a regular file of at most `most` bytes; UserError, naming the file, otherwise.
-
-    An untrusted path may be a pipe, which never ends, or a device.
-    """
-    try:
-        with open(path, "rb", opener=_without_waiting) as file:
-            _check_regular(file, most)
-            return file.read(most)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from error
+    """Read a regular file of at most `most` bytes; UserError, naming the file, otherwise."""
+    with _opened(path, most) as file:
+        return file.read(most)
 
 
 def read_text(path: str | Path, most: int = MOST_TEXT) -> str:
     """Read a file in UTF-8, or UTF-16 with a byte order mark, with the limits of `read_bytes`."""
-    try:
-        content = read_bytes(path, most)
-        return content.decode(_encoding(content))
-    except ValueError as error:
-        raise UserError(f"{path}: cannot be read ({error})") from error
+    with _opened(path, most) as file:
+        return _text(file, most)
 
 
 def read_lines(path: str | Path) -> Iterator[str]:
@@ -191,21 +174,17 @@ def read_lines(path: str | Path) -> Iterator[str]:
 
     Raises UserError for another file, and for control characters in a line.
     """
-    try:
-        with open(path, "rb", opener=_without_waiting) as file:
-            _check_regular(file, MOST_LINES)
-            text = io.TextIOWrapper(file, _encoding(file.peek(2)))
-            for number, line in enumerate(iter(lambda: text.readline(LONGEST_LINE), ""), 1):
-                if len(line) == LONGEST_LINE:
-                    raise ValueError(f"line {number} has more than {LONGEST_LINE:,} characters")
-                line = line.removesuffix("\n")
-                if not is_printable(line.replace("\t", " ")):
-                    raise UserError(
-                        f"{path}, line {number}: holds control characters; is it a text file?"
-                    )
-                yield line
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from error
+    with _opened(path, MOST_LINES) as file:
+        text = io.TextIOWrapper(file, _encoding(file))
+        for number, line in enumerate(iter(lambda: text.readline(LONGEST_LINE), ""), 1):
+            if len(line) == LONGEST_LINE:
+                raise ValueError(f"line {number} has more than {LONGEST_LINE:,} characters")
+            line = line.removesuffix("\n")
+            if not is_printable(line.replace("\t", " ")):
+                raise UserError(
+                    f"{path}, line {number}: holds control characters; is it a text file?"
+                )
+            yield line
 
 
 def read_json(path: str | Path) -> Any:
@@ -213,30 +192,42 @@ def read_json(path: str | Path) -> Any:
 
     NaN and infinity, which JSON does not have, are refused.
     """
+    with _opened(path, MOST_JSON) as file:
+        return json.loads(_text(file, MOST_JSON), parse_constant=_no_constant)
+
+
+@contextmanager
+def _opened(path: str | Path, most: int) -> Iterator[io.BufferedReader]:
+    """Open a regular file of at most `most` bytes; UserError if that fails, or its reading.
+
+    An untrusted path may be a pipe, which never ends, or a device.
+    """
     try:
-        return json.loads(read_text(path, MOST_JSON), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+        with open(path, "rb", opener=_without_waiting) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ValueError("it is no regular file")
+            if status.st_size > most:
+                raise ValueError(f"it has more than {most:,} bytes")
+            yield file
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
-
-
-def _encoding(content: bytes) -> str:
-    """Return the encoding of a text, by its beginning."""
-    return "utf-16" if content.startswith(UTF16) else "utf-8-sig"
-
-
-def _check_regular(file: BinaryIO, most: int) -> None:
-    """Raise ValueError unless `file` is a regular file of at most `most` bytes."""
-    status = os.fstat(file.fileno())
-    if not stat.S_ISREG(status.st_mode):
-        raise ValueError("it is no regular file")
-    if status.st_size > most:
-        raise ValueError(f"it has more than {most:,} bytes")
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number")
 
 
 def _without_waiting(path: str, flags: int) -> int:
     """Open a file without blocking, even a FIFO without a writer."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _text(file: io.BufferedReader, most: int) -> str:
+    encoding = _encoding(file)
+    return file.read(most).decode(encoding)
+
+
+def _encoding(file: io.BufferedReader) -> str:
+    """Return the encoding of a text, by its beginning."""
+    return "utf-16" if file.peek(2).startswith(UTF16) else "utf-8-sig"
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number")

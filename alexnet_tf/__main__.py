@@ -14,14 +14,8 @@ if signal.getsignal(signal.SIGINT) == signal.default_int_handler and (
 from importlib import import_module
 
 from alexnet_tf import __version__
-from alexnet_tf.commands import cli
+from alexnet_tf.commands import VERBS, cli
 from alexnet_tf.system import program
-
-# A module of `alexnet_tf.commands` for each.
-VERBS = (
-    "train", "predict", "data", "weights", "summary", "use", "evaluate", "report", "compare",
-    "explain", "features", "similar", "export", "tensorboard", "serve", "doctor", "demo",
-)  # fmt: skip
 
 
 def main() -> int:

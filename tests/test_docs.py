@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from alexnet_tf.__main__ import VERBS
-from alexnet_tf.commands import cli
+from alexnet_tf.commands import VERBS, cli
 from tests.support.pages import PAGES, commands, figures, sections
 from tests.support.places import ROOT
 from tests.tools.help import PAGE, help_page

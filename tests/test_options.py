@@ -18,9 +18,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from alexnet_tf.__main__ import VERBS
 from alexnet_tf.api import pipeline as whole
-from alexnet_tf.commands import cli, compare, demo
+from alexnet_tf.commands import VERBS, cli, compare, demo
 from alexnet_tf.data.drawings import draw_faces
 from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.errors import RunError, UserError

@@ -80,6 +80,23 @@ def test_a_training_ends_with_a_page_and_a_list(trained_run):
     assert first == "path,label,suggested,probability,grade"
 
 
+def test_a_report_comes_with_a_model_card_which_the_user_may_keep(typed, run):
+    said = json.loads(typed("alexnet_tf", "evaluate", "run", "--json").stdout)
+    card = run.card_path.read_text(encoding="utf-8")
+    front, text = card.removeprefix("---\n").split("\n---\n", 1)
+    assert "pipeline_tag: image-classification" in front.splitlines()
+    low, high = said["interval95"]
+    assert f"{said['accuracy']:.1%} on 8 validation" in text
+    assert f"(95% interval: {low:.1%} – {high:.1%})" in text
+    kept = "\n".join(line for line in card.splitlines() if "Written by" not in line)
+    run.card_path.write_text(kept, encoding="utf-8")
+    write_report(run)
+    assert run.card_path.read_text(encoding="utf-8") == kept
+    run.card_path.unlink()
+    write_report(run)
+    assert "Written by alexnet_tf" in run.card_path.read_text(encoding="utf-8")
+
+
 def test_the_page_says_what_the_terminal_says(typed, run):
     said = json.loads(typed("alexnet_tf", "evaluate", "run", "--json").stdout)
     page = strictly_parsed(run.report_path)

@@ -30,7 +30,7 @@ SETTINGS = ("epochs", "batch_size", "learning_rate", "weight_decay", "seed", "pr
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "variants", nargs="+", choices=VARIANTS, metavar="VARIANT", help=", ".join(VARIANTS)
+        "variants", nargs="+", choices=tuple(VARIANTS), metavar="VARIANT", help=", ".join(VARIANTS)
     )
     parser.add_argument(
         "--data",

@@ -12,7 +12,9 @@ HELP = "the layers of an AlexNet, their shapes and parameters"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("variant", choices=VARIANTS, metavar="VARIANT", help=", ".join(VARIANTS))
+    parser.add_argument(
+        "variant", choices=tuple(VARIANTS), metavar="VARIANT", help=", ".join(VARIANTS)
+    )
     parser.add_argument(
         "--classes",
         type=arguments.positive,

@@ -22,6 +22,9 @@ DESCRIPTION = (
     " again, it resumes where it stopped."
 )
 
+# Settings that a newcomer needs; the help text shows all others behind them.
+FIRST = ("data", "label", "leave_out", "weights", "epochs", "batch_size", "learning_rate")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add recipe, run, log and every setting, with the defaults of the recipe that is typed."""
@@ -45,7 +48,16 @@ def _typed(prog: str) -> dict[str, Any]:
 
 
 def _add_options(parser: argparse.ArgumentParser, defaults: bool = True) -> None:
+    parser.usage = "%(prog)s [--data PATH] [--run DIR] [option ...]"
     parser.add_argument(
+        "--run",
+        default=str(DEFAULT_RUN),
+        metavar="DIR",
+        help="where checkpoints, curves and the finished model.keras go",
+    )
+    add_options(parser, Settings, defaults=defaults, first=FIRST)
+    files = parser.add_argument_group("advanced (many settings at once, and the log)")
+    files.add_argument(
         "--recipe",
         default=usual(None),
         choices=RECIPES,
@@ -54,22 +66,15 @@ def _add_options(parser: argparse.ArgumentParser, defaults: bool = True) -> None
         " small pictures, as the starter that comes with the program, or as PaddlePaddle's tutorial"
         " on CIFAR-10",
     )
-    parser.add_argument(
+    files.add_argument(
         "--config",
         default=argparse.SUPPRESS,
         metavar="FILE",
         help="settings in a file of JSON or TOML, such as the config.json of a run; options win",
     )
-    parser.add_argument(
-        "--run",
-        default=str(DEFAULT_RUN),
-        metavar="DIR",
-        help="where checkpoints, curves and the finished model.keras go",
-    )
-    parser.add_argument(
+    files.add_argument(
         "--log", default="train_alexnet.log", metavar="FILE", help="file to append messages to"
     )
-    add_options(parser, Settings, defaults=defaults)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -1,11 +1,14 @@
-"""RUN/report.html, the report of a finished run, and RUN/suspects.csv."""
+"""RUN/report.html, the report of a finished run, with RUN/suspects.csv and RUN/README.md."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
 from logging import Logger
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from alexnet_tf.data.sources.lists import GRADE
 from alexnet_tf.errors import UserError
@@ -16,6 +19,10 @@ from alexnet_tf.runs.run import Run
 from alexnet_tf.system.files import read_text, write_text
 from alexnet_tf.system.text import encoded, in_cell
 
+# The second line of a model card, behind the first of its front matter; Hugging Face ignores it.
+CARD_MARK = "# Written by alexnet_tf with each report. Delete this line to keep your changes."
+# Names of classes in a model card.
+SHOWN_CLASSES = 20
 LABEL_ERROR_COLUMNS = ("path", "label", "suggested", "probability", GRADE)
 
 
@@ -32,7 +39,8 @@ def leave_report(run: Run, log: Logger) -> None:
 
 
 def write_report(run: Run, path: Path | None = None) -> Path:
-    """Write the report of a finished run to `path`, by default into the run, and its suspects.csv.
+    """Write the report of a finished run to `path`, by default into the run, and into the run its
+    suspects.csv and, unless there is a README.md of the user's, its model card.
 
     Returns the path. Raises UserError for a run that cannot be evaluated, and for missing packages.
     """
@@ -41,9 +49,20 @@ def write_report(run: Run, path: Path | None = None) -> Path:
     html.check_ours(path)
     _check_label_errors(run)
     found = review(run)
-    html.write_page(path, "run.html", **run_page(found))
+    values = run_page(found)
+    html.write_page(path, "run.html", **values)
     write_text(run.label_errors_path, label_errors_csv(found))
+    if not run.card_path.is_file() or CARD_MARK in read_text(run.card_path):
+        write_text(run.card_path, model_card(values))
     return path
+
+
+def model_card(values: Mapping[str, Any]) -> str:
+    """Format a model card in Markdown, with Hugging Face's front matter, of a report's `values`."""
+    classes = [each for rows in values["by_class"] for each in rows if each["f1"] is not None]
+    weakest = min(classes, key=itemgetter("f1"), default=None)
+    marks = {"card_mark": CARD_MARK, "shown_classes": SHOWN_CLASSES}
+    return html.fill("card.md", **values, **marks, weakest=weakest)
 
 
 def label_errors_csv(found: Review) -> str:

@@ -38,20 +38,22 @@ def add_options(
     settings: type,
     names: Collection[str] | None = None,
     defaults: bool = True,
+    first: Collection[str] = (),
 ) -> None:
     """Add to `parser`, group by group, an option for each of the `settings`, a dataclass, or for
-    those in `names`.
+    those in `names`; those that are called `first` in the parser's own, first group.
 
     An option that is not typed has the setting's default, or is suppressed if that is None; without
     `defaults` it is None.
     """
-    groups = {}
+    groups: dict[str, argparse._ActionsContainer] = {"": parser}
     for setting in fields(settings):
         if names is not None and setting.name not in names:
             continue
-        title, argument = setting.metadata["group"], dict(setting.metadata["argument"])
+        argument = dict(setting.metadata["argument"])
+        title = "" if setting.name in first else setting.metadata["group"]
         if title not in groups:
-            groups[title] = parser.add_argument_group(title)
+            groups[title] = parser.add_argument_group(f"advanced ({title})" if first else title)
         if setting.type.startswith("bool"):
             argument["action"] = argparse.BooleanOptionalAction
         default = argparse.SUPPRESS if setting.default is None else setting.default

@@ -51,6 +51,7 @@ class Run:
         self.digests_path = self.directory / DIGESTS
         self.predictions_path = self.directory / "predictions.npz"
         self.report_path = self.directory / "report.html"
+        self.card_path = self.directory / "README.md"
         self.label_errors_path = self.directory / "suspects.csv"
         self.seconds_path = self.directory / "seconds.json"
 

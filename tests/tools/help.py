@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 
-from alexnet_tf.__main__ import VERBS
+from alexnet_tf.commands import VERBS
 from tests.support.places import ROOT
 
 QUICK = ()

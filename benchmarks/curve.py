@@ -93,9 +93,8 @@ def _measured(
 ) -> Iterator[tuple[str, dict[str, float]]]:
     """Train on the photos chosen, by default settings and by the simple classifiers; yield how
     good each is at those to test on."""
-    from alexnet_tf.inference.cached import open_store
     from alexnet_tf.inference.engine import Engine
-    from alexnet_tf.inference.predictions import predict_pictures
+    from alexnet_tf.inference.predictions import open_store, predict_pictures
     from alexnet_tf.runs.run import Run
     from alexnet_tf.training.frozen import fill
     from alexnet_tf.training.job import prepare

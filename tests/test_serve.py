@@ -31,11 +31,10 @@ from tests.support.verbs import run_verb
 pytest.importorskip("fastapi")
 from fastapi.testclient import TestClient
 
-from alexnet_tf.serving import application
+from alexnet_tf.serving import application, middleware
 from alexnet_tf.serving.application import Served, make_app
 from alexnet_tf.serving.explanations import LookAlikes
 from alexnet_tf.serving.limits import Limits
-from alexnet_tf.serving.middleware import rate
 from alexnet_tf.serving.networks import ServedNetwork
 
 
@@ -305,7 +304,7 @@ def test_more_pixels_than_are_decoded_are_refused(ask):
 
 def test_one_address_asks_only_so_often(ask, photos, monkeypatch):
     clock = SimpleNamespace(monotonic=lambda: clock.now, now=0.0)
-    monkeypatch.setattr(rate, "time", clock)
+    monkeypatch.setattr(middleware, "time", clock)
     client = ask(limits=Limits(rate=3))
     predictions = [client.post("/v1/predict", files=form(photos[0])) for _ in range(5)]
     assert [each.status_code for each in predictions] == [200, 200, 200, 429, 429]

@@ -190,6 +190,10 @@ class _Screen(logging.StreamHandler[TextIO]):
         pass
 
 
+# The options of `add_places`.
+PLACES = ("--from", "--mirror")
+
+
 def add_places(parser: argparse.ArgumentParser) -> None:
     """Add the options of whatever fetches a file."""
     parser.add_argument(
@@ -210,11 +214,6 @@ def add_places(parser: argparse.ArgumentParser) -> None:
 def places(options: argparse.Namespace) -> tuple[str | None, list[str]]:
     """Return the mirror and the places that the options of `add_places` name."""
     return options.mirror or os.environ.get("ALEXNET_TF_MIRROR"), options.places
-
-
-def refuse_places(options: argparse.Namespace, reason: str) -> None:
-    """Raise UserError, with the reason, where an option of `add_places` is given."""
-    refuse(options, ("--from", "--mirror"), reason)
 
 
 def open_log(path: str | Path) -> logging.Logger:

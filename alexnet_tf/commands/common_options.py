@@ -10,7 +10,8 @@ from alexnet_tf import starter
 from alexnet_tf.commands import cli
 from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.data.images.preprocessing import RESIZES
-from alexnet_tf.data.sources.listing import Rejected, left_out
+from alexnet_tf.data.sources.listing import Rejected, find_pictures, left_out
+from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.choice import default_run
 from alexnet_tf.runs.run import Run, finished_run
@@ -58,6 +59,14 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
         help="compute convolutions in this; float32 is exact (the fastest here where there are many"
         " pictures, or else float32)",
     )
+
+
+def find(names: Sequence[str]) -> tuple[list[str], list[Rejected]]:
+    """Find the pictures of those names; UserError if names are given, and there are none."""
+    pictures, rejected = find_pictures(names)
+    if names and not pictures:
+        raise UserError(f"{names[0]}: holds no pictures")
+    return pictures, rejected
 
 
 def open_network(options: argparse.Namespace) -> Engine:

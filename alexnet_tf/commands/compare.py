@@ -58,7 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train and compare; return the exit code of `compare`."""
     if options.data:
-        cli.refuse_places(options, "nothing is fetched where --data names pictures; leave it out")
+        reason = "nothing is fetched where --data names pictures; leave it out"
+        cli.refuse(options, cli.PLACES, reason)
     data = options.data or CIFAR10.fetch(DATA_FOLDER, *cli.places(options))
     values = {name.replace("_", "-"): getattr(options, name) for name in ("recipe", *SETTINGS)}
     settings = {name: value for name, value in values.items() if value is not None}

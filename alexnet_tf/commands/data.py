@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     source, limits = options.source, UnpackLimits(options.max_files, options.max_bytes)
     if Path(source) != DATA_FOLDER:
-        cli.refuse_places(options, f"nothing is fetched but to {DATA_FOLDER}/; leave it out")
+        cli.refuse(options, cli.PLACES, f"nothing is fetched but to {DATA_FOLDER}/; leave it out")
     if options.shards:
         folder = Path(options.out or SHARDS_FOLDER)
         check_new(folder)

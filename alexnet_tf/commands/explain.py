@@ -14,7 +14,6 @@ import numpy as np
 from alexnet_tf.commands import cli
 from alexnet_tf.commands import common_options as common
 from alexnet_tf.data.images.contents import ImageError
-from alexnet_tf.data.sources.listing import find_pictures
 from alexnet_tf.drawing.sheets import channels_sheet, filters_mosaic, write_picture
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.explain import Explainer, Explanation
@@ -60,9 +59,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.pictures:
         reason = "says how a picture is explained; name one, or leave it out"
         cli.refuse(options, ("--class", "--layer", "--layers", "--occlusion"), reason)
-    pictures, rejected = find_pictures(options.pictures)
-    if options.pictures and not pictures:
-        raise UserError(f"{options.pictures[0]}: holds no pictures")
+    pictures, rejected = common.find(options.pictures)
     explainer = Explainer(common.open_network(options))
     if options.filters:
         filters = explainer.filters()
@@ -92,7 +89,9 @@ def _show(explainer: Explainer, explanation: Explanation, options: argparse.Name
         fall = explainer.occlusion(explanation)
         shown = np.maximum(fall, 0) / max(fall.max(), np.finfo(np.float32).tiny)
         _write(options.out / f"{of_class}-occlusion.png", explanation.figure(shown), fall)
-        print(f"  correlation with Grad-CAM: {_correlation(explanation.heat, shown):.2f}")
+        is_flat = not explanation.heat.std() * shown.std()
+        correlation = 0 if is_flat else np.corrcoef(explanation.heat.ravel(), shown.ravel())[0, 1]
+        print(f"  correlation with Grad-CAM: {correlation:.2f}")
     if options.layers:
         channels = explainer.channels(explanation.picture, options.layer)
         sheet = channels_sheet(explanation.picture, channels)
@@ -112,8 +111,3 @@ def _write(path: Path, picture: Any, numbers: np.ndarray | None = None) -> None:
 def _plain(name: str) -> str:
     """Return what of `name` may stand in the name of a file on any system."""
     return re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII)[:MOST_OF_NAME].strip(".-") or "_"
-
-
-def _correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Compute Pearson's correlation of two maps; 0 where one is the same everywhere."""
-    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1]) if one.std() * other.std() else 0.0

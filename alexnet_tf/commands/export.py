@@ -34,16 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     if options.wait:
-        _write_own(options.run)
+        import_tensorflow()
+        if sys.stdin.readline():  # else the parent process is gone
+            Engine.of_run(finished_run(options.run)).write_litert()
         return
     (run,) = common.named_runs([options.run] if options.run else [])
     made = export_run(run, options.format, options.out, options.int8, options.crops)
     print(f"{made.path}: {made.bytes() / 1e6:.0f} MB")
     print(f"the largest difference from the run on {made.compared}: {made.difference:.1e}")
-
-
-def _write_own(run: str) -> None:
-    """Write the run's own model.tflite, by which it predicts at once, after a line on stdin."""
-    import_tensorflow()
-    if sys.stdin.readline():  # else the parent process is gone
-        Engine.of_run(finished_run(run)).write_litert()

@@ -27,12 +27,12 @@ from alexnet_tf.system.text import printable
 HELP = "say what pictures show"
 IMAGENET, OWN = MODES = ("1", "2")
 WITHOUT_WORD = {IMAGENET: "give --imagenet", OWN: "leave it out"}
-# Options of mode 1 alone, and options of either mode that have no meaning for --undo.
+# Options of mode 1 alone, and options that have no meaning for --undo.
 OF_IMAGENET = ("--weights", "--classes", "--variant", "--resize")
 NOT_UNDO = (
-    *("--imagenet", "--json", "--top", "--crops", "--precision"),
-    *("--out", "--shard", "--watch", "--ray"),
-)
+    *OF_IMAGENET, "--run", "--imagenet", "--json", "--top", "--crops", "--precision", "--out",
+    "--shard", "--watch", "--ray",
+)  # fmt: skip
 
 
 class _Pictures(argparse.Action):
@@ -55,14 +55,6 @@ class _Pictures(argparse.Action):
 def add_arguments(parser: argparse.ArgumentParser, mode_first: bool = False) -> None:
     """Add pictures and options; with `mode_first` a first 1 or 2 is always the mode."""
     add = parser.add_argument
-    ways = (
-        "1: the five likeliest of ImageNet's 1,000 classes; 2: the class among those that you"
-        " trained, cat or dog for example"
-    )
-    pictures = (
-        "a picture or its address, a folder or a .tfrecord of them, a quoted pattern"
-        " ('photos/**/*.jpg'), a list of them (.txt, .csv), or - for a list on standard input"
-    )
     parser.set_defaults(mode=OWN, mode_first=mode_first)
     add("--imagenet", action="store_true", help="the same as the mode 1")
     add(
@@ -70,7 +62,10 @@ def add_arguments(parser: argparse.ArgumentParser, mode_first: bool = False) -> 
         nargs="+",
         action=_Pictures,
         metavar="PICTURE",
-        help=f"{pictures}; the first may be preceded by a mode, {ways} (2)",
+        help="a picture or its address, a folder or a .tfrecord of them, a quoted pattern"
+        " ('photos/**/*.jpg'), a list of them (.txt, .csv), or - for a list on standard input; the"
+        " first may be preceded by a mode, 1: the five likeliest of ImageNet's 1,000 classes; 2:"
+        " the class among those that you trained, cat or dog for example (2)",
     )
     add("--json", action="store_true", help="one JSON object per line")
     add(
@@ -116,7 +111,10 @@ def run(options: argparse.Namespace) -> int:
         options.mode = IMAGENET
     batch.check(options)
     if options.undo:
-        return _undo(options)
+        if not options.sort_into:
+            reason = "says how to predict, and --undo DIR predicts nothing; leave it out"
+            cli.refuse(options, NOT_UNDO, reason)
+        return batch.take_back(options)
     _check(options)
     crops = options.crops or CROPS[0]
     classifier = Classifier(_open_engines(options), crops, options.precision)
@@ -129,8 +127,7 @@ def run(options: argparse.Namespace) -> int:
     selection = batch.choose(options)
     with batch.opened(options, classifier, top, selection.total) as predictor:
         remaining = predictor.remaining(selection.pictures)
-        again = predictor.again(selection.pictures, remaining)
-        predictions = predictor.predict(remaining, again)
+        predictions = predictor.predict(remaining, selection.pictures)
         if options.out:
             count = len(selection.pictures)
             predictions = progress(predictions, count, "predicting", count - len(remaining))
@@ -141,14 +138,6 @@ def run(options: argparse.Namespace) -> int:
     for engine in classifier.engines:
         keep_litert(engine)
     return code
-
-
-def _undo(options: argparse.Namespace) -> int:
-    """Undo a sorting, by --undo alone or with the command that sorted."""
-    if not options.sort_into:
-        reason = "says how to predict, and --undo DIR predicts nothing; leave it out"
-        cli.refuse(options, (*OF_IMAGENET, "--run", *NOT_UNDO), reason)
-    return batch.take_back(options)
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from alexnet_tf.commands import common_options as common
 from alexnet_tf.data.images.contents import is_file_of_its_own
-from alexnet_tf.data.sources.listing import left_out
 from alexnet_tf.data.sources.selection import Selection, Shard, select
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.batch import BatchPredictor
@@ -131,8 +131,7 @@ def _agrees(folders: list[str]) -> bool:
 def choose(options: argparse.Namespace) -> Selection:
     """Find the pictures, and print what is left out; UserError if there are none."""
     selection = select(options.pictures, options.shard)
-    if selection.rejected:
-        print(f"{program.name()}: left out: {left_out(selection.rejected)}", file=sys.stderr)
+    common.say_left_out(selection.rejected, ())
     if options.sort_into:
         for picture in selection.pictures:
             if options.by == "move" and os.path.islink(picture):

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
@@ -193,8 +194,8 @@ def _served(options: argparse.Namespace, is_local: bool, folder: Path | None) ->
     """Open what the options name; `folder` holds training sessions, None allows none."""
     from alexnet_tf.serving.application import Served
     from alexnet_tf.serving.explanations import LookAlikes
+    from alexnet_tf.serving.host import LOOPBACK
     from alexnet_tf.serving.limits import Limits
-    from alexnet_tf.serving.middleware.host import LOOPBACK
     from alexnet_tf.serving.trainer_process import TrainerProcess
 
     weights, variant = _weights(options)
@@ -228,38 +229,32 @@ def _weights(options: argparse.Namespace) -> tuple[str, str]:
 
 
 def _networks(options: argparse.Namespace) -> list[ServedNetwork]:
-    """Open the runs, and predict once with each, so that the first request does not wait."""
-    from alexnet_tf.serving.networks import ServedNetwork
-
-    networks: list[ServedNetwork] = []
+    """Open the runs, under the names of their folders; those that come again are numbered."""
+    networks, counts = [], Counter[str]()
     for run in common.named_runs(options.runs):
         name = printable(run.directory.absolute().name)
-        taken = sum(each.name.partition(" (")[0] == name for each in networks)
-        engine = Engine.of_run(run)
-        engine.precision = options.precision
-        name = f"{name} ({taken + 1})" if taken else name
-        networks.append(ServedNetwork(name, engine, engine.single()))
-    for network in networks:
-        _warm_up(network)
+        counts[name] += 1
+        shown = f"{name} ({counts[name]})" if counts[name] > 1 else name
+        networks.append(_prepared(shown, Engine.of_run(run), options.precision))
     return networks
 
 
 def _imagenet(weights: str, variant: str, precision: str | None) -> ServedNetwork | None:
     """Open the network of ImageNet's classes, where the weights are one."""
-    from alexnet_tf.serving.networks import ServedNetwork
-
     if starter.is_starter(weights):
         return None
     layers = read_weights_file(weights).layers
     if "fc8" not in layers or len(layers["fc8"][1]) != IMAGENET_CLASSES:
         return None
-    engine = Engine.of_imagenet(weights, variant)
+    return _prepared("ImageNet", Engine.of_imagenet(weights, variant), precision)
+
+
+def _prepared(name: str, engine: Engine, precision: str | None) -> ServedNetwork:
+    """Predict once with a network, so that the first request does not wait."""
+    from alexnet_tf.serving.networks import ServedNetwork
+
     engine.precision = precision
-    network = ServedNetwork("ImageNet", engine, engine.single())
-    _warm_up(network)
-    return network
-
-
-def _warm_up(network: ServedNetwork) -> None:
-    side = network.engine.variant.picture_size
+    network = ServedNetwork(name, engine, engine.single())
+    side = engine.variant.picture_size
     network.probabilities(np.zeros((1, side, side, 3), np.uint8))
+    return network

@@ -11,7 +11,6 @@ import numpy as np
 from alexnet_tf.commands import cli
 from alexnet_tf.commands import common_options as common
 from alexnet_tf.data.images.contents import ImageError
-from alexnet_tf.data.sources.listing import find_pictures
 from alexnet_tf.drawing.sheets import contact_sheet, write_picture
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import BATCH
@@ -75,9 +74,7 @@ def run(options: argparse.Namespace) -> int:
     options.top, options.out = options.top or TOP, options.out or SHEET
     if options.out.suffix != ".png":
         raise UserError(f"{options.out}: should end with .png")
-    files, rejected = find_pictures(options.pictures)
-    if options.pictures and not files:
-        raise UserError(f"{options.pictures[0]}: holds no pictures")
+    files, rejected = common.find(options.pictures)
     engine = common.open_network(options)
     engine.check_layer(LAYER)
     index = Index(options.index, engine, create=bool(options.data))

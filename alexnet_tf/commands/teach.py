@@ -78,8 +78,17 @@ class _Progress(logging.Handler):
 
 
 def _carry_out(order: dict[str, str], weights: str, variant: str) -> dict[str, Any]:
+    from alexnet_tf.training.frozen import with_features
+    from alexnet_tf.training.loop import train
+
     try:
-        {"look": _look, "train": _train}[order["order"]](_job(order, weights, variant))
+        job = _job(order, weights, variant)
+        if order["order"] == "look":
+            with_features(job, LOG)
+        else:
+            train(job, LOG)
+            # In this process, where TensorFlow is imported already.
+            Engine.of_run(job.run).write_litert()
     except UserError as error:
         return {"error": str(error), "by_user": True}
     except (RunError, OSError) as error:
@@ -93,21 +102,6 @@ def _job(order: dict[str, str], weights: str, variant: str) -> Job:
     places = {"data": str(folder / "photos.csv"), "features": str(folder / "features")}
     network = {"weights": weights, "variant": variant}
     return prepare(Settings(**SESSION | network | places), folder / order["run"])
-
-
-def _look(job: Job) -> None:
-    """Compute the features of the pictures."""
-    from alexnet_tf.training.frozen import with_features
-
-    with_features(job, LOG)
-
-
-def _train(job: Job) -> None:
-    from alexnet_tf.training.loop import train
-
-    train(job, LOG)
-    # In this process, where TensorFlow is imported already.
-    Engine.of_run(job.run).write_litert()
 
 
 if __name__ == "__main__":

@@ -53,11 +53,10 @@ def _find(options: argparse.Namespace) -> Path:
     path = weights_path(options.name)
     if path.name in PRETRAINED and path.parent in (Path(), WEIGHTS_FOLDER):
         return PRETRAINED[path.name].fetch(WEIGHTS_FOLDER, *cli.places(options))
-    cli.refuse_places(options, f"nothing is fetched, for {path} is none of {', '.join(PRETRAINED)}")
+    names = ", ".join(PRETRAINED)
+    cli.refuse(options, cli.PLACES, f"nothing is fetched, for {path} is none of {names}")
     if not path.exists():
-        raise UserError(
-            f"{path}: there is no such file; those that can be fetched are {', '.join(PRETRAINED)}"
-        )
+        raise UserError(f"{path}: there is no such file; those that can be fetched are {names}")
     return path
 
 

@@ -16,9 +16,8 @@ from alexnet_tf.evaluation.label_errors import (
     find_label_errors,
     out_of_fold_predictions,
 )
-from alexnet_tf.inference.cached import open_store, vectors
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.inference.predictions import predict_pictures
+from alexnet_tf.inference.predictions import open_store, predict_pictures, vectors
 from alexnet_tf.metrics.predictions import LabelledPredictions
 from alexnet_tf.runs.history import History, best_epoch, read_history
 from alexnet_tf.runs.pictures import started_pictures
@@ -69,7 +68,12 @@ def review(run: Run, thoroughly: bool = True) -> Review:
     settings, engine = Settings(**config["settings"]), Engine.of_run(run)
     dataset, network = started_pictures(run), engine.open_keras()
     store = open_store(engine, settings)
-    predictions, failed = _predictions(run, engine, network, store, dataset.validation)
+    kept = read_predictions(run, len(dataset.validation), len(engine.classes))
+    if kept is None:
+        predictions, failed = predict_pictures(engine, network, store, dataset.validation)
+    else:
+        predictions = LabelledPredictions(engine.classes, tuple(dataset.validation), kept)
+        failed = 0
     if not predictions.pictures:
         raise UserError(
             f"{run.directory}: none of its {len(dataset.validation)} validation pictures can be "
@@ -105,23 +109,11 @@ def review(run: Run, thoroughly: bool = True) -> Review:
     )
 
 
-def _predictions(
-    run: Any, engine: Any, network: Any, store: Any, pictures: Any
-) -> tuple[LabelledPredictions, int]:
-    """Return the validation `pictures`' predictions saved in training, or predict again."""
-    kept = read_predictions(run, len(pictures), len(engine.classes))
-    if kept is None:
-        return predict_pictures(engine, network, store, pictures)
-    return LabelledPredictions(engine.classes, tuple(pictures), kept), 0
-
-
 def counts(found: Review) -> list[tuple[Any, ...]]:
     """Count the pictures of each class: its name, training, validation and test pictures."""
-    parts = found.dataset.train, found.dataset.validation, found.dataset.test
-    table = [
-        np.bincount([p.label for p in part], minlength=len(found.dataset.classes)) for part in parts
+    classes = found.dataset.classes
+    columns = [
+        np.bincount([picture.label for picture in part], minlength=len(classes)).tolist()
+        for part in (found.dataset.train, found.dataset.validation, found.dataset.test)
     ]
-    return [
-        (name, *(int(column[label]) for column in table))
-        for label, name in enumerate(found.dataset.classes)
-    ]
+    return list(zip(classes, *columns))

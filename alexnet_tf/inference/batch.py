@@ -44,23 +44,26 @@ class BatchPredictor:
 
         Raises UserError if the prediction file is about other pictures.
         """
-        pictures = [picture for picture in pictures if not self._is_skipped(picture)]
-        if self.prediction_file:
-            self._catch_up()
-            return self.prediction_file.remaining(pictures, self._is_moved)
-        if self.sorter:
-            return [picture for picture in pictures if not self.sorter.is_placed(picture)]
-        return pictures
+        pictures = [picture for picture in pictures if not self._is_known(picture)]
+        if not self.prediction_file:
+            return pictures
+        self._catch_up()
+        is_gone = self.sorter.is_finished if self.sorter else None
+        return self.prediction_file.remaining(pictures, is_gone)
 
-    def predict(self, pictures: Sequence[str], again: Sequence[str] = ()) -> Iterator[Prediction]:
+    def predict(self, pictures: Sequence[str], of: Sequence[str] = ()) -> Iterator[Prediction]:
         """Yield the prediction of each picture, once it is written and the picture sorted.
 
-        Pictures to predict `again` come first in the batch; their predictions are discarded.
+        If `pictures` end the list `of`, those before them in a batch are predicted again, because
+        the last digit of a probability may depend on the picture's position in the batch.
         """
+        if not pictures:
+            return
         if self.sorter:
             self.sorter.list_anew()
-        asked = [*again, *pictures] if pictures else []
-        for prediction in islice(self.ask(asked), len(again), None) if asked else ():
+        done = len(of) - len(pictures)
+        again = of[done - done % self.batch : done] if of[done:] == pictures else ()
+        for prediction in islice(self.ask([*again, *pictures]), len(again), None):
             record = as_json(prediction)
             if self.prediction_file:
                 self.prediction_file.write(record)
@@ -69,21 +72,16 @@ class BatchPredictor:
             yield prediction
             signals.check()  # a generator's finalization may have lost the exception
 
-    def again(self, pictures: Sequence[str], remaining: Sequence[str]) -> Sequence[str]:
-        """Return the predicted pictures of the batch in which those `remaining` begin.
-
-        The last digit of a probability may depend on the picture's position in the batch.
-        """
-        done = len(pictures) - len(remaining)
-        goes_on = pictures[done:] == remaining
-        return pictures[done - done % self.batch : done] if goes_on else ()
-
     def watch(self, folder: str) -> Iterator[Prediction]:
         """Yield predictions of the pictures in `folder` that have none, then of new ones."""
         from alexnet_tf.data.sources.watcher import watch_folder
 
         self._catch_up()
-        known = self._predicted()
+        records = self.prediction_file.records() if self.prediction_file else ()
+        moves = self.sorter and self.sorter.by == "move"
+        known = {record["file"] for record in records if not (moves and "label" in record)}
+        if self.prediction_file:  # only those that are unchanged
+            known = self.prediction_file.has_current(known)
         for pictures in watch_folder(folder):
             new = [picture for picture in pictures if picture not in known]
             if known and pictures:  # a file that later gets one of these names is new
@@ -94,22 +92,12 @@ class BatchPredictor:
                     self.prediction_file.note(picture)
             yield from self.predict(new)
 
-    def _predicted(self) -> set[str]:
-        """Return the pictures with a prediction, which should still be in place and unchanged."""
-        records = self.prediction_file.records() if self.prediction_file else ()
-        moves = self.sorter and self.sorter.by == "move"
-        files = {record["file"] for record in records if not (moves and "label" in record)}
-        return self.prediction_file.has_current(files) if self.prediction_file else files
-
     def _is_known(self, picture: str) -> bool:
-        is_placed = self.sorter and not self.prediction_file and self.sorter.is_placed(picture)
-        return bool(is_placed) or self._is_skipped(picture)
-
-    def _is_skipped(self, picture: str) -> bool:
-        return self.sorter is not None and self.sorter.skips(picture)
-
-    def _is_moved(self, picture: str) -> bool:
-        return self.sorter is not None and self.sorter.is_finished(picture)
+        """Check whether `picture` needs no prediction, as far as the sorted folder tells."""
+        if not self.sorter:
+            return False
+        is_placed = not self.prediction_file and self.sorter.is_placed(picture)
+        return is_placed or self.sorter.skips(picture)
 
     def _catch_up(self) -> None:
         """Sort the pictures whose predictions an interrupted call had written."""

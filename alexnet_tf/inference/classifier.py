@@ -88,7 +88,10 @@ class Classifier:
             if isinstance(result, ImageError):
                 yield Prediction(str(file), error=result)
             else:
-                yield Prediction(str(file), self._top(result.mean(axis=0), top))
+                mean = result.mean(axis=0)
+                best = np.argsort(-mean, kind="stable")[:top]
+                top_classes = tuple((self.classes[index], float(mean[index])) for index in best)
+                yield Prediction(str(file), top_classes)
 
     def probabilities(
         self, files: Sequence[str | InMemory], among: int | None = None
@@ -104,7 +107,10 @@ class Classifier:
         loaded = {way: load_batches(batches, *way, self.crops, AHEAD) for way in ways}
         for batch in zip(*loaded.values()):
             pictures = list(zip(*batch))  # each loaded in every way
-            errors = [_error(picture) for picture in pictures]
+            errors = [
+                next((view for view in picture if isinstance(view, ImageError)), None)
+                for picture in pictures
+            ]
             readable = [picture for picture, error in zip(pictures, errors) if not error]
             seen = dict(zip(loaded, map(np.stack, zip(*readable))))
             outputs = iter(self._forward(seen, views_in_all) if readable else ())
@@ -128,11 +134,3 @@ class Classifier:
                 outputs = outputs[:, [engine.classes.index(name) for name in self.classes]]
             predictions.append(outputs)
         return np.stack(predictions, axis=1)
-
-    def _top(self, probabilities: np.ndarray, top: int) -> tuple[tuple[str, float], ...]:
-        best = np.argsort(-probabilities, kind="stable")[:top]
-        return tuple((self.classes[index], float(probabilities[index])) for index in best)
-
-
-def _error(views: Sequence[np.ndarray | ImageError]) -> ImageError | None:
-    return next((view for view in views if isinstance(view, ImageError)), None)

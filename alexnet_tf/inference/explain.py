@@ -208,11 +208,10 @@ def _squares(places: tuple[int, ...], shape: tuple[int, ...]) -> list[tuple[slic
     """Return the occluded rows and columns for each of h × w positions in an input."""
     half = max(1, round(COVERED * shape[0] / 2))
     lines, columns = (
-        [slice(max(0, centre - half), centre + half) for centre in _centres(count, side)]
+        [
+            slice(max(0, centre - half), centre + half)
+            for centre in (round((place + 0.5) * side / count) for place in range(count))
+        ]
         for count, side in zip(places, shape)
     )
     return [(line, column) for line in lines for column in columns]
-
-
-def _centres(count: int, side: int) -> list[int]:
-    return [round((place + 0.5) * side / count) for place in range(count)]

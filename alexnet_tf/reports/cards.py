@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,12 @@ from PIL import Image
 
 from alexnet_tf.data.dataset import Picture
 from alexnet_tf.drawing.heat_maps import heat_maps
-from alexnet_tf.drawing.thumbnails import data_url, load_thumbnails
+from alexnet_tf.drawing.thumbnails import data_url, load_thumbnail
 from alexnet_tf.evaluation.duplicates import Duplicate
 from alexnet_tf.evaluation.review import Review
 from alexnet_tf.metrics.predictions import Labelled
 from alexnet_tf.reports.html import shown
+from alexnet_tf.system.processor import processors
 
 # Longer side of a picture in pixels, and JPEG quality: about five kilobytes, seven as text.
 SIDE, QUALITY = 160, 75
@@ -36,11 +39,16 @@ class Card:
     """
 
     path: str
-    image: str
+    thumbnail: Future[str]
     label: str
     predicted: str = ""
     confidence: float = 0.0
     seen: str = ""
+
+    @property
+    def image(self) -> str:
+        """The thumbnail as a data URL."""
+        return self.thumbnail.result()
 
     @property
     def alternative(self) -> str:
@@ -76,62 +84,50 @@ class Album:
         mistakes = found.predictions.mistakes()[:MISTAKES]
         others = [n for n in found.predictions.least_confident() if n not in {*mistakes}]
         uncertain = others[:UNCERTAIN]
-        label_errors, pairs = found.label_errors[:LABEL_ERRORS], across_first(found)[:DUPLICATES]
-        cells, samples = _cells(found), _samples(found)
-        self._seen = self._explained(found, [*mistakes, *uncertain])
-        self._images = _thumbnails(
-            [
-                *(self._picture(number).path for number in (*mistakes, *uncertain)),
-                *(self._picture(number).path for *_, numbers in cells for number in numbers),
-                *(label_error.picture.path for label_error in label_errors),
-                *(picture.path for pair, _ in pairs for picture in (pair.first, pair.second)),
-                *(picture.path for _, pictures in samples for picture in pictures),
+        seen = self._explained(found, [*mistakes, *uncertain])
+        with ThreadPoolExecutor(processors()) as pool:
+            self._load = cache(lambda path: pool.submit(_thumbnail, path))
+            self.mistakes = [self._prediction(number, seen) for number in mistakes]
+            self.least_confident = [self._prediction(number, seen) for number in uncertain]
+            self.cells = [
+                Cell(*place, count, [self._prediction(number) for number in numbers])
+                for place, count, numbers in _cells(found)
             ]
-        )
-        self.mistakes = [self._prediction(number, explained=True) for number in mistakes]
-        self.least_confident = [self._prediction(number, explained=True) for number in uncertain]
-        self.cells = [
-            Cell(*place, count, [self._prediction(number) for number in numbers])
-            for place, count, numbers in cells
-        ]
-        self.label_errors = [
-            self._card(each.picture, self._classes[each.suggested], each.probability)
-            for each in label_errors
-        ]
-        self.pairs = [
-            Pair(self._card(pair.first), self._card(pair.second), across) for pair, across in pairs
-        ]
-        self.samples = [(name, [self._card(each) for each in those]) for name, those in samples]
+            self.label_errors = [
+                self._card(each.picture, self._classes[each.suggested], each.probability)
+                for each in found.label_errors[:LABEL_ERRORS]
+            ]
+            self.pairs = [
+                Pair(self._card(pair.first), self._card(pair.second), across)
+                for pair, across in across_first(found)[:DUPLICATES]
+            ]
+            self.samples = [
+                (name, [self._card(each) for each in pictures])
+                for name, pictures in _samples(found)
+            ]
 
     def _explained(self, found: Review, numbers: Sequence[int]) -> dict[str, str]:
-        paths = [self._picture(number).path for number in numbers]
+        """Return path → data URL of pictures under the heat maps of their predictions."""
+        paths = [self._predictions.pictures[number].path for number in numbers]
         predicted = [int(self._predictions.predicted[number]) for number in numbers]
         engine = found.engine
         maps = heat_maps(found.network, engine.variant, engine.resize, paths, predicted)
         return {paths[index]: _data_url(Image.fromarray(seen)) for index, (_, seen) in maps.items()}
 
-    def _picture(self, number: int) -> Labelled:
-        return self._predictions.pictures[number]
-
-    def _prediction(self, number: int, explained: bool = False) -> Card:
-        picture, predicted = self._picture(number), self._predictions.predicted[number]
+    def _prediction(self, number: int, seen: Mapping[str, str] | None = None) -> Card:
+        picture, predicted = self._predictions.pictures[number], self._predictions.predicted[number]
         confidence = float(self._predictions.confidence[number])
-        seen = self._seen.get(picture.path, "") if explained else ""
-        return self._card(picture, self._classes[predicted], confidence, seen)
+        heat_map = (seen or {}).get(picture.path, "")
+        return self._card(picture, self._classes[predicted], confidence, heat_map)
 
     def _card(self, picture: Labelled, *details: Any) -> Card:
-        image = self._images.get(picture.path, "")
-        return Card(picture.path, image, self._classes[picture.label], *details)
+        return Card(picture.path, self._load(picture.path), self._classes[picture.label], *details)
 
 
-def _thumbnails(paths: Iterable[str]) -> dict[str, str]:
-    """Return path → data URL of thumbnails; pictures that cannot be read are left out."""
-    paths = list(dict.fromkeys(paths))
-    return {
-        path: _data_url(picture)
-        for path, picture in zip(paths, load_thumbnails(paths, SIDE))
-        if picture
-    }
+def _thumbnail(path: str) -> str:
+    """Return a picture's thumbnail as a data URL; "" if it cannot be read."""
+    picture = load_thumbnail(path, SIDE)
+    return _data_url(picture) if picture else ""
 
 
 def _data_url(picture: Image.Image) -> str:

@@ -34,14 +34,6 @@ class Side:
     parameters: int
     predictions: LabelledPredictions
 
-    def calibration_error(self) -> float:
-        """Return the expected calibration error."""
-        return reliability(self.predictions).error
-
-    def seconds(self) -> float:
-        """Return the total duration of the epochs in seconds."""
-        return sum(epoch["seconds"] for epoch in self.history)
-
 
 def write_comparison_report(runs: Sequence[Run], path: Path) -> Path:
     """Write a comparison report of finished `runs` to `path`; return the path.
@@ -62,6 +54,7 @@ def write_comparison_report(runs: Sequence[Run], path: Path) -> Path:
             for one, other in combinations(sides, 2)
         ],
         verdict=verdict,
+        reliability=reliability,
         drawings=[
             plots.svg(what, HALF, plots.plot_histories, histories, what, bool(histories))
             for what in ("accuracy", "loss")

@@ -9,6 +9,7 @@ import numpy as np
 
 from alexnet_tf.evaluation.imagenet import TOPS, ImageNetEvaluation
 from alexnet_tf.metrics.evaluation import Evaluation
+from alexnet_tf.reports.html import interval, percent
 from alexnet_tf.system.text import align, printable
 
 # Largest confusion matrix that fits a terminal, in classes; beyond it, only the most frequent
@@ -56,9 +57,9 @@ def imagenet_text(evaluation: ImageNetEvaluation) -> str:
     figure = evaluation.published
     table = [("", "accuracy", "95% interval", *(["published"] if figure else []))]
     for top in TOPS:
-        accuracy, interval = evaluation.accuracy(top), _interval(*evaluation.interval(top))
-        published = [f"{figure.accuracy[top]:.1%}"] if figure else []
-        table.append((f"top-{top}", f"{accuracy:.1%}", interval, *published))
+        published = [percent(figure.accuracy[top])] if figure else []
+        shown = percent(evaluation.accuracy(top)), interval(evaluation.interval(top))
+        table.append((f"top-{top}", *shown, *published))
     warning = (
         f"published is {figure.name} on all 50,000, measured with {figure.options}"
         if figure
@@ -84,8 +85,8 @@ def imagenet_json(evaluation: ImageNetEvaluation) -> dict[str, Any]:
 def _accuracies(evaluation: Evaluation) -> list[str]:
     table = [(f"{len(evaluation.labels)} pictures", "accuracy", "95% interval")]
     for name, predictions in evaluation.by_name():
-        accuracy, interval = evaluation.accuracy(predictions).values()
-        table.append((name, f"{accuracy:.1%}", _interval(*interval)))
+        accuracy, ends = evaluation.accuracy(predictions).values()
+        table.append((name, percent(accuracy), interval(ends)))
     return align(table)
 
 
@@ -113,8 +114,7 @@ def _classes(evaluation: Evaluation, predictions: np.ndarray) -> list[str]:
     table = [("class", "pictures", "precision", "recall", "F1")]
     for each in evaluation.by_class(predictions):
         name, pictures, *shares = each.values()
-        shown = ("–" if share is None else f"{share:.1%}" for share in shares)
-        table.append((name, pictures, *shown))
+        table.append((name, pictures, *map(percent, shares)))
     return align(table)
 
 
@@ -129,7 +129,3 @@ def _confusions(evaluation: Evaluation, predictions: np.ndarray) -> list[str]:
         table = [("label", "prediction", "pictures")]
         table += evaluation.frequent_confusions(CONFUSIONS, predictions)
     return [title, *align(table)]
-
-
-def _interval(low: float, high: float) -> str:
-    return f"{low:.1%} – {high:.1%}"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import hmac
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
 
 import numpy as np
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import (
     FileResponse,
@@ -33,7 +33,7 @@ from alexnet_tf.serving import schemas
 from alexnet_tf.serving.explanations import LookAlikes, explanation
 from alexnet_tf.serving.limits import Limits, Load
 from alexnet_tf.serving.metrics import Metrics
-from alexnet_tf.serving.middleware.chain import Middleware
+from alexnet_tf.serving.middleware import Middleware
 from alexnet_tf.serving.networks import Batcher, ServedNetwork
 from alexnet_tf.serving.requests import json_of, pictures_of, unreadable
 from alexnet_tf.serving.trainer_process import TrainerProcess
@@ -98,11 +98,13 @@ def make_app(served: Served) -> FastAPI:
         docs_url=None,  # its pages load scripts from other sites
         redoc_url=None,
     )
-    _add_errors(app)
+    app.state.sessions = sessions
+    for kind, status in STATUSES.items():
+        app.add_exception_handler(kind, partial(_error, status))
     _add_predictions(app, served, load, batcher, sessions)
     _add_state(app, metrics)
     if sessions:
-        _add_sessions(app, served, load, batcher, sessions)
+        app.include_router(_sessions_router(served, load, batcher, sessions))
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
     app.add_middleware(
         Middleware, load=load, metrics=metrics, hosts=served.hosts, origins=served.origins
@@ -118,20 +120,15 @@ def make_app(served: Served) -> FastAPI:
     return app
 
 
-def _add_errors(app: FastAPI) -> None:
-    """Return errors as JSON: a sentence in ``detail``, and its ``code`` if the page has its own."""
-
-    async def say(status: int, request: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"detail": str(error), "code": getattr(error, "code", None)}, status)
-
-    for kind, status in STATUSES.items():
-        app.add_exception_handler(kind, partial(say, status))
+async def _error(status: int, request: Request, error: Exception) -> JSONResponse:
+    """Return an error as JSON: a sentence, and its code where the page has words of its own."""
+    return JSONResponse({"detail": str(error), "code": getattr(error, "code", None)}, status)
 
 
 def _add_predictions(
     app: FastAPI, served: Served, load: Load, batcher: Batcher, sessions: TrainingSessions | None
 ) -> None:
-    networks = _by_name([*served.networks, *filter(None, [served.imagenet])])
+    networks = {each.name: each for each in (*served.networks, served.imagenet) if each}
 
     def network_of(name: str) -> ServedNetwork:
         """Return the network of the given name, by default the first."""
@@ -201,8 +198,6 @@ def _add_predictions(
         with load.of_pictures(1):
             await asyncio.to_thread(import_tensorflow)  # meanwhile others are answered
             drawn = await batcher.run(explanation, asked.engine, picture, label or None)
-        if isinstance(drawn, ImageError):
-            raise drawn
         return Response(drawn, media_type="image/jpeg")
 
     if look_alikes := served.look_alikes:
@@ -213,8 +208,6 @@ def _add_predictions(
             picture = (await pictures_of(request, served.limits))[0]
             with load.of_pictures(1):
                 found = await batcher.run(look_alikes.find, picture)
-            if isinstance(found, ImageError):
-                raise found
             return schemas.SimilarPictures(similar=found)
 
 
@@ -230,40 +223,45 @@ def _add_state(app: FastAPI, metrics: Metrics) -> None:
         return PlainTextResponse(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
-def _add_sessions(
-    app: FastAPI, served: Served, load: Load, batcher: Batcher, sessions: TrainingSessions
-) -> None:
-    def check_token(request: Request) -> None:
+async def _session(request: Request, name: str) -> TrainingSession:
+    """Return the training session of that name."""
+    return request.app.state.sessions[name]
+
+
+Session = Annotated[TrainingSession, Depends(_session)]
+
+
+def _sessions_router(
+    served: Served, load: Load, batcher: Batcher, sessions: TrainingSessions
+) -> APIRouter:
+    async def check_token(request: Request) -> None:
         """Raise HTTPException unless the request has the token for training sessions."""
         told = request.headers.get("authorization", "").removeprefix("Bearer ")
         if served.token and not hmac.compare_digest(told.encode(), served.token.encode()):
             raise HTTPException(401, "to teach takes the token that the server was started with")
 
-    def known(request: Request, name: str) -> TrainingSession:
-        """Return the training session of that name, after checking the token."""
-        check_token(request)
-        return sessions[name]
+    router = APIRouter(
+        prefix="/v1/lessons", dependencies=[Depends(check_token)], responses=schemas.ERRORS
+    )
 
-    @app.post("/v1/lessons", status_code=201, responses=schemas.ERRORS)
-    async def begin(request: Request) -> schemas.SessionInfo:
+    @router.post("", status_code=201)
+    async def begin() -> schemas.SessionInfo:
         """Create a training session, for a classifier of your own."""
-        check_token(request)
         return schemas.SessionInfo.of(await sessions.new())
 
-    @app.get("/v1/lessons/{name}", responses=schemas.ERRORS)
-    async def show(request: Request, name: str) -> schemas.SessionInfo:
+    @router.get("/{name}")
+    async def show(session: Session) -> schemas.SessionInfo:
         """Show the state of a training session."""
-        return schemas.SessionInfo.of(known(request, name))
+        return schemas.SessionInfo.of(session)
 
-    @app.delete("/v1/lessons/{name}", status_code=204, responses=schemas.ERRORS)
-    async def end(request: Request, name: str) -> None:
+    @router.delete("/{name}", status_code=204)
+    async def end(session: Session) -> None:
         """Delete a training session with all its pictures, and stop its training."""
-        await sessions.end(known(request, name).name)
+        await sessions.end(session.name)
 
-    @app.post("/v1/lessons/{name}/pictures", **schemas.WITH_PICTURES)
-    async def add(request: Request, name: str, label: int) -> schemas.Kept:
+    @router.post("/{name}/pictures", **schemas.WITH_PICTURES)
+    async def add(request: Request, session: Session, label: int) -> schemas.Kept:
         """Add pictures to the class of that number, from 0; the response lists those kept."""
-        session = known(request, name)
         if not 0 <= label < MOST_CLASSES:
             raise HTTPException(422, f"label should be 0 to {MOST_CLASSES - 1}")
         pictures = await pictures_of(request, served.limits)
@@ -283,51 +281,47 @@ def _add_sessions(
         sessions.look_soon(session)
         return schemas.Kept(pictures=kept)
 
-    @app.get("/v1/lessons/{name}/pictures", responses=schemas.ERRORS)
-    async def list_pictures(request: Request, name: str) -> schemas.SessionPictures:
+    @router.get("/{name}/pictures")
+    async def list_pictures(session: Session) -> schemas.SessionPictures:
         """List the pictures of a training session."""
-        labels = known(request, name).labels()
-        return schemas.SessionPictures(
-            pictures=[schemas.SessionPicture(number=each, label=label) for each, label in labels]
-        )
+        pictures = [schemas.SessionPicture(number=n, label=label) for n, label in session.labels()]
+        return schemas.SessionPictures(pictures=pictures)
 
-    @app.get(
-        "/v1/lessons/{name}/pictures/{number}", response_class=Response, **schemas.WITH_PICTURE
-    )
-    async def picture(request: Request, name: str, number: int) -> FileResponse:
+    @router.get("/{name}/pictures/{number}", response_class=Response, responses=schemas.JPEG)
+    async def picture(session: Session, number: int) -> FileResponse:
         """Return a picture of a training session as it was sent."""
-        path = known(request, name).picture_path(number)
-        return FileResponse(path, media_type="image/jpeg")
+        return FileResponse(session.picture_path(number), media_type="image/jpeg")
 
-    @app.delete("/v1/lessons/{name}/pictures", status_code=204, responses=schemas.ERRORS)
-    async def remove_class(request: Request, name: str, label: int) -> None:
+    @router.delete("/{name}/pictures", status_code=204)
+    async def remove_class(session: Session, label: int) -> None:
         """Delete all pictures of the class of that number."""
-        known(request, name).remove_class(label)
+        session.remove_class(label)
 
-    @app.delete("/v1/lessons/{name}/pictures/{number}", status_code=204, responses=schemas.ERRORS)
-    async def remove(request: Request, name: str, number: int) -> None:
+    @router.delete("/{name}/pictures/{number}", status_code=204)
+    async def remove(session: Session, number: int) -> None:
         """Delete a picture of a training session."""
-        known(request, name).remove(number)
+        session.remove(number)
 
-    @app.post("/v1/lessons/{name}/train", status_code=202, **schemas.WITH_CLASSES)
-    async def train(request: Request, name: str) -> schemas.SessionInfo:
+    @router.post("/{name}/train", status_code=202, **schemas.WITH_CLASSES)
+    async def train(request: Request, session: Session) -> schemas.SessionInfo:
         """Start training on the pictures of a session; the request names its classes, in order."""
-        session = known(request, name)
         classes = (await json_of(request)).get("classes")
         if not isinstance(classes, list):
             raise HTTPException(422, 'the object should be {"classes": [name, name, …]}')
         sessions.train(session, classes)
         return schemas.SessionInfo.of(session)
 
-    @app.get("/v1/lessons/{name}/run.zip", response_class=Response, responses=schemas.ERRORS)
-    async def download(request: Request, name: str) -> StreamingResponse:
+    @router.get("/{name}/run.zip", response_class=Response)
+    async def download(session: Session) -> StreamingResponse:
         """Download the latest finished training as a zipped run."""
-        file = await batcher.decode(known(request, name).open_zip)
+        file = await batcher.decode(session.open_zip)
         headers = {
             "Content-Length": str(file.seek(0, os.SEEK_END)),
             "Content-Disposition": 'attachment; filename="run.zip"',
         }
         return StreamingResponse(_pieces(file), headers=headers, media_type="application/zip")
+
+    return router
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:
@@ -344,7 +338,3 @@ def _instance_prediction(
         raise found
     classes = list(network.engine.classes)
     return schemas.InstancePrediction(classes=classes, probabilities=found.tolist())
-
-
-def _by_name(networks: Sequence[ServedNetwork]) -> Mapping[str, ServedNetwork]:
-    return {each.name: each for each in networks}

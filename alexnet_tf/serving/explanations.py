@@ -26,13 +26,15 @@ def explainer(engine: Engine) -> Explainer:
     return Explainer(engine)
 
 
-def explanation(engine: Engine, picture: InMemory, label: str | None) -> bytes | ImageError:
+def explanation(engine: Engine, picture: InMemory, label: str | None) -> bytes:
     """Draw a heat map of the class `label`, by default the likeliest, over a picture: a JPEG.
 
-    Raises UserError for an unknown class.
+    Raises UserError for an unknown class, and ImageError.
     """
     (found,) = explainer(engine).explain([picture], label)
-    return found if isinstance(found, ImageError) else jpeg(found.figure(), QUALITY)
+    if isinstance(found, ImageError):
+        raise found
+    return jpeg(found.figure(), QUALITY)
 
 
 class LookAlikes:
@@ -41,12 +43,12 @@ class LookAlikes:
     def __init__(self, directory: str | Path, engine: Engine):
         self.engine, self.index = engine, Index(directory, engine)
 
-    def find(self, picture: InMemory) -> list[dict[str, object]] | ImageError:
-        """Find the nearest pictures: their names without folders, distances and thumbnails."""
-        try:
-            views = load_crops(picture, self.engine.variant, self.engine.resize)
-        except ImageError as error:
-            return error
+    def find(self, picture: InMemory) -> list[dict[str, object]]:
+        """Find the nearest pictures: their names without folders, distances and thumbnails.
+
+        Raises ImageError.
+        """
+        views = load_crops(picture, self.engine.variant, self.engine.resize)
         (nearest,) = self.index.nearest(self._layer(views), SHOWN)
         thumbnails = load_thumbnails([path for path, _ in nearest], SIDE)
         return [

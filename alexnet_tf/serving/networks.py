@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from threading import Condition, Thread
 from typing import Any
 
 import numpy as np
@@ -33,12 +32,9 @@ class ServedNetwork:
     engine: Engine
     single: Callable[[np.ndarray], np.ndarray] | None = None
 
-    def load(self, picture: InMemory) -> np.ndarray | ImageError:
-        """Decode a picture: uint8 RGB (height, width, 3)."""
-        try:
-            (view,) = load_crops(picture, self.engine.variant, self.engine.resize)
-        except ImageError as error:
-            return error
+    def load(self, picture: InMemory) -> np.ndarray:
+        """Decode a picture: uint8 RGB (height, width, 3). Raises ImageError."""
+        (view,) = load_crops(picture, self.engine.variant, self.engine.resize)
         return view
 
     def probabilities(self, pictures: np.ndarray) -> np.ndarray:
@@ -57,16 +53,11 @@ class ServedNetwork:
 
 @dataclass(frozen=True)
 class _Request:
-    """An entry of the queue: a network and its inputs; or a function to call; or the end."""
+    """A decoded picture, waiting for a network."""
 
-    network: Any = None
-    inputs: Any = None
-    function: Callable[[], object] | None = None
-    result: Future[Any] = field(default_factory=Future)
-
-    def goes_with(self, other: _Request) -> bool:
-        """Check whether both can be in one batch."""
-        return self.network is not None and self.network is other.network
+    network: ServedNetwork
+    view: np.ndarray
+    result: Future[np.ndarray] = field(default_factory=Future)
 
 
 class Batcher:
@@ -75,10 +66,8 @@ class Batcher:
     def __init__(self, metrics: Metrics):
         self._metrics = metrics
         self._decoders = ThreadPoolExecutor(processors(), "decode")
+        self._runner = ThreadPoolExecutor(1, "run")
         self._waiting: deque[_Request] = deque()
-        self._changed = Condition()
-        self._thread = Thread(target=self._work, name="ask", daemon=True)
-        self._thread.start()
 
     async def submit(
         self, network: ServedNetwork, pictures: Sequence[InMemory]
@@ -88,7 +77,7 @@ class Batcher:
 
     async def run(self, function: Callable[..., Any], *arguments: object) -> Any:
         """Run a function that runs a network itself, when its turn comes; return its result."""
-        return await self._put(_Request(function=lambda: function(*arguments)))
+        return await asyncio.get_running_loop().run_in_executor(self._runner, function, *arguments)
 
     async def decode(self, function: Callable[..., Any], *arguments: object) -> Any:
         """Run a function that decodes a picture; return its result."""
@@ -97,52 +86,37 @@ class Batcher:
 
     def close(self) -> None:
         """Finish the waiting requests, then stop."""
-        with self._changed:
-            self._waiting.append(_Request())
-            self._changed.notify()
-        self._thread.join()
+        self._runner.shutdown()
         self._decoders.shutdown()
 
     async def _submit(self, network: ServedNetwork, picture: InMemory) -> np.ndarray | ImageError:
-        inputs = await self.decode(network.load, picture)
-        if isinstance(inputs, ImageError):
+        try:
+            request = _Request(network, await self.decode(network.load, picture))
+        except ImageError as error:
             self._metrics.pictures.labels("unreadable").inc()
-            return inputs
-        probabilities = await self._put(_Request(network, inputs))
+            return error
+        self._waiting.append(request)
+        self._runner.submit(self._predict_batch)
+        probabilities = await asyncio.wrap_future(request.result)
         self._metrics.pictures.labels("answered").inc()
         return probabilities
 
-    async def _put(self, question: _Request) -> Any:
-        with self._changed:
-            self._waiting.append(question)
-            self._changed.notify()
-        return await asyncio.wrap_future(question.result)
-
-    def _work(self) -> None:
-        for batch in iter(self._next, []):
-            asked = [each for each in batch if each.result.set_running_or_notify_cancel()]
-            if not asked:
-                continue
-            try:
-                for question, result in zip(asked, self._predictions(asked)):
-                    question.result.set_result(result)
-            except Exception as error:
-                for question in asked:
-                    question.result.set_exception(error)
-
-    def _predictions(self, asked: Sequence[_Request]) -> Iterable[Any]:
-        network, function = asked[0].network, asked[0].function
-        if function:
-            return [function()]
-        self._metrics.batches.labels(len(asked)).inc()
-        return network.probabilities(np.stack([each.inputs for each in asked]))
-
-    def _next(self) -> list[_Request]:
-        """Wait for the next request and take all that can share its batch; [] at the end."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting)
-            batch = [self._waiting.popleft()]
-            while self._waiting and len(batch) < BATCH and self._waiting[0].goes_with(batch[0]):
-                batch.append(self._waiting.popleft())
-        is_end = batch[0].network is None and batch[0].function is None
-        return [] if is_end else batch
+    def _predict_batch(self) -> None:
+        """Predict the first waiting picture, and those behind it for the same network."""
+        batch: list[_Request] = []
+        while self._waiting and len(batch) < BATCH:
+            if batch and self._waiting[0].network is not batch[0].network:
+                break
+            request = self._waiting.popleft()
+            if request.result.set_running_or_notify_cancel():
+                batch.append(request)
+        if not batch:
+            return
+        self._metrics.batches.labels(len(batch)).inc()
+        try:
+            found = batch[0].network.probabilities(np.stack([each.view for each in batch]))
+            for request, probabilities in zip(batch, found):
+                request.result.set_result(probabilities)
+        except Exception as error:
+            for request in batch:
+                request.result.set_exception(error)

@@ -189,44 +189,29 @@ def _body(kinds: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-_FILES = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
-_TEXTS = {"type": "array", "items": {"type": "string", "format": "byte"}, "minItems": 1}
-_B64 = {"type": "object", "properties": {"b64": {"type": "string", "format": "byte"}}}
-_NAME = {"type": "string", "minLength": 1, "nullable": True}
-_CLASSES = {"type": "array", "items": _NAME, "minItems": 2}
-_PICTURES: dict[str, dict[str, Any]] = {
-    kind: {"type": "object", "required": ["pictures"], "properties": {"pictures": several}}
-    for kind, several in (("multipart/form-data", _FILES), ("application/json", _TEXTS))
-} | {"image/*": {"type": "string", "format": "binary"}}
-_PICTURES["application/json"] = {
-    "anyOf": [
-        _PICTURES["application/json"],
-        {
-            "type": "object",
-            "required": ["instances"],
-            "properties": {"instances": {"type": "array", "items": _B64, "minItems": 1}},
-        },
-    ]
+def _object(name: str, item: dict[str, Any], least: int = 1) -> dict[str, Any]:
+    """Describe an object with an array."""
+    several = {"type": "array", "items": item, "minItems": least}
+    return {"type": "object", "required": [name], "properties": {name: several}}
+
+
+_BINARY = {"type": "string", "format": "binary"}
+_BASE64 = {"type": "string", "format": "byte"}
+_INSTANCE = {"type": "object", "properties": {"b64": _BASE64}}
+_CLASS = {"type": "string", "minLength": 1, "nullable": True}
+_PICTURES = {
+    "multipart/form-data": _object("pictures", _BINARY),
+    "application/json": {"anyOf": [_object("pictures", _BASE64), _object("instances", _INSTANCE)]},
+    "image/*": _BINARY,
 }
 ERRORS = _refusals(401, 403, 404, 409, 413, 421, 422, 429, 503)
+JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}}}
 WITH_PICTURES: dict[str, Any] = {
     "responses": ERRORS | _refusals(400, 408, 415),
     "openapi_extra": _body(_PICTURES),
 }
-WITH_PICTURE_FOR_PICTURE: dict[str, Any] = {
-    "responses": WITH_PICTURES["responses"] | {200: {"content": {"image/jpeg": {}}}},
-    "openapi_extra": WITH_PICTURES["openapi_extra"],
-}
-WITH_PICTURE: dict[str, Any] = {"responses": ERRORS | {200: {"content": {"image/jpeg": {}}}}}
+WITH_PICTURE_FOR_PICTURE = WITH_PICTURES | {"responses": WITH_PICTURES["responses"] | JPEG}
 WITH_CLASSES: dict[str, Any] = {
-    "responses": ERRORS | _refusals(400),
-    "openapi_extra": _body(
-        {
-            "application/json": {
-                "type": "object",
-                "required": ["classes"],
-                "properties": {"classes": _CLASSES},
-            }
-        }
-    ),
+    "responses": _refusals(400),
+    "openapi_extra": _body({"application/json": _object("classes", _CLASS, 2)}),
 }

@@ -11,7 +11,8 @@ import threading
 import time
 import unicodedata
 import zipfile
-from collections.abc import Coroutine, Iterator, Sequence
+from collections import Counter
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -81,10 +82,6 @@ class TrainingSession:
         """Return the run of the latest training."""
         return self._run(self._trained)
 
-    def is_unused(self) -> bool:
-        """Check whether the session has not been used for `UNUSED` seconds."""
-        return self.state != "training" and time.monotonic() - self.used > UNUSED
-
     def add(self, label: int, picture: InMemory) -> int:
         """Add a readable picture to the class of that number; return the picture's own number.
 
@@ -124,31 +121,31 @@ class TrainingSession:
             raise Gone
         return self._path(number)
 
-    def list_pictures(self, classes: Sequence[str | None]) -> None:
-        """Write the training data, photos.csv, with class names; omit classes without a name."""
+    def list_pictures(self, classes: Mapping[int, str]) -> None:
+        """Write the training data, photos.csv: the pictures of these classes, number → name."""
         path = self.folder / "photos.csv"
         with _room(), open(path, "w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
             table.writerow(("filename", "label"))
-            for number, (label, _) in self._pictures.items():
-                if label < len(classes) and classes[label]:
+            for number, label in self.labels():
+                if label in classes:
                     table.writerow((self._path(number), classes[label]))
 
     def begin(self, classes: Sequence[str | None]) -> None:
-        """Prepare a training; UserError for unsuitable names or pictures."""
+        """Prepare a training; None omits a class. UserError for unsuitable names or pictures."""
         self.check()
         if self.state == "training":
             raise Conflict("it is being trained; wait until that has ended")
-        names = check_classes([name for name in classes if name is not None])
-        rest = iter(names)
-        classes = [None if name is None else next(rest) for name in classes]
-        for label, name in enumerate(classes):
-            if name and sum(of == label for of, _ in self._pictures.values()) < 2:
+        named = {label: name for label, name in enumerate(classes) if name is not None}
+        named = dict(zip(named, check_classes([*named.values()])))
+        counts = Counter(label for _, label in self.labels())
+        for label, name in named.items():
+            if counts[label] < 2:
                 raise UserError(f"'{name}' has fewer than 2 pictures; 20 are a good beginning")
-        self.list_pictures(classes)
+        self.list_pictures(named)
         self._forget_runs()
         self._trained += 1
-        self.state, self.error, self.classes = "training", "", tuple(names)
+        self.state, self.error, self.classes = "training", "", tuple(named.values())
 
     def finish(self, engine: Engine) -> None:
         """Publish the network of the latest run, under a name that was never used before."""
@@ -214,21 +211,20 @@ class TrainingSession:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.to_thread(self._delete)
+        await asyncio.to_thread(self._delete, self.folder)
 
-    def _delete(self) -> None:
+    def _delete(self, folder: Path) -> None:
         with self._zipping:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _run(self, number: int) -> Run:
         return Run(self.folder / f"run-{number}")
 
     def _forget_runs(self) -> None:
         """Delete all runs but the last successful one."""
-        with self._zipping:
-            for number in range(1, self._trained + 1):
-                if number != self._finished:
-                    shutil.rmtree(self._run(number).directory, ignore_errors=True)
+        for number in range(1, self._trained + 1):
+            if number != self._finished:
+                self._delete(self._run(number).directory)
 
     def _path(self, number: int) -> Path:
         return self.folder / "photos" / f"{number}.jpg"  # formats are detected from the content
@@ -262,10 +258,8 @@ class TrainingSessions:
                 f"used for {UNUSED / 60:.0f} minutes is forgotten, so try again later",
                 "lessons_full",
             )
-        name, folder = (
-            secrets.token_urlsafe(12),
-            self._trainer_process.folder / secrets.token_hex(8),
-        )
+        name = secrets.token_urlsafe(12)
+        folder = self._trainer_process.folder / secrets.token_hex(8)
         session = self._sessions[name] = TrainingSession(name, folder)
         await self._trainer_process.start()
         return session
@@ -312,15 +306,13 @@ class TrainingSessions:
         while session.unseen:
             before = session.unseen
             await asyncio.sleep(PAUSE)
-            if session.unseen == before or session.unseen >= TOGETHER:
-                session.unseen = 0
+            if session.unseen != before and session.unseen < TOGETHER:
+                continue
+            session.unseen = 0
+            if session.state != "training":
                 with suppress(UserError, RunError):  # reported by training, if it still fails
-                    await self._prepare(session)
-
-    async def _prepare(self, session: TrainingSession) -> None:
-        if session.state != "training":
-            session.list_pictures([str(label) for label in range(MOST_CLASSES)])
-            await self._trainer_process.do("look", session.folder, "none")
+                    session.list_pictures({label: str(label) for label in range(MOST_CLASSES)})
+                    await self._trainer_process.do("look", session.folder, "none")
 
     async def _train(self, session: TrainingSession) -> None:
         try:
@@ -338,8 +330,9 @@ class TrainingSessions:
             await self._end_unused()
 
     async def _end_unused(self) -> None:
-        for name in [name for name, session in self._sessions.items() if session.is_unused()]:
-            await self.end(name)
+        for name, session in [*self._sessions.items()]:
+            if session.state != "training" and time.monotonic() - session.used > UNUSED:
+                await self.end(name)
 
 
 @contextmanager

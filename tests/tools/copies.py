@@ -18,8 +18,8 @@ from alexnet_tf.commands import cli
 from alexnet_tf.data.dataset import Picture, open_dataset, write_lists
 from alexnet_tf.data.images.decoding import decoded
 from alexnet_tf.evaluation.duplicates import find_duplicates
-from alexnet_tf.inference.cached import open_store, vectors
 from alexnet_tf.inference.engine import Engine
+from alexnet_tf.inference.predictions import open_store, vectors
 from alexnet_tf.runs.pictures import started_pictures
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings

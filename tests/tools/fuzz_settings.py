@@ -31,7 +31,7 @@ from alexnet_tf.data.drawings import draw_faces
 from alexnet_tf.data.features.bytefloat import decode, encode
 from alexnet_tf.data.features.store import FeatureStore
 from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
-from alexnet_tf.inference.cached import cached_predictions
+from alexnet_tf.inference.predictions import cached_predictions
 from alexnet_tf.model import load_model, part
 from alexnet_tf.runs.checkpoints import checkpoint_path, load_checkpoint, save_checkpoint
 from alexnet_tf.training.epoch import compute_metrics

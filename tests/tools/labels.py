@@ -17,9 +17,8 @@ from alexnet_tf.commands import cli
 from alexnet_tf.data.dataset import Dataset, open_dataset, write_lists
 from alexnet_tf.data.sources.lists import read_list
 from alexnet_tf.evaluation.label_errors import out_of_fold_predictions
-from alexnet_tf.inference.cached import open_store, vectors
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.inference.predictions import predict_pictures
+from alexnet_tf.inference.predictions import open_store, predict_pictures, vectors
 from alexnet_tf.metrics.predictions import LabelledPredictions
 from alexnet_tf.runs.pictures import started_pictures
 from alexnet_tf.runs.run import Run

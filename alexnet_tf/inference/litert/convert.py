@@ -24,21 +24,17 @@ def write_litert(model: Any, path: Path, made_from: Callable[[], str], int8: boo
     `made_from` returns the fingerprint of the model's source; it is called at the end, and if it
     raises an exception, `path` is left unchanged.
     """
-    content = _convert(model, int8)
-    with atomic_write(path, len(content)) as temporary:
-        temporary.write_bytes(content)
-        check_file(temporary)
-        with open(temporary, "ab") as file:
-            file.write(MARK % made_from().encode())
-
-
-def _convert(model: Any, int8: bool) -> bytes:
     import tensorflow as tf
 
     # Not from_keras_model, which first writes the network to disk and reads it back.
     prediction = tf.function(lambda inputs: model(inputs, training=False))
     function = prediction.get_concrete_function(tf.TensorSpec(model.input_shape, tf.float32))
-    return convert(function, [variable.value for variable in model.variables], int8)
+    content = convert(function, [variable.value for variable in model.variables], int8)
+    with atomic_write(path, len(content)) as temporary:
+        temporary.write_bytes(content)
+        check_file(temporary)
+        with open(temporary, "ab") as file:
+            file.write(MARK % made_from().encode())
 
 
 def convert(function: Any, weights: Sequence[Any], int8: bool) -> bytes:

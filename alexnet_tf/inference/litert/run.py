@@ -73,12 +73,6 @@ def is_installed() -> bool:
     return find_spec("ai_edge_litert") is not None
 
 
-def is_litert(path: Path) -> bool:
-    """Check whether the file `path` begins like a LiteRT file."""
-    with open(path, "rb") as file:
-        return file.read(8)[4:] == b"TFL3"
-
-
 def is_current(path: Path, made_from: str) -> bool:
     """Check whether the file `path` is usable and was made from exactly the source `made_from`.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import mmap
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -92,7 +93,7 @@ class PredictionFile:
                     ) from error
 
     def remaining(
-        self, pictures: Sequence[str], is_gone: Callable[[str], bool] = lambda file: False
+        self, pictures: Sequence[str], is_gone: Callable[[str], bool] | None = None
     ) -> list[str]:
         """Return those of `pictures` that have no line yet, in order.
 
@@ -107,7 +108,7 @@ class PredictionFile:
             else:
                 remaining.append(picture)
         for other in +done:
-            if not is_gone(other):
+            if not (is_gone and is_gone(other)):
                 raise UserError(
                     f"{self.path}: has an answer about {printable(other)}, which is not among the "
                     "pictures now; name the same ones to go on, or give --out another name"
@@ -169,15 +170,10 @@ class PredictionFile:
 
     def _whole(self) -> int:
         """Return the offset after the last complete line."""
-        end = self._file.seek(0, os.SEEK_END)
-        while end:
-            start = max(0, end - io.DEFAULT_BUFFER_SIZE)
-            self._file.seek(start)
-            at = self._file.read(end - start).rfind(b"\n")
-            if at >= 0:
-                return start + at + 1
-            end = start
-        return 0
+        if not self._file.seek(0, os.SEEK_END):
+            return 0  # which cannot be mapped
+        with mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return content.rfind(b"\n") + 1
 
     def _append(self, line: str) -> None:
         content = line.encode()

@@ -24,7 +24,6 @@ from alexnet_tf.inference.output.undo import (
     holds,
     is_there,
     journal,
-    made,
     read_steps,
     remove_partial_files,
 )
@@ -70,14 +69,14 @@ class Sorter:
     def opened(self) -> Iterator[None]:
         """Open the folder for a block; UserError if another process has, or undo.csv is invalid."""
         is_new = not self.directory.exists()
-        with locked(self.directory), journal(self.directory) as self._undo:
+        with locked(self.directory), journal(self.directory) as self._record:
             self._check_folders()
             for step in read_steps(self.directory):
                 if not step.reason_against(self.directory):
                     self._remember(step)
             remove_partial_files(self._targets.values(), self.directory)
             if is_new:
-                self._undo.add(made(self.directory))
+                self._record(Step("", str(self.directory), MADE))
             yield
 
     def _check_folders(self) -> None:
@@ -114,9 +113,7 @@ class Sorter:
     def is_placed(self, file: str) -> bool:
         """Check whether `file` is unchanged and has its copy or link; False for a move."""
         step = self._steps.get(os.path.abspath(file))
-        if step is None or step.by == "move" or not is_there(step):
-            return False
-        return holds(step.source, step)
+        return bool(step and step.by != "move" and is_there(step) and holds(step.source, step))
 
     def is_finished(self, file: str) -> bool:
         """Check whether the sorted `file` is at its target and no step is left to do."""
@@ -146,7 +143,7 @@ class Sorter:
         is_sure = probability >= self._unsure
         folder = self.directory / (self._names[label] if is_sure else self._unsure_name)
         if not folder.is_dir():
-            self._undo.add(made(folder))
+            self._record(Step("", str(folder), MADE))
             folder.mkdir()
         return folder
 
@@ -159,7 +156,7 @@ class Sorter:
         sidecars = self._digests_of_sidecars(source)
         for target in self._free_targets(source, folder, sidecars):
             step = Step(source, str(target), self.by, content)
-            self._undo.add(step)
+            self._record(step)
             with suppress(FileExistsError):  # another file has taken the name meanwhile
                 for sidecar, digest in sidecars.items():
                     self._put_sidecar(sidecar, renamed(sidecar, source, str(target)), digest)
@@ -210,7 +207,7 @@ class Sorter:
             by = "copy"
         step, is_put = Step(source, target, by, digest), self._has_put(target, digest, source)
         if not (is_put and self._targets[target].by == by):
-            self._undo.add(step)
+            self._record(step)
         if not is_put:
             transfer(source, Path(target), by)
         elif by == "move":
@@ -220,9 +217,7 @@ class Sorter:
     def _has_put(self, target: str, digest: str, source: str) -> bool:
         """Check whether a file is unchanged since it was put there from `source`."""
         step = self._targets.get(target)
-        if not step or (step.source, step.digest) != (source, digest):
-            return False
-        return is_there(step)
+        return bool(step and (step.source, step.digest) == (source, digest) and is_there(step))
 
     def _remember(self, step: Step) -> None:
         if step.by != MADE:

@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import (
@@ -51,7 +50,7 @@ class Step:
     source: str
     target: str
     by: str
-    digest: str
+    digest: str = ""
     key: str = ""
 
     def cells(self, directory: Path) -> list[str]:
@@ -113,11 +112,6 @@ def _secret(path: Path) -> bytes:
         return b""
 
 
-def made(folder: Path) -> Step:
-    """Return the step that records a created folder."""
-    return Step("", str(folder), MADE, "")
-
-
 def read_steps(directory: Path) -> list[Step]:
     """Read ``undo.csv``; UserError if this program did not write it. Without a file, no steps."""
     path = directory / UNDO
@@ -129,15 +123,15 @@ def read_steps(directory: Path) -> list[Step]:
     whole = rows[1:-1] if rows and len(rows[-1]) < len(columns) else rows[1:]
     if columns not in (COLUMNS, WITHOUT_KEY) or any(len(row) != len(columns) for row in whole):
         raise UserError(f"{path}: is no list of this program; move it away, or name another folder")
-    return [_step(directory, *map(decoded, row)) for row in whole]
+    return [
+        Step(_absolute(source, directory), _absolute(target, directory), *rest)
+        for source, target, *rest in (map(decoded, row) for row in whole)
+    ]
 
 
-def _step(directory: Path, source: str, target: str, *rest: str) -> Step:
-    """Parse a line; paths are made absolute and normalized, without ``..``."""
-    paths = (
-        os.path.normpath(os.path.join(directory, each)) if each else "" for each in (source, target)
-    )
-    return Step(*paths, *rest)
+def _absolute(path: str, directory: Path) -> str:
+    """Make a path of a line absolute, and normalize it, without ``..``."""
+    return os.path.normpath(os.path.join(directory, path)) if path else ""
 
 
 def is_there(step: Step) -> bool:
@@ -159,34 +153,28 @@ def remove_partial_files(steps: Iterable[Step], directory: Path) -> None:
         remove_partial(folder)
 
 
-class Journal:
-    """The open ``undo.csv``; lines are written before the action that they record.
-
-    For a move, which leaves no other copy, the line is synced to disk first.
-    """
-
-    def __init__(self, file: Any, directory: Path):
-        self._file, self._rows, self._directory = file, csv.writer(file), directory
-
-    def add(self, step: Step) -> None:
-        """Append a line."""
-        self._rows.writerow(step.signed(self._directory).row(self._directory))
-        self._file.flush()
-        if step.by == "move":
-            sync(self._file.fileno(), self._directory)
-
-
 @contextmanager
-def journal(directory: Path) -> Iterator[Journal]:
-    """Open the ``undo.csv`` of a folder for appending, for a block."""
+def journal(directory: Path) -> Iterator[Callable[[Step], None]]:
+    """Open the ``undo.csv`` of a folder for a block; yield a function that appends a line.
+
+    Lines are written before the action that they record. For a move, which leaves no other copy,
+    the line is synced to disk first.
+    """
     path = directory / UNDO
     check_replaceable(path)
-    steps = read_steps(directory)
-    _rewrite(directory, steps)  # drops the incomplete line of a killed process
+    _rewrite(directory, read_steps(directory))  # drops the incomplete line of a killed process
     with open(
         path, "a", encoding="utf-8", errors="surrogateescape", newline="", opener=open_nofollow
     ) as file:
-        yield Journal(file, directory)
+        rows = csv.writer(file)
+
+        def record(step: Step) -> None:
+            rows.writerow(step.signed(directory).row(directory))
+            file.flush()
+            if step.by == "move":
+                sync(file.fileno(), directory)
+
+        yield record
 
 
 def _rewrite(directory: Path, steps: Sequence[Step]) -> None:
@@ -224,12 +212,10 @@ def undo(
             if step.by != MADE
         }
         kept = [step for step in steps if results.get(step)]
-        for folder in reversed(folders):
-            if folder != directory:
-                _remove_empty(folder)
+        for folder in reversed(folders):  # not the sorted folder itself, which has an undo.csv
+            _remove_empty(folder)
         if kept:
-            made_here = [step for step in steps if step.by == MADE]
-            _rewrite(directory, [*made_here, *kept])
+            _rewrite(directory, [step for step in steps if step.by == MADE or results[step]])
         else:
             (directory / UNDO).unlink()
             (directory / ".lock").unlink()

@@ -1,1 +1,0 @@
-"""Which requests are answered, and what browsers are told: one check a module."""

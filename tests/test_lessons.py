@@ -17,7 +17,7 @@ from tests.support.places import ROOT
 
 
 def test_of_two_thousand_pictures_none_is_one_too_many_and_the_next_is(tmp_path):
-    session = TrainingSession("lesson", tmp_path / "lesson")
+    session = TrainingSession("lesson", tmp_path / "lesson", None)
     for number in range(1, 2001):
         assert session.add(number % 2, InMemory("a.jpg", b"x")) == number
     with pytest.raises(UserError, match="that is enough: 2000 pictures; train with these"):
@@ -30,7 +30,7 @@ def test_of_two_thousand_pictures_none_is_one_too_many_and_the_next_is(tmp_path)
 def test_pictures_take_so_many_bytes_at_most(tmp_path, monkeypatch):
     assert sessions.MOST_BYTES == 1 << 30
     monkeypatch.setattr(sessions, "MOST_BYTES", 10)
-    session = TrainingSession("lesson", tmp_path / "lesson")
+    session = TrainingSession("lesson", tmp_path / "lesson", None)
     session.add(0, InMemory("a.jpg", bytes(6)))
     with pytest.raises(UserError, match="that is enough: 1 pictures"):
         session.add(0, InMemory("b.jpg", bytes(5)))
@@ -47,7 +47,7 @@ def test_fifty_classes_of_sixty_letters_are_the_most():
 
 
 def test_of_each_class_two_pictures_are_the_least(tmp_path):
-    session = TrainingSession("lesson", tmp_path / "lesson")
+    session = TrainingSession("lesson", tmp_path / "lesson", None)
     for label in (0, 0, 1):
         session.add(label, InMemory("a.jpg", b"x"))
     with pytest.raises(UserError, match="'dog' has fewer than 2 pictures"):

@@ -6,7 +6,7 @@ import asyncio
 import hmac
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -83,11 +83,8 @@ def make_app(served: Served) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if sessions:
-            sessions.open()
-        yield
-        if sessions:
-            await sessions.close()
+        async with sessions.opened() if sessions else nullcontext():
+            yield
         batcher.close()
 
     app = FastAPI(
@@ -278,7 +275,7 @@ def _sessions_router(
                 kept.append(
                     schemas.KeptPicture(file=picture.name, number=number, error=reason, code=code)
                 )
-        sessions.look_soon(session)
+        session.look_soon()
         return schemas.Kept(pictures=kept)
 
     @router.get("/{name}/pictures")
@@ -308,7 +305,7 @@ def _sessions_router(
         classes = (await json_of(request)).get("classes")
         if not isinstance(classes, list):
             raise HTTPException(422, 'the object should be {"classes": [name, name, …]}')
-        sessions.train(session, classes)
+        session.train(classes)
         return schemas.SessionInfo.of(session)
 
     @router.get("/{name}/run.zip", response_class=Response)

@@ -12,8 +12,8 @@ import time
 import unicodedata
 import zipfile
 from collections import Counter
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -62,17 +62,17 @@ class Conflict(UserError):
 class TrainingSession:
     """Pictures by class, and the network trained on them."""
 
-    def __init__(self, name: str, folder: Path):
-        self.name, self.folder = name, folder
+    def __init__(self, name: str, folder: Path, trainer_process: TrainerProcess):
+        self.name, self.folder, self._trainer_process = name, folder, trainer_process
         self.state: Literal["collecting", "training", "ready", "failed"] = "collecting"
         self.error = ""
         self.network: ServedNetwork | None = None
         self.classes: tuple[str, ...] = ()
-        self.unseen = 0
-        self.looking: asyncio.Task[None] | None = None
         self.used = time.monotonic()
         self._pictures: dict[int, tuple[int, int]] = {}  # number → class and bytes
         self._number = self._trained = self._finished = 0  # added, trained, last good one
+        self._unseen = 0
+        self._looking: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_ended, self._zipping = False, threading.Lock()
         (folder / "photos").mkdir(parents=True)
@@ -97,7 +97,7 @@ class TrainingSession:
         with _room():
             self._path(self._number).write_bytes(picture.content)
         self._pictures[self._number] = label, len(picture.content)
-        self.unseen += 1
+        self._unseen += 1
         return self._number
 
     def remove(self, number: int) -> None:
@@ -147,14 +147,41 @@ class TrainingSession:
         self._trained += 1
         self.state, self.error, self.classes = "training", "", tuple(named.values())
 
-    def finish(self, engine: Engine) -> None:
-        """Publish the network of the latest run, under a name that was never used before."""
-        self._finished = self._trained
-        self.network, self.state = ServedNetwork(f"{self.name}.{self._trained}", engine), "ready"
+    def train(self, classes: Sequence[str | None]) -> None:
+        """Start training, as `begin` prepares it."""
+        self.begin(classes)
+        self._spawn(self._train())
 
-    def fail(self, sentence: str) -> None:
-        """Record why the latest training failed."""
-        self.error, self.state = sentence.replace(f"{self.folder}/", ""), "failed"
+    async def _train(self) -> None:
+        try:
+            await self._trainer_process.do("train", self.folder, self.run.directory.name)
+            engine = await asyncio.to_thread(Engine.of_run, self.run)
+        except Exception as error:
+            sentence = str(error)
+            if not isinstance(error, UserError | RunError | OSError):
+                LOG.exception("a training failed")
+                sentence = f"the training failed ({type(error).__name__}: {error}); try again"
+            self.error, self.state = sentence.replace(f"{self.folder}/", ""), "failed"
+        else:  # under a name that was never used before
+            self.network = ServedNetwork(f"{self.name}.{self._trained}", engine)
+            self._finished, self.state = self._trained, "ready"
+
+    def look_soon(self) -> None:
+        """Schedule the frozen layers' computation for new pictures, while the user chooses more."""
+        if not self._looking or self._looking.done():
+            self._looking = self._spawn(self._look())
+
+    async def _look(self) -> None:
+        while self._unseen:
+            before = self._unseen
+            await asyncio.sleep(PAUSE)
+            if self._unseen != before and self._unseen < TOGETHER:
+                continue
+            self._unseen = 0
+            if self.state != "training":
+                with suppress(UserError, RunError):  # reported by training, if it still fails
+                    self.list_pictures({label: str(label) for label in range(MOST_CLASSES)})
+                    await self._trainer_process.do("look", self.folder, "none")
 
     def history(self) -> History:
         """Return the finished epochs of the latest training."""
@@ -198,7 +225,7 @@ class TrainingSession:
         if self._is_ended:
             raise Gone
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a task that is cancelled when the session is deleted."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
@@ -236,16 +263,13 @@ class TrainingSessions:
     def __init__(self, trainer_process: TrainerProcess):
         self._trainer_process = trainer_process
         self._sessions: dict[str, TrainingSession] = {}
-        self._clearing: asyncio.Task[None] | None = None
 
-    def open(self) -> None:
-        """Start the periodic deletion of unused sessions."""
-        self._clearing = asyncio.create_task(self._clear())
-
-    async def close(self) -> None:
-        """End all sessions and delete their files."""
-        if self._clearing:
-            self._clearing.cancel()
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Delete unused sessions during a block; at its end, delete all, and their files."""
+        clearing = asyncio.create_task(self._clear())
+        yield
+        clearing.cancel()
         await asyncio.gather(*map(self.end, [*self._sessions]))
         await self._trainer_process.close()
 
@@ -260,7 +284,7 @@ class TrainingSessions:
             )
         name = secrets.token_urlsafe(12)
         folder = self._trainer_process.folder / secrets.token_hex(8)
-        session = self._sessions[name] = TrainingSession(name, folder)
+        session = self._sessions[name] = TrainingSession(name, folder, self._trainer_process)
         await self._trainer_process.start()
         return session
 
@@ -291,38 +315,6 @@ class TrainingSessions:
         session = self._sessions.pop(name, None)
         if session:
             await session.end()
-
-    def look_soon(self, session: TrainingSession) -> None:
-        """Schedule the frozen layers' computation for new pictures, while the user chooses more."""
-        if not session.looking or session.looking.done():
-            session.looking = session.spawn(self._look(session))
-
-    def train(self, session: TrainingSession, classes: Sequence[str | None]) -> None:
-        """Start training a session; UserError if it cannot be trained."""
-        session.begin(classes)
-        session.spawn(self._train(session))
-
-    async def _look(self, session: TrainingSession) -> None:
-        while session.unseen:
-            before = session.unseen
-            await asyncio.sleep(PAUSE)
-            if session.unseen != before and session.unseen < TOGETHER:
-                continue
-            session.unseen = 0
-            if session.state != "training":
-                with suppress(UserError, RunError):  # reported by training, if it still fails
-                    session.list_pictures({label: str(label) for label in range(MOST_CLASSES)})
-                    await self._trainer_process.do("look", session.folder, "none")
-
-    async def _train(self, session: TrainingSession) -> None:
-        try:
-            await self._trainer_process.do("train", session.folder, session.run.directory.name)
-            session.finish(await asyncio.to_thread(Engine.of_run, session.run))
-        except (UserError, RunError, OSError) as error:
-            session.fail(str(error))
-        except Exception as error:
-            LOG.exception("a training failed")
-            session.fail(f"the training failed ({type(error).__name__}: {error}); try again")
 
     async def _clear(self) -> None:
         while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,7 +71,7 @@ class Engine:
         # Of the convolutions. None: float32 or, for many pictures, the fastest.
         self.precision: str | None = None
         self._asked_keras = False
-        self._fast_layers: dict[tuple[str, str, int], Any] = {}
+        self._built: dict[tuple[str | None, str, int], Any] = {}
 
     @classmethod
     def of_imagenet(
@@ -148,7 +148,7 @@ class Engine:
         possible = INT8 if find_spec("openvino") else FLOAT32
         if not is_int8(self.precision or chosen_precision() or possible):
             return None
-        precision, model = self._fastest(partial(self._build_fast, 1))
+        precision, model = self._fastest(None, 1)
         return model.predict_on_batch if is_int8(precision) else None
 
     def layer(
@@ -160,28 +160,29 @@ class Engine:
         of each; pool5 is flattened. `precision` defaults to the fastest here. Raises UserError if
         the network lacks the layer, and for int8 if this machine does not support it.
         """
-        fast = self._fast_layer(name, precision or self.fastest_precision(name), batch)
+        fast = self._fast(name, precision or self.fastest_precision(name), batch)
         return lambda pictures: fast.predict_on_batch(pictures).reshape(len(pictures), -1)
 
     def fastest_precision(self, name: str) -> str:
         """Return the precision in which a layer, one of `FEATURES`, is computed fastest here."""
-        return self._fastest(lambda precision: self._fast_layer(name, precision, BATCH))[0]
+        return self._fastest(name, BATCH)[0]
 
-    def _fast_layer(self, name: str, precision: str, batch: int) -> Any:
-        """Return a model up to the layer, built once."""
-        self.check_layer(name)
-        key = name, precision, batch
-        if key not in self._fast_layers:
+    def _fast(self, layer: str | None, precision: str, batch: int) -> Any:
+        """Return a model of the network, or of its part up to `layer`, built once."""
+        key = layer, precision, batch
+        if key not in self._built:
             model = self._keras_model  # first, because it imports TensorFlow quietly
             from alexnet_tf.inference.fast import FastModel
             from alexnet_tf.model import part
 
-            first = part(model, "conv1", FEATURES[name]) if self.classes else model
-            self._fast_layers[key] = FastModel(first, self.variant, precision, batch)
-        return self._fast_layers[key]
+            if layer:
+                self.check_layer(layer)
+                model = part(model, "conv1", FEATURES[layer]) if self.classes else model
+            self._built[key] = FastModel(model, self.variant, precision, batch)
+        return self._built[key]
 
-    def _fastest(self, build: Callable[[str], Any]) -> tuple[str, Any]:
-        """Return the fastest precision that works here, and what `build` returns for it.
+    def _fastest(self, layer: str | None, batch: int) -> tuple[str, Any]:
+        """Return the fastest precision that works here, and what `_fast` returns for it.
 
         One warning names the precision that does not work; raises NotHere if that was asked for.
         """
@@ -191,13 +192,13 @@ class Engine:
 
         for precision in [self.precision] if self.precision else fastest_first():
             try:
-                return precision, build(precision)
+                return precision, self._fast(layer, precision, batch)
             except NotHere as error:
                 if self.precision:
                     raise
                 if precision != INT8:  # int8 is followed by a precision with lower requirements
                     warn_once(str(error))
-        return FLOAT32, build(FLOAT32)
+        return FLOAT32, self._fast(layer, FLOAT32, batch)
 
     def check_layer(self, name: str) -> None:
         """Raise UserError unless the network has the layer `name`, one of `FEATURES`."""
@@ -295,9 +296,4 @@ class Engine:
 
     @cached_property
     def _fast_model(self) -> Any:
-        return self._fastest(partial(self._build_fast, most_at_once(self.variant)))[1]
-
-    def _build_fast(self, batch: int, precision: str) -> Any:
-        from alexnet_tf.inference.fast import FastModel
-
-        return FastModel(self._keras_model, self.variant, precision, batch)
+        return self._fastest(None, most_at_once(self.variant))[1]

@@ -11,9 +11,8 @@ from alexnet_tf.commands import common_options as common
 from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.features.batches import is_feature_store
 from alexnet_tf.data.features.store import FeatureStore
-from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.errors import UserError
-from alexnet_tf.inference.engine import FEATURES, Engine
+from alexnet_tf.inference.engine import FEATURES
 from alexnet_tf.inference.output.tables import Table, check_table_path, write_table
 from alexnet_tf.retrieval.activations import activation_store, compute, list_pictures
 from alexnet_tf.system.disk import shortages
@@ -50,7 +49,11 @@ def run(options: argparse.Namespace) -> int:
     precision = engine.fastest_precision(options.layer)
     store = activation_store(engine, partial, options.layer, "<f4", precision)
     if pictures:
-        failed += _compute(engine, store.open(), pictures, options.out)
+        missing = store.open().missing(pictures)
+        needs = {store.directory: store.size(len(missing)), options.out: store.size(len(pictures))}
+        for shortage in shortages(needs):
+            LOG.warning(shortage)
+        failed += compute(engine, store, missing)
     code = common.say_left_out(rejected, failed)
     readable = [picture for picture in pictures if picture in store]
     if not readable:
@@ -67,17 +70,6 @@ def _is_ours(partial: Path) -> bool:
     if any(path.is_file() for path in partial.rglob("[!.]*")):
         raise UserError(f"{partial}: is not from this program; move it away")
     return False
-
-
-def _compute(
-    engine: Engine, store: FeatureStore, pictures: Sequence[Picture], out: Path
-) -> list[ImageError]:
-    """Fill the store; return the pictures that cannot be read."""
-    missing = store.missing(pictures)
-    needs = {store.directory: store.size(len(missing)), out: store.size(len(pictures))}
-    for shortage in shortages(needs):
-        LOG.warning(shortage)
-    return compute(engine, store, missing)
 
 
 def _write(store: FeatureStore, pictures: Sequence[Picture], options: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from alexnet_tf.commands import cli
 from alexnet_tf.commands import common_options as common
 from alexnet_tf.data.images.contents import is_file_of_its_own
 from alexnet_tf.data.sources.selection import Selection, Shard, select
@@ -20,8 +21,6 @@ from alexnet_tf.system import arguments, program
 from alexnet_tf.system.text import printable, printable_lines
 from alexnet_tf.system.transfers import WAYS
 
-# Options that only say how to sort.
-NEEDS = {"by": "--by", "sidecars": "--no-sidecars", "unsure": "--unsure"}
 MOST_SHARDS = 1 << 20
 
 
@@ -52,9 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--by", choices=WAYS, help="copy, hard link or move when sorting (copy)")
     add(
         "--no-sidecars",
-        dest="sidecars",
-        action="store_false",
-        default=None,
+        action="store_true",
         help="sort pictures alone, without the files that are called like them (.xmp, .aae, .mov,"
         " raw)",
     )
@@ -93,9 +90,9 @@ def _shard(text: str) -> Shard:
 
 def check(options: argparse.Namespace) -> None:
     """Raise UserError for options that do not go together."""
-    for name, spelled in NEEDS.items():
-        if getattr(options, name) is not None and not options.sort_into:
-            raise UserError(f"{spelled}: says how to sort; give --sort-into DIR, too")
+    if not options.sort_into:
+        reason = "says how to sort; give --sort-into DIR, too"
+        cli.refuse(options, ("--by", "--no-sidecars", "--unsure"), reason)
     if options.watch and (options.shard or options.ray):
         raise UserError("--watch: predicts all that arrives, here; leave --shard and --ray out")
     if options.watch and (len(options.pictures) > 1 or not Path(options.pictures[0]).is_dir()):
@@ -172,8 +169,8 @@ def opened(
         from alexnet_tf.inference.output.sorting import Sorter
 
         by = options.by or WAYS[0]
-        sidecars = options.sidecars is None
-        sorter = Sorter(options.sort_into, classifier.classes, by, options.unsure or 0, sidecars)
+        unsure, sidecars = options.unsure or 0, not options.no_sidecars
+        sorter = Sorter(options.sort_into, classifier.classes, by, unsure, sidecars)
 
     def ask(files: Any) -> Any:
         if options.ray:

@@ -28,7 +28,7 @@ from alexnet_tf.system.processor import VARIABLE, chosen_precision, processor_fl
 from alexnet_tf.system.program import command, installing
 from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.variants import get_variant
-from alexnet_tf.weights import Weights, fingerprint
+from alexnet_tf.weights import fingerprint
 from alexnet_tf.weights.formats import choose_reader
 from alexnet_tf.weights.loading import WEIGHTS_FOLDER, open_weights, read_weights_file
 from alexnet_tf.weights.recognize import BVLC, CAFFENET, TORCHVISION, recognize
@@ -204,7 +204,10 @@ def pretrained(files: RunFiles) -> str:
         )
     if not found:
         return "none, all layers began at random"
-    return f"{settings.weights}: {_name(found, settings.weights)}"
+    if Path(settings.weights).is_dir():  # a run
+        return f"{settings.weights}: {recognize(found).name}"
+    file = replace(read_weights_file(settings.weights), layers=found)
+    return f"{settings.weights}: {file.recognized().name}"
 
 
 def pictures(files: RunFiles) -> str:
@@ -280,13 +283,6 @@ def model(files: RunFiles) -> str:
     engine = Engine.of_run(files.run)
     _ = engine.weights
     return f"{path} opens, {len(engine.classes)} outputs"
-
-
-def _name(layers: Weights, path: str) -> str:
-    """Name the `layers` that were loaded from `path`, a weight file or a run."""
-    if Path(path).is_dir():
-        return recognize(layers).name
-    return replace(read_weights_file(path), layers=layers).recognized().name
 
 
 def _holds_weights(path: Path) -> bool:

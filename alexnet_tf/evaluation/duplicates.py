@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -42,10 +42,12 @@ def find_duplicates(pictures: Sequence[Picture], vectors: np.ndarray) -> list[Du
     `vectors` (n, values) select the pairs to compare; unreadable pictures are in no pair.
     """
     pairs = alike(vectors)
-    crops = _grey_crops({pictures[number].path for pair in pairs for number in pair})
+    paths = sorted({pictures[number].path for pair in pairs for number in pair})
+    with ThreadPoolExecutor(processors()) as pool:
+        crops = dict(zip(paths, pool.map(_grey_crops, paths)))
     found = []
     for first, second in pairs:
-        one, other = (crops.get(pictures[number].path) for number in (first, second))
+        one, other = (crops[pictures[number].path] for number in (first, second))
         if one is not None and other is not None:
             likeness = _likeness(one, other)
             if likeness >= SAME:
@@ -68,15 +70,8 @@ def alike(vectors: np.ndarray) -> np.ndarray:
     return np.concatenate(pairs)[order]
 
 
-def _grey_crops(paths: Iterable[str]) -> dict[str, np.ndarray]:
-    """Return the small grey crops of each readable picture, of length 1: (cuts, pixels)."""
-    paths = sorted(paths)
-    with ThreadPoolExecutor(processors()) as pool:
-        found = dict(zip(paths, pool.map(_crops_of, paths)))
-    return {path: crops for path, crops in found.items() if crops is not None}
-
-
-def _crops_of(path: str) -> np.ndarray | None:
+def _grey_crops(path: str) -> np.ndarray | None:
+    """Return the small grey crops of a picture, of length 1: (cuts, pixels); None if unreadable."""
     try:
         with decoded(path, 2 * SIDE) as (picture, _):
             grey = picture.convert("L")

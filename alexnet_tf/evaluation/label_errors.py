@@ -37,28 +37,30 @@ class LabelError:
         return "likely" if self.probability >= LIKELY else POSSIBLE
 
 
-def out_of_fold_probabilities(vectors: np.ndarray, labels: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Return out-of-fold probabilities (n, classes): each picture's head was trained without it.
+def out_of_fold_predictions(
+    classes: Sequence[str], pictures: Sequence[Picture], vectors: np.ndarray
+) -> LabelledPredictions:
+    """Predict each picture from its vector, by a head that was trained without it.
 
     The heads are softmax regressions on `vectors`, float32 (n, values), with standard deviation 1.
-    Classes are 0 … `labels.max()`; the probability of a class that is missing in a fold's training
-    part is 0.
+    The probability of a class that is missing in a fold's training part is 0.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold
     from threadpoolctl import threadpool_limits
 
-    found = np.zeros((len(labels), labels.max() + 1), np.float32)
+    labels = np.array([picture.label for picture in pictures])
+    found = np.zeros((len(labels), len(classes)), np.float32)
     strength = STRENGTH / vectors.shape[1]
     parts = min(FOLDS, np.bincount(labels).max())
-    folds = StratifiedKFold(parts, shuffle=True, random_state=seed)
+    folds = StratifiedKFold(parts, shuffle=True, random_state=0)
     # One thread: for matrices this small, threads cost more time than they save.
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about classes with fewer pictures than folds
         for others, part in folds.split(vectors, labels):
             head = LogisticRegression(C=strength, tol=1e-3).fit(vectors[others], labels[others])
             found[np.ix_(part, head.classes_)] = head.predict_proba(vectors[part])
-    return found
+    return LabelledPredictions(tuple(classes), tuple(pictures), found)
 
 
 def find_label_errors(predictions: LabelledPredictions) -> list[LabelError]:
@@ -72,13 +74,3 @@ def find_label_errors(predictions: LabelledPredictions) -> list[LabelError]:
         for number in predictions.mistakes()
         if confidence[number] >= POSSIBLE_FROM
     ]
-
-
-def out_of_fold_predictions(
-    classes: Sequence[str], pictures: Sequence[Picture], vectors: np.ndarray
-) -> LabelledPredictions:
-    """Predict each picture from its vector, by a head that was trained without it."""
-    labels = np.array([picture.label for picture in pictures])
-    probabilities = np.zeros((len(pictures), len(classes)), np.float32)
-    probabilities[:, : labels.max() + 1] = out_of_fold_probabilities(vectors, labels)
-    return LabelledPredictions(tuple(classes), tuple(pictures), probabilities)

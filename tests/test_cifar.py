@@ -205,7 +205,7 @@ def test_headers_may_promise_anything(here, size):
     member = tarfile.TarInfo(f"{FOLDER}/x")
     member.size = size
     (here / "x.tgz").write_bytes(gzip.compress(member.tobuf(tarfile.GNU_FORMAT)))
-    with pytest.raises(UserError, match="unpacks to more than 268,435,456 bytes"):
+    with pytest.raises(UserError, match=r"(unpacks to more than 268,435,456 bytes|is not a whole)"):
         open_dataset("x.tgz")
 
 

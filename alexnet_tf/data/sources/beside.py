@@ -7,19 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from alexnet_tf.data.sources import manifest
 from alexnet_tf.data.sources.headings import LABEL, NUMBER, role
-from alexnet_tf.data.sources.layouts import validated_by_test
-from alexnet_tf.data.sources.manifest import (
-    TEST,
-    TRAIN,
-    VALIDATION,
-    Entry,
-    Source,
-    align_to_classes,
-)
+from alexnet_tf.data.sources.manifest import TRAIN, Entry, Source
 from alexnet_tf.data.sources.path_resolver import PathResolver, is_picture
 from alexnet_tf.data.sources.rows import SAMPLE, cut
-from alexnet_tf.data.sources.split_names import part_named
+from alexnet_tf.data.sources.split_names import part_named, part_of_file
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.text import printable
 
@@ -54,8 +47,6 @@ def complete(
     finder = PathResolver(root / "table")
     class_of = _class_finder(found.classes)
     listed = [table for path in tables if (table := _read(path, finder, class_of))]
-    if not listed and split is None:
-        return found, []
     parts, notes = _parts(listed, {*found.entries.column("path")}, root, split)
     if any(entry.part for entry in found.entries):
         parts, notes = {}, []  # folders split them already
@@ -66,25 +57,24 @@ def complete(
     entries = [replace(e, part=e.part or parts.get(e.path, rest)) for e in found.entries]
     unused = [(e.path, "is in none of the lists of the splits") for e in entries if not e.part]
     entries = [entry for entry in entries if entry.part] + list(others.values())
-    if VALIDATION not in {entry.part for entry in entries}:
-        entries = [replace(e, part=VALIDATION) if e.part == TEST else e for e in entries]
-        notes.append(validated_by_test("list", "the test set"))
+    entries = manifest.validate_by_test(entries, "list", "the test set", notes)
     used = [
         table
         for table in listed
         if any(parts.get(path) == table.part or path in others for path in table.classes)
     ]
     missing = {name: f"is named in {t.path}, and not there" for t in used for name in t.missing}
-    rejected = [each for each in found.rejected if each[0] not in others] + unused
-    rejected += missing.items()
-    source = align_to_classes(found.classes, entries, rejected, (*found.notes, *notes))
+    rejected = [each for each in found.rejected if each[0] not in others]
+    rejected += [*unused, *missing.items()]
+    notes = [*found.notes, *notes]
+    source = manifest.align_to_classes(found.classes, entries, rejected, notes)
     return source, [table.path for table in used]
 
 
 def _class_finder(classes: Sequence[str]) -> Callable[[str], str | None]:
     """Return a function from a cell to its class: a name, its number, or the cell's first word."""
-    names = {name: name for name in classes}
     numbers = {float(name): name for name in classes if NUMBER.fullmatch(name) and "," not in name}
+    names = dict(zip(classes, classes))
 
     def class_of(cell: str) -> str | None:
         number = numbers.get(float(cell)) if cell.isdecimal() else None
@@ -113,8 +103,7 @@ def _read(path: Path, finder: PathResolver, class_of: Callable[[str], str | None
     places = [(finder.anywhere(row[place]), row) for row in rows]
     classes = {p: class_of(row[columns[-1]]) if columns else None for p, row in places if p}
     missing = [row[place] for p, row in places if not p]
-    part = part_named(path.stem) or part_named(path.parent.name)
-    return _Table(path, part, classes, missing)
+    return _Table(path, part_of_file(path), classes, missing)
 
 
 def _parts(

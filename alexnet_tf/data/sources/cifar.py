@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
 import tarfile
 import zlib
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from alexnet_tf.data.sources.tar_archives import fingerprint, open_tar
 from alexnet_tf.errors import BadFile, UserError
 from alexnet_tf.system.download import Published
 from alexnet_tf.system.folders import made_once
@@ -58,75 +58,49 @@ def unpack_cifar(archive: Path, into: Path) -> Path:
     read, in bounded memory, and nothing in them is executed. Raises UserError unless the archive is
     intact.
     """
-    with open(archive, "rb") as file:
-        fingerprint = hashlib.file_digest(file, "sha256").hexdigest()[:8]
-    folder = into / f"cifar-10-{fingerprint}"
 
     def fill(partial: Path) -> None:
-        try:
-            with gzip.open(archive) as file:
-                for batch, content in progress(_batches(file), len(BATCHES), "unpacking"):
-                    _write_pictures(partial, batch, content)
-        except UserError as error:
-            raise UserError(f"{archive}{error}") from error
-        except (gzip.BadGzipFile, EOFError, zlib.error, tarfile.TarError) as error:
-            raise UserError(f"{archive}: is not a whole .tar.gz file ({error})") from error
+        for batch, content in progress(_batches(archive), len(BATCHES), "unpacking"):
+            try:
+                pictures, labels = _read_batch(content)
+            except BadFile as error:
+                raise UserError(f"{archive}, {batch}: {error}") from error
+            except Exception as error:  # pickle may raise nearly anything on broken files
+                raise UserError(f"{archive}, {batch}: is damaged ({error})") from error
+            _write_pictures(partial, batch, pictures, labels)
 
-    return made_once(folder, fill)
+    return made_once(into / f"cifar-10-{fingerprint(archive)}", fill)
 
 
-def _batches(file: gzip.GzipFile) -> Iterator[tuple[str, bytes]]:
-    """Yield the name and content of each batch in a tar.
-
-    Raises UserError, the end of a sentence about the archive, unless each batch is there exactly
-    once.
-    """
-    missing = list(BATCHES)
-    for member in _members(file):
-        name = member.name.removeprefix(FOLDER)
-        if member.name != FOLDER + name or name not in BATCHES:
-            continue
-        if name not in missing:
-            raise UserError(f", {name}: is there more than once")
-        if not member.isreg() or member.size > LARGEST_BATCH:
-            raise UserError(f", {name}: is no file of at most {LARGEST_BATCH:,} bytes")
-        missing.remove(name)
-        yield name, file.read(member.size)
+def _batches(archive: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the name and content of each batch; UserError unless each is there exactly once."""
+    missing, size = list(BATCHES), 0
+    with open_tar(archive) as members:
+        for member, content in members:
+            size += tarfile.BLOCKSIZE + member.size
+            if size > LARGEST_ARCHIVE:
+                raise UserError(f"{archive}: unpacks to more than {LARGEST_ARCHIVE:,} bytes")
+            name = member.name.removeprefix(FOLDER)
+            if member.name != FOLDER + name or name not in BATCHES:
+                continue
+            if name not in missing:
+                raise UserError(f"{archive}, {name}: is there more than once")
+            if not content or member.size > LARGEST_BATCH:
+                raise UserError(f"{archive}, {name}: is no file of at most {LARGEST_BATCH:,} bytes")
+            missing.remove(name)
+            yield name, content.read()
     if missing:
         raise UserError(
-            f": has no {FOLDER}{missing[0]}, so it is not CIFAR-10's {CIFAR10.name}; unpack any "
-            "other archive yourself and name the folder"
+            f"{archive}: has no {FOLDER}{missing[0]}, so it is not CIFAR-10's {CIFAR10.name}; "
+            "unpack any other archive yourself and name the folder"
         )
 
 
-def _members(file: gzip.GzipFile) -> Iterator[tarfile.TarInfo]:
-    """Yield the members of a tar, with `file` positioned at the content of each.
-
-    Unlike tarfile it follows no link, keeps no list, and treats a header that describes the next
-    member as one more member.
-    """
-    place = 0
-    while (header := file.read(tarfile.BLOCKSIZE)).strip(b"\0"):
-        member = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
-        place += tarfile.BLOCKSIZE * (1 + -(-member.size // tarfile.BLOCKSIZE))
-        if member.size < 0 or place > LARGEST_ARCHIVE:
-            raise UserError(f": unpacks to more than {LARGEST_ARCHIVE:,} bytes")
-        yield member
-        file.seek(place)
-    file.seek(LARGEST_ARCHIVE)  # reads to the end, where gzip checks its checksum
-
-
-def _write_pictures(folder: Path, batch: str, content: bytes) -> None:
-    """Write the pictures of the batch `content`, named `batch`, as PNG files below `folder`."""
+def _write_pictures(folder: Path, batch: str, pictures: np.ndarray, labels: list[int]) -> None:
+    """Write the `pictures` of a batch as PNG files below `folder`."""
     part, first = BATCHES[batch]
     for name in CLASSES:
         (folder / part / name).mkdir(parents=True, exist_ok=True)
-    try:
-        pictures, labels = _read_batch(content)
-    except UserError as error:
-        raise UserError(f", {batch}: {error}") from error
-    except Exception as error:  # pickle may raise nearly anything on broken files
-        raise UserError(f", {batch}: is damaged ({error})") from error
     for number, (picture, label) in enumerate(zip(pictures, labels), first):
         Image.fromarray(picture).save(folder / part / CLASSES[label] / f"{number:05}.png")
 

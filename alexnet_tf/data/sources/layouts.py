@@ -9,18 +9,12 @@ from pathlib import Path
 from unicodedata import normalize
 
 from alexnet_tf.data.images.file_types import is_meant_as_picture
+from alexnet_tf.data.sources import manifest
 from alexnet_tf.data.sources.listing import list_files
-from alexnet_tf.data.sources.manifest import (
-    TEST,
-    TRAIN,
-    VALIDATION,
-    Entry,
-    Source,
-    align_to_classes,
-)
+from alexnet_tf.data.sources.manifest import TEST, TRAIN, VALIDATION, Entry, Source
 from alexnet_tf.data.sources.split_names import part_named, preference, words
 from alexnet_tf.errors import UserError
-from alexnet_tf.system.text import is_printable, printable
+from alexnet_tf.system.text import printable
 
 # Kaggle's cats and dogs; Microsoft capitalizes the classes.
 KAGGLE_NAME = re.compile(r"(cat|dog)\.\d+\.\w+", re.IGNORECASE)
@@ -55,7 +49,7 @@ def read_layout(folder: Path, by_names: bool = False) -> Source:
     parts, notes = _parts(tree, folder), []
     if VALIDATION not in parts and TEST in parts:
         parts[VALIDATION] = parts.pop(TEST)
-        notes.append(validated_by_test("folder", printable(parts[VALIDATION])))
+        notes.append(manifest.validated_by_test("folder", printable(parts[VALIDATION])))
     if len(parts) == 1:  # the data is not split
         parts = {None: parts[TRAIN]}
         _check_classes(tree, parts[None])
@@ -69,23 +63,15 @@ def read_layout(folder: Path, by_names: bool = False) -> Source:
         part, label = next(((p, of[file]) for p, of in labels if file in of), (None, None))
         if label is None:
             rejected.append((file, reason))
-        elif not is_printable(file) or file[-1].isspace():
-            rejected.append((file, "has a name that no line of text can hold"))
+        elif manifest.is_unfit(file):
+            rejected.append((file, manifest.UNFIT))
         else:
             entries.append(Entry(file, label, part))
     classes = sorted({entry.label for entry in entries if entry.part in (None, TRAIN)})
     if deepest := max(classes, key=lambda name: name.count("/"), default="").count("/"):
         name = next(name for name in classes if name.count("/") == deepest)
         notes.append(f"each innermost folder is a class, such as '{printable(name)}'")
-    return align_to_classes(classes, entries, rejected, notes)
-
-
-def validated_by_test(kind: str, test: str) -> str:
-    """Return the note that `test` is used for validation, because no `kind` of thing is for it."""
-    return (
-        f"there is no {kind} to validate with, so {test} is used for that: the best epoch is "
-        "chosen by it, and nothing is left to test with"
-    )
+    return manifest.align_to_classes(classes, entries, rejected, notes)
 
 
 def _parts(tree: _Tree, folder: Path) -> dict[str | None, Path]:
@@ -123,7 +109,7 @@ def _check_classes(tree: _Tree, root: Path) -> None:
             f"ones in each; put the pictures into {printable(folders[0])}/CLASS, or add a list of "
             "lines 'path label'"
         )
-    inside = [set(tree.names(folder)) for folder in folders]
+    inside = [{inner.name for inner in tree.folders(folder)} for folder in folders]
     same = len(folders) > 1 and len(inside[0]) > 1 and all(each == inside[0] for each in inside)
     if same and not any(map(tree.has_pictures, folders)):
         classes = " and ".join(map(printable, sorted(inside[0])[:3]))
@@ -157,9 +143,6 @@ class _Tree:
         """List the folders in `folder` that contain a picture, sorted by name."""
         return sorted(inner for inner in self._below.get(folder, ()) if self._holds(inner))
 
-    def names(self, folder: Path) -> list[str]:
-        return [inner.name for inner in self.folders(folder)]
-
     def has_pictures(self, folder: Path) -> bool:
         """Tell whether a picture lies directly in `folder`."""
         return any(map(is_meant_as_picture, self._files.get(folder, ())))
@@ -170,8 +153,8 @@ class _Tree:
 
     def is_kaggles(self, folder: Path) -> bool:
         """Tell whether names like cat.1.jpg label the files in `folder`, not just a stray one."""
-        named = sum(map(_is_kaggles, self._files.get(folder, ())))
-        others = (not _is_kaggles(file) for f in self.folders(folder) for file in self._all(f))
+        named = sum(map(bool, map(kaggle_class, self._files.get(folder, ()))))
+        others = (not kaggle_class(file) for f in self.folders(folder) for file in self._all(f))
         return (named > 0 and named >= sum(others)) or bool(self._numbered(folder))
 
     def classes(self, root: Path) -> set[str]:
@@ -183,7 +166,7 @@ class _Tree:
         if numbered := self._numbered(root):
             return numbered
         if self.is_kaggles(root):
-            return {f: os.path.basename(f)[:3].lower() for f in self._all(root) if _is_kaggles(f)}
+            return {f: name for f in self._all(root) if (name := kaggle_class(f))}
         folders = self._class_folders(root)
         other = {*KAGGLE_CLASSES.values()} & {*folders.values()}
         spelled = {} if other else KAGGLE_CLASSES  # Cat beside cat is another class
@@ -234,5 +217,7 @@ class _Tree:
         return self._held[folder]
 
 
-def _is_kaggles(file: str) -> bool:
-    return bool(KAGGLE_NAME.fullmatch(os.path.basename(file)))
+def kaggle_class(file: str) -> str | None:
+    """Return the class of a picture by its name, if that is as in Kaggle's data set."""
+    match = KAGGLE_NAME.fullmatch(os.path.basename(file))
+    return match[1].lower() if match else None

@@ -115,14 +115,11 @@ def find_pictures(paths: Sequence[str]) -> tuple[list[str], list[Rejected]]:
         files, others = list_files(path) if os.path.isdir(path) else ([path], [])
         rejected += others
         for file in files:
-            if _is_shard(file):
+            is_shard = file.endswith(SUFFIX) and os.path.isfile(file)
+            if is_shard and file_type(file) not in FORMATS:
                 found += list_records(file)
             elif file == path or is_meant_as_picture(file):
                 found.append(file)
             else:
                 rejected.append((file, "is no picture"))
     return found, rejected
-
-
-def _is_shard(path: str) -> bool:
-    return path.endswith(SUFFIX) and os.path.isfile(path) and file_type(path) not in FORMATS

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from alexnet_tf.data.sources.columns import Columns, Digests
 from alexnet_tf.errors import UserError
+from alexnet_tf.system.text import is_printable
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 # The most names in a sentence.
 MOST_NAMES = 5
+UNFIT = "has a name that no line of text can hold"
 
 
 class NoPictures(UserError):
@@ -71,6 +74,28 @@ def entries_to_columns(entries: Iterable[Entry] = ()) -> Columns[Entry]:
     return columns
 
 
+def is_unfit(path: str) -> bool:
+    """Tell whether `path` is `UNFIT`."""
+    return not is_printable(path) or path[-1].isspace()
+
+
+def validated_by_test(kind: str, test: str) -> str:
+    """Return the note that `test` is used for validation, because no `kind` of thing is for it."""
+    return (
+        f"there is no {kind} to validate with, so {test} is used for that: the best epoch is "
+        "chosen by it, and nothing is left to test with"
+    )
+
+
+def validate_by_test(entries: list[Entry], kind: str, test: str, notes: list[str]) -> list[Entry]:
+    """Let the test set validate if there is no validation set, with a note as above."""
+    parts = {entry.part for entry in entries}
+    if TEST not in parts or parts & {None, VALIDATION}:
+        return entries
+    notes.append(validated_by_test(kind, test))
+    return [replace(e, part=VALIDATION) if e.part == TEST else e for e in entries]
+
+
 def align_to_classes(
     classes: Sequence[str],
     entries: Iterable[Entry],
@@ -91,32 +116,31 @@ def align_to_classes(
             f"{', '.join(pairs)} differ in capitals alone, and are classes of their own; if they "
             "are the same, give them one name"
         )
-    known: dict[str | None, set[str]] = {VALIDATION: set(), TEST: set()}
-    extra: dict[str | None, set[str]] = {}
+        spelled.clear()
+    found: defaultdict[str | None, set[str]] = defaultdict(set)
     changed: dict[str, str] = {}
     for entry in entries:
         name = entry.label
-        if name not in trained and len(spelled) == len(classes):
-            name = spelled.get(name.casefold(), name)
-        if name != entry.label:
-            changed[entry.label] = name
+        if name not in trained and name.casefold() in spelled:
+            changed[name] = spelled[name.casefold()]
+            name = changed[name]
+            entry = replace(entry, label=name)
+        found[entry.part].add(name)
         if name in trained:
-            kept.append(entry if name == entry.label else replace(entry, label=name))
-            known.get(entry.part, set()).add(name)
+            kept.append(entry)
         else:
             rejected.append((entry.path, "is of a class that has no pictures to train with"))
-            extra.setdefault(entry.part, set()).add(name)
     if changed:
         pairs = [f"'{name}' is '{changed[name]}'" for name in sorted(changed)[:MOST_NAMES]]
         notes.append(f"capitals do not count where they tell no classes apart: {', '.join(pairs)}")
-    for part, names in known.items():
-        if names and len(names) < len(classes):
-            missing = [name for name in classes if name not in names]
+    for part in (VALIDATION, TEST):
+        missing = [name for name in classes if name not in found[part]]
+        if 0 < len(missing) < len(classes):
             notes.append(f"the {part} set has no pictures of {_listed(missing)}")
-        if part in extra:
+        if extra := sorted(found[part] - trained):
             notes.append(
-                f"the {part} set has pictures of {_listed(sorted(extra[part]))}, which there is "
-                "nothing to train with for: they are left out"
+                f"the {part} set has pictures of {_listed(extra)}, which there is nothing to train "
+                "with for: they are left out"
             )
     return Source(tuple(classes), kept, tuple(rejected), tuple(notes))
 

@@ -14,9 +14,10 @@ from alexnet_tf.data.images.file_types import FORMATS, OTHER_PICTURES, file_type
 from alexnet_tf.data.sources.beside import complete
 from alexnet_tf.data.sources.cifar import is_cifar, unpack_cifar
 from alexnet_tf.data.sources.layouts import NoClasses, is_container, read_layout
+from alexnet_tf.data.sources.list_choice import choose_lists, find_tables
 from alexnet_tf.data.sources.listing import DATA_FOLDER, UNPACKED_FOLDER
-from alexnet_tf.data.sources.lists import choose_lists, find_tables, read_lists
-from alexnet_tf.data.sources.manifest import ANY, MOST_NAMES, Entry, NoPictures, Source, Wanted
+from alexnet_tf.data.sources.lists import read_lists
+from alexnet_tf.data.sources.manifest import ANY, MOST_NAMES, NoPictures, Source, Wanted
 from alexnet_tf.data.sources.path_resolver import MOST_FOLDERS
 from alexnet_tf.data.sources.published import name_by_rules, read_published
 from alexnet_tf.data.sources.rows import TABLES
@@ -27,8 +28,6 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.system.download import Published
 from alexnet_tf.system.program import command
 from alexnet_tf.system.text import printable
-
-__all__ = ["DATA_FOLDER", "PHOTOS", "Entry", "NoPictures", "Source", "open_source"]
 
 # 25,000 photos of cats and dogs: Kaggle's zip, and the same photos from Microsoft.
 KAGGLE_ZIP = "train.zip"

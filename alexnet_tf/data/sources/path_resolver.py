@@ -31,6 +31,10 @@ class Hits(NamedTuple):
     guessed: int
     folder: Path
 
+    @property
+    def total(self) -> int:
+        return self.exact + self.guessed
+
 
 class PathResolver:
     """A resolver of the paths in the list `file`, which may lack their suffix.
@@ -55,14 +59,12 @@ class PathResolver:
         anywhere = [name for name in names if is_remote(name) or os.path.isabs(name)]
         relative = [name for name in names if name not in {*anywhere}]
         counts = [self._count(folder, relative, guess) for folder in self._folders * bool(relative)]
-        best = max(counts, key=lambda hits: hits.exact + hits.guessed, default=Hits(0, 0, HERE))
-        if not best.exact + best.guessed:
-            best = Hits(0, 0, HERE)
+        best = max([Hits(0, 0, HERE), *counts], key=lambda hits: hits.total)
         exact, guessed, _ = self._count(HERE, anywhere, guess)
         local = [name for name in names if not name.lower().startswith(("http:", "https:"))]
-        if best.exact + best.guessed + guessed + exact == sum(map(is_remote, anywhere)) and local:
+        if best.total + guessed + exact == sum(map(is_remote, anywhere)) and local:
             below = self._count(BELOW, local, guess)
-            if below.exact + below.guessed:
+            if below.total:
                 return below._replace(exact=below.exact + len(names) - len(local))
         return Hits(best.exact + exact, best.guessed + guessed, best.folder)
 
@@ -103,7 +105,8 @@ class PathResolver:
         if folder is BELOW:
             yield from filter(None, [self.anywhere(path, guess)])
             return
-        spelled = dict.fromkeys(name for each in (path, path.strip()) for name in _slashes(each))
+        names = (path, path.strip())
+        spelled = dict.fromkeys(each for n in names for each in (n, n.replace("\\", "/")))
         for name in spelled:
             candidate = as_on_disk(_joined(folder, name))
             if is_on_disk(candidate):
@@ -162,10 +165,6 @@ class PathResolver:
 def _alike(one: Sequence[str], other: Sequence[str]) -> int:
     """Count the parts with which both begin alike."""
     return sum(1 for _ in takewhile(bool, (a == b for a, b in zip(one, other))))
-
-
-def _slashes(path: str) -> tuple[str, ...]:
-    return (path, path.replace("\\", "/")) if "\\" in path else (path,)
 
 
 def _joined(folder: Path, path: str) -> str:

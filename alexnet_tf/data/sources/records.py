@@ -134,10 +134,6 @@ def _check_unpacked(content: bytes) -> None:
         place += size
 
 
-def _json_records(file: Path) -> list[dict[str, Any]]:
-    return _records(read_json(file), file)
-
-
 def _mat_records(file: Path) -> list[dict[str, Any]]:
     columns = {name: getattr(v, "tolist", lambda v=v: v)() for name, v in read_mat(file).items()}
     lists = {name: value for name, value in columns.items() if isinstance(value, list) and value}
@@ -196,6 +192,6 @@ def _join(content: dict[str, Any], file: Path) -> list[dict[str, Any]]:
 
 
 RECORDS: dict[str, Callable[[Path], list[dict[str, Any]]]] = {
-    **dict.fromkeys((".json", ".jsonl", ".ndjson"), _json_records),
+    **dict.fromkeys((".json", ".jsonl", ".ndjson"), lambda file: _records(read_json(file), file)),
     ".mat": _mat_records,
 }

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from alexnet_tf.data.sources.headings import INDEX, LABEL, PATH, choose_columns, role
+from alexnet_tf.data.sources.column_choice import choose_columns
+from alexnet_tf.data.sources.headings import INDEX, LABEL, PATH, role
 from alexnet_tf.data.sources.path_resolver import PathResolver, is_picture
 from alexnet_tf.data.sources.records import RECORDS, has_records, read_records
 from alexnet_tf.errors import UserError
@@ -41,7 +42,7 @@ class Rows:
     rows: Iterator[tuple[str, str, str | None]]
     called: str = ""
     heads: tuple[str, ...] = ("", "")
-    notes: list[str] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
 
 
 def read_rows(file: Path, finder: PathResolver, labelled: bool = True) -> Rows:
@@ -55,7 +56,11 @@ def read_rows(file: Path, finder: PathResolver, labelled: bool = True) -> Rows:
     if not sample:
         return Rows(iter(()))
     if form is None:
-        return Rows(_rows_of_list(file, sample, finder))
+        finder.settle(path for path, _ in sample)
+        head, label = sample[0]
+        has_heading = role(head) in (PATH, INDEX) and role(label) == LABEL
+        lines = islice(_cut(file, None), has_heading and not finder.finds(head), None)
+        return Rows((path, label, None) for path, label in lines)
     choice = choose_columns(file, sample, finder, labelled)
 
     def rows() -> Iterator[tuple[str, str, str | None]]:
@@ -66,7 +71,7 @@ def read_rows(file: Path, finder: PathResolver, labelled: bool = True) -> Rows:
             yield path, choice.label(row), choice.part(row)
 
     heads = tuple(cell.strip() if choice.has_heading else "" for cell in sample[0])
-    return Rows(rows(), choice.called, heads, list(choice.notes))
+    return Rows(rows(), choice.called, heads, choice.notes)
 
 
 def cut(file: Path, finder: PathResolver) -> Iterator[Sequence[str]]:
@@ -74,37 +79,24 @@ def cut(file: Path, finder: PathResolver) -> Iterator[Sequence[str]]:
     return _cut(file, _form(file, finder, labelled=False))
 
 
-def _rows_of_list(
-    file: Path, sample: list[Sequence[str]], finder: PathResolver
-) -> Iterator[tuple[str, str, None]]:
-    """Read lines ``path label``; the first may be a heading."""
-    first = sample[0]
-    finder.settle(path for path, _ in sample)
-    headings = role(first[0]) in (PATH, INDEX) and role(first[1]) == LABEL
-    start = headings and not finder.finds(first[0])
-    return ((path, label, None) for path, label in islice(_cut(file, None), start, None))
-
-
 def _form(file: Path, finder: PathResolver, labelled: bool) -> dict[str, Any] | None:
     """Determine the format: parameters for `csv`, or None for lines ``path label``.
 
     If several formats give each row the same number of cells, the one with more pictures is chosen.
     """
-    is_table = file.suffix.lower() in TABLES and file.suffix.lower() != ".lst"
     if has_records(file):
         return {}
+    suffix = file.suffix.lower()
+    is_table = suffix in TABLES and suffix != ".lst"
     lines = list(islice((line for line in read_lines(file) if line.strip()), SAMPLE))
     separator = SEPARATOR.fullmatch(lines[0]) if lines else None
     delimiters = separator[1] if separator else DELIMITERS if is_table else "\t,;|"
     text = "\n".join(lines)
-    delimiters = [delimiter for delimiter in delimiters if delimiter in text]
-    tables = [form for delimiter in delimiters for form in _dialects(delimiter, text)]
+    tables = [form for each in delimiters if each in text for form in _dialects(each, text)]
     is_list = not separator and all(map(LIST_LINE.fullmatch, lines))
     forms: list[dict[str, Any] | None] = [form for form in tables if _is_regular(file, form)]
     if is_list and not is_table:
-        tabs = [form for form in forms if form and form["delimiter"] == "\t"]
-        others = [form for form in forms if form not in tabs]
-        forms = [*tabs, None, *others]
+        forms.insert(sum(form["delimiter"] == "\t" for form in forms if form), None)
     if not labelled:
         forms += filter(partial(_is_regular, file, least=1), _dialects(NOWHERE, text))
     if len(forms) > 1:
@@ -121,21 +113,21 @@ def _dialects(delimiter: str, text: str) -> list[dict[str, Any]]:
     d = re.escape(delimiter)
     enclosed = [rf"(^|{d})[ ]*{q}([^{q}\n]|{q}{q})*{q}[ ]*({d}|$)" for q in "\"'"]
     double, single = (re.search(pattern, text, re.MULTILINE) for pattern in enclosed)
-    return [_dialect(delimiter, q, text) for q in ("'\"" if single and not double else '"')]
-
-
-def _dialect(delimiter: str, quote: str, text: str) -> dict[str, Any]:
-    """Return the `csv` parameters for the quoting and escaping in the lines `text`."""
-    special = re.findall(r"\\(.?)", text, re.DOTALL)
-    escaped = {*special} <= {quote, delimiter, "\\", "\n"} and {*special} & {quote, delimiter}
-    return {
-        "delimiter": delimiter,
-        "quotechar": quote,
-        "escapechar": "\\" if escaped else None,
-        "doublequote": not (escaped and quote in special),
-        "skipinitialspace": f"{delimiter} {quote}" in text,
-        "strict": True,
-    }
+    special = {*re.findall(r"\\(.?)", text, re.DOTALL)}
+    forms = []
+    for quote in "'\"" if single and not double else '"':
+        escaped = special <= {quote, delimiter, "\\", "\n"} and special & {quote, delimiter}
+        forms.append(
+            {
+                "delimiter": delimiter,
+                "quotechar": quote,
+                "escapechar": "\\" if escaped else None,
+                "doublequote": not (escaped and quote in special),
+                "skipinitialspace": f"{delimiter} {quote}" in text,
+                "strict": True,
+            }
+        )
+    return forms
 
 
 def _is_regular(file: Path, form: dict[str, Any], least: int = 2) -> bool:
@@ -160,7 +152,7 @@ def _pictures_in(file: Path, form: dict[str, Any] | None, finder: PathResolver) 
     most, best = max(scores, default=(0, []), key=lambda each: each[0])
     if most:
         return finder.survey(best, guess=False).exact, most
-    return max((sum(finder.survey(each[:FEW])[:2]) for each in columns), default=0), 0
+    return max((finder.survey(each[:FEW]).total for each in columns), default=0), 0
 
 
 def _cut(file: Path, form: dict[str, Any] | None) -> Iterator[Sequence[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from alexnet_tf.data.sources.manifest import TEST, TRAIN, VALIDATION
 
@@ -28,6 +29,11 @@ def part_named(name: str) -> str | None:
     """Return the split that `name` means; None for any other name."""
     parts = {NAMES[match[1]] for match in map(NAMED.fullmatch, words(name)) if match}
     return parts.pop() if len(parts) == 1 else None
+
+
+def part_of_file(file: Path) -> str | None:
+    """Return the split that the name of a list means, or else that of its folder."""
+    return part_named(file.stem) or part_named(file.parent.name)
 
 
 def kin(name: str) -> tuple[str, ...]:

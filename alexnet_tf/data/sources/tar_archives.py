@@ -14,15 +14,8 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import IO
 
-from alexnet_tf.data.sources.zip_archives import (
-    DEFAULT_LIMITS,
-    UnpackLimits,
-    check_names,
-    check_size,
-    harm,
-    refuse,
-    too_many_files,
-)
+from alexnet_tf.data.sources import zip_archives
+from alexnet_tf.data.sources.zip_archives import DEFAULT_LIMITS, UnpackLimits
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.folders import made_once
 
@@ -38,35 +31,38 @@ def unpack_tar(archive: Path, into: Path, limits: UnpackLimits = DEFAULT_LIMITS)
     Its name includes a fingerprint of `archive`. All members are checked before the first is
     written. Raises UserError unless the tar is intact, harmless and within `limits`.
     """
+    folder = into / f"{archive.name.split('.')[0]}-{fingerprint(archive)}"
+    if not folder.is_dir():
+        _check(archive, limits)
+    return made_once(folder, partial(_extract, archive))
+
+
+def fingerprint(archive: Path) -> str:
+    """Return the beginning of the SHA-256 of `archive`."""
     with open(archive, "rb") as file:
-        fingerprint = hashlib.file_digest(file, "sha256").hexdigest()[:8]
-    folder = into / f"{archive.name.split('.')[0]}-{fingerprint}"
-    try:
-        if not folder.is_dir():
-            _check(archive, limits)
-        return made_once(folder, partial(_extract, archive))
-    except (EOFError, zlib.error, tarfile.TarError, gzip.BadGzipFile, RecursionError) as error:
-        raise UserError(f"{archive}: is not a whole .tar or .tar.gz file ({error})") from error
+        return hashlib.file_digest(file, "sha256").hexdigest()[:8]
 
 
 def _check(archive: Path, limits: UnpackLimits) -> None:
     """Raise UserError unless every member is harmless and all together are within `limits`."""
     names, promised = [], 0
-    with _members(archive) as members:
+    with open_tar(archive) as members:
         for count, (member, _) in enumerate(members, 1):
             if count > limits.files:
-                raise too_many_files(archive, limits)
-            refuse(archive, member.name, harm(member.name) or _reason_to_refuse(member))
+                raise zip_archives.too_many_files(archive, limits)
+            is_plain = (member.isreg() or member.isdir()) and not member.issparse()
+            reason = zip_archives.harm(member.name) or ("" if is_plain else zip_archives.NO_FILE)
+            zip_archives.refuse(archive, member.name, reason)
             promised += member.size
-            check_size(archive, promised, limits)  # before its content is read
+            zip_archives.check_size(archive, promised, limits)  # before its content is read
             if member.isreg():
                 names.append(member.name)
-    check_names(archive, names)
+    zip_archives.check_names(archive, names)
 
 
 def _extract(archive: Path, folder: Path) -> None:
     """Unpack all files in `archive` into `folder`."""
-    with _members(archive) as members:
+    with open_tar(archive) as members:
         for member, content in members:
             if content:
                 path = folder / member.name
@@ -75,26 +71,26 @@ def _extract(archive: Path, folder: Path) -> None:
                     shutil.copyfileobj(content, target)
 
 
-def _reason_to_refuse(member: tarfile.TarInfo) -> str | None:
-    if not (member.isreg() or member.isdir()) or member.issparse():
-        return "is a link or a device, not a file"
-    return None
-
-
 @contextmanager
-def _members(archive: Path) -> Iterator[Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]]:
-    """Open `archive` and yield its members, each with its content if it is a file."""
+def open_tar(archive: Path) -> Iterator[Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]]:
+    """Open `archive` and yield its members, each with its content if it is a file.
+
+    Raises UserError, also in the block, if it turns out to be damaged.
+    """
     with open(archive, "rb") as file:
         opened = gzip.open if file.read(len(GZIP)) == GZIP else open
-    # Read once, sequentially: in gzip every seek backwards starts from the beginning.
-    with (
-        opened(archive, "rb") as plain,
-        tarfile.open(fileobj=plain, mode="r|", tarinfo=_Member) as tar,
-    ):
-        yield _walk(tar, plain)
+    try:
+        # Read once, sequentially: in gzip every seek backwards starts from the beginning.
+        with (
+            opened(archive, "rb") as plain,
+            tarfile.open(fileobj=plain, mode="r|", tarinfo=_Member) as tar,
+        ):
+            yield _members(tar, plain)
+    except (EOFError, zlib.error, tarfile.TarError, gzip.BadGzipFile, RecursionError) as error:
+        raise UserError(f"{archive}: is not a whole .tar or .tar.gz file ({error})") from error
 
 
-def _walk(
+def _members(
     tar: tarfile.TarFile, plain: BufferedIOBase
 ) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
     while member := tar.next():

@@ -35,6 +35,7 @@ LONGEST_NAME, LONGEST_PATH = 255, 3000
 # Any zip may unpack to this many bytes, however small it is.
 ALWAYS_ALLOWED = 1 << 20
 
+NO_FILE = "is a link or a device, not a file"
 UNPACK_IT = "Unpack it yourself and name the folder"
 BY_HAND = UNPACK_IT + ", or let `{data} ARCHIVE {option} N` unpack it"
 
@@ -69,7 +70,8 @@ def unpack(archive: Path, into: Path, limits: UnpackLimits = DEFAULT_LIMITS) -> 
             fingerprint = hashlib.sha256(contents.encode("utf-8", "replace")).hexdigest()[:8]
             folder = into / f"{archive.stem}-{fingerprint}"
             if not folder.is_dir():
-                _check_contents(archive, file.infolist(), limits, _holds_zips(members))
+                suffixes = {PurePosixPath(member.filename).suffix.lower() for member in members}
+                _check_contents(archive, file.infolist(), limits, suffixes <= {ZIP, *TEXTS})
             return made_once(folder, partial(_extract, file, members, limits))
     except (UserError, OSError):
         raise
@@ -83,10 +85,6 @@ def _members(file: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     for member in file.infolist():
         member.filename = _true_name(member)
     return [member for member in file.infolist() if not member.is_dir()]
-
-
-def _holds_zips(members: list[zipfile.ZipInfo]) -> bool:
-    return {PurePosixPath(member.filename).suffix.lower() for member in members} <= {ZIP, *TEXTS}
 
 
 def _true_name(member: zipfile.ZipInfo) -> str:
@@ -176,7 +174,7 @@ def _reason_to_refuse(member: zipfile.ZipInfo) -> str | None:
     # Zips made on Unix have the file mode in the upper 16 bits, others have zeros.
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        return "is a link or a device, not a file"
+        return NO_FILE
     if member.flag_bits & 1:
         return "is encrypted; unpack it yourself and name the folder"
     if member.compress_type not in METHODS:

@@ -1,0 +1,201 @@
+"""Data sets as their authors publish them, found by their marks, before the rules.
+
+Each of `KINDS` has a function that yields its labelled pictures, with the authors' split; those in
+`BY_RULES` need none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from alexnet_tf.data.sources import manifest
+from alexnet_tf.data.sources.manifest import TEST, TRAIN, VALIDATION, Entry, Source, Wanted
+from alexnet_tf.data.sources.path_resolver import MOST_FOLDERS
+from alexnet_tf.data.sources.records import read_labelled_images, read_mat
+from alexnet_tf.errors import UserError
+from alexnet_tf.system.files import read_lines
+from alexnet_tf.system.text import printable
+
+BY_RULES = {
+    "Food-101": ("meta/train.*", "meta/classes.txt", "images"),
+    "Describable Textures (DTD)": ("labels/train1.txt", "images", "imdb"),
+    "GTSRB": ("GTSRB/Final_Training/Images",),
+    "Tiny ImageNet": ("wnids.txt", "train", "val/val_annotations.txt"),
+    "ILSVRC": ("ILSVRC/Data/CLS-LOC", "LOC_synset_mapping.txt"),
+    "SUN397": ("ClassName.txt", "a/abbey"),
+    "Stanford Dogs": ("Images/n0*", "train_list.mat"),
+}
+CUB_TABLES = ("images.txt", "image_class_labels.txt", "train_test_split.txt", "classes.txt")
+PLACES_LISTS = (
+    "**/categories_places365.txt", "**/places365_train_*.txt", "**/places365_val.txt",
+)  # fmt: skip
+
+# Reads a data set in a folder; where it has several levels of labels, that of a name.
+Reader = Callable[[Path, str | None], Iterator[Entry]]
+
+
+class _Kind(NamedTuple):
+    name: str
+    marks: tuple[str, ...]
+    labels: tuple[str, ...]
+    read: Reader
+
+
+KINDS: list[_Kind] = []
+
+
+def read_published(folder: Path, wanted: Wanted) -> Source | None:
+    """Read `folder`, or a subfolder, if it is one of `KINDS`.
+
+    Without a validation set, its test set takes that place. Raises UserError if its tables do not
+    agree.
+    """
+    places = _places(folder)
+    for kind in KINDS:
+        answers = wanted.split is None and wanted.label in (None, *kind.labels)
+        if answers and (place := _marked(places, kind.marks)):
+            return _read(kind, place, wanted.label)
+    return None
+
+
+def name_by_rules(folder: Path) -> str | None:
+    """Name the published data set in `folder` that the rules for folders and tables read."""
+    places = _places(folder)
+    return next((name for name, marks in BY_RULES.items() if _marked(places, marks)), None)
+
+
+def _places(folder: Path) -> list[Path]:
+    inner: list[Path] = []
+    with suppress(OSError):  # it cannot be listed, which `read_layout` reports
+        inner += islice(filter(Path.is_dir, folder.iterdir()), MOST_FOLDERS)
+    return [folder, *sorted(inner)]
+
+
+def _marked(places: Iterable[Path], marks: Iterable[str]) -> Path | None:
+    has = (p for p in places if all(next(p.glob(mark), None) is not None for mark in marks))
+    return next(has, None)
+
+
+def _read(kind: _Kind, place: Path, label: str | None) -> Source:
+    try:
+        entries = list(kind.read(place, label))
+    except (LookupError, ValueError, TypeError) as error:
+        raise UserError(
+            f"{place}: looks like {kind.name}, but its tables do not agree ({error!r}); fetch it "
+            "anew, or name its folder of pictures, if that has a folder for each class"
+        ) from error
+    trained = {entry.label for entry in entries if entry.part in (None, TRAIN)}
+    notes = [f"{kind.name}, as published: {len(trained)} classes"]
+    test = f"the test set in {printable(place)}"
+    entries = manifest.validate_by_test(entries, "part", test, notes)
+    numeric = all(map(str.isdecimal, trained))
+    classes = sorted(trained, key=int if numeric else None)
+    return manifest.align_to_classes(classes, entries, (), notes)
+
+
+def _kind(name: str, *marks: str, labels: tuple[str, ...] = ()) -> Callable[[Reader], Reader]:
+    """Add the decorated function to `KINDS`; --label may want one of `labels`.
+
+    All patterns `marks` match below the folder of the data set; the rarest comes first.
+    """
+
+    def add(read: Reader) -> Reader:
+        KINDS.append(_Kind(name, marks, labels, read))
+        return read
+
+    return add
+
+
+def _cells(file: Path) -> Iterator[list[str]]:
+    """Yield the words of each line of `file`, without empty lines and comments."""
+    for line in read_lines(file):
+        if line.strip() and not line.startswith("#"):
+            yield line.split()
+
+
+@_kind(
+    "FGVC-Aircraft",
+    *(f"data/images_*_{part}.txt" for part in ("train", "val", "test")),
+    "data/images",
+    labels=("variant", "family", "manufacturer"),
+)
+def _aircraft(folder: Path, label: str | None) -> Iterator[Entry]:
+    """Read the three lists, number and name, of a level: variant, family or manufacturer."""
+    for name, part in (("train", TRAIN), ("val", VALIDATION), ("test", TEST)):
+        for number, *words in _cells(folder / f"data/images_{label or 'variant'}_{name}.txt"):
+            yield Entry(f"{folder}/data/images/{number}.jpg", " ".join(words), part)
+
+
+@_kind("CUB-200-2011 or NABirds", *CUB_TABLES)
+def _cub(folder: Path, _: str | None) -> Iterator[Entry]:
+    """Join the four tables by the number of the picture."""
+    files, labels, trained, names = (
+        {number: " ".join(rest) for number, *rest in _cells(folder / table)} for table in CUB_TABLES
+    )
+    for number, file in files.items():
+        part = TRAIN if trained[number] == "1" else TEST
+        yield Entry(f"{folder}/images/{file}", names[labels[number]], part)
+
+
+@_kind("Oxford Flowers-102", "imagelabels.mat", "setid.mat", "jpg")
+def _flowers(folder: Path, _: str | None) -> Iterator[Entry]:
+    """Read the labels and the three sets of numbers of pictures, which count from 1."""
+    labels = read_mat(folder / "imagelabels.mat")["labels"]
+    sets = read_mat(folder / "setid.mat")
+    for name, part in (("trnid", TRAIN), ("valid", VALIDATION), ("tstid", TEST)):
+        for number in sets[name].tolist():
+            label = str(int(labels[number - 1]))
+            yield Entry(f"{folder}/jpg/image_{number:05}.jpg", label, part)
+
+
+@_kind("iNaturalist", "train20*.json", "val20*.json", "train_val*")
+def _inaturalist(folder: Path, _: str | None) -> Iterator[Entry]:
+    """Read images and categories in JSON, as in others of FGVC's contests."""
+    for mark, part in (("train20*.json", TRAIN), ("val20*.json", VALIDATION)):
+        for row in read_labelled_images(next(folder.glob(mark))):
+            yield Entry(f"{folder}/{row['file_name']}", str(row["label"]), part)
+
+
+@_kind("Oxford-IIIT Pet", "annotations/trainval.txt", "annotations/test.txt", "images")
+def _pets(folder: Path, _: str | None) -> Iterator[Entry]:
+    """Read both lists of names, which begin with the breed; trainval is split at random."""
+    for name, part in (("trainval", None), ("test", TEST)):
+        for picture, *_rest in _cells(folder / "annotations" / f"{name}.txt"):
+            yield Entry(f"{folder}/images/{picture}.jpg", picture.rpartition("_")[0], part)
+
+
+@_kind("Places365", "data_*", "val_*", *PLACES_LISTS)
+def _places365(folder: Path, _: str | None) -> Iterator[Entry]:
+    """Read both lists of pictures and class numbers; the large or the small pictures."""
+    names, train, validation = (next(folder.glob(mark)) for mark in PLACES_LISTS)
+    classes = {number: name.removeprefix("/") for name, number in _cells(names)}
+    for file, pictures, part in ((train, "data_*", TRAIN), (validation, "val_*", VALIDATION)):
+        place = next(folder.glob(pictures))
+        for picture, number in _cells(file):
+            yield Entry(f"{place}/{picture.removeprefix('/')}", classes[number], part)
+
+
+@_kind("Stanford Cars", "devkit/cars_meta.mat", "devkit/cars_train_annos.mat", "cars_train")
+def _cars(folder: Path, _: str | None) -> Iterator[Entry]:
+    """Read the lists of both parts; the labels of the test set are a download of their own."""
+    names = read_mat(folder / "devkit/cars_meta.mat")["class_names"].tolist()
+    tests = islice(folder.glob("**/cars_test_annos_withlabels*.mat"), 1)
+    lists = [(TRAIN, folder / "devkit/cars_train_annos.mat"), *((TEST, test) for test in tests)]
+    for part, file in lists:
+        for row in read_mat(file)["annotations"]:
+            label = names[int(row["class"]) - 1]
+            yield Entry(f"{folder}/cars_{part}/{row['fname']}", label, part)
+
+
+@_kind("Stanford Cars", "cars_annos.mat", "car_ims")
+def _cars_in_one(folder: Path, _: str | None) -> Iterator[Entry]:
+    """Read the one list of all pictures, which tells the test set."""
+    content = read_mat(folder / "cars_annos.mat")
+    names = content["class_names"].tolist()
+    for row in content["annotations"]:
+        label = names[int(row["class"]) - 1]
+        yield Entry(f"{folder}/{row['relative_im_path']}", label, TEST if row["test"] else TRAIN)

@@ -13,29 +13,20 @@ from pathlib import Path
 
 import numpy as np
 
-from alexnet_tf.data.digests import DIGESTS, PORTION
+from alexnet_tf.data.digests import DIGESTS, in_threads
 from alexnet_tf.data.features.batches import stored_digests
-from alexnet_tf.data.images.contents import ImageError, InMemory, reading, threads_for
+from alexnet_tf.data.images.contents import ImageError, InMemory, reading
 from alexnet_tf.data.images.decoding import decoded
+from alexnet_tf.data.sources import manifest
 from alexnet_tf.data.sources.columns import Columns, Digests
 from alexnet_tf.data.sources.listing import left_out
 from alexnet_tf.data.sources.lists import listed_contents
-from alexnet_tf.data.sources.manifest import (
-    ANY,
-    TEST,
-    TRAIN,
-    VALIDATION,
-    Entry,
-    Source,
-    Wanted,
-    entries_to_columns,
-)
+from alexnet_tf.data.sources.manifest import ANY, TEST, TRAIN, VALIDATION, Entry, Source, Wanted
 from alexnet_tf.data.sources.open import open_source
 from alexnet_tf.data.sources.zip_archives import DEFAULT_LIMITS, UnpackLimits
 from alexnet_tf.data.split import are_of, hold_out, labelled_twice, number_contents
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import read_lines, write_lines
-from alexnet_tf.system.progress import progress
 from alexnet_tf.system.text import align, printable
 
 
@@ -120,26 +111,18 @@ class Dataset:
         if self.test:
             parts["test"] = self.test
         counts = [Counter(picture.label for picture in pictures) for pictures in parts.values()]
-        lines = align(
-            [
-                ("class", *parts),
-                *(
-                    (name, *(str(count[label]) for count in counts))
-                    for label, name in enumerate(self.classes)
-                ),
-                ("all", *(str(len(pictures)) for pictures in parts.values())),
-            ]
-        )
-        return "\n".join([*lines, *self.warnings()])
+        lines: list[tuple[object, ...]] = [("class", *parts)]
+        for label, name in enumerate(self.classes):
+            lines.append((name, *(count[label] for count in counts)))
+        lines.append(("all", *map(len, parts.values())))
+        return "\n".join([*align(lines), *self.warnings()])
 
     def warnings(self) -> list[str]:
         """Return lines for the user: how the data was interpreted, and what is excluded."""
         if not self.rejected:
             return list(self.notes)
-        kinds = left_out(self.rejected)
-        count = len(self.rejected)
-        line = f"left out: {count}, named with the reason in rejected.txt: {kinds}"
-        return [*self.notes, line]
+        count, kinds = len(self.rejected), left_out(self.rejected)
+        return [*self.notes, f"left out: {count}, named with the reason in rejected.txt: {kinds}"]
 
     def first_rejected(self) -> str:
         """Return the first rejected file as the end of a sentence about missing pictures."""
@@ -182,7 +165,7 @@ def open_dataset(
     entries, unreadable = _inspect(found.entries, features)
     notes = (*found.notes, *([_excluded(unwanted, entries, leave_out)] if leave_out else ()))
     rejected = (*found.rejected, *unreadable)
-    found = replace(found, entries=entries_to_columns(), rejected=rejected, notes=notes)
+    found = replace(found, entries=manifest.entries_to_columns(), rejected=rejected, notes=notes)
     return _checked(_split(found, entries, seed, unwanted))
 
 
@@ -241,29 +224,24 @@ def _inspect(
 
     Pictures with known digests were checked before, and are checked again when they are used.
     """
-    readable = entries_to_columns()
+    readable = manifest.entries_to_columns()
     rejected: list[tuple[str, str]] = []
     paths = [entry.path for entry in entries if not entry.digest]
     if not paths:
         return entries, rejected
-    portions = (paths[start : start + PORTION] for start in range(0, len(paths), PORTION))
     digest = partial(_digest, stored_digests(features) if features else ())
-    with threads_for(paths) as pool:
-        # In portions, because each waiting task takes a kilobyte.
-        results = chain.from_iterable(pool.map(digest, portion) for portion in portions)
-        found = progress(results, len(paths), "checking pictures")
-        for entry in entries:
-            result = entry.digest or next(found)
-            if isinstance(result, ImageError):
-                rejected.append((entry.path, result.reason))
-            else:
-                readable.append(Entry(entry.path, entry.label, entry.part, result))
+    found = in_threads(digest, paths, "checking pictures")
+    for entry in entries:
+        result = entry.digest or next(found)
+        if isinstance(result, ImageError):
+            rejected.append((entry.path, result.reason))
+        else:
+            readable.append(Entry(entry.path, entry.label, entry.part, result))
     return readable, rejected
 
 
 def _digest(known: Container[str], path: str) -> str | ImageError:
-    """Return a file's SHA-256; unless it is known, after decoding its whole picture, at a small
-    size for speed."""
+    """Return a file's SHA-256; unless that is known, first decode its picture, at a small size."""
     try:
         with reading(path) as content:
             digest = hashlib.sha256(content).hexdigest()
@@ -319,6 +297,13 @@ def _checked(dataset: Dataset) -> Dataset:
             f"only one class of pictures was found, '{dataset.classes[0]}'; a classifier needs two "
             "or more, each in a folder of its own (or as cat.N.jpg and dog.N.jpg)"
         )
+    if problem := _problem(dataset):
+        raise UserError(problem + dataset.first_rejected())
+    return dataset
+
+
+def _problem(dataset: Dataset) -> str | None:
+    """Return what is wrong with the numbers of different pictures."""
     enough: set[int] = set()
     first: dict[int, str] = {}
     for picture in chain(dataset.train, dataset.validation):
@@ -326,20 +311,14 @@ def _checked(dataset: Dataset) -> Dataset:
             enough.add(picture.label)
     trained = {picture.label for picture in dataset.train}
     for label, name in enumerate(dataset.classes):
-        if label in enough and label not in trained:
-            raise UserError(
+        if label not in enough:
+            return (
+                f"the class '{name}' has {int(label in first)} different readable picture(s); it "
+                "needs at least two, one to train with and one to validate with"
+            )
+        if label not in trained:
+            return (
                 f"all pictures of the class '{name}' are held out to validate with, and none is "
                 "left to train with; a picture that is in both parts counts for validation alone"
-                + dataset.first_rejected()
             )
-        if label not in enough:
-            pictures = chain(dataset.train, dataset.validation)
-            count = len({picture.digest for picture in pictures if picture.label == label})
-            raise UserError(
-                f"the class '{name}' has {count} different readable picture(s); it "
-                "needs at least two, one to train with and one to validate with"
-                + dataset.first_rejected()
-            )
-    if not dataset.validation:
-        raise UserError("no pictures are left to validate with" + dataset.first_rejected())
-    return dataset
+    return None if dataset.validation else "no pictures are left to validate with"

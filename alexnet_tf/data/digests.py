@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 from alexnet_tf.data.images.contents import ImageError, is_remote, read_content, threads_for
 from alexnet_tf.system.files import read_lines
 from alexnet_tf.system.progress import progress
 
-# The number of pictures given to the reading threads at a time.
+Result = TypeVar("Result")
+
+# The number of pictures given to the reading threads at a time: each that waits takes a kilobyte.
 PORTION = 1024
 # The digests of a run's pictures, in lines "SHA-256  path" as `sha256sum --check` reads them.
 DIGESTS = "pictures.sha256"
@@ -23,10 +26,17 @@ SHA256 = re.compile("[0-9a-f]{64}")
 def digests(paths: Iterable[str]) -> dict[str, str]:
     """Compute path → SHA-256 of the file, "" if it cannot be read."""
     paths = list(dict.fromkeys(paths))
+    return dict(zip(paths, in_threads(_digest, paths, "reading pictures")))
+
+
+def in_threads(
+    function: Callable[[str], Result], paths: Sequence[str], title: str
+) -> Iterator[Result]:
+    """Yield the results of `function` for `paths`, with a progress bar."""
     portions = (paths[start : start + PORTION] for start in range(0, len(paths), PORTION))
     with threads_for(paths) as pool:
-        found = chain.from_iterable(pool.map(_digest, portion) for portion in portions)
-        return dict(zip(paths, progress(found, len(paths), "reading pictures")))
+        found = chain.from_iterable(pool.map(function, portion) for portion in portions)
+        yield from progress(found, len(paths), title)
 
 
 def read_digests(file: Path) -> dict[str, str]:

@@ -50,11 +50,7 @@ def _background(random: np.random.Generator) -> Image.Image:
     picture = Image.fromarray(coarse).resize((CANVAS, CANVAS), Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(picture)
     for _ in range(random.integers(2, 7)):
-        x, y, radius = (
-            int(random.integers(0, CANVAS)),
-            int(random.integers(0, CANVAS)),
-            int(random.integers(15, 90)),
-        )
+        x, y, radius = map(int, random.integers((0, 0, 15), (CANVAS, CANVAS, 90)))
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), _color(random))
     return picture
 

@@ -17,20 +17,10 @@ from typing import Any
 import numpy as np
 
 from alexnet_tf.data.dataset import Dataset, Picture, to_columns, write_lists
+from alexnet_tf.data.images import records
 from alexnet_tf.data.images.contents import ImageError, read_content, threads_for
 from alexnet_tf.data.images.file_types import file_type_of
-from alexnet_tf.data.images.records import (
-    AROUND,
-    CLASS,
-    DIGEST,
-    ENCODED,
-    FORMAT,
-    LABEL,
-    NAME,
-    SUFFIX,
-    name_of,
-    record_path,
-)
+from alexnet_tf.data.images.records import name_of, record_path
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.system.files import atomic_write
 from alexnet_tf.system.folders import atomic_dir
@@ -68,16 +58,17 @@ def write_shards(dataset: Dataset, folder: Path, count: int) -> Dataset:
 
     size, classes = -(-len(dataset.train) // count), dataset.classes
     lost: dict[str, str] = {}
-    parts: dict[str, Any] = {
-        name: getattr(dataset, name) for name in ("train", "validation", "test")
-    }
+    names = ("train", "validation", "test")
+    parts: dict[str, Any] = {name: getattr(dataset, name) for name in names}
     try:
         with atomic_dir(folder, keep=True) as partial:
             plans = {
                 part: _plan(partial / part, pictures, classes, size)
                 for part, pictures in parts.items()
             }
-            _remove_others(partial, [*chain(*plans.values())])
+            kept = {path for shard in chain(*plans.values()) for path in (shard.path, shard.places)}
+            for path in {*partial.iterdir()} - kept:  # of other settings, or a killed process
+                path.unlink()
             for part, plan in plans.items():
                 parts[part] = _write_part(part, plan, parts[part], classes, lost)
             sharded = replace(dataset.without(lost), **parts)
@@ -110,15 +101,8 @@ def _plan(
             picture = pictures[number]
             digest.update(repr((picture.digest, picture.label, name_of(picture.path))).encode())
         places = start.with_name(f"{name}.{digest.hexdigest()[:16]}{PLACES}")
-        shards.append(_Shard(start.with_name(name + SUFFIX), numbers, places))
+        shards.append(_Shard(start.with_name(name + records.SUFFIX), numbers, places))
     return shards
-
-
-def _remove_others(folder: Path, shards: Sequence[_Shard]) -> None:
-    """Delete files in `folder` that belong to shards of other settings or a killed process."""
-    kept = {path for shard in shards for path in (shard.path, shard.places)}
-    for path in {*folder.iterdir()} - kept:
-        path.unlink()
 
 
 def _write_part(
@@ -171,7 +155,7 @@ def _write_shard(
             record = _example(picture, content, classes)
             writer.write(record)
             places[index] = place
-            place += len(record) + AROUND
+            place += len(record) + records.AROUND
     if (places >= 0).all():  # a lost picture is tried again the next time
         with atomic_write(shard.places, 0) as temporary:
             np.save(temporary, places)
@@ -201,17 +185,17 @@ def _example(picture: Picture, content: bytes, classes: Sequence[str]) -> bytes:
     import tensorflow as tf
 
     texts = {
-        ENCODED: content,
-        FORMAT: (file_type_of(content) or "").encode(),
-        NAME: name_of(picture.path).encode(),
-        CLASS: classes[picture.label].encode(),
-        DIGEST: picture.digest.encode(),
+        records.ENCODED: content,
+        records.FORMAT: (file_type_of(content) or "").encode(),
+        records.NAME: name_of(picture.path).encode(),
+        records.CLASS: classes[picture.label].encode(),
+        records.DIGEST: picture.digest.encode(),
     }
     features = {
         name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[text]))
         for name, text in texts.items()
     }
     label = tf.train.Int64List(value=[picture.label])
-    features[LABEL] = tf.train.Feature(int64_list=label)
+    features[records.LABEL] = tf.train.Feature(int64_list=label)
     example = tf.train.Example(features=tf.train.Features(feature=features))
     return example.SerializeToString(deterministic=True)  # otherwise in the order of a hash table

@@ -178,12 +178,7 @@ class FeatureStore:
         """Tell whether `read` returns single windows: for a scaled variant, from fc6 on."""
         return self.variant.scaled is not None and self.layer >= "fc6"
 
-    def read(
-        self,
-        slots: Any,
-        flips: Any = 0,
-        windows: np.ndarray | None = None,
-    ) -> np.ndarray:
+    def read(self, slots: Any, flips: Any = 0, windows: np.ndarray | None = None) -> np.ndarray:
         """Read the values (n, …) of the pictures at `slots`, in the given `flips` (1: mirrored).
 
         With `windows`, a number for each picture, reads only that window, flat. A store of
@@ -204,11 +199,7 @@ class FeatureStore:
         return found
 
     def _read(
-        self,
-        kept: np.ndarray,
-        slots: Any,
-        flips: Any,
-        windows: np.ndarray | None,
+        self, kept: np.ndarray, slots: Any, flips: Any, windows: np.ndarray | None
     ) -> np.ndarray:
         """Read, as `read` does, from the values `kept` in one part."""
         if self.layer == "conv1":

@@ -34,13 +34,6 @@ class ImageError(UserError):
         self.reason = printable(reason)
         super().__init__(f"{printable(path)}: {self.reason}")
 
-    @classmethod
-    def unreadable(cls, path: object, error: OSError) -> ImageError:
-        """Create the error for a file that cannot be read."""
-        if isinstance(error, FileNotFoundError):
-            return cls(path, "does not exist")
-        return cls(path, f"cannot be read: {error.strerror or error}")
-
 
 class InMemory(NamedTuple):
     """A picture without a file: its `content`, bytes, replaces a path; messages show its `name`."""
@@ -128,12 +121,22 @@ def reading(path: str | Path | InMemory) -> Iterator[bytes]:
     if isinstance(path, InMemory):
         yield path.content
         return
-    with ONE_LARGE_FILE if _size(path) > LARGE_FILE else nullcontext():
-        try:
+    with _as_image_error(path):
+        size = _size(path)
+    with ONE_LARGE_FILE if size > LARGE_FILE else nullcontext():
+        with _as_image_error(path):
             content = _read(path)
-        except OSError as error:
-            raise ImageError.unreadable(path, error) from error
         yield content
+
+
+@contextmanager
+def _as_image_error(path: object) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ImageError(path, "does not exist") from error
+    except OSError as error:
+        raise ImageError(path, f"cannot be read: {error.strerror or error}") from error
 
 
 def _read(path: str | Path) -> bytes:
@@ -148,14 +151,10 @@ def _size(path: str | Path) -> int:
     """Return the size of a file in bytes, 0 for a URL; ImageError if too large or not a file."""
     if is_remote(path):
         return 0
-    try:
-        found = Path(shard_of(path) or path).stat()
-        is_file = stat.S_ISREG(found.st_mode)
-        size = record_size(path) if is_file and shard_of(path) else found.st_size
-    except OSError as error:
-        raise ImageError.unreadable(path, error) from error
-    if not is_file:
+    found = Path(shard_of(path) or path).stat()
+    if not stat.S_ISREG(found.st_mode):
         raise ImageError(path, "is no file")
+    size = record_size(path) if shard_of(path) else found.st_size
     if size > MAX_BYTES:
         raise ImageError(path, f"has {size:,} bytes, more than {MAX_BYTES:,}")
     return size

@@ -80,8 +80,11 @@ def decoded(path: str | Path | InMemory, least: int = 1) -> Iterator[tuple[Image
             kind = _format(content)
             picture, size = _open(content, kind, least)
         with ROOM.lent(size):
-            with _as_image_error(path):
-                upright = _decode(picture, kind)
+            with _as_image_error(path), picture:
+                picture.load()
+                # libheif has already applied HEIC's own orientation, which its EXIF repeats.
+                turn = None if kind == "HEIF" else _transposition(picture)
+                upright = _to_rgb(picture if turn is None else picture.transpose(turn), kind)
             yield upright, content
 
 
@@ -193,15 +196,6 @@ def _strip_png(png: bytes) -> bytes:
             kept.append(png[place:end])
         place = end
     return b"".join([*kept, png[place:]])
-
-
-def _decode(picture: Image.Image, kind: str) -> Image.Image:
-    """Decode an opened picture and make it upright RGB."""
-    with picture:
-        picture.load()
-        # libheif has already applied HEIC's own orientation, which its EXIF repeats.
-        turn = None if kind == "HEIF" else _transposition(picture)
-        return _to_rgb(picture if turn is None else picture.transpose(turn), kind)
 
 
 def _transposition(picture: Image.Image) -> Image.Transpose | None:

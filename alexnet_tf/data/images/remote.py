@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from ssl import SSLCertVerificationError
 from threading import Lock
-from types import ModuleType
 from urllib.parse import urlsplit
 
 from urllib3 import BaseHTTPResponse
@@ -117,10 +116,16 @@ def _read(response: BaseHTTPResponse) -> bytes:
 
 def _get_by_tensorflow(url: str, end: float) -> bytes:
     """Try once to read `url` through a TensorFlow file system, which bounds the time itself."""
-    tf = _tensorflow()
+    with _importing, silenced():
+        import tensorflow as tf
     scheme = urlsplit(url).scheme.lower()
-    if scheme == "file" or scheme not in tf.io.gfile.get_registered_schemes():
-        raise OSError(_how_to_read(scheme))
+    if scheme == "file":
+        raise OSError("name the path of the file, without file://")
+    if scheme not in tf.io.gfile.get_registered_schemes():
+        raise OSError(
+            f"{scheme}:// is read neither by this program nor by this TensorFlow; mount it and "
+            "name the path, or name an https:// address, which may be a presigned one"
+        )
     try:
         with tf.io.gfile.GFile(url, "rb") as file:
             if file.size() > MOST_BYTES:
@@ -131,19 +136,3 @@ def _get_by_tensorflow(url: str, end: float) -> bytes:
     except tf.errors.OpError as error:
         kind = _Passing if error.code in PASSING_CODES else OSError
         raise kind(" ".join(error.message.split())) from error
-
-
-def _tensorflow() -> ModuleType:
-    with _importing, silenced():
-        import tensorflow as tf
-
-    return tf
-
-
-def _how_to_read(scheme: str) -> str:
-    if scheme == "file":
-        return "name the path of the file, without file://"
-    return (
-        f"{scheme}:// is read neither by this program nor by this TensorFlow; mount it and name "
-        "the path, or name an https:// address, which may be a presigned one"
-    )

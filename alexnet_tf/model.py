@@ -325,9 +325,22 @@ def _convolutions(x: keras.KerasTensor, variant: Variant, start: _Start) -> kera
         if not _inside(variant):
             x = _slope(number)(x)
         for step in variant.after_conv[index]:
-            is_last = name == variant.conv_layers[-1]
-            make = _maxima if is_last and step == "pool" and variant.scaled else _AFTER_CONV[step]
-            x = make(variant, f"{step}{number}")(x)
+            if step == "norm":
+                constants = (
+                    variant.lrn_radius,
+                    variant.lrn_alpha,
+                    variant.lrn_beta,
+                    variant.lrn_bias,
+                )
+                layer = LocalResponseNormalization(*constants, name=f"norm{number}")
+            else:
+                # Each window is a strided slice of the last pooling with stride 1.
+                is_last = name == variant.conv_layers[-1]
+                stride = 1 if is_last and variant.scaled else variant.pool_stride
+                layer = layers.MaxPooling2D(
+                    variant.pool_size, stride, variant.pool_padding, name=f"pool{number}"
+                )
+            x = layer(x)
     return x
 
 
@@ -340,49 +353,20 @@ def _classifier(
         x = layers.Flatten(name="flatten")(x)
     if not variant.head:
         x = layers.UnitNormalization(name="unit", dtype="float32")(x)
-    for number in (6, 7):
+    for number, units in zip((6, 7), variant.fc_units):
         for step in variant.head:
-            x = _HEAD[step](x, variant, number, start)
+            name = f"{step}{number}"
+            if step == "drop":
+                x = layers.Dropout(variant.dropout, seed=start.seed_of(name), name=name)(x)
+                continue
+            x = Dense(units, activation=_inside(variant), name=name, **start.of(name))(x)
+            if not _inside(variant):
+                x = _slope(number)(x)
     x = layers.Dense(classes, name="fc8", dtype="float32", **start.of("fc8"))(x)
     x = layers.Softmax(name="prob", dtype="float32")(x)
     if variant.scaled:
         x = MeanOfViews(variant.windows, variant.mirrored, name="mean", dtype="float32")(x)
     return x
-
-
-def _norm(variant: Variant, name: str) -> keras.Layer:
-    return LocalResponseNormalization(
-        variant.lrn_radius, variant.lrn_alpha, variant.lrn_beta, variant.lrn_bias, name=name
-    )
-
-
-def _pool(variant: Variant, name: str) -> keras.Layer:
-    return layers.MaxPooling2D(
-        variant.pool_size, variant.pool_stride, variant.pool_padding, name=name
-    )
-
-
-def _maxima(variant: Variant, name: str) -> keras.Layer:
-    """Build the last pooling with stride 1; each window is a strided slice of its output."""
-    return layers.MaxPooling2D(variant.pool_size, 1, name=name)
-
-
-def _dense(x: keras.KerasTensor, variant: Variant, number: int, start: _Start) -> keras.KerasTensor:
-    name = f"fc{number}"
-    units = variant.fc_units[number - 6]
-    x = Dense(units, activation=_inside(variant), name=name, **start.of(name))(x)
-    return x if _inside(variant) else _slope(number)(x)
-
-
-def _dropout(
-    x: keras.KerasTensor, variant: Variant, number: int, start: _Start
-) -> keras.KerasTensor:
-    name = f"drop{number}"
-    return layers.Dropout(variant.dropout, seed=start.seed_of(name), name=name)(x)
-
-
-_AFTER_CONV = {"norm": _norm, "pool": _pool}
-_HEAD = {"fc": _dense, "drop": _dropout}
 
 
 def _inside(variant: Variant) -> str | None:

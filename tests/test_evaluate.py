@@ -9,8 +9,7 @@ from PIL import Image
 
 from alexnet_tf.evaluation.evaluate import evaluate_runs
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.metrics.evaluation import Evaluation
-from alexnet_tf.metrics.intervals import wilson_interval
+from alexnet_tf.metrics.evaluation import Evaluation, wilson_interval
 from alexnet_tf.reports.evaluation import evaluation_json, evaluation_text
 from tests.support.runs import write_run
 

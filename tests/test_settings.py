@@ -10,9 +10,8 @@ import pytest
 from alexnet_tf.commands import train
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs import recipes
-from alexnet_tf.runs.command import training_command
 from alexnet_tf.runs.options import add_options
-from alexnet_tf.runs.recipes import RECIPES
+from alexnet_tf.runs.recipes import RECIPES, training_command
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.training.job import prepare
 from alexnet_tf.variants import PAPER

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import shutil
 import tempfile
@@ -16,7 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from alexnet_tf.api.pictures import Pictures, listed
-from alexnet_tf.api.train import train
+from alexnet_tf.api.train import declare_settings, train
 from alexnet_tf.data.images.contents import is_remote
 from alexnet_tf.data.images.in_memory import ImageLike, as_file
 from alexnet_tf.errors import UserError
@@ -141,12 +140,4 @@ def _write(
     write_lines(folder / "train.txt", lines)
 
 
-def _describe(function: Any) -> None:
-    """Give `AlexNetClassifier` the settings as parameters, which scikit-learn inspects."""
-    first = list(inspect.signature(function).parameters.values())[:-1]
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    settings = [inspect.Parameter(name, keyword, default=None) for name in SETTINGS]
-    function.__signature__ = inspect.Signature([*first, *settings])
-
-
-_describe(AlexNetClassifier.__init__)
+declare_settings(AlexNetClassifier.__init__, {})  # which scikit-learn inspects

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -112,9 +112,11 @@ class FinishedRun:
         if not hasattr(top, "__index__") or top < 1:
             raise UserError(f"top: should be a whole number above 0, but is {top!r:.40}")
         most = operator.index(top)
-        with self._exclusive():
-            classifier = Classifier([self._engine], crops)
-            return _each(pictures, lambda files: classifier.classify(files, most), "predicting")
+
+        def predict(files: Files) -> Iterator[Prediction]:
+            return Classifier([self._engine], crops).classify(files, most)
+
+        return self._each(pictures, predict, "predicting")
 
     def predict_proba(self, pictures: Pictures, crops: int = 1) -> np.ndarray:
         """Compute the probabilities of `classes`.
@@ -130,13 +132,10 @@ class FinishedRun:
             ImageError: For a picture that cannot be read.
         """
 
-        def probabilities(files: Files) -> Iterator[np.ndarray]:
-            found = Classifier([self._engine], crops).probabilities(files)
-            return (each[0] for each in _readable(found))
+        def probabilities(files: Files) -> Iterator[np.ndarray | ImageError]:
+            return Classifier([self._engine], crops).probabilities(files)
 
-        with self._exclusive():
-            found = _each(pictures, probabilities, "predicting")
-        return _stacked(found, len(self.classes))
+        return _stacked(self._each(pictures, probabilities, "predicting"), len(self.classes))
 
     def evaluate(
         self, data: str | os.PathLike[str] | None = None, crops: int = 1
@@ -176,10 +175,7 @@ class FinishedRun:
         """
         if layer not in FEATURES:
             raise UserError(f"layer: should be one of {', '.join(FEATURES)}, but is {layer!r:.40}")
-        with self._exclusive():
-            found = _each(
-                pictures, lambda files: _readable(outputs(self._engine, layer, files)), "features"
-            )
+        found = self._each(pictures, partial(outputs, self._engine, layer), "features")
         return _stacked(found, self.variant.fc_kernels(1)[FEATURES[layer]][0])
 
     def explain(
@@ -202,12 +198,11 @@ class FinishedRun:
             ImageError: For a picture that cannot be read.
             UserError: For a class or layer that is not there.
         """
-        with self._exclusive():
-            return _each(
-                pictures,
-                lambda files: _readable(self._explainer.explain(files, label, layer)),
-                "explaining",
-            )
+
+        def explain(files: Files) -> Iterator[Explanation | ImageError]:
+            return self._explainer.explain(files, label, layer)
+
+        return self._each(pictures, explain, "explaining")
 
     @cached_property
     def model(self) -> keras.Model:
@@ -276,29 +271,30 @@ class FinishedRun:
             yield
             show("")
 
+    def _each(
+        self, pictures: Pictures, ask: Callable[[Files], Iterable[Found | ImageError]], what: str
+    ) -> Found | list[Found]:
+        """Return the result of each picture in a list; or of one, raising its error.
 
-def _each(pictures: Any, ask: Callable[[Files], Iterable[Found]], what: str) -> Found | list[Found]:
-    """Return the result of each picture in a list; or of one, raising its error."""
-    several = listed(pictures)
-    files = [as_file(each) for each in ([pictures] if several is None else several)]
-    found = list(progress(ask(files), len(files), what)) if files else []
-    if several is None:
-        if isinstance(found[0], Prediction) and found[0].error:
-            raise found[0].error
-        return found[0]
-    if isinstance(pictures, Mapping):
-        return [_named(each, str(name)) for name, each in zip(pictures, found)]
-    return found
-
-
-def _named(found: Found, name: str) -> Found:
-    """Give a prediction or an explanation the name that its picture has in a dict."""
-    return replace(found, file=name) if isinstance(found, Prediction | Explanation) else found
+        A prediction or an explanation has the name that its picture has in a dict.
+        """
+        with self._exclusive():
+            several = listed(pictures)
+            files = [as_file(each) for each in ([pictures] if several is None else several)]
+            found = list(progress(_readable(ask(files)), len(files), what)) if files else []
+            if several is None:
+                if isinstance(found[0], Prediction) and found[0].error:
+                    raise found[0].error
+                return found[0]
+        for number, name in enumerate(pictures if isinstance(pictures, Mapping) else ()):
+            if isinstance(found[number], Prediction | Explanation):
+                found[number] = replace(found[number], file=str(name))
+        return found
 
 
 def _stacked(found: np.ndarray | list[np.ndarray], size: int) -> np.ndarray:
-    """Stack a list of arrays of `size` numbers; an array is returned as it is."""
-    return found if isinstance(found, np.ndarray) else np.array(found, "f4").reshape(-1, size)
+    """Stack a list of arrays of `size` numbers; of a single one drop other axes."""
+    return np.array(found, "f4").reshape((-1, size) if isinstance(found, list) else size)
 
 
 def _readable(found: Iterable[Found | ImageError]) -> Iterator[Found]:

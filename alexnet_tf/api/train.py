@@ -6,7 +6,7 @@ import inspect
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from difflib import get_close_matches
@@ -102,25 +102,23 @@ def _interruptible() -> Iterator[None]:
         ) from None
 
 
-def _document(function: Any) -> None:
-    """Give `train` the settings as arguments, with the defaults of the usual recipe and their help,
-    for `help` and for completion."""
-    usually = DEFAULTS | RECIPES[usual(None)]
-    settings = [each for each in fields(Settings) if each.name != "data"]
-    first = list(inspect.signature(function).parameters.values())[:-1]
-    keyword = [
-        inspect.Parameter(
-            each.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=usually[each.name],
-            annotation=each.type,
-        )
-        for each in settings
+def declare_settings(function: Any, defaults: Mapping[str, Any]) -> None:
+    """Give a function the settings but `data` as its parameters in place of ``**settings``."""
+    signature = inspect.signature(function)
+    kind = inspect.Parameter.KEYWORD_ONLY
+    settings = [
+        inspect.Parameter(each.name, kind, default=defaults.get(each.name), annotation=each.type)
+        for each in fields(Settings)
+        if each.name != "data"
     ]
-    function.__signature__ = inspect.Signature([*first, *keyword], return_annotation="FinishedRun")
-    if function.__doc__:  # there is none with `python -OO`
-        lines = (f"{each.name}: {each.metadata['argument']['help']}" for each in settings)
-        function.__doc__ += "\n    Settings:\n\n" + "".join(f"    {line}\n" for line in lines)
+    parameters = [*signature.parameters.values()][:-1]
+    function.__signature__ = signature.replace(parameters=[*parameters, *settings])
 
 
-_document(train)
+declare_settings(train, DEFAULTS | RECIPES[usual(None)])
+if train.__doc__:  # there is none with `python -OO`
+    train.__doc__ += "\n    Settings:\n\n" + "".join(
+        f"    {each.name}: {each.metadata['argument']['help']}\n"
+        for each in fields(Settings)
+        if each.name != "data"
+    )

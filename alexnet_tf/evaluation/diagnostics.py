@@ -18,7 +18,7 @@ from typing import Any
 from alexnet_tf.data.dataset import Dataset
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.runs.checkpoint_spec import CheckpointSpec, identity
+from alexnet_tf.runs.checkpoint_spec import CheckpointSpec
 from alexnet_tf.runs.checkpoints import BrokenCheckpoint, list_checkpoints, load_checkpoint
 from alexnet_tf.runs.pictures import listed_pictures
 from alexnet_tf.runs.run import STARTER_RUN, Run, starting_weights
@@ -260,8 +260,8 @@ def checkpoints(files: RunFiles) -> str:
     if not paths:
         raise UserError(f"there are none; `{command('train', files.run.directory)}` makes some")
     settings, classes = files.settings, files.config["classes"]
-    owner = identity(settings, classes, files.config["data"], files.config["weights"])
-    expected = CheckpointSpec.of(settings, len(classes), len(files.dataset.train), owner)
+    data, weights = files.config["data"], files.config["weights"]
+    expected = CheckpointSpec(settings, classes, len(files.dataset.train), data, weights)
     for path in paths:
         try:
             load_checkpoint(path, expected)

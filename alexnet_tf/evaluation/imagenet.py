@@ -14,7 +14,7 @@ from alexnet_tf.data.sources.listing import find_pictures
 from alexnet_tf.data.sources.lists import read_list
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Classifier
-from alexnet_tf.metrics.intervals import wilson_interval
+from alexnet_tf.metrics.evaluation import wilson_interval
 from alexnet_tf.system.progress import progress
 from alexnet_tf.weights.loading import read_weights_file
 from alexnet_tf.weights.recognize import BVLC, CAFFENET, TORCHVISION

@@ -1,13 +1,12 @@
-"""Accuracy, precision, recall and the confusion matrix of labelled pictures."""
+"""Accuracy and its interval, precision, recall, the confusion matrix of labelled pictures."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
-from alexnet_tf.metrics.intervals import wilson_interval
 
 
 @dataclass(frozen=True)
@@ -53,22 +52,22 @@ class Evaluation:
 
         They are those of `predictions` (pictures,), or of the averaged ones, here and below.
         """
-        predictions = self.averaged if predictions is None else predictions
         from sklearn.metrics import precision_recall_fscore_support  # takes a second to import
 
-        indices = range(len(self.classes))
-        precision, recall, f1, pictures = precision_recall_fscore_support(
-            self.labels, predictions, labels=indices, zero_division=np.nan
+        predictions = self.averaged if predictions is None else predictions
+        *shares, pictures = precision_recall_fscore_support(
+            self.labels, predictions, labels=range(len(self.classes)), zero_division=np.nan
         )
+        found = np.where(np.isnan(shares), None, shares).T.tolist()
         return [
             {
-                "class": self.classes[index],
-                "pictures": int(pictures[index]),
-                "precision": None if np.isnan(precision[index]) else float(precision[index]),
-                "recall": float(recall[index]) if pictures[index] else None,
-                "f1": None if np.isnan(f1[index]) else float(f1[index]),
+                "class": name,
+                "pictures": int(count),
+                "precision": precision,
+                "recall": recall,
+                "f1": f1,
             }
-            for index in indices
+            for name, count, (precision, recall, f1) in zip(self.classes, pictures, found)
         ]
 
     def confusion(self, predictions: np.ndarray | None = None) -> np.ndarray:
@@ -90,3 +89,11 @@ class Evaluation:
             for label, prediction in (divmod(place, len(matrix)) for place in places)
             if matrix[label, prediction]
         ]
+
+
+def wilson_interval(hits: float, total: int) -> tuple[float, float]:
+    """Return the 95% interval of a share of which `hits` in `total` were seen (Wilson 1927)."""
+    z = 1.959964  # the normal distribution's quantile of 0.975
+    centre = (hits + z**2 / 2) / (total + z**2)
+    half = z / (total + z**2) * math.sqrt(hits * (total - hits) / total + z**2 / 4)
+    return max(0.0, centre - half), min(1.0, centre + half)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import tensorflow as tf
 
 from alexnet_tf.metrics.calibration import mean_probabilities
 from alexnet_tf.variants import Variant
@@ -34,9 +33,6 @@ def evaluate_views(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, 
     class is correct (n,), and the probabilities (n, classes), float32.
     """
     probabilities = mean_probabilities(logits)
-    if len(logits) == 1:
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits[0]).numpy()
-        return losses, logits[0].argmax(axis=1) == labels, probabilities.astype(np.float32)
     right = np.maximum(probabilities[np.arange(len(labels)), labels], np.finfo(np.float32).tiny)
     hits = probabilities.argmax(axis=1) == labels
     return -np.log(right).astype(np.float32), hits, probabilities.astype(np.float32)

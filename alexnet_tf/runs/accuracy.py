@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 from alexnet_tf.data.sources.lists import read_list
 from alexnet_tf.errors import UserError
-from alexnet_tf.metrics.intervals import wilson_interval
+from alexnet_tf.metrics.evaluation import wilson_interval
 from alexnet_tf.runs.history import best_epoch, read_history
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -16,40 +17,65 @@ from alexnet_tf.variants import FC_LAYERS
 EPOCH = ("epoch/steps", "epoch/seconds", "epoch/losses", "epoch/hits")
 
 
-def identity(settings: Settings, classes: Sequence[str], data: str, weights: str) -> str:
-    """Return the SHA-256 of all that the values of a checkpoint depend on.
-
-    That is every setting that is not free, the classes, and the fingerprints of the pictures and of
-    the initial weights. Settings at their defaults do not count, so that later versions may add
-    settings.
-    """
-    left_out = (*FREE_SETTINGS, *FOUND_BY_CONTENT)
-    changed = {
-        name: value
-        for name, value in asdict(settings).items()
-        if name not in left_out and value != DEFAULTS[name]
-    }
-    content = json.dumps([changed, list(classes), data, weights], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()
-
-
 @dataclass(frozen=True)
 class CheckpointSpec:
     """The expected contents of a training's checkpoints.
 
-    `shapes` are those of all arrays except `EPOCH`; an epoch has so many training `pictures`.
+    An epoch has so many training `pictures`; `data` and `weights` are the fingerprints of all
+    pictures and of the initial weights.
     """
 
-    shapes: dict[str, tuple[int, ...]]
+    settings: Settings
+    classes: Sequence[str]
     pictures: int
-    batch_size: int
-    identity: str
+    data: str
+    weights: str
 
-    @classmethod
-    def of(cls, settings: Settings, classes: int, pictures: int, identity: str) -> CheckpointSpec:
-        """Compute it from the settings and the numbers of classes and training pictures."""
-        shapes = _shapes(settings, classes)
-        return cls(shapes, pictures, settings.batch_size, identity)
+    @cached_property
+    def identity(self) -> str:
+        """The SHA-256 of all that the values of a checkpoint depend on.
+
+        That is every setting that is not free, the classes, and the fingerprints. Settings at their
+        defaults do not count, so that later versions may add settings.
+        """
+        left_out = (*FREE_SETTINGS, *FOUND_BY_CONTENT)
+        changed = {
+            name: value
+            for name, value in asdict(self.settings).items()
+            if name not in left_out and value != DEFAULTS[name]
+        }
+        content = json.dumps([changed, [*self.classes], self.data, self.weights], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the state of a `Trainer` but for `EPOCH`: layers, momenta, averages."""
+        settings, variant = self.settings, self.settings.chosen_variant()
+        kernels = variant.conv_kernels() | variant.fc_kernels(len(self.classes))
+        if settings.head == LINEAR:
+            kernel = kernels["fc8"]
+            return {"fc8/kernel": kernel, "fc8/bias": kernel[-1:], "strength": ()}
+        # Layer before each dropout → the layer after it.
+        dropouts = {}
+        if variant.dropout and "drop" in variant.head:
+            after = FC_LAYERS if variant.head[0] == "drop" else FC_LAYERS[1:]
+            dropouts = dict(zip(FC_LAYERS[:2], after))
+        shapes: dict[str, tuple[int, ...]] = {}
+        for layer, kernel in kernels.items():
+            is_conv, number = layer.startswith("conv"), layer[-1]
+            trained = {f"{layer}/kernel": kernel, f"{layer}/bias": kernel[-1:]}
+            if variant.activation == "prelu" and layer != "fc8":
+                trained[f"prelu{number}/alpha"] = (1, 1, *kernel[-1:]) if is_conv else kernel[-1:]
+            if layer >= settings.first_kept():
+                shapes |= trained
+            if layer >= settings.first_trained():
+                for name, shape in trained.items():
+                    shapes[f"optimizer/{name.replace('/', '_')}_momentum"] = shape
+                    if settings.ema:
+                        shapes[f"ema/{name}"] = shape
+            if layer in dropouts and dropouts[layer] >= settings.first_of_head():
+                shapes[f"drop{number}/seed_generator_state"] = (2,)
+        return shapes | {"optimizer/iteration": (), "optimizer/learning_rate": ()}
 
     def check_headers(self, found: dict[str, tuple[tuple[int, ...], np.dtype]]) -> None:
         """Raise ValueError, before any array is read, for unexpected names, shapes and types."""
@@ -74,41 +100,10 @@ class CheckpointSpec:
         if EPOCH[0] not in arrays:
             return
         steps, losses, hits = (arrays[name] for name in (EPOCH[0], *EPOCH[2:]))
-        in_all = -(-self.pictures // self.batch_size)
+        in_all = -(-self.pictures // self.settings.batch_size)
         if not (0 < steps <= in_all if unfinished else steps == 0):
             raise ValueError(f"it is after step {steps} of {in_all}")
         # Steps have equal numbers of pictures, or one more at first.
         each, larger = divmod(self.pictures, in_all)
         if not len(losses) == len(hits) == steps * each + min(steps, larger):
             raise ValueError(f"it has {len(losses)} losses after step {steps}")
-
-
-def _shapes(settings: Settings, classes: int) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the state of a `Trainer`: layers, momenta, averages."""
-    variant, first = settings.chosen_variant(), settings.first_trained()
-    if settings.head == LINEAR:
-        kernel = variant.fc_kernels(classes)["fc8"]
-        return {"fc8/kernel": kernel, "fc8/bias": kernel[-1:], "strength": ()}
-    head = settings.first_of_head()
-    # Layer before each dropout → the layer after it.
-    dropouts = {}
-    if variant.dropout and "drop" in variant.head:
-        after = FC_LAYERS if variant.head[0] == "drop" else FC_LAYERS[1:]
-        dropouts = dict(zip(FC_LAYERS[:2], after))
-    shapes: dict[str, tuple[int, ...]] = {}
-    for layer, kernel in (variant.conv_kernels() | variant.fc_kernels(classes)).items():
-        is_conv, number = layer.startswith("conv"), layer[-1]
-        trained = {f"{layer}/kernel": kernel, f"{layer}/bias": kernel[-1:]}
-        if variant.activation == "prelu" and layer != "fc8":
-            trained[f"prelu{number}/alpha"] = (1, 1, *kernel[-1:]) if is_conv else kernel[-1:]
-        if layer >= first:
-            momenta = {
-                f"optimizer/{name.replace('/', '_')}_momentum": trained[name] for name in trained
-            }
-            averages = {f"ema/{name}": trained[name] for name in trained} if settings.ema else {}
-            shapes |= trained | momenta | averages
-        elif layer >= head:  # a head is kept as a whole, because of its dropout
-            shapes |= trained
-        if layer in dropouts and dropouts[layer] >= head:
-            shapes[f"drop{number}/seed_generator_state"] = (2,)
-    return shapes | {"optimizer/iteration": (), "optimizer/learning_rate": ()}

@@ -50,8 +50,7 @@ def save_checkpoint(
 ) -> Path:
     """Write the checkpoint after the epochs in `history`, or within the next; return its path."""
     path = checkpoint_path(directory, len(history), unfinished)
-    text = {HISTORY: np.array(json.dumps(history)), IDENTITY: np.array(identity)}
-    members: dict[str, Any] = text | arrays
+    members: dict[str, Any] = {HISTORY: json.dumps(history), IDENTITY: identity, **arrays}
     with atomic_write(path, sum(array.nbytes for array in arrays.values())) as temporary:
         np.savez(temporary, **members)
     return path
@@ -73,7 +72,8 @@ def load_checkpoint(
                 raise ValueError("it lacks its history")
             if expected:
                 expected.check_headers(headers)
-                _check_owner(archive, owner, expected.identity)
+                if owner and _text(archive, IDENTITY, owner) not in ("", expected.identity):
+                    raise ValueError("it is of a training with other settings, pictures or weights")
             history = checked_history(json.loads(_text(archive, HISTORY, written)))
             arrays = {name: _array(archive, name) for name in headers}
         number, unfinished = _moment(path) or (len(history), False)
@@ -166,12 +166,6 @@ def _moment(path: Path) -> tuple[int, bool] | None:
     """Return the epochs that a checkpoint is after, and whether within the next; None if none."""
     match = NAME.fullmatch(path.name)
     return (int(match[1]), bool(match[2])) if match else None
-
-
-def _check_owner(archive: zipfile.ZipFile, header: Any, expected: str) -> None:
-    """Raise ValueError for a checkpoint that says that it is another training's."""
-    if header and _text(archive, IDENTITY, header) not in ("", expected):
-        raise ValueError("it is of a training with other settings, pictures or weights")
 
 
 def _names(archive: zipfile.ZipFile) -> list[str]:

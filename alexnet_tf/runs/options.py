@@ -10,13 +10,23 @@ from typing import Any
 from alexnet_tf.system import arguments
 from alexnet_tf.system.text import is_printable, printable
 
+# Metavars by the type of a value.
+METAVARS: dict[Any, str] = {
+    arguments.place: "PATH",
+    arguments.scale: "PIXELS",
+    **dict.fromkeys((arguments.share, arguments.part), "SHARE"),
+    **dict.fromkeys((arguments.natural_real, arguments.positive_real, arguments.width), "X"),
+    **dict.fromkeys((arguments.positive, arguments.natural, arguments.units), "N"),
+    **dict.fromkeys((arguments.seed, arguments.threads), "N"),
+}
+
 
 def option(
     group: str,
     default: Any,
     help: str,
-    metavar: str | None = None,
     kind: Callable[[str], Any] | None = None,
+    metavar: str | None = None,
     choices: Collection[str] | None = None,
     free: bool = False,
     several: bool = False,
@@ -26,6 +36,7 @@ def option(
     A `free` setting may change when a run is resumed, because it changes no step. `several` allows
     more than one word.
     """
+    metavar = metavar or METAVARS.get(kind)
     given = {"help": help, "metavar": metavar, "type": kind, "choices": choices}
     argument: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if several:

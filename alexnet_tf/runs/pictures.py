@@ -14,13 +14,24 @@ from alexnet_tf.data.images.contents import ImageError, is_file_of_its_own
 from alexnet_tf.data.images.decoding import decoded
 from alexnet_tf.data.sources.listing import list_files
 from alexnet_tf.data.sources.lists import read_list
-from alexnet_tf.data.sources.manifest import Entry, NoPictures
+from alexnet_tf.data.sources.manifest import Entry, NoPictures, Wanted
 from alexnet_tf.data.sources.open import open_source
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import LINEAR, Settings
 from alexnet_tf.system.files import read_lines
 from alexnet_tf.system.text import printable
+
+
+def open_pictures(settings: Settings) -> Dataset:
+    """Open and split the pictures that the settings name."""
+    return open_dataset(
+        settings.data,
+        settings.seed,
+        leave_out=settings.leave_out,
+        features=settings.features,
+        wanted=Wanted(settings.label, settings.split),
+    )
 
 
 def listed_pictures(run: Run) -> Dataset:
@@ -47,16 +58,12 @@ def _dataset(run: Run, known: Callable[[str], str]) -> Dataset:
         to_columns(Picture(path, label, known(path)) for path, label in _listed(run, name, classes))
         for name in ("train.txt", "val.txt", "test.txt")
     ]
-    found = digests(picture.path for part in parts for picture in part if not picture.digest)
-    if found:
-        parts = [
-            to_columns(
-                Picture(each.path, each.label, each.digest or found[each.path]) for each in part
-            )
-            for part in parts
-        ]
     train, validation, test = parts
-    return Dataset(tuple(classes), train, validation, test=test)
+    dataset = Dataset(tuple(classes), train, validation, test=test)
+    found = digests(picture.path for picture in dataset.pictures() if not picture.digest)
+    if not found:
+        return dataset
+    return _mapped(dataset, lambda p: Picture(p.path, p.label, p.digest or found[p.path]))
 
 
 def find_pictures(run: Run, settings: Settings) -> tuple[Dataset, bool]:
@@ -131,9 +138,7 @@ def _found_again(run: Run, config: dict[str, Any], settings: Settings) -> tuple[
 def _split_again(settings: Settings, fingerprint: str) -> Dataset:
     """Split the pictures as at the start; UserError if the result differs."""
     try:
-        dataset = open_dataset(
-            settings.data, settings.seed, leave_out=settings.leave_out, wanted=settings.wanted()
-        )
+        dataset = open_pictures(settings)
     except NoPictures as error:
         raise UserError(f"none are in {printable(settings.data)}") from error
     if settings.head == LINEAR:
@@ -178,7 +183,7 @@ def _labelled(data: str) -> Sequence[Entry]:
 
 def _mapped(dataset: Dataset, change: Callable[[Picture], Picture]) -> Dataset:
     train, validation, test = (
-        tuple(map(change, part)) for part in (dataset.train, dataset.validation, dataset.test)
+        to_columns(map(change, part)) for part in (dataset.train, dataset.validation, dataset.test)
     )
     return replace(dataset, train=train, validation=validation, test=test)
 

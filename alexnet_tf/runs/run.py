@@ -54,6 +54,8 @@ class Run:
         self.card_path = self.directory / "README.md"
         self.label_errors_path = self.directory / "suspects.csv"
         self.seconds_path = self.directory / "seconds.json"
+        own = (path.name for path in vars(self).values() if path != self.directory)
+        self.names = {*LISTS, *own}
 
     def read_config(self) -> dict[str, Any]:
         """Read settings, classes, fingerprints and versions; UserError for a damaged config.json.
@@ -114,8 +116,7 @@ class Run:
                     "run a link, or give another --run"
                 )
         if not self.config_path.is_file():
-            own = {*LISTS, *(path.name for path in vars(self).values() if path != self.directory)}
-            self.check_empty(own if self.checkpoints_folder.is_dir() else ())
+            self.check_empty(self.names if self.checkpoints_folder.is_dir() else ())
 
     def check_empty(self, but: Collection[str] = ("checkpoints",)) -> None:
         """Raise UserError for a folder with anything else than hidden files and these names."""
@@ -128,8 +129,7 @@ class Run:
 
     def remove_leftovers(self) -> None:
         """Delete the temporary files of killed processes."""
-        names = [*LISTS, *(path.name for path in vars(self).values() if path != self.directory)]
-        remove_leftovers(self.directory, names)
+        remove_leftovers(self.directory, self.names)
         remove_leftovers(self.checkpoints_folder, ["epoch-*.npz"])
 
     def check_settings(self, settings: Settings) -> None:

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, fields
 from functools import partial
 
 from alexnet_tf.data.images.preprocessing import RESIZES
-from alexnet_tf.data.sources.manifest import Wanted
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.options import option
 from alexnet_tf.system import arguments
@@ -55,7 +54,6 @@ class Settings:
         " folders in train/, val/ and test/; a zip or .tar.gz of any of these; lists, train.txt and"
         " val.txt (lines 'path label', or addresses in place of paths), or CSV files; or shards, as"
         " `python -m alexnet_tf data --shards` writes them",
-        "PATH",
         arguments.place,
         several=True,
     )
@@ -65,7 +63,6 @@ class Settings:
         f" program; by default whichever format `{command('weights')}` fetched) or starter, without"
         " their fc8; those of a finished run, given by its directory, with fc8; or none, and all"
         " layers start at random",
-        "FILE",
         arguments.place,
     )
     variant: str = _network(
@@ -84,27 +81,24 @@ class Settings:
         " the mirror image if --mirror, as test-time views. 256, 288 and 320 are useful; the"
         " network's own size means no windows. 0: 288 on pretrained convolutions of 224 or 227"
         " pixels without --crop, else no windows",
-        "PIXELS",
         arguments.scale,
     )
     leave_out: str | None = _data(
         None,
         "a list or table of pictures to leave out, such as the suspects.csv of a run; delete the"
         " lines of those that are labelled correctly",
-        "FILE",
         arguments.place,
     )
     label: str | None = _data(
         None,
         "the column of the labels, where a table has several that could be; of FGVC-Aircraft"
         " variant, family or manufacturer",
-        "COLUMN",
         arguments.place,
+        "COLUMN",
     )
     split: int | None = _data(
         None,
         "one of several splits that a data set is published with, such as the ten of DTD",
-        "N",
         arguments.positive,
     )
     train: str = _network(
@@ -125,7 +119,6 @@ class Settings:
         None,
         "factor of the learning rate, with --head pretrained, for all pretrained layers below fc8"
         f" ({HEAD_RATE} if fc8 is new; 1 if it is a run's)",
-        "X",
         arguments.positive_real,
     )
     initial: str | None = _network(
@@ -146,27 +139,25 @@ class Settings:
         None, "pooling windows larger than their stride (as the variant)"
     )
     dropout: float | None = _network(
-        None, "dropout rate of fc6 and fc7 (the variant's: 0.5)", "SHARE", arguments.part
+        None, "dropout rate of fc6 and fc7 (the variant's: 0.5)", arguments.part
     )
-    width: float = _network(1.0, "factor of the numbers of filters and units", "X", arguments.width)
+    width: float = _network(1.0, "factor of the numbers of filters and units", arguments.width)
     units: int | None = _network(
         None,
         "units in fc6 and in fc7 (the variant's: 4096); 0: at most"
         f" {NEW_UNITS} where fc6 starts at random on pretrained convolutions",
-        "N",
         arguments.units,
     )
 
     epochs: int = _optimization(
         10,
         "passes over the training pictures; a higher number continues a finished run",
-        "N",
         arguments.positive,
         free=True,
     )
-    batch_size: int = _optimization(256, "pictures in a training step", "N", arguments.positive)
+    batch_size: int = _optimization(256, "pictures in a training step", arguments.positive)
     learning_rate: float = _optimization(
-        0.01, "try a tenth of it if the loss grows", "X", arguments.positive_real
+        0.01, "try a tenth of it if the loss grows", arguments.positive_real
     )
     schedule: str = _optimization(
         "constant",
@@ -176,24 +167,18 @@ class Settings:
         choices=SCHEDULES,
     )
     warm_up: float = _optimization(
-        0.0,
-        "epochs over which the learning rate grows to its full size",
-        "X",
-        arguments.natural_real,
+        0.0, "epochs over which the learning rate grows to its full size", arguments.natural_real
     )
     decay: float = _optimization(
-        0.1, "factor of the learning rate: see --schedule", "X", arguments.share
+        0.1, "factor of the learning rate: see --schedule", arguments.share
     )
-    patience: int = _optimization(5, "see --schedule", "N", arguments.positive)
-    decay_samples: int = _optimization(5_000_000, "see --schedule", "N", arguments.positive)
-    fall: int = _optimization(
-        0, "see --schedule; 0: the --epochs of the start", "N", arguments.natural
-    )
+    patience: int = _optimization(5, "see --schedule", arguments.positive)
+    decay_samples: int = _optimization(5_000_000, "see --schedule", arguments.positive)
+    fall: int = _optimization(0, "see --schedule; 0: the --epochs of the start", arguments.natural)
     weight_decay: float = _optimization(
         0.0,
         "share of each kernel that a step with learning rate 1 removes, through the momentum as in"
         " the paper",
-        "X",
         arguments.natural_real,
     )
     decoupled: bool = _optimization(False, "apply weight decay beside the momentum, not through it")
@@ -201,20 +186,17 @@ class Settings:
     clip: float = _optimization(
         0.0,
         "clip the global norm of the gradient to this value, against NaN; 0: never",
-        "X",
         arguments.natural_real,
     )
     ema: float = _optimization(
         0.0,
         "validate and keep an exponential moving average of the weights over about X epochs; 0:"
         " the weights themselves",
-        "X",
         arguments.natural_real,
     )
     stop_early: int = _optimization(
         0,
         "stop when the validation loss has not improved for N epochs; 0: never",
-        "N",
         arguments.natural,
         free=True,
     )
@@ -238,13 +220,11 @@ class Settings:
         0.0,
         "standard deviation of a random shift along the colours' principal components; the paper's"
         " is 0.1",
-        "X",
         arguments.natural_real,
     )
     seed: int = _optimization(
         0,
         "seed of the 85/15 split and of every random number; it determines the model",
-        "N",
         arguments.seed,
     )
     precision: str = _optimization(
@@ -254,14 +234,11 @@ class Settings:
         " for processors without VNNI. auto: the fastest on this machine, which is measured",
         choices=("auto", *PRECISIONS),
     )
-    threads: int = _optimization(
-        0, "threads of an operation; 0: all processors", "N", arguments.threads
-    )
+    threads: int = _optimization(0, "threads of an operation; 0: all processors", arguments.threads)
 
     worker_timeout: int = _optimization(
         60,
         "seconds that a worker may be silent before the others end",
-        "SECONDS",
         arguments.positive,
         free=True,
     )
@@ -274,18 +251,16 @@ class Settings:
         2,
         "checkpoints to keep besides the best one, of about 126 MB for a new head, 440 MB for one"
         " of 4096 units",
-        "N",
         arguments.positive,
         free=True,
     )
     average: int = _optimization(
         0,
         "average the weights of the last N epochs instead of taking the best one",
-        "N",
         arguments.natural,
         free=True,
     )
-    log_every: int = _files(0, "log a line every N steps", "N", arguments.natural, free=True)
+    log_every: int = _files(0, "log a line every N steps", arguments.natural, free=True)
     tensorboard: str = _files(
         LIGHT,
         "events for TensorBoard: light, less than 50 MB however many epochs there are; full, more"
@@ -297,7 +272,6 @@ class Settings:
     features: str = _files(
         "data/features",
         "folder for the outputs of frozen layers, shared by all runs",
-        "DIR",
         arguments.place,
         free=True,
     )
@@ -305,14 +279,9 @@ class Settings:
         0.05,
         "largest share of pictures (0 to 1) that may vanish or change while they are read, which"
         " are named and left out; a larger one stops the run",
-        "SHARE",
         arguments.share,
         free=True,
     )
-
-    def wanted(self) -> Wanted:
-        """Return what the user answers where the data leaves it open."""
-        return Wanted(self.label, self.split)
 
     def chosen_variant(self) -> Variant:
         """Return the variant with its changed fields; UserError as `change`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from alexnet_tf.data.dataset import Dataset
-from alexnet_tf.metrics.intervals import wilson_interval
+from alexnet_tf.metrics.evaluation import wilson_interval
 from alexnet_tf.system.text import printable
 
 # Ratio of class sizes from which training mostly sees the larger class.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -72,8 +72,9 @@ class DatasetMetrics(NamedTuple):
     probabilities: np.ndarray
 
 
-def compute_metrics(results: Iterable[Sequence[np.ndarray]], labels: np.ndarray) -> DatasetMetrics:
-    """Compute metrics from batches of losses, hits and probabilities of pictures with `labels`."""
-    losses, hits, probabilities = (np.concatenate(parts) for parts in zip(*results))
+def compute_metrics(
+    losses: np.ndarray, hits: np.ndarray, probabilities: np.ndarray, labels: np.ndarray
+) -> DatasetMetrics:
+    """Compute metrics from losses, hits and probabilities of pictures with `labels`."""
     shares = [np.mean(hits[labels == label]) for label in np.unique(labels)]
     return DatasetMetrics(*mean_result([(losses, hits)]), float(np.mean(shares)), probabilities)

@@ -46,10 +46,10 @@ def with_features(
     if job.settings.precision == "auto":
         precision = workers.run_on_chief(lambda: _fastest(job, layers, log))
         job = replace(job, settings=replace(job.settings, precision=precision))
-    training, validation = feature_store(job), validation_store(job)
+    training, validation = feature_stores(job)
     parts = {training: job.dataset.train, validation: job.dataset.validation}
-    if training.directory == validation.directory:
-        validation, parts = training, {training: tuple(job.dataset.labelled())}
+    if training is validation:
+        parts = {training: tuple(job.dataset.labelled())}
 
     def fill_all() -> dict[str, str]:
         own = {store.open(workers.index): workers.own(parts[store]) for store in parts}
@@ -97,34 +97,25 @@ def fill(
     return lost
 
 
-def feature_store(job: Job) -> FeatureStore:
-    """Return the store, not yet opened, of the inputs of the lowest trained layer."""
-    settings, variant, layer = job.settings, job.variant, job.settings.first_computed()
-    if layer == "conv1":
-        side = variant.resized if settings.crop else variant.picture_size
-        return FeatureStore.of_pictures(settings.features, variant, settings.resize, side)
-    return FeatureStore.of_layer(
-        settings.features,
-        variant,
-        settings.resize,
-        job.weights,
-        layer,
-        settings.mirror,
-        settings.precision,
-    )
+def feature_stores(job: Job) -> tuple[FeatureStore, FeatureStore]:
+    """Return the stores, not yet opened, of the inputs of the lowest trained layer: for training,
+    and for validation as prediction sees them. They are one store unless --crop needs two.
 
-
-def validation_store(job: Job) -> FeatureStore:
-    """Return the store, not yet opened, of the same as prediction sees it.
-
-    With --crop that is not the centre of what training cuts from: cut from the whole picture, the
-    centre may begin a pixel later, and its pixels a grey apart.
+    With --crop, prediction does not see the centre of what training cuts from: cut from the whole
+    picture, the centre may begin a pixel later, and its pixels a grey apart.
     """
-    settings, variant = job.settings, job.variant
-    if not settings.crop:
-        return feature_store(job)
-    side = variant.picture_size
-    return FeatureStore.of_pictures(settings.features, variant, settings.resize, side)
+    settings, variant, layer = job.settings, job.variant, job.settings.first_computed()
+    folder, resize, side = settings.features, settings.resize, variant.picture_size
+    if layer == "conv1":
+        store = FeatureStore.of_pictures(folder, variant, resize, side)
+        if settings.crop and side != variant.resized:
+            return FeatureStore.of_pictures(folder, variant, resize, variant.resized), store
+    else:
+        mirror, precision = settings.mirror, settings.precision
+        store = FeatureStore.of_layer(
+            folder, variant, resize, job.weights, layer, mirror, precision
+        )
+    return store, store
 
 
 def _fastest(job: Job, layers: Layers, log: Logger) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from alexnet_tf.data.dataset import Dataset, write_lists
 from alexnet_tf.data.sources.lists import listed_contents
 from alexnet_tf.errors import UserError
-from alexnet_tf.runs.checkpoint_spec import CheckpointSpec, identity
+from alexnet_tf.runs.checkpoint_spec import CheckpointSpec
 from alexnet_tf.runs.checkpoints import list_checkpoints, read_identity
 from alexnet_tf.runs.pictures import find_pictures, newcomers
 from alexnet_tf.runs.rules import check_settings
@@ -48,11 +48,13 @@ class Job:
 
     def expected(self) -> CheckpointSpec:
         """Return the expected contents of its checkpoints."""
-        classes, pictures = self.dataset.classes, len(self.dataset.train)
-        owner = identity(
-            self.settings, classes, self.dataset.fingerprint(), fingerprint(self.weights)
+        return CheckpointSpec(
+            self.settings,
+            self.dataset.classes,
+            len(self.dataset.train),
+            self.dataset.fingerprint(),
+            fingerprint(self.weights),
         )
-        return CheckpointSpec.of(self.settings, len(classes), pictures, owner)
 
     def entries(self) -> dict[str, Any]:
         """Return its entries of config.json."""
@@ -102,8 +104,7 @@ def prepare(
     if config:
         return _resumed(run, config, settings, configured)
     found = resolve(settings, configured)
-    if "fc8" in found.weights:
-        _check_classes(finished_run(found.settings.weights), found.dataset)
+    _check_classes(found.settings, found.weights, found.dataset)
     said = (*warnings(found.dataset), *found.warnings)
     job = Job(run, found.settings, found.variant, found.dataset, found.weights, warnings=said)
     return _of_checkpoints(job)
@@ -127,15 +128,13 @@ def _resumed(
     weights = starting_weights(settings, settings.chosen_variant())
     dataset, relisted = find_pictures(run, settings)
     _check_weights(run, config, weights)
-    if "fc8" in weights:
-        _check_classes(finished_run(settings.weights), dataset)
+    _check_classes(settings, weights, dataset)
     variant = chosen_variant(settings, weights)
     job = Job(run, settings, variant, dataset, weights, relisted, config=config)
     said = warnings(dataset)
     if settings.head != LINEAR:
         said += missing_layers(settings, weights)
-    said += _new_pictures(job, newcomers(run, dataset, settings.data))
-    return replace(job, warnings=(*said, *_kept_pictures(job)))
+    return replace(job, warnings=(*said, *_changed_pictures(job)))
 
 
 def _of_checkpoints(job: Job) -> Job:
@@ -169,34 +168,32 @@ def _of_checkpoints(job: Job) -> Job:
     return by_identity[owner]
 
 
-def _new_pictures(job: Job, count: int) -> list[str]:
-    if not count:
-        return []
-    verb = "picture is" if count == 1 else "pictures are"
-    return [
-        f"{count} {verb} new in {job.settings.data} since {job.run.directory} was started, and left"
-        f" out; to train on all, give another --run (and --weights {job.run.directory} to begin "
-        "where this one ended)"
-    ]
-
-
-def _kept_pictures(job: Job) -> list[str]:
-    """Warn of pictures of the run that are on the list of those to leave out."""
-    leave_out, dataset = job.settings.leave_out, job.dataset
+def _changed_pictures(job: Job) -> Iterator[str]:
+    """Warn of pictures that are new, and of those that are to be left out now, but stay."""
+    settings, directory = job.settings, job.run.directory
+    new = newcomers(job.run, job.dataset, settings.data)
+    if new:
+        verb = "picture is" if new == 1 else "pictures are"
+        yield (
+            f"{new} {verb} new in {settings.data} since {directory} was started, and left out; to "
+            f"train on all, give another --run (and --weights {directory} to begin where this one "
+            "ended)"
+        )
+    leave_out = settings.leave_out
     unwanted = listed_contents(leave_out) if leave_out and Path(leave_out).is_file() else {}
-    count = sum(
-        picture.digest in unwanted or picture.path in unwanted for picture in dataset.labelled()
-    )
-    if not count:
-        return []
-    return [
-        f"{count} of the pictures that {leave_out} names are in {job.run.directory} since it was "
-        "started, and stay there; to leave them out, give another --run"
-    ]
+    kept = sum(not unwanted.keys().isdisjoint((p.digest, p.path)) for p in job.dataset.labelled())
+    if kept:
+        yield (
+            f"{kept} of the pictures that {leave_out} names are in {directory} since it was "
+            "started, and stay there; to leave them out, give another --run"
+        )
 
 
-def _check_classes(before: Run, dataset: Dataset) -> None:
-    """Refuse to start from a run of other classes."""
+def _check_classes(settings: Settings, weights: Weights, dataset: Dataset) -> None:
+    """Refuse to start from a run of other classes, whose fc8 is among the weights."""
+    if "fc8" not in weights:
+        return
+    before = finished_run(settings.weights)
     classes = before.read_config()["classes"]
     if list(dataset.classes) != classes:
         raise UserError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import keras
@@ -11,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from alexnet_tf.model import AlexNet, part, place_of, read_layers
-from alexnet_tf.runs.settings import HEAD_RATE, Settings
+from alexnet_tf.runs.settings import HEAD_RATE
 from alexnet_tf.system.processor import trained_precision
 from alexnet_tf.training.distribution import Workers
 from alexnet_tf.training.epoch import Result
@@ -42,7 +43,10 @@ class Learner:
             precision=trained_precision(job.settings.precision),
             seed=job.settings.seed,
         )
-        self.layers = _layers(self.model, job.settings)
+        for layer in self.model.layers[: place_of(self.model, job.settings.first_trained())]:
+            layer.trainable = False
+        # Those that are trained, and frozen ones of the head because of their dropout.
+        self.layers = self.model.layers[place_of(self.model, job.settings.first_kept()) :]
         first = job.settings.first_of_head()
         self.below = None if layer == first else part(self.model, layer, first)
         self.head = part(self.model, first, "prob")
@@ -50,7 +54,9 @@ class Learner:
         # Seeds of dropout, and frozen layers above trained ones.
         self.others = [v for layer in self.layers for v in layer.non_trainable_variables]
         self.rates = _rates(job, self.layers)
-        self.optimizer = self._optimizer()
+        # Without decay, because it has one rate for all layers.
+        self.optimizer = keras.optimizers.SGD(job.settings.learning_rate, MOMENTUM)
+        self.optimizer.build(self.trained)
         self.class_weights = None
         if job.settings.balance:
             self.class_weights = tf.constant(balanced(labels), tf.float32)
@@ -98,12 +104,6 @@ class Learner:
                 network.get_layer(layer.name).set_weights(layer.get_weights())
         return network
 
-    def _optimizer(self) -> keras.optimizers.Optimizer:
-        """Create the optimizer, without decay, because it has one rate for all layers."""
-        optimizer = keras.optimizers.SGD(self.settings.learning_rate, MOMENTUM)
-        optimizer.build(self.trained)
-        return optimizer
-
     def _step(self, batch: Sequence[tf.Tensor], *shared: tf.Tensor) -> Result:
         """Update the weights by a batch; return its losses and hits before the update.
 
@@ -116,11 +116,8 @@ class Learner:
             for layer in self.layers
             for variable in layer.trainable_variables
         ]
-        if shared:
-            found = self.workers.learn(self._learn, weights, batch, *shared)
-        else:
-            found = self._learn(weights, batch)
-        losses, hits, values, gradients = found
+        learn = partial(self.workers.learn, self._learn) if shared else self._learn
+        losses, hits, values, gradients = learn(weights, batch, *shared)
         for variable, value in zip(self.others, values):
             if value is not None:
                 variable.assign(value)
@@ -141,9 +138,8 @@ class Learner:
                 scope.add_update((variable, weight))
             inputs = self.standardization.apply(self.entering_head(values, *windows))
             logits = self._dropping(inputs, *shared) if shared else self.head(inputs, training=True)
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            losses = weighted = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
             hits = tf.argmax(logits, axis=1) == labels
-            weighted = losses
             if self.class_weights is not None:
                 weighted = losses * tf.gather(self.class_weights, labels)
             if shared:
@@ -216,14 +212,6 @@ def balanced(labels: np.ndarray) -> np.ndarray:
     float64; their mean over all pictures is 1."""
     counts = np.bincount(labels)
     return len(labels) / (len(counts) * counts)
-
-
-def _layers(model: keras.Model, settings: Settings) -> list[keras.layers.Layer]:
-    """Return the layers that training changes or depends on, in order: the trained ones, and frozen
-    ones of the head because of their dropout."""
-    for layer in model.layers[: place_of(model, settings.first_trained())]:
-        layer.trainable = False
-    return model.layers[place_of(model, settings.first_kept()) :]
 
 
 def _rates(job: Job, layers: Sequence[keras.layers.Layer]) -> list[float]:

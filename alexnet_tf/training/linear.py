@@ -97,8 +97,7 @@ class LinearTrainer(Trainer):
         """Solve for the head with the next strength, validate it, and return the epoch's history,
         with the learning rate 0."""
         check()
-        epoch = Epoch()
-        with epoch.timed():
+        with self._begun.timed():
             self.strength = STRENGTHS[len(history)]
             everybody = np.arange(len(self.training))
             with _one_thread():
@@ -106,17 +105,7 @@ class LinearTrainer(Trainer):
             self._set(*self._basis.layer(*layer))
             found = self._measured(_logits(self._basis, *layer), self.training.labels)
             validated = self.measure(self.validation, "validation", thorough=False)
-        self.predictions = validated.probabilities
-        return {
-            "epoch": len(history) + 1,
-            "loss": found.loss,
-            "accuracy": found.accuracy,
-            "val_loss": validated.loss,
-            "val_accuracy": validated.accuracy,
-            "val_balanced_accuracy": validated.balanced_accuracy,
-            "learning_rate": 0.0,
-            "seconds": round(epoch.seconds, 3),
-        }
+        return self.finish_epoch(history, (found.loss, found.accuracy), validated, rate=0.0)
 
     def measure(self, examples: Examples, what: str, thorough: bool = True) -> DatasetMetrics:
         """Return the metrics of `examples`; cross-validation examples are predicted out of fold,
@@ -155,15 +144,12 @@ class LinearTrainer(Trainer):
         slots = examples.slots[examples.rows(np.arange(len(examples)))]
         for chunk in np.array_split(slots, max(1, -(-len(slots) // CHUNK))):
             total = np.zeros((len(chunk), *self.learner.head.input.shape[1:]), np.float32)
-            for view in range(1 + variant.mirrored):
-                maxima = store.read(chunk, view).astype(np.float32)
-                for number in range(variant.windows):
-                    seen = maxima
-                    if store.has_windows:
-                        rows, columns = variant.window(number)
-                        seen = maxima[:, rows, columns].reshape(total.shape)
-                    lengths = np.linalg.norm(seen, axis=1, keepdims=True)
-                    total += seen / np.maximum(lengths, np.finfo(np.float32).tiny)
+            for view in range(variant.views):
+                flip, number = divmod(view, variant.windows)
+                windows = np.full(len(chunk), number) if store.has_windows else None
+                seen = store.read(chunk, flip, windows).astype(np.float32)
+                lengths = np.linalg.norm(seen, axis=1, keepdims=True)
+                total += seen / np.maximum(lengths, np.finfo(np.float32).tiny)
             yield total / variant.views
 
     def _folds(self) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -197,7 +183,8 @@ class LinearTrainer(Trainer):
         return found
 
     def _measured(self, logits: np.ndarray, labels: np.ndarray) -> DatasetMetrics:
-        return compute_metrics([evaluate_views(logits[None].astype(np.float32), labels)], labels)
+        losses, hits, probabilities = evaluate_views(logits[None].astype(np.float32), labels)
+        return compute_metrics(losses, hits, probabilities, labels)
 
 
 # Logit of a class that is missing in a fold: unlikely, not impossible.

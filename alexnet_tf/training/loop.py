@@ -74,7 +74,7 @@ def train(
             watch.lap("epochs")
             export = exporting(job.run.directory, log) if exporting and workers.is_chief else None
             trainer = loop.choose_weights()
-            found = finish(trainer, log)
+            found = _finish(trainer, log)
             if workers.is_chief:
                 network = trainer.network()
                 write_model(job.run, network)
@@ -82,10 +82,10 @@ def train(
                 write_predictions(job.run, found.probabilities)
                 if export:
                     export()
-            test = measure_test(trainer, log)
+            test = _measure_test(trainer, log)
             if workers.is_chief:
                 loop.tensorboard.finish(trainer, network, loop.history, found, test)
-                tell_accuracy(job, found, test, log)
+                _tell_accuracy(job, found, test, log)
             watch.lap("finished model")
         except signals.Stopped:
             log.info("the same command goes on from there")
@@ -122,7 +122,7 @@ def write_model(run: Run, model: keras.Model) -> None:
         write_model_metadata(temporary, run.read_config())
 
 
-def finish(trainer: Trainer, log: Logger) -> DatasetMetrics:
+def _finish(trainer: Trainer, log: Logger) -> DatasetMetrics:
     """Calibrate the network, where asked; return how good it is as it will answer."""
     if trainer.settings.calibrate and trainer.settings.head != LINEAR:
         before, after, found = trainer.calibrate()
@@ -135,7 +135,7 @@ def finish(trainer: Trainer, log: Logger) -> DatasetMetrics:
     return trainer.measure(trainer.validation, "validation")
 
 
-def measure_test(trainer: Trainer, log: Logger) -> DatasetMetrics | None:
+def _measure_test(trainer: Trainer, log: Logger) -> DatasetMetrics | None:
     """Evaluate the finished network once on the test set; None without one."""
     job, store, workers = trainer.job, trainer.validation.store, trainer.workers
     own = workers.own(job.dataset.test)
@@ -147,7 +147,7 @@ def measure_test(trainer: Trainer, log: Logger) -> DatasetMetrics | None:
     return trainer.measure(trainer.examples(pictures, store), "test")
 
 
-def tell_accuracy(
+def _tell_accuracy(
     job: Job, found: DatasetMetrics, test: DatasetMetrics | None, log: Logger
 ) -> None:
     """Keep and log the accuracy of the finished network: on the test set if there is one, because
@@ -189,7 +189,7 @@ class Loop:
         epochs = self.job.settings.epochs
         with signals.postponed(), ThreadPoolExecutor(1) as beside:
             # history.csv lacks an epoch if a kill came right after its checkpoint.
-            kept = beside.submit(self._write_history)
+            kept = beside.submit(self._write_history, [*self.history])
             while len(self.history) < epochs and not self._is_enough():
                 self.history.append(self._next_epoch(kept))
                 self.log.info(epoch_line(self.history[-1], epochs))
@@ -242,27 +242,23 @@ class Loop:
     ) -> tuple[Trainer, History]:
         """Return a trainer with the state of the latest checkpoint up to epoch `last`, and its
         history; if there is one, log `what` and its position."""
-        folder = self.job.run.checkpoints_folder
-        history: History = []
-
-        def load() -> tuple[dict[str, np.ndarray], History] | None:
-            return load_latest(folder, self.log, last, self.expected)
-
-        found = self.workers.run_on_chief(load)
-        trainer = trainer if found and trainer else self._new_trainer()
-        if found:
-            state, history = found
-            trainer.restore(state)
-            if what and len(history) == self.job.settings.epochs:
-                self.log.info(f"finished after epoch {last} of {last}; more --epochs would go on")
-            elif what:
-                self._say(what, trainer, history)
+        folder, settings = self.job.run.checkpoints_folder, self.job.settings
+        found = self.workers.run_on_chief(
+            lambda: load_latest(folder, self.log, last, self.expected)
+        )
+        if not (found and trainer):
+            training, validation = self.stores
+            kind = LinearTrainer if settings.head == LINEAR else Trainer
+            trainer = kind(self.job, training, validation, self.log, self.workers).prepare()
+        if not found:
+            return trainer, []
+        state, history = found
+        trainer.restore(state)
+        if what and len(history) == settings.epochs:
+            self.log.info(f"finished after epoch {last} of {last}; more --epochs would go on")
+        elif what:
+            self._say(what, trainer, history)
         return trainer, history
-
-    def _new_trainer(self) -> Trainer:
-        kind = LinearTrainer if self.job.settings.head == LINEAR else Trainer
-        training, validation = self.stores
-        return kind(self.job, training, validation, self.log, self.workers).prepare()
 
     def _next_epoch(self, kept: Future[None]) -> dict[str, float]:
         """Train an epoch and return it; on a request to stop, write a checkpoint of the step.
@@ -303,12 +299,12 @@ class Loop:
         save_checkpoint(folder, state, history, identity=self.expected.identity)
         best = best_epoch(history, settings.best)
         prune_checkpoints(folder, max(settings.keep, settings.average), best, len(history))
-        write_history(self.job.run, history)
+        self._write_history(history)
         self.tensorboard.show(len(history))
 
-    def _write_history(self) -> None:
+    def _write_history(self, history: History) -> None:
         if self.workers.is_chief:
-            write_history(self.job.run, [*self.history])
+            write_history(self.job.run, history)
 
     def _say(self, what: str, trainer: Trainer, history: History) -> None:
         """Log the position of the training: '`what` after epoch 3 of 10'."""

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from alexnet_tf import starter
-from alexnet_tf.data.dataset import Dataset, open_dataset
+from alexnet_tf.data.dataset import Dataset
 from alexnet_tf.data.sources.open import find_source
 from alexnet_tf.errors import UserError
+from alexnet_tf.runs.pictures import open_pictures
 from alexnet_tf.runs.recipes import RECIPES
 from alexnet_tf.runs.rules import check_settings
 from alexnet_tf.runs.run import finished_run, starting_weights
@@ -97,13 +98,7 @@ def resolve(settings: Settings, configured: Collection[str] | None = None) -> Re
         settings = replace(settings, units=_units(settings, variant, weights))
     _check_frozen(settings, variant, weights)
 
-    dataset = open_dataset(
-        settings.data,
-        settings.seed,
-        leave_out=settings.leave_out,
-        features=settings.features,
-        wanted=settings.wanted(),
-    )
+    dataset = open_pictures(settings)
     if may_be_linear and len([*dataset.labelled()]) < FEW:
         settings = replace(settings, head=LINEAR, units=None)
     if settings.head == LINEAR:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial, reduce
 from logging import Logger
-from typing import Any
 
 import keras
 import numpy as np
@@ -83,17 +82,27 @@ class Trainer:
         with self._begun.timed():
             self._steps(history, check)
             metrics = self.measure(self.validation, "validation", thorough=False)
-        self.predictions = metrics.probabilities
-        loss, accuracy = mean_result(self._begun.results)
+        rate = float(self.learner.optimizer.learning_rate)
+        return self.finish_epoch(history, mean_result(self._begun.results), metrics, rate)
+
+    def finish_epoch(
+        self,
+        history: Sequence[dict[str, float]],
+        trained: tuple[float, float],
+        validated: DatasetMetrics,
+        rate: float,
+    ) -> dict[str, float]:
+        """Return the epoch after those in `history`, with loss and accuracy as `trained`."""
+        self.predictions = validated.probabilities
         seconds, self._begun = self._begun.seconds, Epoch()
         return {
             "epoch": len(history) + 1,
-            "loss": loss,
-            "accuracy": accuracy,
-            "val_loss": metrics.loss,
-            "val_accuracy": metrics.accuracy,
-            "val_balanced_accuracy": metrics.balanced_accuracy,
-            "learning_rate": float(self.learner.optimizer.learning_rate),
+            "loss": trained[0],
+            "accuracy": trained[1],
+            "val_loss": validated.loss,
+            "val_accuracy": validated.accuracy,
+            "val_balanced_accuracy": validated.balanced_accuracy,
+            "learning_rate": rate,
             "seconds": round(seconds, 3),
         }
 
@@ -115,7 +124,9 @@ class Trainer:
             seen = epoch * examples + self._begun.steps * examples // steps
             rate = learning_rate(self.settings, accuracies, seen, examples)
             self.learner.optimizer.learning_rate.assign(rate)
-            self._begun.add(self.learner.step(batch, *self._shared(chunk)))
+            rows, size = self.training.rows(chunk), tf.constant(len(chunk), tf.int64)
+            shared = (tf.constant(rows), size) if self.workers.devices > 1 else ()
+            self._begun.add(self.learner.step(batch, *shared))
             if self.averages:
                 made = epoch * steps + self._begun.steps
                 self.averages.add(made, self.settings.ema * steps)
@@ -138,9 +149,8 @@ class Trainer:
         temperature = np.float32(self.temperature)
         scores = (evaluate_views(logits / temperature, labels) for logits, labels in found)
         own, rows = [np.concatenate(each) for each in zip(*scores)], np.arange(len(examples))
-        return compute_metrics(
-            [[self._gather(each, examples, rows) for each in own]], examples.labels
-        )
+        losses, hits, probabilities = (self._gather(each, examples, rows) for each in own)
+        return compute_metrics(losses, hits, probabilities, examples.labels)
 
     def calibrate(self) -> tuple[float, float, DatasetMetrics | None]:
         """Set the temperature with the lowest validation loss; return the calibration error before
@@ -161,27 +171,42 @@ class Trainer:
     ) -> Iterator[Logits]:
         """Yield the logits (views, n, classes) and labels (n,) of this worker's `examples`, or of a
         sample of at most so many, in batches."""
-        views = choose_views(self.job.variant, examples.store.has_windows, thorough)
-        classes = len(self.job.dataset.classes)
         numbers = examples.sample(most) if most else np.arange(len(examples))
         numbers = numbers[examples.rows(numbers)]
-        chunks = _chunks(numbers, max(1, CHUNK // len(views)))
-        batches = self.plain_batches(
-            examples,
-            [np.concatenate([chunk + view * len(examples) for view in views]) for chunk in chunks],
-        )
         with self._averaged():
-            # If one row contains all windows of a picture, they follow one another.
-            windows = 1 if examples.store.has_windows else self.job.variant.windows
-            for chunk, batch in zip(chunks, progress(batches, len(chunks), what)):
-                logits = self.learner.logits(batch[0]).numpy()
-                logits = logits.reshape(len(views), len(chunk), windows, classes)
-                logits = np.moveaxis(logits, 2, 1)
-                if windows > 1 and not thorough:
-                    logits = logits[:, choose_views(self.job.variant, True, thorough)]
-                yield np.concatenate(logits), examples.labels[chunk]
+            found = self.outputs(examples, numbers, self.learner.logits, what, thorough)
+            for chunk, logits in found:
+                if logits.shape[2] > 1 and not thorough:
+                    logits = logits[:, :, choose_views(self.job.variant, True, thorough)]
+                views = np.moveaxis(logits, 2, 1).reshape(-1, len(chunk), logits.shape[-1])
+                yield views, examples.labels[chunk]
 
-    def _averaged(self) -> Any:
+    def outputs(
+        self,
+        examples: Examples,
+        numbers: np.ndarray,
+        compute: Callable[[tf.Tensor], tf.Tensor],
+        what: str,
+        thorough: bool = False,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the numbers of examples in batches, with the outputs (views, n, windows, values)
+        that `compute` returns for their inputs, over the views as in `measure`.
+
+        There are several windows if a row of the store contains all those of a picture.
+        """
+        variant, has_windows = self.job.variant, examples.store.has_windows
+        views = choose_views(variant, has_windows, thorough)
+        chunks = _chunks(numbers, max(1, CHUNK // len(views)))
+        seen = [
+            np.concatenate([chunk + view * len(examples) for view in views]) for chunk in chunks
+        ]
+        batches = self.plain_batches(examples, seen)
+        for chunk, (values, *_) in zip(chunks, progress(batches, len(chunks), what)):
+            found = compute(values).numpy()
+            windows = 1 if has_windows else variant.windows
+            yield chunk, found.reshape(len(views), len(chunk), windows, found.shape[-1])
+
+    def _averaged(self) -> AbstractContextManager[None]:
         """Return a context in which the variables have the values of the final network."""
         return self.averages.in_place() if self.averages else nullcontext()
 
@@ -275,12 +300,6 @@ class Trainer:
             return preprocess_input(views, variant)
 
         return view
-
-    def _shared(self, chunk: np.ndarray) -> tuple[tf.Tensor, ...]:
-        """Return this worker's rows in a batch, and the batch's size; () with one device."""
-        if self.workers.devices == 1:
-            return ()
-        return tf.constant(self.training.rows(chunk)), tf.constant(len(chunk), tf.int64)
 
     def _gather(self, found: np.ndarray, examples: Examples, numbers: np.ndarray) -> np.ndarray:
         """Join what all workers have found for the examples of these numbers."""

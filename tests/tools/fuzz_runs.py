@@ -19,7 +19,7 @@ from alexnet_tf.data.sources.open import open_source
 from alexnet_tf.errors import UserError
 from alexnet_tf.evaluation import diagnostics as doctor
 from alexnet_tf.inference.litert.run import LiteModel
-from alexnet_tf.runs.checkpoint_spec import CheckpointSpec, identity
+from alexnet_tf.runs.checkpoint_spec import CheckpointSpec
 from alexnet_tf.runs.checkpoints import save_checkpoint
 from alexnet_tf.runs.history import COLUMNS, read_history
 from alexnet_tf.runs.run import Run, finished_run
@@ -66,8 +66,8 @@ def samples(folder: Path) -> dict[str, bytes]:
     epoch = dict.fromkeys(COLUMNS, 0.5) | {"epoch": 1}
     table = (",".join(epoch), ",".join(map(str, epoch.values())), "")
     run.history_path.write_text("\n".join(table))
-    whose = identity(THIN, CLASSES, config["data"], config["weights"])
-    shapes = CheckpointSpec.of(THIN, len(CLASSES), 4, whose).shapes
+    expected = CheckpointSpec(THIN, CLASSES, 4, config["data"], config["weights"])
+    shapes, whose = expected.shapes, expected.identity
     arrays = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
     save_checkpoint(run.checkpoints_folder, arrays, [epoch], identity=whose)
     command = children.python("-m", "alexnet_tf", "export", run.directory, "--format", "litert")

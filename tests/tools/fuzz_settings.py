@@ -363,7 +363,7 @@ class _Trial:
                 counts[look] = counts.get(look, 0) + 1
             return np.zeros(count, np.float32), np.zeros(count, bool)
 
-        nothing = compute_metrics([(np.zeros(2), np.ones(2, bool), np.zeros((2, 2)))], np.arange(2))
+        nothing = compute_metrics(np.zeros(2), np.ones(2, bool), np.zeros((2, 2)), np.arange(2))
         store.read, learner.step, trainer.measure = seen, counted, lambda *_, **__: nothing
         training = trainer.training
         trainer.training = trainer.examples([*self.job.dataset.train] * 12, store)

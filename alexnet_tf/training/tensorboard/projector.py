@@ -16,11 +16,10 @@ from tensorboard.plugins import projector
 from alexnet_tf.data.dataset import Picture
 from alexnet_tf.drawing.sheets import MISSING
 from alexnet_tf.drawing.thumbnails import load_thumbnails
-from alexnet_tf.metrics.views import choose_views
 from alexnet_tf.model import part
 from alexnet_tf.system.files import atomic_write, write_text
 from alexnet_tf.system.text import printable
-from alexnet_tf.training.trainer import CHUNK, Trainer
+from alexnet_tf.training.trainer import Trainer
 
 # Most pictures, and the side of each in pixels.
 MOST, SIDE = 1000, 48
@@ -61,20 +60,17 @@ def write_projector(
 def fc7_of(trainer: Trainer, network: keras.Model, numbers: np.ndarray) -> np.ndarray:
     """Compute fc7, float32 (n, 4096), of the validation pictures with these numbers: the mean over
     the corner windows, or over all if the store does not keep them apart."""
-    examples, store = trainer.validation, trainer.validation.store
-    views = choose_views(trainer.job.variant, store.has_windows, thorough=False)
-    chunks = np.array_split(numbers, -(-len(numbers) * len(views) // CHUNK))
-    seen = [np.concatenate([chunk + view * len(examples) for view in views]) for chunk in chunks]
-    above = part(network, store.layer, "fc8") if store.layer != "fc8" else None
-    found = []
-    for chunk, (values, *_) in zip(chunks, trainer.plain_batches(examples, seen)):
-        if above:
-            values = above(tf.cast(values, tf.float32), training=False)
-        # Mirror images follow the pictures; the windows of each follow one another.
-        mirrored = 1 + (store.layer == "conv1" and trainer.job.variant.mirrored)
-        shape = (len(views) * mirrored, len(chunk), -1, values.shape[-1])
-        found.append(tf.reduce_mean(tf.reshape(values, shape), axis=(0, 2)).numpy())
-    return np.concatenate(found).astype(np.float32)
+    layer = trainer.validation.store.layer
+    above = part(network, layer, "fc8") if layer != "fc8" else tf.identity
+    # Mirror images follow the pictures.
+    flips = 1 + (layer == "conv1" and trainer.job.variant.mirrored)
+
+    def compute(values: tf.Tensor) -> tf.Tensor:
+        fc7 = above(tf.cast(values, tf.float32))
+        return tf.reduce_mean(tf.reshape(fc7, (flips, -1, fc7.shape[-1])), axis=0)
+
+    found = trainer.outputs(trainer.validation, numbers, compute, "fc7")
+    return np.concatenate([fc7.mean(axis=(0, 2)) for _, fc7 in found])
 
 
 def _labels(pictures: Sequence[Picture], predictions: np.ndarray, classes: Sequence[str]) -> str:

@@ -23,7 +23,7 @@ from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.util.tensor_util import make_tensor_proto
 
-from alexnet_tf.runs.command import training_command
+from alexnet_tf.runs.recipes import training_command
 from alexnet_tf.system.text import printable
 from alexnet_tf.training.job import Job
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from alexnet_tf.metrics.predictions import LabelledPredictions
 
 
@@ -44,18 +42,13 @@ def mcnemar(first: LabelledPredictions, second: LabelledPredictions) -> McNemar:
 
     Pictures are matched by their digests, classes by their names.
     """
-    one, other = _right(first), _right(second)
-    same = sorted(one.keys() & other.keys())
-    hits = np.array([(one[key], other[key]) for key in same], bool).reshape(-1, 2)
-    return McNemar(
-        len(same), int((hits[:, 0] & ~hits[:, 1]).sum()), int((hits[:, 1] & ~hits[:, 0]).sum())
-    )
+    one, other = _hits(first), _hits(second)
+    decided = [one[key] - other[key] for key in one.keys() & other.keys()]
+    return McNemar(len(decided), decided.count(1), decided.count(-1))
 
 
-def _right(predictions: LabelledPredictions) -> dict[tuple[str, str], bool]:
-    """Map (digest, class name) to whether the prediction is correct."""
-    right = predictions.predicted == predictions.labels
-    return {
-        (picture.digest, predictions.classes[picture.label]): bool(hit)
-        for picture, hit in zip(predictions.pictures, right)
-    }
+def _hits(predictions: LabelledPredictions) -> dict[tuple[str, str], int]:
+    """Map (digest, class name) to 1 if the prediction is correct, else 0."""
+    hits = predictions.predicted == predictions.labels
+    keys = ((each.digest, predictions.classes[each.label]) for each in predictions.pictures)
+    return dict(zip(keys, hits.astype(int).tolist()))

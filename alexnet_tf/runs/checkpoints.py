@@ -13,6 +13,8 @@ import math
 import os
 import re
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from logging import Logger
 from pathlib import Path
@@ -64,18 +66,17 @@ def load_checkpoint(
     Raises BrokenCheckpoint for a wrong checksum (a .npz is a zip, which has a CRC-32 of each
     array), for NaN and infinity, and for what is not as `expected`; sizes are compared first.
     """
-    try:
-        with open_zip(path, MOST_MEMBERS) as archive:
-            headers = {name: _header(archive, name) for name in _names(archive)}
-            written, owner = headers.pop(HISTORY, None), headers.pop(IDENTITY, None)
-            if written is None:
-                raise ValueError("it lacks its history")
-            if expected:
-                expected.check_headers(headers)
-                if owner and _text(archive, IDENTITY, owner) not in ("", expected.identity):
-                    raise ValueError("it is of a training with other settings, pictures or weights")
-            history = checked_history(json.loads(_text(archive, HISTORY, written)))
-            arrays = {name: _array(archive, name) for name in headers}
+    with _opened(path) as archive:
+        headers = {name: _header(archive, name) for name in _names(archive)}
+        written, owner = headers.pop(HISTORY, None), headers.pop(IDENTITY, None)
+        if written is None:
+            raise ValueError("it lacks its history")
+        if expected:
+            expected.check_headers(headers)
+            if owner and _text(archive, IDENTITY, owner) not in ("", expected.identity):
+                raise ValueError("it is of a training with other settings, pictures or weights")
+        history = checked_history(json.loads(_text(archive, HISTORY, written)))
+        arrays = {name: _array(archive, name) for name in headers}
         number, unfinished = _moment(path) or (len(history), False)
         if number != len(history):
             raise ValueError(f"it is of epoch {len(history)}, not of that in its name")
@@ -84,24 +85,28 @@ def load_checkpoint(
         infinite = not_finite(arrays)
         if infinite:
             raise ValueError(f"{infinite} holds NaN or infinite numbers")
-        return arrays, history
-    except Exception as error:  # a broken file can raise nearly anything
-        # EINVAL comes of a broken offset; any other number is of a file that could not be read.
-        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise
-        if isinstance(error, MemoryError):  # which says nothing against the checkpoint
-            raise
-        raise BrokenCheckpoint(f"{path}: is broken ({error})") from error
+    return arrays, history
 
 
 def read_identity(path: Path) -> str:
     """Return the identity in a checkpoint, "" in an earlier version's; BrokenCheckpoint."""
+    with _opened(path) as archive:
+        has_identity = IDENTITY in _names(archive)
+        return _text(archive, IDENTITY, _header(archive, IDENTITY)) if has_identity else ""
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a checkpoint; BrokenCheckpoint for whatever is wrong with it in the block."""
     try:
         with open_zip(path, MOST_MEMBERS) as archive:
-            if IDENTITY not in _names(archive):
-                return ""
-            return _text(archive, IDENTITY, _header(archive, IDENTITY))
+            yield archive
+    except MemoryError:  # which says nothing against the checkpoint
+        raise
     except Exception as error:  # a broken file can raise nearly anything
+        # EINVAL comes of a broken offset; any other number is of a file that could not be read.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
         raise BrokenCheckpoint(f"{path}: is broken ({error})") from error
 
 

@@ -21,8 +21,8 @@ COLUMNS = (
     "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "val_balanced_accuracy",
     "learning_rate", "seconds",
 )  # fmt: skip
-# Columns that earlier versions lack.
-YOUNGER = ("val_balanced_accuracy",)
+# The column that earlier versions lack.
+YOUNGER = "val_balanced_accuracy"
 
 
 def write_history(run: Run, history: History) -> None:
@@ -42,7 +42,7 @@ def read_history(run: Run) -> History:
         lines = csv.DictReader(io.StringIO(read_text(run.history_path)))
         # What an epoch of an earlier version lacks is empty.
         epochs = [
-            {name: float(text) for name, text in line.items() if text or name not in YOUNGER}
+            {name: float(text) for name, text in line.items() if text or name != YOUNGER}
             for line in lines
         ]
         return [epoch | {"epoch": n} for n, epoch in enumerate(checked_history(epochs), 1)]
@@ -55,11 +55,10 @@ def read_history(run: Run) -> History:
 
 def checked_history(epochs: Any) -> History:
     """Return `epochs` itself; ValueError unless it is a history: numbers, of epochs in order."""
-    needed = [name for name in COLUMNS if name not in YOUNGER]
     for number, epoch in enumerate(_of_kind(epochs, list), 1):
-        missing = [name for name in needed if name not in _of_kind(epoch, dict)]
-        if missing:
-            raise ValueError(f"epoch {number} lacks its {missing[0]}")
+        for name in COLUMNS:
+            if name not in _of_kind(epoch, dict) and name != YOUNGER:
+                raise ValueError(f"epoch {number} lacks its {name}")
         for name, value in epoch.items():
             if type(value) not in (int, float) or not math.isfinite(value):
                 raise ValueError(f"the {name} of epoch {number} is no number")
@@ -74,7 +73,7 @@ def best_epoch(history: History, by: str = "accuracy") -> int:
     """
     if by == LOSS:
         return int(min(history, key=lambda epoch: epoch["val_loss"])["epoch"])
-    name = "val_balanced_accuracy" if by == BALANCED else "val_accuracy"
+    name = YOUNGER if by == BALANCED else "val_accuracy"
     without = [epoch["epoch"] for epoch in history if name not in epoch]
     if without:
         raise UserError(

@@ -73,7 +73,10 @@ class Run:
                 name: config["settings"].get(name, default) for name, default in DEFAULTS.items()
             }
             check_values(Settings(**settings))
-            _check_classes(config["classes"])
+            classes = config["classes"]
+            names = {name for name in classes if isinstance(name, str) and is_printable(name)}
+            if not len(names - {""}) == len(classes) > 1:
+                raise UserError("its classes should be two names or more, each another")
         except UserError as error:
             raise UserError(
                 f"{self.config_path}: is damaged, or not the config.json of a run of alexnet_tf "
@@ -212,10 +215,3 @@ def differences(before: dict[str, Any], now: dict[str, Any], names: Iterable[str
         for name in names
         if before[name] != now[name]
     )
-
-
-def _check_classes(classes: list[Any]) -> None:
-    """Raise UserError unless these are two or more distinct names."""
-    names = [name for name in classes if isinstance(name, str) and name and is_printable(name)]
-    if len({*names}) != len(classes) or len(classes) < 2:
-        raise UserError("its classes should be two names or more, each another")

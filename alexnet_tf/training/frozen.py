@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from logging import Logger
-from pathlib import Path
 
 from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.features.batches import BATCH as FEATURE_BATCH
@@ -54,7 +53,10 @@ def with_features(
     def fill_all() -> dict[str, str]:
         own = {store.open(workers.index): workers.own(parts[store]) for store in parts}
         missing = {store: store.missing(own[store]) for store in own}
-        for shortage in shortages(_needs(job, missing)):
+        written = sum(path.stat().st_size for path in list_checkpoints(job.run.checkpoints_folder))
+        needs = {job.run.directory: max(0, job.size() - written)}
+        needs |= {store.directory: store.size(len(missing[store])) for store in missing}
+        for shortage in shortages(needs):
             log.warning(shortage)
         if validation.missing(workers.own(job.dataset.test)):  # which are computed at the end
             layers(job.settings.precision)
@@ -142,14 +144,10 @@ def _fastest_first(settings: Settings, log: Logger) -> list[str]:
     chosen = chosen_precision()
     if chosen:
         return [chosen]
-    order = fastest_first()
+    order, trained = fastest_first(), fastest_of_tensorflow()
     log.info("measured: %s", in_words(pictures_a_second()))
-    trained = fastest_of_tensorflow()
-    if settings.first_computed() == "conv1" or (
-        settings.first_trained() < "fc6" and trained == BFLOAT16
-    ):
-        return [trained]
-    return order
+    is_trained = settings.first_trained() < "fc6" and trained == BFLOAT16
+    return [trained] if is_trained or settings.first_computed() == "conv1" else order
 
 
 def frozen_layers(job: Job, precision: str) -> Forward | None:
@@ -170,16 +168,6 @@ def frozen_layers(job: Job, precision: str) -> Forward | None:
     )
     below = model if layer == "fc6" else part(model, "conv1", layer)
     return frozen_part(below, job.variant, precision, FEATURE_BATCH)
-
-
-def _needs(job: Job, missing: dict[FeatureStore, list[Picture]]) -> dict[Path, int]:
-    """Return the bytes to be written by folder; `missing` pictures are not in the stores."""
-    paths = list_checkpoints(job.run.checkpoints_folder)
-    checkpoints = sum(path.stat().st_size for path in paths)
-    return {
-        job.run.directory: max(0, job.size() - checkpoints),
-        **{store.directory: store.size(len(missing[store])) for store in missing},
-    }
 
 
 def _without(job: Job, lost: dict[str, str]) -> Job:

@@ -43,8 +43,8 @@ class Learner:
             precision=trained_precision(job.settings.precision),
             seed=job.settings.seed,
         )
-        for layer in self.model.layers[: place_of(self.model, job.settings.first_trained())]:
-            layer.trainable = False
+        for below in self.model.layers[: place_of(self.model, job.settings.first_trained())]:
+            below.trainable = False
         # Those that are trained, and frozen ones of the head because of their dropout.
         self.layers = self.model.layers[place_of(self.model, job.settings.first_kept()) :]
         first = job.settings.first_of_head()
@@ -170,23 +170,17 @@ class Learner:
         gradients = [tf.cast(gradient, tf.float32) for gradient in gradients]
         if self.settings.clip:
             gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip)
-        decay = self.settings.weight_decay
-        if decay and not self.settings.decoupled:
-            gradients = [
-                gradient + decay * variable if variable.name == "kernel" else gradient
-                for gradient, variable in zip(gradients, self.trained)
-            ]
-        # With a constant momentum this is the same as another learning rate.
-        gradients = [
-            gradient if rate == 1 else rate * gradient
-            for gradient, rate in zip(gradients, self.rates)
-        ]
-        if decay and self.settings.decoupled:
-            for variable, rate in zip(self.trained, self.rates):
-                if variable.name == "kernel":
-                    taken = variable * decay * (rate * self.optimizer.learning_rate)
-                    variable.assign(variable - taken)
-        self.optimizer.apply(gradients, self.trained)
+        applied = []
+        for gradient, variable, rate in zip(gradients, self.trained, self.rates):
+            decay = self.settings.weight_decay if variable.name == "kernel" else 0
+            if decay and self.settings.decoupled:
+                taken = variable * decay * (rate * self.optimizer.learning_rate)
+                variable.assign(variable - taken)
+            elif decay:
+                gradient = gradient + decay * variable
+            # With a constant momentum this is the same as another learning rate.
+            applied.append(gradient if rate == 1 else rate * gradient)
+        self.optimizer.apply(applied, self.trained)
 
     def _logits(self, values: tf.Tensor) -> tf.Tensor:
         """Return the logits of a batch; the windows of each picture follow one another."""

@@ -31,17 +31,15 @@ IN_ORDER = "Rows are labels, columns predictions, in the order of classes.txt."
 
 class Most(NamedTuple):
     """How much is shown: mistakes of an epoch, pictures with Grad-CAM, classes with a
-    precision-recall curve, weights in a histogram; and whether every epoch has more than
-    scalars."""
+    precision-recall curve, weights in a histogram."""
 
     mistakes: int
     explained: int
     curves: int
     weights: int
-    every_epoch: bool
 
 
-MOST = {LIGHT: Most(15, 8, 10, 1 << 14, False), FULL: Most(96, 48, 1000, 1 << 20, True)}
+MOST = {LIGHT: Most(15, 8, 10, 1 << 14), FULL: Most(96, 48, 1000, 1 << 20)}
 
 
 class TensorBoardLog:
@@ -79,7 +77,8 @@ class TensorBoardLog:
             return
         number = int(epoch["epoch"])
         training, validation = _scalars(epoch)
-        if self.most.every_epoch or _is_chosen(number) or number == self.settings.epochs:
+        is_full = self.settings.tensorboard == FULL
+        if is_full or _is_chosen(number) or number == self.settings.epochs:
             training += self._of_weights(state)
             validation += self._of_predictions(self._predictions(predictions))
         self.training.write(number, *training)
@@ -104,9 +103,9 @@ class TensorBoardLog:
         best = best_epoch(history, self.settings.best)
         epoch = len(history) if self.settings.average else best
         figures = {"total_seconds": sum(each["seconds"] for each in history), "best_epoch": best}
-        for prefix, metrics in (("", found), ("test_", test)):
-            if metrics:
-                figures |= {f"{prefix}{name}": getattr(metrics, name) for name in VALIDATION}
+        figures |= {name: getattr(found, name) for name in VALIDATION}
+        if test:
+            figures |= {f"test_{name}": getattr(test, name) for name in VALIDATION}
         predictions = self._predictions(found.probabilities)
         self.whole.write(
             epoch,
@@ -119,9 +118,8 @@ class TensorBoardLog:
 
     def _write_whole(self, model: keras.Model) -> None:
         """Write the settings of the run, the graph, and filters that are frozen."""
-        frozen: list[Summary] = []
-        if self.settings.first_kept() > "conv1":
-            frozen.append(self._filters(model.get_layer("conv1").kernel.numpy()))
+        is_frozen = self.settings.first_kept() > "conv1"
+        frozen = [self._filters(model.get_layer("conv1").kernel.numpy())] if is_frozen else []
         self.whole.write(0, *summaries.settings(self.job), summaries.graph(model), *frozen)
         self.whole.show([0])
 
@@ -146,13 +144,10 @@ class TensorBoardLog:
 
     def _of_predictions(self, predictions: LabelledPredictions) -> list[Summary]:
         """Return precision-recall curves, the confusion matrix and a page of mistakes."""
-        curves = summaries.precision_recall(
-            predictions.probabilities, predictions.labels, self.names, self.most.curves
-        )
         matrix = confusion_matrix(predictions.evaluation.confusion(), self.names)
         mistakes = mistakes_page(predictions, predictions.mistakes()[: self.most.mistakes])
         return [
-            *curves,
+            *summaries.precision_recall(predictions, self.most.curves),
             summaries.image("confusion", matrix, "PNG", IN_ORDER),
             summaries.image("mistakes", mistakes),
         ]
@@ -161,8 +156,8 @@ class TensorBoardLog:
         """Return a page of mistakes, and then correct predictions, with Grad-CAM."""
         half = self.most.explained // 2
         numbers = [*predictions.mistakes()[:half], *predictions.correct(half)]
-        variant, resize = self.job.variant, self.settings.resize
-        page = grad_cam_page(predictions, numbers, network, variant, resize)
+        resize = self.settings.resize
+        page = grad_cam_page(predictions, numbers, network, self.job.variant, resize)
         return summaries.image("grad_cam", page)
 
     def _filters(self, kernel: np.ndarray) -> Summary:

@@ -59,16 +59,12 @@ class Events:
                 file.write(content[len(before) :])
             shown.remove(last)
         elif content:
-            self._show_anew(content)
+            path = self.folder / "all.events"
+            with atomic_write(path, len(content)) as temporary:
+                temporary.write_bytes(content)
+            path.rename(self.folder / f"{SHOWN}{time.time_ns()}")  # sorts after all others
         for path in shown:
             path.unlink()
-
-    def _show_anew(self, content: bytes) -> None:
-        """Write a new shown file atomically, whose name sorts after all others."""
-        path = self.folder / "all.events"
-        with atomic_write(path, len(content)) as temporary:
-            temporary.write_bytes(content)
-        path.rename(self.folder / f"{SHOWN}{time.time_ns()}")
 
     def _part_path(self, number: int) -> Path:
         return self.folder / f"part-{number:04}.events"

@@ -23,6 +23,7 @@ from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.util.tensor_util import make_tensor_proto
 
+from alexnet_tf.metrics.predictions import LabelledPredictions
 from alexnet_tf.runs.recipes import training_command
 from alexnet_tf.system.text import printable
 from alexnet_tf.training.job import Job
@@ -46,20 +47,12 @@ def histograms(weights: Mapping[str, np.ndarray], most: int) -> list[Summary]:
     ]
 
 
-def precision_recall(
-    probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str], most: int
-) -> list[Summary]:
-    """Return the precision-recall curves of the `most` frequent classes, each against the rest.
-
-    Takes probabilities, float32 (pictures, classes), and labels (pictures,).
-    """
-    frequent = np.argsort(-np.bincount(labels, minlength=len(classes)), kind="stable")[:most]
-    names = short_names(classes)
-    curves = (
-        pr_curve.pb(f"precision_recall/{names[n]}", labels == n, probabilities[:, n], THRESHOLDS)
-        for n in sorted(frequent)
-    )
-    return [_converted(curve) for curve in curves]
+def precision_recall(found: LabelledPredictions, most: int) -> Iterator[Summary]:
+    """Yield the precision-recall curves of the `most` frequent classes, each against the rest."""
+    counts = np.bincount(found.labels, minlength=len(found.classes))
+    for label in sorted(np.argsort(-counts, kind="stable")[:most]):
+        tag, scores = f"precision_recall/{found.classes[label]}", found.probabilities[:, label]
+        yield _converted(pr_curve.pb(tag, found.labels == label, scores, THRESHOLDS))
 
 
 def short_names(classes: Sequence[str]) -> list[str]:

@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
-from sklearn.utils.class_weight import compute_class_weight
 
 from alexnet_tf.data.dataset import Dataset, Picture
 from alexnet_tf.runs.history import best_epoch
 from alexnet_tf.runs.warnings import warnings
 from alexnet_tf.training.epoch import compute_metrics
-from alexnet_tf.training.learner import balanced
 from tests.support.small import epochs
 
 
@@ -34,12 +32,6 @@ def test_ninety_cats_and_six_dogs():
 
 def test_enough_of_both_are_not_remarked_on():
     assert warnings(dataset((2000, 500), (300, 100))) == []
-
-
-def test_the_weights_are_those_of_scikit_learn():
-    labels = np.repeat([0, 1, 2], [90, 6, 30])
-    expected = compute_class_weight("balanced", classes=np.arange(3), y=labels)
-    np.testing.assert_allclose(balanced(labels), expected)
 
 
 def test_the_balanced_accuracy_is_that_of_scikit_learn():

@@ -272,12 +272,9 @@ class FinishedRun:
             show("")
 
     def _each(
-        self, pictures: Pictures, ask: Callable[[Files], Iterable[Found | ImageError]], what: str
+        self, pictures: Any, ask: Callable[[Files], Iterable[Found | ImageError]], what: str
     ) -> Found | list[Found]:
-        """Return the result of each picture in a list; or of one, raising its error.
-
-        A prediction or an explanation has the name that its picture has in a dict.
-        """
+        """Return the result of each picture in a list; or of one, raising its error."""
         with self._exclusive():
             several = listed(pictures)
             files = [as_file(each) for each in ([pictures] if several is None else several)]
@@ -286,10 +283,14 @@ class FinishedRun:
                 if isinstance(found[0], Prediction) and found[0].error:
                     raise found[0].error
                 return found[0]
-        for number, name in enumerate(pictures if isinstance(pictures, Mapping) else ()):
-            if isinstance(found[number], Prediction | Explanation):
-                found[number] = replace(found[number], file=str(name))
+        if isinstance(pictures, Mapping):
+            return [_named(each, str(name)) for name, each in zip(pictures, found)]
         return found
+
+
+def _named(found: Found, name: str) -> Found:
+    """Give a prediction or an explanation the name that its picture has in a dict."""
+    return replace(found, file=name) if isinstance(found, Prediction | Explanation) else found
 
 
 def _stacked(found: np.ndarray | list[np.ndarray], size: int) -> np.ndarray:

@@ -21,10 +21,7 @@ OPTION = re.compile(r"`[^`]*`|(?<![\w/.-])--(?P<no>no-)?(?P<name>[a-z0-9][a-z0-9
 
 @contextmanager
 def in_python() -> Iterator[None]:
-    """Run a block whose errors and warnings name arguments, not options of a command line.
-
-    The log's warnings are on standard error too.
-    """
+    """Run a block whose errors and warnings, on standard error too, name arguments, not options."""
     handler = _Warnings(logging.WARNING)
     LOG.addHandler(handler)
     try:

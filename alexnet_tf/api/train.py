@@ -105,13 +105,12 @@ def _interruptible() -> Iterator[None]:
 def declare_settings(function: Any, defaults: Mapping[str, Any]) -> None:
     """Give a function the settings but `data` as its parameters in place of ``**settings``."""
     signature = inspect.signature(function)
-    kind = inspect.Parameter.KEYWORD_ONLY
+    parameters, kind = [*signature.parameters.values()][:-1], inspect.Parameter.KEYWORD_ONLY
     settings = [
         inspect.Parameter(each.name, kind, default=defaults.get(each.name), annotation=each.type)
         for each in fields(Settings)
         if each.name != "data"
     ]
-    parameters = [*signature.parameters.values()][:-1]
     function.__signature__ = signature.replace(parameters=[*parameters, *settings])
 
 

@@ -14,10 +14,7 @@ TINY = np.finfo(np.float64).tiny
 
 
 def mean_probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Average the views' probabilities: logits (views, pictures, classes) → (pictures, classes).
-
-    float64.
-    """
+    """Average probabilities: logits (views, pictures, classes) → float64 (pictures, classes)."""
     scaled = logits.astype(np.float64) / temperature
     powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
     return (powers / powers.sum(axis=-1, keepdims=True)).mean(axis=0)

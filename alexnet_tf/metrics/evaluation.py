@@ -58,7 +58,7 @@ class Evaluation:
         *shares, pictures = precision_recall_fscore_support(
             self.labels, predictions, labels=range(len(self.classes)), zero_division=np.nan
         )
-        found = np.where(np.isnan(shares), None, shares).T.tolist()
+        found = np.where(np.isnan(shares), np.array(None), shares).T.tolist()
         return [
             {
                 "class": name,

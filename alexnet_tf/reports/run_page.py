@@ -16,8 +16,8 @@ from alexnet_tf.metrics.evaluation import Evaluation
 from alexnet_tf.metrics.reliability import curves, reliability
 from alexnet_tf.reports.cards import MATRIX, Album, across_first
 from alexnet_tf.reports.html import percent
+from alexnet_tf.runs.history import read_seconds
 from alexnet_tf.runs.recipes import training_command
-from alexnet_tf.runs.timings import read_seconds
 from alexnet_tf.system.log import LOG
 
 # Classes of a table that are shown at once, and points of a curve in a table.

@@ -34,10 +34,7 @@ def number_finished(run: Run) -> None:
 
 
 def _when(run: Run) -> tuple[int, float]:
-    """Return a key that is larger for runs finished later, whatever the clock said.
-
-    Runs of earlier versions have only their dates.
-    """
+    """Return a key that is larger for runs finished later; earlier versions' have only a date."""
     number = 0
     with suppress(UserError):
         config = read_json(run.config_path)
@@ -47,10 +44,7 @@ def _when(run: Run) -> tuple[int, float]:
 
 
 def choose(directory: str | None) -> None:
-    """Make the finished run in `directory` the default here; None: the latest again.
-
-    Raises UserError for a run that is not finished.
-    """
+    """Make the finished run in `directory`, or UserError, the default here; None: the latest."""
     if directory is None:
         return CHOICE.unlink(missing_ok=True)
     finished_run(directory)

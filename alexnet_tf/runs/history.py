@@ -1,17 +1,18 @@
-"""The history of a run: history.csv, its best epoch, the outcome of a training."""
+"""The history of a run: history.csv, its best epoch, seconds.json, the outcome of a training."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import BALANCED, LOSS, Settings
-from alexnet_tf.system.files import read_text, write_text
+from alexnet_tf.system.files import read_json, read_text, write_json, write_text
 
 # One dict for each finished epoch, in order, with the values of COLUMNS: mean loss and accuracy,
 # 0 to 1, of training and of validation (`val_`); and the mean of the accuracies of classes, which
@@ -81,6 +82,27 @@ def best_epoch(history: History, by: str = "accuracy") -> int:
             "measure that; leave --best out, or give another --run"
         )
     return int(max(history, key=lambda epoch: (epoch[name], -epoch["val_loss"]))["epoch"])
+
+
+def add_seconds(run: Run, seconds: dict[str, float]) -> None:
+    """Add the seconds of each phase to those of earlier starts; a damaged file is replaced."""
+    try:
+        before = read_seconds(run)
+    except UserError:
+        before = {}
+    total = {name: round(before.get(name, 0.0) + seconds[name], 3) for name in seconds}
+    write_json(run.seconds_path, before | total)
+
+
+def read_seconds(run: Run) -> dict[str, float]:
+    """Read the seconds of all completed starts by phase; {} without any, UserError if damaged."""
+    if not run.seconds_path.is_file():
+        return {}
+    seconds = read_json(run.seconds_path)
+    values: Iterable[Any] = seconds.values() if isinstance(seconds, dict) else [None]
+    if not all(type(each) in (int, float) and 0 <= each < math.inf for each in values):
+        raise UserError(f"{run.seconds_path}: is damaged; delete it, for nothing depends on it")
+    return seconds
 
 
 @dataclass(frozen=True)

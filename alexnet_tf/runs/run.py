@@ -85,10 +85,7 @@ class Run:
         return config | {"settings": settings}
 
     def read_digests(self) -> dict[str, str]:
-        """Return the SHA-256 that each listed picture had at the start, by path.
-
-        {} for a run of an earlier version; UserError for a damaged file.
-        """
+        """Return the SHA-256 of each picture at the start, by path; {} for an earlier version's."""
         return read_digests(self.digests_path)
 
     def is_cross_validated(self) -> bool:
@@ -158,7 +155,7 @@ def finished_run(directory: str | Path) -> Run:
     """Return the run in `directory`, or the "starter"; UserError if it has no model."""
     if starter.is_starter(directory):
         return STARTER_RUN
-    run = Run(Path(directory).expanduser() if str(directory).startswith("~") else directory)
+    run = Run(Path(directory).expanduser())
     if not run.model_path.is_file():
         raise UserError(
             f"{run.directory}: holds no finished model (model.keras); train one with "

@@ -20,10 +20,7 @@ class Averages:
         self._move = tf.function(self._towards, jit_compile=True)
 
     def add(self, steps: int, horizon: float) -> None:
-        """Update the averages after so many `steps`.
-
-        During the first `horizon` steps they are plain means, without the random initial weights.
-        """
+        """Update the averages after `steps`; during the first `horizon` they are plain means."""
         self._move(tf.constant(1 / max(1.0, min(steps, horizon)), tf.float32))
 
     def _towards(self, share: tf.Tensor) -> None:

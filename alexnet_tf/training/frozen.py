@@ -121,10 +121,7 @@ def feature_stores(job: Job) -> tuple[FeatureStore, FeatureStore]:
 
 
 def _fastest(job: Job, layers: Layers, log: Logger) -> str:
-    """Return the fastest precision that computes the frozen layers of a job rightly.
-
-    Where int8 does not, one warning says so.
-    """
+    """Return the fastest precision that computes a job's frozen layers rightly; warn of int8."""
     for precision in _fastest_first(job.settings, log):
         try:
             layers(precision)
@@ -151,11 +148,8 @@ def _fastest_first(settings: Settings, log: Logger) -> list[str]:
 
 
 def frozen_layers(job: Job, precision: str) -> Forward | None:
-    """Return what computes the inputs of the lowest layer that is not frozen; None for conv1, which
-    has the network's own.
-
-    Raises NotHere for int8 where that is not installed, or wrong.
-    """
+    """Return what computes the inputs of the lowest trained layer; None for conv1, which has the
+    network's own. Raises NotHere for int8 where that is not installed, or wrong."""
     layer = job.settings.first_computed()
     if layer == "conv1":
         return None

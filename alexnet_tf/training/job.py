@@ -103,11 +103,10 @@ def prepare(
     config = _read_config(run)
     if config:
         return _resumed(run, config, settings, configured)
-    found = resolve(settings, configured)
-    _check_classes(found.settings, found.weights, found.dataset)
-    said = (*warnings(found.dataset), *found.warnings)
-    job = Job(run, found.settings, found.variant, found.dataset, found.weights, warnings=said)
-    return _of_checkpoints(job)
+    settings, variant, dataset, weights, said = resolve(settings, configured)
+    _check_classes(settings, weights, dataset)
+    said = [*warnings(dataset), *said]
+    return _of_checkpoints(Job(run, settings, variant, dataset, weights, warnings=(*said,)))
 
 
 def _read_config(run: Run) -> dict[str, Any]:
@@ -127,7 +126,12 @@ def _resumed(
     check_settings(settings)
     weights = starting_weights(settings, settings.chosen_variant())
     dataset, relisted = find_pictures(run, settings)
-    _check_weights(run, config, weights)
+    if config["weights"] != fingerprint(weights):
+        raise UserError(
+            f"{run.directory}: its weights are no longer those that it was started with (it was "
+            f"--weights {printable(config['settings']['weights'])}); put them back, or say with "
+            "--weights where they are now, to go on; or give another --run to start afresh"
+        )
     _check_classes(settings, weights, dataset)
     variant = chosen_variant(settings, weights)
     job = Job(run, settings, variant, dataset, weights, relisted, config=config)
@@ -138,10 +142,7 @@ def _resumed(
 
 
 def _of_checkpoints(job: Job) -> Job:
-    """Return the job, with the precision of its checkpoints if there are some already.
-
-    Refuses checkpoints without a config.json, unless they identify themselves as this job's.
-    """
+    """Return the job with the precision of its checkpoints, if any; refuse those of another job."""
     run = job.run
     paths = list_checkpoints(run.checkpoints_folder)
     if not paths:
@@ -203,21 +204,8 @@ def _check_classes(settings: Settings, weights: Weights, dataset: Dataset) -> No
         )
 
 
-def _check_weights(run: Run, config: dict[str, Any], weights: Weights) -> None:
-    """Refuse to resume with other weights than those that `run` was started with."""
-    if config["weights"] != fingerprint(weights):
-        raise UserError(
-            f"{run.directory}: its weights are no longer those that it was started with (it was "
-            f"--weights {printable(config['settings']['weights'])}); put them back, or say with "
-            "--weights where they are now, to go on; or give another --run to start afresh"
-        )
-
-
 def write_config(job: Job, versions: dict[str, str]) -> None:
-    """Write config.json if it has changed, and then the lists of pictures if needed.
-
-    The versions remain those of the start.
-    """
+    """Write config.json, with the versions of the start, and the lists of pictures, if needed."""
     run = job.run
     before = _read_config(run)
     config = before | job.entries() | {"versions": before.get("versions", versions)}

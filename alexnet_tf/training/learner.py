@@ -59,7 +59,10 @@ class Learner:
         self.optimizer.build(self.trained)
         self.class_weights = None
         if job.settings.balance:
-            self.class_weights = tf.constant(balanced(labels), tf.float32)
+            from sklearn.utils.class_weight import compute_class_weight  # takes a second
+
+            weights = compute_class_weight("balanced", classes=np.unique(labels), y=labels)
+            self.class_weights = tf.constant(weights, tf.float32)
         # On a CPU oneDNN's layers are faster than XLA's, but not an update in many small steps.
         self.step = tf.function(self._step, reduce_retracing=workers.devices > 1)
         self.logits = tf.function(self._logits)
@@ -105,10 +108,8 @@ class Learner:
         return network
 
     def _step(self, batch: Sequence[tf.Tensor], *shared: tf.Tensor) -> Result:
-        """Update the weights by a batch; return its losses and hits before the update.
-
-        `shared` belongs to a batch of several workers: see `Workers.learn`.
-        """
+        """Update the weights by a batch, `shared` as in `Workers.learn`; return its losses and hits
+        before the update."""
         # Gradients of weights that are cast to their layers' type are never written in float32,
         # which saves a tenth of a step's time and 200 MB.
         weights = [
@@ -127,10 +128,8 @@ class Learner:
     def _learn(
         self, weights: Sequence[tf.Tensor], batch: Sequence[tf.Tensor], *shared: tf.Tensor
     ) -> tuple[Any, ...]:
-        """Return losses and hits of examples, new values of `others`, and the gradients.
-
-        For `shared` examples the loss is their part of the batch's mean.
-        """
+        """Return losses and hits of examples, new values of `others`, and the gradients of their
+        part of the batch's mean loss."""
         values, labels, *windows = batch
         with tf.GradientTape() as tape, keras.StatelessScope() as scope:
             for variable, weight in zip(self.trained, weights):
@@ -150,10 +149,8 @@ class Learner:
         return losses, hits, states, tape.gradient(loss, weights)
 
     def _dropping(self, values: tf.Tensor, rows: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-        """Return the training logits of examples that are the `rows` of a batch of `size`.
-
-        Dropout is drawn for the whole batch, so that it is the same for any number of workers.
-        """
+        """Return the training logits of the `rows` of a batch of `size`, with the dropout of the
+        whole batch, so that it is the same for any number of workers."""
         for layer in self.head.layers[1:]:
             if isinstance(layer, keras.layers.Dropout) and layer.rate:
                 values = tf.cast(values, layer.compute_dtype)
@@ -201,18 +198,9 @@ class Learner:
         return tf.cast(values, tf.float32)
 
 
-def balanced(labels: np.ndarray) -> np.ndarray:
-    """Return scikit-learn's "balanced" class weights: pictures / (classes × pictures of the class),
-    float64; their mean over all pictures is 1."""
-    counts = np.bincount(labels)
-    return len(labels) / (len(counts) * counts)
-
-
 def _rates(job: Job, layers: Sequence[keras.layers.Layer]) -> list[float]:
-    """Return the factor of the learning rate for each trainable variable of `layers`.
-
-    It is 1, except for pretrained layers below fc8 if fc6 or fc7 is one of them.
-    """
+    """Return the factor of each variable's learning rate: 1, except for pretrained layers below fc8
+    if fc6 or fc7 is one of them."""
     rate = job.settings.head_rate or (1.0 if "fc8" in job.weights else HEAD_RATE)
     given = {layer.name for layer in layers if layer.trainable} & set(job.weights) - {"fc8"}
     if not given & {"fc6", "fc7"}:

@@ -17,7 +17,6 @@ from alexnet_tf.data.features.examples import Examples
 from alexnet_tf.metrics.views import evaluate_views
 from alexnet_tf.system import signals
 from alexnet_tf.training.epoch import DatasetMetrics, Epoch, compute_metrics
-from alexnet_tf.training.learner import balanced
 from alexnet_tf.training.trainer import CHUNK, Trainer
 
 # scikit-learn's C on inputs of mean square length 1, one for each epoch. Of 3 to 500 photos a class
@@ -76,6 +75,7 @@ class Basis:
 class LinearTrainer(Trainer):
     """A trainer that solves for a linear head once an epoch."""
 
+    most_epochs = len(STRENGTHS)
     strength = 0.0
 
     def prepare(self) -> LinearTrainer:
@@ -88,7 +88,9 @@ class LinearTrainer(Trainer):
             self._basis = Basis.fit(inputs, self.job.variant.filters[-1])
         labels, self._weights = self.training.labels, None
         if self.settings.balance:
-            self._weights = balanced(labels)[labels]
+            from sklearn.utils.class_weight import compute_sample_weight
+
+            self._weights = compute_sample_weight("balanced", labels)
         return self
 
     def run_epoch(
@@ -118,10 +120,6 @@ class LinearTrainer(Trainer):
             for others, part in self._folds():
                 logits[part] = _logits(self._basis, *self._solved(others))[part]
         return self._measured(logits, labels)
-
-    def is_complete(self, epochs: int) -> bool:
-        """Check whether all strengths are done."""
-        return epochs >= len(STRENGTHS)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return fc8 and the strength by name."""
@@ -196,8 +194,7 @@ def _logits(basis: Basis, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
 
 
 def _one_thread() -> Any:
-    """Return a context with one thread, for the same order of sums on any machine. Threads would
-    not be faster."""
+    """Return a context with one thread: the same order of sums on any machine, and no slower."""
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(1)

@@ -201,7 +201,7 @@ class Loop:
 
     def _is_enough(self) -> bool:
         """Check, and log, whether --stop-early applies, or a linear head has all its strengths."""
-        if self.trainer.is_complete(len(self.history)):
+        if len(self.history) >= self.trainer.most_epochs:
             self.log.info("that is enough: the head was solved for with every strength")
             return True
         most = self.job.settings.stop_early
@@ -222,7 +222,7 @@ class Loop:
             self.log.info("%s: mean of the last %d epochs", model, number)
             return self.trainer
         best = best_epoch(history, self.job.settings.best)
-        is_at_best = best == len(history) and not self.trainer.has_begun
+        is_at_best = best == len(history) and not self.trainer.steps_begun
         trainer = self.trainer if is_at_best else self.retrain_to(best)
         self.log.info("%s: the network of epoch %d", model, best)
         return trainer
@@ -261,10 +261,8 @@ class Loop:
         return trainer, history
 
     def _next_epoch(self, kept: Future[None]) -> dict[str, float]:
-        """Train an epoch and return it; on a request to stop, write a checkpoint of the step.
-
-        Meanwhile the epoch before is `kept`; if that fails, so does this.
-        """
+        """Train an epoch while the one before is `kept`, whose failure fails this one, too; on a
+        request to stop, write a checkpoint of the step."""
 
         def check() -> None:
             if kept.done():
@@ -275,7 +273,7 @@ class Loop:
             epoch = self.trainer.run_epoch(self.history, check)
         except signals.Stopped:
             kept.result()
-            if self.workers.is_chief and self.trainer.has_begun:
+            if self.workers.is_chief and self.trainer.steps_begun:
                 folder, state = self.job.run.checkpoints_folder, self.trainer.state()
                 whose = self.expected.identity
                 save_checkpoint(folder, state, self.history, unfinished=True, identity=whose)
@@ -308,8 +306,9 @@ class Loop:
 
     def _say(self, what: str, trainer: Trainer, history: History) -> None:
         """Log the position of the training: '`what` after epoch 3 of 10'."""
-        place, epochs = trainer.place(len(history)), self.job.settings.epochs
-        self.log.info(f"{what} {place} of {epochs}")
+        step, epoch = trainer.steps_begun, len(history)
+        place = f"step {step} in epoch {epoch + 1}" if step else f"epoch {epoch}"
+        self.log.info(f"{what} after {place} of {self.job.settings.epochs}")
 
 
 def _diverged(what: str, epoch: dict[str, float]) -> RunError:

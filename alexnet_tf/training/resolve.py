@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from alexnet_tf import starter
@@ -45,19 +45,11 @@ IS_LINEAR = (
 )
 
 
-@dataclass(frozen=True)
-class Resolved:
-    """The settings of a new run, resolved, with what they name; `warnings` are sentences."""
-
-    settings: Settings
-    variant: Variant
-    weights: Weights
-    dataset: Dataset
-    warnings: list[str]
-
-
-def resolve(settings: Settings, configured: Collection[str] | None = None) -> Resolved:
-    """Resolve the settings of a new run, of which those in `configured` (None: all) were given.
+def resolve(
+    settings: Settings, configured: Collection[str] | None = None
+) -> tuple[Settings, Variant, Dataset, Weights, list[str]]:
+    """Resolve the settings of a new run, of which those in `configured` (None: all) were given;
+    return them with what they name, and with warnings.
 
     `precision` alone stays ``auto``, which takes TensorFlow to measure. Raises UserError for
     settings, weights and data that cannot be used.
@@ -106,7 +98,7 @@ def resolve(settings: Settings, configured: Collection[str] | None = None) -> Re
         dataset = dataset.cross_validated()
     else:
         warnings += missing_layers(with_head, weights)
-    return Resolved(settings, chosen_variant(settings, weights), weights, dataset, warnings)
+    return settings, chosen_variant(settings, weights), dataset, weights, warnings
 
 
 def chosen_variant(settings: Settings, weights: Weights) -> Variant:

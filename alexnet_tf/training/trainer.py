@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial, reduce
@@ -37,7 +38,12 @@ Logits = tuple[np.ndarray, np.ndarray]
 
 
 class Trainer:
-    """Trains a network on examples, epoch by epoch, and evaluates it; call `prepare` first."""
+    """Trains a network on examples, epoch by epoch, and evaluates it; call `prepare` first.
+
+    Training is complete after `most_epochs`, whatever --epochs is.
+    """
+
+    most_epochs = math.inf
 
     def __init__(
         self,
@@ -47,8 +53,7 @@ class Trainer:
         log: Logger,
         workers: Workers | None = None,
     ):
-        """Create a trainer that trains on features in `store` and validates with those in
-        `seen`."""
+        """Train on features in `store`, validate with those in `seen`."""
         self.job, self.settings, self.store, self.log = job, job.settings, store, log
         self.workers = workers or Workers.alone()
         self.training = self.examples(job.dataset.train, store)
@@ -225,19 +230,10 @@ class Trainer:
             self.averages.restore(state)
         self._begun = Epoch.restored(state)
 
-    def is_complete(self, epochs: int) -> bool:
-        """Check whether training is complete after so many epochs, whatever --epochs is."""
-        return False
-
     @property
-    def has_begun(self) -> bool:
-        """Whether an epoch is unfinished."""
-        return self._begun.steps > 0
-
-    def place(self, epoch: int) -> str:
-        """Describe the position after `epoch` finished epochs: 'after … ' of 'after … of 10'."""
-        steps = self._begun.steps
-        return f"after step {steps} in epoch {epoch + 1}" if steps else f"after epoch {epoch}"
+    def steps_begun(self) -> int:
+        """Steps of an unfinished epoch; 0 if there is none."""
+        return self._begun.steps
 
     def network(self) -> keras.Model:
         """Return the whole calibrated network, in float32."""

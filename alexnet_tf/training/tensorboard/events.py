@@ -34,11 +34,7 @@ class Events:
         return is_regular(self._part_path(number))
 
     def write(self, number: int, *events: Summary | Event) -> None:
-        """Write, or replace, part `number` atomically without showing it; NoRoom if the disk is
-        full.
-
-        The number is the step of each summary.
-        """
+        """Write part `number` atomically, the step of each summary, without showing it; NoRoom."""
         content = [Event(file_version="brain.Event:2")]
         content += [Event(summary=e) if isinstance(e, Summary) else e for e in events]
         for event in content:

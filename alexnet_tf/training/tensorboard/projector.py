@@ -28,10 +28,8 @@ MOST, SIDE = 1000, 48
 def write_projector(
     folder: Path, trainer: Trainer, network: keras.Model, predictions: np.ndarray
 ) -> None:
-    """Write the projector's files for the finished `network` into the `folder` of a run.
-
-    `predictions` are its predicted class indices for all validation pictures.
-    """
+    """Write the projector's files for the finished `network`, which predicts the classes
+    `predictions` of all validation pictures, into the `folder` of a run."""
     numbers = trainer.validation.sample(MOST)
     numbers = numbers[trainer.validation.rows(numbers)]
     if not len(numbers):  # all of them are other workers'

@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.history import read_seconds
+from alexnet_tf.runs.run import Run
 from alexnet_tf.system.processor import BFLOAT16, FLOAT32, INT8
 from benchmarks.material import train, write_photos
 from benchmarks.row import Comparison, Figures, Place, Row

@@ -117,7 +117,7 @@ def load_latest(
 
     Those that `load_checkpoint` refuses are set aside, under names that end in ``.broken``.
     """
-    for path in reversed(_until(directory, last)):
+    for path in reversed(list_checkpoints(directory, last)):
         try:
             return load_checkpoint(path, expected)
         except BrokenCheckpoint as error:
@@ -127,16 +127,11 @@ def load_latest(
     return None
 
 
-def list_checkpoints(directory: Path) -> list[Path]:
-    """List the checkpoints in `directory`, in the order of their epochs."""
-    return [*_until(directory, None)]
-
-
-def _until(directory: Path, last: int | None) -> dict[Path, bool]:
-    """Tell of each checkpoint up to epoch `last`, in order, whether it is within an epoch."""
+def list_checkpoints(directory: Path, last: int | None = None) -> list[Path]:
+    """List the checkpoints in `directory` up to epoch `last`, in the order of their epochs."""
     moments = ((_moment(path), path) for path in directory.glob(PATTERN) if path.is_file())
     found = sorted((moment, path) for moment, path in moments if moment)
-    return {path: at[1] for at, path in found if last is None or at <= (last, False)}
+    return [path for moment, path in found if last is None or moment <= (last, False)]
 
 
 def checkpoint_path(directory: Path, epoch: int, unfinished: bool = False) -> Path:
@@ -149,8 +144,8 @@ def prune_checkpoints(directory: Path, keep: int, best: int, current: int | None
 
     Those after the epoch `current` are of a longer training, and stay as they are.
     """
-    paths = _until(directory, current)
-    whole = [path for path, is_within in paths.items() if not is_within]
+    paths = list_checkpoints(directory, current)
+    whole = [path for path in paths if ".unfinished" not in path.suffixes]
     spared = {checkpoint_path(directory, best), *whole[-keep:]}
     for path in paths:
         if path not in spared:

@@ -40,15 +40,11 @@ class LocalResponseNormalization(keras.layers.Layer):
         borders = [(0, 0)] * (len(x.shape) - 1) + [(self.radius, self.radius)]
         squares = ops.pad(ops.square(x), borders)
         neighbours = sum(squares[..., i : i + channels] for i in range(2 * self.radius + 1))
-        y = x * self._power(self.bias + self.alpha * neighbours)
-        return ops.cast(y, inputs.dtype)
-
-    def _power(self, scale: keras.KerasTensor) -> keras.KerasTensor:
-        """Return scale ** -beta."""
+        scale = self.bias + self.alpha * neighbours
         if self.beta == 0.75:  # two square roots are several times faster than a power
             root = ops.rsqrt(scale)
-            return root * ops.sqrt(root)
-        return ops.power(scale, -self.beta)
+            return ops.cast(x * (root * ops.sqrt(root)), inputs.dtype)
+        return ops.cast(x * ops.power(scale, -self.beta), inputs.dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

@@ -183,8 +183,7 @@ class Trainer:
             for chunk, logits in found:
                 if logits.shape[2] > 1 and not thorough:
                     logits = logits[:, :, choose_views(self.job.variant, True, thorough)]
-                views = np.moveaxis(logits, 2, 1).reshape(-1, len(chunk), logits.shape[-1])
-                yield views, examples.labels[chunk]
+                yield np.concatenate(np.moveaxis(logits, 2, 1)), examples.labels[chunk]
 
     def outputs(
         self,

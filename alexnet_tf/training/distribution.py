@@ -65,6 +65,7 @@ class Workers:
         # Devices of all workers, and of this one.
         self.devices = strategy.num_replicas_in_sync
         self.own_devices = self.devices // self.count
+        self._add = tf.function(self._add_all, [tf.TensorSpec([None], tf.float32)])
 
     @classmethod
     def alone(cls) -> Workers:
@@ -269,8 +270,7 @@ class Workers:
         """Sum over all workers, float32 (n,)."""
         return self._add(np.array(numbers, np.float32)).numpy()
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
-    def _add(self, numbers: tf.Tensor) -> tf.Tensor:
+    def _add_all(self, numbers: tf.Tensor) -> tf.Tensor:
         def add(numbers: tf.Tensor) -> tf.Tensor:
             replica = tf.distribute.get_replica_context()
             is_first = replica.replica_id_in_sync_group % self.own_devices == 0

@@ -16,6 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from alexnet_tf.commands import export
+from alexnet_tf.data.images.contents import read_content
 from alexnet_tf.data.images.preprocessing import load_crops, load_image, preprocess_input
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.export import exporter, parity
@@ -56,7 +57,11 @@ WAYS = {
     "onnx": (write_onnx, predict_onnx, parity.pixels),
     "litert": (write_app, predict_app, parity.pixels),
 }
-WAYS["savedmodel"] = (write_saved_model, predict_saved_model, parity.contents)
+WAYS["savedmodel"] = (
+    write_saved_model,
+    predict_saved_model,
+    lambda files: [*map(read_content, files)],
+)
 
 
 def network_of(kind):

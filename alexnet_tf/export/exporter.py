@@ -11,6 +11,7 @@ from shutil import copyfile
 
 import numpy as np
 
+from alexnet_tf.data.images.contents import read_content
 from alexnet_tf.errors import UserError
 from alexnet_tf.export import parity
 from alexnet_tf.export.network import ExportedNetwork
@@ -134,7 +135,7 @@ def _ways(
 
         return (
             lambda place: write_saved_model(place, network),
-            lambda place, files: predict_saved_model(place, parity.contents(files)),
+            lambda place, files: predict_saved_model(place, [*map(read_content, files)]),
         )
     if format == "litert":
         from alexnet_tf.export.app import predict_app, write_app

@@ -8,7 +8,7 @@ is appended after the part that interpreters read.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,26 +51,21 @@ def read_labels(path: Path) -> list[str]:
 
 
 def _metadata(side: int, description: str) -> bytes:
-    """Build a ModelMetadata table; tables are dicts of field number → value."""
-    size = {0: _number("Uint32", side), 1: _number("Uint32", side)}
-    image = {0: _number("Byte", IMAGE), 1: {0: _number("Byte", RGB), 1: size}}
+    """Build a ModelMetadata table; a table is a dict, field number → value, a number a tuple."""
+    size = {0: ("Uint32", side), 1: ("Uint32", side)}
+    image = {0: ("Byte", IMAGE), 1: {0: ("Byte", RGB), 1: size}}
     pixels = {0: "pixels", 1: "RGB pictures of any size, 0 to 255", 3: image}
-    labels = {0: LABELS, 1: "the classes, in their order", 2: _number("Byte", AXIS_LABELS)}
+    labels = {0: LABELS, 1: "the classes, in their order", 2: ("Byte", AXIS_LABELS)}
     outputs = {
         0: "probabilities",
         1: "of each class",
-        3: {0: _number("Byte", FEATURE), 1: {}},
+        3: {0: ("Byte", FEATURE), 1: {}},
         6: [labels],
     }
     model = {0: "AlexNet", 1: description, 3: [{2: [pixels], 3: [outputs]}], 7: "1.0.0"}
     builder = flatbuffers.Builder()
     builder.Finish(_build(builder, model), b"M001")
     return bytes(builder.Output())
-
-
-def _number(kind: str, value: int) -> Callable[[flatbuffers.Builder, int], None]:
-    """Return a function that writes a non-zero number into a field."""
-    return lambda builder, field: getattr(builder, f"Prepend{kind}Slot")(field, value, 0)
 
 
 def _build(builder: flatbuffers.Builder, content: Any) -> int:
@@ -84,13 +79,14 @@ def _build(builder: flatbuffers.Builder, content: Any) -> int:
             builder.PrependUOffsetTRelative(place)
         return builder.EndVector()
     fields = {
-        number: field if callable(field) else _build(builder, field)
+        number: field if isinstance(field, tuple) else _build(builder, field)
         for number, field in content.items()
     }
     builder.StartObject(max(fields, default=-1) + 1)
     for number, field in fields.items():
-        if callable(field):
-            field(builder, number)
+        if isinstance(field, tuple):
+            kind, value = field
+            getattr(builder, f"Prepend{kind}Slot")(number, value, 0)
         else:
             builder.PrependUOffsetTRelativeSlot(number, field, 0)
     return builder.EndObject()

@@ -21,6 +21,7 @@ from alexnet_tf.export.network import CROPS_OF, ExportedNetwork
 
 # The lowest opset that has every operator used here; runtimes have read it since 2022.
 OPSET, IR = 17, 8
+ACTIVATIONS = {"relu": "Relu", "softplus": "Softplus", "tanh": "Tanh", "sigmoid": "Sigmoid"}
 ALL = np.iinfo(np.int64).max
 
 
@@ -33,10 +34,8 @@ def write_onnx(path: Path, network: ExportedNetwork) -> None:
     pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["n", "H", "W", 3])
     predictions = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", count])
     whole = helper.make_graph(graph.nodes, "alexnet", [pixels], [predictions], graph.constants)
-    opsets = [helper.make_opsetid("", OPSET)]
-    model = helper.make_model(
-        whole, opset_imports=opsets, ir_version=IR, producer_name="alexnet_tf"
-    )
+    options = {"opset_imports": [helper.make_opsetid("", OPSET)], "ir_version": IR}
+    model = helper.make_model(whole, producer_name="alexnet_tf", **options)
     helper.set_model_props(model, {"labels": json.dumps(network.classes)})
     onnx.save(model, path)
 
@@ -75,20 +74,15 @@ class _Graph:
         """Crop the views, as `resizing.views_of`: (n × crops, 3, side, side)."""
         shape = self.add("Cast", self.add("Shape", pixels), to=TensorProto.FLOAT)
         height, width = (self.add("Gather", shape, axis) for axis in (1, 2))
-        rows, columns = (
-            self.weights(*lengths, network) for lengths in ((height, width), (width, height))
-        )
+        rows = self.weights(height, width, network)
+        columns = self.weights(width, height, network)
         maps = self.add("Transpose", pixels, perm=(0, 3, 1, 2))
         maps = self.add("Cast", maps, to=TensorProto.FLOAT)
         maps = self.rounded(self.add("MatMul", maps, self.add("Transpose", columns, perm=(1, 0))))
         maps = self.rounded(self.add("MatMul", rows, maps))
         side = network.side
-        views = [
-            self.slice(
-                maps, (2, 3), [at * side for at in place], [at * side + side for at in place]
-            )
-            for place in CROPS_OF[network.crops]
-        ]
+        places = CROPS_OF[network.crops]
+        views = [self.window(maps, (row * side, column * side), side) for row, column in places]
         if network.crops > 1:
             views += [self.mirrored(view) for view in views]
         joined = self.add("Concat", *(self.add("Unsqueeze", view, [1]) for view in views), axis=1)
@@ -98,15 +92,14 @@ class _Graph:
         """Round to the nearest integer, halves up."""
         return self.add("Floor", self.add("Add", values, 0.5))
 
-    def slice(
-        self, values: str, axes: Sequence[int], starts: Any, ends: Any, steps: Any = None
-    ) -> str:
-        """Slice along the axes."""
-        return self.add("Slice", values, [*starts], [*ends], [*axes], [*(steps or [1] * len(axes))])
+    def window(self, maps: str, place: Sequence[int], side: int, stride: int = 1) -> str:
+        """Slice a square of `side` values, each `stride` from the next, out of maps (…, H, W)."""
+        ends = [start + (side - 1) * stride + 1 for start in place]
+        return self.add("Slice", maps, [*place], ends, [2, 3], [stride, stride])
 
     def mirrored(self, pictures: str) -> str:
         """Mirror pictures (n, c, H, W)."""
-        return self.slice(pictures, [3], [ALL], [-ALL], [-1])
+        return self.add("Slice", pictures, [ALL], [-ALL], [3], [-1])
 
     def weights(self, length: str, other: str, network: ExportedNetwork) -> str:
         """Compute an axis's resampling weights, as `resizing._weights`: (cuts × side, length)."""
@@ -148,11 +141,9 @@ class _Graph:
         """Normalize views and run the network on them: mean probabilities, (n, classes)."""
         variant = network.variant
         values = self.add("Gather", views, network.channels, axis=1)
-        mean, deviation = (
-            np.reshape(each, (-1, 1, 1)) for each in (variant.mean, variant.deviation)
-        )
-        values = self.add("Sub", self.add("Mul", values, float(variant.scale)), mean * 1.0)
-        values = self.add("Div", values, deviation * 1.0)
+        mean, deviation = np.reshape([variant.mean, variant.deviation], (2, -1, 1, 1)) * 1.0
+        values = self.add("Sub", self.add("Mul", values, float(variant.scale)), mean)
+        values = self.add("Div", values, deviation)
         for layer in network.model.layers:
             write = getattr(self, f"of_{type(layer).__name__}", None)
             values = write(values, layer) if write else values
@@ -173,12 +164,9 @@ class _Graph:
     def activated(self, values: str, layer: Any) -> str:
         """Add the activation that is built into a layer."""
         name = keras.activations.serialize(layer.activation)
-        if name == "linear":
-            return values
-        slope: dict[str, Any] = (
-            {"alpha": 0.2} if name == "leaky_relu" else {}
-        )  # Keras's negative_slope
-        return self.add(ACTIVATIONS[name], values, **slope)
+        if name == "leaky_relu":
+            return self.add("LeakyRelu", values, alpha=0.2)  # Keras's negative_slope
+        return values if name == "linear" else self.add(ACTIVATIONS[name], values)
 
     def of_PReLU(self, values: str, layer: Any) -> str:
         """Add a PReLU; after a convolution it has one slope per channel."""
@@ -203,9 +191,8 @@ class _Graph:
         """Slice all windows; a picture's windows are adjacent."""
         rows, columns, channels = layer.input.shape[1:]
         reach = (layer.side - 1) * layer.stride + 1
-        steps = [layer.stride] * 2
         windows = [
-            self.slice(values, (2, 3), (top, left), (top + reach, left + reach), steps)
+            self.window(values, (top, left), layer.side, layer.stride)
             for top in range(rows - reach + 1)
             for left in range(columns - reach + 1)
         ]
@@ -237,15 +224,6 @@ class _Graph:
         count = layer.output.shape[-1]
         views = self.add("Reshape", values, [1 + layer.mirrored, -1, layer.windows, count])
         return self.add("ReduceMean", views, axes=[0, 2], keepdims=0)
-
-
-ACTIVATIONS = {
-    "relu": "Relu",
-    "leaky_relu": "LeakyRelu",
-    "softplus": "Softplus",
-    "tanh": "Tanh",
-    "sigmoid": "Sigmoid",
-}
 
 
 def _window(layer: Any, size: Sequence[int]) -> dict[str, Any]:

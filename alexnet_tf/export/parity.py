@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from alexnet_tf.data.drawings import draw_faces
-from alexnet_tf.data.images.contents import ImageError, read_content
+from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.data.images.decoding import decoded
 from alexnet_tf.data.images.file_types import file_type_of
 from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
@@ -62,11 +62,6 @@ def _is_comparable(path: str, is_read: Callable[[bytes], bool]) -> bool:
             return file_type_of(content) in KINDS and is_read(content)
     except ImageError:
         return False
-
-
-def contents(files: Sequence[str]) -> list[bytes]:
-    """Read the contents of files, for an export that decodes them itself."""
-    return [read_content(file) for file in files]
 
 
 def pixels(files: Sequence[str]) -> list[np.ndarray]:

@@ -1,4 +1,4 @@
-"""The layers that stay as the weights have them, computed by the engine that is fastest here.
+"""The layers that keep their weights, computed by the engine that is fastest here.
 
 A precision names an engine: TensorFlow's "float32" and "bfloat16", OpenVINO's "int8".
 """

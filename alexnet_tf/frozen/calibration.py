@@ -1,7 +1,6 @@
-"""Drawn pictures, and the largest numbers that enter each convolution then: int8's scales.
+"""Scales of int8: the largest inputs of each convolution for drawn pictures.
 
-The pictures are always the same, so that the scales follow from the weights alone: whatever is
-asked about, and wherever, the same network is scaled the same way.
+The pictures are always the same, so that the scales depend on the weights alone.
 """
 
 from __future__ import annotations
@@ -15,26 +14,26 @@ import numpy as np
 from alexnet_tf.data.images.preprocessing import preprocess_input
 from alexnet_tf.variants import Variant
 
-# Ellipses of random colours and sizes that hide each other have the edges, flat parts and contrasts
-# of photos ("dead leaves": Lee, Mumford and Huang 2001). Of real convolutions their largest numbers
-# are as good a scale as those of 64 photos: docs/accuracy.md.
+# Overlapping ellipses of random colours and sizes have the edges, flat parts and contrasts of
+# photos ("dead leaves": Lee, Mumford and Huang 2001). With pretrained convolutions they give scales
+# as good as those of 64 photos: docs/accuracy.md.
 LEAVES, ELLIPSES = 8, 100
-# Noise and textures: squares of random colours, so many pixels wide.
+# Noise and textures: the sides in pixels of squares of random colours.
 SQUARES = (1, 4)
 # Half axes, as shares of the picture's side: powers of 2.
 SMALLEST, LARGEST = -6, -1
-# A largest number is rounded up to one of so many in an octave, so that the last bits, which differ
-# from machine to machine, decide nothing.
+# Scales are rounded up to one of this many in an octave, because the last bits differ from machine
+# to machine.
 STEPS = 8
 
 
 def calibrate(
     model: keras.Model, layers: Sequence[keras.layers.Layer], variant: Variant
 ) -> tuple[dict[str, float], np.ndarray, np.ndarray]:
-    """Return by how much the inputs of each convolution but the first may differ from 0, by name;
-    the pictures, uint8 (n, side, side, 3); and the outputs that the last of `layers` has for them.
+    """Return the largest inputs of each convolution but the first, the pictures, and the outputs.
 
-    `layers` are those of a float32 AlexNet `model`, from its input on.
+    `layers` are those of a float32 AlexNet `model`, from its input on. The largest inputs are by
+    name, the pictures uint8 (n, side, side, 3), the outputs those of the last of `layers`.
     """
     convolutions = [each for each in layers if isinstance(each, keras.layers.Conv2D)][1:]
     entering = {each.name: each.input for each in convolutions}
@@ -45,7 +44,7 @@ def calibrate(
 
 
 def draw(side: int) -> np.ndarray:
-    """Draw pictures, uint8 RGB (10, side, side, 3), that NumPy promises to make the same."""
+    """Draw pictures, uint8 RGB (10, side, side, 3): the same with every version of NumPy."""
     random = np.random.RandomState(0)
     pictures = np.empty((LEAVES, side, side, 3), np.uint8)
     for picture in pictures:

@@ -1,17 +1,17 @@
-"""Which engines are fast on this machine: found by measuring, never from what a processor says."""
+"""The engines that are fast on this machine, by measuring, whatever the processor announces."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 
 import numpy as np
 
 from alexnet_tf.errors import UserError
-from alexnet_tf.frozen.layers import Forward, by_openvino, by_tensorflow
+from alexnet_tf.frozen.int8 import Forward, by_openvino
+from alexnet_tf.frozen.layers import by_tensorflow
 from alexnet_tf.model import AlexNet
 from alexnet_tf.system.log import warn_once
 from alexnet_tf.system.processor import (
@@ -26,19 +26,18 @@ from alexnet_tf.system.processor import (
 from alexnet_tf.system.program import installing
 from alexnet_tf.variants import POOLED, get_variant
 
-# BVLC's convolutions on small pictures: kernels of every shape, at a sixth of the places. Without
-# normalization, for to compile one takes TensorFlow longer than all the rest.
+# BVLC's convolutions on small pictures: kernels of every shape, at a sixth of the positions;
+# without normalization, which TensorFlow compiles longer than all the rest.
 MEASURED = replace(get_variant("bvlc"), image_size=115, after_conv=POOLED)
 PICTURES, ROUNDS = 8, 6
-# An engine that took so many times as long as the best one, twice, is not asked again.
+# An engine that took this many times as long as the best one, twice, is not measured again.
 HOPELESS = 3
 
 
 def fastest_first() -> list[str]:
-    """Return the precisions that can be had here, the fastest first; or that alone which the
-    variable ALEXNET_TF_PRECISION names.
+    """Return the precisions available here, the fastest first, or only ALEXNET_TF_PRECISION.
 
-    Whether int8 computes a network rightly, `frozen_part` finds out.
+    `frozen_part` finds out whether int8 computes a network correctly.
     """
     chosen = chosen_precision()
     if chosen:
@@ -56,7 +55,7 @@ def fastest_of_tensorflow() -> str:
 
 
 def in_words(rates: dict[str, float]) -> str:
-    """Put what `pictures_a_second` found into words, the fastest first."""
+    """Describe the rates of `pictures_a_second`, the fastest first."""
     order = sorted(rates, key=rates.__getitem__, reverse=True)
     found = ", ".join(f"{name} {rates[name]:,.0f}" for name in order)
     return f"{found} pictures of {MEASURED.image_size} pixels a second"
@@ -64,28 +63,30 @@ def in_words(rates: dict[str, float]) -> str:
 
 @cache
 def pictures_a_second() -> dict[str, float]:
-    """Measure each engine that works here: its precision → pictures a second.
+    """Measure each engine that works here: precision → pictures a second.
 
-    They take turns, so that whatever else the machine does meets all of them; and of each the
-    shortest time counts, for a disturbance only ever adds to it.
+    They take turns, so that other load slows all of them, and the shortest time of each counts.
     """
     pixels = np.random.RandomState(0).randint(
         0, 256, (PICTURES, MEASURED.image_size, MEASURED.image_size, 3), np.uint8
     )
-    calls = {name: partial(forward, pixels) for name, forward in _engines().items()}
-    seconds = {name: np.inf for name in calls if _works(calls[name])}
+    engines, seconds = _engines(), {}
+    for name, forward in engines.items():
+        with suppress(Exception):  # of any kind: oneDNN may have no bfloat16
+            forward(pixels)  # the first call, which is slower
+            seconds[name] = np.inf
     for turn in range(ROUNDS):
         best = min(seconds.values())
         for name in seconds:
             if turn < 2 or seconds[name] < HOPELESS * best:
                 start = time.perf_counter()
-                calls[name]()
+                engines[name](pixels)
                 seconds[name] = min(seconds[name], time.perf_counter() - start)
     return {name: PICTURES / spent for name, spent in seconds.items()}
 
 
 def _engines() -> dict[str, Forward]:
-    """Build the network that is measured for each engine that there is."""
+    """Build the network to measure with each installed engine."""
     networks = {}
     for name in (FLOAT32, BFLOAT16):
         with suppress(UserError):
@@ -103,12 +104,3 @@ def _engines() -> dict[str, Forward]:
     except Exception as error:
         warn_once(f"OpenVINO does not work here ({error}), and so there is no int8")
     return engines
-
-
-def _works(call: Callable[[], object]) -> bool:
-    """Ask an engine for the first time, which does not count; oneDNN may have no bfloat16."""
-    try:
-        call()
-    except Exception:  # TensorFlow's or OpenVINO's, of whatever kind
-        return False
-    return True

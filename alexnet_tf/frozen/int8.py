@@ -1,56 +1,53 @@
-"""Convolutions in int8, by OpenVINO: one graph of those of a Keras AlexNet, from its pixels on.
+"""Convolutions in int8 by OpenVINO: one graph of the convolutional layers of a Keras AlexNet.
 
-Kernels are int8, with a scale for each output channel. What enters a convolution is rounded to
-uint8, or to int8 where it may be below 0, by the largest number that `calibration` saw there. The
-first convolution sees the pixels themselves: mean and deviation are in its kernel and bias. What a
-convolution gives, and all between two of them, is float32.
+Kernels are int8, with a scale for each output channel. The input of a convolution is rounded to
+uint8, or to int8 if it may be negative, with the largest value that `calibration` measured there.
+The first convolution takes the pixels themselves: its kernel and bias include mean and deviation.
+Outputs, and all layers between two convolutions, are float32.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 
-from alexnet_tf.system.processor import processors
+from alexnet_tf.system.processor import INT8, processors
 from alexnet_tf.variants import Variant
 
-if TYPE_CHECKING:  # it comes with an extra
-    import openvino
-
-# Of a largest number: the steps of uint8, and those of int8 on either side of 0.
-UNSIGNED, SIGNED = 255, 127
-LEVELS = 256
-# Activations whose values are never below 0.
+# The largest uint8 and int8, and the number of values of either.
+UNSIGNED, SIGNED, LEVELS = 255, 127, 256
+# Activations whose values are never negative.
 NOT_NEGATIVE = ("relu", "sigmoid", "softplus")
 LEAK = 0.2  # Keras's negative_slope
-# In OpenVINO's words.
+# OpenVINO's names of Keras's paddings.
 PADDINGS = {"valid": "valid", "same": "same_upper"}
 
+# From pictures, uint8 RGB (n, side, side, 3), to the outputs of frozen layers, float32 with the
+# channels last.
 Forward = Callable[[np.ndarray], np.ndarray]
 
 
-def int8_convolutions(
+def by_openvino(
     layers: Iterable[keras.layers.Layer],
     variant: Variant,
     largest: Mapping[str, float],
-    first: bool,
+    precision: str,
     batch: int,
 ) -> Forward:
-    """Return what maps pictures, uint8 RGB (batch, side, side, 3), to what the last of `layers`
-    gives of them, float32 with the channels last.
+    """Compute the convolutional `layers` in int8: those of a network before it flattens.
 
-    `layers` are a network's from its input on, flattened by none. `largest` is what enters each
-    convolution but the first; that is computed in int8 too if `first`. Raises whatever OpenVINO
-    does where it is broken, or refuses the network.
+    The batch size is always `batch`. `largest` are the largest inputs of each convolution but the
+    first, which is in int8 too if `precision` is INT8. OpenVINO raises exceptions of any kind if it
+    is broken or refuses the network.
     """
     import openvino
 
     side = variant.picture_size
-    graph = _Graph(variant, largest, first)
+    graph = _Graph(variant, largest, precision == INT8)
     inputs = graph.ops.parameter([batch, side, side, 3], np.uint8)
     values = graph.maps(inputs, layers)
     outputs = graph.ops.transpose(values, [0, 2, 3, 1])
@@ -58,10 +55,10 @@ def int8_convolutions(
         openvino.Model([outputs], [inputs]),
         "CPU",
         {
-            "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16 between the convolutions
+            "INFERENCE_PRECISION_HINT": "f32",  # not bfloat16 between the convolutions
             "NUM_STREAMS": 1,
             "INFERENCE_NUM_THREADS": processors(),
-            "ENABLE_CPU_PINNING": False,  # others are at work beside it
+            "ENABLE_CPU_PINNING": False,  # other threads need the processors too
         },
     )
     request = network.create_infer_request()
@@ -74,11 +71,11 @@ def int8_convolutions(
 
 
 @cache
-def _core() -> openvino.Core:
-    """Return the core of this process, which is never let go.
+def _core() -> Any:
+    """Return OpenVINO's core, which is kept until the process ends.
 
-    Its CPU plugin gives the thread that makes it an alternate stack for signals, and unmaps that
-    when it is destroyed, in whichever thread: Ctrl-C would then be a segmentation fault.
+    Its CPU plugin gives the thread that creates it an alternate stack for signals, and unmaps that
+    when it is destroyed, in whichever thread: then Ctrl-C would be a segmentation fault.
     """
     import openvino
 
@@ -86,7 +83,7 @@ def _core() -> openvino.Core:
 
 
 class _Graph:
-    """OpenVINO's operators for the layers of a network, channels first."""
+    """Builder of an OpenVINO graph, channels first."""
 
     def __init__(self, variant: Variant, largest: Mapping[str, float], first: bool):
         from openvino import opset13
@@ -95,27 +92,26 @@ class _Graph:
         self.pooling = NodeFactory("opset8")
         self.ops, self.variant, self.largest, self.first = opset13, variant, largest, first
         self.is_first, self.is_signed = True, False
-        # What the pixels are in `layers`: (pixel - mean) * scale, by the place in RGB.
+        # Preprocessing is (pixel - mean) * scale, by channel in the order RGB.
         order = [variant.channels.index(name) for name in "RGB"]
         mean, deviation = (np.array(each)[order] for each in (variant.mean, variant.deviation))
         self.order, self.mean, self.scale = order, mean / variant.scale, variant.scale / deviation
 
-    def maps(self, pixels: Any, layers: Iterable[keras.layers.Layer]) -> Any:
-        """Add all `layers`, of pixels with the channels last."""
-        values = pixels
+    def maps(self, values: Any, layers: Iterable[keras.layers.Layer]) -> Any:
+        """Add all `layers`, from pixels with the channels last."""
         for layer in layers:
             write = getattr(self, f"of_{type(layer).__name__}", None)
             values = write(values, layer) if write else values
         return values
 
     def of_WithMirrorImage(self, pixels: Any, layer: Any) -> Any:
-        """Put the mirror images behind the pictures."""
+        """Append the mirror images after the pictures."""
         side = self.variant.picture_size
         mirrored = self.ops.gather(pixels, np.arange(side)[::-1].copy(), 2)
         return self.ops.concat([pixels, mirrored], 0)
 
     def of_ZeroPadding2D(self, pixels: Any, layer: Any) -> Any:
-        """Put the mean, which is 0 to conv1, around the pictures."""
+        """Pad the pictures with the mean, which conv1 takes as 0."""
         return self._bordered(pixels, layer.padding)
 
     def of_GroupedConv2D(self, values: Any, layer: Any) -> Any:
@@ -130,19 +126,18 @@ class _Graph:
         return self._activated(values, keras.activations.serialize(layer.activation))
 
     def of_PReLU(self, values: Any, layer: Any) -> Any:
-        """Add slopes, one for each channel."""
+        """Add a PReLU with a slope for each channel."""
         return self.ops.prelu(values, layer.alpha.numpy().reshape(-1))
 
     def of_LocalResponseNormalization(self, values: Any, layer: Any) -> Any:
-        """Add a normalization, whose alpha OpenVINO divides by the size, as Caffe does."""
+        """Add a normalization; OpenVINO, like Caffe, divides its alpha by the size."""
         size, channels = 2 * layer.radius + 1, np.array([1])
         return self.ops.lrn(values, channels, layer.alpha * size, layer.beta, layer.bias, size)
 
     def of_MaxPooling2D(self, values: Any, layer: Any) -> Any:
-        """Add a pooling.
+        """Add a max pooling.
 
-        Not by `ops.max_pool`, which passes names in capitals: in a Turkish locale OpenVINO does not
-        find them, because there "VALID" is not "valid".
+        `ops.max_pool` fails in a Turkish locale, where "VALID" in lower case is not "valid".
         """
         attributes = {
             "strides": [*layer.strides],
@@ -164,10 +159,10 @@ class _Graph:
         kernel, scales = kernel[:, :, self.order] * self.scale[:, None], np.ones((), np.float32)
         if self.first:
             kernel, scales = _quantized(kernel)
-        # Of the rounded kernel, for that is what is multiplied by the pixels.
+        # The mean is multiplied by the rounded kernel, as the pixels are.
         bias = bias - np.einsum("hwio,i->o", np.float64(kernel * scales), self.mean)
         if self.first:
-            # OpenVINO folds a scale of 1 away, and would compute in float32.
+            # OpenVINO would drop a scale of 1, and compute in float32.
             values = self._rounded(self.ops.multiply(values, np.float32(1 / UNSIGNED)), 1)
             scales = scales * UNSIGNED
         return self._convolved(values, layer, kernel, scales, bias, "valid")
@@ -175,7 +170,7 @@ class _Graph:
     def _convolved(
         self, values: Any, layer: Any, kernel: Any, scales: Any, bias: np.ndarray, padding: str
     ) -> Any:
-        """Convolve with a kernel that is to be scaled, of int8; or of floats, as it is."""
+        """Convolve with a kernel of int8, which is scaled, or of floats, which is not."""
         groups, strides, zeros = layer.groups, [*layer.strides], [0, 0]
         height, width, inputs, outputs = kernel.shape
         each = (groups, outputs // groups) if groups > 1 else (outputs,)
@@ -190,7 +185,7 @@ class _Graph:
         return self.ops.add(values, np.float32(bias.reshape(1, -1, 1, 1)))
 
     def _rounded(self, values: Any, largest: float) -> Any:
-        """Round values to a byte: from 0 to the largest, or to either side of 0."""
+        """Round values to uint8, or to int8 after an activation that may be negative."""
         low = np.float32(-largest * (SIGNED + 1) / SIGNED if self.is_signed else 0)
         high = np.float32(largest)
         return self.ops.fake_quantize(values, low, high, low, high, LEVELS)
@@ -202,7 +197,7 @@ class _Graph:
         return values if name == "linear" else getattr(self.ops, name)(values)
 
     def _bordered(self, pixels: Any, padding: Sequence[Sequence[int]]) -> Any:
-        """Put so many rows and columns of the mean, rounded, around pixels."""
+        """Pad pixels with rows and columns of the rounded mean."""
         mean = self.mean.round().astype(pixels.get_output_element_type(0).to_dtype())
 
         def border(count: int) -> Any:
@@ -223,7 +218,7 @@ def _quantized(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _padding(layer: keras.layers.Conv2D) -> tuple[int, int]:
-    """Return how much "same" puts before and after the rows, as many as columns, that it sees."""
+    """Return how many rows, or columns, "same" padding adds before and after the input."""
     side, kernel, stride = layer.input.shape[1], layer.kernel_size[0], layer.strides[0]
     whole = max(0, (-(-side // stride) - 1) * stride + kernel - side)
     return whole // 2, whole - whole // 2

@@ -1,8 +1,7 @@
-"""The frozen layers of a network as one function, by the engine that a precision names."""
+"""The frozen layers of a network as one function, computed by the engine of a precision."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from itertools import takewhile
 
 import keras
@@ -12,32 +11,29 @@ import tensorflow as tf
 from alexnet_tf.data.images.preprocessing import preprocess_input
 from alexnet_tf.errors import UserError
 from alexnet_tf.frozen.calibration import calibrate
+from alexnet_tf.frozen.int8 import Forward, by_openvino
 from alexnet_tf.layers import Windows
 from alexnet_tf.system.processor import INT8, INT8_FROM_CONV2, is_int8
 from alexnet_tf.system.program import installing
 from alexnet_tf.variants import Variant
 
-# The largest error of int8, relative to the outputs of the convolutions for drawn pictures. It is
-# below 0.04 where int8 is right, and above 0.05 where products overflow, as conv1's and those of
-# signed activations do without VNNI.
+# The largest accepted error of int8, relative to the outputs for drawn pictures. It is below 0.04
+# where int8 works, and above 0.05 where products overflow, as those of conv1 and of signed
+# activations do without VNNI.
 MOST = 0.045
-# The layers that see no maps.
+# The layers whose inputs are not feature maps.
 FLAT = (Windows, keras.layers.Flatten, keras.layers.Dense)
-
-# Maps pictures, uint8 RGB (n, side, side, 3), to what frozen layers make of them, float32.
-Forward = Callable[[np.ndarray], np.ndarray]
 
 
 class NotHere(UserError):
-    """An engine is not installed here, or does not work: the message says which, and why."""
+    """An engine that is not installed or does not work here: the message says which, and why."""
 
 
 def frozen_part(model: keras.Model, variant: Variant, precision: str, batch: int) -> Forward:
-    """Return what computes a Keras AlexNet, or its layers from the input on, `batch` pictures at a
-    time: by TensorFlow as they are, or with int8 the convolutions by OpenVINO.
+    """Return a function that computes a Keras AlexNet, or its first layers, in batches of `batch`.
 
-    For int8 the model computes in float32. Raises NotHere where int8 cannot be had here, or is
-    wrong.
+    TensorFlow computes them, or with int8 OpenVINO the convolutions of a float32 `model`. Raises
+    NotHere if int8 is not installed or computes wrong results here.
     """
     if not is_int8(precision):
         return by_tensorflow(model, variant)
@@ -50,9 +46,9 @@ def frozen_part(model: keras.Model, variant: Variant, precision: str, batch: int
         raise NotHere(
             f"{precision} needs {missing.name}, which is not installed: `{installing('openvino')}`"
         ) from missing
-    except Exception as refusal:  # another library's, of whatever kind
+    except Exception as refusal:  # OpenVINO's, of any kind
         raise NotHere(f"OpenVINO does not compute this network here ({refusal})") from refusal
-    if not error <= MOST:  # so written, NaN is caught too
+    if not error <= MOST:  # or NaN
         other = f"; --precision {INT8_FROM_CONV2} may do" if precision == INT8 else ""
         raise NotHere(f"in {precision} this network is wrong by {error:.0%} on this machine{other}")
     if layers[-1] is model.layers[-1]:
@@ -62,7 +58,7 @@ def frozen_part(model: keras.Model, variant: Variant, precision: str, batch: int
 
 
 def by_tensorflow(model: keras.Model, variant: Variant) -> Forward:
-    """Let TensorFlow compute a model, in what its layers compute in."""
+    """Compute a model with TensorFlow, in the precision of its layers."""
     forward = _computed(model)
     return lambda pictures: forward(preprocess_input(pictures, variant))
 
@@ -73,25 +69,12 @@ def _computed(model: keras.Model) -> Forward:
     return lambda inputs: forward(inputs).numpy()
 
 
-def by_openvino(
-    layers: Sequence[keras.layers.Layer],
-    variant: Variant,
-    largest: Mapping[str, float],
-    precision: str,
-    batch: int,
-) -> Forward:
-    """Let OpenVINO compute convolutional layers in int8; its errors are of any kind."""
-    from alexnet_tf.frozen.int8 import int8_convolutions
-
-    return int8_convolutions(layers, variant, largest, precision == INT8, batch)
-
-
 def _error(forward: Forward, pictures: np.ndarray, expected: np.ndarray, batch: int) -> float:
-    """Return how far the outputs for `pictures` are from those expected, as a share of these."""
-    padded = np.zeros((batch, *pictures.shape[1:]), pictures.dtype)
+    """Return the relative error of the outputs for `pictures`, of which one batch is computed."""
     count = min(batch, len(pictures))
+    padded = np.zeros((batch, *pictures.shape[1:]), pictures.dtype)
     padded[:count] = pictures[:count]
-    # Mirror images, where the layers add them, stand behind all pictures.
+    # If the layers add mirror images, these come after all pictures.
     views = len(expected) // len(pictures)
     expected, found = (
         each.reshape(views, -1, *each.shape[1:])[:, :count] for each in (expected, forward(padded))

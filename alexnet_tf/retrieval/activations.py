@@ -66,12 +66,6 @@ def _why_not(file: str) -> ImageError:
     return ImageError(file, "could not be read")
 
 
-def network_fingerprint(engine: Engine, layer: str) -> str:
-    """Return a text that identifies the network up to `layer`, one of `FEATURES`."""
-    layers = engine.weights.layers
-    return fingerprint({name: layers[name] for name in layers if name < FEATURES[layer]})
-
-
 def activation_store(
     engine: Engine, directory: Path, layer: str, dtype: str, precision: str | None
 ) -> FeatureStore:
@@ -80,9 +74,9 @@ def activation_store(
     `layer` is one of `FEATURES`; `dtype` is the NumPy float that they are stored as. They are
     computed in `precision`; None: not known, because an earlier version made the store.
     """
-    variant = engine.variant
+    variant, layers, after = engine.variant, engine.weights.layers, FEATURES[layer]
     recipe = {
-        "weights": network_fingerprint(engine, layer),
+        "weights": fingerprint({name: layers[name] for name in layers if name < after}),
         "variant": {k: v for k, v in asdict(variant).items() if k not in WITHOUT_EFFECT},
         "layer": layer,
         "resize": engine.resize,
@@ -91,8 +85,7 @@ def activation_store(
     }
     if precision:
         recipe["precision"] = precision
-    units = variant.fc_kernels(1)[FEATURES[layer]][0]
-    after = FEATURES[layer]
+    units = variant.fc_kernels(1)[after][0]
     return FeatureStore(directory, recipe, variant, engine.resize, after, dtype, (units,))
 
 

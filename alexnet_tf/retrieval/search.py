@@ -23,7 +23,6 @@ from alexnet_tf.retrieval.codes import (
     FEWEST,
     MOST,
     Codes,
-    Encoder,
     measure_recall,
     random_encoder,
     read_codes,
@@ -57,9 +56,11 @@ class Index:
     def __init__(self, directory: str | Path, engine: Engine, create: bool = False):
         self.directory, self.engine = Path(directory), engine
         self._about, self._list = (self.directory / n for n in ("index.json", "pictures.sha256"))
-        about = read_json(self._about) if self._about.is_file() else None
+        about = read_json(self._about) if self._about.is_file() else {}
+        if not isinstance(about, dict):
+            about = {"made_by": "something else"}
         if about:
-            kept = about.get("precision") if isinstance(about, dict) else None
+            kept = about.get("precision")
             self.precision = kept if kept in PRECISIONS else None
         else:
             self.precision = engine.fastest_precision(LAYER) if create else FLOAT32
@@ -106,7 +107,12 @@ class Index:
             candidates = [codes.shortlist(query, top) for query in queries]
         else:
             candidates = [smallest(far, SPARE * top) for far in self.distances(queries)]
-        return [self._in_order(*each, top) for each in zip(queries, candidates)]
+        found = []
+        for query, numbers in zip(queries, candidates):
+            distances = np.linalg.norm(self.values(numbers) - query, axis=1)
+            best = np.argsort(distances, kind="stable")[:top]
+            found.append([(self.paths[numbers[each]], float(distances[each])) for each in best])
+        return found
 
     def distances(self, queries: np.ndarray) -> np.ndarray:
         """Compute the distance of each picture's fc7 to each query (n, units): float32 (n, index).
@@ -140,23 +146,14 @@ class Index:
             write_codes(path, self._key, codes)
         return codes
 
-    def _in_order(
-        self, query: np.ndarray, candidates: np.ndarray, top: int
-    ) -> list[tuple[str, float]]:
-        values = self.values(candidates)
-        distances = np.linalg.norm(values - query, axis=1)
-        best = np.argsort(distances, kind="stable")[:top]
-        return [(self.paths[candidates[place]], float(distances[place])) for place in best]
-
-    def _open(self, about: Any, create: bool) -> None:
+    def _open(self, about: dict[str, Any], create: bool) -> None:
         """Check that the index belongs to this network, or create it."""
         key = self._store.directory.name
-        if about is not None:
-            if not isinstance(about, dict) or about.get("store") != key:
-                made_by = about.get("made_by") if isinstance(about, dict) else "something else"
+        if about:
+            if about.get("store") != key:
                 raise UserError(
                     f"{self.directory}: was made by another network than {self.engine.source}, by "
-                    f"{made_by}; name that with --run or --weights, or another --index"
+                    f"{about.get('made_by')}; name that with --run or --weights, or another --index"
                 )
             return
         if not create:
@@ -180,15 +177,15 @@ class Index:
         tested = shuffled[: min(TESTED, len(self) // 5)]
         values = self.values(shuffled[len(tested) :][:MOST])
         encoders = train_encoder(values, bits), random_encoder(values, bits)
-        packed = [self._encode(encoder) for encoder in encoders]
+        starts = range(0, len(self), LARGE_BLOCK)
+        blocks = [slice(start, start + LARGE_BLOCK) for start in starts]
+        packed = [
+            np.concatenate([encoder.encode(self.values(block)) for block in blocks])
+            for encoder in encoders
+        ]
         distances = self.distances(self.values(tested))
         recalls = [measure_recall(each, tested, distances) for each in packed]
         return Codes(encoders[0], packed[0], *recalls)
-
-    def _encode(self, encoder: Encoder) -> np.ndarray:
-        starts = range(0, len(self), LARGE_BLOCK)
-        parts = (slice(start, start + LARGE_BLOCK) for start in starts)
-        return np.concatenate([encoder.encode(self.values(part)) for part in parts])
 
 
 def _read_names(path: Path) -> dict[str, str]:

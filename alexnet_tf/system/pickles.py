@@ -14,12 +14,8 @@ from alexnet_tf.errors import BadFile
 # BYTEARRAY8 allocates as many zeros as it claims. The others hash their operands, and hashing
 # nested pairs takes a time that doubles with each level. No weights need any of them.
 REFUSED = (
-    pickle.BYTEARRAY8,
-    pickle.DICT,
-    pickle.EMPTY_SET,
-    pickle.ADDITEMS,
-    pickle.FROZENSET,
-)
+    pickle.BYTEARRAY8, pickle.DICT, pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET
+)  # fmt: skip
 # NumPy's own limit; the product of many more dimensions takes long.
 MOST_DIMENSIONS = 64
 # NumPy's byte orders; a single byte has none.
@@ -32,17 +28,14 @@ class Named(dict[str | int, Any]):
     def __init__(self, pairs: list[list[Any]] | None = None):
         """Take the pairs [[name, value], …] out of a list, as Python 2's OrderedDict pickles them.
 
-        The list is emptied, so that one that a pickle passes a thousand times is iterated over only
-        once.
+        The list is emptied: a pickle may pass the same one a thousand times.
         """
-        if pairs is None:
-            return
-        if not isinstance(pairs, list):
+        if not isinstance(pairs, list | None):
             raise BadFile("is damaged: what should be a list of pairs is none")
-        pairs.reverse()
-        while pairs:
-            name, value = pairs.pop()
+        for name, value in pairs or ():
             self[name] = value
+        if pairs:
+            pairs.clear()
 
     def __setitem__(self, name: Any, value: Any) -> None:
         is_number = isinstance(name, int) and -(1 << 63) <= name < 1 << 63
@@ -94,14 +87,10 @@ class RestrictedUnpickler(pickle._Unpickler):
             set_state(self.stack[-1], state)
 
     dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {
-        **{
-            code: load
-            for code, load in pickle._Unpickler.dispatch.items()
-            if bytes([code]) not in REFUSED
-        },
-        pickle.EMPTY_DICT[0]: load_empty_dictionary,
-        pickle.BUILD[0]: load_build,
-    }
+        code: load
+        for code, load in pickle._Unpickler.dispatch.items()
+        if bytes([code]) not in REFUSED
+    } | {pickle.EMPTY_DICT[0]: load_empty_dictionary, pickle.BUILD[0]: load_build}
 
 
 def text(name: Any) -> str:
@@ -157,16 +146,12 @@ class _PickledType:
         return np.dtype(self.order + self.name)
 
 
-def _encode_latin1(content: str, _encoding: str) -> bytes:
-    """Replace codecs.encode, with which pickle protocol 2 represents bytes."""
-    return content.encode("latin-1")
-
-
 # The names that a RestrictedUnpickler must allow for arrays.
 ARRAYS = {
     ("numpy.core.multiarray", "_reconstruct"): PickledArray,
     # Only passed on to _reconstruct; being a string, it cannot be called to allocate memory.
     ("numpy", "ndarray"): "numpy.ndarray",
     ("numpy", "dtype"): _PickledType,
-    ("_codecs", "encode"): _encode_latin1,
+    # With it pickle protocol 2 represents bytes.
+    ("_codecs", "encode"): lambda content, _encoding: content.encode("latin-1"),
 }

@@ -27,8 +27,8 @@ Started = TypeVar("Started")
 SPACE = 4_000_000_000
 # The most bytes of messages that are shown.
 MOST_SHOWN = 1 << 20
-# Packages that Keras imports if they are installed, for features that no command uses: a third of
-# the time that importing TensorFlow takes.
+# Packages that Keras imports if it can, for features that no command uses: a third of the time that
+# importing TensorFlow takes.
 NEEDLESS = ("cv2", "matplotlib", "pandas", "sklearn")
 # Whether this is a command's process, in which no other code uses Keras.
 is_command = False
@@ -148,12 +148,12 @@ def silenced() -> Iterator[None]:
     except OSError:  # no temporary file can be created: the messages are shown
         yield
         return
+    has_failed = True
     try:
         yield
-    except BaseException:
-        _hiding.end(start, is_shown=True)
-        raise
-    _hiding.end(start, is_shown=False)
+        has_failed = False
+    finally:
+        _hiding.end(start, is_shown=has_failed)
 
 
 def _scratch() -> BinaryIO:

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 from alexnet_tf.errors import UserError
@@ -56,11 +57,9 @@ def remove_partial(folder: str) -> None:
 def numbered(stem: str, suffix: str, most: int = MOST_NAME) -> Iterator[str]:
     """Yield stem.suffix, "stem (2).suffix", … of at most `most` bytes."""
     yield f"{stem}{suffix}"
-    number = 2
-    while True:
+    for number in count(2):
         end = f" ({number}){suffix}"
         yield shortened(stem, most - len(os.fsencode(end))) + end
-        number += 1
 
 
 def shortened(text: str, most: int) -> str:

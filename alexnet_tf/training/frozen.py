@@ -18,7 +18,8 @@ from alexnet_tf.frozen.choice import (
     in_words,
     pictures_a_second,
 )
-from alexnet_tf.frozen.layers import Forward, NotHere, frozen_part
+from alexnet_tf.frozen.int8 import Forward
+from alexnet_tf.frozen.layers import NotHere, frozen_part
 from alexnet_tf.model import AlexNet, part
 from alexnet_tf.runs.checkpoints import list_checkpoints
 from alexnet_tf.runs.settings import Settings

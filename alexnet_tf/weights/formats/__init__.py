@@ -3,8 +3,8 @@
 A reader takes a path and returns the `Content`: layer name → (kernel, bias), floats in the layout
 of `alexnet_tf.weights`, as views of the mapped file if its layout allows. It executes nothing that
 the file names, and allocates no memory on the word of the file alone: the formats' own libraries do
-one or the other, or are PyTorch and Caffe. It raises BadFile, a reason
-without the path, for content that it understands but cannot use; broken content may raise anything.
+one or the other, or are PyTorch and Caffe. It raises BadFile, a reason without the path, for
+content that it understands but cannot use; broken content may raise anything.
 """
 
 from __future__ import annotations

@@ -18,10 +18,22 @@ def to_channels_last(layers: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Wei
     in) become (in, out). fc6, whose inputs are flattened channels-first, is reordered to
     channels-last.
     """
-    weights = {name: (_transposed(kernel), bias) for name, (kernel, bias) in layers.items()}
+    weights = {}
+    for name, (kernel, bias) in layers.items():
+        if kernel.ndim not in (2, 4):
+            raise BadFile(f"has a kernel of shape {kernel.shape}; kernels have 2 or 4 dimensions")
+        weights[name] = (kernel.T if kernel.ndim == 2 else kernel.transpose(2, 3, 1, 0), bias)
     if "fc6" in layers:
         kernel, bias = layers["fc6"]
-        weights["fc6"] = (_place_by_place(kernel, _last_conv(layers).shape[0]), bias)
+        (outputs, inputs), channels = kernel.shape, _last_conv(layers).shape[0]
+        side = math.isqrt(inputs // channels) if channels else 0
+        if side * side * channels != inputs:
+            raise BadFile(
+                f"the kernel of fc6 has {inputs} inputs, which is no square of the {channels} "
+                "channels of the last convolution"
+            )
+        places = kernel.reshape(outputs, channels, side * side).transpose(2, 1, 0)
+        weights["fc6"] = (places.reshape(inputs, outputs), bias)
     return weights
 
 
@@ -45,21 +57,3 @@ def _last_conv(layers: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> np.ndarra
     if last not in ("conv5", "conv2"):
         raise BadFile("has fc6 without conv5, whose number of channels fc6 depends on")
     return layers[last][0]
-
-
-def _transposed(kernel: np.ndarray) -> np.ndarray:
-    if kernel.ndim not in (2, 4):
-        raise BadFile(f"has a kernel of shape {kernel.shape}; kernels have 2 or 4 dimensions")
-    return kernel.T if kernel.ndim == 2 else kernel.transpose(2, 3, 1, 0)
-
-
-def _place_by_place(kernel: np.ndarray, channels: int) -> np.ndarray:
-    outputs, inputs = kernel.shape
-    side = math.isqrt(inputs // channels) if channels else 0
-    if side * side * channels != inputs:
-        raise BadFile(
-            f"the kernel of fc6 has {inputs} inputs, which is no square of the {channels} "
-            "channels of the last convolution"
-        )
-    places = kernel.reshape(outputs, channels, side * side).transpose(2, 1, 0)
-    return places.reshape(inputs, outputs)

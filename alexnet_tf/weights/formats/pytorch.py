@@ -79,27 +79,18 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
 
 
 def _state_dict(content: Any) -> Named:
-    """Find the dict of AlexNet's layers in `content`; otherwise the first dict with tensors."""
-    found = _dicts_of_tensors(content)
-    if not found:
-        raise BadFile("holds no state dict; write one by torch.save(model.state_dict(), FILE)")
-    return next((each for each in found if any(map(_is_layer, each))), found[0])
-
-
-def _dicts_of_tensors(content: Any) -> list[Named]:
-    """List the dicts with tensors, outer ones first, each once: dicts may contain each other."""
+    """Find the dict of AlexNet's layers in `content`; otherwise the outermost dict with tensors."""
     waiting, seen, found = [content], set(), []
-    for each in waiting:  # grows during the loop
+    for each in waiting:  # grows during the loop; dicts may contain each other
         if isinstance(each, Named) and id(each) not in seen:
             seen.add(id(each))
             if any(isinstance(value, _Tensor) for value in each.values()):
                 found.append(each)
             waiting += [value for value in each.values() if isinstance(value, Named)]
-    return found
-
-
-def _is_layer(name: str | int) -> bool:
-    return isinstance(name, str) and layer_and_part(name) is not None
+    if not found:
+        raise BadFile("holds no state dict; write one by torch.save(model.state_dict(), FILE)")
+    layers = (each for each in found if any(layer_and_part(str(name)) for name in each))
+    return next(layers, found[0])
 
 
 def _read_zip(path: Path) -> tuple[Any, dict[str, memoryview]]:
@@ -157,21 +148,13 @@ def _rebuild_tensor(
     return _Tensor(storage, offset, whole_numbers(shape), whole_numbers(strides))
 
 
-def _rebuild_parameter(tensor: _Tensor, *_gradient: Any) -> _Tensor:
-    """Replace torch._utils._rebuild_parameter."""
-    return tensor
-
-
-def _scalar(_dtype: Any, _content: Any) -> None:
-    """Replace NumPy's scalars, such as an accuracy in a checkpoint."""
-
-
 _ALLOWED = {
     ("collections", "OrderedDict"): Named,
     ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
-    ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
-    ("numpy.core.multiarray", "scalar"): _scalar,
+    ("torch._utils", "_rebuild_parameter"): lambda tensor, *_gradient: tensor,
+    # Such as an accuracy in a checkpoint.
+    ("numpy.core.multiarray", "scalar"): lambda _dtype, _content: None,
     ("numpy", "dtype"): ARRAYS["numpy", "dtype"],
     ("_codecs", "encode"): ARRAYS["_codecs", "encode"],
     **{(m, name): dtype for m in ("torch", "torch.cuda") for name, dtype in STORAGES.items()},

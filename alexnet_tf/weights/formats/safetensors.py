@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +47,17 @@ def read_safetensors(path: Path) -> Content:
         raise BadFile("is damaged: its header is no object")
     metadata = header.pop(METADATA, {})
     data = file[8 + size :]
-    _check_ranges([_range(name, entry, len(data)) for name, entry in header.items()])
-    layers = read_layers({name: _array(name, entry, data) for name, entry in header.items()})
+    arrays, last = {}, 0
+    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+        start, end = whole_numbers(tuple(entry["data_offsets"]))
+        if not start <= end <= len(data):
+            raise BadFile(
+                f"is damaged or cut short: '{name}' lies at {start} to {end} of {len(data)} bytes"
+            )
+        if start < last:
+            raise BadFile("is damaged: its tensors overlap")
+        arrays[name], last = _array(name, entry, data[start:end]), end
+    layers = read_layers(arrays)
     return Content(layers, order_of(metadata.get(ORDER) if isinstance(metadata, dict) else None))
 
 
@@ -78,27 +86,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _range(name: str, entry: Any, size: int) -> tuple[int, int]:
-    """Return the start and end of a tensor's values, within `size` bytes."""
-    start, end = whole_numbers(tuple(entry["data_offsets"]))
-    if not start <= end <= size:
-        raise BadFile(f"is damaged or cut short: '{name}' lies at {start} to {end} of {size} bytes")
-    return start, end
-
-
-def _check_ranges(ranges: list[tuple[int, int]]) -> None:
-    for (_, end), (start, _) in pairwise(sorted(ranges)):
-        if start < end:
-            raise BadFile("is damaged: its tensors overlap")
-
-
 def _array(name: str, entry: dict[str, Any], data: memoryview) -> np.ndarray:
     """Return a view of the file, or a float32 copy for bfloat16."""
-    start, end = entry["data_offsets"]
     shape = whole_numbers(tuple(entry["shape"]))
     if entry["dtype"] not in TYPES:
         raise BadFile(f"'{name}' is of type {entry['dtype']}; {', '.join(TYPES)} are read")
     dtype = TYPES[entry["dtype"]]
-    if math.prod(shape) * dtype.itemsize != end - start:
-        raise BadFile(f"is damaged: '{name}' of shape {shape} has {end - start} bytes")
-    return as_floats(np.frombuffer(data[start:end], dtype)).reshape(shape)
+    if math.prod(shape) * dtype.itemsize != len(data):
+        raise BadFile(f"is damaged: '{name}' of shape {shape} has {len(data)} bytes")
+    return as_floats(np.frombuffer(data, dtype)).reshape(shape)

@@ -28,16 +28,22 @@ HALF, THIRD = (5.2, 3.8), (4.2, 3.5)
 
 def run_page(found: Review) -> dict[str, Any]:
     """Return the variables of the template run.html."""
-    album, classes, seconds = Album(found), counts(found), _seconds(found)
-    matrix = found.predictions.evaluation.confusion()
+    predictions, album = found.predictions, Album(found)
+    classes, seconds = counts(found), _seconds(found)
+    matrix = predictions.evaluation.confusion()
     return {
         "found": found,
         "album": album,
+        "title": str(found.run.directory),
         "command": training_command(found.settings, found.run.directory),
-        "by_class": _shown_first(_by_class(found.predictions.evaluation)),
+        "names": found.dataset.classes,
+        "accuracy": predictions.accuracy(),
+        "test": found.test and found.test.accuracy(),
+        "by_class": _shown_first(_by_class(predictions.evaluation)),
         "matrix": matrix.tolist() if len(classes) <= MATRIX else None,
         "confused": np.count_nonzero(matrix) - np.count_nonzero(matrix.diagonal()),
         "linked": {(cell.label, cell.predicted) for cell in album.cells},
+        "wrong": len(predictions.mistakes()),
         "least": POSSIBLE_FROM,
         "threshold": LIKELY,
         "likely": sum(each.probability >= LIKELY for each in found.label_errors),

@@ -12,10 +12,11 @@ import pytest
 from alexnet_tf.commands import data, predict
 from alexnet_tf.data import shards as shards_module
 from alexnet_tf.data.dataset import open_dataset
+from alexnet_tf.data.images import records
 from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.data.images.preprocessing import load_image
-from alexnet_tf.data.images.records import list_records
-from alexnet_tf.data.shards import _example, write_shards
+from alexnet_tf.data.images.records import list_records, to_example
+from alexnet_tf.data.shards import write_shards
 from alexnet_tf.data.sources.selection import Shard, select
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.classifier import Classifier
@@ -203,11 +204,11 @@ def test_interrupted_they_go_on_with_the_shard_under_way(faces, tmp_path, monkey
         written.append(told)
         if len(written) == 40:
             raise KeyboardInterrupt
-        return _example(*told)
+        return to_example(*told)
 
     dataset = open_dataset(faces)
     write_shards(dataset, tmp_path / "at once", 4)
-    monkeypatch.setattr(shards_module, "_example", interrupted)
+    monkeypatch.setattr(records, "to_example", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_shards(dataset, tmp_path / "shards", 4)
     assert not (tmp_path / "shards").exists()

@@ -19,7 +19,6 @@ import numpy as np
 from alexnet_tf.data.dataset import Dataset, Picture, to_columns, write_lists
 from alexnet_tf.data.images import records
 from alexnet_tf.data.images.contents import ImageError, read_content, threads_for
-from alexnet_tf.data.images.file_types import file_type_of
 from alexnet_tf.data.images.records import name_of, record_path
 from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.system.files import atomic_write
@@ -152,7 +151,13 @@ def _write_shard(
             if isinstance(content, ImageError):
                 lost[picture.path] = content.reason
                 continue
-            record = _example(picture, content, classes)
+            record = records.to_example(
+                content,
+                name_of(picture.path),
+                classes[picture.label],
+                picture.label,
+                picture.digest,
+            )
             writer.write(record)
             places[index] = place
             place += len(record) + records.AROUND
@@ -178,24 +183,3 @@ def _content(picture: Picture) -> bytes | ImageError:
     if hashlib.sha256(content).hexdigest() != picture.digest:
         return ImageError(picture.path, "has changed since it was listed")
     return content
-
-
-def _example(picture: Picture, content: bytes, classes: Sequence[str]) -> bytes:
-    """Serialize a picture as a record."""
-    import tensorflow as tf
-
-    texts = {
-        records.ENCODED: content,
-        records.FORMAT: (file_type_of(content) or "").encode(),
-        records.NAME: name_of(picture.path).encode(),
-        records.CLASS: classes[picture.label].encode(),
-        records.DIGEST: picture.digest.encode(),
-    }
-    features = {
-        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[text]))
-        for name, text in texts.items()
-    }
-    label = tf.train.Int64List(value=[picture.label])
-    features[records.LABEL] = tf.train.Feature(int64_list=label)
-    example = tf.train.Example(features=tf.train.Features(feature=features))
-    return example.SerializeToString(deterministic=True)  # otherwise in the order of a hash table

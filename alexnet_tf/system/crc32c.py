@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache, reduce
 
 import numpy as np
@@ -16,29 +17,52 @@ MASK, ALL = 0xA282EAD8, 0xFFFFFFFF
 
 def masked_crc32c(content: bytes | memoryview) -> int:
     """Return the CRC-32C of `content`, at least 4 bytes, masked as in TFRecord files."""
-    rows = np.zeros((-(-len(content) // ROW), ROW), np.uint8)  # zeros at the start change nothing
-    values = rows.reshape(-1)[-len(content) :]
-    values[:] = np.frombuffer(content, np.uint8)
-    values[:4] ^= 0xFF  # the same as to begin with ones
+    return masked_crc32cs([content])[0]
+
+
+def masked_crc32cs(contents: Sequence[bytes | memoryview]) -> list[int]:
+    """Return that of each of `contents`, faster than one by one: 20 kB take 0.1 ms, not 2."""
+    counts = [-(-len(content) // ROW) for content in contents]
+    rows = np.zeros((sum(counts), ROW), np.uint8)  # zeros at the start change nothing
+    starts = np.cumsum(counts, dtype=int)[:-1]
+    for content, part in zip(contents, np.split(rows, starts)):
+        values = part.reshape(-1)[-len(content) :]
+        values[:] = np.frombuffer(content, np.uint8)
+        values[:4] ^= 0xFF  # the same as to begin with ones
+    fed = np.split(_fed(np.zeros(len(rows), np.uint32), rows), starts)
+    return [_masked(ALL ^ reduce(_join, part.tolist(), 0)) for part in fed][: len(contents)]
+
+
+def _masked(value: int) -> int:
+    return ((value >> 15 | value << 17) + MASK) & ALL
+
+
+def _join(joined: int, register: int) -> int:
     zeros = _zeros()
-
-    def join(joined: int, register: int) -> int:
-        return reduce(
-            lambda a, place: a ^ zeros[place][joined >> 8 * place & 0xFF], range(4), register
-        )
-
-    joined = ALL ^ reduce(join, _fed(np.zeros(len(rows), np.uint32), rows).tolist(), 0)
-    return ((joined >> 15 | joined << 17) + MASK) & ALL
+    return (
+        register
+        ^ zeros[0][joined & 0xFF]
+        ^ zeros[1][joined >> 8 & 0xFF]
+        ^ zeros[2][joined >> 16 & 0xFF]
+        ^ zeros[3][joined >> 24]
+    )
 
 
 def _fed(registers: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Feed each register, uint32 (n,), with the bytes of its row, uint8 (n, ROW)."""
-    table = np.arange(256, dtype=np.uint32)
-    for _ in range(8):
-        table = (table >> np.uint32(1)) ^ (table & np.uint32(1)) * POLYNOMIAL
-    for column in np.ascontiguousarray(rows.T):
-        registers = table[(registers & 0xFF) ^ column] ^ (registers >> 8)
+    table = _table()
+    for column in np.ascontiguousarray(rows.view("<u2").T):
+        registers = table[(registers & 0xFFFF) ^ column] ^ (registers >> 16)
     return registers
+
+
+@cache
+def _table() -> np.ndarray:
+    """Return what two bytes of zeros make of each value of the lower half of a register."""
+    table = np.arange(1 << 16, dtype=np.uint32)
+    for _ in range(16):
+        table = (table >> np.uint32(1)) ^ (table & np.uint32(1)) * POLYNOMIAL
+    return table
 
 
 @cache

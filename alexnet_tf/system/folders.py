@@ -18,16 +18,17 @@ from alexnet_tf.system.locks import locked_beside
 AT_ONCE = 16
 
 
-def made_once(folder: Path, fill: Callable[[Path], object]) -> Path:
+def made_once(folder: Path, fill: Callable[[Path], object], keep: bool = False) -> Path:
     """Return `folder`; create it atomically, by `fill`, if it is missing.
 
-    If another process is creating it already, wait for that. After an exception there is no folder.
+    If another process is creating it already, wait for that. After an exception there is no folder,
+    but with `keep` the next call fills what this one, even if it was killed, had begun.
     """
     if not folder.is_dir():
         with locked_beside(folder, wait=True) as is_locked:
             if not folder.is_dir():
                 try:
-                    with _filling(folder, is_locked) as partial:
+                    with _filling(folder, is_locked, keep) as partial:
                         fill(partial)
                 except OSError:  # no locks on this disk, and another process was first
                     if not folder.is_dir():

@@ -11,18 +11,19 @@ import hashlib
 import os
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
+from alexnet_tf.data.images.file_types import file_type_of
 from alexnet_tf.errors import BadFile
-from alexnet_tf.system.crc32c import masked_crc32c
+from alexnet_tf.system.crc32c import masked_crc32c, masked_crc32cs
 
 RECORD = re.compile(r"(?P<shard>.+?\.tfrecord)@(?P<place>[0-9]{12})/(?P<name>.*)")
 # A record is its length and the checksum of that, then the content and its checksum
 # (tensorflow/core/lib/io/record_writer.h).
-LENGTH, CHECKSUM, BEFORE, AROUND = struct.Struct("<Q"), 4, 12, 16
+LENGTH, CHECK, CHECKSUM, BEFORE, AROUND = struct.Struct("<Q"), struct.Struct("<I"), 4, 12, 16
 # Feature names of TensorFlow's object detection and slim, which other readers expect.
 ENCODED, FORMAT, NAME = "image/encoded", "image/format", "image/filename"
 LABEL, CLASS, DIGEST = "image/class/label", "image/class/text", "image/key/sha256"
@@ -105,6 +106,40 @@ def read_record(path: object) -> bytes:
     if not is_whole:
         raise OSError(DAMAGED)
     return content
+
+
+def to_example(content: bytes, name: str, label: str, number: int, digest: str) -> bytes:
+    """Serialize a picture of the class `label` as a tf.train.Example, without TensorFlow."""
+    values = {
+        ENCODED: content,
+        FORMAT: (file_type_of(content) or "").encode(),
+        NAME: name.encode(),
+        CLASS: label.encode(),
+        DIGEST: digest.encode(),
+    }
+    features = {key: _field(1, _field(1, value)) for key, value in values.items()}
+    features[LABEL] = _field(3, _field(1, _varint(number)))
+    entries = (
+        _field(1, _field(1, key.encode()) + _field(2, features[key])) for key in sorted(features)
+    )
+    return _field(1, b"".join(entries))
+
+
+def to_records(examples: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield the pieces of the TFRecords of `examples`."""
+    lengths = [LENGTH.pack(len(example)) for example in examples]
+    sums = [CHECK.pack(number) for number in masked_crc32cs([*lengths, *examples])]
+    for pieces in zip(lengths, sums, examples, sums[len(lengths) :]):
+        yield from pieces
+
+
+def _field(number: int, content: bytes) -> bytes:
+    return bytes([number << 3 | 2]) + _varint(len(content)) + content
+
+
+def _varint(number: int) -> bytes:
+    low = [number >> place & 127 for place in range(0, max(number.bit_length(), 1), 7)]
+    return bytes([*(byte | 128 for byte in low[:-1]), low[-1]])
 
 
 def _place(path: object) -> tuple[BinaryIO, int]:

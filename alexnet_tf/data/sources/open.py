@@ -18,6 +18,7 @@ from alexnet_tf.data.sources.list_choice import choose_lists, find_tables
 from alexnet_tf.data.sources.listing import DATA_FOLDER, UNPACKED_FOLDER
 from alexnet_tf.data.sources.lists import read_lists
 from alexnet_tf.data.sources.manifest import ANY, MOST_NAMES, NoPictures, Source, Wanted
+from alexnet_tf.data.sources.packed import read_packed
 from alexnet_tf.data.sources.path_resolver import MOST_FOLDERS
 from alexnet_tf.data.sources.published import name_by_rules, read_published
 from alexnet_tf.data.sources.rows import TABLES
@@ -121,8 +122,10 @@ def _several_lists(source: str) -> list[Path]:
 
 
 def _open_folder(folder: Path, wanted: Wanted) -> Source:
-    """Read a published data set, or the class folders in `folder`, or a table of labels."""
+    """Read packed pictures, a published data set, class folders, or a table of labels."""
     wanted = replace(wanted, root=folder)
+    if packed := read_packed(folder, wanted):
+        return packed
     if published := read_published(folder, wanted):
         return published
     found = _layout(folder)
@@ -191,7 +194,9 @@ def _tables(folder: Path, wanted: Wanted) -> dict[Path, tuple[str, ...] | UserEr
 
 
 def _open_file(path: Path, limits: UnpackLimits, wanted: Wanted) -> Source:
-    """Read a list, or the folder in an archive; UserError, naming the type, for other files."""
+    """Read packed pictures, a list, or the folder in an archive; UserError for other files."""
+    if packed := read_packed(path, wanted):
+        return packed
     suffix = path.suffix.lower()
     if suffix == ".txt" or suffix in TABLES:
         return read_lists(path, wanted=wanted)

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import struct
+import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import savemat
 
 from alexnet_tf.commands import data
 from alexnet_tf.data.dataset import open_dataset
 from alexnet_tf.data.images.contents import read_content
 from alexnet_tf.data.sources.listing import UNPACKED_FOLDER
-from alexnet_tf.data.sources.manifest import NoPictures
+from alexnet_tf.data.sources.manifest import NoPictures, Wanted
 from alexnet_tf.data.sources.packed import importer
 from alexnet_tf.errors import UserError
 from tests.support.pictures import classes
 from tests.support.verbs import run_verb
 
+NAMES = ("tulip", "aster", "rose")
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
 
@@ -41,14 +45,14 @@ def found(source, pixels=False):
     dataset = open_dataset(source)
     parts = {TRAIN: dataset.train, VALIDATION: dataset.validation, TEST: dataset.test}
     return {
-        (dataset.classes[each.label], part, decoded(each.path) if pixels else content(each.path))
+        (
+            dataset.classes[each.label],
+            part,
+            decoded(each.path) if pixels else read_content(each.path),
+        )
         for part, pictures in parts.items()
         for each in pictures
     }
-
-
-def content(path):
-    return read_content(path)
 
 
 def decoded(path):
@@ -234,3 +238,249 @@ def test_shards_of_what_was_imported(here):
     truth = write_mnist(here / "MNIST")
     run_verb(data, "MNIST", "--shards", 2, "--out", "shards")
     assert found("shards", pixels=True) == truth
+
+
+def encoded(count, seed=0, format="JPEG"):
+    """Draw pictures as files, and labels of three classes."""
+    files = []
+    for pixels in draw(count, 40, 40, 3, seed=seed)[0]:
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, format)
+        files.append(file.getvalue())
+    return files, np.arange(count) % 3
+
+
+def meant_bytes(**parts):
+    return {
+        (NAMES[label], part, file)
+        for part, (files, labels) in parts.items()
+        for file, label in zip(files, labels)
+    }
+
+
+def write_svhn(path, pictures, labels, compressed):
+    pixels = np.stack([*pictures], axis=-1)
+    savemat(path, {"X": pixels, "y": labels[:, None].astype(float)}, do_compression=compressed)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_svhn(here, compressed):
+    """The label 10 is the digit 0; the extra pictures are not used."""
+    (train, _), (test, _) = draw(30, 32, 32, 3), draw(10, 32, 32, 3, seed=1)
+    for part, pictures in (("train", train), ("test", test), ("extra", test)):
+        write_svhn(f"{part}_32x32.mat", pictures, np.arange(len(pictures)) % 10 + 1, compressed)
+    digits = "1234567890"
+    parts = {"train": (train, np.arange(30) % 10), "validation": (test, np.arange(10))}
+    assert found(".", pixels=True) == meant(digits, **parts)
+    assert any("extra_32x32.mat: not used" in note for note in open_dataset(".").notes)
+
+
+def write_tar(path, *samples, mode="w"):
+    """Write (name, content) of each file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, mode) as tar:
+        for name, content in samples:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+
+
+def test_webdataset_with_cls(here):
+    """Samples without a label, or without a picture, are left out and named."""
+    train, val = encoded(30), encoded(9, seed=1)
+    for name, files, labels in (
+        ("0", train[0][:20], train[1]),
+        ("1", train[0][20:], train[1][20:]),
+    ):
+        pairs = [
+            (f"{number:06}.{suffix}", content)
+            for number, (file, label) in enumerate(zip(files, labels))
+            for suffix, content in (("jpg", file), ("cls", str(label).encode()))
+        ]
+        write_tar(here / f"w/train-00000{name}.tar", *pairs)
+    pairs = [(f"a/{n}.jpg", file) for n, file in enumerate(val[0])]
+    pairs += [(f"a/{n}.cls", str(label).encode()) for n, label in enumerate(val[1])]
+    more = [("a/x.jpg", b""), ("a/y.cls", b"1"), ("a/z.cls", b"99"), ("a/z.jpg", b"")]
+    write_tar(here / "w/val-000000.tar", *sorted(pairs), *more)
+    (here / "w/classes.txt").write_text("\n".join(NAMES))
+    assert found("w") == meant_bytes(train=train, validation=val)
+    dataset = open_dataset("w")
+    assert dataset.classes == NAMES
+    assert [(name.rpartition(", ")[2], reason) for name, reason in dataset.rejected] == [
+        ("a/x.jpg", "has no label"),
+        ("a/y", "has no picture"),
+        ("a/z.jpg", "has a label that cannot be read"),
+    ]
+
+
+def test_webdataset_with_json(here):
+    """In one .tar.gz; --label chooses among what the JSON has."""
+    files, labels = encoded(30, format="PNG")
+    pairs = [
+        (f"{number}.{suffix}", content)
+        for number, (file, label) in enumerate(zip(files, labels))
+        for suffix, content in (
+            ("png", file),
+            ("json", json.dumps({"label": NAMES[label], "side": "ab"[label % 2]}).encode()),
+        )
+    ]
+    write_tar(here / "a.tar.gz", *pairs, mode="w:gz")
+    assert {(name, file) for name, _, file in found("a.tar.gz")} == {
+        (NAMES[label], file) for file, label in zip(files, labels)
+    }
+    assert open_dataset("a.tar.gz", wanted=Wanted(label="side")).classes == ("a", "b")
+
+
+def test_a_tar_of_class_folders_is_unpacked_as_before(here):
+    files, labels = encoded(12)
+    pairs = [(f"{NAMES[label]}/{n}.jpg", f) for n, (f, label) in enumerate(zip(files, labels))]
+    write_tar(here / "photos.tar", *pairs)
+    assert {(name, file) for name, _, file in found("photos.tar")} == {
+        (NAMES[label], file) for file, label in zip(files, labels)
+    }
+
+
+def write_records(path, examples):
+    tf = pytest.importorskip("tensorflow")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for example in examples:
+            feature = {}
+            for name, value in example.items():
+                if isinstance(value, bytes):
+                    kind = {"bytes_list": tf.train.BytesList(value=[value])}
+                elif isinstance(value, float):
+                    kind = {"float_list": tf.train.FloatList(value=[value, value])}
+                else:
+                    values = value if isinstance(value, list) else [int(value)]
+                    kind = {"int64_list": tf.train.Int64List(value=values)}
+                feature[name] = tf.train.Feature(**kind)
+            features = tf.train.Features(feature=feature)
+            writer.write(tf.train.Example(features=features).SerializeToString())
+
+
+def test_folder_of_tensorflow_datasets(here):
+    """The class -1 is none."""
+    train, test = encoded(30, format="PNG"), encoded(9, seed=1, format="PNG")
+    folder = here / "tfds/flowers/3.0.1"
+    for part, (files, labels) in {"train": train, "test": test}.items():
+        examples = [{"image": file, "label": label} for file, label in zip(files, labels)]
+        examples.append({"image": encoded(1, seed=2)[0][0], "label": -1})
+        write_records(folder / f"flowers-{part}.tfrecord-00000-of-00001", examples)
+    (folder / "features.json").write_text("{}")
+    (folder / "label.labels.txt").write_text("".join(f"{name}\n" for name in NAMES))
+    assert found("tfds") == meant_bytes(train=train, validation=test)
+    dataset = open_dataset("tfds")
+    assert dataset.classes == NAMES
+    assert [reason for _, reason in dataset.rejected] == 2 * ["has no label"]
+
+
+def slim(files, labels):
+    return [
+        {
+            "image/encoded": file,
+            "image/class/label": label + 1,
+            "image/class/text": NAMES[label].encode(),
+            "image/filename": f"{number}.jpg".encode(),
+            "image/object/bbox/xmin": 0.5,
+            "image/object/class": [1] * 100,
+        }
+        for number, (file, label) in enumerate(zip(files, labels))
+    ]
+
+
+def test_tfrecords_of_slim(here):
+    """A record that is damaged is left out, and named; the others are read."""
+    train, val = encoded(30), encoded(9, seed=1)
+    write_records(here / "r/train-00000-of-00001", slim(*train))
+    write_records(here / "r/validation-00000-of-00001", slim(*val))
+    file = here / "r/train-00000-of-00001"
+    content = file.read_bytes()
+    place = content.index(train[0][7]) + 100
+    file.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    truth = meant_bytes(train=train, validation=val)
+    assert found("r") == truth - {(NAMES[1], "train", train[0][7])}
+    assert [*open_dataset("r").rejected] == [
+        ("r/train-00000-of-00001, 000007", "is damaged, by its checksum")
+    ]
+
+
+def write_parquet(path, files, labels, **more):
+    pyarrow = pytest.importorskip("pyarrow")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    features = {"image": {"_type": "Image"}, "label": {"names": NAMES, "_type": "ClassLabel"}}
+    features |= {name: {"names": [*"ab"], "_type": "ClassLabel"} for name in more}
+    images = [{"bytes": file, "path": f"{number}.jpg"} for number, file in enumerate(files)]
+    table = pyarrow.table({"image": images, "label": labels, **more})
+    described = {"huggingface": json.dumps({"info": {"features": features}})}
+    pyarrow.parquet.write_table(table.replace_schema_metadata(described), path)
+
+
+def test_parquet_of_hugging_face(here):
+    """Rows without a picture or a label are left out."""
+    pytest.importorskip("pyarrow.parquet")
+    train, val, test = encoded(30), encoded(9, seed=1), encoded(6, seed=2)
+    write_parquet(here / "h/data/train-00000-of-00002.parquet", train[0][:20], train[1][:20])
+    write_parquet(here / "h/data/train-00001-of-00002.parquet", train[0][20:], train[1][20:])
+    files, labels = [*val[0], None, val[0][0]], [*val[1], 1, -1]
+    write_parquet(here / "h/data/validation-00000-of-00001.parquet", files, labels)
+    write_parquet(here / "h/data/test-00000-of-00001.parquet", *test)
+    assert found("h") == meant_bytes(train=train, validation=val, test=test)
+    dataset = open_dataset("h")
+    assert dataset.classes == NAMES
+    reasons = [reason for _, reason in dataset.rejected]
+    assert reasons == ["has no label", "is empty, no picture"]
+
+
+def test_parquet_of_several_labels_asks(here):
+    pytest.importorskip("pyarrow.parquet")
+    files, labels = encoded(30)
+    write_parquet(here / "train.parquet", files, labels, side=labels % 2)
+    with pytest.raises(
+        UserError, match=r"which column .* tulip, aster, rose; side: a, b\. --label"
+    ):
+        open_dataset("train.parquet")
+    assert open_dataset("train.parquet", wanted=Wanted(label="side")).classes == ("a", "b")
+    assert open_dataset("train.parquet", wanted=Wanted(label="label")).classes == NAMES
+
+
+def test_a_picture_that_cannot_be_decoded_is_left_out_and_named(here):
+    files, labels = encoded(30)
+    files[4] = files[4][:200]
+    pairs = [
+        (f"{number}.{suffix}", content)
+        for number, (file, label) in enumerate(zip(files, labels))
+        for suffix, content in (("jpg", file), ("cls", str(label).encode()))
+    ]
+    write_tar(here / "a.tar", *pairs)
+    ((path, _),) = open_dataset("a.tar").rejected
+    assert path.endswith("/4.jpg")
+
+
+@pytest.mark.parametrize("kind", ["a.tar", "b.tar", "a.tfrecord", "zeros.tfrecord", "a.parquet"])
+def test_cut_files_of_records_are_a_sentence(here, typed, kind):
+    files, labels = encoded(12)
+    if kind.endswith("tar"):
+        pairs = [(f"{n}.jpg", file) for n, file in enumerate(files)]
+        pairs += [(f"{n}.cls", str(label).encode()) for n, label in enumerate(labels)]
+        write_tar(here / kind, *sorted(pairs))
+    elif kind == "a.tfrecord":
+        write_records(here / kind, slim(files, labels))
+    elif kind == "a.parquet":
+        pytest.importorskip("pyarrow.parquet")
+        write_parquet(here / kind, files, labels)
+    else:
+        (here / kind).write_bytes(bytes(100_000))
+    content = (here / kind).read_bytes()
+    end = content.index(files[9]) - 512 if kind == "b.tar" else len(content) * 2 // 3
+    (here / kind).write_bytes(content[:end])
+    message = typed("alexnet_tf", "data", kind, code=2).stderr
+    assert message.count("\n") == 1 and ("whole .tar" in message or "cannot be read" in message)
+    assert not [path for path in UNPACKED_FOLDER.glob("*") if path.is_dir()]
+
+
+def test_lmdb_of_caffe_is_explained(here):
+    (here / "train_lmdb").mkdir()
+    (here / "train_lmdb/data.mdb").write_bytes(bytes(100))
+    with pytest.raises(UserError, match="Caffe's LMDB, which is not read; write its pictures"):
+        open_dataset("train_lmdb")

@@ -27,6 +27,8 @@ LENGTH, CHECK, CHECKSUM, BEFORE, AROUND = struct.Struct("<Q"), struct.Struct("<I
 # Feature names of TensorFlow's object detection and slim, which other readers expect.
 ENCODED, FORMAT, NAME = "image/encoded", "image/format", "image/filename"
 LABEL, CLASS, DIGEST = "image/class/label", "image/class/text", "image/key/sha256"
+# The kinds of features (tensorflow/core/example/feature.proto), and the bytes of a few integers.
+TEXTS, FLOATS, INTEGERS, MOST_INTEGERS = 1, 2, 3, 20
 # The exceptions of reading a malformed example.
 MALFORMED = (BadFile, IndexError, TypeError, ValueError)
 SUFFIX, DAMAGED = ".tfrecord", "its shard is damaged there"
@@ -108,6 +110,24 @@ def read_record(path: object) -> bytes:
     return content
 
 
+def features_of(example: memoryview) -> dict[str, bytes | int]:
+    """Return the features of a tf.train.Example that hold one text or integer."""
+    from alexnet_tf.weights.formats.protobuf import fields, integers  # takes its time
+
+    found: dict[str, bytes | int] = {}
+    for _, features in fields(example):
+        for _, entry in fields(features):
+            key_and_value = dict(fields(entry))
+            name = bytes(key_and_value[1]).decode()
+            for kind, values in fields(key_and_value[2]):
+                several = [value for _, value in fields(values)]
+                if kind == INTEGERS and several and len(values) < MOST_INTEGERS:
+                    several = [*integers(several)]
+                if kind != FLOATS and len(several) == 1:
+                    found[name] = bytes(several[0]) if kind == TEXTS else several[0]
+    return found
+
+
 def to_example(content: bytes, name: str, label: str, number: int, digest: str) -> bytes:
     """Serialize a picture of the class `label` as a tf.train.Example, without TensorFlow."""
     values = {
@@ -138,8 +158,9 @@ def _field(number: int, content: bytes) -> bytes:
 
 
 def _varint(number: int) -> bytes:
-    low = [number >> place & 127 for place in range(0, max(number.bit_length(), 1), 7)]
-    return bytes([*(byte | 128 for byte in low[:-1]), low[-1]])
+    if number < 128:
+        return bytes([number])
+    return bytes([number & 127 | 128]) + _varint(number >> 7)
 
 
 def _place(path: object) -> tuple[BinaryIO, int]:

@@ -51,10 +51,7 @@ ADVICE = {
     **dict.fromkeys(("an HDF5 file", "a NumPy array", "a Parquet file", "a MATLAB file"), EXPORT),
     **dict.fromkeys((*FORMATS, *OTHER_PICTURES), "name the folder in which all of them are"),
 }
-OTHER_SUFFIXES = {
-    **dict.fromkeys((".tfrecord", ".tfrecords"), "a file of TFRecords"),
-    **dict.fromkeys((".pkl", ".pickle"), "a pickle"),
-}
+OTHER_SUFFIXES = dict.fromkeys((".pkl", ".pickle"), "a pickle")
 
 HOW_TO_GET = """\
 {source}: {problem}. `{data}` fetches 25,000 photos of cats and dogs; or name one of these with
@@ -195,6 +192,8 @@ def _tables(folder: Path, wanted: Wanted) -> dict[Path, tuple[str, ...] | UserEr
 
 def _open_file(path: Path, limits: UnpackLimits, wanted: Wanted) -> Source:
     """Read packed pictures, a list, or the folder in an archive; UserError for other files."""
+    if is_cifar(path):
+        return read_layout(unpack_cifar(path, UNPACKED_FOLDER))
     if packed := read_packed(path, wanted):
         return packed
     suffix = path.suffix.lower()
@@ -203,8 +202,6 @@ def _open_file(path: Path, limits: UnpackLimits, wanted: Wanted) -> Source:
     kind = OTHER_SUFFIXES.get(suffix) or file_type(path) or f"no file that is known ({suffix})"
     if kind == "a zip" or zipfile.is_zipfile(path):
         return _open_folder(unpack(path, UNPACKED_FOLDER, limits), wanted)
-    if is_cifar(path):
-        return read_layout(unpack_cifar(path, UNPACKED_FOLDER))
     if kind in TARS or suffix in TAR_SUFFIXES:
         return _open_folder(unpack_tar(path, UNPACKED_FOLDER, limits), wanted)
     advice = ADVICE.get(kind, EXPORT)

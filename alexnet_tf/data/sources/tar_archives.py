@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import shutil
 import tarfile
 import zlib
@@ -77,9 +78,13 @@ def open_tar(archive: Path) -> Iterator[Iterator[tuple[tarfile.TarInfo, IO[bytes
 
     Raises UserError, also in the block, if it turns out to be damaged.
     """
-    with open(archive, "rb") as file:
-        opened = gzip.open if file.read(len(GZIP)) == GZIP else open
     try:
+        with open(archive, "rb") as file:
+            opened = gzip.open if file.read(len(GZIP)) == GZIP else open
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - tarfile.BLOCKSIZE, 0))
+            if opened is open and (size % tarfile.BLOCKSIZE or file.read().strip(b"\0")):
+                raise tarfile.ReadError("it has no end")  # which tarfile may take for one
         # Read once, sequentially: in gzip every seek backwards starts from the beginning.
         with (
             opened(archive, "rb") as plain,

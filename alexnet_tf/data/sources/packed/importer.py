@@ -7,9 +7,6 @@ import io
 import json
 import math
 import shutil
-import struct
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,6 +22,7 @@ from alexnet_tf.data.digests import digests
 from alexnet_tf.data.images.records import AROUND, SUFFIX, record_path, to_example, to_records
 from alexnet_tf.data.sources import manifest
 from alexnet_tf.data.sources.manifest import TEST, TRAIN, VALIDATION, Entry, Source
+from alexnet_tf.data.sources.split_names import part_named
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import atomic_write, read_lines, remove_leftovers, write_lines
 from alexnet_tf.system.folders import made_once
@@ -36,11 +34,6 @@ from alexnet_tf.system.text import printable
 LIST = ".jsonl"
 # The bytes that are written at once.
 AT_ONCE = 4 << 20
-# The exceptions of reading a damaged file.
-BROKEN = (
-    ArithmeticError, EOFError, LookupError, NotImplementedError, OSError, TypeError, ValueError,
-    struct.error, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
 
 # A picture: its name ("": none), its class ("": none), and its bytes, its pixels, uint8 (h, w) or
 # (h, w, channels), or the reason why it is left out.
@@ -66,12 +59,19 @@ class Contents:
     label: str = ""
 
 
+def part_of(file: Path) -> str | None:
+    """Return the split that the name of `file` says, or else that of its folder."""
+    return part_named(file.name) or part_named(file.parent.name)
+
+
 @contextmanager
 def explained(file: Path) -> Iterator[None]:
     """Raise UserError in place of the exceptions of reading the damaged `file`."""
     try:
         yield
-    except BROKEN as error:
+    except UserError:
+        raise
+    except Exception as error:  # libraries may raise nearly anything
         raise UserError(
             f"{file}: cannot be read ({error}); if it is damaged or cut short, fetch it anew"
         ) from error

@@ -1,0 +1,72 @@
+"""Parquet, as Hugging Face publishes data sets: pictures, ClassLabels and their names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from alexnet_tf.data.sources.headings import LABELS
+from alexnet_tf.data.sources.manifest import NoPictures
+from alexnet_tf.data.sources.packed.importer import Contents, Record, Section, part_of
+from alexnet_tf.errors import UserError
+
+FILES = r".+\.parquet"
+# The key of the features in a schema's metadata (datasets.arrow_writer), how many values of a
+# column a question shows, and the rows that are read at once.
+FEATURES, FEW, ROWS = b"huggingface", 3, 64
+
+
+def read(files: Sequence[Path], label: str | None) -> Contents | None:
+    """Describe the rows of `files`, by the schema of the first."""
+    if not find_spec("pyarrow"):
+        raise UserError(f"{files[0]}: Parquet needs pyarrow: pip install pyarrow")
+    from pyarrow.parquet import ParquetFile
+
+    schema = ParquetFile(files[0]).schema_arrow
+    described = json.loads((schema.metadata or {}).get(FEATURES, b"{}"))
+    features = described.get("info", {}).get("features", {})
+    named = {name: each["names"] for name, each in features.items() if "names" in each}
+    picture = next(filter(_is_picture, schema), None)
+    if picture is None:
+        raise NoPictures(f"{files[0]}: has no column of pictures, but {', '.join(schema.names)}")
+    column = label or _label(files[0], schema.names, named)
+    if column not in schema.names:
+        raise UserError(f"{files[0]}: has no column '{column}', but {', '.join(schema.names)}")
+    classes = named.get(column, [])
+    sections = []
+    for file in files:
+        records = partial(_records, file, picture.name, column, classes)
+        sections.append(Section(file, part_of(file), records, ParquetFile(file).metadata.num_rows))
+    return Contents(sections, classes, column)
+
+
+def _is_picture(field: Any) -> bool:
+    """Tell whether a column holds bytes, or {"bytes": …, "path": …}."""
+    types = {each.name: str(each.type) for each in field.flatten()}
+    return types.get(f"{field.name}.bytes", types.get(field.name)) in ("binary", "large_binary")
+
+
+def _label(file: Path, names: Sequence[str], named: dict[str, list[str]]) -> str:
+    """Return the only column of classes; UserError with a question if there are several."""
+    found = [*named] or [name for name in names if name.lower() in LABELS]
+    if len(found) == 1:
+        return found[0]
+    shown = "; ".join(f"{name}: {', '.join(named.get(name, [])[:FEW])}" for name in found or names)
+    raise UserError(f"{file}: which column is the label? {shown}. --label COLUMN answers")
+
+
+def _records(file: Path, picture: str, column: str, classes: Sequence[str]) -> Iterator[Record]:
+    from pyarrow.parquet import ParquetFile
+
+    for batch in ParquetFile(file).iter_batches(ROWS, columns=[picture, column]):
+        for row in batch.to_pylist():
+            content, label = row[picture], row[column]
+            found = content if isinstance(content, dict) else {"bytes": content}
+            if classes:
+                label = classes[label] if label in range(len(classes)) else None
+            text = "" if label is None else str(label)
+            yield found.get("path") or "", text, found["bytes"] or b""

@@ -8,6 +8,8 @@ from functools import partial
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
+from tarfile import TarInfo
+from typing import IO
 
 from alexnet_tf.data.images.contents import MAX_BYTES
 from alexnet_tf.data.images.file_types import SUFFIXES
@@ -15,6 +17,7 @@ from alexnet_tf.data.sources.headings import LABELS
 from alexnet_tf.data.sources.packed.importer import Contents, Record, Section, part_of
 from alexnet_tf.data.sources.records import flat
 from alexnet_tf.data.sources.tar_archives import open_tar
+from alexnet_tf.data.sources.zip_archives import DEFAULT_LIMITS, check_size
 from alexnet_tf.system.files import read_lines
 
 FILES = r".+\.(tar|tgz|tar\.gz)"
@@ -36,10 +39,9 @@ def read(files: Sequence[Path], label: str | None) -> Contents | None:
 
 def _has_samples(file: Path) -> bool:
     suffixes: dict[str, set[str]] = {}
-    with open_tar(file) as members:
-        for member, _ in islice(members, FEW):
-            key, _, suffix = member.name.partition(".")
-            suffixes.setdefault(key, set()).add(suffix)
+    for member, _ in islice(_checked(file), FEW):
+        key, _, suffix = member.name.partition(".")
+        suffixes.setdefault(key, set()).add(suffix)
     return any(each & {*CLASS} and any(map(_is_picture, each)) for each in suffixes.values())
 
 
@@ -64,12 +66,21 @@ def _records(file: Path, label: str | None, classes: Sequence[str]) -> Iterator[
 
 def _members(file: Path) -> Iterator[tuple[str, str, bytes]]:
     """Yield the sample, the suffix and the content of each file in a tar."""
+    for member, content in _checked(file):
+        folder, slash, name = member.name.rpartition("/")
+        key, _, suffix = name.partition(".")
+        if content and member.size <= MAX_BYTES:
+            yield folder + slash + key, suffix, content.read()
+
+
+def _checked(file: Path) -> Iterator[tuple[TarInfo, IO[bytes] | None]]:
+    """Yield the members of a tar; UserError if they promise too much."""
+    promised = 0
     with open_tar(file) as members:
         for member, content in members:
-            folder, slash, name = member.name.rpartition("/")
-            key, _, suffix = name.partition(".")
-            if content and member.size <= MAX_BYTES:
-                yield folder + slash + key, suffix, content.read()
+            promised += member.size
+            check_size(file, promised, DEFAULT_LIMITS)
+            yield member, content
 
 
 def _label(sample: dict[str, bytes], label: str | None) -> str:

@@ -44,6 +44,7 @@ train_HEEDS    := $(CAPITALS) RUN OPTIONS
 tensorboard_HEEDS := RUN PORT HOST
 serve_HEEDS    := RUN PORT HOST WEIGHTS VARIANT
 test_HEEDS     := TESTS
+test-deploy_HEEDS := OF
 chaos_HEEDS    := ROUNDS SEED
 fuzz_HEEDS     := INPUTS SEED OF
 mutants_HEEDS  := OF MUTANTS SEED TESTS
@@ -73,11 +74,11 @@ each   = $(foreach name,$(2),$(call $(1),$(name),$(call capitals,$(name))))
 # Where files are fetched from instead of their publishers, and a folder or URL that comes first.
 PLACES = $(call each,option,from mirror)
 
-.PHONY: help setup demo weights data train tensorboard serve test chaos fuzz mutants bench doctor audit \
-  lock lint clean
+.PHONY: help setup demo weights data train tensorboard serve test test-deploy chaos fuzz mutants bench \
+  doctor audit lock lint clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 setup: $(SETUP) ## install everything into .venv (GPU=1: with CUDA; LOCKED=1: constraints.txt)
 
@@ -119,6 +120,9 @@ serve: $(START) ## predict with networks, and train some, on http://localhost:80
 
 test: $(SETUP) ## run the tests (ALEXNET_TF_MATERIAL=DIR: with real photos; OLDEST=1: old packages)
 	$(BIN)/python -m pytest $(or $(TESTS),-n 2 --dist loadfile)
+
+test-deploy: ## use deploy/ with the real programs that are installed: images, nginx, Slurm … (OF=nginx)
+	@deploy/test/run.sh $(OF)
 
 chaos: $(SETUP) ## kill, stop, damage and starve trainings for some minutes (ROUNDS SEED)
 	$(BIN)/python -m tests.tools.chaos $(call each,option,rounds seed)

@@ -3,6 +3,8 @@
 import json
 import os
 import subprocess
+import tomllib
+from itertools import chain
 
 import pytest
 
@@ -55,3 +57,32 @@ def test_a_slurm_job_that_a_worker_broke_is_queued_again(tmp_path, code, queued)
     assert json.loads(config)["task"] == {"type": "worker", "index": 1}
     assert "--run runs/big --log runs/big.log --epochs 3" in options
     assert ("requeue 7" in done.stdout) == queued
+
+
+def test_the_small_server_has_the_same_packages_as_pyproject_toml():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    known = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    lines = (DEPLOY / "serve-small.txt").read_text(encoding="utf-8").splitlines()
+    own = [line for line in lines if not line.startswith("#")]
+    assert [line for line in own if line not in known] == []
+    assert not any(line.startswith(("tensorflow", "scikit-learn", "scipy", "h5py")) for line in own)
+
+
+def test_a_deployment_test_whose_programs_are_missing_is_named(tmp_path):
+    """`make test-deploy` installs nothing."""
+    (tmp_path / "deploy/test").mkdir(parents=True)
+    programs(tmp_path / "deploy/test", **{"run.sh": (DEPLOY / "test/run.sh").read_text()})
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    programs(tmp_path / ".venv/bin", python="")
+    programs(
+        tmp_path / "deploy/test",
+        **{"none.sh": "# Needs: no-such/package-of-it cat", "good.sh": "# Needs: cat"},
+    )
+    run = ["bash", tmp_path / "deploy/test/run.sh"]
+    done = subprocess.run(run, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "none (package-of-it)" in done.stdout
+    assert "1 passed, 0 failed, 1 skipped" in done.stdout
+    programs(tmp_path / "deploy/test", **{"bad.sh": "exit 3"})
+    done = subprocess.run(run, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "failed: bad\n")

@@ -104,6 +104,25 @@ def test_beyond_loopback_nobody_teaches_without_a_token(trained_run, tmp_path):
         assert server.get("/healthz").status_code == 200
 
 
+def test_an_address_is_believed_of_named_proxies_alone(tmp_path):
+    """Behind a proxy on the same machine the page is everybody's, and the proxy knows its name."""
+    limits = ("--rate", 1, "--host", "127.0.0.1")
+    with serving(tmp_path, "starter", *limits, "--proxy", "127.0.0.0/8") as server:
+        first = {"x-forwarded-for": "10.9.9.9, 203.0.113.1"}  # the nearest that is no proxy
+        answers = [server.post("/v1/predict", headers=first) for _ in range(9)]
+        assert [each.status_code for each in answers][-1] == 429
+        other = server.post("/v1/predict", headers={"x-forwarded-for": "203.0.113.2"})
+        assert other.status_code == 415
+        assert server.get("/v1/networks", headers={"host": "a.example"}).status_code == 200
+        assert not server.get("/v1/networks").json()["lessons"]
+    with serving(tmp_path, "starter", *limits) as server:
+        answers = [
+            server.post("/v1/predict", headers={"x-forwarded-for": f"203.0.113.{number}"})
+            for number in range(9)
+        ]
+        assert answers[-1].status_code == 429
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_asked_to_end_it_finishes_what_it_has(trained_run, faces, tmp_path, number):
     photos = [faces / f"cat.{n}.jpg" for n in range(30)]

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -26,7 +26,8 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.settings import DEFAULTS
 from alexnet_tf.system import arguments
-from alexnet_tf.system.program import installing
+from alexnet_tf.system.program import installing, installing_all
+from alexnet_tf.system.quiet import has_tensorflow
 from alexnet_tf.system.text import printable
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights.loading import find_weights, read_weights_file
@@ -47,8 +48,8 @@ PACKAGES = {
 TOKEN = "ALEXNET_TF_TOKEN"
 IMAGENET_CLASSES = 1000
 PORTS = {"http": 80, "https": 443}
-# Seconds that a shutdown waits for running requests.
-PATIENCE = 30
+# Seconds that a shutdown waits for running requests: Docker kills after 10.
+PATIENCE = 8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,6 +85,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ORIGIN",
         help="allow requests of pages of this site, such as https://example.org (none)",
     )
+    add(
+        "--proxy",
+        action="append",
+        default=[],
+        type=_network,
+        metavar="ADDRESS",
+        help="a proxy in front of the server, an IP address or network such as 10.0.0.0/8: only"
+        " what X-Forwarded-For says of its requests is believed, and it checks the site's name",
+    )
     limits = parser.add_argument_group("limits")
     for name, default, words in (
         ("megabytes", 32, "megabytes in a request"),
@@ -117,8 +127,8 @@ def run(options: argparse.Namespace) -> int:
 
     listening = _listen(options.host, options.port)
     address, port, *_ = listening.getsockname()
-    is_local = _is_loopback(address)
-    teaches = is_local or os.environ.get(TOKEN)
+    is_local = _is_loopback(address) and not options.proxy
+    teaches = (is_local or os.environ.get(TOKEN)) and has_tensorflow()
     with sessions_folder() if teaches else nullcontext() as folder:
         server = uvicorn.Server(
             uvicorn.Config(
@@ -127,6 +137,8 @@ def run(options: argparse.Namespace) -> int:
                 ws="none",
                 log_level="error",
                 server_header=False,
+                proxy_headers=bool(options.proxy),
+                forwarded_allow_ips=options.proxy,
                 timeout_graceful_shutdown=PATIENCE,
             )
         )
@@ -190,6 +202,16 @@ def _origin(text: str) -> str:
     )
 
 
+def _network(text: str) -> str:
+    """Read what --proxy names."""
+    try:
+        return str(ip_network(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{printable(text)} is no address; name one as in 127.0.0.1 or 10.0.0.0/8"
+        ) from error
+
+
 def _served(options: argparse.Namespace, is_local: bool, folder: Path | None) -> Served:
     """Open what the options name; `folder` holds training sessions, None allows none."""
     from alexnet_tf.serving.application import Served
@@ -200,11 +222,14 @@ def _served(options: argparse.Namespace, is_local: bool, folder: Path | None) ->
 
     weights, variant = _weights(options)
     if not folder:
+        lacking = f"a token ({TOKEN})" if has_tensorflow() else "TensorFlow"
         print(
-            f"alexnet_tf: without a token ({TOKEN}) there is no training at "
+            f"alexnet_tf: without {lacking} there is no training at "
             f"{printable(options.host)}, only prediction",
             file=sys.stderr,
         )
+    if options.index and not has_tensorflow():
+        raise UserError(f"--index: needs TensorFlow, which is not installed; {installing_all()}")
     networks = _networks(options)
     index = LookAlikes(options.index, networks[0].engine) if options.index else None
     return Served(

@@ -22,7 +22,8 @@ from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system.fingerprints import file_fingerprint
 from alexnet_tf.system.log import warn_once
 from alexnet_tf.system.processor import FLOAT32, INT8, chosen_precision, is_int8
-from alexnet_tf.system.quiet import import_tensorflow
+from alexnet_tf.system.program import installing_all
+from alexnet_tf.system.quiet import has_tensorflow, import_tensorflow
 from alexnet_tf.variants import Variant, get_variant
 from alexnet_tf.weights.loading import WeightsFile, find_weights, read_weights_file
 
@@ -125,13 +126,15 @@ class Engine:
         """Return the probabilities, float32 (n, classes), for pictures uint8 RGB (n, 227, 227, 3).
 
         n is at most `most_at_once`. `among` is the total number of pictures to come: up to
-        `MOST_FOR_LITE` are computed in float32 by LiteRT, if available, and more by `FastModel`.
-        For larger pictures the limit is lower, in proportion to their cost.
+        `MOST_FOR_LITE` are computed in float32 by LiteRT, if available, and more by `FastModel`,
+        unless there is no TensorFlow. For larger pictures the limit is lower, in proportion to
+        their cost.
         """
         variant = self.variant
         views = (1 + variant.mirrored) * (variant.picture_size / variant.image_size) ** 2
         is_float32 = self.precision in (None, FLOAT32)
-        if is_float32 and among * views <= MOST_FOR_LITE and self._has_litert:
+        is_lite = among * views <= MOST_FOR_LITE or not has_tensorflow()
+        if is_float32 and is_lite and self._has_litert:
             model = self._lite_model
         elif is_float32 and among <= MOST_AS_IT_IS:
             model = self._keras_model
@@ -220,8 +223,14 @@ class Engine:
         """Return the network as a new Keras model: inputs of `variant` → (n, classes), or pool5.
 
         The graph is built here and only weights are taken from the file, so that no layer or code
-        of an untrusted file is executed.
+        of an untrusted file is executed. Raises UserError if TensorFlow is not installed.
         """
+        if not has_tensorflow():
+            raise UserError(
+                f"{self.source}: without TensorFlow, only LiteRT predicts, in float32, from a "
+                f"current {self.litert_path.name}, and nothing else is possible; predict a picture "
+                f"where TensorFlow is installed, which writes that file, or {installing_all()}"
+            )
         weights = self.weights  # before TensorFlow is imported, because they may be refused
         import_tensorflow()
         from alexnet_tf.model import AlexNet, load_slopes

@@ -49,7 +49,8 @@ from alexnet_tf.system.quiet import import_tensorflow
 PAGE = Path(__file__).with_name("page")
 LANGUAGES = sorted(path.stem for path in PAGE.glob("languages/*.json"))
 TOP, MOST_TOP = 5, 1000
-STATUSES = {Gone: 404, Conflict: 409, UserError: 422, RunError: 500}
+STATUSES = {Gone: 404, Conflict: 409, UserError: 422, RunError: 500, ModuleNotFoundError: 501}
+ABSENT = "this needs {}, which is not installed on this small server; a full one has it"
 # Bytes of a file sent at a time.
 PIECE = 1 << 18
 
@@ -119,7 +120,9 @@ def make_app(served: Served) -> FastAPI:
 
 async def _error(status: int, request: Request, error: Exception) -> JSONResponse:
     """Return an error as JSON: a sentence, and its code where the page has words of its own."""
-    return JSONResponse({"detail": str(error), "code": getattr(error, "code", None)}, status)
+    absent = isinstance(error, ModuleNotFoundError)
+    words = ABSENT.format(error.name) if absent else str(error)
+    return JSONResponse({"detail": words, "code": getattr(error, "code", None)}, status)
 
 
 def _add_predictions(

@@ -8,7 +8,7 @@ from starlette.types import Scope
 from alexnet_tf.serving.limits import Load
 
 # Upper bounds of the duration histogram's buckets, in seconds.
-ENDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+ENDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class Metrics:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from threading import Lock
 from typing import BinaryIO, TypeVar
 
@@ -32,6 +33,11 @@ MOST_SHOWN = 1 << 20
 NEEDLESS = ("cv2", "matplotlib", "pandas", "sklearn")
 # Whether this is a command's process, in which no other code uses Keras.
 is_command = False
+
+
+def has_tensorflow() -> bool:
+    """Check whether TensorFlow is installed: a small server predicts without it."""
+    return find_spec("tensorflow") is not None
 
 
 def import_tensorflow(threads: int = 0, start: Callable[[], Started] | None = None) -> Started:

@@ -47,7 +47,7 @@ export async function offerLanguages(select, languages, changed) {
 
 async function speak(key) {
   wanted = key;
-  const found = await (await fetch(`/page/languages/${key}.json`)).json();
+  const found = await (await fetch(`page/languages/${key}.json`)).json();
   if (wanted !== key) return; // another was chosen meanwhile
   words = found;
   language = key;

@@ -17,7 +17,7 @@ export const lessonSignal = () => doing.signal;
  * @returns {Promise<void>} */
 export function begin() {
   const { signal } = doing;
-  beginning ||= request("POST", "/v1/lessons").then((response) => response.json()).then((found) => {
+  beginning ||= request("POST", "v1/lessons").then((response) => response.json()).then((found) => {
     if (!signal.aborted) name = found.name;
     return found.name;
   });
@@ -32,7 +32,7 @@ export function begin() {
  * @param {string} [path]
  * @param {BodyInit} [body] */
 export const ask = (method, path = "", body = undefined) =>
-  request(method, `/v1/lessons/${name}${path}`, body, doing.signal);
+  request(method, `v1/lessons/${name}${path}`, body, doing.signal);
 
 /** Keep the names of the classes by number, for the time after a reload.
  * @param {[number, string][]} names */
@@ -65,7 +65,7 @@ export async function end() {
   const begun = beginning;
   forget();
   const found = await begun?.catch(() => null);
-  if (found) await request("DELETE", `/v1/lessons/${found}`).catch((error) => { if (error.status !== 404) throw error; });
+  if (found) await request("DELETE", `v1/lessons/${found}`).catch((error) => { if (error.status !== 404) throw error; });
 }
 
 function forget() {

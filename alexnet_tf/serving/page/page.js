@@ -6,7 +6,7 @@ import { request } from "./server.js";
 import { teachHere, updateTeaching } from "./teach.js";
 import { offerLanguages, say } from "./i18n.js";
 
-const can = await (await request("GET", "/v1/networks")).json();
+const can = await (await request("GET", "v1/networks")).json();
 
 function fillNetworks(lesson) {
   const select = byId("network");

@@ -59,7 +59,7 @@ function cardOf(file) {
 }
 
 const ask = async (network, files) =>
-  (await request("POST", `/v1/predict?network=${encodeURIComponent(network)}`, form(files))).json();
+  (await request("POST", `v1/predict?network=${encodeURIComponent(network)}`, form(files))).json();
 
 async function predict(cards, network, can) {
   const files = cards.map((card) => card.file);
@@ -156,7 +156,7 @@ async function look(card, button, network) {
     button.textContent = say("where_busy");
     announce(button.textContent);
     try {
-      const address = `/v1/explain?network=${encodeURIComponent(network)}`;
+      const address = `v1/explain?network=${encodeURIComponent(network)}`;
       const drawn = await (await request("POST", address, form([card.file]))).blob();
       card.heat = preview(drawn, say("where"));
       card.picture.append(card.heat);
@@ -175,7 +175,7 @@ async function look(card, button, network) {
 async function showAlike(card, button) {
   button.disabled = true;
   try {
-    const { similar } = await (await request("POST", "/v1/similar", form([card.file]))).json();
+    const { similar } = await (await request("POST", "v1/similar", form([card.file]))).json();
     const items = similar.map(({ file, distance, picture }) => make("li", {},
       picture ? make("img", { src: picture, alt: "" }) : blank(),
       make("bdi", { textContent: `${file} · ${distance.toFixed(1)}` })));

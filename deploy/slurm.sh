@@ -1,7 +1,6 @@
 #!/bin/bash
 # Train on four nodes: sbatch deploy/slurm.sh, from the folder of the program, which all nodes see.
-# Untested on a cluster; `bash -n` and shellcheck have read it, and tests/test_deploy.py runs it with
-# a stand-in for srun.
+# `make test-deploy OF=slurm` runs it as it stands on two nodes of one machine, under a real Slurm.
 #
 # A worker that dies takes the others along within --worker-timeout, and the job is queued again; so
 # it is two minutes before its time is over, when all stop at the same step. It goes on from there.

@@ -33,6 +33,11 @@ within() {
   done
 }
 
+skip() { # skip PACKAGE: left out, for want of it
+  echo "  needs $1"
+  exit 77
+}
+
 fail() {
   echo "FAILED: $*" >&2
   exit 1

@@ -18,7 +18,9 @@ for script in *.sh; do
   fi
   echo "$name"
   begun=$SECONDS
-  if "./$script"; then passed+=("$name"); else failed+=("$name"); fi
+  code=0
+  "./$script" || code=$?
+  case $code in 0) passed+=("$name") ;; 77) missing+=("$name") ;; *) failed+=("$name") ;; esac
   echo "  $((SECONDS - begun)) s"
 done
 for each in "${missing[@]}"; do echo "left out, for want of packages: $each"; done

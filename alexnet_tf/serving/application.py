@@ -120,8 +120,7 @@ def make_app(served: Served) -> FastAPI:
 
 async def _error(status: int, request: Request, error: Exception) -> JSONResponse:
     """Return an error as JSON: a sentence, and its code where the page has words of its own."""
-    absent = isinstance(error, ModuleNotFoundError)
-    words = ABSENT.format(error.name) if absent else str(error)
+    words = ABSENT.format(error.name) if isinstance(error, ModuleNotFoundError) else str(error)
     return JSONResponse({"detail": words, "code": getattr(error, "code", None)}, status)
 
 

@@ -128,8 +128,8 @@ def features_of(example: memoryview) -> dict[str, bytes | int]:
     return found
 
 
-def to_example(content: bytes, name: str, label: str, number: int, digest: str) -> bytes:
-    """Serialize a picture of the class `label` as a tf.train.Example, without TensorFlow."""
+def to_example(content: bytes, name: str, label: str, number: int | None, digest: str) -> bytes:
+    """Serialize a picture of the class `label`, perhaps numbered, as a tf.train.Example."""
     values = {
         ENCODED: content,
         FORMAT: (file_type_of(content) or "").encode(),
@@ -138,7 +138,8 @@ def to_example(content: bytes, name: str, label: str, number: int, digest: str) 
         DIGEST: digest.encode(),
     }
     features = {key: _field(1, _field(1, value)) for key, value in values.items()}
-    features[LABEL] = _field(3, _field(1, _varint(number)))
+    if number is not None:
+        features[LABEL] = _field(INTEGERS, _field(1, _varint(number)))
     entries = (
         _field(1, _field(1, key.encode()) + _field(2, features[key])) for key in sorted(features)
     )

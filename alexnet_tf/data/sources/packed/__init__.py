@@ -39,7 +39,7 @@ def read_packed(source: Path, wanted: Wanted) -> Source | None:
             f"{source}: is Caffe's LMDB, which is not read; write its pictures into a folder for "
             "each class (with the packages lmdb and caffe: a value is a Datum of data and label)"
         )
-    for kind in (import_module(f"{__name__}.{name}") for name in KINDS):
+    for kind in (import_module(f"{__name__}.{name}") for name in KINDS if files):
         fit = [file for file in files if re.fullmatch(kind.FILES, file.name) and file.is_file()]
         contents = None
         with suppress(*(NoPictures,) * source.is_dir()), explained(source):

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO
 from unicodedata import normalize
@@ -140,8 +140,8 @@ def _write(section: Section, file: BinaryIO) -> Iterator[str]:
     waiting: list[bytes] = []
     records = progress(_read(section), section.count, f"importing {section.file.name}")
     for number, (name, label, content) in enumerate(records):
-        name = printable(name).strip() or f"{number:06}"
-        label = printable(normalize("NFC", " ".join(label.split())))
+        name = (name if name.isprintable() else printable(name)).strip() or f"{number:06}"
+        label = _class_name(label)
         if isinstance(content, str) or not label:
             reason = content if isinstance(content, str) else "has no label"
             yield json.dumps([name, "", reason]) + "\n"
@@ -149,12 +149,17 @@ def _write(section: Section, file: BinaryIO) -> Iterator[str]:
         yield json.dumps([name, label, place]) + "\n"
         content = _png(content) if isinstance(content, np.ndarray) else content
         digest = hashlib.sha256(content).hexdigest()
-        waiting.append(to_example(content, name, label, 0, digest))
+        waiting.append(to_example(content, name, label, None, digest))
         place += len(waiting[-1]) + AROUND
         if place - written > AT_ONCE:
             file.writelines(to_records(waiting))
             waiting, written = [], place
     file.writelines(to_records(waiting))
+
+
+@cache
+def _class_name(label: str) -> str:
+    return printable(normalize("NFC", " ".join(label.split())))
 
 
 def _read(section: Section) -> Iterator[Record]:

@@ -19,6 +19,7 @@ from werkzeug.datastructures import FileStorage
 
 import alexnet_tf
 from alexnet_tf.commands import evaluate
+from alexnet_tf.inference.classifier import Prediction
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import DEFAULTS
 from alexnet_tf.system import signals
@@ -286,6 +287,31 @@ def test_what_is_shown_of_answers_and_explanations_is_short(run, cat):
     assert repr(answer) == shown and len(repr(run.explain(cat))) < 300
     assert run.explain(cat)._repr_png_().startswith(b"\x89PNG")
     assert "error='b.jpg: does not exist'" in repr(run.predict(["b.jpg"])[0])
+
+
+def test_a_run_shows_its_curves_and_its_confusion_matrix(run, cat, tmp_path):
+    confusion = run.confusion
+    matrix = np.asarray(confusion)
+    said = run.evaluate()
+    assert matrix.trace() / matrix.sum() == pytest.approx(said["accuracy"])
+    assert matrix.tolist() == said["confusion"]
+    rows = repr(confusion).splitlines()
+    assert rows[0].split() == list(run.classes)
+    assert rows[1].split() == [run.classes[0], *map(str, matrix[0])]
+    assert Image.open(io.BytesIO(confusion._repr_png_())).width == confusion.figure().width
+    run.plot().savefig(tmp_path / "curves.png")
+    accuracy, loss = run.plot().axes
+    assert [line.get_label() for line in accuracy.lines][:2] == ["validation", "training"]
+    assert list(accuracy.lines[0].get_ydata()) == [each["val_accuracy"] for each in run.history]
+    assert loss.get_title() == "loss"
+
+
+def test_a_notebook_shows_a_run_and_its_predictions_in_html(run, cat):
+    prediction = run.predict(cat)
+    shown = prediction._repr_html_()
+    assert shown.count("<meter") == len(run.classes) and f"{prediction.probability:.1%}" in shown
+    assert "<script>" not in Prediction("x", (("<script>", 1.0),))._repr_html_()
+    assert run.classes[0] in run._repr_html_()
 
 
 def test_features_and_explanations_are_of_one_picture_or_of_each(run, cat):

@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from alexnet_tf import starter
+from alexnet_tf.api.confusion import ConfusionMatrix
 from alexnet_tf.api.messages import in_python
 from alexnet_tf.api.pictures import Pictures, listed
 from alexnet_tf.data.images.contents import ImageError, InMemory
@@ -26,9 +28,10 @@ from alexnet_tf.inference.classifier import Classifier, Prediction
 from alexnet_tf.inference.engine import FEATURES, Engine
 from alexnet_tf.inference.explain import Explainer, Explanation
 from alexnet_tf.reports.evaluation import evaluation_json
+from alexnet_tf.reports.html import check_installed
 from alexnet_tf.retrieval.activations import outputs
 from alexnet_tf.runs.accuracy import read_accuracy
-from alexnet_tf.runs.history import History, read_history
+from alexnet_tf.runs.history import History, best_epoch, read_history
 from alexnet_tf.runs.run import STARTER_RUN, Run, finished_run
 from alexnet_tf.system.progress import one_bar, progress
 from alexnet_tf.system.quiet import import_tensorflow
@@ -37,6 +40,7 @@ from alexnet_tf.variants import Variant
 
 if TYPE_CHECKING:
     import keras
+    from matplotlib.figure import Figure
 
 Found = TypeVar("Found")
 Files = Sequence[str | InMemory]
@@ -205,6 +209,35 @@ class FinishedRun:
         return self._each(pictures, explain, "explaining")
 
     @cached_property
+    def confusion(self) -> ConfusionMatrix:
+        """The confusion matrix of the validation pictures; UserError if none can be read."""
+        with self._exclusive():
+            return ConfusionMatrix(evaluate_runs([self._run]).confusion(), self.classes)
+
+    def plot(self) -> Figure:
+        """Plot accuracy and loss of each epoch, on training and validation pictures.
+
+        Returns:
+            A figure of matplotlib, 12 × 5 inches.
+
+        Raises:
+            UserError: For the starter and runs without a history; without matplotlib.
+
+        Example:
+            >>> alexnet_tf.load_run("runs/mine").plot().savefig("curves.png")
+        """
+        with in_python():
+            if not self.history:
+                raise UserError(f"{self.directory}: has no history.csv, so nothing can be plotted")
+            check_installed()
+            from alexnet_tf.drawing.plots import draw_history
+
+            best = None
+            if not self.settings["average"]:
+                best = best_epoch(self.history, self.settings["best"])
+            return draw_history(self.history, best)
+
+    @cached_property
     def model(self) -> keras.Model:
         """The network as a Keras model: from `preprocess_input` for `variant` to probabilities
         (n, classes). It is a copy, and training it changes no run."""
@@ -260,6 +293,10 @@ class FinishedRun:
         more = f" and {len(self.classes) - 5} more" if len(self.classes) > 5 else ""
         ended = f"; {len(self.history)} epochs, {read_accuracy(self._run)}" if self.history else ""
         return printable_lines(f"<FinishedRun {shown}{more}{ended}>")
+
+    def _repr_html_(self) -> str:
+        """Show the run in a notebook."""
+        return f"<p>{escape(repr(self)[1:-1])}</p>"
 
     @cached_property
     def _explainer(self) -> Explainer:

@@ -47,6 +47,14 @@ def draw_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Figur
     return figure
 
 
+def draw_history(history: Sequence[Mapping[str, float]], best: int | None) -> Figure:
+    """Draw accuracy and loss of one training side by side, as `plot_history`: 12 × 5 inches."""
+    figure, axes = _figure(2, (12, 5))
+    for axis, what in zip(axes, ("accuracy", "loss")):
+        plot_history(axis, history, what, best)
+    return figure
+
+
 def plot_histories(
     axis: Axes,
     histories: Mapping[str, Sequence[Mapping[str, float]]],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 
@@ -11,8 +12,11 @@ from alexnet_tf.data.images.contents import ImageError, InMemory
 from alexnet_tf.data.images.preprocessing import load_batches
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import Engine, most_at_once
+from alexnet_tf.system.text import printable
 from alexnet_tf.variants import Variant, get_variant
 
+# Classes of a prediction that a notebook shows.
+SHOWN = 5
 # Batches that are decoded in advance: most of them while TensorFlow is imported.
 AHEAD = 8
 
@@ -43,6 +47,17 @@ class Prediction:
         if not self.error:
             said = f"label={self.label!r}, probability={self.probability:.4f}"
         return f"Prediction({self.file!r}, {said})"
+
+    def _repr_html_(self) -> str:
+        """Show the likeliest classes in a notebook, each with a bar."""
+        if self.error:
+            return f"<p>{escape(printable(self.error))}</p>"
+        rows = (
+            f"<tr><td>{escape(printable(name))}</td><td><meter value={share:.4f}></meter></td>"
+            f"<td>{share:.1%}</td></tr>"
+            for name, share in self.top[:SHOWN]
+        )
+        return f"<table>{''.join(rows)}</table>"
 
     def _likeliest(self) -> tuple[str, float]:
         if self.error:

@@ -238,7 +238,7 @@ def test_unpacking_that_was_interrupted_begins_anew(here, monkeypatch):
 
 
 def test_the_published_archive_is_known():
-    assert cifar.CIFAR10.name == "cifar-10-python.tar.gz" and len(cifar.CIFAR10.checksum) == 64
+    assert cifar.CIFAR10.name == "cifar-10-python.tar.gz" and len(cifar.CIFAR10.sha256) == 64
     assert cifar.is_cifar(ROOT / "README.md") is False
 
 

@@ -284,6 +284,7 @@ WAYS = {
         --variant lenet5 : --weights full.npz
         --index index
         --cors https://example.org
+        --proxy 10.0.0.0/8
         --megabytes 1
         --pictures 1
         --waiting 1
@@ -292,6 +293,7 @@ WAYS = {
         ! --variant lenet5
     """,
     "doctor run": "",
+    "completion bash": "",
     "demo": "--out there",
     TRAIN: f"""
         --recipe scratch
@@ -587,7 +589,9 @@ def replace_the_outside(patch, said):
     patch.setattr("tensorboard.program.TensorBoard.main", lambda _: 0)
     patch.setattr("alexnet_tf.serving.application.make_app", made_app)
     patch.setattr("alexnet_tf.commands.teach.command", lambda *words: said.append(words[:2]) or [])
-    patch.setattr("uvicorn.Config", lambda *_, **__: None)
+    patch.setattr(
+        "uvicorn.Config", lambda *_, **told: said.append(repr(told["forwarded_allow_ips"]))
+    )
     patch.setattr(
         "uvicorn.Server", lambda _: SimpleNamespace(run=lambda sockets: None, started=True)
     )

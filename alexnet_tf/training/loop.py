@@ -74,7 +74,7 @@ def train(
             watch.lap("epochs")
             export = exporting(job.run.directory, log) if exporting and workers.is_chief else None
             trainer = loop.choose_weights()
-            found = _finish(trainer, log)
+            found = finish(trainer, log)
             if workers.is_chief:
                 network = trainer.network()
                 write_model(job.run, network)
@@ -122,7 +122,7 @@ def write_model(run: Run, model: keras.Model) -> None:
         write_model_metadata(temporary, run.read_config())
 
 
-def _finish(trainer: Trainer, log: Logger) -> DatasetMetrics:
+def finish(trainer: Trainer, log: Logger) -> DatasetMetrics:
     """Calibrate the network, where asked; return how good it is as it will answer."""
     if trainer.settings.calibrate and trainer.settings.head != LINEAR:
         before, after, found = trainer.calibrate()

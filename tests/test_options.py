@@ -72,6 +72,7 @@ WAYS = {
         ! --by move
         ! --no-sidecars
         ! --unsure 0.5
+        ! --unsure 0
         ! --weights full.npz
         ! --classes run/classes.txt
         ! --variant lenet5

@@ -131,7 +131,8 @@ def refuse(options: argparse.Namespace, names: Sequence[str], reason: str) -> No
     One that is not should be None, False or empty.
     """
     for name in names:
-        if getattr(options, DESTINATIONS.get(name, name[2:].replace("-", "_"))):
+        value = getattr(options, DESTINATIONS.get(name, name[2:].replace("-", "_")))
+        if value or (value == 0 and value is not False):
             raise UserError(f"{name}: {reason}")
 
 

@@ -17,6 +17,7 @@ from alexnet_tf.data.features.examples import Examples
 from alexnet_tf.metrics.views import evaluate_views
 from alexnet_tf.system import signals
 from alexnet_tf.training.epoch import DatasetMetrics, Epoch, compute_metrics
+from alexnet_tf.training.learner import balanced
 from alexnet_tf.training.trainer import CHUNK, Trainer
 
 # scikit-learn's C on inputs of mean square length 1, one for each epoch. Of 3 to 500 photos a class
@@ -88,9 +89,7 @@ class LinearTrainer(Trainer):
             self._basis = Basis.fit(inputs, self.job.variant.filters[-1])
         labels, self._weights = self.training.labels, None
         if self.settings.balance:
-            from sklearn.utils.class_weight import compute_sample_weight
-
-            self._weights = compute_sample_weight("balanced", labels)
+            self._weights = balanced(labels)[labels]
         return self
 
     def run_epoch(

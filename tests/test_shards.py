@@ -133,6 +133,19 @@ def test_all_pictures_in_a_folder_of_shards_are_answered(
     assert len(found) == 60 and found == expected
 
 
+def test_a_shard_elsewhere_of_the_same_relative_path_is_another(shards, tmp_path, monkeypatch):
+    (shard,) = shards.glob("validation-*")
+    (tmp_path / "shards").mkdir()
+    shutil.copy(next(shards.glob("train-00000-*")), tmp_path / "shards" / shard.name)
+    record = f"shards/{shard.name}@{0:012}/a.jpg"
+    pictures = []
+    for folder in (shards.parent, tmp_path):
+        monkeypatch.chdir(folder)
+        pictures.append(records.read_record(record))
+    assert pictures[0] != pictures[1]
+    assert pictures[0] in shard.read_bytes()
+
+
 def test_parts_of_one_shard_are_disjoint_wherever_it_lies(shards, tmp_path):
     (here,) = map(str, shards.glob("validation-*"))
     there = shutil.copy(here, tmp_path)

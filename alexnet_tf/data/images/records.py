@@ -166,11 +166,12 @@ def _varint(number: int) -> bytes:
 
 def _place(path: object) -> tuple[BinaryIO, int]:
     shard, place, _ = RECORD.findall(str(path))[0]
-    return _open(shard), int(place)
+    found = os.stat(shard)  # the same path may mean another file by now
+    return _open(shard, found.st_dev, found.st_ino, found.st_mtime_ns), int(place)
 
 
 @lru_cache(maxsize=64)  # opens a file once, not for every picture in it
-def _open(shard: str) -> BinaryIO:
+def _open(shard: str, *_: int) -> BinaryIO:
     return open(shard, "rb")
 
 

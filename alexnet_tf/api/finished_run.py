@@ -221,7 +221,7 @@ class FinishedRun:
             A figure of matplotlib, 12 × 5 inches.
 
         Raises:
-            UserError: For the starter and runs without a history; without matplotlib.
+            UserError: For a run without a history, and without matplotlib.
 
         Example:
             >>> alexnet_tf.load_run("runs/mine").plot().savefig("curves.png")

@@ -274,6 +274,11 @@ WAYS = {
         --out there
         ! --int8
     """,
+    "export run --format html": """
+        --crops 10
+        --out there
+        ! --int8
+    """,
     "tensorboard run": """
         --port 9
         --host elsewhere

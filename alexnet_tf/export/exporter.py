@@ -29,11 +29,13 @@ PLACES = {
     "savedmodel": "savedmodel",
     "litert": "litert/model.tflite",
     "onnx": "onnx/model.onnx",
+    "html": "html/model.html",
 }
 # The module that a format needs besides TensorFlow, and the packages that provide it.
 NEEDS = {
     "litert": ("ai_edge_litert", ["ai-edge-litert"]),
     "onnx": ("onnxruntime", ["onnx", "onnxruntime"]),
+    "html": ("onnxruntime", ["onnx", "onnxruntime"]),
 }
 
 
@@ -74,7 +76,7 @@ def _place(run: Run, format: str, out: str | None, int8: bool, crops: int) -> Pa
     if format not in PLACES:
         raise UserError(f"format: should be one of {', '.join(PLACES)}, but is {format!r:.40}")
     if int8 and format != "litert":
-        raise UserError(f"--int8 is for --format litert; {format} has float32 weights")
+        raise UserError(f"--int8 is for --format litert, not for {format}")
     if format == "keras" and (crops > 1 or run is STARTER_RUN):
         raise UserError("--format keras copies a run's model.keras as it is, without --crops")
     module, packages = NEEDS.get(format, ("tensorflow", []))
@@ -109,7 +111,7 @@ def _export(
         engine.open_keras(), engine.variant, engine.resize, engine.classes, crops
     )
     write, ask = _ways(format, int8, engine, network)
-    most = parity.MOST_INT8 if int8 else parity.MOST
+    most = parity.MOST_INT8 if int8 or format == "html" else parity.MOST
 
     def fill(place: Path) -> float:
         write(place)
@@ -150,6 +152,13 @@ def _ways(
         return (
             lambda place: write_onnx(place, network),
             lambda place, files: predict_onnx(place, parity.pixels(files)),
+        )
+    if format == "html":
+        from alexnet_tf.export.page import predict_page, write_page
+
+        return (
+            lambda place: write_page(place, network),
+            lambda place, files: predict_page(place, parity.pixels(files)),
         )
     from alexnet_tf.model import load_model
 

@@ -18,6 +18,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from alexnet_tf.export.network import CROPS_OF, ExportedNetwork
+from alexnet_tf.weights.formats.npz import quantize
 
 # The lowest opset that has every operator used here; runtimes have read it since 2022.
 OPSET, IR = 17, 8
@@ -26,8 +27,16 @@ ALL = np.iinfo(np.int64).max
 
 
 def write_onnx(path: Path, network: ExportedNetwork) -> None:
-    """Write the network as a ``.onnx``: ``pixels`` (n, H, W, 3) → ``probabilities`` (n, C)."""
-    graph = _Graph()
+    """Write the network as a ``.onnx``."""
+    onnx.save(onnx_model(network), path)
+
+
+def onnx_model(network: ExportedNetwork, int8: bool = False) -> onnx.ModelProto:
+    """Build the network in ONNX: ``pixels`` (n, H, W, 3) → ``probabilities`` (n, C).
+
+    With `int8` its kernels are stored in int8, at a quarter of the size, and computed in float32.
+    """
+    graph = _Graph(int8)
     outputs = graph.network(graph.views("pixels", network), network)
     graph.add("Identity", outputs, output="probabilities")
     count = len(network.classes)
@@ -37,21 +46,25 @@ def write_onnx(path: Path, network: ExportedNetwork) -> None:
     options = {"opset_imports": [helper.make_opsetid("", OPSET)], "ir_version": IR}
     model = helper.make_model(whole, producer_name="alexnet_tf", **options)
     helper.set_model_props(model, {"labels": json.dumps(network.classes)})
-    onnx.save(model, path)
+    return model
 
 
-def predict_onnx(path: Path, pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Predict pictures, each uint8 RGB (H, W, 3), with an ONNX file: float32 (n, classes)."""
+def predict_onnx(model: Path | bytes, pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Predict pictures, each uint8 RGB (H, W, 3), with an ONNX file or its contents.
+
+    Returns float32 (n, classes).
+    """
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     return np.concatenate([session.run(None, {"pixels": each[None]})[0] for each in pictures])
 
 
 class _Graph:
     """Builder of an ONNX graph; values are referred to by name."""
 
-    def __init__(self) -> None:
+    def __init__(self, int8: bool) -> None:
+        self.int8 = int8
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
@@ -63,12 +76,22 @@ class _Graph:
         return output
 
     def constant(self, value: object) -> str:
-        """Add an array as a constant: int64 for integers, float32 otherwise."""
+        """Add an array as a constant: int64 for integers, but int8 as it is; float32 otherwise."""
         array = np.asarray(value)
-        kind = np.int64 if array.dtype.kind in "iu" else np.float32
+        if array.dtype != np.int8:
+            array = array.astype(np.int64 if array.dtype.kind in "iu" else np.float32)
         name = f"constant{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(array, kind), name))
+        self.constants.append(numpy_helper.from_array(array, name))
         return name
+
+    def kernel(self, kernel: np.ndarray, axes: Sequence[int]) -> str:
+        """Add a kernel (…, outputs), with its axes in that order; runtimes scale int8 only once."""
+        if not self.int8:
+            return self.constant(kernel.transpose(axes))
+        values, scales = quantize(kernel)
+        scales = np.broadcast_to(scales, (*[1] * (kernel.ndim - 1), len(scales)))
+        values = self.add("Cast", values.transpose(axes), to=TensorProto.FLOAT)
+        return self.add("Mul", values, scales.transpose(axes))
 
     def views(self, pixels: str, network: ExportedNetwork) -> str:
         """Crop the views, as `resizing.views_of`: (n × crops, 3, side, side)."""
@@ -157,7 +180,7 @@ class _Graph:
 
     def of_GroupedConv2D(self, values: str, layer: Any) -> str:
         """Add a convolution and its activation."""
-        kernel = layer.kernel.numpy().transpose(3, 2, 0, 1)
+        kernel = self.kernel(layer.kernel.numpy(), (3, 2, 0, 1))
         way = _window(layer, layer.kernel_size) | {"group": layer.groups}
         return self.activated(self.add("Conv", values, kernel, layer.bias.numpy(), **way), layer)
 
@@ -212,7 +235,8 @@ class _Graph:
 
     def of_Dense(self, values: str, layer: Any) -> str:
         """Add a dense layer and its activation."""
-        gemm = self.add("Gemm", values, layer.kernel.numpy(), layer.bias.numpy())
+        kernel = self.kernel(layer.kernel.numpy(), (0, 1))
+        gemm = self.add("Gemm", values, kernel, layer.bias.numpy())
         return self.activated(gemm, layer)
 
     def of_Softmax(self, values: str, layer: Any) -> str:

@@ -61,6 +61,10 @@ network = onnxruntime.InferenceSession("{name}")
 labels = json.loads(network.get_modelmeta().custom_metadata_map["labels"])
 print(labels, network.run(["probabilities"], {{"pixels": pixels}})[0])
 """,
+    "html": """\
+A page that predicts pictures, with or without the internet: open it with a browser of 2023 or
+later. It sends nothing. ONNX Runtime, which is in it, is under the MIT license.
+""",
 }
 
 

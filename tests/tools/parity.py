@@ -1,5 +1,7 @@
 """Export a run in every format, and ask each about photos, without this package: a table.
 
+HTML is asked in Chromium, if that is there.
+
 python -m tests.tools.parity RUN FOLDER [--photos 200]
 
 Exits with 1 if one answers otherwise than the run, by more than `export` allows.
@@ -12,6 +14,8 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +26,8 @@ from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.run import Run
 from alexnet_tf.system.text import markdown
+from tests.support.browser import browsing, chromium
+from tests.support.exported_page import ask_page, open_offline
 from tests.support.verbs import run_verb
 
 QUICK = ("{run}", "{photos}", "--photos", "2")
@@ -68,7 +74,19 @@ EXPORTS = (
     ("litert", "pets.tflite"),
     ("litert --int8", "small.tflite"),
     ("onnx", "pets.onnx"),
+    *([("html", "pets.html")] if chromium() else []),
 )
+
+
+def ask_browser(path: Path, files: list[str], classes: Sequence[str]) -> tuple[np.ndarray, float]:
+    """Ask an exported page in a browser, as `ask_alone` does; print how long it loads."""
+    with browsing() as browser:
+        page, start = browser.new_page(), time.monotonic()
+        open_offline(page, path)
+        ask_page(page, files[:1], classes)
+        loaded = time.monotonic()
+        print(f"html: the first prediction after {loaded - start:.1f} s")
+        return ask_page(page, files, classes), time.monotonic() - loaded
 
 
 def ask_alone(format: str, path: Path, files: list[str]) -> tuple[np.ndarray, float]:
@@ -99,10 +117,13 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / name
             run_verb(export, options.run, "--format", format, *told, "--out", path)
-            found, asking = ask_alone(format, path, files)
+            if format == "html":
+                found, asking = ask_browser(path, files, engine.classes)
+            else:
+                found, asking = ask_alone(format, path, files)
             size = sum(each.stat().st_size for each in Path(folder).rglob("*") if each.is_file())
         difference = np.abs(found - expected).max()
-        far.append(difference > (MOST_INT8 if told else MOST))
+        far.append(difference > (MOST_INT8 if told or format == "html" else MOST))
         changed = (found.argmax(axis=1) != expected.argmax(axis=1)).sum()
         numbers = f"{size / 1e6:.0f}", f"{1000 * asking / len(files):.0f}"
         lines.append([words, *numbers, f"{difference:.4f}", f"{changed} of {len(files)}"])

@@ -2,7 +2,7 @@
 
 import { all } from "./elements.js";
 
-let [language, words, wanted] = ["en", {}, ""];
+let [language, words, wanted, read] = ["en", {}, "", /** @type {any} */ (null)];
 
 /** Return the sentence of a key, with `values` for the names in braces; `n` chooses the plural.
  * @param {string} key
@@ -28,11 +28,14 @@ export function percent(share) {
   return sign + new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: digits }).format(shown);
 }
 
-/** Offer `languages`, speak the reader's, and call `changed` whenever another is chosen.
+/** Offer `languages`, speak the reader's, and call `changed` whenever another is chosen. `wordsOf`
+ * returns the sentences of a language.
  * @param {HTMLSelectElement} select
  * @param {string[]} languages
+ * @param {(language: string) => Promise<any>} wordsOf
  * @param {() => void} changed */
-export async function offerLanguages(select, languages, changed) {
+export async function offerLanguages(select, languages, wordsOf, changed) {
+  read = wordsOf;
   const known = (name) => languages.find((key) => name?.toLowerCase().startsWith(key));
   await speak([kept(), ...navigator.languages].map(known).find(Boolean) ?? "en");
   for (const key of languages)
@@ -47,7 +50,7 @@ export async function offerLanguages(select, languages, changed) {
 
 async function speak(key) {
   wanted = key;
-  const found = await (await fetch(`page/languages/${key}.json`)).json();
+  const found = await read(key);
   if (wanted !== key) return; // another was chosen meanwhile
   words = found;
   language = key;

@@ -3,10 +3,11 @@
 import { all, byId } from "./elements.js";
 import { predictHere } from "./predict.js";
 import { request } from "./server.js";
-import { teachHere, updateTeaching } from "./teach.js";
 import { offerLanguages, say } from "./i18n.js";
 
-const can = await (await request("GET", "v1/networks")).json();
+const read = async (address) => (await request("GET", address)).json();
+const can = await read("v1/networks");
+const teach = can.lessons && await import("./teach.js");
 
 function fillNetworks(lesson) {
   const select = byId("network");
@@ -20,7 +21,8 @@ function fillNetworks(lesson) {
 }
 
 function offerTabs() {
-  const tabs = all("[role=tab]:not([hidden])");
+  const tabs = all("[role=tab]");
+  tabs[0].parentElement.hidden = false;
   const choose = (chosen) => {
     for (const tab of tabs) {
       tab.setAttribute("aria-selected", String(tab === chosen));
@@ -42,16 +44,17 @@ function offerTabs() {
   choose(tabs.find((tab) => location.hash === `#${tab.getAttribute("aria-controls")}`) ?? tabs[0]);
 }
 
-await offerLanguages(byId("language"), can.languages, () => can.lessons && updateTeaching());
+await offerLanguages(byId("language"), can.languages, (key) => read(`page/languages/${key}.json`),
+  () => teach && teach.updateTeaching());
+byId("alone").hidden = !can.alone;
 fillNetworks(null);
 const take = predictHere("", () => byId("network").value, can);
 window.addEventListener("paste", (event) => {
   const files = [...event.clipboardData.files];
   if (files.length && !byId("predict").hidden) take(files);
 });
-if (can.lessons) {
-  byId("tab-teach").hidden = false;
-  teachHere(can, fillNetworks);
+if (teach) {
+  teach.teachHere(can, fillNetworks);
+  offerTabs();
 }
-offerTabs();
 document.body.dataset.ready = "yes";

@@ -90,6 +90,7 @@ function show(card, found, network, can) {
     bars(found.top),
     card.buttons,
   );
+  card.buttons.hidden = can.alone; // only a server looks closer
   if (can.look_alikes) {
     const alike = make("button", { textContent: say("alike"), data: { words: "alike" } });
     alike.addEventListener("click", () => showAlike(card, alike));

@@ -43,8 +43,11 @@ export async function thumbnail(picture) {
   }
 }
 
-// Draw a picture at a share of its size, upright; what is transparent is white, as the program has it.
-function drawn(bitmap, share) {
+/** Draw a picture at a share of its size, upright; what is transparent is white, as the program has it.
+ * @param {ImageBitmap} bitmap
+ * @param {number} share
+ * @returns {HTMLCanvasElement} */
+export function drawn(bitmap, share) {
   const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.max(1, side * share));
   const canvas = make("canvas", { width, height });
   const context = canvas.getContext("2d");

@@ -373,7 +373,7 @@ def test_onnx_has_its_labels_and_takes_any_number(run, photos, tmp_path):
     np.testing.assert_allclose(found, predictions(run, [photos[0]] * 3), atol=0.002)
 
 
-@pytest.mark.parametrize("format", ["keras", "savedmodel", "litert", "onnx"])
+@pytest.mark.parametrize("format", ["keras", "savedmodel", "litert", "onnx", "html"])
 def test_an_export_lies_in_its_run_and_says_how_to_use_it(
     trained_run, tmp_path, format, capsys, monkeypatch
 ):

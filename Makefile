@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 comma  := ,
 # What training, prediction and the page need; `make setup`, and what tests, adds the rest.
 LIGHT  := litert,openvino,heic,report,serve,completion$(if $(GPU),$(comma)gpu)
-ALL    := $(LIGHT),dev,onnx,parquet,ray
+ALL    := $(LIGHT),dev,onnx,parquet,ray,s3,gs,hf,kaggle,tfds
 LIMITS := $(if $(OLDEST),constraints-oldest.txt,$(if $(LOCKED),constraints.txt))
 MADE   := $(if $(GPU),-gpu)$(if $(LOCKED),-locked)
 SETUP  := $(VENV)/setup-done$(MADE)

@@ -194,7 +194,9 @@ def test_the_newest_pip_takes_constraints(tmp_path):
     pip = [tmp_path / "env/bin/python", "-m", "pip", "--quiet"]
     subprocess.run([*pip, "install", "--upgrade", "pip"], check=True)
     report = tmp_path / "report.json"
-    extras = "dev,litert,openvino,onnx,heic,parquet,ray,report,serve,completion"
+    extras = (
+        "dev,litert,openvino,onnx,heic,parquet,s3,gs,hf,kaggle,tfds,ray,report,serve,completion"
+    )
     words = ["--dry-run", "--ignore-installed", "--report", report, "--constraint"]
     subprocess.run(
         [*pip, "install", *words, ROOT / "constraints.txt", f"{ROOT}[{extras}]"], check=True

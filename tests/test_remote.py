@@ -334,19 +334,6 @@ def test_a_server_nobody_vouches_for_is_not_believed(tmp_path, monkeypatch):
         assert load_image(url).shape == (227, 227, 3)
 
 
-def test_filesystems_of_tensorflow_are_read_and_others_explained(tmp_path):
-    tf = pytest.importorskip("tensorflow")
-    path = picture(tmp_path / "cat.png")
-    with tf.io.gfile.GFile("ram://bucket/cat.png", "wb") as file:
-        file.write(path.read_bytes())
-    assert (load_image("ram://bucket/cat.png") == load_image(path)).all()
-    assert reason("ram://bucket/dog.png") == "does not exist"
-    assert reason("s3://bucket/cat.png").startswith(
-        "cannot be read: s3:// is read neither by this program nor by this TensorFlow; mount it"
-    )
-    assert "without file://" in reason("file:///etc/hostname")
-
-
 @pytest.mark.parametrize(
     "pattern", ["lists/part-*.txt", "lists/part-0.txt lists/part-1.txt", "lists"]
 )

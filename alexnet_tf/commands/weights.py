@@ -9,8 +9,9 @@ from alexnet_tf.commands import cli
 from alexnet_tf.errors import UserError
 from alexnet_tf.starter import weights_path
 from alexnet_tf.system import arguments
+from alexnet_tf.system.buckets import is_in_bucket
 from alexnet_tf.weights.formats import WRITERS
-from alexnet_tf.weights.loading import WEIGHTS_FOLDER, read_weights_file
+from alexnet_tf.weights.loading import WEIGHTS_FOLDER, find_weights, read_weights_file
 from alexnet_tf.weights.published import PRETRAINED, fetch_bvlc
 
 HELP = "fetch, check and convert pretrained weights"
@@ -50,7 +51,7 @@ def _find(options: argparse.Namespace) -> Path:
     """Return the path of what is named, fetched if it is a published file."""
     if options.name is None:
         return fetch_bvlc(*cli.places(options))
-    path = weights_path(options.name)
+    path = find_weights(options.name) if is_in_bucket(options.name) else weights_path(options.name)
     if path.name in PRETRAINED and path.parent in (Path(), WEIGHTS_FOLDER):
         return PRETRAINED[path.name].fetch(WEIGHTS_FOLDER, *cli.places(options))
     names = ", ".join(PRETRAINED)

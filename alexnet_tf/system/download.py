@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from urllib3 import BaseHTTPResponse
 
 from alexnet_tf.errors import UserError
-from alexnet_tf.system import http
+from alexnet_tf.system import buckets, http
 from alexnet_tf.system.disk import MEGABYTE, free_room, is_full, megabytes
 from alexnet_tf.system.files import (
     check_replaceable,
@@ -98,11 +98,11 @@ def by_hand(folder: Path, files: Iterable[Published]) -> str:
 def download(target: Path, sources: Iterable[str], check: Callable[[Path], object]) -> None:
     """Download `target` from the first of `sources` that has the right file.
 
-    A source is a URL (http or https), a path, or a folder that holds a file of `target`'s name; the
-    URL of a folder ends in a slash. `check` gets the path of a complete copy, with `target`'s
-    suffix, and raises UserError if it is the wrong file. A partial download is kept beside `target`
-    under a hidden name, and the next call resumes it if the source still has the same file. Raises
-    DownloadError if every source fails.
+    A source is a URL (http, https, or in a bucket), a path, or a folder that holds a file of
+    `target`'s name; the URL of a folder ends in a slash. `check` gets the path of a complete copy,
+    with `target`'s suffix, and raises UserError if it is the wrong file. A partial download is kept
+    beside `target` under a hidden name, and the next call resumes it if the source still has the
+    same file (not from a bucket). Raises DownloadError if every source fails.
     """
     check_replaceable(target)
     is_new = not target.exists()
@@ -133,6 +133,15 @@ def _download(target: Path, sources: Iterable[str], check: Callable[[Path], obje
     if not part.origin():
         part.forget()
     raise DownloadError(_explain(target, part, reasons))
+
+
+def fetch_object(each: buckets.Object, target: Path) -> Path:
+    """Return `target`, a copy of a file in a bucket, which is made unless it is there."""
+    if not each.is_at(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        download(target, [each.address], lambda _: None)
+        each.mark(target)
+    return target
 
 
 def forget(target: Path) -> None:
@@ -208,6 +217,11 @@ class _Part:
 def _fetch(place: str, part: _Part) -> None:
     if place.startswith(("http://", "https://")):
         _fetch_url(place, part)
+        return
+    if buckets.is_in_bucket(place):
+        with buckets.opened(place) as (stream, size):
+            part.begin({})
+            part.append(stream, size)
         return
     with open(place, "rb") as file:
         part.begin({})

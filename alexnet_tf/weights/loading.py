@@ -10,6 +10,7 @@ import numpy as np
 
 from alexnet_tf.errors import BadFile
 from alexnet_tf.starter import WEIGHTS_PATH, weights_path
+from alexnet_tf.system import buckets
 from alexnet_tf.system.program import command
 from alexnet_tf.system.text import printable
 from alexnet_tf.variants import CONV_LAYERS, FC_LAYERS, Variant
@@ -93,11 +94,17 @@ class WeightsFile:
 
 
 def find_weights(name: str | Path) -> Path:
-    """Return the path of the weights file that `name` means.
+    """Return the path of the weights file that `name` means; one in a bucket is fetched.
 
     "starter" means the file that is part of this program. If the default, weights/bvlc_alexnet.npy,
     is missing, another of `BVLC_FILES` is used.
     """
+    if buckets.is_in_bucket(name):
+        from alexnet_tf.system.download import fetch_object  # takes its time
+
+        with buckets.named(str(name)):
+            found = buckets.find(str(name))
+        return fetch_object(found[0], buckets.place_of(str(name), WEIGHTS_FOLDER))
     path = weights_path(name)
     if path == WEIGHTS_FOLDER / BVLC_FILES[0]:
         beside = (path.with_name(each) for each in BVLC_FILES)

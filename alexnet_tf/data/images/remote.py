@@ -6,13 +6,11 @@ import random
 import time
 from collections import Counter
 from ssl import SSLCertVerificationError
-from threading import Lock
 from urllib.parse import urlsplit
 
 from urllib3 import BaseHTTPResponse
 
-from alexnet_tf.system import http, signals
-from alexnet_tf.system.quiet import silenced
+from alexnet_tf.system import buckets, http, signals
 
 # Seconds: the limit for a file, all attempts together; the silence after which an attempt fails;
 # the wait before the second attempt, which doubles for each further one, within a half more or
@@ -26,12 +24,8 @@ PATIENCE = 20
 # HTTP status codes (RFC 9110, section 15; RFC 6585) that are worth another attempt, and those of a
 # missing file.
 PASSING, GONE = (408, 425, 429, 500, 502, 503, 504), (404, 410)
-# TensorFlow's error codes (tensorflow/core/protobuf/error_codes.proto) that are worth another
-# attempt: UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, INTERNAL, UNAVAILABLE.
-PASSING_CODES = (2, 4, 8, 10, 13, 14)
 
 _failures: Counter[str] = Counter()
-_importing = Lock()
 
 
 class _Passing(Exception):
@@ -48,7 +42,7 @@ class _TooLarge(OSError):
 
 
 def fetch(url: str) -> bytes:
-    """Return the bytes of the file at `url`: http, https, or a TensorFlow file system.
+    """Return the bytes of the file at `url`: http, https, or in a bucket.
 
     Transient failures are retried. Raises OSError, whose message is the reason, FileNotFoundError
     if the server has no such file, and Stopped if the program is asked to end.
@@ -57,9 +51,9 @@ def fetch(url: str) -> bytes:
         parts = urlsplit(url)
     except ValueError as error:
         raise OSError(f"it is no valid address ({error})") from error
-    get = _get if parts.scheme.lower() in http.SCHEMES else _get_by_tensorflow
-    end = time.monotonic() + MOST_SECONDS
+    get = _get if parts.scheme.lower() in http.SCHEMES else _get_from_bucket
     attempts = ATTEMPTS if _failures[parts.netloc] < PATIENCE else 1
+    end = time.monotonic() + (MOST_SECONDS if attempts > 1 else SILENCE)
     for attempt in range(attempts):
         signals.raise_if_stopped()
         try:
@@ -114,25 +108,14 @@ def _read(response: BaseHTTPResponse) -> bytes:
     return content
 
 
-def _get_by_tensorflow(url: str, end: float) -> bytes:
-    """Try once to read `url` through a TensorFlow file system, which bounds the time itself."""
-    with _importing, silenced():
-        import tensorflow as tf
-    scheme = urlsplit(url).scheme.lower()
-    if scheme == "file":
-        raise OSError("name the path of the file, without file://")
-    if scheme not in tf.io.gfile.get_registered_schemes():
-        raise OSError(
-            f"{scheme}:// is read neither by this program nor by this TensorFlow; mount it and "
-            "name the path, or name an https:// address, which may be a presigned one"
-        )
+def _get_from_bucket(url: str, end: float) -> bytes:
+    """Try once to read `url` from its bucket, until the monotonic clock reaches `end`."""
     try:
-        with tf.io.gfile.GFile(url, "rb") as file:
-            if file.size() > MOST_BYTES:
-                raise _TooLarge
-            return file.read()
-    except tf.errors.NotFoundError as error:
-        raise FileNotFoundError from error
-    except tf.errors.OpError as error:
-        kind = _Passing if error.code in PASSING_CODES else OSError
-        raise kind(" ".join(error.message.split())) from error
+        content = buckets.read(url, MOST_BYTES + 1, end)
+    except (FileNotFoundError, buckets.Refused):
+        raise
+    except OSError as error:
+        raise _Passing(str(error)) from error
+    if len(content) > MOST_BYTES:
+        raise _TooLarge
+    return content

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from alexnet_tf.data.features.batches import is_feature_store
-from alexnet_tf.data.images.file_types import FORMATS, file_type, is_meant_as_picture
+from alexnet_tf.data.images.file_types import FORMATS, SUFFIXES, file_type, is_meant_as_picture
 from alexnet_tf.data.images.records import SUFFIX, list_records
+from alexnet_tf.system import buckets
 
 DATA_FOLDER = Path("data")
 # This program's own folders, which are skipped silently.
@@ -107,12 +108,16 @@ def _why_not(path: Path) -> str | None:
 def find_pictures(paths: Sequence[str]) -> tuple[list[str], list[Rejected]]:
     """List `paths`, with folders and TFRecord files replaced by the pictures in them, sorted.
 
+    A folder may be in a bucket, too.
     Other files in the folders come second, as (path, reason).
     """
     found: list[str] = []
     rejected: list[Rejected] = []
     for path in paths:
         files, others = list_files(path) if os.path.isdir(path) else ([path], [])
+        if buckets.is_in_bucket(path) and not path.lower().endswith(SUFFIXES):
+            with buckets.named(path):
+                files = [each.address for each in buckets.find(path)]
         rejected += others
         for file in files:
             is_shard = file.endswith(SUFFIX) and os.path.isfile(file)

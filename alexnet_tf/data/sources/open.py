@@ -18,6 +18,7 @@ from alexnet_tf.data.sources.list_choice import choose_lists, find_tables
 from alexnet_tf.data.sources.listing import DATA_FOLDER, UNPACKED_FOLDER
 from alexnet_tf.data.sources.lists import read_lists
 from alexnet_tf.data.sources.manifest import ANY, MOST_NAMES, NoPictures, Source, Wanted
+from alexnet_tf.data.sources.named import fetch_named
 from alexnet_tf.data.sources.packed import read_packed
 from alexnet_tf.data.sources.path_resolver import MOST_FOLDERS
 from alexnet_tf.data.sources.published import name_by_rules, read_published
@@ -92,8 +93,10 @@ def open_source(
 
 def find_source(source: str | Path) -> list[Path]:
     """Find the folder, the file or the lists that `source` names; NoPictures if there is none."""
-    path = _path(str(source))
-    inside = ("train.txt", KAGGLE_ZIP, PHOTOS.name) if path == DATA_FOLDER else ("train.txt",)
+    fetched = fetch_named(str(source))
+    path = fetched or _path(str(source))
+    names = ("train.txt", KAGGLE_ZIP, PHOTOS.name)
+    inside = names if fetched or path == DATA_FOLDER else names[:1]
     path = next((path / name for name in inside if (path / name).is_file()), path)
     found = [path] if path.is_dir() or path.is_file() else _several_lists(str(source))
     if not found:

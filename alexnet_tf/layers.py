@@ -157,3 +157,20 @@ class MeanOfViews(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "windows": self.windows, "mirrored": self.mirrored}
+
+
+@keras.saving.register_keras_serializable("alexnet_tf")
+class ChannelStatistics(keras.layers.Layer):
+    """Compute two means of each channel over all places: (n, rows, columns, c) → float32 (n, 2c).
+
+    The first is of the lowest value in every 4 × 4 neighbouring places, and so of what is large in
+    the picture. The second is of all values.
+    """
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        maps = ops.cast(inputs, "float32")
+        lowest = -ops.max_pool(-maps, min(4, *maps.shape[1:3]), 1)
+        return ops.concatenate([ops.mean(each, axis=(1, 2)) for each in (lowest, maps)], axis=1)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (input_shape[0], 2 * input_shape[-1])

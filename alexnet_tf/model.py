@@ -17,6 +17,7 @@ from keras import initializers, layers, ops
 
 from alexnet_tf.errors import BadFile, UserError
 from alexnet_tf.layers import (
+    ChannelStatistics,
     Dense,
     GroupedConv2D,
     LocalResponseNormalization,
@@ -131,6 +132,19 @@ def mean_of_views(
     """
     shape = (maps.shape[0] // count, count, -1, *outputs.shape[1:])
     return ops.mean(ops.reshape(outputs, shape), axis=(0, 2))
+
+
+def with_statistics(model: keras.Model) -> keras.Model:
+    """Return a model whose outputs (n, classes + 2c) are those of an AlexNet, and after them the
+    `ChannelStatistics` of pool5, averaged over a picture and its mirror image.
+
+    The layers are shared.
+    """
+    maps = next(each for each in model.layers if isinstance(each, Windows | layers.Flatten)).input
+    found = ChannelStatistics()(maps)
+    if any(isinstance(each, WithMirrorImage) for each in model.layers):
+        found = MeanOfViews(1, mirrored=True)(found)
+    return keras.Model(model.input, layers.Concatenate()([model.output, found]))
 
 
 def place_of(model: keras.Model, layer: str) -> int:

@@ -17,7 +17,7 @@ from alexnet_tf.data.imagenet import read_classes
 from alexnet_tf.data.images.preprocessing import CROPS
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.batch import as_json
-from alexnet_tf.inference.classifier import Classifier, Prediction
+from alexnet_tf.inference.classifier import UNLIKE, Classifier, Prediction
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.settings import DEFAULTS
 from alexnet_tf.system import arguments, program, streams
@@ -198,8 +198,10 @@ def keep_litert(engine: Engine) -> None:
 
 def as_lines(prediction: Prediction, names_only: bool, is_single: bool) -> list[str]:
     """Format a line for each class: with spaces for a single picture, else with file and tabs."""
-    top = [(printable(label), f"{p:.4f}") for label, p in prediction.top]
+    top: list[tuple[str, ...]] = [(printable(label), f"{p:.4f}") for label, p in prediction.top]
     fields = [line[:1] if names_only else line for line in top]
+    if prediction.is_unknown:
+        fields[0] += (f"({UNLIKE})",)
     if is_single:
         return [" ".join(line) for line in fields]
     return ["\t".join((printable(prediction.file), *line)) for line in fields]

@@ -164,7 +164,7 @@ def opened(
         }
         if options.precision:
             made_by["--precision"] = options.precision
-        prediction_file = PredictionFile(options.out, made_by, top)
+        prediction_file = PredictionFile(options.out, made_by, top, classifier.knows_novelty)
     if options.sort_into:
         from alexnet_tf.inference.output.sorting import Sorter
 

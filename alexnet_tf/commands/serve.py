@@ -281,5 +281,5 @@ def _prepared(name: str, engine: Engine, precision: str | None) -> ServedNetwork
     engine.precision = precision
     network = ServedNetwork(name, engine, engine.single())
     side = engine.variant.picture_size
-    network.probabilities(np.zeros((1, side, side, 3), np.uint8))
+    network.predict(np.zeros((1, side, side, 3), np.uint8))
     return network

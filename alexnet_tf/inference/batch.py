@@ -23,7 +23,8 @@ def as_json(prediction: Prediction) -> dict[str, Any]:
     if prediction.error:
         return {"file": prediction.file, "error": str(prediction.error)}
     top = [{"label": label, "probability": probability} for label, probability in prediction.top]
-    return {"file": prediction.file, **top[0], "top": top}
+    record = {"file": prediction.file, **top[0], "top": top}
+    return record | ({} if prediction.novelty is None else {"novelty": prediction.novelty})
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ class BatchPredictor:
         if "label" not in record or not self.sorter:
             return
         try:
-            self.sorter.place(record["file"], record["label"], record["probability"])
+            novelty = record.get("novelty", 0.0)
+            self.sorter.place(record["file"], record["label"], record["probability"], novelty)
         except FileNotFoundError:
             if not os.path.lexists(record["file"]):
                 LOG.warning(f"{printable(record['file'])}: was gone before it could be sorted")

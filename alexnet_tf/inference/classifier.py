@@ -17,6 +17,8 @@ from alexnet_tf.variants import Variant, get_variant
 
 # Classes of a prediction that a notebook shows.
 SHOWN = 5
+# What is said of a picture whose novelty is above 1.
+UNLIKE = "unlike anything it was taught"
 # Batches that are decoded in advance: most of them while TensorFlow is imported.
 AHEAD = 8
 
@@ -25,12 +27,15 @@ AHEAD = 8
 class Prediction:
     """The top classes of a picture with their probabilities, likeliest first; or an error.
 
-    `label` and `probability`, of the likeliest class, raise that error.
+    `label` and `probability`, of the likeliest class, raise that error. `novelty` is above 1 for a
+    picture that is unlike everything that the network was trained on, and None where the network
+    cannot tell.
     """
 
     file: str
     top: tuple[tuple[str, float], ...] = ()
     error: ImageError | None = None
+    novelty: float | None = None
 
     @property
     def label(self) -> str:
@@ -42,10 +47,17 @@ class Prediction:
         """The probability of the likeliest class, 0 to 1."""
         return self._likeliest()[1]
 
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the picture is unlike everything that the network was trained on."""
+        return (self.novelty or 0) > 1
+
     def __repr__(self) -> str:
         said = f"error={str(self.error)!r}"
         if not self.error:
             said = f"label={self.label!r}, probability={self.probability:.4f}"
+        if self.is_unknown:
+            said += f", novelty={self.novelty:.2f}"
         return f"Prediction({self.file!r}, {said})"
 
     def _repr_html_(self) -> str:
@@ -57,7 +69,8 @@ class Prediction:
             f"<td>{share:.1%}</td></tr>"
             for name, share in self.top[:SHOWN]
         )
-        return f"<table>{''.join(rows)}</table>"
+        unknown = f"<p>{UNLIKE}</p>" if self.is_unknown else ""
+        return f"<table>{''.join(rows)}</table>{unknown}"
 
     def _likeliest(self) -> tuple[str, float]:
         if self.error:
@@ -99,14 +112,15 @@ class Classifier:
         the whole.
         """
         # In this order the generator of probabilities is closed here, not at garbage collection.
-        for result, file in zip(self.probabilities(files, among), files):
+        for result, file in zip(self._predict(files, among), files):
             if isinstance(result, ImageError):
                 yield Prediction(str(file), error=result)
             else:
-                mean = result.mean(axis=0)
-                best = np.argsort(-mean, kind="stable")[:top]
+                *mean, novelty = result.mean(axis=0)
+                best = np.argsort(-np.array(mean), kind="stable")[:top]
                 top_classes = tuple((self.classes[index], float(mean[index])) for index in best)
-                yield Prediction(str(file), top_classes)
+                known = None if np.isnan(novelty) else float(novelty)
+                yield Prediction(str(file), top_classes, novelty=known)
 
     def probabilities(
         self, files: Sequence[str | InMemory], among: int | None = None
@@ -115,6 +129,13 @@ class Classifier:
 
         An unreadable picture yields an ImageError. `among` is as in `classify`.
         """
+        for result in self._predict(files, among):
+            yield result if isinstance(result, ImageError) else result[:, :-1]
+
+    def _predict(
+        self, files: Sequence[str | InMemory], among: int | None
+    ) -> Iterator[np.ndarray | ImageError]:
+        """Yield for each file, as `probabilities` does, these and the novelty last."""
         size = self.batch
         batches = [files[start : start + size] for start in range(0, len(files), size)]
         views_in_all = (among or len(files)) * self.crops * len(self.engines)
@@ -133,19 +154,25 @@ class Classifier:
                 yield error or next(outputs)
 
     @property
+    def knows_novelty(self) -> bool:
+        """Whether predictions have a novelty."""
+        return all(engine.novelty for engine in self.engines)
+
+    @property
     def batch(self) -> int:
         """Number of pictures predicted at once."""
         most = min(most_at_once(get_variant(engine.variant)) for engine in self.engines)
         return most // self.crops
 
     def _forward(self, seen: dict[tuple[Variant, str], np.ndarray], among: int) -> np.ndarray:
-        """Run all networks: (variant, resize) → (n, crops, 227, 227, 3) → (n, engines, classes)."""
+        """Run all networks: (variant, resize) → (n, crops, 227, 227, 3) → (n, engines, classes and
+        novelty)."""
         predictions = []
         for engine in self.engines:
             pictures = seen[engine.variant, engine.resize]
-            outputs = engine.probabilities(pictures.reshape(-1, *pictures.shape[2:]), among)
-            outputs = outputs.reshape(*pictures.shape[:2], -1).mean(axis=1)
+            found, novelty = engine.predict(pictures.reshape(-1, *pictures.shape[2:]), among)
             if engine.classes != self.classes:
-                outputs = outputs[:, [engine.classes.index(name) for name in self.classes]]
-            predictions.append(outputs)
+                found = found[:, [engine.classes.index(name) for name in self.classes]]
+            outputs = np.column_stack([found, novelty])
+            predictions.append(outputs.reshape(*pictures.shape[:2], -1).mean(axis=1))
         return np.stack(predictions, axis=1)

@@ -16,7 +16,8 @@ from alexnet_tf.data.imagenet import imagenet_classes
 from alexnet_tf.data.images.preprocessing import preprocess_input
 from alexnet_tf.errors import BadFile, UserError
 from alexnet_tf.inference.litert import run as litert
-from alexnet_tf.runs.model_metadata import check_model_metadata
+from alexnet_tf.metrics.novelty import Novelty
+from alexnet_tf.runs.model_metadata import check_model_metadata, read_novelty
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system.fingerprints import file_fingerprint
@@ -43,6 +44,9 @@ FEATURES = {"pool5": "fc6", "fc6": "fc7", "fc7": "fc8"}
 # Without LiteRT: largest number of inputs for which a plain Keras model beats building a
 # `FastModel`.
 MOST_AS_IT_IS = 250
+
+# Probabilities (n, classes), and novelty (n,).
+Outputs = tuple[np.ndarray, np.ndarray]
 
 
 def most_at_once(variant: Variant) -> int:
@@ -71,6 +75,7 @@ class Engine:
         self.source, self.litert_path = source, litert_path
         # Of the convolutions. None: float32 or, for many pictures, the fastest.
         self.precision: str | None = None
+        self.novelty: Novelty | None = None
         self._asked_keras = False
         self._built: dict[tuple[str | None, str, int], Any] = {}
 
@@ -120,10 +125,13 @@ class Engine:
         check_model_metadata(run, config)
         settings, classes = Settings(**config["settings"]), config["classes"]
         variant = settings.chosen_variant()
-        return cls(variant, settings.resize, classes, run.model_path, run.litert_path)
+        engine = cls(variant, settings.resize, classes, run.model_path, run.litert_path)
+        engine.novelty = read_novelty(run.model_path, variant.filters[-1])
+        return engine
 
-    def probabilities(self, pictures: np.ndarray, among: int) -> np.ndarray:
-        """Return the probabilities, float32 (n, classes), for pictures uint8 RGB (n, 227, 227, 3).
+    def predict(self, pictures: np.ndarray, among: int) -> Outputs:
+        """Return the probabilities, float32 (n, classes), for pictures uint8 RGB (n, 227, 227, 3),
+        and their novelty, float32 (n,), which is NaN where the network has none.
 
         n is at most `most_at_once`. `among` is the total number of pictures to come: up to
         `MOST_FOR_LITE` are computed in float32 by LiteRT, if available, and more by `FastModel`,
@@ -137,12 +145,16 @@ class Engine:
         if is_float32 and is_lite and self._has_litert:
             model = self._lite_model
         elif is_float32 and among <= MOST_AS_IT_IS:
-            model = self._keras_model
+            model = self._network
         else:
-            return self._fast_model.predict_on_batch(pictures)
-        return model.predict_on_batch(preprocess_input(pictures, variant))
+            return self._outputs(self._fast_model.predict_on_batch(pictures))
+        return self._outputs(model.predict_on_batch(preprocess_input(pictures, variant)))
 
-    def single(self) -> Callable[[np.ndarray], np.ndarray] | None:
+    def probabilities(self, pictures: np.ndarray, among: int) -> np.ndarray:
+        """Return the probabilities alone; otherwise as `predict`."""
+        return self.predict(pictures, among)[0]
+
+    def single(self) -> Callable[[np.ndarray], Outputs] | None:
         """Return what predicts one picture, uint8 RGB (1, 227, 227, 3), by the fastest engine here;
         None where that is not int8, for LiteRT takes no longer than TensorFlow does.
 
@@ -152,7 +164,9 @@ class Engine:
         if not is_int8(self.precision or chosen_precision() or possible):
             return None
         precision, model = self._fastest(None, 1)
-        return model.predict_on_batch if is_int8(precision) else None
+        if not is_int8(precision):
+            return None
+        return lambda picture: self._outputs(model.predict_on_batch(picture))
 
     def layer(
         self, name: str, precision: str | None = None, batch: int = BATCH
@@ -174,7 +188,7 @@ class Engine:
         """Return a model of the network, or of its part up to `layer`, built once."""
         key = layer, precision, batch
         if key not in self._built:
-            model = self._keras_model  # first, because it imports TensorFlow quietly
+            model = self._keras_model if layer else self._network  # imports TensorFlow quietly
             from alexnet_tf.inference.fast import FastModel
             from alexnet_tf.model import part
 
@@ -261,7 +275,7 @@ class Engine:
         """
         from alexnet_tf.inference.litert.convert import write_litert
 
-        write_litert(self._keras_model, path or self.litert_path, self._unchanged, int8)
+        write_litert(self._network, path or self.litert_path, self._unchanged, int8)
 
     def _unchanged(self) -> str:
         """Return the fingerprint of the opened file; UserError if it has changed since."""
@@ -296,12 +310,28 @@ class Engine:
 
     @cached_property
     def _lite_model(self) -> litert.LiteModel:
-        return litert.LiteModel(self.litert_path, len(self.classes))
+        statistics = self.novelty.centers.shape[1] if self.novelty else 0
+        return litert.LiteModel(self.litert_path, len(self.classes) + statistics)
 
     @cached_property
     def _keras_model(self) -> keras.Model:
         self._asked_keras = True
         return self.open_keras()
+
+    @cached_property
+    def _network(self) -> keras.Model:
+        """The Keras model, whose outputs are followed by what the novelty is computed from."""
+        model = self._keras_model  # first, because it imports TensorFlow quietly
+        from alexnet_tf.model import with_statistics
+
+        return with_statistics(model) if self.novelty else model
+
+    def _outputs(self, outputs: np.ndarray) -> Outputs:
+        """Divide what `_network` returns into probabilities and novelty."""
+        classes = len(self.classes)
+        if not self.novelty:
+            return outputs, np.full(len(outputs), np.nan, np.float32)
+        return outputs[:, :classes], self.novelty.of(outputs[:, classes:])
 
     @cached_property
     def _fast_model(self) -> Any:

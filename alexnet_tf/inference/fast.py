@@ -27,7 +27,7 @@ class FastModel:
             model = _computing_in(precision, model)
         self._forward = frozen_part(model, variant, precision, batch)
         # The whole network averages its views itself.
-        self._is_averaged = isinstance(model.layers[-1], MeanOfViews)
+        self._is_averaged = any(isinstance(each, MeanOfViews) for each in model.layers)
         self._mirrored = any(isinstance(each, WithMirrorImage) for each in model.layers)
         self._batch = batch
 

@@ -61,8 +61,8 @@ def classify(
             compute=ray.data.ActorPoolStrategy(size=len(machines)),
         )
         for portion, row in zip(portions, rows.iter_rows()):
-            for file, (likeliest, reason) in zip(portion, pickle.loads(row["predictions"])):
-                yield Prediction(file, likeliest, ImageError(file, reason) if reason else None)
+            for file, (top, reason, novelty) in zip(portion, pickle.loads(row["predictions"])):
+                yield Prediction(file, top, reason and ImageError(file, reason), novelty)
     except (ray.exceptions.RayError, ConnectionError) as error:
         gist = str(error).strip().rsplit("\n", 1)[-1]
         raise RunError(f"Ray at {address}: {gist}; the same command goes on") from error
@@ -91,5 +91,5 @@ class _Actor:
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         files = [os.fsdecode(path) for path in row["paths"]]
         predictions = self._classifier.classify(files, self._top, self._among)
-        packed = [(each.top, each.error.reason if each.error else None) for each in predictions]
+        packed = [(p.top, p.error.reason if p.error else None, p.novelty) for p in predictions]
         return {"predictions": pickle.dumps(packed)}

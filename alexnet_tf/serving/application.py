@@ -183,10 +183,8 @@ def _add_predictions(
             if isinstance(each, ImageError):
                 predictions.append(schemas.PicturePrediction(file=picture.name, error=each.reason))
             else:
-                likeliest = asked.top(each, top)
-                predictions.append(
-                    schemas.PicturePrediction(file=picture.name, **likeliest[0], top=likeliest)
-                )
+                told = asked.prediction(each, top)
+                predictions.append(schemas.PicturePrediction(file=picture.name, **told))
         return schemas.Predictions(network=asked.name, predictions=predictions)
 
     @app.post("/v1/explain", response_class=Response, **schemas.WITH_PICTURE_FOR_PICTURE)
@@ -336,4 +334,4 @@ def _instance_prediction(
     if isinstance(found, ImageError):
         raise found
     classes = list(network.engine.classes)
-    return schemas.InstancePrediction(classes=classes, probabilities=found.tolist())
+    return schemas.InstancePrediction(classes=classes, probabilities=found[:-1].tolist())

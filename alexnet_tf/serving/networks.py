@@ -13,7 +13,7 @@ import numpy as np
 
 from alexnet_tf.data.images.contents import ImageError, InMemory
 from alexnet_tf.data.images.preprocessing import load_crops
-from alexnet_tf.inference.engine import Engine
+from alexnet_tf.inference.engine import Engine, Outputs
 from alexnet_tf.serving.metrics import Metrics
 from alexnet_tf.system.processor import processors
 
@@ -30,25 +30,28 @@ class ServedNetwork:
 
     name: str
     engine: Engine
-    single: Callable[[np.ndarray], np.ndarray] | None = None
+    single: Callable[[np.ndarray], Outputs] | None = None
 
     def load(self, picture: InMemory) -> np.ndarray:
         """Decode a picture: uint8 RGB (height, width, 3). Raises ImageError."""
         (view,) = load_crops(picture, self.engine.variant, self.engine.resize)
         return view
 
-    def probabilities(self, pictures: np.ndarray) -> np.ndarray:
-        """Predict what `load` returned, stacked: float32 (n, classes), each as if it were alone."""
+    def predict(self, pictures: np.ndarray) -> np.ndarray:
+        """Predict what `load` returned, stacked: float32 (n, classes) and the novelty last, each as
+        if it were alone."""
+        found = [self.engine.predict(pictures, len(pictures))]
         if self.single:
-            return np.concatenate([self.single(picture[None]) for picture in pictures])
-        return self.engine.probabilities(pictures, len(pictures))
+            found = [self.single(picture[None]) for picture in pictures]
+        return np.concatenate([np.column_stack(outputs) for outputs in found])
 
-    def top(self, probabilities: np.ndarray, most: int) -> list[Any]:
-        """Return the `most` likeliest classes, the likeliest first."""
-        best = np.argsort(-probabilities, kind="stable")[:most]
-        return [
-            {"label": self.engine.classes[i], "probability": float(probabilities[i])} for i in best
-        ]
+    def prediction(self, outputs: np.ndarray, most: int) -> dict[str, Any]:
+        """Return the `most` likeliest classes, the likeliest first, and the novelty if known."""
+        *probabilities, novelty = outputs.tolist()
+        best = np.argsort(-outputs[:-1], kind="stable")[:most]
+        top = [{"label": self.engine.classes[i], "probability": probabilities[i]} for i in best]
+        known = {} if np.isnan(novelty) else {"novelty": novelty}
+        return {**top[0], "top": top, **known}
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Batcher:
     async def submit(
         self, network: ServedNetwork, pictures: Sequence[InMemory]
     ) -> list[np.ndarray | ImageError]:
-        """Return the probabilities of each picture, float32 (classes,), or its error."""
+        """Return what `ServedNetwork.predict` does for each picture, or its error."""
         return await asyncio.gather(*(self._submit(network, picture) for picture in pictures))
 
     async def run(self, function: Callable[..., Any], *arguments: object) -> Any:
@@ -97,9 +100,9 @@ class Batcher:
             return error
         self._waiting.append(request)
         self._runner.submit(self._predict_batch)
-        probabilities = await asyncio.wrap_future(request.result)
+        outputs = await asyncio.wrap_future(request.result)
         self._metrics.pictures.labels("answered").inc()
-        return probabilities
+        return outputs
 
     def _predict_batch(self) -> None:
         """Predict the first waiting picture, and those behind it for the same network."""
@@ -114,9 +117,9 @@ class Batcher:
             return
         self._metrics.batches.labels(len(batch)).inc()
         try:
-            found = batch[0].network.probabilities(np.stack([each.view for each in batch]))
-            for request, probabilities in zip(batch, found):
-                request.result.set_result(probabilities)
+            found = batch[0].network.predict(np.stack([each.view for each in batch]))
+            for request, outputs in zip(batch, found):
+                request.result.set_result(outputs)
         except Exception as error:
             for request in batch:
                 request.result.set_exception(error)

@@ -24,12 +24,16 @@ class Class(BaseModel):
 
 
 class PicturePrediction(BaseModel):
-    """The likeliest classes of a picture, the likeliest first; or why it cannot be read."""
+    """The likeliest classes of a picture, the likeliest first; or why it cannot be read.
+
+    Its `novelty` is above 1 if it is unlike everything that the network was trained on.
+    """
 
     file: str
     label: str | None = None
     probability: float | None = None
     top: list[Class] = []
+    novelty: float | None = None
     error: str | None = None
 
 

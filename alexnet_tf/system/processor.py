@@ -6,6 +6,7 @@ import math
 import os
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.cgroups import processor_quotas
@@ -64,3 +65,10 @@ def is_int8(precision: str) -> bool:
 def trained_precision(precision: str) -> str:
     """Return the precision of the trained layers."""
     return FLOAT32 if is_int8(precision) else precision
+
+
+def one_thread() -> Any:
+    """Return a context with one thread: the same order of sums on any machine, and no slower."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1)

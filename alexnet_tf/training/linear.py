@@ -9,13 +9,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from alexnet_tf.data.features.examples import Examples
 from alexnet_tf.metrics.views import evaluate_views
 from alexnet_tf.system import signals
+from alexnet_tf.system.processor import one_thread
 from alexnet_tf.training.epoch import DatasetMetrics, Epoch, compute_metrics
 from alexnet_tf.training.learner import balanced
 from alexnet_tf.training.trainer import CHUNK, Trainer
@@ -84,8 +84,8 @@ class LinearTrainer(Trainer):
         self.averages = None
         self.learner.standardize(None)
         inputs = np.concatenate([*self._inputs(self.training)])
-        inputs = self._gather(inputs, self.training, np.arange(len(self.training)))
-        with _one_thread():
+        inputs = self.gather(inputs, self.training, np.arange(len(self.training)))
+        with one_thread():
             self._basis = Basis.fit(inputs, self.job.variant.filters[-1])
         labels, self._weights = self.training.labels, None
         if self.settings.balance:
@@ -101,7 +101,7 @@ class LinearTrainer(Trainer):
         with self._begun.timed():
             self.strength = STRENGTHS[len(history)]
             everybody = np.arange(len(self.training))
-            with _one_thread():
+            with one_thread():
                 layer = self._solved(everybody)
             self._set(*self._basis.layer(*layer))
             found = self._measured(_logits(self._basis, *layer), self.training.labels)
@@ -115,7 +115,7 @@ class LinearTrainer(Trainer):
             return super().measure(examples, what, thorough)
         labels = self.training.labels
         logits = np.zeros((len(labels), len(self.job.dataset.classes)))
-        with _one_thread():
+        with one_thread():
             for others, part in self._folds():
                 logits[part] = _logits(self._basis, *self._solved(others))[part]
         return self._measured(logits, labels)
@@ -190,10 +190,3 @@ UNKNOWN = -3.0
 
 def _logits(basis: Basis, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
     return basis.coordinates @ weights + bias
-
-
-def _one_thread() -> Any:
-    """Return a context with one thread: the same order of sums on any machine, and no slower."""
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(1)

@@ -16,6 +16,7 @@ import tensorflow as tf
 import alexnet_tf
 from alexnet_tf.data.features.store import FeatureStore
 from alexnet_tf.errors import RunError
+from alexnet_tf.metrics.novelty import Novelty
 from alexnet_tf.runs.accuracy import CROSS_VALIDATED, Accuracy, keep_accuracy
 from alexnet_tf.runs.checkpoints import load_latest, not_finite, prune_checkpoints, save_checkpoint
 from alexnet_tf.runs.choice import number_finished
@@ -33,6 +34,7 @@ from alexnet_tf.training.epoch import DatasetMetrics
 from alexnet_tf.training.frozen import fill, with_features
 from alexnet_tf.training.job import Job, write_config
 from alexnet_tf.training.linear import LinearTrainer
+from alexnet_tf.training.novelty import fit_novelty
 from alexnet_tf.training.tensorboard import TensorBoardLog
 from alexnet_tf.training.trainer import Trainer
 
@@ -75,9 +77,10 @@ def train(
             export = exporting(job.run.directory, log) if exporting and workers.is_chief else None
             trainer = loop.choose_weights()
             found = finish(trainer, log)
+            novelty = fit_novelty(trainer)
             if workers.is_chief:
                 network = trainer.network()
-                write_model(job.run, network)
+                write_model(job.run, network, novelty)
                 number_finished(job.run)
                 write_predictions(job.run, found.probabilities)
                 if export:
@@ -109,8 +112,8 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **numbers}
 
 
-def write_model(run: Run, model: keras.Model) -> None:
-    """Write model.keras atomically; RunError for weights that are NaN or infinite."""
+def write_model(run: Run, model: keras.Model, novelty: Novelty | None = None) -> None:
+    """Write model.keras, with `novelty` in it, atomically; RunError for NaN or infinite weights."""
     infinite = not_finite({each.path: each.numpy() for each in model.variables})
     if infinite:
         raise RunError(
@@ -119,7 +122,7 @@ def write_model(run: Run, model: keras.Model) -> None:
         )
     with atomic_write(run.model_path, 4 * model.count_params()) as temporary:
         model.save(temporary)
-        write_model_metadata(temporary, run.read_config())
+        write_model_metadata(temporary, run.read_config(), novelty)
 
 
 def finish(trainer: Trainer, log: Logger) -> DatasetMetrics:

@@ -154,7 +154,7 @@ class Trainer:
         temperature = np.float32(self.temperature)
         scores = (evaluate_views(logits / temperature, labels) for logits, labels in found)
         own, rows = [np.concatenate(each) for each in zip(*scores)], np.arange(len(examples))
-        losses, hits, probabilities = (self._gather(each, examples, rows) for each in own)
+        losses, hits, probabilities = (self.gather(each, examples, rows) for each in own)
         return compute_metrics(losses, hits, probabilities, examples.labels)
 
     def calibrate(self) -> tuple[float, float, DatasetMetrics | None]:
@@ -163,7 +163,7 @@ class Trainer:
         found = [*self._logits(self.validation, "calibration", thorough=True, most=SAMPLE)]
         logits = np.concatenate([np.swapaxes(logits, 0, 1) for logits, _ in found])
         numbers = self.validation.sample(SAMPLE)
-        logits = np.swapaxes(self._gather(logits, self.validation, numbers), 0, 1)
+        logits = np.swapaxes(self.gather(logits, self.validation, numbers), 0, 1)
         labels = self.validation.labels[numbers]
         self.temperature = fit_temperature(logits, labels)
         before, after = (mean_probabilities(logits, each) for each in (1.0, self.temperature))
@@ -265,7 +265,7 @@ class Trainer:
                 for values, _, *windows in batches
             ]
         )
-        self.learner.standardize(self._gather(inputs, self.training, sample))
+        self.learner.standardize(self.gather(inputs, self.training, sample))
 
     def _prepare_view(self) -> Callable[..., np.ndarray] | None:
         """Return the augmentation of pictures: (epoch, batches, pictures, batch number) → inputs;
@@ -296,7 +296,7 @@ class Trainer:
 
         return view
 
-    def _gather(self, found: np.ndarray, examples: Examples, numbers: np.ndarray) -> np.ndarray:
+    def gather(self, found: np.ndarray, examples: Examples, numbers: np.ndarray) -> np.ndarray:
         """Join what all workers have found for the examples of these numbers."""
         return self.workers.gather(found, examples.owners[numbers % len(examples)])
 

@@ -26,14 +26,14 @@ MARK_BYTES = len(MARK % (b"0" * 64))
 class LiteModel:
     """The network in a ``.tflite`` file, with the interface of a Keras model.
 
-    Raises UserError for a damaged file, and for one whose number of outputs is not `classes`, if
+    Raises UserError for a damaged file, and for one whose number of outputs is not `values`, if
     given.
     """
 
-    def __init__(self, path: Path, classes: int | None = None):
+    def __init__(self, path: Path, values: int | None = None):
         from ai_edge_litert.interpreter import Interpreter
 
-        self._path, self._classes = path, classes
+        self._path, self._values = path, values
         with self._asking():
             check_file(path)
             self._interpreter = Interpreter(str(path), num_threads=processors())
@@ -44,7 +44,7 @@ class LiteModel:
         self._pictures = 0
 
     def predict_on_batch(self, inputs: np.ndarray) -> np.ndarray:
-        """Return the probabilities, float32 (n, classes), for inputs float32 (n, 227, 227, 3)."""
+        """Return the outputs, float32 (n, values), for inputs float32 (n, 227, 227, 3)."""
         with self._asking():
             if len(inputs) != self._pictures:  # resizing the input takes time
                 self._interpreter.resize_tensor_input(self._input, inputs.shape)
@@ -53,7 +53,7 @@ class LiteModel:
             self._interpreter.set_tensor(self._input, inputs)
             self._interpreter.invoke()
             outputs = self._interpreter.get_tensor(self._output)
-            if outputs.shape != (len(inputs), self._classes or outputs.shape[-1]):
+            if outputs.shape != (len(inputs), self._values or outputs.shape[-1]):
                 raise BadFile(f"its outputs have the shape {outputs.shape}")
         return outputs
 

@@ -36,7 +36,7 @@ STATE = ".{}.state"
 # In a file's state: [name, SHA-256] of predicted pictures; the last entry of each name counts.
 NOTES = "contents.jsonl"
 
-# One line: {"file", "label", "probability", "top"}, or {"file", "error"}.
+# One line: {"file", "label", "probability", "top"} and perhaps "novelty", or {"file", "error"}.
 Record = dict[str, Any]
 
 
@@ -44,13 +44,14 @@ class PredictionFile:
     """The prediction file `path`; its provenance is beside it, in ``.NAME.state``.
 
     `made_by` is JSON that must be equal for a run to resume; a .csv has columns for the `top`
-    likeliest classes. Raises UserError for another suffix.
+    likeliest classes and, with `novelty`, for that. Raises UserError for another suffix.
     """
 
-    def __init__(self, path: Path, made_by: dict[str, Any], top: int):
+    def __init__(self, path: Path, made_by: dict[str, Any], top: int, novelty: bool = False):
         if path.suffix not in SUFFIXES:
             raise UserError(f"{path}: should end with {' or '.join(SUFFIXES)}, which says the form")
         self.path, self._made_by, self._top = path, json.loads(json.dumps(made_by)), top
+        self._novelty = ("novelty",) if novelty else ()
         self._state = path.with_name(STATE.format(path.name))
         self._file: BinaryIO
         self._length = 0
@@ -189,7 +190,7 @@ class PredictionFile:
 
     def _columns(self) -> str:
         more = [f"{name}{n}" for n in range(2, self._top + 1) for name in ("label", "probability")]
-        return _row(["file", "label", "probability", *more, "error"])
+        return _row(["file", "label", "probability", *more, *self._novelty, "error"])
 
     def _line(self, record: Record) -> str:
         if self.path.suffix == ".jsonl":
@@ -197,7 +198,9 @@ class PredictionFile:
         tops = record.get("top", ())
         top = [cell for each in tops for cell in (in_cell(each["label"]), each["probability"])]
         blank = [""] * (2 * self._top - len(top))
-        return _row([encoded(record["file"]), *top, *blank, in_cell(record.get("error", ""))])
+        novelty = [record.get(name, "") for name in self._novelty]
+        error = in_cell(record.get("error", ""))
+        return _row([encoded(record["file"]), *top, *blank, *novelty, error])
 
     def _parse(self, line: str, number: int) -> Iterator[Record]:
         """Parse a line into a record with only the likeliest class."""
@@ -208,12 +211,13 @@ class PredictionFile:
                 raise ValueError(line)
             return
         else:
-            file, label, probability, *_, error = next(csv.reader([line], strict=True))
+            file, label, probability, *rest, error = next(csv.reader([line], strict=True))
             record = {"file": decoded(file)}
             if error:
                 record["error"] = error
             else:
                 record |= {"label": from_cell(label), "probability": float(probability)}
+                record |= {name: float(rest[-1]) for name in self._novelty}
         if not isinstance(record["file"], str) or not {"label", "error"} & set(record):
             raise ValueError(line)
         yield record

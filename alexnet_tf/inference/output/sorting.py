@@ -33,7 +33,7 @@ from alexnet_tf.system.log import LOG
 from alexnet_tf.system.text import printable
 from alexnet_tf.system.transfers import MOST_NAME, numbered, remove_moved, shortened, transfer
 
-UNSURE = "unsure"
+UNSURE, UNKNOWN = "unsure", "unknown"
 # Longest folder name, in bytes, that a file manager shows in full.
 MOST_FOLDER = 100
 # Device names that Windows reserves.
@@ -45,7 +45,7 @@ class Sorter:
     """The sorted `directory`, with a folder for each of `classes` that is predicted.
 
     Pictures are transferred `by` one of `WAYS`, `with_sidecars` or without; those predicted with a
-    probability below `unsure` go to a separate folder.
+    probability below `unsure` go to a separate folder, and so do those with a novelty above 1.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Sorter:
         self.by, self._unsure, self._with_sidecars = by, unsure, with_sidecars
         self.list_anew()
         different = list(dict.fromkeys(classes))
-        *names, self._unsure_name = folder_names([*different, UNSURE])
+        *names, self._unsure_name, self._unknown_name = folder_names([*different, UNSURE, UNKNOWN])
         self._names = dict(zip(different, names))
         self._steps: dict[str, Step] = {}
         self._targets: dict[str, Step] = {}
@@ -81,7 +81,7 @@ class Sorter:
 
     def _check_folders(self) -> None:
         """Raise UserError if a file or a link is where a class's folder should be."""
-        for name in (*self._names.values(), self._unsure_name):
+        for name in (*self._names.values(), self._unsure_name, self._unknown_name):
             folder = self.directory / name
             if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
                 raise UserError(
@@ -122,7 +122,7 @@ class Sorter:
             return False
         return not (step.by == "move" and holds(step.source, step))
 
-    def place(self, file: str, label: str, probability: float) -> None:
+    def place(self, file: str, label: str, probability: float, novelty: float = 0) -> None:
         """Put `file` into its label's folder, unless it is there.
 
         Raises FileNotFoundError if it no longer exists and is not in that folder either.
@@ -134,14 +134,14 @@ class Sorter:
         if not step or os.path.lexists(source):
             content = content_digest(source)
             if not step or step.digest != content:
-                self._put(source, self._folder(label, probability), content)
+                self._put(source, self._folder(label, probability, novelty), content)
             elif step.by == "move":  # it was interrupted before the last step
                 remove_moved(source, Path(step.target))
 
-    def _folder(self, label: str, probability: float) -> Path:
+    def _folder(self, label: str, probability: float, novelty: float) -> Path:
         """Return the folder of a prediction; create it if it is missing."""
-        is_sure = probability >= self._unsure
-        folder = self.directory / (self._names[label] if is_sure else self._unsure_name)
+        name = self._names[label] if probability >= self._unsure else self._unsure_name
+        folder = self.directory / (self._unknown_name if novelty > 1 else name)
         if not folder.is_dir():
             self._record(Step("", str(folder), MADE))
             folder.mkdir()

@@ -66,9 +66,9 @@ async function predict(cards, network, can) {
   try {
     const { predictions, network: used } = await ask(network, files);
     cards.forEach((card, place) => show(card, predictions[place], used, can));
-    const { label, probability, error } = predictions[0];
+    const { label, probability, novelty, error } = predictions[0];
     announce(cards.length > 1 || error ? say("predicted", { n: predictions.filter((each) => !each.error).length })
-      : `${files[0].name}: ${label}, ${percent(probability)}`);
+      : `${files[0].name}: ${novelty > 1 ? say("unlike") : `${label}, ${percent(probability)}`}`);
     if (can.imagenet && can.imagenet !== network) {
       const beside = await ask(can.imagenet, files);
       cards.forEach((card, place) => showImagenet(card, beside.predictions[place]));
@@ -86,7 +86,8 @@ function show(card, found, network, can) {
   card.buttons = make("p", { className: "buttons" }, where);
   card.words.replaceChildren(
     make("p", { className: "file", dir: "auto", textContent: found.file }),
-    make("h2", { dir: "auto", textContent: found.label }),
+    found.novelty > 1 ? make("h2", { className: "wrong", textContent: say("unlike"), data: { words: "unlike" } })
+      : make("h2", { dir: "auto", textContent: found.label }),
     bars(found.top),
     card.buttons,
   );

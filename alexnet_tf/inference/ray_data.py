@@ -61,8 +61,10 @@ def classify(
             compute=ray.data.ActorPoolStrategy(size=len(machines)),
         )
         for portion, row in zip(portions, rows.iter_rows()):
-            for file, (top, reason, novelty) in zip(portion, pickle.loads(row["predictions"])):
-                yield Prediction(file, top, reason and ImageError(file, reason), novelty)
+            for file, (likeliest, reason, novelty) in zip(
+                portion, pickle.loads(row["predictions"])
+            ):
+                yield Prediction(file, likeliest, reason and ImageError(file, reason), novelty)
     except (ray.exceptions.RayError, ConnectionError) as error:
         gist = str(error).strip().rsplit("\n", 1)[-1]
         raise RunError(f"Ray at {address}: {gist}; the same command goes on") from error

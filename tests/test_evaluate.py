@@ -208,13 +208,13 @@ def test_ten_crops_of_every_picture_are_averaged(tmp_path, monkeypatch):
     Image.fromarray(pixels).save(tmp_path / "photos/bright/1.png")
     Image.fromarray(0 * pixels).save(tmp_path / "photos/dark/1.png")
 
-    def probabilities(inputs, among):
+    def predict(inputs, among):
         lit = (inputs[..., 0] > 0).mean(axis=(1, 2)) * 227 / 14  # 1 or 0
-        return np.stack([lit, np.full(len(lit), 0.3)], axis=1)
+        return np.stack([lit, np.full(len(lit), 0.3)], axis=1), np.zeros(len(lit))
 
     engine = SimpleNamespace(
         variant="bvlc", resize="short", classes=("bright", "dark"), source="bvlc.keras",
-        probabilities=probabilities,
+        predict=predict,
     )  # fmt: skip
     monkeypatch.setattr(Engine, "of_run", lambda run: engine)
     run, photos = write_run(tmp_path / "run", engine.classes), str(tmp_path / "photos")

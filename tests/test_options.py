@@ -539,7 +539,7 @@ def run(words, said):
 def replace_the_outside(patch, said):
     """Have what starts processes, listens or never ends tell what it was told instead."""
 
-    def probabilities(classifier, *arguments):
+    def outputs(classifier, *arguments):
         for answer in asked(classifier, *arguments):
             said.append("unread" if isinstance(answer, ImageError) else answer.tobytes())
             yield answer
@@ -572,8 +572,8 @@ def replace_the_outside(patch, said):
         host = {"localhost": "127.0.0.1"}.get(address[0], address[0])
         return SimpleNamespace(getsockname=lambda: (host, address[1]))
 
-    asked, prepare = Classifier.probabilities, whole.prepare
-    patch.setattr(Classifier, "probabilities", probabilities)
+    asked, prepare = Classifier.outputs, whole.prepare
+    patch.setattr(Classifier, "outputs", outputs)
     patch.setattr(
         BatchPredictor, "watch", lambda self, folder: [Prediction(folder, (("watched", 1.0),))]
     )

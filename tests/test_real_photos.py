@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from alexnet_tf.inference.classifier import UNLIKE
 from alexnet_tf.runs.history import read_history
 from alexnet_tf.runs.run import Run
 from tests.support.small import unexported
@@ -23,6 +24,12 @@ def best_accuracy(folder):
     return max(epoch["val_accuracy"] for epoch in read_history(Run(folder / "train_alexnet")))
 
 
+def flagged(ask, pictures):
+    """Return the share of pictures that are called unlike anything that the run was taught."""
+    lines = ask("predict_alexnet.py", "2", *pictures).stdout.splitlines()
+    return [line.endswith(f"({UNLIKE})") for line in lines].count(True) / len(pictures)
+
+
 def test_cats_and_dogs(told, command, typed, tmp_path, material):
     """One seed of three (0.939, 0.911, 0.950), six epochs of ten: the bound leaves them room."""
     command("train_alexnet.py", *told("dogs-vs-cats"), "--epochs", 6)
@@ -34,6 +41,7 @@ def test_cats_and_dogs(told, command, typed, tmp_path, material):
         pictures = sorted((material / "data/dogs-vs-cats").glob(f"{label}.1?.jpg"))
         lines = command("predict_alexnet.py", "2", *pictures).stdout.splitlines()
         assert [line.endswith(f"\t{label}") for line in lines].count(True) >= len(pictures) - 1
+    assert flagged(command, sorted((material / "data/flowers/tulips").iterdir())) >= 0.8
 
 
 def test_five_kinds_of_flowers_need_no_change(told, typed, monkeypatch, tmp_path, material):
@@ -44,3 +52,4 @@ def test_five_kinds_of_flowers_need_no_change(told, typed, monkeypatch, tmp_path
     pictures = sorted((material / "data/flowers/sunflowers").iterdir())
     lines = typed("predict_alexnet.py", "2", *pictures).stdout.splitlines()
     assert [line.endswith("\tsunflowers") for line in lines].count(True) >= 0.8 * len(pictures)
+    assert flagged(typed, sorted((material / "data/dogs-vs-cats").glob("*.2?.jpg"))) >= 0.6

@@ -321,10 +321,10 @@ def test_whoever_comes_when_there_is_too_much_to_do_is_told_at_once(ask, engine,
     class Busy:
         variant, resize, classes = engine.variant, engine.resize, engine.classes
 
-        def probabilities(self, inputs, among):
+        def predict(self, inputs, among):
             begun.set()
             go_on.wait(30)
-            return np.full((len(inputs), 2), 0.5, np.float32)
+            return np.full((len(inputs), 2), 0.5, np.float32), np.zeros(len(inputs))
 
     client = ask(networks=[ServedNetwork("busy", Busy())], limits=Limits(waiting=2))
     predictions = []

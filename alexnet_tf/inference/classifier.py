@@ -112,7 +112,7 @@ class Classifier:
         the whole.
         """
         # In this order the generator of probabilities is closed here, not at garbage collection.
-        for result, file in zip(self._predict(files, among), files):
+        for result, file in zip(self.outputs(files, among), files):
             if isinstance(result, ImageError):
                 yield Prediction(str(file), error=result)
             else:
@@ -129,13 +129,13 @@ class Classifier:
 
         An unreadable picture yields an ImageError. `among` is as in `classify`.
         """
-        for result in self._predict(files, among):
+        for result in self.outputs(files, among):
             yield result if isinstance(result, ImageError) else result[:, :-1]
 
-    def _predict(
+    def outputs(
         self, files: Sequence[str | InMemory], among: int | None
     ) -> Iterator[np.ndarray | ImageError]:
-        """Yield for each file, as `probabilities` does, these and the novelty last."""
+        """Yield as `probabilities` does, but each with the novelty last: (engines, classes + 1)."""
         size = self.batch
         batches = [files[start : start + size] for start in range(0, len(files), size)]
         views_in_all = (among or len(files)) * self.crops * len(self.engines)

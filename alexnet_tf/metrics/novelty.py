@@ -14,7 +14,7 @@ import numpy as np
 # Share of unseen pictures like the training pictures whose novelty is above 1.
 FLAGGED = 0.02
 # The logarithms are of 1 + statistic / (share × its mean), with a share for each of the two.
-SHARES = 0.3, 0.1
+SHARES = 0.3, 0.05
 # Weight of the mean variance in place of the covariance, and the least deviation of a statistic,
 # relative to their mean.
 SHRINKAGE, LEAST_DEVIATION = 0.5, 0.05

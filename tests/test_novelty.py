@@ -60,6 +60,9 @@ def test_few_pictures_flag_no_more_of_the_unseen():
     ]
     assert np.mean(flagged) < 0.1
     assert Novelty.fit(*statistics(3, seed=1)) is None
+    found, _ = statistics(4, seed=1)
+    alone = Novelty.fit(found, np.arange(len(found)))  # each picture is a class of its own
+    assert np.isfinite(alone.of(found)).all() and (alone.of(found / 100) > 1).all()
 
 
 def test_it_is_a_mahalanobis_distance_to_the_nearest_class():

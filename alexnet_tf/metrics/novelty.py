@@ -123,5 +123,6 @@ def _whitening(rest: np.ndarray) -> np.ndarray:
     deviations += LEAST_DEVIATION * deviations.mean() or 1.0
     rest = rest / deviations
     covariance = (1 - SHRINKAGE) * rest.T @ rest / len(rest)
-    covariance += SHRINKAGE * np.mean(rest**2) * np.eye(len(deviations))
+    # Classes of one picture each do not vary.
+    covariance += SHRINKAGE * (np.mean(rest**2) or 1.0) * np.eye(len(deviations))
     return np.linalg.inv(np.linalg.cholesky(covariance)).T / deviations[:, None]

@@ -40,10 +40,8 @@ def _statistics(trainer: Trainer, examples: Examples) -> np.ndarray:
     store, variant = examples.store, trainer.job.variant
     shape = variant.maxima_shape if variant.scaled else variant.pool5_shape
     numbers, compute = examples.sample(MOST), tf.function(ChannelStatistics())
-    own, found = (
-        examples.slots[numbers[examples.rows(numbers)]],
-        [np.empty((0, 2 * shape[-1]), "f4")],
-    )
+    own = examples.slots[numbers[examples.rows(numbers)]]
+    found = [np.empty((0, 2 * shape[-1]), np.float32)]
     for start in range(0, len(own), CHUNK):
         chunk = own[start : start + CHUNK]
         flips = [

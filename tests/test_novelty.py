@@ -16,7 +16,7 @@ from alexnet_tf.commands import predict
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference import engine as engines
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.metrics.novelty import SHARES, SHRINKAGE, Novelty
+from alexnet_tf.metrics.novelty import LEAST_DEVIATION, SHARES, SHRINKAGE, TOTAL, Novelty
 from alexnet_tf.runs.model_metadata import NOVELTY
 from alexnet_tf.runs.run import Run
 from tests.support.serving import form
@@ -78,7 +78,7 @@ def test_it_is_a_mahalanobis_distance_to_the_nearest_class():
     expected = np.zeros((len(asked), CLASSES))
     for half in (slice(0, CHANNELS), slice(CHANNELS, None)):
         scale = rest[:, half].std(axis=0)
-        scale += 0.05 * scale.mean()
+        scale += LEAST_DEVIATION * scale.mean()
         within = np.cov(rest[:, half] / scale, rowvar=False, bias=True)
         inverse = np.linalg.inv(shrunk_covariance(within, SHRINKAGE))
         expected += [
@@ -86,7 +86,7 @@ def test_it_is_a_mahalanobis_distance_to_the_nearest_class():
             for row in strange
         ]
     logs = [np.log(each[:, CHANNELS:].mean(axis=1)) for each in (found, asked)]
-    total = 3 * (logs[1] - logs[0].mean()) / logs[0].std()
+    total = TOTAL * (logs[1] - logs[0].mean()) / logs[0].std()
     distances = np.sqrt(expected.min(axis=1) + total**2)
     threshold = distances / novelty.of(asked)
     assert threshold == pytest.approx(threshold[0], rel=1e-4)

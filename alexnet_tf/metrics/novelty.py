@@ -19,7 +19,7 @@ SHARES = 0.3, 0.05
 # relative to their mean.
 SHRINKAGE, LEAST_DEVIATION = 0.5, 0.05
 # Weight of the logarithm of the total in deviations, and their least: noise and text excite little.
-TOTAL, LEAST_OF_TOTAL = 3.5, 0.1
+TOTAL, LEAST_OF_TOTAL = 3.0, 0.1
 # The cross-validation that sets the threshold has folds for about so many fits of a picture, within
 # these bounds; fewest different pictures to fit.
 FITS, FOLDS, LEAST = 8000, (5, 40), 10

@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "gradcam": {"model", "weights", "variants", "layers", "errors"},
     "drawing": BASE | {"metrics", "data", "gradcam"},
     "runs": BASE | {"metrics", "data", "weights", "starter"},
-    "training": RUNS,
+    "training": RUNS | {"layers"},
     "inference": RUNS | {"layers"},
     "evaluation": ASKING,
     "retrieval": ASKING,

@@ -45,8 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sort-into",
         type=Path,
         metavar="DIR",
-        help="put each picture into a folder of its class in DIR, under its name or a numbered one;"
-        " undo.csv there lists what was done, for --undo",
+        help="put each picture into a folder of its class in DIR, or into unknown/ if it is unlike"
+        " all training pictures, under its name or a numbered one; undo.csv there lists what was"
+        " done, for --undo",
     )
     add("--by", choices=WAYS, help="copy, hard link or move when sorting (copy)")
     add(

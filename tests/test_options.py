@@ -36,7 +36,7 @@ from alexnet_tf.system.log import LOG
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights.formats.npz import write_npz
 from alexnet_tf.weights.loading import read_weights
-from tests import test_schedules
+from tests import test_more_pictures, test_schedules
 from tests import test_settings_at_work as at_work
 from tests.support.caffe import random_weights
 from tests.support.small import LENET, convolutions, job, train, unexported
@@ -375,6 +375,7 @@ OUTSIDE = {
 
 # Of a training, what shows in one of several epochs only, and the test that sees it there.
 ELSEWHERE = {
+    "--from-run": test_more_pictures.test_what_is_no_finished_run_is_said,
     "--schedule": test_schedules.test_it_falls_along_half_a_cosine_after_the_warm_up,
     "--fall": test_schedules.test_it_falls_along_half_a_cosine_after_the_warm_up,
     "--decay": test_schedules.test_it_falls_whenever_so_many_pictures_were_seen,

@@ -243,6 +243,27 @@ class FinishedRun:
         (n, classes). It is a copy, and training it changes no run."""
         return self._engine.open_keras()
 
+    def train_more(
+        self, data: str | os.PathLike[str], run: str | os.PathLike[str], **settings: Any
+    ) -> FinishedRun:
+        """Train a new run on this one's pictures and on more, which may have new classes.
+
+        Args:
+            data: The new pictures, as `train` takes them.
+            run: The folder of the new run.
+            **settings: As for `train`; by default, those of this run.
+
+        Returns:
+            The new run, finished. Pictures of this one stay in their splits, and features that were
+            computed for it are used again.
+
+        Raises:
+            UserError, RunError: As `train` does.
+        """
+        from alexnet_tf.api.train import train
+
+        return train(data, run, from_run=str(self.directory), **settings)
+
     def export(
         self,
         format: str,

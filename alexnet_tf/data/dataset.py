@@ -150,8 +150,11 @@ def open_dataset(
     leave_out: str | Path | None = None,
     features: str | Path | None = None,
     wanted: Wanted = ANY,
+    earlier: Source | None = None,
 ) -> Dataset:
     """Check and split the labelled pictures of `source`, as `open_source` takes it.
+
+    Those of an `earlier` source come first, and keep their splits.
 
     Unless folders or lists define the splits, 15% of each class are held out for validation: always
     the same ones for the same files and `seed`, wherever they lie. Byte-identical pictures stay in
@@ -162,6 +165,7 @@ def open_dataset(
     """
     unwanted = _unwanted(leave_out, source) if leave_out else {}
     found = open_source(source, limits, wanted)
+    found = manifest.join(earlier, found) if earlier else found
     entries, unreadable = _inspect(found.entries, features)
     notes = (*found.notes, *([_excluded(unwanted, entries, leave_out)] if leave_out else ()))
     rejected = (*found.rejected, *unreadable)

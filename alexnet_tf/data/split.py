@@ -44,15 +44,15 @@ def labelled_twice(entries: Columns[Entry], contents: np.ndarray) -> dict[int, s
 def hold_out(entries: Columns[Entry], contents: np.ndarray, seed: int) -> np.ndarray:
     """Choose the validation set by content numbers: bool (n,).
 
-    It is the one in the lists, or, if they have none, 15% of each class.
+    It is the one in the lists, and 15% of each class of what no list splits.
     """
     held_out = np.zeros(len(entries), bool)
-    is_whole = are_of(entries, (None,))
-    if not is_whole.any():
-        held_out[contents[are_of(entries, (VALIDATION,))]] = True
-        return held_out
+    held_out[contents[are_of(entries, (VALIDATION,))]] = True
+    is_split = np.zeros(len(entries), bool)
+    is_split[contents[are_of(entries, (TRAIN, VALIDATION))]] = True
+    is_whole = are_of(entries, (None,)) & ~is_split[contents]
     labels = _number_labels(entries)
-    for label in range(labels.max() + 1):
+    for label in np.unique(labels[is_whole]):
         same_class = np.unique(contents[is_whole & (labels == label)])
         if len(same_class) > 1:  # a single one is reported later
             share = max(1, round(VALIDATION_SHARE * len(same_class)))

@@ -14,10 +14,19 @@ from alexnet_tf.data.images.contents import ImageError, is_file_of_its_own
 from alexnet_tf.data.images.decoding import decoded
 from alexnet_tf.data.sources.listing import list_files
 from alexnet_tf.data.sources.lists import read_list
-from alexnet_tf.data.sources.manifest import Entry, NoPictures, Wanted
+from alexnet_tf.data.sources.manifest import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Entry,
+    NoPictures,
+    Source,
+    Wanted,
+    entries_to_columns,
+)
 from alexnet_tf.data.sources.open import open_source
 from alexnet_tf.errors import UserError
-from alexnet_tf.runs.run import Run
+from alexnet_tf.runs.run import Run, finished_run
 from alexnet_tf.runs.settings import LINEAR, Settings
 from alexnet_tf.system.files import read_lines
 from alexnet_tf.system.text import printable
@@ -31,7 +40,22 @@ def open_pictures(settings: Settings) -> Dataset:
         leave_out=settings.leave_out,
         features=settings.features,
         wanted=Wanted(settings.label, settings.split),
+        earlier=_entries(finished_run(settings.from_run)) if settings.from_run else None,
     )
+
+
+def _entries(run: Run) -> Source:
+    """Return the pictures of `run` in their splits; those of a cross-validated run have none."""
+    dataset = started_pictures(run)
+    parts = {TRAIN: dataset.train, VALIDATION: dataset.validation, TEST: dataset.test}
+    if dataset.is_cross_validated:
+        parts = {None: dataset.train, TEST: dataset.test}
+    entries = (
+        Entry(picture.path, dataset.classes[picture.label], part, picture.digest)
+        for part, pictures in parts.items()
+        for picture in pictures
+    )
+    return Source(dataset.classes, entries_to_columns(entries))
 
 
 def listed_pictures(run: Run) -> Dataset:

@@ -6,13 +6,13 @@ A recipe is a function that returns settings by name; `--recipe NAME` makes them
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from alexnet_tf.errors import UserError
-from alexnet_tf.runs.settings import NO_WEIGHTS, Settings
+from alexnet_tf.runs.run import finished_run
+from alexnet_tf.runs.settings import LINEAR, NO_WEIGHTS, Settings
 from alexnet_tf.system.program import command
 
 
@@ -158,17 +158,30 @@ def usual(weights: str | None) -> str:
 
 
 def with_recipe(
-    configured: Mapping[str, Any], recipe: str | None = None
+    configured: dict[str, Any], recipe: str | None = None
 ) -> tuple[dict[str, Any], set[str]]:
     """Return the settings of a recipe, overridden by those `configured`, and the names of all that
-    were asked for: those, and the settings of a recipe that was named.
+    were asked for: those, and the settings of a recipe or a run that was named.
 
-    Raises UserError for an unknown recipe.
+    Raises UserError for an unknown recipe, and for a `from_run` that is no finished run.
     """
     if recipe not in (None, *RECIPES):
         raise UserError(f"--recipe: should be one of {', '.join(RECIPES)}, but is {recipe!r:.40}")
+    if from_run := configured.get("from_run"):
+        configured = _settings_of(from_run) | configured
     defaults = RECIPES[recipe or usual(configured.get("weights"))]
     return {**defaults, **configured}, {*configured, *(defaults if recipe else ())}
+
+
+def _settings_of(directory: str) -> dict[str, Any]:
+    """Return the settings of a run that hold for more pictures, too."""
+    settings = finished_run(directory).read_config()["settings"]
+    own = ["data", "label", "split", "leave_out", "from_run"]
+    if settings["head"] == LINEAR:  # as the number of pictures decides
+        own += ["head", "units"]
+    return {
+        name: value for name, value in settings.items() if value is not None and name not in own
+    }
 
 
 def training_command(settings: Settings, directory: Path) -> str:

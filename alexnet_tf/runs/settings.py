@@ -96,6 +96,14 @@ class Settings:
         arguments.place,
         "COLUMN",
     )
+    from_run: str | None = _data(
+        None,
+        "a finished run, whose pictures in their splits come before those of --data, which may have"
+        " new classes; its settings are the defaults",
+        arguments.place,
+        "RUN",
+        free=True,
+    )
     split: int | None = _data(
         None,
         "one of several splits that a data set is published with, such as the ten of DTD",

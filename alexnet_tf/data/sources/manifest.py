@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from alexnet_tf.data.sources.columns import Columns, Digests
@@ -72,6 +73,17 @@ def entries_to_columns(entries: Iterable[Entry] = ()) -> Columns[Entry]:
     for entry in entries:
         columns.append(entry)
     return columns
+
+
+def join(first: Source, second: Source) -> Source:
+    """Return the files of both; the classes of `first` keep their indices."""
+    new = [name for name in second.classes if name not in first.classes]
+    return Source(
+        (*first.classes, *new),
+        entries_to_columns(chain(first.entries, second.entries)),
+        first.rejected + second.rejected,
+        first.notes + second.notes,
+    )
 
 
 def is_unfit(path: str) -> bool:

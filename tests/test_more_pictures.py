@@ -72,9 +72,9 @@ def test_few_pictures_of_both_are_cross_validated_and_the_command_resumes(
     run = Run(tmp_path / "two")
     assert run.is_cross_validated() and run.read_config()["settings"]["head"] == "linear"
     assert len([*read_lines(run.directory / "train.txt")]) == 12 + 5
-    weights = run.model_path.read_bytes()
+    before = run.history_path.read_bytes()
     typed(*told)  # it is finished already
-    assert run.model_path.read_bytes() == weights
+    assert run.history_path.read_bytes() == before
     assert np.isfinite(alexnet_tf.load_run(run.directory).predict_proba(faces / "dog.9.jpg")).all()
 
 

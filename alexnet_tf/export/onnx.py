@@ -90,8 +90,8 @@ class _Graph:
             return self.constant(kernel.transpose(axes))
         values, scales = quantize(kernel)
         scales = np.broadcast_to(scales, (*[1] * (kernel.ndim - 1), len(scales)))
-        values = self.add("Cast", values.transpose(axes), to=TensorProto.FLOAT)
-        return self.add("Mul", values, scales.transpose(axes))
+        floats = self.add("Cast", values.transpose(axes), to=TensorProto.FLOAT)
+        return self.add("Mul", floats, scales.transpose(axes))
 
     def views(self, pixels: str, network: ExportedNetwork) -> str:
         """Crop the views, as `resizing.views_of`: (n × crops, 3, side, side)."""

@@ -47,6 +47,7 @@ def open_pictures(settings: Settings) -> Dataset:
 def _entries(run: Run) -> Source:
     """Return the pictures of `run` in their splits; those of a cross-validated run have none."""
     dataset = started_pictures(run)
+    parts: dict[str | None, Sequence[Picture]]
     parts = {TRAIN: dataset.train, VALIDATION: dataset.validation, TEST: dataset.test}
     if dataset.is_cross_validated:
         parts = {None: dataset.train, TEST: dataset.test}

@@ -122,6 +122,32 @@ def test_weights_come_from_a_bucket_once(random_weights, monkeypatch, typed):
         assert "s3://photos/nets/no.npy: there is nothing" in refused
 
 
+def test_shards_written_into_a_bucket_are_trained_from(faces, tmp_path, monkeypatch, typed):
+    with bucket(monkeypatch) as site:
+        words = ("alexnet_tf", "data", faces, "--shards", "2", "--out", "s3://photos/sets/faces")
+        shown = typed(*words).stderr
+        assert "s3://photos/sets/faces/train.txt: written" in shown
+        dataset = open_dataset("s3://photos/sets/faces")
+        assert dataset.fingerprint() == open_dataset(faces).fingerprint()
+        assert sum(".tfrecord" in path for path in site.asked) == 3
+        assert [*(tmp_path / "outgoing").iterdir()] == []
+        assert "sets/faces: is there already; delete it" in typed(*words, code=2).stderr
+
+
+def test_predictions_go_into_a_bucket_when_they_are_complete(faces, tmp_path, monkeypatch, typed):
+    """Interrupted, the same command goes on with those that are there."""
+    with bucket(monkeypatch) as site:
+        words = ("predict_alexnet.py", "2", faces, "--run", "starter", "--out")
+        typed(*words, "local.csv")
+        site.refuses = True
+        assert "access is denied" in typed(*words, "s3://photos/new/p.csv", code=2).stderr
+        site.refuses = False
+        assert "p.csv: written" in typed(*words, "s3://photos/new/p.csv").stderr
+        found = site.request("GET", "/photos/new/p.csv")[1]
+        assert found == (tmp_path / "local.csv").read_bytes()
+        assert [*(tmp_path / "outgoing").iterdir()] == []
+
+
 def test_what_is_not_there_or_not_allowed_is_said(tmp_path, monkeypatch):
     picture(tmp_path / "set/cat.png")
     with bucket(monkeypatch, tmp_path / "set") as site:

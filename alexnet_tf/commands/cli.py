@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 from alexnet_tf.errors import RunError, UserError
-from alexnet_tf.system import quiet, signals, streams
+from alexnet_tf.system import buckets, quiet, signals, streams
 from alexnet_tf.system.disk import NoRoom, is_full
 from alexnet_tf.system.files import check_replaceable
 from alexnet_tf.system.log import LOG
@@ -64,6 +64,7 @@ def run(main: Callable[[], int | None], name: str) -> None:
     try:
         with signals.listening():
             code = main()
+            buckets.send_all()
         sys.stdout.flush()
     except UserError as error:
         code = _report(name, error, 2)

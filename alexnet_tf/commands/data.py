@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out",
+        type=arguments.output,
         metavar="DIR",
         help="where train.txt, val.txt, test.txt, classes.txt, rejected.txt and pictures.sha256 go"
         f" ({DATA_FOLDER}; with --shards a new folder, {SHARDS_FOLDER})",
@@ -70,7 +71,7 @@ def run(options: argparse.Namespace) -> None:
     if Path(source) != DATA_FOLDER:
         cli.refuse(options, cli.PLACES, f"nothing is fetched but to {DATA_FOLDER}/; leave it out")
     if options.shards:
-        folder = Path(options.out or SHARDS_FOLDER)
+        folder = options.out or SHARDS_FOLDER
         check_new(folder)
         dataset = _open(options, limits)
         import_tensorflow()
@@ -78,7 +79,7 @@ def run(options: argparse.Namespace) -> None:
         print(dataset.summary())
         print(f"in {folder}: train with --data {folder}")
         return
-    out = Path(options.out or DATA_FOLDER)
+    out = options.out or DATA_FOLDER
     listed = Path(source) in (out, out / "train.txt") and (out / "train.txt").is_file()
     anew = (
         f"to list and split the pictures anew, name what they are in; if that is {out} itself, "

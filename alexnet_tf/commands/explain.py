@@ -17,6 +17,7 @@ from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.drawing.sheets import channels_sheet, filters_mosaic, write_picture
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.explain import Explainer, Explanation
+from alexnet_tf.system import arguments
 from alexnet_tf.system.progress import progress
 from alexnet_tf.system.text import printable
 
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--out",
-        type=Path,
+        type=arguments.output,
         default=Path("explained"),
         metavar="DIR",
         help="where pictures (.png) and their numbers (.npy) go (%(default)s)",

@@ -10,6 +10,7 @@ from alexnet_tf.data.images.preprocessing import CROPS
 from alexnet_tf.export.exporter import PLACES, export_run
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.run import finished_run
+from alexnet_tf.system import arguments
 from alexnet_tf.system.quiet import import_tensorflow
 
 HELP = "write a run's network for other programs"
@@ -28,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1,
         help="as for predict; leave it out for a run with test-time windows",
     )
-    parser.add_argument("--out", metavar="PATH", help="the file or folder (RUN/FORMAT/…)")
+    parser.add_argument(
+        "--out", type=arguments.output, metavar="PATH", help="the file or folder (RUN/FORMAT/…)"
+    )
     parser.add_argument("--wait", action="store_true", help=argparse.SUPPRESS)
 
 

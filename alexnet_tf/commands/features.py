@@ -15,6 +15,7 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import FEATURES
 from alexnet_tf.inference.output.tables import Table, check_table_path, write_table
 from alexnet_tf.retrieval.activations import activation_store, compute, list_pictures
+from alexnet_tf.system import arguments
 from alexnet_tf.system.disk import shortages
 from alexnet_tf.system.log import LOG
 
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layer", default="fc7", choices=FEATURES, help="(%(default)s)")
     parser.add_argument(
         "--out",
-        type=Path,
+        type=arguments.output,
         required=True,
         metavar="FILE",
         help="the file: .npy, .npz, .csv or .parquet. Killed, the same command resumes",

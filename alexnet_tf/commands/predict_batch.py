@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("many pictures").add_argument
     add(
         "--out",
-        type=Path,
+        type=arguments.output,
         metavar="FILE",
         help="write the predictions to a .csv or .jsonl, a line each as they come, instead of"
         " printing them; killed, the same command resumes after the last whole line",

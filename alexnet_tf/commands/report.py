@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from alexnet_tf.commands import common_options as common
+from alexnet_tf.system import arguments
 from alexnet_tf.system.quiet import import_tensorflow
 
 HELP = "write a page about a run, or about several side by side"
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=arguments.output,
         metavar="FILE",
         help=f"where the page goes (RUN/report.html; {SEVERAL} for several)",
     )

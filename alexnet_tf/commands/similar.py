@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--out",
-        type=Path,
+        type=arguments.output,
         metavar="FILE",
         help=f"the contact sheet; beside it goes a .json ({SHEET})",
     )

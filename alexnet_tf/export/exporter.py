@@ -57,7 +57,7 @@ class Exported:
 
 
 def export_run(
-    run: Run, format: str, out: str | None = None, int8: bool = False, crops: int = 1
+    run: Run, format: str, out: str | Path | None = None, int8: bool = False, crops: int = 1
 ) -> Exported:
     """Export the network of `run` in a format of `PLACES`, to `out` or into the run.
 
@@ -71,7 +71,7 @@ def export_run(
     return Exported(path, f"{len(files)} {kind}", difference)
 
 
-def _place(run: Run, format: str, out: str | None, int8: bool, crops: int) -> Path:
+def _place(run: Run, format: str, out: str | Path | None, int8: bool, crops: int) -> Path:
     """Return the target path, once it is known to be free and the packages to be installed."""
     if format not in PLACES:
         raise UserError(f"format: should be one of {', '.join(PLACES)}, but is {format!r:.40}")

@@ -10,7 +10,9 @@ import argparse
 import math
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 
+from alexnet_tf.system import buckets
 from alexnet_tf.system.text import printable
 
 # The largest value of a signed 32-bit integer; and far above any useful learning rate or deviation,
@@ -31,6 +33,11 @@ def place(text: str) -> str:
     if not text:
         raise _error(text, "a path")
     return text
+
+
+def output(text: str) -> Path:
+    """Parse where results go, a path or an address in a bucket; return where they are written."""
+    return buckets.outgoing(text) if buckets.is_in_bucket(text) else Path(place(text))
 
 
 def whole(least: int, most: int = MOST) -> Callable[[str], int]:

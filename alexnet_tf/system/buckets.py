@@ -7,6 +7,8 @@ import hashlib
 import math
 import os
 import re
+import shutil
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import wait
@@ -35,7 +37,12 @@ CHANGED = ("LastModified", "last_modified", "mtime")
 # The most open file systems: an address of sftp:// or hdfs:// names its server.
 MOST_SYSTEMS = 64
 
+# Where results for buckets lie until they are complete, and which are this command's: an object
+# in a bucket cannot grow.
+OUTGOING = Path("outgoing")
+
 _opening = Lock()
+_outgoing: dict[Path, str] = {}
 
 
 class Refused(OSError):
@@ -84,8 +91,9 @@ def read(address: str, most: int, end: float) -> bytes:
 
 def find(address: str) -> list[Object]:
     """List the files at or below `address`, sorted, but those hidden, or called `..` or with \\."""
-    system, path = _open(address)
-    system.invalidate_cache()
+    with _explained():
+        system, path = _open(address)
+        system.invalidate_cache()
     objects = []
     for name, info in sorted(_ask(address, "find", detail=True).items()):
         inner = name.removeprefix(path.rstrip("/"))
@@ -119,16 +127,38 @@ def opened(address: str) -> Iterator[tuple[Any, int]]:
             yield stream, size
 
 
-def exists(address: str) -> bool:
-    """Tell whether there is a file or folder at `address`."""
-    return _ask(address, "exists")
+def outgoing(address: str) -> Path:
+    """Return the path for results that `send_all` is to copy to `address`, which must be free.
+
+    What an interrupted command has left there is gone on with.
+    """
+    path = place_of(address, OUTGOING)
+    with named(address):
+        if not path.parent.exists() and _ask(address, "exists"):
+            raise Refused("is there already; delete it, or name another place with --out")
+    _outgoing[path] = address
+    return path
 
 
-def upload(path: Path, address: str) -> None:
-    """Copy the file `path` to `address`."""
-    with _explained():
-        system, target = _open(address)
-        system.put_file(str(path), target)
+def send_all() -> None:
+    """Copy the results of this command, and what lies beside them, to their addresses."""
+    for path in [*_outgoing]:
+        folder, start = _outgoing.pop(path).rstrip("/").rpartition("/")[0], path.parent
+        for file in sorted(filter(Path.is_file, start.rglob("[!.]*"))):
+            inner = f"/{file.relative_to(start).as_posix()}"
+            if "/." not in inner:
+                _send(file, folder + inner)
+        shutil.rmtree(start, ignore_errors=True)
+
+
+def _send(file: Path, address: str) -> None:
+    try:
+        with named(address), _explained():
+            system, path = _open(address)
+            system.put_file(str(file), path)
+    except (UserError, OSError) as error:
+        raise type(error)(f"{error}; it is kept in {file}") from error
+    print(f"{printable(address)}: written", file=sys.stderr)
 
 
 def _ask(address: str, name: str, until: float = math.inf, **options: Any) -> Any:

@@ -22,6 +22,8 @@ MOTO = ("-m", "moto.server", "--host", "127.0.0.1", "--port", "0")
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1",
 }  # fmt: skip
+# What moto, which does not check it, wants from the owner of a file.
+OURS = {"Authorization": "AWS test:"}
 
 
 @contextmanager
@@ -57,7 +59,7 @@ class Proxy:
         self.server = _Server(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
-    def request(self, verb: str, path: str, body: bytes = b"", headers: Any = {}) -> Any:  # noqa: B006
+    def request(self, verb: str, path: str, body: bytes = b"", headers: Any = OURS) -> Any:
         """Ask S3 itself; return its response, and the content of that."""
         upstream = http.client.HTTPConnection("127.0.0.1", self.port)
         upstream.request(verb, path, body, headers)
@@ -70,7 +72,7 @@ class Proxy:
 
     def delete(self, name: str) -> None:
         """Take a file out of the bucket."""
-        self.request("DELETE", f"/photos/{name}", headers={"Authorization": "AWS test:"})
+        self.request("DELETE", f"/photos/{name}")
 
     def __enter__(self) -> Proxy:
         Thread(target=self.server.serve_forever, args=(0.01,)).start()
@@ -98,6 +100,8 @@ class _Forward(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         site, share = self.site, 1
+        if site.refuses:
+            return self.send_error(403)
         if self.command == "GET" and "?" not in self.path:
             site.asked.append(self.path)
             number = next(site.numbers)
@@ -105,8 +109,6 @@ class _Forward(BaseHTTPRequestHandler):
                 site.closing.wait()
             if site.fails and number % site.fails == 0:
                 return self.send_error(503)
-            if site.refuses:
-                return self.send_error(403)
             share = 2 if site.breaks and number % site.breaks == 0 else 1
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         answer, content = site.request(self.command, self.path, body, dict(self.headers))

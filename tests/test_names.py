@@ -108,6 +108,50 @@ def test_parquet_of_hugging_face_is_read_as_datasets_reads_it(monkeypatch):
     }
 
 
+def test_a_data_set_of_tensorflow_is_read_as_tensorflow_datasets_reads_it():
+    """It is in the folder of that library, which need not know how it was made."""
+    tfds = pytest.importorskip("tensorflow_datasets")
+    pairs = {part: encoded(count) for part, count in COUNTS.items()}
+
+    with tfds.core.registered.skip_registration():
+
+        class Blossoms(tfds.core.GeneratorBasedBuilder):
+            VERSION = tfds.core.Version("1.2.0")
+
+            def _info(self):
+                label = tfds.features.ClassLabel(names=NAMES)
+                image = tfds.features.Image(encoding_format="png")
+                features = tfds.features.FeaturesDict({"image": image, "label": label})
+                return tfds.core.DatasetInfo(builder=self, features=features)
+
+            def _split_generators(self, _):
+                return {part: self._generate_examples(part) for part in pairs}
+
+            def _generate_examples(self, part):
+                for number, (content, label) in enumerate(pairs[part]):
+                    Path("row.png").write_bytes(content)
+                    yield number, {"image": "row.png", "label": label}
+
+    home = Path("tensorflow_datasets").absolute()
+    Blossoms(data_dir=home).download_and_prepare()
+    tfds.core.add_data_dir(home)
+    try:
+        builder = tfds.builder("blossoms")
+        dataset = open_dataset("tfds:blossoms")
+        assert contents(open_dataset("tfds:blossoms:1.2.0")) == contents(dataset)
+        with pytest.raises(DownloadError, match="tfds:blossom: tensorflow_datasets cannot fetch"):
+            open_dataset("tfds:blossom")
+    finally:
+        tfds.core.utils.file_utils.clear_registered_data_dirs()
+    skip = {"image": tfds.decode.SkipDecoding()}
+    assert dataset.classes == tuple(builder.info.features["label"].names) == NAMES
+    assert contents(dataset) == {
+        meant(part, int(row["label"]), row["image"])
+        for part in COUNTS
+        for row in tfds.as_numpy(builder.as_dataset(part, decoders=skip))
+    }
+
+
 def test_data_sets_of_kaggle_are_read_from_its_cache_without_a_network(tmp_path):
     """The newest version that is there; of a competition the training part in its zip."""
     pytest.importorskip("kagglehub")

@@ -245,6 +245,15 @@ STARTER = replace(
     initial=KERAS,
 )
 
+# Our own, for convolutions that learn from ImageNet's: see alexnet_tf/starter/README.md.
+DISTILLED = replace(
+    STARTER,
+    name="distilled",
+    filters=(64, 192, 256, 256, 384),
+    kernel_sizes=(9, 5, 3, 3, 3),
+    strides=(4, 1, 1, 1, 1),
+)
+
 # From the PaddlePaddle tutorial. Its own layers, like those of `cifar64`, shrink 32 pixels to
 # nothing (6-3-1-0); with padding everywhere the sides are 8-4-2-1. Like Caffe, it divides alpha by
 # the size.
@@ -318,6 +327,7 @@ VARIANTS = {
             fc_units=(512, 512),
         ),
         STARTER,
+        DISTILLED,
         # LeCun 1998, figure 2, as tutorials write it today: max pooling and relu.
         Variant(
             "lenet5",

@@ -249,7 +249,7 @@ def _weights(options: argparse.Namespace) -> tuple[str, str]:
     weights = options.weights or DEFAULTS["weights"]
     if not options.weights and not find_weights(weights).is_file():
         cli.refuse(options, ("--variant",), f"describes weights, and there is no {weights}")
-        return starter.NAME, starter.NAME
+        return starter.NAME, starter.VARIANT
     return weights, options.variant or starter.variant_of(weights, DEFAULTS["variant"])
 
 

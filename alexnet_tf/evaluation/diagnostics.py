@@ -21,7 +21,7 @@ from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.checkpoint_spec import CheckpointSpec
 from alexnet_tf.runs.checkpoints import BrokenCheckpoint, list_checkpoints, load_checkpoint
 from alexnet_tf.runs.pictures import listed_pictures
-from alexnet_tf.runs.run import STARTER_RUN, Run, starting_weights
+from alexnet_tf.runs.run import STARTER_RUN, Run, open_file, starting_weights
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.runs.warnings import imbalance
 from alexnet_tf.system.processor import VARIABLE, chosen_precision, processor_flags
@@ -206,7 +206,7 @@ def pretrained(files: RunFiles) -> str:
         return "none, all layers began at random"
     if Path(settings.weights).is_dir():  # a run
         return f"{settings.weights}: {recognize(found).name}"
-    file = replace(read_weights_file(settings.weights), layers=found)
+    file = replace(open_file(settings), layers=found)
     return f"{settings.weights}: {file.recognized().name}"
 
 

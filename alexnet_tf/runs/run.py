@@ -27,7 +27,7 @@ from alexnet_tf.system.program import command, other_run
 from alexnet_tf.system.text import is_printable, printable
 from alexnet_tf.variants import Variant
 from alexnet_tf.weights import Weights
-from alexnet_tf.weights.loading import open_weights, read_weights_file
+from alexnet_tf.weights.loading import WeightsFile, open_weights, read_weights_file
 
 DEFAULT_RUN = Path("train_alexnet")
 # Settings that the function of a network depends on.
@@ -191,7 +191,7 @@ def starting_weights(settings: Settings, variant: Variant) -> Weights:
 
 def _of_file(settings: Settings, variant: Variant, first: str) -> Weights:
     """Read the weights of a file; see `starting_weights`."""
-    file = read_weights_file(settings.weights)
+    file = open_file(settings)
     weights = file.check(variant)
     if not settings.head:
         return weights
@@ -203,6 +203,11 @@ def _of_file(settings: Settings, variant: Variant, first: str) -> Weights:
         with suppress(BadFile):  # they start at random
             weights |= file.take({name: hidden[name] for name in hidden if name >= first})
     return weights
+
+
+def open_file(settings: Settings) -> WeightsFile:
+    """Read the file of weights that a training starts from."""
+    return read_weights_file(starter.weights_path(settings.weights, settings.variant))
 
 
 def differences(before: dict[str, Any], now: dict[str, Any], names: Iterable[str]) -> str:

@@ -10,10 +10,13 @@ from pathlib import Path
 from alexnet_tf.system.files import read_json
 from alexnet_tf.system.program import command
 
-# What it is called on command lines, in place of a file of weights or of a run.
-NAME = "starter"
+# What it is called on command lines, in place of a file of weights or of a run, and its variant.
+NAME, VARIANT = "starter", "distilled"
 FOLDER = Path(__file__).parent
 WEIGHTS_PATH = FOLDER / "starter.npz"
+# The first starter, of the variant "starter", which learned from cats and dogs alone: runs that
+# began with it go on.
+FIRST_WEIGHTS_PATH = FOLDER / "cats_and_dogs.npz"
 FIGURES_PATH = FOLDER / "figures.json"
 
 
@@ -22,14 +25,16 @@ def is_starter(name: str | Path) -> bool:
     return str(name) == NAME and not Path(name).exists()
 
 
-def weights_path(name: str | Path) -> Path:
-    """Return the path of the file of weights that `name` means."""
-    return WEIGHTS_PATH if is_starter(name) else Path(name)
+def weights_path(name: str | Path, variant: str = VARIANT) -> Path:
+    """Return the path of the file of weights that `name` means for a `variant`."""
+    if not is_starter(name):
+        return Path(name)
+    return FIRST_WEIGHTS_PATH if variant == NAME else WEIGHTS_PATH
 
 
 def variant_of(weights: str | Path, otherwise: str) -> str:
     """Return the name of the variant that `weights` imply: the starter's own, or `otherwise`."""
-    return NAME if is_starter(weights) else otherwise
+    return VARIANT if is_starter(weights) else otherwise
 
 
 def in_place_of(weights: str) -> str:

@@ -39,7 +39,7 @@ AREA, RATIO = (0.15, 1.0), 4 / 3
 # Shares of crops that are drawn shapes, that have another crop pasted in (CutMix: Yun and others
 # 2019), whose colours are changed, and whose channels are permuted.
 DRAWN, PASTED, COLORED, PERMUTED = 0.04, 0.25, 0.5, 0.2
-# Factors of saturation, brightness and contrast. Photos of pets have few colours, so these are wide.
+# Factors of saturation, and of brightness and contrast: photos of pets have few colours.
 SATURATION, BRIGHTNESS = (0.3, 2.5), (0.6, 1.4)
 # AdamW (Loshchilov and Hutter 2019) with a warm-up of so many batches, then cosine decay.
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 2e-3, 0.02, 500
@@ -64,15 +64,15 @@ def write_crops(
 ) -> None:
     """Write random crops and the teacher's features of each into `folder`, in `shards` files.
 
-    Each of `sources` is a share of the crops, and pictures with a label, or `UNLABELLED`. Files that
-    are there already are kept, so that the same call resumes.
+    Each of `sources` is a share of the crops, and pictures with a label, or `UNLABELLED`. Existing
+    files are kept, so that the same call resumes.
     """
     paths = [folder / f"{number:03d}.npz" for number in range(shards)]
     forward = None
     for number, path in enumerate(paths):
         if path.is_file():
             continue
-        forward = forward or _last_convolution(weights, teacher)
+        forward = forward or last_convolution(weights, teacher, FORWARD)
         pixels, labels = _crops(sources, teacher.image_size, seed=number)
         features = [pool(forward(pixels[at : at + FORWARD])) for at in range(0, SHARD, FORWARD)]
         arrays = {str(side): _resized(pixels, side) for side in _sides(student)}
@@ -81,18 +81,6 @@ def write_crops(
         with atomic_write(path, size) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)
         print(f"crops {number + 1} of {shards}", flush=True)
-
-
-def _last_convolution(weights: Path, variant: Variant) -> Forward:
-    """Return the teacher's convolutions, up to the last one, by the fastest engine here."""
-    model = AlexNet(variant, weights=weights, include_top=False)
-    last = keras.Model(model.input, model.get_layer(variant.conv_layers[-1]).output)
-    for precision in fastest_first():
-        try:
-            return frozen_part(last, variant, precision, FORWARD)
-        except NotHere:
-            continue
-    raise AssertionError("float32 is always here")
 
 
 def _crops(
@@ -166,6 +154,18 @@ def _resized(pixels: np.ndarray, side: int) -> np.ndarray:
 def _sides(student: Variant) -> tuple[int, int]:
     """Return the sides of the student's crops, in the first epochs and later."""
     return round(SMALL * student.image_size), student.image_size
+
+
+def last_convolution(weights: str | Path, variant: Variant, batch: int) -> Forward:
+    """Return convolutions up to the last one, by the fastest engine here, in batches of `batch`."""
+    model = AlexNet(variant, weights=weights, include_top=False)
+    last = keras.Model(model.input, model.get_layer(variant.conv_layers[-1]).output)
+    for precision in fastest_first():
+        try:
+            return frozen_part(last, variant, precision, batch)
+        except NotHere:
+            continue
+    raise AssertionError("float32 is always here")
 
 
 def pool(maps: np.ndarray) -> np.ndarray:

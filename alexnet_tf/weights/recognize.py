@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from alexnet_tf.starter import VARIANT
 from alexnet_tf.variants import CONV_LAYERS, VARIANTS, get_variant
 from alexnet_tf.weights import Weights
 
@@ -51,7 +52,7 @@ def recognize(
     it normalizes), or because the file `is_starter`, the one that is part of this program.
     """
     if is_starter:
-        return Recognized(STARTER_WEIGHTS, ("starter",))
+        return Recognized(STARTER_WEIGHTS, (VARIANT,))
     conv1 = layers["conv1"][0] if "conv1" in layers else np.empty(0)
     for name in SIGNATURES:
         if _is_signed(conv1, name):

@@ -22,7 +22,8 @@ from PIL import Image, ImageEnhance, ImageOps
 from alexnet_tf.data.images.preprocessing import preprocess_input
 from alexnet_tf.frozen.calibration import draw
 from alexnet_tf.frozen.choice import fastest_first
-from alexnet_tf.frozen.layers import Forward, NotHere, frozen_part
+from alexnet_tf.frozen.int8 import Forward
+from alexnet_tf.frozen.layers import NotHere, frozen_part
 from alexnet_tf.model import AlexNet
 from alexnet_tf.system.files import atomic_write
 from alexnet_tf.variants import Variant
@@ -75,7 +76,7 @@ def write_crops(
         forward = forward or last_convolution(weights, teacher, FORWARD)
         pixels, labels = _crops(sources, teacher.image_size, seed=number)
         features = [pool(forward(pixels[at : at + FORWARD])) for at in range(0, SHARD, FORWARD)]
-        arrays = {str(side): _resized(pixels, side) for side in _sides(student)}
+        arrays: dict[str, Any] = {str(side): _resized(pixels, side) for side in _sides(student)}
         arrays |= {"labels": labels, "features": np.concatenate(features).astype(np.float16)}
         size = sum(array.nbytes for array in arrays.values())
         with atomic_write(path, size) as temporary, temporary.open("wb") as file:
@@ -260,8 +261,8 @@ class Crops(keras.utils.PyDataset):
         grid = grid.reshape(len(chosen), -1)
         targets = {"whole": whole, "grid": grid, "label": np.maximum(labels, 0)}
         everywhere = np.ones(len(chosen), np.float32)
-        weights = {"whole": everywhere, "grid": everywhere}
-        weights["label"] = np.float32(labels != UNLABELLED)
+        is_labelled = (labels != UNLABELLED).astype(np.float32)
+        weights = {"whole": everywhere, "grid": everywhere, "label": is_labelled}
         return preprocess_input(pixels, self.variant), targets, weights
 
 

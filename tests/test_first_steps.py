@@ -22,7 +22,7 @@ def test_without_weights_a_training_begins_with_the_starter_and_says_what_that_c
 ):
     monkeypatch.chdir(tmp_path)
     job = prepared(tmp_path, data=str(faces))
-    assert job.settings.weights == job.variant.name == "starter"
+    assert (job.settings.weights, job.variant.name) == ("starter", "distilled")
     (warning,) = (each for each in job.warnings if each.startswith("warning: "))
     assert "there is no weights/bvlc_alexnet.npy, so this begins with the starter's" in warning
     assert "`alexnet-tf weights` fetches them, for another --run" in warning
@@ -30,7 +30,7 @@ def test_without_weights_a_training_begins_with_the_starter_and_says_what_that_c
 
 def test_the_starter_brings_its_variant(faces, tmp_path):
     job = prepared(tmp_path, data=str(faces), weights="starter")
-    assert job.variant.name == "starter" and not any("warning" in each for each in job.warnings)
+    assert job.variant.name == "distilled" and not any("warning" in each for each in job.warnings)
 
 
 def test_weights_that_are_there_are_taken(faces, tmp_path, monkeypatch, random_weights):

@@ -14,19 +14,21 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.model import AlexNet, read_layers
 from alexnet_tf.runs.recipes import RECIPES
 from alexnet_tf.runs.run import STARTER_RUN, Run
-from alexnet_tf.starter import FIGURES_PATH, WEIGHTS_PATH
-from alexnet_tf.variants import STARTER
+from alexnet_tf.runs.settings import Settings
+from alexnet_tf.starter import FIGURES_PATH, FIRST_WEIGHTS_PATH, WEIGHTS_PATH
+from alexnet_tf.training.job import prepare, write_config
+from alexnet_tf.variants import DISTILLED, STARTER
 from alexnet_tf.weights.formats.npz import quantize, write_int8
 from alexnet_tf.weights.loading import open_weights, read_weights
 
 
 def test_the_file_is_small_and_an_ordinary_file_of_weights(typed):
-    assert WEIGHTS_PATH.stat().st_size < 6e6
-    layers = open_weights("starter", STARTER, classes=2)
+    assert WEIGHTS_PATH.stat().st_size < 8e6
+    layers = open_weights("starter", DISTILLED, classes=2)
     assert layers["fc8"][0].shape == (512, 2)
     lines = typed("alexnet_tf", "weights", "starter").stdout.splitlines()
     assert lines[0] == f"{WEIGHTS_PATH}: the starter, which knows cats and dogs"
-    assert lines[1] == "conv1  7 × 7 × 3 × 48"
+    assert lines[1] == "conv1  9 × 9 × 3 × 64"
 
 
 def test_a_folder_of_that_name_is_the_users(typed, tmp_path):
@@ -78,65 +80,86 @@ def test_a_network_of_int8_answers_nearly_as_before(faces, tmp_path):
 
 
 @pytest.fixture
-def photos(tmp_path, monkeypatch, faces):
-    """Twenty small photos and ten originals of each class, in the working directory."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(make_starter, "SEEN_ORIGINALS", 6)
-    for folder, numbers in (("small", range(20)), ("originals", range(20, 30))):
-        (tmp_path / folder).mkdir()
-        for number in numbers:
-            for label in make_starter.CLASSES:
-                shutil.copy(faces / f"{label}.{number}.jpg", folder)
-    return Path("small"), Path("originals")
+def pictures(tmp_path, faces):
+    """Folders as make_starter wants them, of drawn faces."""
+    numbers = {"dogs-vs-cats": range(8), "dogs-vs-cats-144": range(8, 16)}
+    numbers["dogs-vs-cats-256"] = range(12, 20)
+    for name, chosen in numbers.items():
+        (tmp_path / name).mkdir()
+        for number in chosen:
+            for label in make_starter.PETS:
+                shutil.copy(faces / f"{label}.{number}.jpg", tmp_path / name)
+    for name in ("flowers", "cifar10/train", "cifar10/test"):
+        for label in ("one", "two"):
+            (tmp_path / name / label).mkdir(parents=True)
+            for number in range(4):
+                shutil.copy(faces / f"cat.{number}.jpg", tmp_path / name / label)
+    (tmp_path / "imagenet-samples").mkdir()
+    for number in range(20, 27):
+        shutil.copy(faces / f"dog.{number}.jpg", tmp_path / "imagenet-samples")
+    return tmp_path
 
 
-def test_the_split_is_the_same_every_time_and_shares_nothing(photos):
-    held_out, seen, unseen = make_starter.split(*photos)
-    assert (held_out, seen, unseen) == make_starter.split(*photos)
-    assert [len(part) for part in (held_out, seen, unseen)] == [4, 36 + 12, 8]
-    assert len({*held_out, *seen, *unseen}) == 60
-    with pytest.raises(UserError, match=r"nowhere: has no cat\.N\.jpg"):
-        make_starter.split(Path("nowhere"), photos[1])
+def test_nothing_to_measure_with_is_learned_from(pictures, monkeypatch):
+    for name, value in (("SEEN_ORIGINALS", 6), ("SEEN_FLOWERS", 3), ("HELD_OUT", range(14, 18))):
+        monkeypatch.setattr(make_starter, name, value)
+    found = make_starter.find_pictures(pictures)
+    assert found == make_starter.find_pictures(pictures)
+    learned = [path for _, source in found.sources.values() for path, _ in source]
+    counts = [len(source) for _, source in found.sources.values()]
+    assert counts == [2 * 6, 2 * 4, 2 * 6, 2 * 4, 2 * 3]
+    kept = [path for path, _ in (*found.held_out, *found.unseen, *found.flowers, *found.cifar)]
+    assert len(kept) == 2 * 4 + 2 * 2 + 2 * 1 + 2 * 4 and not {*learned} & {*kept}
+    # A small photo is another size of the large one of its number.
+    pets = [path.name for path in learned if "dogs-vs-cats-" in str(path)]
+    assert not {*pets} & {path.name for path, _ in found.held_out}
+    assert len(found.neighbors) == 7
+    with pytest.raises(UserError, match=r"nowhere/dogs-vs-cats: has no cat\.N\.jpg"):
+        make_starter.find_pictures(Path("nowhere"))
 
 
-def test_making_it_ends_with_weights_and_figures(photos, tmp_path, monkeypatch):
-    """In another folder, and with a training that leaves its network as it began."""
-
-    def train(options):
-        assert options["recipe"] == "starter" and options["data"] == make_starter.LISTS
-        shutil.copytree(STARTER_RUN.directory, make_starter.RUN.directory)
-        AlexNet("starter", 2, weights="starter").save(make_starter.RUN.model_path)
-        return 0
-
+def test_what_is_finished_is_published_as_int8(tmp_path, monkeypatch):
     (tmp_path / "made").mkdir()
-    starter = Run(tmp_path / "made", "starter.npz")
-    monkeypatch.setattr(make_starter, "train_apart", train)
-    monkeypatch.setattr(make_starter, "STARTER_RUN", starter)
-    monkeypatch.setattr(make_starter, "FIGURES_PATH", tmp_path / "made/figures.json")
-    assert make_starter.make(*photos) == 0
-    made = read_weights(starter.model_path)
+    monkeypatch.setattr(make_starter, "STARTER_RUN", Run(tmp_path / "made", "starter.npz"))
+    run = Run(tmp_path / "run")
+    shutil.copytree(STARTER_RUN.directory, run.directory)
+    AlexNet(DISTILLED, 2, weights="starter").save(run.model_path)
+    make_starter.publish(run)
+    made = read_weights(tmp_path / "made/starter.npz")
     for name, (kernel, bias) in read_weights("starter").items():
         np.testing.assert_allclose(made[name][0], kernel, atol=1e-6)
         np.testing.assert_array_equal(made[name][1], bias)
-    figures = json.loads((tmp_path / "made/figures.json").read_text())
-    assert figures["validation"]["pictures"] == 4 and figures["originals"]["pictures"] == 8
-    assert starter.read_config()["classes"] == ["cat", "dog"]
+    assert Run(tmp_path / "made").read_config()["classes"] == ["cat", "dog"]
 
 
-def test_the_recipe_is_what_it_was_trained_by():
-    settings = STARTER_RUN.read_config()["settings"]
-    assert {name: settings[name] for name in RECIPES["starter"]} == RECIPES["starter"]
-    lines = (STARTER_RUN.directory / "history.csv").read_text().splitlines()
-    assert len(lines) == 1 + RECIPES["starter"]["epochs"]
+def test_runs_that_began_with_the_first_starter_go_on(faces, tmp_path):
+    told = {"data": str(faces), "weights": "starter", "variant": "starter", "report": False}
+    before = prepare(Settings(**RECIPES["head"] | told), tmp_path / "run", {*told})
+    first = read_weights(FIRST_WEIGHTS_PATH)
+    np.testing.assert_array_equal(before.weights["conv1"][0], first["conv1"][0])
+    write_config(before)
+    # Typed again, without the variant.
+    told = {"data": str(faces), "weights": "starter"}
+    after = prepare(Settings(**RECIPES["head"] | told), tmp_path / "run", {*told})
+    assert after.settings.variant == "starter" and after.config
+    np.testing.assert_array_equal(after.weights["conv5"][0], first["conv5"][0])
 
 
-def test_nine_of_ten_photos_that_it_never_saw(material, typed, tmp_path):
+def test_neighbors_of_the_same_network_agree(pictures):
+    photos = make_starter.find_pictures(pictures).neighbors
+    assert make_starter.agreement(photos, ("starter", "distilled"), ("starter", "distilled")) == 1
+    found = make_starter.agreement(
+        photos, ("starter", "distilled"), (FIRST_WEIGHTS_PATH, "starter")
+    )
+    assert 0 <= found <= 1
+
+
+def test_more_than_nine_of_ten_photos_that_it_never_saw(material, typed, tmp_path):
     """The 200 originals that nothing was trained or chosen by."""
-    data = material / "data"
-    unseen = make_starter.split(data / "dogs-vs-cats-144", data / "dogs-vs-cats")[2]
+    unseen = make_starter.find_pictures(material / "data").unseen
     (tmp_path / "unseen.txt").write_text("".join(f"{path} {label}\n" for path, label in unseen))
     result = typed("alexnet_tf", "evaluate", "starter", "--data", "unseen.txt", "--json")
     answer = json.loads(result.stdout)
-    assert answer["pictures"] == 200 and answer["accuracy"] >= 0.88
+    assert answer["pictures"] == 200 and answer["accuracy"] >= 0.92
     figures = json.loads(FIGURES_PATH.read_text())["originals"]
     assert answer["accuracy"] == pytest.approx(figures["accuracy"], abs=0.011)  # a tie or two

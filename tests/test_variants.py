@@ -35,6 +35,7 @@ PUBLISHED = {
     "cifar64": (LRN_OF_THE_PAPER, 32, 32, 0.5),
     "cifar32": (None, 32, 32, 0.5),
     "starter": (None, 128, 144, 0.5),
+    "distilled": (None, 128, 144, 0.5),
     "lenet5": (None, 32, 32, None),
 }
 # Of torchvision's conv1, padding=2; of the paper's 224 pixels, from which 55 × 55 need three more.

@@ -195,8 +195,8 @@ def figures(pictures: Pictures, teacher: Path) -> dict[str, Any]:
             run = Run(WORK / f"{name}-{variant}")
             train_head(name, train, test, weights, variant, run)
             found[f"{name}, {variant}"] = _accuracy([run], LISTS / name / "val.txt")
-    found["neighbors"] = {"pictures": len(pictures.neighbors)}
-    found["neighbors"]["accuracy"] = _agreement(pictures.neighbors, teacher)
+    agreed = agreement(pictures.neighbors, (NAME, VARIANT), (teacher, TEACHER))
+    found["neighbors"] = {"pictures": len(pictures.neighbors), "accuracy": agreed}
     rows = [
         (name, f"{each['accuracy']:.3f}", f"{each['pictures']:,}") for name, each in found.items()
     ]
@@ -226,14 +226,13 @@ def _accuracy(runs: Sequence[Run], photos: Path) -> dict[str, Any]:
     return found | ({"float32": accuracies[0]["accuracy"]} if len(runs) > 1 else {})
 
 
-def _agreement(photos: Sequence[Path], teacher: Path) -> float:
-    """Return the share of photos whose nearest neighbor by the starter's convolutions is one of the
-    teacher's five nearest."""
-    (nearest, *_), five = (
-        _neighbors(photos, weights, variant).T
-        for weights, variant in ((NAME, VARIANT), (teacher, TEACHER))
-    )
-    return float(np.mean((five[:5] == nearest).any(axis=0)))
+def agreement(
+    photos: Sequence[Path], one: tuple[str | Path, str], other: tuple[str | Path, str]
+) -> float:
+    """Return the share of photos whose nearest neighbor by the convolutions of `one`, weights and
+    variant, is among the five nearest by those of `other`."""
+    nearest = _neighbors(photos, *one)[:, 0]
+    return float(np.mean((nearest == _neighbors(photos, *other)[:, :5].T).any(axis=0)))
 
 
 def _neighbors(photos: Sequence[Path], weights: str | Path, variant: str) -> np.ndarray:

@@ -79,8 +79,8 @@ class Settings:
         "side in pixels of the picture that the convolutions see; the head sees windows of it as"
         " large as the network's input: a random one in training, and all of them, with those of"
         " the mirror image if --mirror, as test-time views. 256, 288 and 320 are useful; the"
-        " network's own size means no windows. 0: 288 on pretrained convolutions of 224 or 227"
-        " pixels without --crop, else no windows",
+        " network's own size means no windows. 0: on pretrained convolutions without"
+        " --crop 288 for 224 or 227 pixels and 160 for 128, else no windows",
         arguments.scale,
     )
     leave_out: str | None = _data(

@@ -1,4 +1,5 @@
-"""The network of a fresh clone, which knows cats from dogs: README.md here is its card.
+"""The network of a fresh clone, which knows cats from dogs, and whose convolutions, which learned
+from ImageNet's, are a start for other pictures: README.md here is its card.
 
 This folder is that of a finished run, with weights of 8 bits in place of model.keras.
 """
@@ -40,8 +41,8 @@ def variant_of(weights: str | Path, otherwise: str) -> str:
 def in_place_of(weights: str) -> str:
     """Warn of a training that begins with the starter, for the file `weights` is not there."""
     return (
-        f"warning: there is no {weights}, so this begins with the starter's convolutions, which "
-        "learned from cats and dogs alone. ImageNet's tell other pictures apart far better "
+        f"warning: there is no {weights}, so this begins with the starter's convolutions. "
+        "ImageNet's, from which these learned, are larger and tell pictures apart better "
         f"(docs/accuracy.md): `{command('weights')}` fetches them, for another --run"
     )
 

@@ -22,7 +22,7 @@ HOST ?= localhost
 
 # Options of train_alexnet.py; `python train_alexnet.py --help` explains each. As variables they have
 # capitals: BATCH_SIZE=64. What is left empty takes the script's own default.
-OPTIONS_OF_TRAINING := data leave-out label split weights variant resize scale train head head-rate initial \
+OPTIONS_OF_TRAINING := data from-run leave-out label split weights variant resize scale train head head-rate initial \
   activation dropout width units epochs batch-size learning-rate schedule warm-up decay patience decay-samples \
   fall weight-decay clip ema stop-early color-shift seed precision threads best keep average log-every \
   tensorboard features max-lost worker-timeout recipe log config

@@ -433,7 +433,7 @@ def test_help_names_every_setting_with_its_default():
 def test_the_python_on_the_pages_runs_as_it_stands(faces, tmp_path, monkeypatch):
     """But for the network, which is the starter's: the pages have ImageNet's weights."""
     monkeypatch.chdir(tmp_path)
-    for name in ("photos", "test-photos"):
+    for name in ("photos", "test-photos", "more"):
         (tmp_path / name).symlink_to(faces)
     names = {"a.jpg": "cat.0", "b.jpg": "dog.0", "cat.jpg": "cat.1", "dog.jpg": "dog.1"}
     for name, drawn in names.items():

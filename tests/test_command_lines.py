@@ -66,7 +66,7 @@ def test_the_names_of_imagenet_are_in_output_order():
         ),
         (
             ["train_alexnet.py", "--weights", "starter", "--variant", "bvlc", "--data", "."],
-            "knows cats and dogs, for the variant starter, not bvlc; give --variant starter",
+            "knows cats and dogs, for the variant distilled, not bvlc; give --variant distilled",
         ),
         (["train_alexnet.py", "--epochs", "0"], "should be a whole number above 0"),
         (["train_alexnet.py", "--learning-rate", "nan"], "should be a number above 0"),

@@ -165,5 +165,5 @@ def test_without_sidecars_pictures_go_alone(tmp_path, faces, monkeypatch, capsys
     assert {*contents(Path("photos"))} == {"cat.0.xmp", "dog.0.jpg.aae"}
     assert run_verb(predict, "--undo", "sorted") == 0
     assert run_verb(predict, *words) == 0
-    assert "sorted: dog 2" in capsys.readouterr().out
+    assert "sorted: cat 1, dog 1" in capsys.readouterr().out
     assert contents(Path("photos")) == {} and len(contents(Path("sorted"))) == 4

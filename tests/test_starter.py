@@ -137,7 +137,7 @@ def test_runs_that_began_with_the_first_starter_go_on(faces, tmp_path):
     before = prepare(Settings(**RECIPES["head"] | told), tmp_path / "run", {*told})
     first = read_weights(FIRST_WEIGHTS_PATH)
     np.testing.assert_array_equal(before.weights["conv1"][0], first["conv1"][0])
-    write_config(before)
+    write_config(before, {})
     # Typed again, without the variant.
     told = {"data": str(faces), "weights": "starter"}
     after = prepare(Settings(**RECIPES["head"] | told), tmp_path / "run", {*told})

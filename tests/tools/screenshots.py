@@ -21,8 +21,8 @@ from tests.support.places import ROOT
 from tests.support.serving import serving
 
 QUICK = ("--help",)
-SECONDS = 300_000  # milliseconds
-DESKTOP, PHONE = {"width": 860, "height": 1200}, {"width": 360, "height": 1280}
+SECONDS = 60_000  # milliseconds
+DESKTOP, PHONE = {"width": 1100, "height": 1200}, {"width": 360, "height": 1200}
 GAP = 24
 ASKED = ("cat.116", "cat.179", "cat.80", "dog.135", "dog.195")
 TERMINAL = """<meta charset=utf-8><style>
@@ -43,7 +43,8 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     with browsing() as browser:
         for name, draw in (("demo", terminal), ("report", report), ("serve", page)):
-            draw(browser, options.folder.resolve()).save(options.out / f"{name}.png", optimize=True)
+            image = draw(browser, options.folder.resolve()).convert("RGB").quantize(256)
+            image.save(options.out / f"{name}.png", optimize=True)
 
 
 def terminal(browser, folder: Path) -> Image.Image:
@@ -57,7 +58,7 @@ def terminal(browser, folder: Path) -> Image.Image:
         "<b>$</b> make demo", "…", *map(escape, (epochs[0], epochs[1])), "…", escape(epochs[-1]),
         f"<i>{escape(ended)}</i>", "",
         f"<b>$</b> python predict_alexnet.py 2 {files[0]} … --run demo/run",
-        *("{}   <i>{}</i>".format(*line.split("\t")) for line in found),
+        *("{:26} <i>{}</i>".format(*line.split("\t")) for line in found),
     ]  # fmt: skip
     figures = "".join(
         f"<figure><img src={embedded(folder / path)}><figcaption>{label}</figcaption></figure>"
@@ -82,12 +83,12 @@ def embedded(path: Path) -> str:
 
 
 def report(browser, folder: Path) -> Image.Image:
-    """Show the report of the demo's run, and its mistakes on a phone."""
+    """Show the report of the demo's run, also on a phone."""
     address = (folder / "demo/run/report.html").as_uri()
     wide = browser.new_page(viewport=DESKTOP)
     wide.goto(address)
     narrow = browser.new_page(viewport=PHONE, color_scheme="dark")
-    narrow.goto(f"{address}#mistakes")
+    narrow.goto(address)
     return beside(shot(wide), shot(narrow))
 
 
@@ -98,6 +99,7 @@ def page(browser, folder: Path) -> Image.Image:
         wide = browser.new_page(viewport=DESKTOP, locale="en")
         wide.set_default_timeout(SECONDS)
         wide.goto(server.url)
+        wide.locator("body[data-ready]").wait_for()
         wide.locator("#files").set_input_files([photos / "cat.2.jpg", photos / "dog.3.jpg"])
         second = wide.locator(".prediction").nth(1)
         second.get_by_role("button", name="Where does it look?").click()
@@ -105,6 +107,7 @@ def page(browser, folder: Path) -> Image.Image:
         narrow = browser.new_page(viewport=PHONE, color_scheme="dark", locale="en")
         narrow.set_default_timeout(SECONDS)
         narrow.goto(f"{server.url}/#teach")
+        narrow.locator("body[data-ready]").wait_for()
         for number, label in enumerate(("cat", "dog")):
             card = narrow.locator(".class").nth(number)
             card.get_by_role("textbox").fill(label)

@@ -40,9 +40,10 @@ class ServedNetwork:
     def predict(self, pictures: np.ndarray) -> np.ndarray:
         """Predict what `load` returned, stacked: float32 (n, classes) and the novelty last, each as
         if it were alone."""
-        found = [self.engine.predict(pictures, len(pictures))]
         if self.single:
             found = [self.single(picture[None]) for picture in pictures]
+        else:
+            found = [self.engine.predict(pictures, len(pictures))]
         return np.concatenate([np.column_stack(outputs) for outputs in found])
 
     def prediction(self, outputs: np.ndarray, most: int) -> dict[str, Any]:

@@ -315,6 +315,16 @@ def test_one_address_asks_only_so_often(ask, photos, monkeypatch):
     assert [each.status_code for each in predictions] == [200, 429]
 
 
+def test_a_picture_is_computed_once_by_the_engine_for_one():
+    class Never:
+        def predict(self, *_):
+            raise AssertionError("both engines computed it")
+
+    outputs = np.array([[0.25, 0.75]], "f4"), np.array([0.5], "f4")
+    network = ServedNetwork("fast", Never(), single=lambda picture: outputs)
+    assert network.predict(np.zeros((3, 8, 8, 3), np.uint8)).tolist() == [[0.25, 0.75, 0.5]] * 3
+
+
 def test_whoever_comes_when_there_is_too_much_to_do_is_told_at_once(ask, engine, photos):
     begun, go_on = threading.Event(), threading.Event()
 

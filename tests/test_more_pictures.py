@@ -81,3 +81,5 @@ def test_few_pictures_of_both_are_cross_validated_and_the_command_resumes(
 def test_what_is_no_finished_run_is_said(faces, tmp_path):
     with pytest.raises(UserError, match=r"nowhere: holds no finished model"):
         alexnet_tf.train(faces, tmp_path / "run", from_run=str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match="the starter was trained on pictures that are not here"):
+        alexnet_tf.train(faces, tmp_path / "run", from_run="starter")

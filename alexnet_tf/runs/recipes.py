@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from alexnet_tf.errors import UserError
-from alexnet_tf.runs.run import finished_run
+from alexnet_tf.runs.run import STARTER_RUN, finished_run
 from alexnet_tf.runs.settings import LINEAR, NO_WEIGHTS, Settings
 from alexnet_tf.system.program import command
 
@@ -175,7 +175,13 @@ def with_recipe(
 
 def _settings_of(directory: str) -> dict[str, Any]:
     """Return the settings of a run that hold for more pictures, too."""
-    settings = finished_run(directory).read_config()["settings"]
+    run = finished_run(directory)
+    if run is STARTER_RUN:
+        raise UserError(
+            "--from-run: the starter was trained on pictures that are not here; --weights starter "
+            "begins with its convolutions"
+        )
+    settings = run.read_config()["settings"]
     own = ["data", "label", "split", "leave_out", "from_run"]
     if settings["head"] == LINEAR:  # as the number of pictures decides
         own += ["head", "units"]

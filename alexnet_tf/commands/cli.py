@@ -10,7 +10,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn, TextIO
 
@@ -103,6 +102,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise UserError."""
+        from difflib import get_close_matches  # a cold prediction does not wait for it
+
         found = re.match(r"unrecognized arguments: (\S+)|.*invalid choice: '([^']*)'", message)
         wrong = (found[1] or found[2]).partition("=")[0] if found else ""
         choices = [name for action in self._actions for name in action.choices or ()]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 
@@ -62,6 +61,8 @@ class Prediction:
 
     def _repr_html_(self) -> str:
         """Show the likeliest classes in a notebook, each with a bar."""
+        from html import escape  # a cold prediction does not wait for it
+
         if self.error:
             return f"<p>{escape(printable(self.error))}</p>"
         rows = (

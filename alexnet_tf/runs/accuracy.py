@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from alexnet_tf.data.sources.lists import read_list
 from alexnet_tf.errors import UserError
 from alexnet_tf.metrics.evaluation import wilson_interval
 from alexnet_tf.runs.history import best_epoch, read_history
@@ -72,6 +71,8 @@ def read_accuracy(run: Run) -> Accuracy | None:
         kept = config.get(KEY)
         if kept is not None:
             return Accuracy(**kept)
+        from alexnet_tf.data.sources.lists import read_list  # a cold prediction needs no lists
+
         settings = Settings(**config["settings"])
         history = read_history(run)[: settings.epochs]
         best = history[best_epoch(history, settings.best) - 1]

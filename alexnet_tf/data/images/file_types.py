@@ -15,6 +15,9 @@ SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".jpe", ".jfif", ".avif",
     ".heic", ".heif", ".ppm", ".pgm", ".pnm", ".jxl", ".jp2",
 )  # fmt: skip
+# The suffixes of tables: of those that hold records, and of all.
+RECORDS = (".json", ".jsonl", ".ndjson", ".mat")
+TABLES = (".csv", ".tsv", ".lst", *RECORDS)
 
 # File type → the first bytes of its files, as a pattern.
 BEGINNINGS = {

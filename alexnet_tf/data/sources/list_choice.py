@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
+from alexnet_tf.data.images.file_types import TABLES
 from alexnet_tf.data.sources import manifest
 from alexnet_tf.data.sources.manifest import ANY, TEST, TRAIN, VALIDATION, Wanted
 from alexnet_tf.data.sources.path_resolver import PathResolver
 from alexnet_tf.data.sources.records import has_records
-from alexnet_tf.data.sources.rows import SAMPLE, TABLES, Rows, read_rows
+from alexnet_tf.data.sources.rows import SAMPLE, Rows, read_rows
 from alexnet_tf.data.sources.split_names import kin, part_named, part_of_file, preference
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.text import printable

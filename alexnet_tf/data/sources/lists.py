@@ -13,6 +13,7 @@ import numpy as np
 
 from alexnet_tf.data.digests import DIGESTS, Listed, digests, read_digests
 from alexnet_tf.data.images.contents import is_file_of_its_own
+from alexnet_tf.data.images.file_types import TABLES
 from alexnet_tf.data.sources import manifest
 from alexnet_tf.data.sources.columns import Columns
 from alexnet_tf.data.sources.headings import NUMBER, is_missing
@@ -21,7 +22,7 @@ from alexnet_tf.data.sources.list_choice import parts_of
 from alexnet_tf.data.sources.manifest import ANY, TEST, TRAIN, VALIDATION, Entry, Source, Wanted
 from alexnet_tf.data.sources.path_resolver import BELOW, HERE, PathResolver
 from alexnet_tf.data.sources.records import SEVERAL
-from alexnet_tf.data.sources.rows import TABLES, cut, read_rows
+from alexnet_tf.data.sources.rows import cut, read_rows
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import read_lines
 from alexnet_tf.system.text import printable

@@ -10,7 +10,7 @@ from glob import glob
 from pathlib import Path
 
 from alexnet_tf.data.images.contents import as_on_disk, is_remote
-from alexnet_tf.data.images.file_types import FORMATS, OTHER_PICTURES, file_type
+from alexnet_tf.data.images.file_types import FORMATS, OTHER_PICTURES, TABLES, file_type
 from alexnet_tf.data.sources.beside import complete
 from alexnet_tf.data.sources.cifar import is_cifar, unpack_cifar
 from alexnet_tf.data.sources.layouts import NoClasses, is_container, read_layout
@@ -22,7 +22,6 @@ from alexnet_tf.data.sources.named import fetch_named
 from alexnet_tf.data.sources.packed import read_packed
 from alexnet_tf.data.sources.path_resolver import MOST_FOLDERS
 from alexnet_tf.data.sources.published import name_by_rules, read_published
-from alexnet_tf.data.sources.rows import TABLES
 from alexnet_tf.data.sources.tar_archives import unpack_tar
 from alexnet_tf.data.sources.unsuitable import is_of_masks, purpose
 from alexnet_tf.data.sources.zip_archives import DEFAULT_LIMITS, UnpackLimits, unpack

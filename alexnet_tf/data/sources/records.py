@@ -6,10 +6,11 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from alexnet_tf.data.images.file_types import RECORDS
 from alexnet_tf.data.sources.headings import PATH, role
 from alexnet_tf.data.sources.manifest import NoLabels
 from alexnet_tf.errors import UserError
@@ -50,7 +51,9 @@ def read_records(file: Path) -> Iterator[list[str]]:
     if file.suffix.lower() == ".lst":
         yield from _lst(file)
         return
-    records = [flat(record) for record in RECORDS[file.suffix.lower()](file)]
+    is_mat = file.suffix.lower() == ".mat"
+    found = _mat_records(file) if is_mat else _records(read_json(file), file)
+    records = [flat(record) for record in found]
     heads = list(dict.fromkeys(name for record in records for name in record))
     if records:
         yield heads
@@ -189,9 +192,3 @@ def _join(content: dict[str, Any], file: Path) -> list[dict[str, Any]]:
         raise UserError(
             f"{file}: has images and annotations as COCO's JSON, but lacks {error}"
         ) from error
-
-
-RECORDS: dict[str, Callable[[Path], list[dict[str, Any]]]] = {
-    **dict.fromkeys((".json", ".jsonl", ".ndjson"), lambda file: _records(read_json(file), file)),
-    ".mat": _mat_records,
-}

@@ -11,17 +11,18 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+from alexnet_tf.data.images.file_types import TABLES
 from alexnet_tf.data.sources.column_choice import choose_columns
 from alexnet_tf.data.sources.headings import INDEX, LABEL, PATH, role
 from alexnet_tf.data.sources.path_resolver import PathResolver, is_picture
-from alexnet_tf.data.sources.records import RECORDS, has_records, read_records
+from alexnet_tf.data.sources.records import has_records, read_records
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import read_lines
 
 Row = TypeVar("Row")
 
 LIST_LINE = re.compile(r"(.*\S)[ \t]+(\S+)\s*")
-DELIMITERS, TABLES = ",;\t|", (".csv", ".tsv", ".lst", *RECORDS)
+DELIMITERS = ",;\t|"
 # The line that Excel writes before a table to declare its separator.
 SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 # The delimiter for a single column: no line may contain it.

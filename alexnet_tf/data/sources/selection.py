@@ -12,14 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alexnet_tf.data.images.contents import as_on_disk, is_remote
-from alexnet_tf.data.images.file_types import FORMATS, SUFFIXES, file_type, is_meant_as_picture
+from alexnet_tf.data.images.file_types import FORMATS, TABLES, file_type, is_meant_as_picture
 from alexnet_tf.data.images.records import SUFFIX
 from alexnet_tf.data.sources.listing import Rejected, find_pictures
-from alexnet_tf.data.sources.lists import read_paths
-from alexnet_tf.data.sources.path_resolver import HERE, PathResolver
-from alexnet_tf.data.sources.rows import LIST_LINE, SAMPLE, TABLES
 from alexnet_tf.errors import UserError
-from alexnet_tf.system.files import read_lines
 
 STDIN = "-"
 # Suffixes of lists, unless the file's content is a picture.
@@ -89,7 +85,9 @@ def _paths(name: str, rejected: list[Rejected]) -> Iterator[tuple[str, str]]:
     if name == STDIN:
         yield from ((each, as_on_disk(each)) for each in _standard_input())
     elif _is_list(name):
-        yield from _paths_in_list(Path(name))
+        from alexnet_tf.data.sources.path_lists import paths_in_list  # a picture needs no tables
+
+        yield from paths_in_list(Path(name))
     elif _is_pattern(name):
         yield from ((each, each) for each in _matches(name, rejected))
     else:
@@ -110,33 +108,6 @@ def _standard_input() -> Iterator[str]:
 def _is_list(name: str) -> bool:
     suffix = os.path.splitext(name)[1].lower()
     return suffix in LISTS and os.path.isfile(name) and file_type(name) not in FORMATS
-
-
-def _paths_in_list(file: Path) -> Iterator[tuple[str, str]]:
-    """Yield each name of a list or table, and its path, resolved as in training lists."""
-    if file.suffix.lower() in TABLES:
-        return iter(read_paths(file))
-    finder = PathResolver(file)
-    lines = [line.strip() for line in read_lines(file) if line.strip()]
-    finder.settle(lines[:SAMPLE])
-    if finder.folder == HERE:  # or all lines have labels
-        finder.settle(_without_label(line, finder) for line in lines[:SAMPLE])
-    names = [_without_label(line, finder) for line in lines]
-    return ((name, _resolve(name, finder)) for name in names)
-
-
-def _without_label(line: str, finder: PathResolver) -> str:
-    """Return the path of a line, which may be followed by a label."""
-    match = LIST_LINE.fullmatch(line)
-    if not match or line.lower().endswith(SUFFIXES) or os.path.exists(_resolve(line, finder)):
-        return line
-    return (line.partition("\t")[0] if line.count("\t") == 1 else match[1]).strip()
-
-
-def _resolve(name: str, finder: PathResolver) -> str:
-    """Return the path of a picture in the list, or of a folder, which may be beside the list."""
-    place, beside = finder(name), os.path.join(finder.file.parent, name)
-    return beside if not os.path.lexists(place) and os.path.isdir(beside) else place
 
 
 def _matches(pattern: str, rejected: list[Rejected]) -> list[str]:

@@ -230,7 +230,8 @@ def test_pictures_beside_arrays_are_what_is_meant(here):
 def test_a_folder_of_other_arrays_is_none_of_pictures(here):
     (here / "arrays").mkdir()
     np.savez(here / "arrays/features.npz", features=np.zeros((3, 4), np.float32))
-    with pytest.raises(NoPictures, match="no labelled pictures found"):
+    message = r"features.npz: holds no pictures with labels, .* but 'features/features' \(float32"
+    with pytest.raises(NoPictures, match=message):
         open_dataset("arrays")
 
 
@@ -405,6 +406,19 @@ def test_tfrecords_of_slim(here):
     ]
 
 
+def test_tfrecords_of_kaggle_in_several_sizes(here):
+    train, test = encoded(30), encoded(4, seed=1)
+    for side in (192, 224):
+        rows = [{"image": file, "class": label} for file, label in zip(*train)]
+        write_records(here / f"r/tfrecords-jpeg-{side}/train/00-{side}-30.tfrec", rows)
+        rows = [{"image": file, "id": b"a"} for file in test[0]]
+        write_records(here / f"r/tfrecords-jpeg-{side}/test/00-{side}-4.tfrec", rows)
+    with pytest.raises(UserError, match=r"r: holds several data sets, r/.*192, r/.*224; name the"):
+        open_dataset("r")
+    dataset = open_dataset("r/tfrecords-jpeg-192")
+    assert dataset.classes == ("0", "1", "2") and len(dataset.rejected) == 4
+
+
 def write_parquet(path, files, labels, **more):
     pyarrow = pytest.importorskip("pyarrow")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -430,6 +444,15 @@ def test_parquet_of_hugging_face(here):
     assert dataset.classes == NAMES
     reasons = [reason for _, reason in dataset.rejected]
     assert reasons == ["has no label", "is empty, no picture"]
+
+
+@pytest.mark.parametrize("more", [{}, {"side": [0] * 30}])
+def test_parquet_of_several_data_sets_is_asked_about(here, more):
+    pytest.importorskip("pyarrow.parquet")
+    write_parquet(here / "h/small/train-00000-of-00001.parquet", *encoded(30))
+    write_parquet(here / "h/whole/train-00000-of-00001.parquet", *encoded(30, seed=1), **more)
+    with pytest.raises(UserError, match=r"h/small.* h/whole.*(have other classes|folder of one)"):
+        open_dataset("h", wanted=Wanted(label="label"))
 
 
 def test_parquet_of_several_labels_asks(here):

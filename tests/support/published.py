@@ -504,6 +504,108 @@ def flag(x: Layout) -> None:
     x.write("labels.csv", "image,tree,is_valid", *lines)
 
 
+def ham10000(x: Layout) -> None:
+    """Write pictures in two folders, and copies of some in a third."""
+    lines = []
+    for number, (label, _, _) in enumerate(four("nv", "mel", "bkl")):
+        name = f"ISIC_{number:07}"
+        x.put(f"HAM10000_images_part_{1 + number % 2}/{name}.jpg", label)
+        lines.append(f"HAM_{number // 2:07},{name},{label}")
+    x.write("HAM10000_metadata.csv", "lesion_id,image_id,dx", *lines)
+
+
+def eurosat(x: Layout) -> None:
+    lists = {part: [] for part in THREE}
+    for number, (label, n, part) in enumerate(four("AnnualCrop", "Forest", parts=THREE)):
+        path = x.put(f"EuroSAT/{label}/{label}_{n}.jpg", label, part).removeprefix("EuroSAT/")
+        lists[part].append(f"{number},{path},{int(label == 'Forest')},{label}")
+    for part, name in ((TRAIN, "train"), (VALIDATION, "validation"), (TEST, "test")):
+        x.write(f"EuroSAT/{name}.csv", ",Filename,Label,ClassName", *lists[part])
+
+
+def imagenet_lists(x: Layout) -> None:
+    lists = {TRAIN: [], VALIDATION: []}
+    for label, n, part in four("n01440764", "n01443537", parts=TWO):
+        folder = f"train/{label}/" if part == TRAIN else "val/"
+        x.put(f"imagenet/{folder}{label}_{n}.JPEG", label, part)
+        inside = f"{label}/" if part == TRAIN else ""
+        lists[part].append(f"{inside}{label}_{n}.JPEG {int(label[-1] == '7')}")
+    x.write("imagenet/meta/train.txt", *lists[TRAIN])
+    x.write("imagenet/meta/val.txt", *lists[VALIDATION])
+
+
+def plant_diseases(x: Layout) -> None:
+    for label, n, part in four("Apple___Black_rot", "Apple___healthy", parts=TWO):
+        folder = "train" if part == TRAIN else "valid"
+        x.put(f"New Plant Diseases/New Plant Diseases/{folder}/{label}/{n}.JPG", label, part)
+        x.put(f"test/test/AppleScab{n}.JPG")
+
+
+def malaria(x: Layout) -> None:
+    for label, n, _ in four("Parasitized", "Uninfected"):
+        x.put(f"cell_images/{label}/{n}.png", label)
+        x.put(f"cell_images/cell_images/{label}/{n}.png")
+
+
+def radiography(x: Layout) -> None:
+    for label, n, _ in four("COVID", "Normal"):
+        x.put(f"Dataset/{label}/images/{label}-{n}.png", label)
+        x.put(f"Dataset/{label}/masks/{label}-{n}.png")
+
+
+def paddy(x: Layout) -> None:
+    lines = []
+    for number, (label, n, _) in enumerate(four("blast", "normal")):
+        x.put(f"train_images/{label}/1{number:05}.jpg", label)
+        x.put(f"test_images/2{number:05}.jpg")
+        lines.append(f"1{number:05}.jpg,{label},ADT45,{45 + n}")
+    x.write("train.csv", "image_id,label,variety,age", *lines)
+
+
+def landmarks(x: Layout) -> None:
+    lines = []
+    for number, (label, _, _) in enumerate(four("142820", "7")):
+        name = f"{number}a4f{number:012}"
+        x.put(f"train/{name[0]}/{name[1]}/{name[2]}/{name}.jpg", label)
+        lines.append(f"{name},{label}")
+    x.write("train.csv", "id,landmark_id", *lines)
+
+
+def actions(x: Layout) -> None:
+    for label, n, part in four("applauding", "blowing_bubbles", parts=TWO):
+        x.put(f"JPEGImages/{label}_{n:03}.jpg", label, part)
+    for name, numbers in (("train", range(3)), ("test", [3])):
+        lines = [f"{c}_{n:03}.jpg" for c in ("applauding", "blowing_bubbles") for n in numbers]
+        x.write(f"ImageSplits/{name}.txt", *lines)
+
+
+def fiftyone(x: Layout) -> None:
+    labels = {}
+    for number, (label, _, _) in enumerate(four("cat", "dog")):
+        x.put(f"data/{number:06}.jpg", label)
+        labels[f"{number:06}"] = ("cat", "dog").index(label)
+    x.json("labels.json", {"classes": ["cat", "dog"], "labels": labels})
+
+
+def prodigy(x: Layout) -> None:
+    lines = []
+    for label, n, _ in four("cat", "dog"):
+        answer = "reject" if n == 2 else "accept"
+        x.put(f"images/{label}{n}.jpg", label if answer == "accept" else None)
+        lines.append({"image": f"images/{label}{n}.jpg", "label": label, "answer": answer})
+    x.write("annotations.jsonl", *map(json.dumps, lines))
+
+
+def sagemaker(x: Layout) -> None:
+    lines = []
+    for number, (label, n, _) in enumerate(four("cat", "dog")):
+        x.put(f"images/{number:04}.jpg", label)
+        about = {"class-name": label, "confidence": 0.5 + n, "job-name": "labeling-job/pets"}
+        lines.append({"source-ref": f"s3://bucket/images/{number:04}.jpg",
+                      "pets": int(label == "dog"), "pets-metadata": about})  # fmt: skip
+    x.write("output.manifest", *map(json.dumps, lines))
+
+
 # What is read: the name of each source, and what makes it.
 READ: dict[str, Callable[[Layout], None]] = {
     "SUN397": sun397, "Places365": places365, "Food-101": food101, "CUB-200": cub200,
@@ -520,6 +622,10 @@ READ: dict[str, Callable[[Layout], None]] = {
     "Imagenette": imagenette, "UC Merced": merced, "Intel scenes": intel, "ISIC 2019": isic2019,
     "Cassava": cassava, "APTOS 2019": aptos, "a table beside the folder of pictures": csv_below,
     "JSON: name to label": json_map, "JSON by pandas": json_columns, "is_valid": flag,
+    "HAM10000": ham10000, "EuroSAT by Kaggle": eurosat, "MMPretrain": imagenet_lists,
+    "New Plant Diseases": plant_diseases, "malaria": malaria, "COVID radiography": radiography,
+    "Paddy": paddy, "landmarks": landmarks, "Stanford 40": actions, "FiftyOne": fiftyone,
+    "Prodigy": prodigy, "SageMaker": sagemaker,
 }  # fmt: skip
 
 
@@ -579,6 +685,50 @@ def attributes(x: Layout) -> None:
     x.write("list_attr.csv", "image_id,Bald,Smiling,Young", *lines)
 
 
+def chexpert(x: Layout) -> None:
+    lines = []
+    for n in range(6):
+        path = x.put(f"CheXpert/train/patient0000{n}/study1/view1_frontal.jpg")
+        lines.append(f"{path},{('Male', 'Female')[n % 2]},{60 + n},{n % 2 or ''},-1.0,1.0")
+    x.write("CheXpert/train.csv", "Path,Sex,Age,No Finding,Edema,Fracture", *lines)
+
+
+def identities(x: Layout) -> None:
+    for n in range(6):
+        x.put(f"faces/{n:06}.jpg")
+    x.write("list_eval_partition.csv", "image_id,partition",
+            *(f"{n:06}.jpg,{n % 3}" for n in range(6)))  # fmt: skip
+
+
+def amazon(x: Layout) -> None:
+    words = "haze primary", "clear primary", "clear primary water", "clear", "haze", "primary"
+    for n in range(12):
+        x.put(f"train-jpg/train_{n}.jpg")
+    lines = (f"train_{n},{words[n % 6]}" for n in range(12))
+    x.write("train_v2.csv", "image_name,tags", *lines)
+
+
+def create_ml(x: Layout) -> None:
+    records = []
+    for n in range(6):
+        box = {"x": 1, "y": 2, "width": 3, "height": 4}
+        boxes = [{"label": "cat", "coordinates": box | {"x": k}} for k in range(1 + n % 2)]
+        records.append({"image": x.put(f"{n}.jpg"), "annotations": boxes})
+    x.json("_annotations.createml.json", records)
+
+
+def office31(x: Layout) -> None:
+    for domain in ("amazon", "dslr"):
+        for label, n, _ in four("back_pack", "bike"):
+            x.put(f"{domain}/images/{label}/frame_{n}.jpg")
+
+
+def two_of_them(x: Layout) -> None:
+    for name, classes in {"pets": ("cat", "dog"), "cars": ("audi", "seat")}.items():
+        for label, n, part in four(*classes, parts=TWO):
+            x.put(f"{name}/{FILES[part]}/{label}/{n}.jpg")
+
+
 def ages(x: Layout) -> None:
     for n in range(12):
         x.put(f"faces/{n}.jpg")
@@ -604,6 +754,15 @@ REFUSED: dict[str, tuple[Callable[[Layout], None], str]] = {
     "masks": (masks, r"x: holds masks \(images beside masks\), so it is for segmentation"),
     "ChestX-ray14": (chest_xrays, r"has several labels for a picture, such as 'Hernia\|Mass'"),
     "CelebA": (attributes, r"the columns Bald, Smiling, Young hold 0 and 1.*name one of them with"),
+    "CheXpert": (chexpert, r"train.csv: the columns No Finding, Edema, Fracture hold 0 and 1, but"),
+    "a split alone": (
+        identities,
+        r"partition.csv: names pictures, but has no column of their labe",
+    ),
+    "Planet": (amazon, r"has several labels for a picture, such as '(clear|haze) primary'"),
+    "Create ML": (create_ml, r"createml.json: holds boxes around objects, several in a picture"),
+    "Office-31": (office31, r"x/amazon and x/dslr: hold the same folders, back_pack and bike"),
+    "two data sets": (two_of_them, r"x: holds several data sets, x/cars/train, x/pets/train; name"),
     "ages": (ages, r"the column 'age' looks like numbers, 12 different ones"),
     "Fashion product images": (fashion, r"'gender' \(Men, Women\); the column 'masterCategory'"),
 }

@@ -16,7 +16,7 @@ SUFFIXES = (
     ".heic", ".heif", ".ppm", ".pgm", ".pnm", ".jxl", ".jp2",
 )  # fmt: skip
 # The suffixes of tables: of those that hold records, and of all.
-RECORDS = (".json", ".jsonl", ".ndjson", ".mat")
+RECORDS = (".json", ".jsonl", ".ndjson", ".manifest", ".mat")
 TABLES = (".csv", ".tsv", ".lst", *RECORDS)
 
 # File type → the first bytes of its files, as a pattern.
@@ -35,6 +35,7 @@ BEGINNINGS = {
     "JPEG 2000": rb"(\0\0\0\x0cjP  |\xff\x4f\xff\x51)",
     "a Photoshop picture": rb"8BPS",
     "an icon": rb"\0\0[\x01\x02]\0.\0",
+    "DICOM": rb".{128}DICM",
     "OpenEXR": rb"\x76\x2f\x31\x01",
     "a DDS texture": rb"DDS ",
     "a PDF": rb"%PDF",

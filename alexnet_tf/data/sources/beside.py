@@ -35,6 +35,45 @@ class _Table:
         return int(match[1]) if match else None
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a table, and the picture that each names in the column `place`, if it exists."""
+
+    path: Path
+    place: int
+    heads: list[str]
+    rows: list[list[str]]
+    pictures: list[str | None]
+
+    @property
+    def form(self) -> tuple[Path, int]:
+        """What tables of the same kind share."""
+        return self.path.parent, len(self.rows[0]) if self.rows else 0
+
+    def numbers(self, labels: dict[str, str]) -> dict[float, str]:
+        """Return number → class, if a column numbers the classes of pictures that have `labels`."""
+        known = [(labels[p], row) for p, row in zip(self.pictures, self.rows) if p in labels]
+        for column in range(self.form[1]):
+            pairs = {(row[column], label) for label, row in known}
+            if 1 < len(dict(pairs)) == len(pairs) == len({label for _, label in pairs}):
+                if all(number.isdecimal() for number, _ in pairs):
+                    return {float(number): label for number, label in pairs}
+        return {}
+
+    def labelled(self, class_of: Callable[[str], str | None]) -> _Table:
+        """Read the class of each picture in the last column of nothing but classes, if any."""
+        others = (c for c in range(self.form[1]) if c != self.place)
+        columns = [c for c in others if all(class_of(row[c]) for row in self.rows)]
+        columns.sort(key=lambda c: bool(self.heads) and role(self.heads[c]) == LABEL)
+        classes = {
+            picture: class_of(row[columns[-1]]) if columns else None
+            for picture, row in zip(self.pictures, self.rows)
+            if picture
+        }
+        missing = [row[self.place] for p, row in zip(self.pictures, self.rows) if not p]
+        return _Table(self.path, part_of_file(self.path), classes, missing)
+
+
 def complete(
     found: Source, tables: Iterable[Path], root: Path, split: int | None
 ) -> tuple[Source, list[Path]]:
@@ -45,8 +84,11 @@ def complete(
     there is no such split.
     """
     finder = PathResolver(root / "table")
-    class_of = _class_finder(found.classes)
-    listed = [table for path in tables if (table := _read(path, finder, class_of))]
+    read = [rows for path in tables if (rows := _read(path, finder))]
+    labels = dict(zip(*map(found.entries.column, ("path", "label"))))
+    numbers = {rows.form: learned for rows in read if (learned := rows.numbers(labels))}
+    classes = {rows.form: _class_finder(found.classes, numbers.get(rows.form, {})) for rows in read}
+    listed = [rows.labelled(classes[rows.form]) for rows in read]
     parts, notes = _parts(listed, {*found.entries.column("path")}, root, split)
     if any(entry.part for entry in found.entries):
         parts, notes = {}, []  # folders split them already
@@ -57,6 +99,8 @@ def complete(
     entries = [replace(e, part=e.part or parts.get(e.path, rest)) for e in found.entries]
     unused = [(e.path, "is in none of the lists of the splits") for e in entries if not e.part]
     entries = [entry for entry in entries if entry.part] + list(others.values())
+    if {entry.part for entry in entries} == {TRAIN}:
+        entries = [replace(entry, part=None) for entry in entries]
     entries = manifest.validate_by_test(entries, "list", "the test set", notes)
     used = [
         table
@@ -71,9 +115,10 @@ def complete(
     return source, [table.path for table in used]
 
 
-def _class_finder(classes: Sequence[str]) -> Callable[[str], str | None]:
+def _class_finder(classes: Sequence[str], learned: dict[float, str]) -> Callable[[str], str | None]:
     """Return a function from a cell to its class: a name, its number, or the cell's first word."""
-    numbers = {float(name): name for name in classes if NUMBER.fullmatch(name) and "," not in name}
+    named = {float(name): name for name in classes if NUMBER.fullmatch(name) and "," not in name}
+    numbers = learned | named
     names = dict(zip(classes, classes))
 
     def class_of(cell: str) -> str | None:
@@ -83,7 +128,7 @@ def _class_finder(classes: Sequence[str]) -> Callable[[str], str | None]:
     return class_of
 
 
-def _read(path: Path, finder: PathResolver, class_of: Callable[[str], str | None]) -> _Table | None:
+def _read(path: Path, finder: PathResolver) -> _Rows | None:
     """Read a table that mostly names pictures below the root; None for another file."""
     try:
         rows = [[cell.strip() for cell in row] for row in cut(path, finder)]
@@ -98,12 +143,7 @@ def _read(path: Path, finder: PathResolver, class_of: Callable[[str], str | None
     if not counts or sum(bool(finder.anywhere(row[place])) for row in sample) * 2 < len(sample):
         return None
     heads = [] if finder.anywhere(rows[0][place]) else rows.pop(0)
-    columns = [c for c in range(len(counts)) if c != place and all(class_of(r[c]) for r in rows)]
-    columns.sort(key=lambda c: bool(heads) and role(heads[c]) == LABEL)
-    places = [(finder.anywhere(row[place]), row) for row in rows]
-    classes = {p: class_of(row[columns[-1]]) if columns else None for p, row in places if p}
-    missing = [row[place] for p, row in places if not p]
-    return _Table(path, part_of_file(path), classes, missing)
+    return _Rows(path, place, heads, rows, [finder.anywhere(row[place]) for row in rows])
 
 
 def _parts(

@@ -14,6 +14,7 @@ from alexnet_tf.data.sources import headings
 from alexnet_tf.data.sources.headings import INDEX, LABEL, PART, PATH, is_missing, plain, role
 from alexnet_tf.data.sources.manifest import TRAIN, VALIDATION
 from alexnet_tf.data.sources.path_resolver import Hits, PathResolver, is_picture
+from alexnet_tf.data.sources.records import SEVERAL
 from alexnet_tf.data.sources.split_names import part_named, words
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.text import printable
@@ -22,6 +23,8 @@ from alexnet_tf.system.text import printable
 COUNTS = {"index", "idx", "unnamed", "row"}
 WHOLE = re.compile(r"[+-]?\d+([.,]0+)?")
 ONES, BOOLEANS = ("1", "1.0", "true"), {"0", "1", "0.0", "1.0", "true", "false"}
+BOXES = {"xmin", "ymin", "xmax", "ymax", "x", "y", "width", "height"}
+MARKS = BOOLEANS | {"-1", "-1.0"}  # of several labels, -1 for uncertain or no
 # What Google's AutoML writes where it may choose the split.
 UNASSIGNED = "unassigned"
 # The rank of a column in which more than a tenth of the cells are not pictures.
@@ -62,6 +65,12 @@ def choose_columns(
     if not labelled:
         return Choice(path.number, lambda row: "", lambda row: None, has_heading, "", (*notes,))
     part = table.part(path)
+    if finder.wanted.label is None and table.has_boxes(path):
+        raise UserError(
+            f"{file}: holds boxes around objects, several in a picture, so it is for detection; "
+            "crop the objects yourself, into a folder for each class, or name the column of the "
+            "label with --label"
+        )
     labels = table.labels([column for column in table.columns if column not in (path, part)], notes)
     label_of = labels[0].cell if len(labels) == 1 else _one_hot_class(file, labels)
     called = labels[0].head if len(labels) == 1 else ""
@@ -124,11 +133,14 @@ class _Column:
         parts = [part_named(v) for v in self.values if v.casefold() != UNASSIGNED]
         return len({*parts}) > 1 and all(parts)
 
-    def is_equivalent(self, other: _Column) -> bool:
+    def is_same(self, other: _Column) -> bool:
         """Tell whether the cells of each distinguish the same rows: names beside numbers."""
         ours, theirs = ([cell.strip() for cell in each.cells] for each in (self, other))
-        pairs = {*zip(ours, theirs)}
-        return len({*ours}) == len({*theirs}) == len(pairs) and 1 < len(pairs) < len(ours)
+        return len({*ours}) == len({*theirs}) == len({*zip(ours, theirs)})
+
+    def is_equivalent(self, other: _Column) -> bool:
+        """Tell whether both are such columns of several values, which are not all different."""
+        return self.is_same(other) and 1 < len({*self.cells}) < len(self.cells)
 
     @property
     def name(self) -> str:
@@ -226,6 +238,12 @@ class _Table:
         places = map(self.finder, column.cells)
         return [place if is_remote(place) else os.path.abspath(place) for place in places]
 
+    def has_boxes(self, path: _Column) -> bool:
+        """Tell whether the table has boxes, and several rows or cells of them for a picture."""
+        boxes = [column for column in self.columns if _plain_end(column) in BOXES]
+        joined = any(SEVERAL in cell for column in boxes for cell in column.cells)
+        return len(boxes) >= 4 and (joined or len({*path.cells}) < len(path.cells))
+
     def part(self, path: _Column) -> _Column | None:
         """Choose the column that gives the split of a picture; None if there is none."""
         others = [column for column in self.columns if column is not path]
@@ -243,8 +261,14 @@ class _Table:
             return [self._wanted(self.finder.wanted.label)]
         exact = [c for name in headings.LABELS for c in others if _plain_end(c) == name]
         exact = [column for column in exact if len(column.values) > 1] or exact
-        if exact or len(others) == 1:
-            return (exact or others)[:1]
+        if exact:  # of numbers and their names, the names
+            same = [c for c in others if c.role == LABEL and exact[0].is_numeric > c.is_numeric]
+            return [next(filter(exact[0].is_same, same), exact[0])]
+        others = [c for c in others if c.role != PART or not c.is_numeric]  # "partition": 0, 1, 2
+        if not others:
+            raise UserError(f"{self.file}: names pictures, but has no column of their labels")
+        if len(others) == 1:
+            return others
         start = f"in {printable(self.file)}"
         fit = [c for c in others if c.role not in (INDEX, PART) and c.values]
         fit = [column for column in fit if not column.names_pictures]
@@ -257,11 +281,12 @@ class _Table:
             return hot
         named = [column for column in fit if column.role == LABEL]
         fit = _distinct([c for c in others if c in (texts or repeated) or c in named])
-        if len(fit) == 1:
+        marks = [c for c in others if self.may_head and {v.casefold() for v in c.values} <= MARKS]
+        if len(fit) == 1 and (len(marks) < 3 or fit[0].role == LABEL):
             notes.append(f"{start} the label is taken from {fit[0].name}")
             return fit
-        if hot and hot == fit:
-            names = ", ".join(printable(column.head) for column in hot)
+        if len(marks) > 2 or (hot and hot == fit):
+            names = ", ".join(printable(column.head) for column in marks)
             raise UserError(
                 f"{self.file}: the columns {names} hold 0 and 1, but not exactly one 1 in each row;"
                 " this program learns one class for each picture: name one of them with --label, "

@@ -25,6 +25,7 @@ NUMBERED = re.compile(r"(.*[^\W\d_])[\W_]*\d+\W*\.\w+")
 NO_CLASSES = {"img", "dsc", "dscn", "dscf", "dcim", "pxl", "vid", "frame", "scan", "screenshot"}
 # Words in the names of folders that contain pictures of any class.
 CONTAINERS = {"image", "img", "imgs", "picture", "pictures", "photo", "photos"}
+MASK_WORDS = {"mask", "masks", "segmentation", "trimaps", "groundtruth", "gt", "annotations"}
 
 
 class NoClasses(UserError):
@@ -47,6 +48,9 @@ def read_layout(folder: Path, by_names: bool = False) -> Source:
     files, rejected = list_files(folder)
     tree = _Tree(files, by_names)
     parts, notes = _parts(tree, folder), []
+    if again := tree.repeated(parts[TRAIN]):
+        notes.append(f"{printable(again)}: not used, for it holds the classes beside it once more")
+        tree = _Tree([file for file in files if again not in Path(file).parents], by_names)
     if VALIDATION not in parts and TEST in parts:
         parts[VALIDATION] = parts.pop(TEST)
         notes.append(manifest.validated_by_test("folder", printable(parts[VALIDATION])))
@@ -94,6 +98,13 @@ def _parts(tree: _Tree, folder: Path) -> dict[str | None, Path]:
         return parts
     if len(folders) == 1 and tree.is_labelled(folders[0]):
         return _parts(tree, folders[0])
+    inner = [found for each in folders if len(found := _parts(tree, each)) > 1]
+    inner = [found for found in inner if len(tree.classes(found[TRAIN])) > 1]
+    if len(inner) > 1:
+        names = ", ".join(printable(found[TRAIN]) for found in inner[: manifest.MOST_NAMES])
+        raise NoClasses(f"{folder}: holds several data sets, {names}; name the folder of one")
+    if inner:  # beside it lie pictures without labels, say
+        return inner[0]
     return {TRAIN: folder}
 
 
@@ -109,7 +120,7 @@ def _check_classes(tree: _Tree, root: Path) -> None:
             f"ones in each; put the pictures into {printable(folders[0])}/CLASS, or add a list of "
             "lines 'path label'"
         )
-    inside = [{inner.name for inner in tree.folders(folder)} for folder in folders]
+    inside = [*tree.inside(root).values()]
     same = len(folders) > 1 and len(inside[0]) > 1 and all(each == inside[0] for each in inside)
     if same and not any(map(tree.has_pictures, folders)):
         classes = " and ".join(map(printable, sorted(inside[0])[:3]))
@@ -167,7 +178,7 @@ class _Tree:
             return numbered
         if self.is_kaggles(root):
             return {f: name for f in self._all(root) if (name := kaggle_class(f))}
-        folders = self._class_folders(root)
+        folders = self.class_folders(root)
         other = {*KAGGLE_CLASSES.values()} & {*folders.values()}
         spelled = {} if other else KAGGLE_CLASSES  # Cat beside cat is another class
         return {
@@ -176,13 +187,32 @@ class _Tree:
             for file in self._all(folder)
         }
 
-    def _class_folders(self, root: Path) -> dict[Path, str]:
+    def inside(self, root: Path) -> dict[Path, set[str]]:
+        """Return the names of the innermost folders of classes in each folder in `root`."""
+        names: dict[Path, set[str]] = {folder: set() for folder in self.folders(root)}
+        for folder, label in self.class_folders(root).items():
+            names[root / folder.relative_to(root).parts[0]].add(label.rpartition("/")[2])
+        return names
+
+    def repeated(self, root: Path) -> Path | None:
+        """Return the folder in `root` that holds the same classes as the folders beside it."""
+        inside = self.inside(root) if not self.has_pictures(root) else {}
+        names = {normalize("NFC", folder.name): folder for folder in inside}
+        twice = (f for n, f in names.items() if len(inside[f]) > 1 and inside[f] == {*names} - {n})
+        return next(twice, None)
+
+    def class_folders(self, root: Path) -> dict[Path, str]:
         """Return the outermost folders with pictures of their own, and the class of each.
 
         The class is the path below `root`, without the last folder if that is a container: by its
-        name, because all have it, or because it is a number that other classes have too.
+        name, because all have it, or because it is a number that other classes have too. Masks
+        beside such a container are left out.
         """
         paths = {folder: folder.relative_to(root).parts for folder in self._outermost(root)}
+        outer = {path[:-1] for path in paths.values() if is_container(path[-1])}
+        masks = [f for f, p in paths.items() if {*words(p[-1])} & MASK_WORDS and p[:-1] in outer]
+        for folder in masks * bool(outer - {()}):
+            del paths[folder]
         inner = Counter(path[-1] for path in paths.values())
         for folder, path in paths.items():
             shared = inner[path[-1]] == len(paths) or (inner[path[-1]] > 1 and not words(path[-1]))
@@ -203,7 +233,7 @@ class _Tree:
         labels = {file: normalize("NFC", match[1]) for file, match in matches.items() if match}
         counts = Counter(labels.values())
         is_whole = len(labels) == sum(map(is_meant_as_picture, files)) and len(counts) > 1
-        usual = any({*words(name)} & NO_CLASSES for name in counts)
+        usual = any({*words(name)} & NO_CLASSES or part_named(name) for name in counts)
         return labels if is_whole and min(counts.values()) > 1 and not usual else {}
 
     def _all(self, folder: Path) -> list[str]:

@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from alexnet_tf.data.images.contents import is_file_of_its_own
 from alexnet_tf.data.images.file_types import TABLES
 from alexnet_tf.data.sources import manifest
 from alexnet_tf.data.sources.columns import Columns
-from alexnet_tf.data.sources.headings import NUMBER, is_missing
+from alexnet_tf.data.sources.headings import NUMBER, is_missing, plain
 from alexnet_tf.data.sources.layouts import kaggle_class
 from alexnet_tf.data.sources.list_choice import parts_of
 from alexnet_tf.data.sources.manifest import ANY, TEST, TRAIN, VALIDATION, Entry, Source, Wanted
@@ -34,6 +35,8 @@ GRADE, POSSIBLE = "grade", "possible"
 # Class numbers, which are compared by value.
 CLASS_NUMBER = re.compile(r"[+-]?[0-9]{1,9}(\.[0-9]+)?")
 CLASSES = "classes.txt"
+# What may join several labels in a cell, if its heading is one of these.
+JOINING, PLURALS = (r"[,;]\s*", r"\s+"), {"labels", "tags", "classes", "categories"}
 # Fractional labels are refused if the number of rows per distinct value is below this.
 ROWS_OF_A_VALUE = 10
 
@@ -59,7 +62,7 @@ def read_lists(*files: Path, notes: Sequence[str] = (), wanted: Wanted = ANY) ->
         for line in _read(finder, part, digests_in(finder.file.parent), notes, rejected, called)
     )
     lines = _without_duplicates(lines, notes)
-    _check_are_classes(files[0], lines, called)
+    _check_are_classes(files[0], lines, called, wanted)
     split = VALIDATION in set(lines.column("part"))
     classes, names = _class_names(files[0], lines)
     if files[0].suffix.lower() in TABLES or not files[0].with_name(CLASSES).is_file():
@@ -136,14 +139,16 @@ def _without_duplicates(lines: Columns[Entry], notes: list[str]) -> Columns[Entr
     return kept
 
 
-def _check_are_classes(file: Path, lines: Columns[Entry], called: Sequence[str]) -> None:
+def _check_are_classes(
+    file: Path, lines: Columns[Entry], called: Sequence[str], wanted: Wanted
+) -> None:
     """Raise UserError if the labels are measurements: numbers with too many distinct values."""
     labels = set(lines.column("label"))
-    if several := _several(labels):
+    if several := _several(labels, called, wanted):
         raise UserError(
             f"{file}: has several labels for a picture, such as '{printable(several)}'; this "
             "program learns one class for each picture: keep the rows with one label, or name "
-            "another column with --label"
+            "the column to use with --label"
         )
     if not labels or not all(map(NUMBER.fullmatch, labels)):
         return
@@ -159,11 +164,20 @@ def _check_are_classes(file: Path, lines: Columns[Entry], called: Sequence[str])
         )
 
 
-def _several(labels: set[str]) -> str | None:
-    """Return a label that joins several, one of which is in another label, too."""
+def _several(labels: set[str], called: Sequence[str], wanted: Wanted) -> str | None:
+    """Return a label that joins several, one of which is in another label, too.
+
+    Words and lists, unless the user wants the column, are such labels if each is a label of its
+    own, or if the heading is a plural and there are fewer of them than of labels.
+    """
     counts = Counter(piece for label in labels for piece in {*label.split(SEVERAL)})
-    joined = (label for label in sorted(labels) if SEVERAL in label)
-    return next((j for j in joined if any(counts[p] > 1 for p in j.split(SEVERAL))), None)
+    joined = [label for label in sorted(labels) if SEVERAL in label]
+    joined = [label for label in joined if any(counts[p] > 1 for p in label.split(SEVERAL))]
+    for separator in JOINING * (not wanted.label):
+        split = {label: {*filter(None, re.split(separator, label))} for label in sorted(labels)}
+        are_fewer = len({*chain(*split.values())}) < len(labels) and PLURALS & {*map(plain, called)}
+        joined += [j for j, each in split.items() if len(each) > 1 and (are_fewer or each < labels)]
+    return next(iter(joined), None)
 
 
 def _class_names(file: Path, lines: Columns[Entry]) -> tuple[list[str], dict[str, str]]:

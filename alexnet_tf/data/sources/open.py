@@ -15,7 +15,7 @@ from alexnet_tf.data.sources.beside import complete
 from alexnet_tf.data.sources.cifar import is_cifar, unpack_cifar
 from alexnet_tf.data.sources.layouts import NoClasses, is_container, read_layout
 from alexnet_tf.data.sources.list_choice import choose_lists, find_tables
-from alexnet_tf.data.sources.listing import DATA_FOLDER, UNPACKED_FOLDER
+from alexnet_tf.data.sources.listing import DATA_FOLDER, UNPACKED_FOLDER, list_files
 from alexnet_tf.data.sources.lists import read_lists
 from alexnet_tf.data.sources.manifest import ANY, MOST_NAMES, NoPictures, Source, Wanted
 from alexnet_tf.data.sources.named import fetch_named
@@ -42,6 +42,8 @@ PHOTOS = Published(
 )
 # How many folders deep lists and tables lie beside those of classes.
 DEEPEST = 3
+# Types of files that hold no pictures.
+NO_CONTAINERS = ("text", "empty", "all zeros", *FORMATS, *OTHER_PICTURES)
 TARS, TAR_SUFFIXES = ("a gzip archive", "a tar"), (".tar", ".tgz", ".gz")
 # Unsupported containers of pictures, by content or suffix, and the advice for each.
 EXPORT = "write its pictures into files, a folder for each class"
@@ -86,7 +88,8 @@ def open_source(
     else:
         found = _open_file(first, limits, wanted)
     if not found.entries:
-        raise NoPictures(_how_to_get(source, "no labelled pictures found"))
+        problem = "no labelled pictures found"
+        raise NoPictures(_in_place_of_pictures(first) or _how_to_get(source, problem))
     return found
 
 
@@ -131,12 +134,13 @@ def _open_folder(folder: Path, wanted: Wanted) -> Source:
     tables = _tables(folder, wanted)
     if wanted.label and not tables:
         raise UserError(f"{folder}: has no table that names its pictures, so --label is no column")
+    if not _is_clear(found):
+        named = _layout(folder, by_names=True)
+        has_labels = any(isinstance(heads, tuple) for heads in tables.values())
+        found = named if _is_clear(named) and not has_labels else found
     if tables and (wanted.label or not _is_clear(found)):
         lists, notes = choose_lists(tables)
         return read_lists(*lists, notes=notes, wanted=wanted)
-    if not _is_clear(found):
-        named = _layout(folder, by_names=True)
-        found = named if _is_clear(named) else found
     classes = found.classes if isinstance(found, Source) else ()
     if (not _is_clear(found) or is_of_masks(classes)) and (reason := purpose(folder, classes)):
         raise UserError(reason)
@@ -160,10 +164,13 @@ def _layout(folder: Path, by_names: bool = False) -> Source | NoClasses:
 
 
 def _is_clear(found: Source | NoClasses) -> bool:
-    """Tell whether folders or names are classes: several, and not all of them containers."""
-    if isinstance(found, NoClasses):
+    """Tell whether folders or names are classes: several, of several pictures, no containers."""
+    if isinstance(found, NoClasses) or len(found.classes) < 2:
         return False
-    return len(found.classes) > 1 and not all(map(is_container, found.classes))
+    pieces = [piece for name in found.classes for piece in name.split("/")]
+    are_numbers = len(pieces) > len(found.classes) and all(len(piece) == 1 for piece in pieces)
+    are_single = len(found.entries) < 2 * len(found.classes)  # a folder for each patient, say
+    return not (are_numbers or are_single or all(map(is_container, found.classes)))
 
 
 def _texts(folder: Path, found: Source) -> list[Path]:
@@ -201,13 +208,34 @@ def _open_file(path: Path, limits: UnpackLimits, wanted: Wanted) -> Source:
     suffix = path.suffix.lower()
     if suffix == ".txt" or suffix in TABLES:
         return read_lists(path, wanted=wanted)
-    kind = OTHER_SUFFIXES.get(suffix) or file_type(path) or f"no file that is known ({suffix})"
+    kind = _kind(path)
     if kind == "a zip" or zipfile.is_zipfile(path):
         return _open_folder(unpack(path, UNPACKED_FOLDER, limits), wanted)
     if kind in TARS or suffix in TAR_SUFFIXES:
         return _open_folder(unpack_tar(path, UNPACKED_FOLDER, limits), wanted)
     advice = ADVICE.get(kind, EXPORT)
     raise UserError(f"{path}: is {kind}, not a folder, zip, tar or list of pictures; {advice}")
+
+
+def _kind(path: Path) -> str:
+    suffix = path.suffix.lower()
+    return OTHER_SUFFIXES.get(suffix) or file_type(path) or f"no file that is known ({suffix})"
+
+
+def _in_place_of_pictures(source: Path) -> str | None:
+    """Say what the largest file in `source` is, if it may hold pictures; None if it may not."""
+    files = map(Path, list_files(source)[0] if source.is_dir() else ())
+    largest = max(files, key=lambda file: file.stat().st_size, default=source)
+    is_table = largest.suffix.lower() in (".csv", ".tsv")
+    kind = "a table that names no picture which is there" if is_table else _kind(largest)
+    if largest == source or kind in NO_CONTAINERS:
+        return None
+    try:
+        read_packed(largest, ANY)
+    except UserError as error:
+        return str(error)
+    advice = "unpack it" if kind in (*TARS, "a zip") else ADVICE.get(kind, EXPORT)
+    return f"{source}: holds no labelled pictures, but {printable(largest)}, {kind}; {advice}"
 
 
 def _explain_absence(source: str) -> str:

@@ -6,6 +6,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from filecmp import cmp
 from functools import cached_property
 from itertools import islice, takewhile
 from pathlib import Path
@@ -22,6 +23,8 @@ MOST_FOLDERS = 50
 HERE = Path(".")
 # Anywhere below the root, and the most pictures that are looked at there.
 BELOW, MOST_FILES = Path("*"), 1_000_000
+# Pictures are looked for there if that finds so many times as many as one folder has.
+SPREAD = 4 / 3
 
 
 class Hits(NamedTuple):
@@ -40,8 +43,8 @@ class PathResolver:
     """A resolver of the paths in the list `file`, which may lack their suffix.
 
     All paths are relative to one folder: that of the list, the working directory, one beside the
-    list, or one of `others`. If none of them has any, the last parts of a path identify a picture
-    anywhere below the folder that is `wanted`, or else below that of the list.
+    list, or one of `others`. If no one of them has most, the last parts of a path identify a
+    picture anywhere below the folder that is `wanted`, or else below that of the list.
     """
 
     def __init__(self, file: Path, *others: Path, wanted: Wanted = ANY):
@@ -62,9 +65,10 @@ class PathResolver:
         best = max([Hits(0, 0, HERE), *counts], key=lambda hits: hits.total)
         exact, guessed, _ = self._count(HERE, anywhere, guess)
         local = [name for name in names if not name.lower().startswith(("http:", "https:"))]
-        if best.total + guessed + exact == sum(map(is_remote, anywhere)) and local:
+        found = best.total + guessed + exact - sum(map(is_remote, anywhere))
+        if found * SPREAD < len(local):
             below = self._count(BELOW, local, guess)
-            if below.total:
+            if below.total > found * SPREAD:
                 return below._replace(exact=below.exact + len(names) - len(local))
         return Hits(best.exact + exact, best.guessed + guessed, best.folder)
 
@@ -124,13 +128,17 @@ class PathResolver:
                     break
 
     def anywhere(self, path: str, guess: bool = True) -> str | None:
-        """Find the only picture below the root whose path ends as `path` does, as far as it can."""
+        """Find the only picture below the root whose path ends as `path` does, as far as it can.
+
+        Copies of it count as one.
+        """
         parts = re.split(r"[/\\=]", decoded(path.strip()))[::-1]
         found = self._files.get(parts[0], []) if guess or is_picture(parts[0]) else []
         if len(found) > 1:
             common = [_alike(parts[1:], place.split("/")[-2::-1]) for place in found]
             found = [place for place, n in zip(found, common) if n == max(common)]
-        return found[0] if len(found) == 1 else None
+        is_one = found and all(cmp(found[0], other, shallow=False) for other in found[1:])
+        return found[0] if is_one else None
 
     @cached_property
     def _files(self) -> dict[str, list[str]]:

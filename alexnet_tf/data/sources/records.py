@@ -19,6 +19,8 @@ from alexnet_tf.system.files import read_bytes, read_lines
 # In bytes, because a whole file is held in memory; a .mat also once it is unpacked.
 LARGEST = 128 << 20
 MXNET = re.compile(r"\d+\t.*\t")
+# What Prodigy writes as the answer where the label is not the picture's.
+REJECTED = ("reject", "ignore")
 # What separates several values of one cell.
 SEVERAL = "|"
 # What the annotations in COCO's JSON hold in place of classes, and what can be done.
@@ -54,6 +56,9 @@ def read_records(file: Path) -> Iterator[list[str]]:
     is_mat = file.suffix.lower() == ".mat"
     found = _mat_records(file) if is_mat else _records(read_json(file), file)
     records = [flat(record) for record in found]
+    for record in records:
+        if record.get("answer") in REJECTED:
+            record["label"] = ""
     heads = list(dict.fromkeys(name for record in records for name in record))
     if records:
         yield heads
@@ -164,6 +169,10 @@ def _records(content: Any, file: Path) -> list[dict[str, Any]]:
         return [dict(zip(content, row)) for row in zip(*values)]
     if kinds and kinds <= {str, int}:
         return [{"file": name, "label": value} for name, value in content.items()]
+    labels = content["labels"] if kinds == {dict, list} and "labels" in content else None
+    if isinstance(labels, dict) and {type(each) for each in labels.values()} <= {str, int}:
+        names = dict(enumerate(content.get("classes", ())))  # as FiftyOne writes them
+        return [{"file": name, "label": names.get(n, n)} for name, n in labels.items()]
     tables = [each for each in values if isinstance(each, list) and each and type(each[0]) is dict]
     if tables:
         return _records(max(tables, key=len), file)

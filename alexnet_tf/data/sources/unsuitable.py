@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from alexnet_tf.data.images.file_types import SUFFIXES
-from alexnet_tf.data.sources.layouts import is_container
+from alexnet_tf.data.sources.layouts import MASK_WORDS, is_container
 from alexnet_tf.data.sources.listing import list_files
 from alexnet_tf.data.sources.split_names import words
 
@@ -20,7 +20,6 @@ BOXES = (
 )
 MASKS = "masks ({kind}), so it is for segmentation; put its pictures into a folder for each class"
 INSTEAD = "; this program learns one class for each whole picture"
-MASK_WORDS = {"mask", "masks", "segmentation", "trimaps", "groundtruth", "gt", "annotations"}
 # A line of YOLO: the class, and a box or an outline in shares of the picture.
 YOLO = re.compile(rb"\d+( [\d.e+-]+){4,}\s")
 # The most texts that are looked into, and the most bytes of each.

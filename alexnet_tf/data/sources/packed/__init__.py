@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
@@ -17,9 +18,11 @@ from pathlib import Path
 from alexnet_tf.data.digests import DIGESTS
 from alexnet_tf.data.images.file_types import SUFFIXES
 from alexnet_tf.data.sources.listing import FEATURES_FOLDER, UNPACKED_FOLDER
-from alexnet_tf.data.sources.manifest import NoPictures, Source, Wanted
-from alexnet_tf.data.sources.packed.importer import explained, import_once
+from alexnet_tf.data.sources.manifest import MOST_NAMES, NoPictures, Source, Wanted
+from alexnet_tf.data.sources.packed.importer import Contents, explained, import_once
+from alexnet_tf.data.sources.split_names import part_named
 from alexnet_tf.errors import UserError
+from alexnet_tf.system.text import printable
 
 KINDS = ("parquet", "webdataset", "tfrecords", "npz", "idx", "mat")
 LMDB = "data.mdb"
@@ -47,9 +50,25 @@ def read_packed(source: Path, wanted: Wanted) -> Source | None:
         if contents and wanted.split is not None:
             raise UserError(f"{source}: has no split {wanted.split}; leave out --split")
         if contents:
+            _check_is_one(source, contents)
             name = source.resolve().name.partition(".")[0]
             return import_once(name, fit, contents, UNPACKED_FOLDER)
     return None
+
+
+def _check_is_one(source: Path, contents: Contents) -> None:
+    """Raise UserError if several folders have files of one split: they are several data sets."""
+    folders: dict[str, set[Path]] = defaultdict(set)
+    for section in contents.sections:
+        if section.part:
+            folder = section.file.parent
+            folders[section.part].add(folder if part_named(section.file.name) else folder.parent)
+    several = sorted(max(folders.values(), key=len, default=set()))
+    if len(several) > 1:
+        raise UserError(
+            f"{source}: holds several data sets, {', '.join(map(printable, several[:MOST_NAMES]))};"
+            " name the folder of one"
+        )
 
 
 def _files_below(folder: Path) -> list[Path]:

@@ -91,6 +91,12 @@ def import_once(name: str, files: Sequence[Path], contents: Contents, into: Path
     made_once(folder, partial(_import, sections), keep=True)
     rejected: list[tuple[str, str]] = []
     entries = manifest.entries_to_columns(_entries(folder, sections, rejected))
+    tests = [printable(section.file) for section in contents.sections if section.part == TEST]
+    has_validation = any(section.part == VALIDATION for section in contents.sections)
+    if {*entries.column("part")} == {TRAIN}:  # a test set without labels
+        entries = manifest.entries_to_columns(replace(entry, part=None) for entry in entries)
+    elif tests and not has_validation and VALIDATION in entries.column("part"):
+        notes.append(manifest.validated_by_test("part", f"the test set in {tests[0]}"))
     pairs = zip(entries.column("label"), entries.column("part"))
     trained = {label for label, part in pairs if part in (None, TRAIN)}
     classes = [name for name in contents.classes if name in trained]
@@ -111,8 +117,6 @@ def _settled(sections: Sequence[Section], notes: list[str]) -> list[Section]:
     used = [section for section in sections if section.part]
     if VALIDATION in parts or TEST not in parts:
         return used
-    test = next(printable(section.file) for section in used if section.part == TEST)
-    notes.append(manifest.validated_by_test("part", f"the test set in {test}"))
     return [replace(s, part=VALIDATION) if s.part == TEST else s for s in used]
 
 

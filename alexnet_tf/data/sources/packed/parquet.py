@@ -27,9 +27,9 @@ def read(files: Sequence[Path], label: str | None) -> Contents | None:
     from pyarrow.parquet import ParquetFile
 
     schema = ParquetFile(files[0]).schema_arrow
-    described = json.loads((schema.metadata or {}).get(FEATURES, b"{}"))
-    features = described.get("info", {}).get("features", {})
-    named = {name: each["names"] for name, each in features.items() if "names" in each}
+    named = _named(schema)
+    if others := [f for f in files if _named(ParquetFile(f).schema_arrow) != named]:
+        raise UserError(f"{files[0]} and {others[0]}: have other classes; name one, or its folder")
     picture = next(filter(_is_picture, schema), None)
     if picture is None:
         raise NoPictures(f"{files[0]}: has no column of pictures, but {', '.join(schema.names)}")
@@ -42,6 +42,13 @@ def read(files: Sequence[Path], label: str | None) -> Contents | None:
         records = partial(_records, file, picture.name, column, classes)
         sections.append(Section(file, part_of(file), records, ParquetFile(file).metadata.num_rows))
     return Contents(sections, classes, column)
+
+
+def _named(schema: Any) -> dict[str, list[str]]:
+    """Return the columns of classes, and the names of these."""
+    described = json.loads((schema.metadata or {}).get(FEATURES, b"{}"))
+    features = described.get("info", {}).get("features", {})
+    return {name: each["names"] for name, each in features.items() if "names" in each}
 
 
 def _is_picture(field: Any) -> bool:

@@ -17,16 +17,21 @@ from alexnet_tf.data.sources.split_names import part_named
 from alexnet_tf.system.crc32c import masked_crc32cs
 from alexnet_tf.system.files import read_lines
 
-FILES = r".+\.tfrecords?(-\d+-of-\d+)?(\.gz)?|.+-\d{5}-of-\d{5}"
+FILES = r".+\.tfrec(ords?)?(-\d+-of-\d+)?(\.gz)?|.+-\d{5}-of-\d{5}"
 # Names of features, in order of preference, and the suffix of a file with the names of classes.
-PICTURES, LABELS = ("image/encoded", "image"), ("image/class/text", "image/class/label", "label")
+PICTURES, LABELS = (
+    ("image/encoded", "image"),
+    ("image/class/text", "image/class/label", "label", "class"),
+)
 FILE_NAMES = ("image/filename", "file_name")
 NAMES = ".labels.txt"
 
 
 def read(files: Sequence[Path], label: str | None) -> Contents | None:
-    """Describe the records in `files`, by the first of them."""
-    first = next(filter(None, _examples(files[0])), {})
+    """Describe the records in `files`, by the first of each split."""
+    first: dict[str, Any] = {}
+    for file in {_part(file): file for file in files}.values():
+        first |= next(filter(None, _examples(file)), {})
     picture = next((name for name in (*PICTURES, *first) if _is_picture(first.get(name))), None)
     column = next((name for name in ([label] if label else LABELS) if name in first), None)
     if picture is None or column is None:

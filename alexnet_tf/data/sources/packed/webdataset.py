@@ -21,14 +21,14 @@ from alexnet_tf.data.sources.zip_archives import DEFAULT_LIMITS, check_size
 from alexnet_tf.system.files import read_lines
 
 FILES = r".+\.(tar|tgz|tar\.gz)"
-CLASS, NAMES = ("cls", "json"), ("classes.txt", "classnames.txt")
+CLASS, NAMES = ("cls", "json", "class", "label", "cls.txt"), ("classes.txt", "classnames.txt")
 # The most files of a sample.
 FEW = 5
 
 
 def read(files: Sequence[Path], label: str | None) -> Contents | None:
     """Describe the samples in `files`; None if the first is a tar of something else."""
-    if not _has_samples(files[0]):
+    if not _has_samples(files[0], label):
         return None
     named = (folder / name for folder in files[0].parents[:2] for name in NAMES)
     classes = [line for path in named if path.is_file() for line in read_lines(path)]
@@ -37,12 +37,12 @@ def read(files: Sequence[Path], label: str | None) -> Contents | None:
     return Contents(sections, classes, label or "")
 
 
-def _has_samples(file: Path) -> bool:
+def _has_samples(file: Path, label: str | None) -> bool:
     suffixes: dict[str, set[str]] = {}
     for member, _ in islice(_checked(file), FEW):
         key, _, suffix = member.name.partition(".")
         suffixes.setdefault(key, set()).add(suffix)
-    return any(each & {*CLASS} and any(map(_is_picture, each)) for each in suffixes.values())
+    return any(each & {*CLASS, label} and any(map(_is_picture, each)) for each in suffixes.values())
 
 
 def _is_picture(suffix: str) -> bool:
@@ -86,6 +86,7 @@ def _checked(file: Path) -> Iterator[tuple[TarInfo, IO[bytes] | None]]:
 def _label(sample: dict[str, bytes], label: str | None) -> str:
     """Return the label of a sample: .cls, or what .json has under `label` or the usual names."""
     cells = flat(json.loads(sample["json"])) if "json" in sample else {}
-    cells |= {"cls": sample["cls"].decode()} if "cls" in sample else {}
-    names = [label] if label else ["cls", *LABELS]
+    for name in {*CLASS, label} & {*sample} - {"json"}:
+        cells[name] = sample[name].decode()
+    names = [label] if label else [*CLASS, *LABELS]
     return next((cells[name].strip() for name in names if name in cells), "")

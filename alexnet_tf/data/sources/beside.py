@@ -55,9 +55,10 @@ class _Rows:
         known = [(labels[p], row) for p, row in zip(self.pictures, self.rows) if p in labels]
         for column in range(self.form[1]):
             pairs = {(row[column], label) for label, row in known}
-            if 1 < len(dict(pairs)) == len(pairs) == len({label for _, label in pairs}):
-                if all(number.isdecimal() for number, _ in pairs):
-                    return {float(number): label for number, label in pairs}
+            labelled = {label for _, label in pairs}
+            are_numbers = all(number.isdecimal() for number, _ in pairs)
+            if are_numbers and 1 < len(dict(pairs)) == len(pairs) == len(labelled):
+                return {float(number): label for number, label in pairs}
         return {}
 
     def labelled(self, class_of: Callable[[str], str | None]) -> _Table:

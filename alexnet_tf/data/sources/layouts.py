@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
+from functools import partial
 from pathlib import Path
 from unicodedata import normalize
 
@@ -98,13 +99,13 @@ def _parts(tree: _Tree, folder: Path) -> dict[str | None, Path]:
         return parts
     if len(folders) == 1 and tree.is_labelled(folders[0]):
         return _parts(tree, folders[0])
-    inner = [found for each in folders if len(found := _parts(tree, each)) > 1]
-    inner = [found for found in inner if len(tree.classes(found[TRAIN])) > 1]
-    if len(inner) > 1:
-        names = ", ".join(printable(found[TRAIN]) for found in inner[: manifest.MOST_NAMES])
+    below = [each for each in map(partial(_parts, tree), folders) if len(each) > 1]
+    split = [each for each in below if len(tree.classes(each[TRAIN])) > 1]
+    if len(split) > 1:
+        names = ", ".join(printable(each[TRAIN]) for each in split[: manifest.MOST_NAMES])
         raise NoClasses(f"{folder}: holds several data sets, {names}; name the folder of one")
-    if inner:  # beside it lie pictures without labels, say
-        return inner[0]
+    if split:  # beside it lie pictures without labels, say
+        return split[0]
     return {TRAIN: folder}
 
 

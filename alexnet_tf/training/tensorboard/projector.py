@@ -18,7 +18,7 @@ from alexnet_tf.drawing.sheets import MISSING
 from alexnet_tf.drawing.thumbnails import load_thumbnails
 from alexnet_tf.model import part
 from alexnet_tf.system.files import atomic_write, write_text
-from alexnet_tf.system.text import printable
+from alexnet_tf.system.text import in_cell, printable
 from alexnet_tf.training.trainer import Trainer
 
 # Most pictures, and the side of each in pixels.
@@ -77,7 +77,7 @@ def _labels(pictures: Sequence[Picture], predictions: np.ndarray, classes: Seque
     for picture, prediction in zip(pictures, predictions):
         right = "yes" if prediction == picture.label else "no"
         cells = classes[picture.label], classes[prediction], right, picture.path
-        lines.append("\t".join(map(printable, cells)))
+        lines.append("\t".join(in_cell(printable(cell)) for cell in cells))
     return "\n".join(lines) + "\n"
 
 

@@ -63,12 +63,10 @@ def _check_is_one(source: Path, contents: Contents) -> None:
         if section.part:
             folder = section.file.parent
             folders[section.part].add(folder if part_named(section.file.name) else folder.parent)
-    several = sorted(max(folders.values(), key=len, default=set()))
-    if len(several) > 1:
-        raise UserError(
-            f"{source}: holds several data sets, {', '.join(map(printable, several[:MOST_NAMES]))};"
-            " name the folder of one"
-        )
+    several = [sorted(each) for each in folders.values() if len(each) > 1]
+    if several:
+        names = ", ".join(map(printable, several[0][:MOST_NAMES]))
+        raise UserError(f"{source}: holds several data sets, {names}; name the folder of one")
 
 
 def _files_below(folder: Path) -> list[Path]:

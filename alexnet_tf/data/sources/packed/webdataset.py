@@ -86,7 +86,6 @@ def _checked(file: Path) -> Iterator[tuple[TarInfo, IO[bytes] | None]]:
 def _label(sample: dict[str, bytes], label: str | None) -> str:
     """Return the label of a sample: .cls, or what .json has under `label` or the usual names."""
     cells = flat(json.loads(sample["json"])) if "json" in sample else {}
-    for name in {*CLASS, label} & {*sample} - {"json"}:
-        cells[name] = sample[name].decode()
     names = [label] if label else [*CLASS, *LABELS]
+    cells |= {name: sample[name].decode() for name in names if name in sample and name != "json"}
     return next((cells[name].strip() for name in names if name in cells), "")

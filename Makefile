@@ -24,8 +24,8 @@ HOST ?= localhost
 # capitals: BATCH_SIZE=64. What is left empty takes the script's own default.
 OPTIONS_OF_TRAINING := data from-run leave-out label split weights variant resize scale train head head-rate initial \
   activation dropout width units epochs batch-size learning-rate schedule warm-up decay patience decay-samples \
-  fall weight-decay clip ema stop-early color-shift seed precision threads best keep average log-every \
-  tensorboard features max-lost worker-timeout recipe log config
+  fall weight-decay clip ema stop-early color-shift rotate zoom brightness contrast seed precision threads best keep \
+  average log-every tensorboard features max-lost worker-timeout recipe log config
 # Of these --option and --no-option: CROP=1, CROP=0.
 SWITCHES := lrn overlap decoupled balance crop calibrate report
 # MIRROR=0 is a setting; beside a goal that fetches files MIRROR is the place to look first.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from alexnet_tf.data.images.augment import Augmentation, color_components
+from alexnet_tf.data.images.augment import Augmentation, color_components, random_layers
 
 SIDE, SIZE = 16, 11
 
@@ -52,9 +52,12 @@ def test_every_view_is_a_cut_and_they_come_from_everywhere(pictures):
 
 def test_the_same_random_numbers_give_the_same_bits(pictures):
     components = color_components([pictures])
-    augment = Augmentation(SIZE, True, True, 0.1, components)
+    augment = Augmentation(SIZE, random_layers(20, 0.2, 0.1, 0.2), True, True, 0.1, components)
     first = augment(pictures, random(3, 1, 5))
     assert np.array_equal(first, augment(pictures, random(3, 1, 5)))
+    rows = np.array([7, 0, 31])  # of another worker
+    part = augment(pictures[rows], random(3, 1, 5), rows, len(pictures))
+    assert np.array_equal(part, first[rows])
     for other in ((4, 1, 5), (3, 2, 5), (3, 1, 6)):
         assert not np.array_equal(first, augment(pictures, random(*other)))
 
@@ -63,6 +66,26 @@ def test_without_any_it_is_the_centre(pictures):
     start = (SIDE - SIZE) // 2
     centre = pictures[:, start : start + SIZE, start : start + SIZE]
     assert np.array_equal(Augmentation(SIZE)(pictures, random()), centre)
+
+
+def test_keras_turns_zooms_brightens_and_sharpens():
+    smooth = np.broadcast_to(np.linspace(0, 240, 32)[:, None, None], (40, 32, 32, 3)).astype("u1")
+    turned = Augmentation(32, random_layers(rotate=30))(smooth, random())
+    slopes = [np.gradient(view[8:-8, 8:-8, 0]) for view in turned]  # down and across
+    angles = np.degrees([np.arctan2(across.mean(), down.mean()) for down, across in slopes])
+    assert (
+        25 < np.abs(angles).max() < 30.5 and np.sign(angles).min() == -np.sign(angles).max() == -1
+    )
+    zoomed = Augmentation(32, random_layers(zoom=0.5))(smooth, random())
+    growth = [np.gradient(view[12:-12, 16, 0]).mean() / (240 / 31) for view in zoomed]
+    assert 0.45 < min(growth) < 0.6 and 1.4 < max(growth) < 1.55
+    grey = np.full((1000, 2, 2, 3), 100, np.uint8)
+    shifts = Augmentation(2, random_layers(brightness=0.1))(grey, random())[:, 0, 0, 0] - 100
+    assert np.abs(shifts).max() <= 25.5 and np.std(shifts) == pytest.approx(51 / 12**0.5, rel=0.1)
+    steps = np.tile(np.array([50, 150], np.uint8)[:, None], (1000, 2, 1, 3))
+    wide = Augmentation(2, random_layers(contrast=0.2))(steps.reshape(1000, 2, 2, 3), random())
+    factors = np.ptp(wide, axis=(1, 2))[:, 0] / 100
+    assert 0.8 <= factors.min() < 0.82 and 1.18 < factors.max() <= 1.2
 
 
 @pytest.fixture(scope="module")

@@ -326,7 +326,7 @@ def test_where_convolutions_are_trained_bfloat16_counts_for_more(
         assert config["settings"]["precision"] == expected
 
 
-@pytest.mark.parametrize("told", [{"train": "all"}, {"crop": True}, {"color_shift": 0.1}])
+@pytest.mark.parametrize("told", [{"train": "all"}, {"crop": True}, {"rotate": 9}])
 def test_int8_is_refused_where_no_convolution_is_computed_once(told):
     with pytest.raises(UserError, match=r"--precision int8 computes .* once, .* they change"):
         check_settings(Settings(**STARTER | {"precision": "int8"} | told))

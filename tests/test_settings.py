@@ -132,7 +132,7 @@ def test_what_is_trained_and_what_is_kept_of_the_rest():
     assert layers(train="from:fc8", head="random") == ("fc8", "fc8")
     assert layers(train="from:conv4", head="pretrained") == ("conv4", "conv4")
     assert layers(train="from:conv4", crop=True) == ("conv4", "conv1")
-    assert layers(color_shift=0.1) == ("fc6", "conv1")
+    assert layers(color_shift=0.1) == layers(rotate=10) == ("fc6", "conv1")
 
 
 @pytest.mark.parametrize(

@@ -148,8 +148,8 @@ def test_two_workers_train_on_shards_whatever_is_drawn_weighed_and_averaged(face
                 shutil.copy(faces / f"{name}.{number}.jpg", folder)
     run_verb(data, tmp_path / "photos", "--shards", 2, "--out", tmp_path / "shards")
     told = STARTER | {
-        "crop": True, "color_shift": 0.1, "balance": True, "average": 2, "epochs": 2,
-        "learning_rate": 0.02,
+        "crop": True, "color_shift": 0.1, "rotate": 20, "zoom": 0.2, "brightness": 0.1,
+        "contrast": 0.2, "balance": True, "average": 2, "epochs": 2, "learning_rate": 0.02,
     }  # fmt: skip
 
     def lines_of(name, workers=None):

@@ -35,7 +35,8 @@ from tests.support.small import (
 
 # Everything that is drawn at random; the learning rate falls within an epoch.
 WHOLE = STARTER | {
-    "crop": True, "color_shift": 0.1, "weight_decay": 0.0005, "learning_rate": 0.01,
+    "crop": True, "color_shift": 0.1, "rotate": 20, "zoom": 0.2, "brightness": 0.1,
+    "contrast": 0.2, "weight_decay": 0.0005, "learning_rate": 0.01,
     "schedule": "exponential", "decay": 0.5, "decay_samples": 60,
     "keep": 3, "average": 2, "log_every": 2,
 }  # fmt: skip

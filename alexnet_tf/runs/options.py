@@ -14,6 +14,7 @@ from alexnet_tf.system.text import is_printable, printable
 METAVARS: dict[Any, str] = {
     arguments.place: "PATH",
     arguments.scale: "PIXELS",
+    arguments.degrees: "DEGREES",
     **dict.fromkeys((arguments.share, arguments.part), "SHARE"),
     **dict.fromkeys((arguments.natural_real, arguments.positive_real, arguments.width), "X"),
     **dict.fromkeys((arguments.positive, arguments.natural, arguments.units), "N"),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import fields
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.options import reason_against
-from alexnet_tf.runs.settings import LINEAR, NO_WEIGHTS, PRETRAINED, RANDOM, Settings
+from alexnet_tf.runs.settings import CHANGING, LINEAR, NO_WEIGHTS, PRETRAINED, RANDOM, Settings
 from alexnet_tf.system.processor import is_int8
 from alexnet_tf.variants import get_variant
 
@@ -50,6 +50,11 @@ def check_used(settings: Settings, configured: Collection[str]) -> None:
         raise UserError(f"--dropout: the variant {settings.variant} has none; leave it out")
 
 
+def _options(names: Iterable[str]) -> str:
+    """Return the names of options."""
+    return " or ".join(f"--{name.replace('_', '-')}" for name in names)
+
+
 def _conflicts(settings: Settings) -> Iterator[str]:
     """Yield a sentence for each conflict."""
     first = settings.first_trained()
@@ -65,13 +70,13 @@ def _conflicts(settings: Settings) -> Iterator[str]:
         yield f"--head-rate goes with --head {PRETRAINED}, not with {RANDOM}"
     if is_int8(settings.precision) and settings.first_computed() == "conv1":
         yield (
-            f"--precision {settings.precision} computes convolutions once, and with --train all, "
-            "--crop or --color-shift they change in every epoch; give another one, or auto"
+            f"--precision {settings.precision} computes convolutions once, and with --train all or "
+            f"{_options(CHANGING)} they change in every epoch; give another one, or auto"
         )
     if settings.head == LINEAR:
         if settings.weights == NO_WEIGHTS or settings.train != "head":
             yield f"--head {LINEAR} goes with pretrained weights and --train head"
-        for name in ("crop", "color_shift", "average"):
+        for name in (*CHANGING, "average"):
             if getattr(settings, name):
                 option = name.replace("_", "-")
                 yield (

@@ -34,6 +34,8 @@ NEW_UNITS = 1024
 LIGHT, FULL, _ = TENSORBOARD = ("light", "full", "off")
 # Caffe's models/finetune_flickr_style: the new fc8 has ten times the learning rate of the others.
 HEAD_RATE = 0.1
+# Settings with which a picture changes in every epoch, so that there are no features to store.
+CHANGING = ("crop", "color_shift", "rotate", "zoom", "brightness", "contrast")
 
 
 _data, _network, _optimization, _files = (
@@ -230,6 +232,28 @@ class Settings:
         " is 0.1",
         arguments.natural_real,
     )
+    rotate: float = _data(
+        0.0,
+        "most degrees, to either side, by which a picture is turned at random (Keras's"
+        " RandomRotation)",
+        arguments.degrees,
+    )
+    zoom: float = _data(
+        0.0,
+        "largest share by which a picture shrinks or grows at random (RandomZoom)",
+        arguments.part,
+    )
+    brightness: float = _data(
+        0.0,
+        "largest share of white that is added to a picture, or taken away, at random"
+        " (RandomBrightness)",
+        arguments.share,
+    )
+    contrast: float = _data(
+        0.0,
+        "largest share by which the contrast falls or grows at random (RandomContrast)",
+        arguments.share,
+    )
     seed: int = _optimization(
         0,
         "seed of the 85/15 split and of every random number; it determines the model",
@@ -324,7 +348,7 @@ class Settings:
 
     def first_computed(self) -> str:
         """Return the layer whose inputs the feature store holds; conv1's are the pictures."""
-        if self.crop or self.color_shift:  # a picture changes in every epoch
+        if any(getattr(self, name) for name in CHANGING):
             return "conv1"
         return self.first_kept()
 

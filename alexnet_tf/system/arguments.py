@@ -41,8 +41,8 @@ def output(text: str) -> Path:
 
 
 def whole(least: int, most: int = MOST) -> Callable[[str], int]:
-    """Return a parser of whole numbers from `least`, which is 0 or 1, to `most`."""
-    words = f"a whole number {'above 0' if least else 'of 0 or above'}, at most {most:,}"
+    """Return a parser of whole numbers from `least` to `most`."""
+    words = f"a whole number {f'above {least - 1}' if least else 'of 0 or above'}, at most {most:,}"
 
     def parse(text: str) -> int:
         # More than 20 digits are too large in any case, and Python refuses to parse thousands.
@@ -87,6 +87,8 @@ natural_real = real(
 width = real("a number above 0, at most 16", lambda number: 0 < number <= 16)
 share = real("a number from 0 to 1", lambda number: 0 <= number <= 1)
 part = real("a number from 0 to 1, and below 1", lambda number: 0 <= number < 1)
+
+degrees = real("a number from 0 to 180", lambda number: 0 <= number <= 180)
 
 
 def _error(text: str, wanted: str) -> argparse.ArgumentTypeError:

@@ -15,6 +15,7 @@ from alexnet_tf.runs.recipes import RECIPES
 from alexnet_tf.runs.rules import check_settings
 from alexnet_tf.runs.run import finished_run, starting_weights
 from alexnet_tf.runs.settings import (
+    CHANGING,
     DEFAULTS,
     FEW,
     LINEAR,
@@ -36,8 +37,8 @@ SCALES = {128: 160, 224: 288, 227: 288}
 # them expects fc6 and fc7.
 NOT_LINEAR = (
     *("head_rate", "initial", "activation", "dropout", "width", "learning_rate", "schedule"),
-    *("decay", "patience", "decay_samples", "fall", "weight_decay", "decoupled", "crop"),
-    *("color_shift", "average", "log_every"),
+    *("decay", "patience", "decay_samples", "fall", "weight_decay", "decoupled"),
+    *(*CHANGING, "average", "log_every"),
 )
 IS_LINEAR = (
     f"from fewer than {FEW:,} pictures a linear head learns more than fc6 and fc7: fc8 alone is "

@@ -15,7 +15,7 @@ import tensorflow as tf
 from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.features.examples import Batch, Examples
 from alexnet_tf.data.features.store import FeatureStore
-from alexnet_tf.data.images.augment import Augmentation, color_components
+from alexnet_tf.data.images.augment import Augmentation, color_components, random_layers
 from alexnet_tf.data.images.preprocessing import preprocess_input
 from alexnet_tf.metrics.calibration import calibration_error, fit_temperature, mean_probabilities
 from alexnet_tf.metrics.views import choose_views, evaluate_views
@@ -281,9 +281,11 @@ class Trainer:
                 (values.numpy() for values, *_ in batches),
                 lambda sums: reduce(np.add, self.workers.exchange(sums)),
             )
-        augment = Augmentation(
-            variant.picture_size, settings.crop, settings.mirror, settings.color_shift, components
+        layers = random_layers(
+            settings.rotate, settings.zoom, settings.brightness, settings.contrast
         )
+        shift = settings.color_shift, components
+        augment = Augmentation(variant.picture_size, layers, settings.crop, settings.mirror, *shift)
 
         def view(
             epoch: int, chunks: Sequence[np.ndarray], pictures: np.ndarray, number: int

@@ -21,14 +21,12 @@ from alexnet_tf.frozen.choice import (
 from alexnet_tf.frozen.int8 import Forward
 from alexnet_tf.frozen.layers import NotHere, frozen_part
 from alexnet_tf.model import AlexNet, part
-from alexnet_tf.runs.checkpoints import list_checkpoints
 from alexnet_tf.runs.settings import Settings
-from alexnet_tf.system.disk import shortages
 from alexnet_tf.system.log import warn_once
 from alexnet_tf.system.processor import BFLOAT16, FLOAT32, INT8, chosen_precision, trained_precision
 from alexnet_tf.system.text import printable
 from alexnet_tf.training.distribution import Workers
-from alexnet_tf.training.job import Job
+from alexnet_tf.training.job import Job, feature_stores
 
 # Returns the frozen layers of a job in a precision; None if there are none.
 Layers = Callable[[str], Forward | None]
@@ -53,12 +51,6 @@ def with_features(
 
     def fill_all() -> dict[str, str]:
         own = {store.open(workers.index): workers.own(parts[store]) for store in parts}
-        missing = {store: store.missing(own[store]) for store in own}
-        written = sum(path.stat().st_size for path in list_checkpoints(job.run.checkpoints_folder))
-        needs = {job.run.directory: max(0, job.size() - written)}
-        needs |= {store.directory: store.size(len(missing[store])) for store in missing}
-        for shortage in shortages(needs):
-            log.warning(shortage)
         if validation.missing(workers.own(job.dataset.test)):  # which are computed at the end
             layers(job.settings.precision)
         found = (fill(job, store, own[store], log, layers) for store in own)
@@ -98,27 +90,6 @@ def fill(
     for path, reason in lost.items():
         log.warning("left out: %s %s", printable(path), reason)
     return lost
-
-
-def feature_stores(job: Job) -> tuple[FeatureStore, FeatureStore]:
-    """Return the stores, not yet opened, of the inputs of the lowest trained layer: for training,
-    and for validation as prediction sees them. They are one store unless --crop needs two.
-
-    With --crop, prediction does not see the centre of what training cuts from: cut from the whole
-    picture, the centre may begin a pixel later, and its pixels a grey apart.
-    """
-    settings, variant, layer = job.settings, job.variant, job.settings.first_computed()
-    folder, resize, side = settings.features, settings.resize, variant.picture_size
-    if layer == "conv1":
-        store = FeatureStore.of_pictures(folder, variant, resize, side)
-        if settings.crop and side != variant.resized:
-            return FeatureStore.of_pictures(folder, variant, resize, variant.resized), store
-    else:
-        mirror, precision = settings.mirror, settings.precision
-        store = FeatureStore.of_layer(
-            folder, variant, resize, job.weights, layer, mirror, precision
-        )
-    return store, store
 
 
 def _fastest(job: Job, layers: Layers, log: Logger) -> str:

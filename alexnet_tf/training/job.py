@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from alexnet_tf.data.dataset import Dataset, write_lists
+from alexnet_tf.data.features.batches import stored_digests
+from alexnet_tf.data.features.store import FeatureStore
 from alexnet_tf.data.sources.lists import listed_contents
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.checkpoint_spec import CheckpointSpec
@@ -17,6 +19,7 @@ from alexnet_tf.runs.rules import check_settings
 from alexnet_tf.runs.run import Run, finished_run, starting_weights
 from alexnet_tf.runs.settings import LINEAR, Settings
 from alexnet_tf.runs.warnings import warnings
+from alexnet_tf.system.disk import shortages
 from alexnet_tf.system.files import write_json
 from alexnet_tf.system.processor import PRECISIONS
 from alexnet_tf.system.text import printable
@@ -88,6 +91,14 @@ class Job:
         arrays += bool(settings.ema)
         return 4 * (checkpoints * arrays * trained + 2 * self.variant.parameters(classes))
 
+    def shortages(self) -> list[str]:
+        """Return a sentence for each disk that has no room for what it will write."""
+        stored = stored_digests(self.settings.features)
+        new = sum(picture.digest not in stored for picture in self.dataset.labelled())
+        written = sum(path.stat().st_size for path in list_checkpoints(self.run.checkpoints_folder))
+        needs = {store.directory: store.size(new) for store in feature_stores(self)}
+        return shortages({self.run.directory: max(0, self.size() - written), **needs})
+
 
 def prepare(
     settings: Settings, directory: str | Path, configured: Collection[str] | None = None
@@ -105,8 +116,9 @@ def prepare(
         return _resumed(run, config, settings, configured)
     settings, variant, dataset, weights, said = resolve(settings, configured)
     _check_classes(settings, weights, dataset)
-    said = [*warnings(dataset), *said]
-    return _of_checkpoints(Job(run, settings, variant, dataset, weights, warnings=(*said,)))
+    job = Job(run, settings, variant, dataset, weights)
+    job = replace(job, warnings=(*warnings(dataset), *said, *job.shortages()))
+    return _of_checkpoints(job)
 
 
 def _read_config(run: Run) -> dict[str, Any]:
@@ -138,7 +150,7 @@ def _resumed(
     said = warnings(dataset)
     if settings.head != LINEAR:
         said += missing_layers(settings, weights)
-    return replace(job, warnings=(*said, *_changed_pictures(job)))
+    return replace(job, warnings=(*said, *_changed_pictures(job), *job.shortages()))
 
 
 def _of_checkpoints(job: Job) -> Job:
@@ -202,6 +214,27 @@ def _check_classes(settings: Settings, weights: Weights, dataset: Dataset) -> No
             f"{', '.join(map(printable, dataset.classes))}; start from its file "
             f"{before.model_path.name}, of which all but fc8 is taken"
         )
+
+
+def feature_stores(job: Job) -> tuple[FeatureStore, FeatureStore]:
+    """Return the stores, not yet opened, of the inputs of the lowest trained layer: for training,
+    and for validation as prediction sees them. They are one store unless --crop needs two.
+
+    With --crop, prediction does not see the centre of what training cuts from: cut from the whole
+    picture, the centre may begin a pixel later, and its pixels a grey apart.
+    """
+    settings, variant, layer = job.settings, job.variant, job.settings.first_computed()
+    folder, resize, side = settings.features, settings.resize, variant.picture_size
+    if layer == "conv1":
+        store = FeatureStore.of_pictures(folder, variant, resize, side)
+        if settings.crop and side != variant.resized:
+            return FeatureStore.of_pictures(folder, variant, resize, variant.resized), store
+    else:
+        mirror, precision = settings.mirror, settings.precision
+        store = FeatureStore.of_layer(
+            folder, variant, resize, job.weights, layer, mirror, precision
+        )
+    return store, store
 
 
 def write_config(job: Job, versions: dict[str, str]) -> None:

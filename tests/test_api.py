@@ -7,10 +7,14 @@ import inspect
 import io
 import pickle
 import signal
+import sys
 import threading
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
+from unittest.mock import MagicMock
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -37,15 +41,39 @@ SMALL = {
 }  # fmt: skip
 
 
+class Recorder(keras.callbacks.Callback):
+    """Keeps what it is told, as a tracker of experiments does."""
+
+    def __init__(self):
+        super().__init__()
+        self.told = []
+
+    def on_train_begin(self, logs=None):
+        self.told.append(self.params["batch_size"])
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.told.append((epoch, logs))
+
+    def on_train_end(self, logs=None):
+        self.told.append(logs)
+
+
+@pytest.fixture(scope="module")
+def recorder():
+    return Recorder()
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("api")
 
 
 @pytest.fixture(scope="module")
-def run(folder, faces):
+def run(folder, faces, recorder):
     """What training as a program does returns."""
-    run = alexnet_tf.train(faces, folder / "run", features=folder / "features", **SMALL)
+    run = alexnet_tf.train(
+        faces, folder / "run", features=folder / "features", callbacks=[recorder], **SMALL
+    )
     assert not Run(run.directory).litert_path.exists()
     return run
 
@@ -60,6 +88,15 @@ def test_a_training_returns_what_can_be_asked(run, folder):
     assert run.variant.name == "starter" and run.settings["batch_size"] == 16
     assert [epoch["epoch"] for epoch in run.history] == [1, 2]
     assert repr(run).startswith(f"<FinishedRun {folder}/run: cat, dog; 2 epochs, accuracy ")
+
+
+def test_callbacks_of_keras_are_told_of_each_epoch(run, recorder):
+    epochs = [
+        (e["epoch"] - 1, {n: e[n] for n in e if n not in ("epoch", "seconds")}) for e in run.history
+    ]
+    assert recorder.told == [16, *epochs, epochs[-1][1]]
+    with pytest.raises(alexnet_tf.UserError, match="callbacks: should be keras"):
+        alexnet_tf.train(run.settings["data"], run.directory, callbacks=["mlflow"])
 
 
 def test_a_run_that_was_trained_before_is_opened(run, cat):
@@ -448,9 +485,19 @@ def test_the_python_on_the_pages_runs_as_it_stands(faces, tmp_path, monkeypatch)
     monkeypatch.setattr(alexnet_tf, "train", partial(alexnet_tf.train, **small))
     classifier = partial(alexnet_tf.AlexNetClassifier, **small)
     monkeypatch.setattr(alexnet_tf, "AlexNetClassifier", classifier)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    trackers = {}  # where one is installed, it is itself
+    for name in ("mlflow", "wandb"):
+        if not find_spec(name):
+            trackers[name] = MagicMock()
+            monkeypatch.setitem(sys.modules, name, trackers[name])
     for page in ("README.md", "docs/api.md", "docs/look.md"):
         names = dict(given)
         exec(compile(python(ROOT / page), page, "exec"), names)
+    for each in trackers.values():
+        told = [*each.log_metrics.mock_calls, *each.init().__enter__().log.mock_calls]
+        assert [call.kwargs["step"] for call in told] == [1, 2]
+        assert 0 < told[1].args[0]["val_accuracy"] <= 1
     mine = tmp_path / "runs/mine"
     assert names["dog"].label == answer_of(mine, tmp_path / "dog.jpg")
     assert names["dog"].heat.max() == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from logging import Logger
@@ -20,6 +20,8 @@ from alexnet_tf.system.stopwatch import Stopwatch
 from alexnet_tf.training.job import prepare
 
 if TYPE_CHECKING:
+    import keras
+
     from alexnet_tf.training.distribution import Workers
 
 
@@ -45,6 +47,7 @@ def run_pipeline(
     configured: Collection[str],
     log: Logger,
     workers: Workers | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> None:
     """Train, or resume training, in `directory`; leave the network and the report there.
 
@@ -73,7 +76,8 @@ def run_pipeline(
 
     watch.lap("starting TensorFlow")
     with ExitStack() as beside:  # the LiteRT file is written while the report is
-        train(job, log, watch, workers, lambda *run: beside.enter_context(exporting_in_child(*run)))
+        exporting = lambda *run: beside.enter_context(exporting_in_child(*run))  # noqa: E731
+        train(job, log, watch, workers, exporting, callbacks)
         if workers and not workers.is_chief:
             return
         add_seconds(job.run, watch.seconds)

@@ -6,11 +6,11 @@ import inspect
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,11 +26,15 @@ from alexnet_tf.system import signals
 from alexnet_tf.system.log import LOG
 from alexnet_tf.system.progress import one_bar
 
+if TYPE_CHECKING:
+    import keras
+
 
 def train(
     data: str | os.PathLike[str],
     run: str | os.PathLike[str] = str(DEFAULT_RUN),
     recipe: str | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
     **settings: Any,
 ) -> FinishedRun:
     """Train on pictures, or resume a training.
@@ -42,6 +46,9 @@ def train(
         data: The pictures, in any form that ``alexnet-tf train --data`` takes.
         run: The folder of the run, new or to be resumed.
         recipe: One of `alexnet_tf.runs.recipes`, by default as the weights decide.
+        callbacks: Keras's, which are called at the start, after each epoch and at the end. Their
+            `params` are the settings; their `model` is None, for a network is whole only at the
+            end, when the run has it.
         **settings: Those of the command line, with _ for -, listed below with the same defaults.
 
     Returns:
@@ -64,7 +71,7 @@ def train(
         job_settings = Settings(**values)
         if not Run(run).config_path.is_file():  # else it resumes with its own settings
             check_used(job_settings, configured)
-        run_pipeline(job_settings, run, names, LOG, meet(job_settings))
+        run_pipeline(job_settings, run, names, LOG, meet(job_settings), callbacks)
         finished = load_run(run)
         show(repr(finished))
     return finished
@@ -81,7 +88,7 @@ def _check_names(names: Iterable[str]) -> None:
     """Refuse names that no setting has: UserError, with the nearest name."""
     for name in names:
         if name not in DEFAULTS:
-            near = get_close_matches(name, [*DEFAULTS, "run", "recipe"], n=1)
+            near = get_close_matches(name, [*DEFAULTS, "run", "recipe", "callbacks"], n=1)
             meant = f"did you mean {near[0]}?" if near else "help(alexnet_tf.train) lists them"
             raise UserError(f"{name}: there is no such setting; {meant}")
 

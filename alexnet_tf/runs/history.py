@@ -84,6 +84,11 @@ def best_epoch(history: History, by: str = "accuracy") -> int:
     return int(max(history, key=lambda epoch: (epoch[name], -epoch["val_loss"]))["epoch"])
 
 
+def is_early_enough(history: History, stop_early: int) -> bool:
+    """Check whether --stop-early ends a training here."""
+    return bool(stop_early and history) and len(history) - best_epoch(history, LOSS) >= stop_early
+
+
 def add_seconds(run: Run, seconds: dict[str, float]) -> None:
     """Add the seconds of each phase to those of earlier starts; a damaged file is replaced."""
     try:

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import asdict
 from logging import Logger
 from pathlib import Path
 
@@ -15,16 +16,16 @@ import tensorflow as tf
 
 import alexnet_tf
 from alexnet_tf.data.features.store import FeatureStore
-from alexnet_tf.errors import RunError
+from alexnet_tf.errors import RunError, UserError
 from alexnet_tf.metrics.novelty import Novelty
 from alexnet_tf.runs.accuracy import CROSS_VALIDATED, Accuracy, keep_accuracy
 from alexnet_tf.runs.checkpoints import load_latest, not_finite, prune_checkpoints, save_checkpoint
 from alexnet_tf.runs.choice import number_finished
-from alexnet_tf.runs.history import History, best_epoch, write_history
+from alexnet_tf.runs.history import History, best_epoch, is_early_enough, write_history
 from alexnet_tf.runs.model_metadata import write_model_metadata
 from alexnet_tf.runs.predictions import write_predictions
 from alexnet_tf.runs.run import Run
-from alexnet_tf.runs.settings import LINEAR, LOSS
+from alexnet_tf.runs.settings import LINEAR, Settings
 from alexnet_tf.system import signals
 from alexnet_tf.system.files import atomic_write
 from alexnet_tf.system.locks import locked
@@ -48,6 +49,7 @@ def train(
     watch: Stopwatch | None = None,
     workers: Workers | None = None,
     exporting: Exporting | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> None:
     """Train, or resume training, until `job.settings.epochs` epochs are done; write model.keras.
 
@@ -72,7 +74,7 @@ def train(
             if workers.is_chief:
                 write_config(job, versions())
             loop = Loop(job, stores, log, workers)
-            loop.run_epochs()
+            loop.run_epochs(callbacks if workers.is_chief else ())
             watch.lap("epochs")
             export = exporting(job.run.directory, log) if exporting and workers.is_chief else None
             trainer = loop.choose_weights()
@@ -187,9 +189,10 @@ class Loop:
         if workers.is_chief:
             self.tensorboard = TensorBoardLog(job, self.trainer.learner.model, self.history)
 
-    def run_epochs(self) -> None:
+    def run_epochs(self, callbacks: Sequence[keras.callbacks.Callback] = ()) -> None:
         """Train until all epochs are done; each is written while the next one trains."""
-        epochs = self.job.settings.epochs
+        epochs, told = self.job.settings.epochs, _together(callbacks, self.job.settings)
+        told.on_train_begin()
         with signals.postponed(), ThreadPoolExecutor(1) as beside:
             # history.csv lacks an epoch if a kill came right after its checkpoint.
             kept = beside.submit(self._write_history, [*self.history])
@@ -200,7 +203,9 @@ class Loop:
                 state, history = self.trainer.state(), [*self.history]
                 self.workers.check_equal(state)
                 kept = beside.submit(self._keep, state, history, self.trainer.predictions)
+                told.on_epoch_end(len(history) - 1, _logs(history))
             kept.result()
+        told.on_train_end(_logs(self.history))
 
     def _is_enough(self) -> bool:
         """Check, and log, whether --stop-early applies, or a linear head has all its strengths."""
@@ -208,9 +213,7 @@ class Loop:
             self.log.info("that is enough: the head was solved for with every strength")
             return True
         most = self.job.settings.stop_early
-        if not (most and self.history):
-            return False
-        if len(self.history) - best_epoch(self.history, LOSS) < most:
+        if not is_early_enough(self.history, most):
             return False
         self.log.info(f"that is enough: no lower val_loss for {most} epochs (--stop-early)")
         return True
@@ -312,6 +315,22 @@ class Loop:
         step, epoch = trainer.steps_begun, len(history)
         place = f"step {step} in epoch {epoch + 1}" if step else f"epoch {epoch}"
         self.log.info(f"{what} after {place} of {self.job.settings.epochs}")
+
+
+def _together(
+    callbacks: Sequence[keras.callbacks.Callback], settings: Settings
+) -> keras.callbacks.CallbackList:
+    """Return the callbacks as one; UserError for what is none."""
+    for each in callbacks:
+        if not isinstance(each, keras.callbacks.Callback):
+            raise UserError(f"callbacks: should be keras.callbacks.Callback, not {each!r:.60}")
+    return keras.callbacks.CallbackList(callbacks, **asdict(settings))
+
+
+def _logs(history: History) -> dict[str, float]:
+    """Return the last epoch as callbacks see it."""
+    last = history[-1] if history else {}
+    return {name: value for name, value in last.items() if name not in ("epoch", "seconds")}
 
 
 def _diverged(what: str, epoch: dict[str, float]) -> RunError:

@@ -50,6 +50,7 @@ WIDER = "--variant starter --width 0.1"
 # there are any, stand in both of the command lines that are compared; after `?` it is used, and
 # the command fails; after `!` it is refused.
 WAYS = {
+    "tune --trials 1 --folds 2": "",  # its other options are those of train
     "predict photos --run run": """
         ? --imagenet
         --json
@@ -336,6 +337,10 @@ WAYS = {
         --no-mirror
         --crop : {WIDER}
         --color-shift 1
+        --rotate 90
+        --zoom 0.5
+        --brightness 0.5
+        --contrast 0.5
         --seed 1
         --precision int8-conv2 : --weights convolutions.npy --train head
         --threads 1
@@ -414,6 +419,8 @@ def test_every_option_of_the_verb_is_here(way):
     ways = [way, *(each for each in OUTSIDE if each.split()[0] == verb)]
     tried = {words.split()[0] for each in ways for _, words, _ in recipes(each)}
     tried |= {*way.split(), *(ELSEWHERE if way == TRAIN else ())}
+    if verb == "tune":
+        tried |= {*parser_of("train")._option_string_actions}
     actions = parser_of(verb)._actions
     missing = [
         action.option_strings

@@ -2,7 +2,7 @@
 
 # Each is a module of this package.
 VERBS = (
-    "train", "predict", "data", "weights", "summary", "use", "evaluate", "report", "compare",
-    "explain", "features", "similar", "export", "tensorboard", "serve", "doctor", "demo",
+    "train", "tune", "predict", "data", "weights", "summary", "use", "evaluate", "report",
+    "compare", "explain", "features", "similar", "export", "tensorboard", "serve", "doctor", "demo",
     "completion",
 )  # fmt: skip

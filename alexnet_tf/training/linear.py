@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.features.examples import Examples
 from alexnet_tf.metrics.views import evaluate_views
 from alexnet_tf.system import signals
@@ -116,7 +117,7 @@ class LinearTrainer(Trainer):
         labels = self.training.labels
         logits = np.zeros((len(labels), len(self.job.dataset.classes)))
         with one_thread():
-            for others, part in self._folds():
+            for others, part in folds(self.job.dataset.train, FOLDS, self.settings.seed):
                 logits[part] = _logits(self._basis, *self._solved(others))[part]
         return self._measured(logits, labels)
 
@@ -149,20 +150,6 @@ class LinearTrainer(Trainer):
                 total += seen / np.maximum(lengths, np.finfo(np.float32).tiny)
             yield total / variant.views
 
-    def _folds(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return training and test rows of each fold; copies of a picture share a fold."""
-        from sklearn.model_selection import StratifiedKFold
-
-        digests = [picture.digest for picture in self.job.dataset.train]
-        _, first, copies = np.unique(digests, return_index=True, return_inverse=True)
-        labels = self.training.labels[first]
-        count = min(FOLDS, np.bincount(labels).max())
-        folds = StratifiedKFold(count, shuffle=True, random_state=self.settings.seed)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of classes with fewer pictures than folds
-            parts = [np.isin(copies, part) for _, part in folds.split(first, labels)]
-        return [(np.flatnonzero(~part), np.flatnonzero(part)) for part in parts]
-
     def _solved(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Solve for a head on these rows: weights (directions, classes) and bias."""
         from sklearn.linear_model import LogisticRegression
@@ -182,6 +169,24 @@ class LinearTrainer(Trainer):
     def _measured(self, logits: np.ndarray, labels: np.ndarray) -> DatasetMetrics:
         losses, hits, probabilities = evaluate_views(logits[None].astype(np.float32), labels)
         return compute_metrics(losses, hits, probabilities, labels)
+
+
+def folds(
+    pictures: Sequence[Picture], count: int, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return training and test rows of each of at most `count` stratified folds; copies of a
+    picture share a fold."""
+    from sklearn.model_selection import StratifiedKFold
+
+    digests = [picture.digest for picture in pictures]
+    _, first, copies = np.unique(digests, return_index=True, return_inverse=True)
+    labels = np.array([picture.label for picture in pictures])[first]
+    count = min(count, np.bincount(labels).max())
+    split = StratifiedKFold(count, shuffle=True, random_state=seed).split(first, labels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of classes with fewer pictures than folds
+        parts = [np.isin(copies, part) for _, part in split]
+    return [(np.flatnonzero(~part), np.flatnonzero(part)) for part in parts]
 
 
 # Logit of a class that is missing in a fold: unlikely, not impossible.

@@ -175,9 +175,8 @@ def test_tensorboard_serves_accuracy_and_loss_without_complaints(trained_run):
     with running(words, cwd=ROOT, env=outside, stdout=subprocess.DEVNULL) as server:
         said = read_until(server, " at http://", server.stderr)
         url = re.search(r" at (http://\S+)", said)[1]
-        for run in ("tensorboard/train", "tensorboard/validation"):
-            for tag in ("accuracy", "loss"):
-                assert len(scalars(url, run, tag)) == 3
+        for tag in ("accuracy/training", "accuracy/validation", "loss/training"):
+            assert len(scalars(url, "tensorboard", tag)) == 3
         os.killpg(server.pid, signal.SIGTERM)
         said += server.communicate()[1]
     assert "TensorBoard" in said and "cuda" not in said.lower() and "0000 " not in said

@@ -27,6 +27,8 @@ def caption_font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 def is_drawable(text: str) -> bool:
     """Check whether the caption font has all characters of `text`."""
     font = caption_font(16)
+    if isinstance(font, ImageFont.FreeTypeFont):  # shaping sets marks on a circle, which there is
+        font = font.font_variant(layout_engine=ImageFont.Layout.BASIC)
     lacking = bytes(font.getmask(LACKING))
     return all(bytes(font.getmask(each)) != lacking for each in set(text))
 

@@ -19,13 +19,22 @@ from alexnet_tf.training.epoch import DatasetMetrics
 from alexnet_tf.training.job import Job
 from alexnet_tf.training.tensorboard import summaries
 from alexnet_tf.training.tensorboard.events import Events
-from alexnet_tf.training.tensorboard.predictions import grad_cam_page, mistakes_page
+from alexnet_tf.training.tensorboard.predictions import (
+    described,
+    drawn_names,
+    grad_cam_page,
+    mistakes_page,
+)
 from alexnet_tf.training.tensorboard.projector import write_projector
 from alexnet_tf.training.trainer import Trainer
 
 # Tag of a curve → name in the history.
-TRAINING = {name: name for name in ("accuracy", "loss", "learning_rate", "seconds")}
-VALIDATION = {name: f"val_{name}" for name in ("accuracy", "loss", "balanced_accuracy")}
+CURVES = {
+    **{name: name for name in ("learning_rate", "seconds")},
+    **{f"{name}/training": name for name in ("accuracy", "loss")},
+    **{f"{name}/validation": f"val_{name}" for name in ("accuracy", "loss", "balanced_accuracy")},
+}
+METRICS = ("accuracy", "loss", "balanced_accuracy")
 IN_ORDER = "Rows are labels, columns predictions, in the order of classes.txt."
 
 
@@ -43,7 +52,7 @@ MOST = {LIGHT: Most(15, 8, 10, 1 << 14), FULL: Most(96, 48, 1000, 1 << 20)}
 
 
 class TensorBoardLog:
-    """The events of a run: of training and validation by epoch, and of the run as a whole.
+    """The events of a run, as one entry of TensorBoard's list: of each epoch, and of the whole.
 
     They survive a kill. What there is to show of an epoch is written before its checkpoint, and
     shown after that. With --tensorboard off nothing new is written.
@@ -57,8 +66,8 @@ class TensorBoardLog:
         self.names = summaries.short_names(job.dataset.classes)
         self.folder = job.run.tensorboard_folder
         remove_leftovers(self.folder, ["fc7.*", "projector_config.pbtxt"])
-        self.whole, self.training, self.validation = (
-            Events(self.folder / name) for name in ("", "train", "validation")
+        self.begun, self.epochs, self.finished = (
+            Events(self.folder, kind) for kind in ("begun", "epochs", "finished")
         )
         if self.is_on:
             self._write_whole(model)
@@ -76,18 +85,16 @@ class TensorBoardLog:
         if not self.is_on:
             return
         number = int(epoch["epoch"])
-        training, validation = _scalars(epoch)
+        found = summaries.scalars(epoch, CURVES)
         is_full = self.settings.tensorboard == FULL
         if is_full or _is_chosen(number) or number == self.settings.epochs:
-            training += self._of_weights(state)
-            validation += self._of_predictions(self._predictions(predictions))
-        self.training.write(number, *training)
-        self.validation.write(number, *validation)
+            found += self._of_weights(state)
+            found += self._of_predictions(self._predictions(predictions))
+        self.epochs.write(number, *found)
 
     def show(self, epochs: int) -> None:
         """Show the events of so many epochs; NoRoom if the disk is full."""
-        for events in (self.training, self.validation):
-            events.show(range(1, epochs + 1))
+        self.epochs.show(range(1, epochs + 1))
 
     def finish(
         self,
@@ -103,34 +110,35 @@ class TensorBoardLog:
         best = best_epoch(history, self.settings.best)
         epoch = len(history) if self.settings.average else best
         figures = {"total_seconds": sum(each["seconds"] for each in history), "best_epoch": best}
-        figures |= {name: getattr(found, name) for name in VALIDATION}
+        figures |= {name: getattr(found, name) for name in METRICS}
         if test:
-            figures |= {f"test_{name}": getattr(test, name) for name in VALIDATION}
+            figures |= {f"test_{name}": getattr(test, name) for name in METRICS}
         predictions = self._predictions(found.probabilities)
-        self.whole.write(
+        self.finished.write(
             epoch,
             *summaries.scalars(figures, {name: name for name in figures}),
             self._explained(predictions, network),
             summaries.finished(),
         )
         write_projector(self.folder, trainer, network, predictions.predicted)
-        self.whole.show([0, epoch])
+        self.finished.show([epoch])
 
     def _write_whole(self, model: keras.Model) -> None:
         """Write the settings of the run, the graph, and filters that are frozen."""
         is_frozen = self.settings.first_kept() > "conv1"
         frozen = [self._filters(model.get_layer("conv1").kernel.numpy())] if is_frozen else []
-        self.whole.write(0, *summaries.settings(self.job), summaries.graph(model), *frozen)
-        self.whole.show([0])
+        constant = *summaries.settings(self.job), summaries.graph(model), summaries.diagrams()
+        self.begun.write(0, *constant, *frozen)
+        self.begun.show([0])
+        self.finished.show([])
 
     def _write_missing(self, history: History) -> None:
         """Write the scalars of epochs without events: those of earlier versions, or trained with
         --tensorboard off."""
         for epoch in history:
             number = int(epoch["epoch"])
-            for events, scalars in zip((self.training, self.validation), _scalars(epoch)):
-                if number not in events:
-                    events.write(number, *scalars)
+            if number not in self.epochs:
+                self.epochs.write(number, *summaries.scalars(epoch, CURVES))
 
     def _of_weights(self, state: Mapping[str, np.ndarray]) -> list[Summary]:
         """Return histograms of all trained weights, and conv1's filters if trained."""
@@ -144,12 +152,14 @@ class TensorBoardLog:
 
     def _of_predictions(self, predictions: LabelledPredictions) -> list[Summary]:
         """Return precision-recall curves, the confusion matrix and a page of mistakes."""
-        matrix = confusion_matrix(predictions.evaluation.confusion(), self.names)
-        mistakes = mistakes_page(predictions, predictions.mistakes()[: self.most.mistakes])
+        names = drawn_names(predictions.classes)
+        matrix = confusion_matrix(predictions.evaluation.confusion(), names)
+        numbers = predictions.mistakes()[: self.most.mistakes]
+        mistakes = mistakes_page(predictions, numbers)
         return [
             *summaries.precision_recall(predictions, self.most.curves),
             summaries.image("confusion", matrix, "PNG", IN_ORDER),
-            summaries.image("mistakes", mistakes),
+            summaries.image("mistakes", mistakes, description=described(predictions, numbers)),
         ]
 
     def _explained(self, predictions: LabelledPredictions, network: keras.Model) -> Summary:
@@ -158,7 +168,7 @@ class TensorBoardLog:
         numbers = [*predictions.mistakes()[:half], *predictions.correct(half)]
         resize = self.settings.resize
         page = grad_cam_page(predictions, numbers, network, self.job.variant, resize)
-        return summaries.image("grad_cam", page)
+        return summaries.image("grad_cam", page, description=described(predictions, numbers))
 
     def _filters(self, kernel: np.ndarray) -> Summary:
         variant = self.job.variant
@@ -167,11 +177,6 @@ class TensorBoardLog:
 
     def _predictions(self, probabilities: np.ndarray) -> LabelledPredictions:
         return LabelledPredictions((*self.names,), self.job.dataset.validation, probabilities)
-
-
-def _scalars(epoch: Mapping[str, float]) -> tuple[list[Summary], list[Summary]]:
-    """Return the scalars of training and of validation."""
-    return summaries.scalars(epoch, TRAINING), summaries.scalars(epoch, VALIDATION)
 
 
 def _is_chosen(epoch: int) -> bool:

@@ -24,11 +24,14 @@ SHOWN = "events.out.tfevents."
 
 
 class Events:
-    """The numbered parts of events in `folder`, which is a run in TensorBoard's sense."""
+    """The numbered parts of events of a kind in `folder`, which is a run in TensorBoard's sense.
 
-    def __init__(self, folder: Path):
-        self.folder = folder
-        remove_leftovers(folder, ["part-*.events", "all.events"])
+    TensorBoard reads the kinds in the order of their names.
+    """
+
+    def __init__(self, folder: Path, kind: str):
+        self.folder, self.kind = folder, kind
+        remove_leftovers(folder, [f"{kind}-*.events", "all.events"])
 
     def __contains__(self, number: int) -> bool:
         return is_regular(self._part_path(number))
@@ -47,7 +50,7 @@ class Events:
         """Show exactly the parts of these numbers, in this order; if possible the shown file
         grows."""
         content = b"".join(self._part_path(each).read_bytes() for each in numbers if each in self)
-        shown = sorted(self.folder.glob(f"{SHOWN}*"))
+        shown = sorted(self.folder.glob(f"{SHOWN}{self.kind}.*"))
         last = shown[-1] if shown and is_regular(shown[-1]) else None
         before = last.read_bytes() if last else b""
         if last and before and content.startswith(before):
@@ -58,12 +61,12 @@ class Events:
             path = self.folder / "all.events"
             with atomic_write(path, len(content)) as temporary:
                 temporary.write_bytes(content)
-            path.rename(self.folder / f"{SHOWN}{time.time_ns()}")  # sorts after all others
+            path.rename(self.folder / f"{SHOWN}{self.kind}.{time.time_ns()}")  # sorts after others
         for path in shown:
             path.unlink()
 
     def _part_path(self, number: int) -> Path:
-        return self.folder / f"part-{number:04}.events"
+        return self.folder / f"{self.kind}-{number:04}.events"
 
 
 def _write(path: Path, content: Sequence[Event]) -> None:

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from PIL import Image
 
+from alexnet_tf.drawing.fonts import is_drawable
 from alexnet_tf.drawing.heat_maps import heat_maps
 from alexnet_tf.drawing.sheets import MISSING, Tile, tile_sheet
 from alexnet_tf.drawing.thumbnails import load_thumbnails
@@ -61,8 +62,25 @@ def _page(tiles: Sequence[Tile], size: tuple[int, int]) -> Image.Image:
     return tile_sheet(rows, size, GAP) if rows else Image.new("RGB", size, MISSING)
 
 
-def _caption(predictions: LabelledPredictions, number: int) -> tuple[str, str]:
+def _caption(predictions: LabelledPredictions, number: int) -> tuple[str, str, str]:
     prediction, label = predictions.predicted[number], predictions.labels[number]
-    name, confidence = predictions.classes[prediction], predictions.confidence[number]
-    truth = "" if prediction == label else f", is {predictions.classes[label]}"
-    return f"{name} {confidence:.0%}{truth}", os.path.basename(predictions.pictures[number].path)
+    names = drawn_names(predictions.classes)
+    return (
+        f"{names[prediction]} {predictions.confidence[number]:.0%}",
+        "correct" if prediction == label else f"is {names[label]}",
+        os.path.basename(predictions.pictures[number].path),
+    )
+
+
+@lru_cache(maxsize=1)
+def drawn_names(classes: tuple[str, ...]) -> list[str]:
+    """Return names that a picture can show: a number for those in scripts that its font lacks."""
+    return [name if is_drawable(name) else f"class {n}" for n, name in enumerate(classes)]
+
+
+def described(predictions: LabelledPredictions, numbers: np.ndarray | Sequence[int]) -> str:
+    """Say, for the text beside a picture, which names the numbers in it stand for, if any do."""
+    classes = predictions.classes
+    labels = {*predictions.labels[numbers], *predictions.predicted[numbers]}
+    others = [label for label in sorted(labels) if not is_drawable(classes[label])]
+    return ", ".join(f"class {label} is {classes[label]}" for label in others)

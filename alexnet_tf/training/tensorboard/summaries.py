@@ -13,6 +13,8 @@ from PIL import Image
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.custom_scalar import summary as custom_scalar
 from tensorboard.plugins.histogram.summary_v2 import histogram_pb
 from tensorboard.plugins.hparams import api as hparams
 from tensorboard.plugins.hparams.api_pb2 import STATUS_SUCCESS
@@ -37,6 +39,16 @@ NAME = 40
 def scalars(epoch: Mapping[str, float], names: Mapping[str, str]) -> list[Summary]:
     """Return a scalar for each of `names`, tag → name in the history, that the epoch has."""
     return [scalar_pb(tag, epoch[name]) for tag, name in names.items() if name in epoch]
+
+
+def diagrams() -> Summary:
+    """Return the diagrams of the Custom Scalars: training and validation in one."""
+    charts = [
+        layout_pb2.Chart(title=name, multiline=layout_pb2.MultilineChartContent(tag=[f"^{name}/"]))
+        for name in ("accuracy", "loss")
+    ]
+    category = layout_pb2.Category(title="training and validation", chart=charts)
+    return _converted(custom_scalar.pb(layout_pb2.Layout(category=[category])))
 
 
 def histograms(weights: Mapping[str, np.ndarray], most: int) -> list[Summary]:

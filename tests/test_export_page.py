@@ -56,14 +56,23 @@ def test_a_page_without_a_network_predicts_as_the_run(opened, exported, trained_
     picture.resize((2600, 1900)).save(folder / "large.png")
     files = [*sorted(faces.glob("*.1*.jpg")), *sorted(folder.glob("*.[jp]*g"))]
     shown = ask_page(opened, files, CLASSES)
-    expected = np.stack(
-        [each[0] for each in Classifier([Engine.of_run(Run(trained_run))]).probabilities(files)]
-    )
+    classifier = Classifier([Engine.of_run(Run(trained_run))])
+    expected = np.stack([each[0] for each in classifier.probabilities(files)])
     assert np.ptp(expected[:, 0]) > 0.5
     assert np.abs(shown - expected).max() < MOST
     exact = [each for each in files if each.suffix == ".png" and each.stem != "large"]
     at = [files.index(each) for each in exact]
     np.testing.assert_allclose(shown[at], predict_page(exported, parity.pixels(exact)), atol=EXACT)
+
+
+def test_it_says_what_is_unlike_anything_it_was_taught_as_the_run_does(
+    opened, trained_run, faces, tmp_path
+):
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    ask_page(opened, [tmp_path / "noise.png", faces / "cat.3.jpg"], CLASSES)
+    said = opened.locator(".prediction h2").all_inner_texts()
+    assert said[0] == "Unlike anything it was taught" and said[1] in CLASSES
 
 
 def test_its_policy_lets_nothing_out(opened):

@@ -23,7 +23,8 @@ from alexnet_tf.export import exporter, parity
 from alexnet_tf.export.network import ExportedNetwork
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.model import AlexNet
+from alexnet_tf.metrics.novelty import Novelty
+from alexnet_tf.model import AlexNet, with_statistics
 from alexnet_tf.runs.run import Run
 from alexnet_tf.variants import change, get_variant
 from tests.support.caffe import random_weights
@@ -32,6 +33,7 @@ from tests.support.steps import softmax
 from tests.support.verbs import run_verb
 
 onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("ai_edge_litert")
 
 from alexnet_tf.export.app import predict_app, write_app  # noqa: E402
@@ -86,6 +88,24 @@ def told_apart(network, files):
     return predictions.reshape(len(files), network.crops, -1).mean(axis=1)
 
 
+def with_novelty(network, files):
+    """Add a novelty of random numbers to a network; return it, and the novelty of the files."""
+    views = [load_crops(each, network.variant, network.resize, network.crops) for each in files]
+    inputs = preprocess_input(np.concatenate(views), network.variant)
+    statistics = with_statistics(network.model).predict_on_batch(inputs)[:, len(network.classes) :]
+    random, channels = np.random.default_rng(2), statistics.shape[1] // 2
+    scales = np.abs(statistics).reshape(-1, 2, channels).mean(axis=(0, 2)) + 0.1
+    numbers = (
+        scales,
+        (1, 2),
+        random.normal(size=(2, channels, channels)),
+        random.normal(size=(2, 2 * channels)),
+    )
+    novelty = Novelty(*(np.array(each, np.float32) for each in numbers))
+    novel = novelty.of(statistics).reshape(len(files), network.crops).mean(axis=1)
+    return replace(network, novelty=novelty), novel
+
+
 def scaled_already(network, folder):
     """Write three pictures of the size that others are scaled to."""
     variant = network.variant
@@ -131,8 +151,14 @@ def test_an_export_answers_as_its_network_does(kind, format, tmp_path):
     expected = told_apart(network, exact)
     write, ask, read = WAYS[format]
     path = tmp_path / "export"
+    if format == "onnx":
+        network, novel = with_novelty(network, exact)
     write(path, network)
     np.testing.assert_allclose(ask(path, read(exact)), expected, atol=2e-4)
+    if format == "onnx":
+        session = onnxruntime.InferenceSession(path)
+        found = [session.run(["novelty"], {"pixels": each[None]})[0] for each in read(exact)]
+        np.testing.assert_allclose(np.concatenate(found), novel, rtol=1e-3)
 
 
 # Way of resizing, crops, and the side of windows, of a network of 61 pixels and squares of 72.
@@ -361,8 +387,6 @@ def test_an_app_finds_labels_and_a_size_in_the_litert_file(run, photos, tmp_path
 
 
 def test_onnx_has_its_labels_and_takes_any_number(run, photos, tmp_path):
-    import onnxruntime
-
     path = tmp_path / "pets.onnx"
     run_verb(export, run.directory, "--format", "onnx", "--out", path)
     onnx.checker.check_model(onnx.load(path), full_check=True)

@@ -46,28 +46,31 @@ def statistics(count, seed):
 
 
 def test_two_of_a_hundred_unseen_pictures_are_flagged_and_all_strange_ones():
-    novelty = Novelty.fit(*statistics(200, seed=1))
+    novelty, own = Novelty.fit(*statistics(200, seed=1))
     known, _ = statistics(5000, seed=2)
     assert 0.01 < (novelty.of(known) > 1).mean() < 0.03
     assert (novelty.of(known[:, ::-1]) > 1).mean() > 0.9
     assert (novelty.of(known / 100) > 1).all()
+    # Those that it was fitted to are as novel as others, because each is measured without itself.
+    assert (own > 1).mean() == pytest.approx(0.02, abs=0.002)
+    assert np.median(own) == pytest.approx(np.median(novelty.of(known)), rel=0.02)
 
 
 def test_few_pictures_flag_no_more_of_the_unseen():
     flagged = [
-        (Novelty.fit(*statistics(5, seed)).of(statistics(500, seed=0)[0]) > 1).mean()
+        (Novelty.fit(*statistics(5, seed))[0].of(statistics(500, seed=0)[0]) > 1).mean()
         for seed in range(1, 11)
     ]
     assert np.mean(flagged) < 0.1
-    assert Novelty.fit(*statistics(3, seed=1)) is None
+    assert Novelty.fit(*statistics(3, seed=1))[0] is None
     found, _ = statistics(4, seed=1)
-    alone = Novelty.fit(found, np.arange(len(found)))  # each picture is a class of its own
+    alone, _ = Novelty.fit(found, np.arange(len(found)))  # each picture is a class of its own
     assert np.isfinite(alone.of(found)).all() and (alone.of(found / 100) > 1).all()
 
 
 def test_it_is_a_mahalanobis_distance_to_the_nearest_class():
     found, labels = statistics(200, seed=1)
-    novelty = Novelty.fit(found, labels)
+    novelty, _ = Novelty.fit(found, labels)
     asked = statistics(1, seed=3)[0]
     values, strange = (
         np.log1p(each / np.repeat(novelty.scales, CHANNELS)) for each in (found, asked)

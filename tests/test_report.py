@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import alexnet_tf
 from alexnet_tf.errors import UserError
 from alexnet_tf.evaluation.review import review
 from alexnet_tf.metrics.mcnemar import McNemar
@@ -111,6 +112,17 @@ def test_the_page_says_what_the_terminal_says(typed, run):
     assert [words(cell) for cell in first] == ["cat", "4", *shares]
 
 
+def test_the_most_novel_validation_pictures_are_shown_with_what_predictions_say(run):
+    section = strictly_parsed(run.report_path).find(".//section[@id='novelty']")
+    pictures = review(run, thoroughly=False).predictions.pictures
+    asked = alexnet_tf.load_run(run.directory).predict([picture.path for picture in pictures])
+    novelty = sorted((each.novelty for each in asked), reverse=True)
+    novel = sum(each > 1 for each in novelty)
+    assert f"{novel} of 8 validation pictures ({novel / 8:.1%})" in words(section)
+    shown = [float(words(each)) for each in section.findall(".//figcaption/b")]
+    assert shown == pytest.approx(novelty, rel=0.05)
+
+
 def test_answers_that_were_kept_are_those_of_the_network(
     each_engine, engine_run, tmp_path, monkeypatch
 ):
@@ -124,7 +136,7 @@ def test_answers_that_were_kept_are_those_of_the_network(
         anew = review(run, thoroughly=False).predictions
         assert anew.probabilities is not kept.probabilities
         np.testing.assert_allclose(anew.probabilities, kept.probabilities, rtol=0, atol=tolerance)
-    write_predictions(run, np.ones_like(kept.probabilities))
+    write_predictions(run, np.ones_like(kept.probabilities), kept.novelty)
     assert (review(run, thoroughly=False).predictions.probabilities == 1).all()
     run.model_path.unlink()
     shutil.copy(write_run(run.directory.with_name("other"), NAMES).model_path, run.model_path)

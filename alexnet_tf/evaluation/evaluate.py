@@ -85,7 +85,7 @@ def _cross_validated(runs: Sequence[Run], classes: Sequence[str]) -> Evaluation:
             raise _of_other_pictures(run, runs[0])
     labels = np.array([label for _, label in pictures[0]])
     kept = (read_predictions(run, len(labels), len(classes)) for run in runs)
-    found = [each for each in kept if each is not None]
+    found = [each[0] for each in kept if each]
     return Evaluation(
         tuple(str(run.directory) for run in runs),
         tuple(classes),

@@ -72,7 +72,7 @@ def review(run: Run, thoroughly: bool = True) -> Review:
     if kept is None:
         predictions, failed = predict_pictures(engine, network, store, dataset.validation)
     else:
-        predictions = LabelledPredictions(engine.classes, tuple(dataset.validation), kept)
+        predictions = LabelledPredictions(engine.classes, tuple(dataset.validation), *kept)
         failed = 0
     if not predictions.pictures:
         raise UserError(

@@ -108,7 +108,7 @@ def _export(
 ) -> float:
     """Write the export, verify it and write its README; return the largest difference."""
     network = ExportedNetwork(
-        engine.open_keras(), engine.variant, engine.resize, engine.classes, crops
+        engine.open_keras(), engine.variant, engine.resize, engine.classes, crops, engine.novelty
     )
     write, ask = _ways(format, int8, engine, network)
     most = parity.MOST_INT8 if int8 or format == "html" else parity.MOST

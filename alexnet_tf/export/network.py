@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from alexnet_tf.metrics.novelty import Novelty
 from alexnet_tf.variants import Variant
 
 # Positions of the row and of the column of the ten crops, out of three along each axis: the four
@@ -17,7 +18,8 @@ CROPS_OF = {1: ((0, 0),), 10: ((0, 0), (0, 1), (1, 0), (1, 1), (2, 2))}
 
 @dataclass(frozen=True)
 class ExportedNetwork:
-    """A run's Keras `model`, from normalized pictures to the probabilities of `classes`.
+    """A run's Keras `model`, from normalized pictures to the probabilities of `classes`, and its
+    `novelty`, if it has one.
 
     `variant`, `resize` and `crops` define the preprocessing as in `data.images.preprocessing`; the
     modules of this package rebuild it in graphs.
@@ -28,6 +30,7 @@ class ExportedNetwork:
     resize: str
     classes: tuple[str, ...]
     crops: int = 1
+    novelty: Novelty | None = None
 
     @cached_property
     def cut(self) -> Variant:

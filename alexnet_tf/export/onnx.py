@@ -18,6 +18,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from alexnet_tf.export.network import CROPS_OF, ExportedNetwork
+from alexnet_tf.metrics.novelty import TINY, Novelty
 from alexnet_tf.weights.formats.npz import quantize
 
 # The lowest opset that has every operator used here; runtimes have read it since 2022.
@@ -32,17 +33,19 @@ def write_onnx(path: Path, network: ExportedNetwork) -> None:
 
 
 def onnx_model(network: ExportedNetwork, int8: bool = False) -> onnx.ModelProto:
-    """Build the network in ONNX: ``pixels`` (n, H, W, 3) → ``probabilities`` (n, C).
+    """Build the network in ONNX: ``pixels`` (n, H, W, 3) → ``probabilities`` (n, C), and
+    ``novelty`` (n,) if it has one.
 
     With `int8` its kernels are stored in int8, at a quarter of the size, and computed in float32.
     """
     graph = _Graph(int8)
-    outputs = graph.network(graph.views("pixels", network), network)
-    graph.add("Identity", outputs, output="probabilities")
-    count = len(network.classes)
+    graph.network(graph.views("pixels", network), network)
     pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["n", "H", "W", 3])
-    predictions = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", count])
-    whole = helper.make_graph(graph.nodes, "alexnet", [pixels], [predictions], graph.constants)
+    count = len(network.classes)
+    outputs = [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", count])]
+    if network.novelty:
+        outputs.append(helper.make_tensor_value_info("novelty", TensorProto.FLOAT, ["n"]))
+    whole = helper.make_graph(graph.nodes, "alexnet", [pixels], outputs, graph.constants)
     options = {"opset_imports": [helper.make_opsetid("", OPSET)], "ir_version": IR}
     model = helper.make_model(whole, producer_name="alexnet_tf", **options)
     helper.set_model_props(model, {"labels": json.dumps(network.classes)})
@@ -160,18 +163,58 @@ class _Graph:
         first = half(self.add("Sub", whole, square))
         return [first, self.add("Add", first, self.add("Sub", square, side)), centre]
 
-    def network(self, views: str, network: ExportedNetwork) -> str:
-        """Normalize views and run the network on them: mean probabilities, (n, classes)."""
+    def network(self, views: str, network: ExportedNetwork) -> None:
+        """Normalize views and run the network on them: mean probabilities, (n, classes), and mean
+        novelty (n,)."""
         variant = network.variant
         values = self.add("Gather", views, network.channels, axis=1)
         mean, deviation = np.reshape([variant.mean, variant.deviation], (2, -1, 1, 1)) * 1.0
         values = self.add("Sub", self.add("Mul", values, float(variant.scale)), mean)
         values = self.add("Div", values, deviation)
         for layer in network.model.layers:
-            write = getattr(self, f"of_{type(layer).__name__}", None)
+            kind = type(layer).__name__
+            if network.novelty and kind in ("Windows", "Flatten"):
+                statistics = self.statistics(values, layer.input.shape)
+            write = getattr(self, f"of_{kind}", None)
             values = write(values, layer) if write else values
         values = self.add("Reshape", values, [-1, network.crops, len(network.classes)])
-        return self.add("ReduceMean", values, axes=[1], keepdims=0)
+        self.add("ReduceMean", values, axes=[1], keepdims=0, output="probabilities")
+        if network.novelty:
+            flips = 1 + any(
+                type(each).__name__ == "WithMirrorImage" for each in network.model.layers
+            )
+            found = self.novelty(statistics, flips, network.novelty)
+            found = self.add("Reshape", found, [-1, network.crops])
+            self.add("ReduceMean", found, axes=[1], keepdims=0, output="novelty")
+
+    def statistics(self, maps: str, shape: Sequence[int]) -> tuple[str, str]:
+        """Compute both halves of the `ChannelStatistics`, each (n, c), of maps (n, c, H, W); in
+        Keras they have that `shape`."""
+        window = [min(4, *shape[1:3])] * 2
+        pooled = self.add("MaxPool", self.add("Neg", maps), kernel_shape=window, strides=[1, 1])
+        lowest = self.add("Neg", pooled)
+        first, second = (
+            self.add("ReduceMean", each, axes=[2, 3], keepdims=0) for each in (lowest, maps)
+        )
+        return first, second
+
+    def novelty(self, statistics: Sequence[str], flips: int, novelty: Novelty) -> str:
+        """Compute the `Novelty` of pictures from their statistics (flips × n, c): (n,)."""
+        channels, halves, white = novelty.whitening.shape[-1], [], []
+        for each, scale, whitening in zip(statistics, novelty.scales, novelty.whitening):
+            views = self.add("Reshape", each, [flips, -1, channels])
+            halves.append(half := self.add("ReduceMean", views, axes=[0], keepdims=0))
+            scaled = self.add("Div", self.add("Relu", half), scale)
+            logarithms = self.add("Log", self.add("Add", scaled, 1.0))
+            white.append(self.add("MatMul", logarithms, whitening))
+        joined = self.add("Unsqueeze", self.add("Concat", *white, axis=1), [1])
+        apart = self.add("Sub", joined, novelty.centers[None])
+        squares = self.add("ReduceSumSquare", apart, axes=[2], keepdims=0)
+        nearest = self.add("ReduceMin", squares, axes=[1], keepdims=0)
+        total = self.add("ReduceMean", halves[1], axes=[1], keepdims=0)
+        total = self.add("Sub", self.add("Log", self.add("Max", total, TINY)), novelty.total[0])
+        total = self.add("Mul", total, novelty.total[1])
+        return self.add("Sqrt", self.add("Add", nearest, self.add("Mul", total, total)))
 
     def of_ZeroPadding2D(self, values: str, layer: Any) -> str:
         """Add conv1's zero padding."""

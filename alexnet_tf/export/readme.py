@@ -54,7 +54,8 @@ print(network.get_signature_runner()(pixels=pixels)["probabilities"])
 """,
     "onnx": """\
 In:  pixels, uint8 RGB (n, H, W, 3), upright, of any size; it resizes and normalizes them itself.
-Out: probabilities, float32 (n, {count}); the labels are JSON in its metadata, "labels".
+Out: probabilities, float32 (n, {count}); the labels are JSON in its metadata, "labels". And, if the
+     run has it, novelty, float32 (n,): above 1, the picture is unlike everything it was taught.
 import json, onnxruntime
 
 network = onnxruntime.InferenceSession("{name}")

@@ -41,20 +41,22 @@ class Novelty:
     centers: np.ndarray
 
     @classmethod
-    def fit(cls, statistics: np.ndarray, labels: np.ndarray) -> Novelty | None:
+    def fit(
+        cls, statistics: np.ndarray, labels: np.ndarray
+    ) -> tuple[Novelty | None, np.ndarray | float]:
         """Fit it to training pictures: `statistics` (n, 2c), which `ChannelStatistics` computes,
-        and `labels` (n,); None for fewer than `LEAST` different pictures.
-
-        The threshold is what `FLAGGED` of them exceed, each measured without its fold.
+        and `labels` (n,). Return it, and their own novelty (n,), each measured without its fold,
+        of which `FLAGGED` exceed the threshold; (None, NaN) for fewer than `LEAST` different ones.
         """
-        _, different = np.unique(statistics, axis=0, return_index=True)
+        _, different, copies = np.unique(statistics, axis=0, return_index=True, return_inverse=True)
         statistics, labels = statistics[different].astype(np.float64), labels[different]
         if len(labels) < LEAST:
-            return None
+            return None, np.nan
         distances = np.empty(len(labels))
         for fold in _folds(labels):
             distances[fold] = cls._fit(statistics[~fold], labels[~fold]).of(statistics[fold])
-        return cls._fit(statistics, labels, float(np.quantile(distances, 1 - FLAGGED)))
+        threshold = float(np.quantile(distances, 1 - FLAGGED))
+        return cls._fit(statistics, labels, threshold), distances[copies] / threshold
 
     @classmethod
     def _fit(cls, statistics: np.ndarray, labels: np.ndarray, threshold: float = 1.0) -> Novelty:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -25,11 +25,13 @@ class Labelled(Protocol):
 
 @dataclass(frozen=True)
 class LabelledPredictions:
-    """A network's `probabilities`, float32 (pictures, classes), for labelled `pictures`."""
+    """A network's `probabilities`, float32 (pictures, classes), for labelled `pictures`, and their
+    `novelty` (pictures,), NaN where it is unknown; (0,) if it is for all."""
 
     classes: tuple[str, ...]
     pictures: Sequence[Labelled]
     probabilities: np.ndarray
+    novelty: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -70,6 +72,11 @@ class LabelledPredictions:
         """Return the numbers of all pictures, the smallest margin between two classes first."""
         two = np.partition(self.probabilities, -2, axis=1)[:, -2:]
         return np.argsort(two[:, 1] - two[:, 0], kind="stable")
+
+    def most_novel(self) -> np.ndarray:
+        """Return the numbers of the pictures whose novelty is known, the highest first."""
+        order = np.argsort(-self.novelty, kind="stable")
+        return order[: np.isfinite(self.novelty).sum()]
 
     def cell(self, label: int, guess: int) -> np.ndarray:
         """Return the pictures of a cell of the confusion matrix, the most confident first."""

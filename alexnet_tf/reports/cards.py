@@ -23,11 +23,11 @@ from alexnet_tf.system.processor import processors
 # Longer side of a picture in pixels, and JPEG quality: about five kilobytes, seven as text.
 SIDE, QUALITY = 160, 75
 # Largest number of pictures of each kind.
-MISTAKES, UNCERTAIN, LABEL_ERRORS, DUPLICATES = 24, 12, 24, 12
+MISTAKES, UNCERTAIN, NOVEL, LABEL_ERRORS, DUPLICATES = 24, 12, 12, 24, 12
 # Per cell of the confusion matrix and in all cells; per class and in all classes.
 OF_A_CELL, OF_CELLS, OF_A_CLASS, OF_CLASSES = 12, 150, 16, 120
 # Largest matrix shown in full, in classes; otherwise the number of most frequent confusions shown.
-MATRIX, CONFUSIONS = 20, 30
+MATRIX, CONFUSIONS = 20, 20
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,10 @@ class Album:
             self._load = cache(lambda path: pool.submit(_thumbnail, path))
             self.mistakes = [self._prediction(number, seen) for number in mistakes]
             self.least_confident = [self._prediction(number, seen) for number in uncertain]
+            self.most_novel = [
+                (self._prediction(number), found.predictions.novelty[number])
+                for number in found.predictions.most_novel()[:NOVEL]
+            ]
             self.cells = [
                 Cell(*place, count, [self._prediction(number) for number in numbers])
                 for place, count, numbers in _cells(found)

@@ -44,6 +44,8 @@ def run_page(found: Review) -> dict[str, Any]:
         "confused": np.count_nonzero(matrix) - np.count_nonzero(matrix.diagonal()),
         "linked": {(cell.label, cell.predicted) for cell in album.cells},
         "wrong": len(predictions.mistakes()),
+        "known": len(predictions.most_novel()),
+        "novel": np.count_nonzero(predictions.novelty > 1),
         "least": POSSIBLE_FROM,
         "threshold": LIKELY,
         "likely": sum(each.probability >= LIKELY for each in found.label_errors),

@@ -14,21 +14,24 @@ from alexnet_tf.system.files import atomic_write
 from alexnet_tf.system.fingerprints import file_fingerprint
 
 
-def write_predictions(run: Run, probabilities: np.ndarray) -> None:
-    """Write the probabilities of model.keras: float32 (n, classes), in the order of val.txt."""
+def write_predictions(run: Run, probabilities: np.ndarray, novelty: np.ndarray) -> None:
+    """Write the probabilities of model.keras, float32 (n, classes), and the novelty (n,), which is
+    NaN where it is unknown, in the order of val.txt."""
     with (
         atomic_write(run.predictions_path, probabilities.nbytes) as temporary,
         open(temporary, "wb") as file,
     ):
-        np.savez(file, probabilities=probabilities, model=file_fingerprint(run.model_path))
+        model = file_fingerprint(run.model_path)
+        np.savez(file, probabilities=probabilities, novelty=novelty, model=model)
 
 
-def read_predictions(run: Run, pictures: int, classes: int) -> np.ndarray | None:
-    """Read the probabilities (pictures, classes).
+def read_predictions(run: Run, pictures: int, classes: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Read the probabilities (pictures, classes), and the novelty (pictures,).
 
     Returns None if they are missing, damaged, or of another model.keras or other pictures: then the
     network can predict again. A cross-validated one cannot, because it has learned all pictures:
-    UserError. Earlier versions called the file answers.npz.
+    UserError. Earlier versions called the file answers.npz, and
+    wrote no novelty.
     """
     found = _read(run, pictures, classes)
     if found is None and run.is_cross_validated():
@@ -40,7 +43,7 @@ def read_predictions(run: Run, pictures: int, classes: int) -> np.ndarray | None
     return found
 
 
-def _read(run: Run, pictures: int, classes: int) -> np.ndarray | None:
+def _read(run: Run, pictures: int, classes: int) -> tuple[np.ndarray, np.ndarray] | None:
     path = run.predictions_path
     path = path if path.exists() else path.with_name("answers.npz")
     try:
@@ -48,7 +51,13 @@ def _read(run: Run, pictures: int, classes: int) -> np.ndarray | None:
             if content["model"] != file_fingerprint(run.model_path):
                 return None
             probabilities = content["probabilities"]
+            unknown = np.full(pictures, np.nan, np.float32)
+            novelty = content.get("novelty", unknown)
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
         return None
-    is_whole = probabilities.shape == (pictures, classes) and probabilities.dtype == np.float32
-    return probabilities if is_whole else None
+    shapes = probabilities.shape, novelty.shape
+    is_whole = shapes == ((pictures, classes), (pictures,)) and {
+        probabilities.dtype,
+        novelty.dtype,
+    } == {np.dtype(np.float32)}
+    return (probabilities, novelty) if is_whole else None

@@ -79,12 +79,12 @@ def train(
             export = exporting(job.run.directory, log) if exporting and workers.is_chief else None
             trainer = loop.choose_weights()
             found = finish(trainer, log)
-            novelty = fit_novelty(trainer)
+            novelty, of_validation = fit_novelty(trainer)
             if workers.is_chief:
                 network = trainer.network()
                 write_model(job.run, network, novelty)
                 number_finished(job.run)
-                write_predictions(job.run, found.probabilities)
+                write_predictions(job.run, found.probabilities, of_validation)
                 if export:
                     export()
             test = _measure_test(trainer, log)

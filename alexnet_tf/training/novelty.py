@@ -15,23 +15,29 @@ from alexnet_tf.training.trainer import CHUNK, Trainer
 MOST = 4096
 
 
-def fit_novelty(trainer: Trainer) -> Novelty | None:
-    """Fit it to the training pictures, and log how many validation pictures are novel.
+def fit_novelty(trainer: Trainer) -> tuple[Novelty | None, np.ndarray]:
+    """Fit it to the training pictures; return it, and the novelty of the validation pictures,
+    float32 (n,), which is NaN for those that were not looked at.
 
-    Returns None where the features are not those of all convolutions, or the pictures too few.
+    It is None where the features are not those of all convolutions, or the pictures too few.
     """
-    if trainer.store.layer != "fc6":
-        return None
     training, validation = trainer.training, trainer.validation
+    of_validation = np.full(len(validation), np.nan, np.float32)
+    if trainer.store.layer != "fc6":
+        return None, of_validation
     with one_thread():  # the same order of sums on any machine
         numbers = training.sample(MOST)
-        found = Novelty.fit(_statistics(trainer, training), training.labels[numbers])
-        if found and not trainer.job.dataset.is_cross_validated:
-            novel = found.of(_statistics(trainer, validation)) > 1
+        found, out_of_fold = Novelty.fit(_statistics(trainer, training), training.labels[numbers])
+        if trainer.job.dataset.is_cross_validated:  # on the same pictures
+            of_validation[numbers] = out_of_fold
+        elif found:
+            novelty = found.of(_statistics(trainer, validation))
+            of_validation[validation.sample(MOST)] = novelty
             trainer.log.info(
-                f"unlike all training pictures: {novel.sum()} of {len(novel)} validation pictures"
+                f"unlike all training pictures: {np.sum(novelty > 1)} of {len(novelty)} "
+                "validation pictures"
             )
-    return found
+    return found, of_validation
 
 
 def _statistics(trainer: Trainer, examples: Examples) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 HTML is asked in Chromium, if that is there.
 
-python -m tests.tools.parity RUN FOLDER [--photos 200]
+python -m tests.tools.parity RUN FOLDER [--photos 200] [--format html]
 
 Exits with 1 if one answers otherwise than the run, by more than `export` allows.
 """
@@ -24,7 +24,7 @@ from alexnet_tf.commands import export
 from alexnet_tf.export.parity import MOST, MOST_INT8
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.runs.run import Run
+from alexnet_tf.runs.run import finished_run
 from alexnet_tf.system.text import markdown
 from tests.support.browser import browsing, chromium
 from tests.support.exported_page import ask_page, open_offline
@@ -106,14 +106,17 @@ def main() -> int:
     parser.add_argument("run")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--photos", type=int, default=200)
+    parser.add_argument("--format", default="", help="only this one")
     options = parser.parse_args()
     every = sorted(map(str, options.folder.resolve().rglob("*.jpg")))
     files = every[:: max(1, len(every) // options.photos)][: options.photos]
-    engine = Engine.of_run(Run(options.run))
+    engine = Engine.of_run(finished_run(options.run))
     expected = np.stack([answer[0] for answer in Classifier([engine]).probabilities(files)])
     lines, far = [["format", "MB", "ms a photo", "largest difference", "labels changed"]], []
     for words, name in EXPORTS:
         format, *told = words.split()
+        if options.format not in ("", format):
+            continue
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / name
             run_verb(export, options.run, "--format", format, *told, "--out", path)

@@ -53,10 +53,10 @@ async function predicted(file) {
   const session = await network;
   const bitmap = await createImageBitmap(file).catch(() => null);
   if (!bitmap) return { file: file.name, error: "is no picture that this browser reads" };
-  const { probabilities } = await session.run({ pixels: pixelsOf(bitmap) });
+  const { probabilities, novelty } = await session.run({ pixels: pixelsOf(bitmap) });
   const top = classes.map((label, place) => ({ label, probability: probabilities.data[place] }))
     .sort((one, other) => other.probability - one.probability).slice(0, SHOWN);
-  return { file: file.name, ...top[0], top };
+  return { file: file.name, ...top[0], top, novelty: novelty?.data[0] };
 }
 
 // Return a picture as uint8 RGB (1, H, W, 3); a large one at 1/2, 1/4 or 1/8 of its size as long as
@@ -67,6 +67,7 @@ function pixelsOf(bitmap) {
   const canvas = drawn(bitmap, 1 / part);
   bitmap.close();
   const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  canvas.width = canvas.height = 0; // frees its memory, before garbage collection
   const pixels = new Uint8Array(3 * width * height);
   for (let place = 0; place < pixels.length; place++) pixels[place] = data[place + Math.floor(place / 3)];
   return new Tensor("uint8", pixels, [1, height, width, 3]);

@@ -19,12 +19,19 @@ from tests.support.places import ROOT
 def test_of_two_thousand_pictures_none_is_one_too_many_and_the_next_is(tmp_path):
     session = TrainingSession("lesson", tmp_path / "lesson", None)
     for number in range(1, 2001):
-        assert session.add(number % 2, InMemory("a.jpg", b"x")) == number
+        assert session.add(number % 2, InMemory("a.jpg", b"%d" % number)) == number
     with pytest.raises(UserError, match="that is enough: 2000 pictures; train with these"):
         session.add(0, InMemory("a.jpg", b"x"))
     session.remove(7)
     assert session.add(0, InMemory("a.jpg", b"x")) == 2001
     assert len(list((tmp_path / "lesson/photos").iterdir())) == 2000
+
+
+def test_a_picture_that_is_sent_again_is_kept_once_in_each_class(tmp_path):
+    session = TrainingSession("lesson", tmp_path / "lesson", None)
+    labels = (0, 0, 1, 0)
+    assert [session.add(label, InMemory("a.jpg", b"x")) for label in labels] == [1, 1, 2, 1]
+    assert session.labels() == [(1, 0), (2, 1)]
 
 
 def test_pictures_take_so_many_bytes_at_most(tmp_path, monkeypatch):
@@ -48,8 +55,8 @@ def test_fifty_classes_of_sixty_letters_are_the_most():
 
 def test_of_each_class_two_pictures_are_the_least(tmp_path):
     session = TrainingSession("lesson", tmp_path / "lesson", None)
-    for label in (0, 0, 1):
-        session.add(label, InMemory("a.jpg", b"x"))
+    for number, label in enumerate((0, 0, 1)):
+        session.add(label, InMemory("a.jpg", b"%d" % number))
     with pytest.raises(UserError, match="'dog' has fewer than 2 pictures"):
         session.begin(["cat", "dog"])
     session.add(1, InMemory("a.jpg", b"x"))

@@ -14,6 +14,7 @@ import zipfile
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -69,7 +70,7 @@ class TrainingSession:
         self.network: ServedNetwork | None = None
         self.classes: tuple[str, ...] = ()
         self.used = time.monotonic()
-        self._pictures: dict[int, tuple[int, int]] = {}  # number → class and bytes
+        self._pictures: dict[int, tuple[int, int, str]] = {}  # number → class, bytes and digest
         self._number = self._trained = self._finished = 0  # added, trained, last good one
         self._unseen = 0
         self._looking: asyncio.Task[None] | None = None
@@ -85,10 +86,14 @@ class TrainingSession:
     def add(self, label: int, picture: InMemory) -> int:
         """Add a readable picture to the class of that number; return the picture's own number.
 
+        One that the class has already keeps its number: a page that lost a response sends it anew.
         Raises Conflict if there are too many, or the disk is full.
         """
         self.check()
-        size = sum(size for _, size in self._pictures.values())
+        kept = label, len(picture.content), sha256(picture.content).hexdigest()
+        if kept in self._pictures.values():
+            return next(number for number, each in self._pictures.items() if each == kept)
+        size = sum(size for _, size, _ in self._pictures.values())
         if len(self._pictures) >= MOST_PICTURES or size + len(picture.content) > MOST_BYTES:
             raise Conflict(
                 f"that is enough: {len(self._pictures)} pictures; train with these", "pictures_full"
@@ -96,7 +101,7 @@ class TrainingSession:
         self._number += 1
         with _room():
             self._path(self._number).write_bytes(picture.content)
-        self._pictures[self._number] = label, len(picture.content)
+        self._pictures[self._number] = kept
         self._unseen += 1
         return self._number
 
@@ -113,7 +118,7 @@ class TrainingSession:
 
     def labels(self) -> list[tuple[int, int]]:
         """List (number, number of its class) of each picture."""
-        return [(number, label) for number, (label, _) in self._pictures.items()]
+        return [(number, label) for number, (label, _, _) in self._pictures.items()]
 
     def picture_path(self, number: int) -> Path:
         """Return the file of a picture; Gone if the number is unknown."""

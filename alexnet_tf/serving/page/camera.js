@@ -15,7 +15,7 @@ let [isOpening, facing] = [false, "environment"];
  * open. `live` is called with a small picture, again and again, and returns what to show of it.
  * Raises an Error with a sentence if there is no camera to use, after opening `input` instead.
  * @param {(files: File[]) => void} take
- * @param {{many?: boolean, live?: (picture: File) => Promise<Element>, input: HTMLInputElement}} options */
+ * @param {{many?: boolean, live?: (picture: File) => Promise<Element[]>, input: HTMLInputElement}} options */
 export async function photograph(take, { many = false, live, input }) {
   if (isOpening) return; // the browser asks the reader already
   isOpening = true;
@@ -24,7 +24,7 @@ export async function photograph(take, { many = false, live, input }) {
     video.srcObject = await opened();
   } catch (error) {
     input.click();
-    throw new Error(say(`camera_${navigator.mediaDevices ? PROBLEMS[error.name] ?? "busy" : "insecure"}`));
+    throw new Error(problemOf(error));
   } finally {
     isOpening = false;
   }
@@ -47,6 +47,9 @@ export async function photograph(take, { many = false, live, input }) {
   await video.play();
   if (live) watch(video, live, over.signal);
 }
+
+const problemOf = (error) =>
+  say(`camera_${navigator.mediaDevices ? PROBLEMS[error.name] ?? "busy" : "insecure"}`);
 
 const opened = () => navigator.mediaDevices.getUserMedia({ video: { facingMode: facing } });
 
@@ -85,8 +88,12 @@ async function offerOther(video, listening) {
   other.addEventListener("click", async () => {
     facing = facing === "user" ? "environment" : "user";
     stop(video); // a phone opens one at a time
-    video.srcObject = await opened().catch(() => null);
-    await video.play();
+    try {
+      video.srcObject = await opened();
+      await video.play();
+    } catch (error) {
+      byId("taken").textContent = problemOf(error);
+    }
   }, listening);
 }
 
@@ -97,8 +104,8 @@ async function watch(video, live, signal) {
     if (video.videoWidth && !document.hidden) {
       const content = await blobOf(frame(video, SEEN / Math.max(video.videoWidth, video.videoHeight)));
       const shown = await live(new File([content], "camera.jpg")).catch((error) =>
-        make("p", { className: "problems", textContent: error.message }));
-      byId("live").replaceChildren(shown);
+        [make("p", { className: "problems", textContent: error.message })]);
+      byId("live").replaceChildren(...shown);
     }
     await pause;
   }

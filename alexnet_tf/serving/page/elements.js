@@ -43,6 +43,19 @@ export function announce(sentence) {
   byId("announced").textContent = sentence;
 }
 
+/** Do some work at a press of a button, which does nothing more until then; it keeps the focus, which a
+ * disabled one would lose.
+ * @param {HTMLButtonElement} button
+ * @param {() => Promise<void>} work */
+export function pressed(button, work) {
+  button.addEventListener("click", async () => {
+    if (button.ariaDisabled) return;
+    button.ariaDisabled = "true";
+    await work();
+    button.ariaDisabled = null;
+  });
+}
+
 /** Let the reader save a file.
  * @param {Blob} blob
  * @param {string} name */

@@ -1,9 +1,10 @@
 // The training session on the server: it begins with the first name or picture, survives a reload of
 // the page, and ends when it is forgotten.
 
-import { request } from "./server.js";
+import { pause, request } from "./server.js";
 
-const KEPT = "lesson";
+// Where the session is kept, and milliseconds until the server is asked for it again.
+const [KEPT, LOOK_AGAIN] = ["lesson", 2000];
 // The session's name and its beginning, and what ends all requests about it when it is forgotten.
 let [name, beginning, doing] = ["", null, new AbortController()];
 
@@ -40,22 +41,28 @@ export function keepNames(names) {
   try { sessionStorage.setItem(KEPT, JSON.stringify({ name, names })); } catch { /* it ends with the page */ }
 }
 
-/** Go on with the session from before a reload; return its state, the classes' names and the pictures, or
- * null if there is none.
+/** Go on with the session from before a reload, however long the server does not respond, which `tell` says;
+ * return its state, the classes' names and the pictures, or null if there is none.
+ * @param {(sentence: () => string) => void} tell
  * @returns {Promise<{found: any, names: [number, string][], pictures: {number: number, label: number}[]} | null>} */
-export async function resume() {
+export async function resume(tell) {
   let kept = null;
   try { kept = JSON.parse(sessionStorage.getItem(KEPT)); } catch { /* nothing can be kept here */ }
   if (!kept?.name) return null;
   name = kept.name;
   beginning = Promise.resolve(name);
-  try {
-    const [found, { pictures }] = await Promise.all(["", "/pictures"].map(async (path) => (await ask("GET", path)).json()));
-    return { found, pictures, names: kept.names };
-  } catch (error) {
-    [name, beginning] = ["", null];
-    if (error.status === 404) forget();
-    throw error;
+  for (;; await pause(LOOK_AGAIN)) {
+    try {
+      const [found, { pictures }] = await Promise.all(["", "/pictures"].map(async (path) => (await ask("GET", path)).json()));
+      return { found, pictures, names: kept.names };
+    } catch (error) {
+      if (error.status) {
+        [name, beginning] = ["", null];
+        if (error.status === 404) forget();
+        throw error;
+      }
+      tell(() => error.message);
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 // A place to put pictures, and the predictions below it.
 
 import { photograph } from "./camera.js";
-import { announce, blank, byId, make, preview } from "./elements.js";
+import { announce, blank, byId, make, pressed, preview } from "./elements.js";
 import { dropped, foldersOf, isPicture, picked } from "./files.js";
 import { form, request } from "./server.js";
 import { percent, say } from "./i18n.js";
@@ -82,7 +82,7 @@ function show(card, found, network, can) {
   if (found.error) return refuse(card, say("unreadable", { reason: found.error }));
   card.predicted = true;
   const where = make("button", { textContent: say("where"), data: { words: "where" } });
-  where.addEventListener("click", () => look(card, where, network));
+  pressed(where, () => look(card, where, network));
   card.buttons = make("p", { className: "buttons" }, where);
   card.words.replaceChildren(
     make("p", { className: "file", dir: "auto", textContent: found.file }),
@@ -94,7 +94,7 @@ function show(card, found, network, can) {
   card.buttons.hidden = can.alone; // only a server looks closer
   if (can.look_alikes) {
     const alike = make("button", { textContent: say("alike"), data: { words: "alike" } });
-    alike.addEventListener("click", () => showAlike(card, alike));
+    pressed(alike, () => showAlike(card, alike));
     card.buttons.append(alike);
   }
 }
@@ -125,12 +125,15 @@ function bars(top) {
   }));
 }
 
-// Return the function that predicts a picture of the camera and returns its bars: the same list, as
-// long as the classes are the same, so that the bars move.
+// Return the function that predicts a picture of the camera and returns what is said of it, and its
+// bars: the same list, as long as the classes are the same, so that the bars move.
 function liveBars(network) {
   let [list, labels] = [null, ""];
+  const unlike = make("p", { className: "unlike" });
   return async (picture) => {
-    const { top } = (await ask(network(), [picture])).predictions[0];
+    const { top, novelty } = (await ask(network(), [picture])).predictions[0];
+    unlike.hidden = typeof novelty !== "number"; // of a network that has none
+    unlike.textContent = novelty > 1 ? say("unlike") : "\u00a0"; // so that the bars stay where they are
     top.sort((one, other) => one.label.localeCompare(other.label));
     const best = Math.max(...top.map(({ probability }) => probability));
     const found = top.map(({ label }) => label).join("\n");
@@ -141,7 +144,7 @@ function liveBars(network) {
       item.querySelector("span span").textContent = percent(probability);
       item.querySelector("i").style.width = `${100 * probability}%`;
     });
-    return list;
+    return [unlike, list];
   };
 }
 
@@ -153,7 +156,6 @@ async function look(card, button, network) {
     card.picture.firstChild.hidden = false;
     button.dataset.words = "where";
   } else {
-    button.disabled = true;
     card.picture.classList.add("busy");
     button.textContent = say("where_busy");
     announce(button.textContent);
@@ -168,23 +170,20 @@ async function look(card, button, network) {
       card.words.append(make("p", { className: "problems", role: "alert", textContent: error.message }));
     }
     card.picture.classList.remove("busy");
-    button.disabled = false;
-    if (document.activeElement === document.body) button.focus(); // a disabled button loses it
   }
   button.textContent = say(button.dataset.words);
 }
 
 async function showAlike(card, button) {
-  button.disabled = true;
   try {
     const { similar } = await (await request("POST", "v1/similar", form([card.file]))).json();
     const items = similar.map(({ file, distance, picture }) => make("li", {},
       picture ? make("img", { src: picture, alt: "" }) : blank(),
       make("bdi", { textContent: `${file} · ${distance.toFixed(1)}` })));
     card.buttons.after(make("ul", { className: "alike" }, ...items));
+    button.previousElementSibling.focus();
     button.remove();
   } catch (error) {
     card.words.append(make("p", { className: "problems", role: "alert", textContent: error.message }));
-    button.disabled = false;
   }
 }

@@ -2,7 +2,8 @@
 
 import { say } from "./i18n.js";
 
-const TRIES = 5;
+// The most tries at a busy server, and at reading from one that does not respond; milliseconds between two.
+const [TRIES, READS, BETWEEN] = [5, 3, 300];
 let token = "";
 
 /** Send the token with every request from now on.
@@ -11,8 +12,8 @@ export function useToken(text) {
   token = text;
 }
 
-/** Send a request and return the response, unless `signal` aborts; retry if the server is busy. An
- * Error has the response's `status`, or none if there was no response.
+/** Send a request and return the response, unless `signal` aborts; retry if the server is busy,
+ * and a GET if there is no response. An Error has the response's `status`, or none if there was no response.
  * @param {string} method
  * @param {string} address
  * @param {BodyInit} [body]
@@ -25,7 +26,9 @@ export async function request(method, address, body, signal) {
       response = await fetch(address, { method, body, headers, signal });
     } catch (error) {
       if (signal?.aborted) throw error;
-      throw new Error(say("offline"));
+      if (method !== "GET" || tried >= READS) throw new Error(say("offline"));
+      await pause(BETWEEN);
+      continue;
     }
     if (response.ok) return response;
     const { status } = response;
@@ -33,9 +36,17 @@ export async function request(method, address, body, signal) {
       const { detail, code } = await response.json().catch(() => ({ detail: response.statusText }));
       throw Object.assign(new Error(sentence(detail, code ?? status)), { status });
     }
-    await new Promise((resolve) => setTimeout(resolve, 1000 * Number(response.headers.get("Retry-After") || 1)));
+    await pause(1000 * Number(response.headers.get("Retry-After") || 1));
   }
 }
+
+/** Wait so many milliseconds, or until the reader is here again, or the network is.
+ * @param {number} milliseconds */
+export const pause = (milliseconds) => new Promise((resolve) => {
+  setTimeout(resolve, milliseconds);
+  window.addEventListener("online", resolve, { once: true });
+  document.addEventListener("visibilitychange", resolve, { once: true });
+});
 
 /** Return the page's sentence for an error of the server, or else the server's own.
  * @param {unknown} detail

@@ -1,6 +1,6 @@
 // Pictures made as small as training needs, and thumbnails.
 
-import { blank, make } from "./elements.js";
+import { blank, make, preview } from "./elements.js";
 
 // Pixels of the longer and of the shorter side of what is sent, as far as there are so many, and of
 // a thumbnail; JPEG's quality.
@@ -23,7 +23,7 @@ async function shrunk(file) {
     const bitmap = await createImageBitmap(file);
     const sides = [bitmap.width, bitmap.height];
     const share = Math.max(LONG / Math.max(...sides), SHORT / Math.min(...sides));
-    const thumb = drawn(bitmap, THUMB / Math.max(...sides));
+    const thumb = await thumbOf(bitmap);
     const small = share < 1 ? await blobOf(drawn(bitmap, share)) : file;
     bitmap.close();
     return { file: small.size < file.size ? new File([small], file.name, { type: small.type }) : file, thumb };
@@ -37,11 +37,17 @@ async function shrunk(file) {
 export async function thumbnail(picture) {
   try {
     const bitmap = await createImageBitmap(picture);
-    return drawn(bitmap, THUMB / Math.max(bitmap.width, bitmap.height));
+    const thumb = await thumbOf(bitmap);
+    bitmap.close();
+    return thumb;
   } catch {
     return blank();
   }
 }
+
+// A small JPEG, which the browser decodes while it is seen; two thousand canvases take half a gigabyte.
+const thumbOf = async (bitmap) =>
+  preview(await blobOf(drawn(bitmap, THUMB / Math.max(bitmap.width, bitmap.height))), "");
 
 /** Draw a picture at a share of its size, upright; what is transparent is white, as the program has it.
  * @param {ImageBitmap} bitmap
@@ -58,9 +64,13 @@ export function drawn(bitmap, share) {
   return canvas;
 }
 
-/** Return what a canvas shows as a JPEG.
+/** Return what a canvas shows as a JPEG, and free its memory: garbage collection would take a gigabyte first.
  * @param {HTMLCanvasElement} canvas
  * @returns {Promise<Blob>} */
 export const blobOf = (canvas) => new Promise((resolve, reject) => {
-  canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error())), "image/jpeg", QUALITY);
+  canvas.toBlob((blob) => {
+    canvas.width = canvas.height = 0;
+    if (blob) resolve(blob);
+    else reject(new Error());
+  }, "image/jpeg", QUALITY);
 });

@@ -4,7 +4,7 @@ import {
   addClass, calledOf, classes, clearClasses, count, isComplete, keepClasses, nameOf, restoreClasses, updateClasses,
 } from "./classes.js";
 import { confirmed } from "./dialogs.js";
-import { byId, download, make } from "./elements.js";
+import { byId, download, make, pressed } from "./elements.js";
 import { foldersOf, isPicture, picked, unpacked } from "./files.js";
 import { say } from "./i18n.js";
 import { ask, end, lessonName, lessonSignal, resume } from "./lesson.js";
@@ -33,9 +33,9 @@ export function teachHere(abilities, ready) {
   byId("more").addEventListener("click", () => addClass(handlers).name.focus());
   picked(byId("folder"), (files) => receive(null, files), byId("folders"));
   picked(byId("project"), (files) => receive(null, files), byId("open"));
-  byId("train").addEventListener("click", () => trainNow(false));
-  byId("save").addEventListener("click", save);
-  byId("download").addEventListener("click", downloadRun);
+  byId("train").addEventListener("click", () => state === "training" || trainNow(false));
+  pressed(byId("save"), save);
+  pressed(byId("download"), downloadRun);
   byId("forget").addEventListener("click", forget);
   tried = predictHere("try-", lessonName, { ...can, look_alikes: false, imagenet: null });
   addEmpty();
@@ -54,7 +54,8 @@ export function updateTeaching() {
   updateClasses();
   byId("more").disabled = classes.length >= most;
   byId("save").disabled = sending > 0 || !classes.some(count);
-  byId("train").disabled = !isComplete() || sending > 0 || state === "training";
+  byId("train").disabled = !isComplete() || sending > 0;
+  byId("train").ariaDisabled = state === "training" ? "true" : null;
   byId("status").textContent = message ? message()
     : sending ? say("sending", { n: sending }) : say(isComplete() ? "enough" : "need");
 }
@@ -74,13 +75,18 @@ function retrain() {
 
 // Go on with what was there before the page was loaded again.
 async function goOn() {
+  byId("teach").inert = true; // what is named now would be another session's
   try {
-    const kept = await resume();
+    const kept = await resume(tell);
+    message = null;
+    byId("teach").inert = false;
     if (!kept) return;
+    state = kept.found.state;
     restoreClasses(handlers, kept.names, kept.pictures);
     if (kept.found.state === "training") await watched(() => follow(tell));
     else if (kept.found.state !== "collecting") over(ended(kept.found));
   } catch (error) {
+    byId("teach").inert = false;
     tell(() => error.message);
   }
 }
@@ -178,13 +184,11 @@ function over({ failed, sentence, network }) {
 
 // The request carries the token, which a link would not.
 async function downloadRun() {
-  byId("download").disabled = true;
   try {
     download(await (await ask("GET", "/run.zip")).blob(), "run.zip");
   } catch (error) {
     tell(() => error.message);
   }
-  byId("download").disabled = false;
 }
 
 // Save the pictures as a zip with a folder for each class, which the page opens and the program trains on.
@@ -192,7 +196,6 @@ async function save() {
   /** @type {[string, Blob][]} */
   const entries = [];
   let left = classes.map(count).reduce((one, other) => one + other);
-  byId("save").disabled = true;
   try {
     for (const each of classes) {
       for (const { dataset: { number } } of each.thumbs.children) {

@@ -1,6 +1,6 @@
 // The thumbnails of a class: a press enlarges one, and there or by the Delete key it is removed, until undone.
 
-import { announce, blank, make } from "./elements.js";
+import { announce, blank, make, pressed } from "./elements.js";
 import { enlarged } from "./dialogs.js";
 import { say } from "./i18n.js";
 import { ask, lessonSignal } from "./lesson.js";
@@ -38,12 +38,13 @@ export function thumbsOf(each) {
   return thumbs;
 }
 
-/** Show a picture that the server has; without `thumb` it is fetched when it is seen.
+/** Show a picture that the server has, once; without `thumb` it is fetched when it is seen.
  * @param {any} each
  * @param {number} number
  * @param {Element | null} thumb
  * @param {Element | null} [before] The thumbnail that it comes before, if not last. */
 export function addThumb(each, number, thumb, before = null) {
+  if (thumbOf(each, number)) return; // the class has the same picture already
   const button = make("button", { tabIndex: each.thumbs.children.length ? -1 : 0, data: { number } }, thumb ?? blank());
   button.setAttribute("aria-label", say("thumb", { n: number }));
   if (!thumb) unseen.observe(button);
@@ -54,6 +55,8 @@ export function addThumb(each, number, thumb, before = null) {
   each.thumbs.insertBefore(button, before);
   each.changed();
 }
+
+const thumbOf = (each, number) => each.thumbs.querySelector(`[data-number="${number}"]`);
 
 function focus(button) {
   for (const other of button.parentElement.children) other.tabIndex = other === button ? 0 : -1;
@@ -67,14 +70,17 @@ async function remove(each, button) {
   button.disabled = true;
   each.problems.replaceChildren();
   try {
-    const picture = await pictureOf(button);
+    const picture = await pictureOf(button).catch((error) => {
+      if (error.status !== 404) throw error;
+      return null; // removed already, but the response was lost
+    });
     await ask("DELETE", `/pictures/${button.dataset.number}`);
     const [thumb, next] = [button.firstChild, button.nextElementSibling];
     const neighbour = next ?? button.previousElementSibling;
     button.remove();
     if (neighbour) focus(neighbour);
     else each.pick.focus();
-    offerUndo(each, picture, thumb, next);
+    if (picture) offerUndo(each, picture, thumb, next);
     each.retrain();
   } catch (error) {
     if (signal.aborted) return;
@@ -85,8 +91,7 @@ async function remove(each, button) {
 
 function offerUndo(each, picture, thumb, next) {
   const undo = make("button", { textContent: say("undo") });
-  undo.addEventListener("click", async () => {
-    undo.disabled = true;
+  pressed(undo, async () => {
     try {
       const file = new File([picture], "picture");
       const added = await ask("POST", `/pictures?label=${each.label}`, form([file]));
@@ -94,10 +99,9 @@ function offerUndo(each, picture, thumb, next) {
       if (error) throw new Error(error);
       addThumb(each, number, thumb, next?.isConnected ? next : null);
       each.problems.replaceChildren();
-      focus(each.thumbs.querySelector(`[data-number="${number}"]`));
+      focus(thumbOf(each, number));
       each.retrain();
     } catch (error) {
-      undo.disabled = false;
       each.problem(error.message);
     }
   });

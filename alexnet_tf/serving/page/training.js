@@ -4,6 +4,7 @@ import { namesByLabel } from "./classes.js";
 import { drawCurve } from "./curve.js";
 import { percent, say } from "./i18n.js";
 import { ask, lessonSignal } from "./lesson.js";
+import { pause } from "./server.js";
 
 // Milliseconds between two requests about a training, and the most if the server does not respond.
 const [LOOK_AGAIN, MOST_WAIT] = [300, 10000];
@@ -64,13 +65,6 @@ export function ended({ state, error, history, kept_back: of, network }, begun =
   };
   return { failed: false, sentence, network };
 }
-
-// Wait so many milliseconds, or until the reader is here again, or the network is.
-const pause = (milliseconds) => new Promise((resolve) => {
-  setTimeout(resolve, milliseconds);
-  window.addEventListener("online", resolve, { once: true });
-  document.addEventListener("visibilitychange", resolve, { once: true });
-});
 
 // The 95% interval of a share of which `right` of `of` were observed, by Wilson (1927).
 function interval(right, of) {

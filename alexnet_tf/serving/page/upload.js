@@ -63,6 +63,9 @@ function keep(each, { original, thumb }, { number, error, code }) {
 function offerAgain(each, failed, reason) {
   const names = failed.slice(0, NAMED).map(({ name }) => name).join(", ") + (failed.length > NAMED ? ", …" : "");
   const again = make("button", { textContent: say("again"), data: { words: "again" } });
-  again.addEventListener("click", () => each.send(each, failed));
+  again.addEventListener("click", () => {
+    each.pick.focus(); // this button goes
+    each.send(each, failed);
+  });
   each.problem(`${say("failed", { n: failed.length, names })} ${reason}`, again);
 }

@@ -2,10 +2,22 @@
 
 import { all, byId } from "./elements.js";
 import { predictHere } from "./predict.js";
-import { request } from "./server.js";
+import { pause, request } from "./server.js";
 import { offerLanguages, say } from "./i18n.js";
 
-const read = async (address) => (await request("GET", address)).json();
+// Milliseconds until a server that does not respond is asked again.
+const LOOK_AGAIN = 2000;
+
+async function read(address) {
+  for (;; await pause(LOOK_AGAIN)) {
+    try {
+      return await (await request("GET", address)).json();
+    } catch (error) {
+      if (error.status) throw error;
+    }
+  }
+}
+
 const can = await read("v1/networks");
 const teach = can.lessons && await import("./teach.js");
 

@@ -20,6 +20,7 @@ const EMPTY = 2; // classes in the beginning
 let [can, offered, tried] = [null, null, null];
 // The state, pictures on their way, and what is said; whether pictures changed since the training began.
 let [state, sending, message, isStale] = ["collecting", 0, null, false];
+let isDue = false;
 const handlers = { send, receive, changed, retrain };
 
 /** Open the place to teach. `ready` is called with the name of a session that can be asked, or null.
@@ -60,10 +61,14 @@ export function updateTeaching() {
     : sending ? say("sending", { n: sending }) : say(isComplete() ? "enough" : "need");
 }
 
-// Show that classes changed.
+// Show that classes changed, once for all pictures that come together.
 function changed() {
   if (state !== "training") message = null;
-  updateTeaching();
+  if (!isDue) queueMicrotask(() => {
+    isDue = false;
+    updateTeaching();
+  });
+  isDue = true;
 }
 
 // Show that pictures changed; train on them if there is a network already.

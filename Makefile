@@ -8,7 +8,7 @@ LOCKED ?= $(if $(wildcard $(VENV)/setup-*-locked),1)
 BIN    := $(VENV)/bin
 comma  := ,
 # What training, prediction and the page need; `make setup`, and what tests, adds the rest.
-LIGHT  := litert,openvino,heic,report,serve,completion$(if $(GPU),$(comma)gpu)
+LIGHT  := litert,openvino,heic,report,serve,completion,yaml$(if $(GPU),$(comma)gpu)
 ALL    := $(LIGHT),dev,onnx,parquet,ray,s3,gs,hf,kaggle,tfds
 LIMITS := $(if $(OLDEST),constraints-oldest.txt,$(if $(LOCKED),constraints.txt))
 MADE   := $(if $(GPU),-gpu)$(if $(LOCKED),-locked)

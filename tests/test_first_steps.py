@@ -65,13 +65,15 @@ def typed(monkeypatch, *words):
 @pytest.mark.parametrize(
     ("kind", "encoding"),
     [("a.json", "utf-16"), ("a.toml", "utf-8-sig"), ("config.json", "utf-8-sig"),
-     ("a.json", "utf-8"), ("a.toml", "utf-8")],
+     ("a.json", "utf-8"), ("a.toml", "utf-8"), ("a.yaml", "utf-8")],
 )  # fmt: skip
 def test_settings_in_a_file_are_as_typed_ones_and_those_typed_win(
     tmp_path, monkeypatch, kind, encoding
 ):
     told = {"epochs": 3, "learning-rate": 0.005, "recipe": "best", "mirror": False}
     text = "".join(f"{name} = {json.dumps(value)}\n" for name, value in told.items())
+    if kind == "a.yaml":
+        text = "# mine\nepochs: 3\nlearning-rate: 5e-3\nrecipe: best\nmirror: no\nhead: null\n"
     if kind.endswith(".json"):
         text = json.dumps(told if kind == "a.json" else {"settings": told | {"head": None}})
     (tmp_path / kind).write_text(text, encoding)
@@ -97,3 +99,6 @@ def test_a_file_of_other_things_is_refused_in_a_sentence(tmp_path, monkeypatch, 
     (tmp_path / "a.toml").write_text("epochs: 3")
     with pytest.raises(UserError, match=r"a\.toml: cannot be read"):
         typed(monkeypatch, "--config", str(tmp_path / "a.toml"))
+    (tmp_path / "a.yml").write_text("epochs: [3")
+    with pytest.raises(UserError, match=r"a\.yml: cannot be read \(while parsing"):
+        typed(monkeypatch, "--config", str(tmp_path / "a.yml"))

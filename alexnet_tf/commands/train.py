@@ -70,7 +70,7 @@ def _add_options(parser: argparse.ArgumentParser, defaults: bool = True) -> None
         "--config",
         default=argparse.SUPPRESS,
         metavar="FILE",
-        help="settings in a file of JSON or TOML, such as the config.json of a run; options win",
+        help="settings in a file of JSON, TOML or YAML, such as a run's config.json; options win",
     )
     files.add_argument(
         "--log", default="train_alexnet.log", metavar="FILE", help="file to append messages to"

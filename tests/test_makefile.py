@@ -110,7 +110,7 @@ def test_the_first_start_is_light_and_what_tests_adds_the_rest(make, tmp_path):
     def installed(goal):
         return extras_installed(make(goal, python))
 
-    light = {"litert", "openvino", "heic", "report", "serve", "completion"}
+    light = {"litert", "openvino", "heic", "report", "serve", "completion", "yaml"}
     assert installed("demo") == light
     assert not any(map(installed, ("train", "weights", "data", "tensorboard", "serve", "doctor")))
     assert installed("test") == {*project["optional-dependencies"]} - {"gpu"}

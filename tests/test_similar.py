@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -126,9 +127,10 @@ def test_an_index_is_extended_and_knows_copies_by_their_content(run, photos, ind
 
 
 def test_what_two_commands_add_at_once_is_all_in_the_index(run, photos, tmp_path):
-    """Each has read the names before the other has written its own."""
+    """Both create it, and each has read the names before the other has written its own."""
     engine, pictures = Engine.of_run(run), list_pictures([str(photos)])[0]
-    indices = [Index(tmp_path / "index", engine, create=True) for _ in range(2)]
+    with ThreadPoolExecutor() as pool:
+        indices = list(pool.map(lambda _: Index(tmp_path / "index", engine, create=True), range(2)))
     for index, part in zip(indices, (pictures[:30], pictures[30:40])):
         assert index.add(part) == []
     assert len(Index(tmp_path / "index", engine)) == 40

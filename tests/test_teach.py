@@ -280,7 +280,12 @@ def test_names_that_look_alike_are_one(client, root, photos, trained_run, other)
 
 @pytest.mark.parametrize(
     "names, words",
-    [(["1", "01"], "each another"), (["1", "1.0"], "each another"), (["nan", "a"], "'nan' says")],
+    [
+        (["1", "01"], "each another"),
+        (["1", "1.0"], "each another"),
+        (["nan", "a"], "'nan' says"),
+        (["cat", "cat\u200b"], "1 to 60 characters"),
+    ],
 )
 def test_a_name_that_a_table_would_read_as_another_is_refused(client, photos, names, words):
     session = client.begin_lesson(*photos)

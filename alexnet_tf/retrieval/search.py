@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from alexnet_tf.retrieval.codes import (
     write_codes,
 )
 from alexnet_tf.system.files import read_json, read_text, write_json, write_text
-from alexnet_tf.system.locks import locked
+from alexnet_tf.system.locks import locked, locked_beside
 from alexnet_tf.system.processor import FLOAT32, PRECISIONS
 
 LAYER = "fc7"
@@ -56,16 +57,17 @@ class Index:
     def __init__(self, directory: str | Path, engine: Engine, create: bool = False):
         self.directory, self.engine = Path(directory), engine
         self._about, self._list = (self.directory / n for n in ("index.json", "pictures.sha256"))
-        about = read_json(self._about) if self._about.is_file() else {}
-        if not isinstance(about, dict):
-            about = {"made_by": "something else"}
-        if about:
-            kept = about.get("precision")
-            self.precision = kept if kept in PRECISIONS else None
-        else:
-            self.precision = engine.fastest_precision(LAYER) if create else FLOAT32
-        self._store = activation_store(engine, self.directory, LAYER, "<f2", self.precision)
-        self._open(about, create)
+        with locked_beside(self.directory, wait=True) if create else nullcontext():
+            about = read_json(self._about) if self._about.is_file() else {}
+            if not isinstance(about, dict):
+                about = {"made_by": "something else"}
+            if about:
+                kept = about.get("precision")
+                self.precision = kept if kept in PRECISIONS else None
+            else:
+                self.precision = engine.fastest_precision(LAYER) if create else FLOAT32
+            self._store = activation_store(engine, self.directory, LAYER, "<f2", self.precision)
+            self._open(about, create)
         self._store.open()
         self._names = _read_names(self._list)
         self._look()

@@ -29,7 +29,7 @@ from alexnet_tf.serving.networks import ServedNetwork
 from alexnet_tf.serving.trainer_process import TrainerProcess
 from alexnet_tf.system.disk import is_full
 from alexnet_tf.system.files import atomic_write
-from alexnet_tf.system.text import is_printable
+from alexnet_tf.system.text import printable
 
 LOG = logging.getLogger("alexnet_tf.serving")
 # Limits on simultaneous sessions and on each one, so that no visitor fills the disk.
@@ -347,10 +347,10 @@ def check_classes(names: Sequence[Any]) -> list[str]:
     """Return normalized class names; UserError unless there are at least two, all different."""
     if not all(isinstance(name, str) for name in names) or len(names) > MOST_CLASSES:
         raise UserError(f"the classes should be the names of {MOST_CLASSES} at most")
-    are_printable = all(map(is_printable, names))
+    are_visible = all(printable(name) == name for name in names)
     # Normalized as displayed: é is one character, and runs of whitespace are one space.
     names = [" ".join(unicodedata.normalize("NFC", name).split()) for name in names]
-    if not are_printable or not all(0 < len(name) <= MOST_NAME for name in names):
+    if not are_visible or not all(0 < len(name) <= MOST_NAME for name in names):
         raise UserError(f"a class should have a name of 1 to {MOST_NAME} characters in one line")
     missing = next(filter(is_missing, names), None)
     if missing:

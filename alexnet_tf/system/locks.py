@@ -102,7 +102,8 @@ def _lock(file: TextIO, what: Path, wait: bool) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        owner = f"{what}: process {_owner(file)} is at work in it"
+        number = _owner(file)  # which it may not have written yet
+        owner = f"{what}: {f'process {number}' if number else 'another process'} is at work in it"
         if not wait:
             raise UserError(
                 f"{owner}; wait until that has ended, or end it (kill), before starting another"

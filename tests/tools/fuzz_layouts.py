@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import random
 import shutil
+import tarfile
 from pathlib import Path
 from unicodedata import normalize
+
+import numpy as np
 
 from alexnet_tf.data.sources.manifest import TEST, TRAIN, VALIDATION
 from alexnet_tf.data.sources.open import open_source
 from alexnet_tf.errors import UserError
+from tests.support.published import READ, Layout
 
 MEMORY = 1 << 30
 GOOD, INPUTS = ("as meant", "asked"), 5_000
-KINDS = ("folders", "tables", "lists", "several tables")
+KINDS = ("folders", "tables", "lists", "several tables", "published", "packed")
 SPELLINGS = {
     TRAIN: ("train", "training", "trainset", "traindata", "trn"),
     VALIDATION: ("val", "valid", "validation", "validset", "dev"),
@@ -49,14 +54,18 @@ def trial(folder: Path, originals: dict[str, bytes], name: str, content: bytes) 
     shutil.rmtree(place, ignore_errors=True)
     os.chdir(folder)
     chance = random.Random(content)
-    draw = {"folders": draw_folders, "several tables": draw_several}.get(name, draw_files)
+    draw = DRAW.get(name, draw_files)
     root, meant = draw(Path("place"), name, chance)
     try:
-        found = {entry.path: (entry.label, entry.part) for entry in open_source(root).entries}
+        entries = [e for e in open_source(root).entries if not e.path.endswith((".csv", ".txt"))]
+        found = {entry.path: (entry.label, entry.part) for entry in entries}
     except UserError as error:
         return "asked" if meant is None and "which one is meant" in str(error) else repr(error)
     if meant is None:
         return "read, though nobody can know what was meant"
+    if name == "packed":  # where the pictures are is the program's own
+        counts = [sorted(map(repr, each.values())) for each in (found, meant)]
+        return "as meant" if counts[0] == counts[1] else f"{counts[0]} in place of {counts[1]}"
     wrong = {path for path in {*found, *meant} if found.get(path) != meant.get(path)}
     first = min(wrong, default=None)
     return f"{len(wrong)} wrong: {first!r} {found.get(first)}" if wrong else "as meant"
@@ -148,6 +157,48 @@ def draw_several(root: Path, kind: str, chance: random.Random) -> tuple[Path, Me
         stem = ("birds", "flowers")[table]
         _write(root / f"{stem}.csv", [heads, *rows], range(3), chance)
     return root, meant if agree and not share else None
+
+
+def draw_published(root: Path, kind: str, chance: random.Random) -> tuple[Path, Meant]:
+    """Lay a published data set, with things beside it that are none of its pictures."""
+    root.mkdir()
+    layout = Layout(root)
+    READ[chance.choice(sorted(READ))](layout)
+    for path in chance.sample((".DS_Store", "__MACOSX/._1.jpg", "LICENSE", "read me.md"), 2):
+        layout.write(path, "of somebody's")
+    return root, layout.meant
+
+
+def draw_packed(root: Path, kind: str, chance: random.Random) -> tuple[Path, Meant]:
+    """Pack pictures and their labels into a file for each part: arrays, or a tar of samples."""
+    names, parts = chance.sample(CLASSES, 3), draw_parts(chance)
+    if len(parts) == 1:
+        parts = {TRAIN: "flowers"}
+    root.mkdir()
+    is_tar = chance.random() < 0.5
+    meant: Meant = {}
+    for part, stem in parts.items():
+        labels = names + chance.choices(names, k=3)
+        pixels = np.full((len(labels), 2, 2), len(part), np.uint8)
+        meant |= {f"{part} {n}": (name, _as_split(part, parts)) for n, name in enumerate(labels)}
+        if not is_tar:
+            np.savez(root / f"{stem}.npz", images=pixels, labels=labels)
+            continue
+        with tarfile.open(root / f"{stem}-000.tar", "w") as file:
+            for number, name in enumerate(labels):
+                for suffix, content in (("jpg", b"\xff\xd8\xff"), ("cls", name.encode())):
+                    member = tarfile.TarInfo(f"{part}{number}.{suffix}")
+                    member.size = len(content)
+                    file.addfile(member, io.BytesIO(content))
+    return root, meant
+
+
+DRAW = {
+    "folders": draw_folders,
+    "several tables": draw_several,
+    "published": draw_published,
+    "packed": draw_packed,
+}
 
 
 def _write(path: Path, rows: list, columns, chance: random.Random) -> None:

@@ -90,11 +90,14 @@ def _is_users(path: Path, rejected: list[Rejected]) -> bool:
     return not reason
 
 
+def is_system(path: Path) -> bool:
+    """Tell whether a file or folder is hidden, or a system's."""
+    return path.name.lower() in JUNK or path.name.startswith(".")
+
+
 def _why_not(path: Path) -> str | None:
-    if path.name.lower() in JUNK:
-        return SYSTEMS
-    if path.name.startswith("."):
-        return HIDDEN
+    if is_system(path):
+        return HIDDEN if path.name.startswith(".") else SYSTEMS
     if path.is_dir():
         if all((path / name).is_file() for name in RUN_FILES):
             return OWN[0]

@@ -15,7 +15,7 @@ from alexnet_tf.data.sources.beside import complete
 from alexnet_tf.data.sources.cifar import is_cifar, unpack_cifar
 from alexnet_tf.data.sources.layouts import NoClasses, is_container, read_layout
 from alexnet_tf.data.sources.list_choice import choose_lists, find_tables
-from alexnet_tf.data.sources.listing import DATA_FOLDER, UNPACKED_FOLDER, list_files
+from alexnet_tf.data.sources.listing import DATA_FOLDER, UNPACKED_FOLDER, is_system, list_files
 from alexnet_tf.data.sources.lists import read_lists
 from alexnet_tf.data.sources.manifest import ANY, MOST_NAMES, NoPictures, Source, Wanted
 from alexnet_tf.data.sources.named import fetch_named
@@ -189,7 +189,7 @@ def _tables(folder: Path, wanted: Wanted) -> dict[Path, tuple[str, ...] | UserEr
     """Find the tables in `folder`, in its subfolders, or in those of an only subfolder."""
     try:
         tables = find_tables(folder, wanted)
-        inner = [each for each in folder.iterdir() if each.is_dir() and each.name[0] != "."]
+        inner = [each for each in folder.iterdir() if each.is_dir() and not is_system(each)]
         if len(inner) == 1 and not tables:
             return _tables(inner[0], wanted)
         for each in sorted(inner)[:MOST_FOLDERS] * (not tables):

@@ -78,6 +78,24 @@ def test_one_of_ten_splits_is_taken_if_it_is_wanted(layout, split, first):
         read(split=3)
 
 
+def test_tables_that_share_pictures_are_splits(layout):
+    for number in range(4):
+        layout.put(f"images/2016-{number}.jpg")
+    lines = [f"2016-{number}.jpg,{number % 2}" for number in range(4)]
+    for split, parts in enumerate(((lines[:2], lines[2:]), (lines[2:] + lines[:1], lines[1:2]))):
+        for name, part in zip(("train", "val"), parts):
+            layout.write(f"labels/{name}_subset{split}.csv", "Filename,Label", *part)
+    with pytest.raises(UserError, match=r"x/labels: has splits 0, 1; take one with --split N"):
+        read()
+    with pytest.raises(UserError, match=r"x/labels: has no split 2; it has 0, 1"):
+        read(split=2)
+    split = {path[-5]: part for path, (_, part) in read(split=0)[1].items()}
+    assert split == {"0": TRAIN, "1": TRAIN, "2": VALIDATION, "3": VALIDATION}
+    layout.write("labels/labels.csv", "Filename,Label", *lines)
+    found, pictures = read()
+    assert len(pictures) == 4 and "none is used, but --split N takes one" in found.notes[0]
+
+
 def test_a_column_is_the_label_if_it_is_wanted(layout):
     fashion(layout)
     found, pictures = read(label="masterCategory")

@@ -210,6 +210,10 @@ def _opened(path: str | Path, most: int) -> Iterator[io.BufferedReader]:
             if status.st_size > most:
                 raise ValueError(f"it has more than {most:,} bytes")
             yield file
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path}: cannot be read, for it is no UTF-8 text (in Excel, save as CSV UTF-8)"
+        ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
 

@@ -693,6 +693,12 @@ def chexpert(x: Layout) -> None:
     x.write("CheXpert/train.csv", "Path,Sex,Age,No Finding,Edema,Fracture", *lines)
 
 
+def ansi(x: Layout) -> None:
+    lines = [f"{x.put(f'Bilder/{n}.jpg')};{('Äpfel', 'Öl')[n % 2]}" for n in range(4)]
+    text = "\n".join(["Datei;Klasse", *lines])
+    (x.root / "Tabelle.csv").write_bytes(text.encode("cp1252"))
+
+
 def identities(x: Layout) -> None:
     for n in range(6):
         x.put(f"faces/{n:06}.jpg")
@@ -755,6 +761,7 @@ REFUSED: dict[str, tuple[Callable[[Layout], None], str]] = {
     "ChestX-ray14": (chest_xrays, r"has several labels for a picture, such as 'Hernia\|Mass'"),
     "CelebA": (attributes, r"the columns Bald, Smiling, Young hold 0 and 1.*name one of them with"),
     "CheXpert": (chexpert, r"train.csv: the columns No Finding, Edema, Fracture hold 0 and 1, but"),
+    "Excel's CSV": (ansi, r"x/Tabelle.csv: cannot be read, for it is no UTF-8 text"),
     "a split alone": (
         identities,
         r"partition.csv: names pictures, but has no column of their labe",

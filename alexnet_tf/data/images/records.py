@@ -32,6 +32,7 @@ TEXTS, FLOATS, INTEGERS, MOST_INTEGERS = 1, 2, 3, 20
 # The exceptions of reading a malformed example.
 MALFORMED = (BadFile, IndexError, TypeError, ValueError)
 SUFFIX, DAMAGED = ".tfrecord", "its shard is damaged there"
+FOREIGN = "it is too short for a TFRecord file"
 
 
 def record_path(shard: object, place: int, name: str) -> str:
@@ -79,10 +80,13 @@ def record_size(path: object) -> int:
     """Return the size in bytes of the record at `path`; OSError if there is none."""
     shard, place = _place(path)
     beginning = os.pread(shard.fileno(), LENGTH.size, place)
+    whole = os.fstat(shard.fileno()).st_size
+    if whole < AROUND:
+        raise OSError(FOREIGN)
     if len(beginning) < LENGTH.size:
         raise OSError(DAMAGED)
     (size,) = LENGTH.unpack(beginning)
-    if place + AROUND + size > os.fstat(shard.fileno()).st_size:
+    if place + AROUND + size > whole:
         raise OSError(DAMAGED)
     return size
 

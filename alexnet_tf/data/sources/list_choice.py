@@ -55,7 +55,8 @@ def _heads(table: Path, wanted: Wanted) -> tuple[str, ...] | UserError | None:
     try:
         found = _names_pictures(read_rows(table, finder, labelled=False), finder)
     except UserError:
-        found = has_records(table)  # it is damaged
+        # It is damaged, or as Excel writes it by default.
+        found = has_records(table) or isinstance(problem.__cause__, UnicodeDecodeError)
     return problem if found else None
 
 
@@ -63,29 +64,52 @@ def _names_pictures(rows: Rows, finder: PathResolver) -> bool:
     return any(finder.finds(path) for path, _, _ in islice(rows.rows, SAMPLE))
 
 
-def choose_lists(tables: dict[Path, tuple[str, ...] | UserError]) -> tuple[list[Path], list[str]]:
+def choose_lists(
+    tables: dict[Path, tuple[str, ...] | UserError], split: int | None = None
+) -> tuple[list[Path], list[str]]:
     """Choose among the tables in a folder; return the chosen ones, and notes for the user.
 
     The result is one table, or one for each split, by name; or several of one split if they are
     numbered, or have the same columns and share no picture. Raises UserError with a question about
-    other tables, or with the error of the only ones.
+    other tables, or with the error of the only ones. Of several numbered splits `split` is taken.
     """
     heads = {table: found for table, found in tables.items() if isinstance(found, tuple)}
     if not heads:
         raise next(found for found in tables.values() if isinstance(found, UserError))
+    notes: list[str] = []
     groups: defaultdict[str | None, list[Path]] = defaultdict(list)
-    for path in heads:
+    for path in _of_split([*heads], split, notes):
         groups[part_of_file(path)].append(path)
     unused = groups.pop(None, []) if TRAIN in groups else []
     if TRAIN not in groups:
         groups[TRAIN] = groups.pop(None, []) or groups.pop(TEST, []) + groups.pop(VALIDATION, [])
-    notes = [f"{printable(path)}, which labels pictures too, is not used" for path in unused]
+    notes += [f"{printable(path)}, which labels pictures too, is not used" for path in unused]
     chosen = [
         path
         for part in (TRAIN, VALIDATION, TEST)
         for path in _choose_of_split(groups[part], heads, part, notes)
     ]
     return chosen, notes
+
+
+def _of_split(paths: list[Path], split: int | None, notes: list[str]) -> list[Path]:
+    """Take the lists of one of several splits: numbered training lists that share pictures."""
+    numbers = {p: int(DIGITS.findall(p.stem)[-1]) for p in paths if DIGITS.search(p.stem)}
+    train = [path for path in numbers if part_of_file(path) == TRAIN]
+    are_splits = len(train) > 1 and len({*map(numbers.get, train)}) == len(train)
+    if not are_splits or not _share_pictures(train[:2]):
+        if split is not None:
+            raise UserError(f"{paths[0].parent}: has no split {split}; leave out --split")
+        return paths
+    there, folder = ", ".join(map(str, sorted({*numbers.values()}))), printable(paths[0].parent)
+    if split is not None and split not in numbers.values():
+        raise UserError(f"{folder}: has no split {split}; it has {there}")
+    chosen = [path for path in paths if numbers.get(path) == split]
+    if not chosen:
+        raise UserError(f"{folder}: has splits {there}; take one with --split N")
+    if split is None:
+        notes.append(f"{folder}: has splits {there}; none is used, but --split N takes one")
+    return chosen
 
 
 def _choose_of_split(

@@ -139,8 +139,8 @@ def _open_folder(folder: Path, wanted: Wanted) -> Source:
         has_labels = any(isinstance(heads, tuple) for heads in tables.values())
         found = named if _is_clear(named) and not has_labels else found
     if tables and (wanted.label or not _is_clear(found)):
-        lists, notes = choose_lists(tables)
-        return read_lists(*lists, notes=notes, wanted=wanted)
+        lists, notes = choose_lists(tables, wanted.split)
+        return read_lists(*lists, notes=notes, wanted=replace(wanted, split=None))
     classes = found.classes if isinstance(found, Source) else ()
     if (not _is_clear(found) or is_of_masks(classes)) and (reason := purpose(folder, classes)):
         raise UserError(reason)

@@ -49,4 +49,6 @@ def _opened(file: Path, name: str, kind: str) -> Iterator[io.BytesIO]:
     from scipy.io import loadmat
 
     array = loadmat(file, variable_names=[name])[name]
-    yield io.BytesIO(array.T.astype(kind).tobytes())
+    content = io.BytesIO(np.ascontiguousarray(array.T, kind).data)  # as it is stored
+    del array
+    yield content

@@ -56,7 +56,7 @@ class Novelty:
         for fold in _folds(labels):
             distances[fold] = cls._fit(statistics[~fold], labels[~fold]).of(statistics[fold])
         threshold = float(np.quantile(distances, 1 - FLAGGED))
-        return cls._fit(statistics, labels, threshold), distances[copies] / threshold
+        return cls._fit(statistics, labels, threshold), distances[copies.ravel()] / threshold
 
     @classmethod
     def _fit(cls, statistics: np.ndarray, labels: np.ndarray, threshold: float = 1.0) -> Novelty:

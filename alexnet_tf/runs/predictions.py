@@ -30,8 +30,7 @@ def read_predictions(run: Run, pictures: int, classes: int) -> tuple[np.ndarray,
 
     Returns None if they are missing, damaged, or of another model.keras or other pictures: then the
     network can predict again. A cross-validated one cannot, because it has learned all pictures:
-    UserError. Earlier versions called the file answers.npz, and
-    wrote no novelty.
+    UserError. Earlier versions called the file answers.npz, and wrote no novelty.
     """
     found = _read(run, pictures, classes)
     if found is None and run.is_cross_validated():
@@ -56,8 +55,6 @@ def _read(run: Run, pictures: int, classes: int) -> tuple[np.ndarray, np.ndarray
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
         return None
     shapes = probabilities.shape, novelty.shape
-    is_whole = shapes == ((pictures, classes), (pictures,)) and {
-        probabilities.dtype,
-        novelty.dtype,
-    } == {np.dtype(np.float32)}
+    are_floats = probabilities.dtype == novelty.dtype == np.float32
+    is_whole = are_floats and shapes == ((pictures, classes), (pictures,))
     return (probabilities, novelty) if is_whole else None

@@ -51,8 +51,7 @@ export function pressed(button, work) {
   button.addEventListener("click", async () => {
     if (button.ariaDisabled) return;
     button.ariaDisabled = "true";
-    await work();
-    button.ariaDisabled = null;
+    await work().finally(() => { button.ariaDisabled = null; });
   });
 }
 

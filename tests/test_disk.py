@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import re
 import shutil
 import subprocess
 from contextlib import suppress
@@ -17,10 +18,12 @@ from alexnet_tf.data.drawings import draw_faces
 from alexnet_tf.data.features.batches import BATCH
 from alexnet_tf.data.features.store import FeatureStore
 from alexnet_tf.runs.checkpoints import load_latest, save_checkpoint
+from alexnet_tf.system import disk
 from alexnet_tf.system.disk import NoRoom, shortages
 from alexnet_tf.system.files import atomic_write
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights.loading import read_weights
+from tests.support.small import LENET, job
 
 LOG = logging.getLogger("tests")
 
@@ -138,3 +141,11 @@ def test_too_little_room_is_said_before(tmp_path):
     (sentence,) = shortages({tmp_path / "run": free, tmp_path / "features": 10**9})
     assert sentence.startswith("this run needs ") and " are free; it will stop when" in sentence
     assert f"{tmp_path}/run and {tmp_path}/features" in sentence
+
+
+def test_features_and_checkpoints_are_counted_before_a_training(tmp_path, faces, monkeypatch):
+    monkeypatch.setattr(disk, "free_room", lambda path: 10**6)
+    *_, sentence = job(faces, tmp_path / "run", **LENET, color_shift=0.1).warnings
+    assert re.match(r"this run needs [\d.]+ MB on the disk of .*/run and .*/features/", sentence)
+    monkeypatch.setattr(disk, "free_room", lambda path: 10**9)
+    assert not any("disk" in each for each in job(faces, tmp_path / "run", **LENET).warnings)

@@ -141,7 +141,7 @@ def another_maker(place):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (another_picture, r"has an answer about photos/cat\.0\.jpg, which is not among"),
+        (another_picture, r"has a prediction for photos/cat\.0\.jpg, which is not among"),
         (another_content, r"photos/cat\.0\.jpg: has changed since answers\.csv was begun"),
         (another_maker, r"is there already, and nothing says what made it"),
     ],

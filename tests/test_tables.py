@@ -122,9 +122,7 @@ def test_several_columns_that_could_be_labels_are_asked_about_with_their_values(
         f"{n}.png,{'Men' if n % 2 else 'Women'},{'Shoes' if n > 3 else 'Hats'}" for n in range(8)
     ]
     (here / "t.csv").write_text("\n".join(["image,gender,masterCategory", *rows]))
-    question = (
-        r"'gender' \(Women, Men\); the column 'masterCategory' \(Hats, Shoes\). Answer with --label"
-    )
+    question = r"'gender' \(Women, Men\); the column 'masterCategory' \(Hats, Shoes\). Name it with"
     with pytest.raises(UserError, match=question):
         open_source("t.csv")
 

@@ -160,7 +160,7 @@ def open_dataset(
     the same ones for the same files and `seed`, wherever they lie. Byte-identical pictures stay in
     one split. Unreadable pictures are in `rejected`, and so are those that the list or table
     `leave_out` names; the split is chosen before they are removed. Those that a store in the folder
-    `features` has are not checked again. `wanted` answers what the source leaves open. Raises
+    `features` has are not checked again. `wanted` resolves ambiguities of the source. Raises
     UserError if there is only one class, or a class without two different pictures.
     """
     unwanted = _unwanted(leave_out, source) if leave_out else {}

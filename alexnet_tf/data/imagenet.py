@@ -57,9 +57,8 @@ def decode_predictions(preds: np.ndarray, top: int = 5) -> list[list[tuple[str, 
     preds = np.asarray(preds)
     if preds.ndim != 2 or preds.shape[1] != len(imagenet_classes()):
         raise ValueError(
-            f"expected probabilities of shape (batch, 1000), got {preds.shape}, which is no answer "
-            "about ImageNet's classes; of a run's own tells "
-            "alexnet_tf.load_run(DIRECTORY).predict(PICTURE)"
+            "expected probabilities of ImageNet's classes, of shape (batch, 1000), got "
+            f"{preds.shape}; for a run's own use alexnet_tf.load_run(DIRECTORY).predict(PICTURE)"
         )
     best = np.argsort(-preds, axis=1, kind="stable")[:, :top]
     return [

@@ -61,7 +61,7 @@ class Served:
 
     `networks`: the first is the default. `imagenet`: a network of ImageNet's classes.
     `look_alikes`: an index of similar pictures. `trainer_process`: runs training sessions. `hosts`:
-    names that the server answers to, if only this computer reaches it; empty allows any. `origins`:
+    accepted host names, if only this computer reaches the server; empty allows any. `origins`:
     sites whose pages may send requests. `token`: if set, training sessions require it.
     """
 
@@ -183,8 +183,8 @@ def _add_predictions(
             if isinstance(each, ImageError):
                 predictions.append(schemas.PicturePrediction(file=picture.name, error=each.reason))
             else:
-                told = asked.prediction(each, top)
-                predictions.append(schemas.PicturePrediction(file=picture.name, **told))
+                found = asked.prediction(each, top)
+                predictions.append(schemas.PicturePrediction(file=picture.name, **found))
         return schemas.Predictions(network=asked.name, predictions=predictions)
 
     @app.post("/v1/explain", response_class=Response, **schemas.WITH_PICTURE_FOR_PICTURE)
@@ -193,7 +193,7 @@ def _add_predictions(
         picture = (await pictures_of(request, served.limits))[0]
         asked = network_of(network)
         with load.of_pictures(1):
-            await asyncio.to_thread(import_tensorflow)  # meanwhile others are answered
+            await asyncio.to_thread(import_tensorflow)  # other requests go on meanwhile
             drawn = await batcher.run(explanation, asked.engine, picture, label or None)
         return Response(drawn, media_type="image/jpeg")
 
@@ -233,8 +233,8 @@ def _sessions_router(
 ) -> APIRouter:
     async def check_token(request: Request) -> None:
         """Raise HTTPException unless the request has the token for training sessions."""
-        told = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if served.token and not hmac.compare_digest(told.encode(), served.token.encode()):
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if served.token and not hmac.compare_digest(token.encode(), served.token.encode()):
             raise HTTPException(401, "to teach takes the token that the server was started with")
 
     router = APIRouter(

@@ -1,4 +1,4 @@
-"""Which names the server answers to, and which sites' pages may ask it.
+"""Which host names the server accepts, and which sites' pages may ask it.
 
 starlette's TrustedHostMiddleware checks nothing where any host is allowed, reads no IPv6 address
 before its version 1, and knows no Origin.
@@ -26,7 +26,7 @@ def check_host(headers: Headers, hosts: Collection[str]) -> None:
     name, _ = _host(headers.get("host", ""))
     _origin(headers.get("origin", "null"))
     if hosts and name not in hosts:
-        raise HTTPException(421, f"this server answers as {', '.join(hosts)} alone")
+        raise HTTPException(421, f"this server accepts the host names {', '.join(hosts)}")
 
 
 def check_site(headers: Headers, origins: Collection[str]) -> None:

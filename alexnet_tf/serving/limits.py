@@ -63,4 +63,4 @@ class Load:
 
 def overloaded() -> HTTPException:
     """Return the exception for an overloaded server."""
-    return HTTPException(503, "more is asked than can be answered; ask again in a moment", AGAIN)
+    return HTTPException(503, "too many requests at once; try again in a moment", AGAIN)

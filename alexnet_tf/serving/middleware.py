@@ -1,4 +1,4 @@
-"""ASGI middleware: who may ask, how often and how much; what browsers are told; the count."""
+"""ASGI middleware: limits on hosts, rates and bodies; security headers; metrics."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ class Middleware:
             headers = dict(refusal.headers or {})
             if refusal.status_code in (408, 413):
                 headers["Connection"] = "close"
-            answer = JSONResponse({"detail": refusal.detail}, refusal.status_code, headers)
-            await answer(scope, receive, send_safely)
+            response = JSONResponse({"detail": refusal.detail}, refusal.status_code, headers)
+            await response(scope, receive, send_safely)
         finally:
             self._load.bytes -= body.size
             self._metrics.count_request(scope, status, time.monotonic() - start)

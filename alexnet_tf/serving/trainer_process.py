@@ -68,7 +68,7 @@ class TrainerProcess:
         """
         async with self._turn:
             try:
-                answer = await self._answer({"order": order, "folder": str(folder), "run": run})
+                reply = await self._request({"order": order, "folder": str(folder), "run": run})
             except BaseException as error:
                 await self.close()  # the process's current work is no longer wanted
                 if isinstance(error, TimeoutError):
@@ -76,8 +76,8 @@ class TrainerProcess:
                 if isinstance(error, OSError | ValueError):
                     raise RunError(ENDED) from error
                 raise
-        if answer["error"]:
-            raise (UserError if answer["by_user"] else RunError)(answer["error"])
+        if reply["error"]:
+            raise (UserError if reply["by_user"] else RunError)(reply["error"])
 
     async def close(self) -> None:
         """Kill the process, whatever it is doing."""
@@ -87,14 +87,14 @@ class TrainerProcess:
                 process.kill()
             await process.wait()
 
-    async def _answer(self, told: dict[str, str]) -> dict[str, Any]:
+    async def _request(self, order: dict[str, str]) -> dict[str, Any]:
         process: Any = await self._running()
-        process.stdin.write(f"{json.dumps(told)}\n".encode())
-        answer: dict[str, Any] = {}
-        while "error" not in answer:  # earlier lines only report progress
+        process.stdin.write(f"{json.dumps(order)}\n".encode())
+        reply: dict[str, Any] = {}
+        while "error" not in reply:  # earlier lines only report progress
             async with asyncio.timeout(self._silence):
-                answer = json.loads(await process.stdout.readline())
-        return answer
+                reply = json.loads(await process.stdout.readline())
+        return reply
 
     async def _running(self) -> asyncio.subprocess.Process:
         if self._process is None or self._process.returncode is not None:

@@ -128,7 +128,7 @@ def write_model(run: Run, model: keras.Model, novelty: Novelty | None = None) ->
 
 
 def finish(trainer: Trainer, log: Logger) -> DatasetMetrics:
-    """Calibrate the network, where asked; return how good it is as it will answer."""
+    """Calibrate the network, if configured; return the metrics of its final predictions."""
     if trainer.settings.calibrate and trainer.settings.head != LINEAR:
         before, after, found = trainer.calibrate()
         log.info(

@@ -293,10 +293,10 @@ class _Table:
                 "keep the rows with one 1 alone, or add a column 'label'"
             )
         shown = "; ".join(column.shown for column in fit[:8])
-        answer = "Answer with --label COLUMN" if self.may_head else "Leave two columns"
+        remedy = "Name it with --label COLUMN" if self.may_head else "Leave two columns"
         raise UserError(
             f"{self.file}: has the columns {self._listed()}; which one is the label? It could be "
-            f"{shown or 'none of them'}. {answer}"
+            f"{shown or 'none of them'}. {remedy}"
         )
 
     def _wanted(self, name: str) -> _Column:

@@ -28,7 +28,7 @@ class NoLabels(UserError):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the user answers where a source leaves it open, and the folder that he named.
+    """The user's choices where a source is ambiguous, and the folder that was named.
 
     `label` is the column of the labels, `split` the number of one of several published splits.
     """

@@ -56,8 +56,8 @@ def read_published(folder: Path, wanted: Wanted) -> Source | None:
     """
     places = _places(folder)
     for kind in KINDS:
-        answers = wanted.split is None and wanted.label in (None, *kind.labels)
-        if answers and (place := _marked(places, kind.marks)):
+        is_clear = wanted.split is None and wanted.label in (None, *kind.labels)
+        if is_clear and (place := _marked(places, kind.marks)):
             return _read(kind, place, wanted.label)
     return None
 

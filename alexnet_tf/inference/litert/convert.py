@@ -75,5 +75,5 @@ def exporting_in_child(run: Path, log: Logger) -> Iterator[Callable[[], None]]:
 
 
 def _let_go(waiting: IO[str] | None) -> None:
-    with suppress(BrokenPipeError):  # why the process has ended is told at the end
+    with suppress(BrokenPipeError):  # its end is reported below
         print(file=waiting, flush=True)

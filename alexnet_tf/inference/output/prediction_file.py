@@ -89,7 +89,7 @@ class PredictionFile:
                     yield from self._parse(line, number)
                 except (ValueError, KeyError, TypeError, IndexError) as error:
                     raise UserError(
-                        f"{self.path}, line {number}: is no answer of this program; delete the "
+                        f"{self.path}, line {number}: is no prediction of this program; delete the "
                         "line or the file, or give --out another name"
                     ) from error
 
@@ -111,7 +111,7 @@ class PredictionFile:
         for other in +done:
             if not (is_gone and is_gone(other)):
                 raise UserError(
-                    f"{self.path}: has an answer about {printable(other)}, which is not among the "
+                    f"{self.path}: has a prediction for {printable(other)}, which is not among the "
                     "pictures now; name the same ones to go on, or give --out another name"
                 )
         self._check_sample(pictures, {*remaining})
@@ -126,8 +126,8 @@ class PredictionFile:
         for picture, digest in read_json(path).items():
             if picture not in remaining and digest and _digest(picture) not in (None, digest):
                 raise UserError(
-                    f"{printable(picture)}: has changed since {self.path} was begun, whose answers "
-                    "would be about other pictures; give --out another name"
+                    f"{printable(picture)}: has changed since {self.path} was begun, and its "
+                    "predictions would be of other pictures; give --out another name"
                 )
 
     def write(self, record: Record) -> None:

@@ -63,7 +63,7 @@ def _label(file: Path, names: Sequence[str], named: dict[str, list[str]]) -> str
     if len(found) == 1:
         return found[0]
     shown = "; ".join(f"{name}: {', '.join(named.get(name, [])[:FEW])}" for name in found or names)
-    raise UserError(f"{file}: which column is the label? {shown}. --label COLUMN answers")
+    raise UserError(f"{file}: which column is the label? {shown}. Name it with --label COLUMN")
 
 
 def _records(file: Path, picture: str, column: str, classes: Sequence[str]) -> Iterator[Record]:

@@ -110,6 +110,33 @@ def test_python_3_may_have_pickled_it(here):
     assert len(dataset.validation) == 20
 
 
+def test_the_folder_of_the_batches_is_the_same_as_the_archive(here):
+    archive = write(here / "cifar.tgz", batches())
+    with tarfile.open(archive) as file:
+        file.extractall(here, filter="data")
+    folder, packed = open_dataset(here / FOLDER), open_dataset(archive)
+    assert folder.classes == packed.classes == CLASSES
+    assert [each.digest for each in folder.train] == [each.digest for each in packed.train]
+    assert [each.label for each in folder.validation] == [each.label for each in packed.validation]
+
+
+def test_cifar_100_has_its_hundred_fine_classes(here):
+    folder = here / "cifar-100-python"
+    folder.mkdir()
+    (folder / "meta").write_bytes(b"(dp1\n.")
+    for number, name in enumerate(("train", "test")):
+        pixels, _ = pictures(number, count=200)
+        labels = {"fine_labels": [*range(100)] * 2, "coarse_labels": [0] * 200}
+        (folder / name).write_bytes(pickle.dumps({"data": pixels} | labels, 2))
+    with tarfile.open(here / "cifar-100-python.tar.gz", "w:gz") as file:
+        file.add(folder, folder.name)
+    for source in (here / "cifar-100-python.tar.gz", folder):
+        dataset = open_dataset(source)
+        assert len(dataset.classes) == 100 and list(dataset.classes) == sorted(dataset.classes)
+        assert (dataset.classes[1], dataset.classes[99]) == ("aquarium_fish", "worm")
+        assert [len(dataset.train), len(dataset.validation)] == [200, 200]
+
+
 class Runs:
     """Is unpickled by running `command`."""
 
@@ -239,7 +266,7 @@ def test_unpacking_that_was_interrupted_begins_anew(here, monkeypatch):
 
 def test_the_published_archive_is_known():
     assert cifar.CIFAR10.name == "cifar-10-python.tar.gz" and len(cifar.CIFAR10.sha256) == 64
-    assert cifar.is_cifar(ROOT / "README.md") is False
+    assert cifar.unpack_cifar(ROOT / "README.md", UNPACKED_FOLDER) is None
 
 
 def test_cifar_as_pictures_is_split_already(material, here):

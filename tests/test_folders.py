@@ -87,7 +87,7 @@ def write_tar(path: Path) -> int:
 
 
 def write_cifar(path: Path) -> int:
-    names = test_cifar.cifar.BATCHES
+    names = test_cifar.BATCHES
     batches = {name: test_cifar.batch(*test_cifar.pictures(1, 100)) for name in names}
     test_cifar.write(path, batches)
     return COUNT

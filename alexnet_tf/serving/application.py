@@ -183,8 +183,8 @@ def _add_predictions(
             if isinstance(each, ImageError):
                 predictions.append(schemas.PicturePrediction(file=picture.name, error=each.reason))
             else:
-                found = asked.prediction(each, top)
-                predictions.append(schemas.PicturePrediction(file=picture.name, **found))
+                shown = asked.prediction(each, top)
+                predictions.append(schemas.PicturePrediction(file=picture.name, **shown))
         return schemas.Predictions(network=asked.name, predictions=predictions)
 
     @app.post("/v1/explain", response_class=Response, **schemas.WITH_PICTURE_FOR_PICTURE)

@@ -12,7 +12,7 @@ from pathlib import Path
 from alexnet_tf.data.images.contents import as_on_disk, is_remote
 from alexnet_tf.data.images.file_types import FORMATS, OTHER_PICTURES, TABLES, file_type
 from alexnet_tf.data.sources.beside import complete
-from alexnet_tf.data.sources.cifar import is_cifar, unpack_cifar
+from alexnet_tf.data.sources.cifar import unpack_cifar
 from alexnet_tf.data.sources.layouts import NoClasses, is_container, read_layout
 from alexnet_tf.data.sources.list_choice import choose_lists, find_tables
 from alexnet_tf.data.sources.listing import DATA_FOLDER, UNPACKED_FOLDER, is_system, list_files
@@ -74,10 +74,10 @@ def open_source(
     """List the files that `source` names, without decoding any; NoPictures if there are none.
 
     `source` is a folder of ``cat.N.jpg`` and ``dog.N.jpg``, a folder per class, or split folders
-    that contain such folders (`read_layout`); a zip, ``.tar`` or ``.tar.gz`` of one; CIFAR-10's
-    ``cifar-10-python.tar.gz``; or lists or tables (`read_lists`), a pattern that they match, their
-    names, or their folder. ``data`` may also contain one of the zips of cats and dogs under its
-    published name. Paths begin with `source` (for an archive, with its unpacked folder), so they
+    that contain such folders (`read_layout`); a zip, ``.tar`` or ``.tar.gz`` of one; CIFAR as its
+    authors publish it (`unpack_cifar`); or lists or tables (`read_lists`), a pattern that they
+    match, their names, or their folder. ``data`` may also contain one of the zips of cats and dogs
+    under its published name. Paths begin with `source` (for an archive, with its unpacked folder), so they
     are relative if `source` is. An archive beyond `limits` is a UserError.
     """
     first, *others = find_source(source)
@@ -126,6 +126,8 @@ def _several_lists(source: str) -> list[Path]:
 def _open_folder(folder: Path, wanted: Wanted) -> Source:
     """Read packed pictures, a published data set, class folders, or a table of labels."""
     wanted = replace(wanted, root=folder)
+    if pictures := unpack_cifar(folder, UNPACKED_FOLDER):
+        return read_layout(pictures)
     if packed := read_packed(folder, wanted):
         return packed
     if published := read_published(folder, wanted):
@@ -201,8 +203,8 @@ def _tables(folder: Path, wanted: Wanted) -> dict[Path, tuple[str, ...] | UserEr
 
 def _open_file(path: Path, limits: UnpackLimits, wanted: Wanted) -> Source:
     """Read packed pictures, a list, or the folder in an archive; UserError for other files."""
-    if is_cifar(path):
-        return read_layout(unpack_cifar(path, UNPACKED_FOLDER))
+    if pictures := unpack_cifar(path, UNPACKED_FOLDER):
+        return read_layout(pictures)
     if packed := read_packed(path, wanted):
         return packed
     suffix = path.suffix.lower()

@@ -60,8 +60,8 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     options = parse_arguments()
     names = ("photos", "test", "weights", "variant")
-    told = {name: Path(str(getattr(options, name))).name for name in names}
-    results = Results(options.out, describe_machine() | told)
+    config = {name: Path(str(getattr(options, name))).name for name in names}
+    results = Results(options.out, describe_machine() | config)
     photos = [*open_dataset(options.photos).labelled()]
     test = [*open_dataset(options.test).labelled()] if options.test else []
     smallest = np.bincount([picture.label for picture in photos]).min()
@@ -105,11 +105,11 @@ def _measured(
         with open(table, "w", newline="", encoding="utf-8") as file:
             pairs = ((picture.path, f"class {picture.label}") for picture in chosen)
             csv.writer(file).writerows([("filename", "label"), *pairs])
-        told = RECIPES["head"] | {
+        config = RECIPES["head"] | {
             "data": str(table), "weights": options.weights, "variant": options.variant,
             "features": options.features, "tensorboard": "off", "report": False, "keep": 1,
         }  # fmt: skip
-        job = prepare(Settings(**told), run.directory)
+        job = prepare(Settings(**config), run.directory)
         train(job, LOG)
         # With the precision that was chosen for this machine.
         job, engine = prepare(job.settings, run.directory), Engine.of_run(run)

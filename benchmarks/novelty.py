@@ -74,12 +74,12 @@ def _measured(
     with TemporaryDirectory() as name:
         dataset, run = open_dataset(options.photos, draw), Run(Path(name) / "run")
         write_lists(dataset, Path(name))
-        told = RECIPES["head"] | {
+        config = RECIPES["head"] | {
             "data": str(Path(name) / "train.txt"), "weights": options.weights,
             "variant": options.variant, "features": options.features, "tensorboard": "off",
             "report": False, "keep": 1,
         }  # fmt: skip
-        train(prepare(Settings(**told), run.directory), LOG)
+        train(prepare(Settings(**config), run.directory), LOG)
         classifier = Classifier([Engine.of_run(run)])
 
         def scores(files: Sequence[object]) -> np.ndarray:

@@ -78,8 +78,8 @@ def served(run: str | Path, *options: object) -> Iterator[int]:
     """Serve a run while a block runs; yield the port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    told = ("--port", port, "--rate", 100_000, "--waiting", WAITING, *options)
-    command = children.python("-m", "alexnet_tf", "serve", run, *told)
+    config = ("--port", port, "--rate", 100_000, "--waiting", WAITING, *options)
+    command = children.python("-m", "alexnet_tf", "serve", run, *config)
     with subprocess.Popen(**command, stdout=subprocess.PIPE, text=True) as process:
         try:
             if not process.stdout.readline():

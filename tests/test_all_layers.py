@@ -68,8 +68,8 @@ def frozen(request, faces, tmp_path_factory):
     """Return the kind of head, the lowest trained layer, and what trains from there on."""
     (head, layer), folder = request.param, tmp_path_factory.mktemp("frozen")
     weights = whole(folder / "five.npz", **HEADS[head])
-    told = HEADS[head] | {"weights": weights, "train": f"from:{layer}"}
-    return head, layer, trainer(job(faces, folder / "run", **told))
+    configured = HEADS[head] | {"weights": weights, "train": f"from:{layer}"}
+    return head, layer, trainer(job(faces, folder / "run", **configured))
 
 
 def test_what_is_kept_is_what_the_whole_network_computes_to_the_bit(frozen):
@@ -102,10 +102,10 @@ def test_a_checkpoint_holds_what_is_above_the_frozen_layers(frozen):
 
 
 def test_stopped_within_an_epoch_it_ends_the_same_bit_for_bit(asked, tmp_path):
-    told = {"train": "from:fc7", "log_every": 2, "epochs": 2, "learning_rate": 0.05}
-    train(asked("undisturbed", **told))
-    stopped(asked("stopped", **told), "epoch 2/2  step 2/4")
-    assert "going on after step 2 in epoch 2 of 2" in heard(asked("stopped", **told))
+    configured = {"train": "from:fc7", "log_every": 2, "epochs": 2, "learning_rate": 0.05}
+    train(asked("undisturbed", **configured))
+    stopped(asked("stopped", **configured), "epoch 2/2  step 2/4")
+    assert "going on after step 2 in epoch 2 of 2" in heard(asked("stopped", **configured))
     one, other = tmp_path / "undisturbed", tmp_path / "stopped"
     assert_same_state(*(run / "checkpoints/epoch-0002.npz" for run in (one, other)))
     assert weights_of(one) == weights_of(other)
@@ -118,8 +118,8 @@ def test_stopped_within_an_epoch_it_ends_the_same_bit_for_bit(asked, tmp_path):
 
 def test_frozen_layers_of_the_head_are_as_frozen_where_pictures_are_cut(asked):
     """No dropout between them either; of 32 pixels there is only one way to cut 32."""
-    told = {"train": "from:fc8", "mirror": False}
-    kept, cut = trainer(asked("kept", **told)), trainer(asked("cut", crop=True, **told))
+    configured = {"train": "from:fc8", "mirror": False}
+    kept, cut = trainer(asked("kept", **configured)), trainer(asked("cut", crop=True, **configured))
     assert (kept.store.layer, cut.store.layer) == ("fc8", "conv1")
     one, other = kept.run_epoch([]), cut.run_epoch([])
     assert [one["loss"], one["val_loss"]] == pytest.approx(
@@ -130,11 +130,11 @@ def test_frozen_layers_of_the_head_are_as_frozen_where_pictures_are_cut(asked):
 
 @pytest.mark.parametrize(("kind", "layer"), [("after", "fc8"), ("before", "fc7")])
 def test_the_model_answers_as_validation_said(asked, tmp_path, kind, layer):
-    told = asked(kind=kind, train=f"from:{layer}", epochs=1)
-    train(told)
-    pictures = told.dataset.validation
-    images = np.stack([load_image(picture.path, told.variant) for picture in pictures])
-    inputs = preprocess_input(images, told.variant)
+    configured = asked(kind=kind, train=f"from:{layer}", epochs=1)
+    train(configured)
+    pictures = configured.dataset.validation
+    images = np.stack([load_image(picture.path, configured.variant) for picture in pictures])
+    inputs = preprocess_input(images, configured.variant)
     model = load_model(tmp_path / "run/model.keras")
     kept = part(model, "conv1", layer)(inputs).numpy().astype(np.float16).astype(np.float32)
     scores = np.exp(part(model, layer, "prob")(kept).numpy())
@@ -156,9 +156,9 @@ def test_a_pretrained_head_begins_with_what_the_file_computes(asked):
     assert layers["fc8"][0].shape[1] == 2
 
 
-def steps(asked, name, **told):
+def steps(asked, name, **configured):
     """Return what the first step of all pictures changes each layer by."""
-    ours = trainer(asked(name, batch_size=64, dropout=0.0, mirror=False, **told))
+    ours = trainer(asked(name, batch_size=64, dropout=0.0, mirror=False, **configured))
     before = read_layers(ours.learner.model)
     ours.run_epoch([])
     after = read_layers(ours.learner.model)
@@ -166,8 +166,11 @@ def steps(asked, name, **told):
 
 
 def test_given_layers_learn_at_a_tenth_of_the_rate_or_as_told(asked):
-    told = {"weight_decay": 0.1, "learning_rate": 0.1, "train": "from:conv5"}
-    whole, tenth = steps(asked, "whole", head_rate=1.0, **told), steps(asked, "tenth", **told)
+    configured = {"weight_decay": 0.1, "learning_rate": 0.1, "train": "from:conv5"}
+    whole, tenth = (
+        steps(asked, "whole", head_rate=1.0, **configured),
+        steps(asked, "tenth", **configured),
+    )
     for name in ("conv5", "fc6", "fc7"):
         largest = np.abs(whole[name]).max()
         assert largest > 0
@@ -176,8 +179,8 @@ def test_given_layers_learn_at_a_tenth_of_the_rate_or_as_told(asked):
 
 
 def test_which_rates_there_are(asked):
-    def rates(**told):
-        return trainer(asked(**told)).learner.rates
+    def rates(**configured):
+        return trainer(asked(**configured)).learner.rates
 
     assert rates() == [0.1] * 4 + [1.0] * 2
     assert rates(head_rate=2.0) == [2.0] * 4 + [1.0] * 2
@@ -207,9 +210,9 @@ def test_fc6_alone_is_kept_frozen_and_fc7_begins_at_random(asked, tmp_path):
     given = read_weights(tmp_path / "five.npz")
     path = tmp_path / "six.npz"
     write_npz(path, {name: given[name] for name in given if name <= "fc6"})
-    told = asked("six", weights=str(path), train="from:fc7")
-    assert [*told.weights] == [name for name in given if name <= "fc6"]
-    assert any(warning.startswith("fc7 starts at random") for warning in told.warnings)
+    configured = asked("six", weights=str(path), train="from:fc7")
+    assert [*configured.weights] == [name for name in given if name <= "fc6"]
+    assert any(warning.startswith("fc7 starts at random") for warning in configured.warnings)
     with pytest.raises(UserError, match=r"fc7 would stay random.*or weights that have fc7"):
         asked("none", weights=str(path), train="from:fc8")
 
@@ -225,7 +228,7 @@ def test_layers_of_other_shapes_are_no_start_of_a_frozen_one(asked, faces, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("told", "message"),
+    ("configured", "message"),
     [
         (
             {"train": "from:fc7"},
@@ -236,33 +239,33 @@ def test_layers_of_other_shapes_are_no_start_of_a_frozen_one(asked, faces, tmp_p
         ({"weights": "none", "train": "all", "head_rate": 0.5}, "none has no layers for --head"),
     ],
 )
-def test_what_does_not_go_together_is_refused(faces, tmp_path, told, message):
+def test_what_does_not_go_together_is_refused(faces, tmp_path, configured, message):
     weights = convolutions(tmp_path / "conv.npy", **CIFAR)
     with pytest.raises(UserError, match=message):
-        job(faces, tmp_path / "run", **CIFAR | {"weights": weights, "train": "head"} | told)
+        job(faces, tmp_path / "run", **CIFAR | {"weights": weights, "train": "head"} | configured)
 
 
 def test_a_finished_run_gives_all_layers_and_those_begun_before_keep_pool5(faces, tmp_path):
     first = tmp_path / "first"
     train(job(faces, first, **CIFAR | {"epochs": 1}))
-    told = CIFAR | {"weights": str(first), "train": "from:fc8", "epochs": 1}
-    new = job(faces, tmp_path / "new", **told)
+    configured = CIFAR | {"weights": str(first), "train": "from:fc8", "epochs": 1}
+    new = job(faces, tmp_path / "new", **configured)
     assert (new.settings.head, new.settings.first_computed()) == ("pretrained", "fc8")
     assert trainer(new).learner.rates == [1.0, 1.0]
     train(new)
     given, trained = (read_weights(run / "model.keras") for run in (first, tmp_path / "new"))
     same = [name for name in given if np.array_equal(given[name][0], trained[name][0])]
     assert same == [name for name in given if name < "fc8"]
-    fresh = job(faces, tmp_path / "fresh", **told | {"head": "random", "train": "head"})
+    fresh = job(faces, tmp_path / "fresh", **configured | {"head": "random", "train": "head"})
     assert [*fresh.weights] == [name for name in given if name.startswith("conv")]
 
-    old = job(faces, tmp_path / "old", **told)
+    old = job(faces, tmp_path / "old", **configured)
     old.run.directory.mkdir()
     write_config(old, {})
     config = json.loads(old.run.config_path.read_text())
     del config["settings"]["head"], config["settings"]["head_rate"]
     old.run.config_path.write_text(json.dumps(config))
-    going_on = job(faces, tmp_path / "old", **told)
+    going_on = job(faces, tmp_path / "old", **configured)
     assert (going_on.settings.head, going_on.settings.first_computed()) == (None, "fc6")
     assert {"fc6/kernel", "drop6/seed_generator_state"} <= set(going_on.expected().shapes)
     assert going_on.weights.keys() == given.keys()

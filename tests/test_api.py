@@ -46,16 +46,16 @@ class Recorder(keras.callbacks.Callback):
 
     def __init__(self):
         super().__init__()
-        self.told = []
+        self.calls = []
 
     def on_train_begin(self, logs=None):
-        self.told.append(self.params["batch_size"])
+        self.calls.append(self.params["batch_size"])
 
     def on_epoch_end(self, epoch, logs=None):
-        self.told.append((epoch, logs))
+        self.calls.append((epoch, logs))
 
     def on_train_end(self, logs=None):
-        self.told.append(logs)
+        self.calls.append(logs)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_callbacks_of_keras_are_told_of_each_epoch(run, recorder):
     epochs = [
         (e["epoch"] - 1, {n: e[n] for n in e if n not in ("epoch", "seconds")}) for e in run.history
     ]
-    assert recorder.told == [16, *epochs, epochs[-1][1]]
+    assert recorder.calls == [16, *epochs, epochs[-1][1]]
     with pytest.raises(alexnet_tf.UserError, match="callbacks: should be keras"):
         alexnet_tf.train(run.settings["data"], run.directory, callbacks=["mlflow"])
 
@@ -312,9 +312,13 @@ def test_home_is_understood_and_so_are_numbers_of_numpy(run, cat, faces, tmp_pat
     monkeypatch.setenv("HOME", str(run.directory.parent))
     assert alexnet_tf.load_run("~/run").directory == run.directory
     assert len(run.predict(cat, top=np.int64(1)).top) == 1
-    told = SMALL | {"epochs": np.int64(1), "learning_rate": np.float32(0.5), "units": np.int32(16)}
+    config = SMALL | {
+        "epochs": np.int64(1),
+        "learning_rate": np.float32(0.5),
+        "units": np.int32(16),
+    }
     monkeypatch.setenv("HOME", str(tmp_path))
-    made = alexnet_tf.train(faces, "~/run", features=run.directory.parent / "features", **told)
+    made = alexnet_tf.train(faces, "~/run", features=run.directory.parent / "features", **config)
     assert made.directory == tmp_path / "run" and made.settings["learning_rate"] == 0.5
 
 
@@ -401,12 +405,12 @@ def test_a_run_that_is_not_there_is_said_how_to_get(tmp_path):
 
 def test_what_is_not_told_is_as_on_the_command_line(tmp_path, faces):
     """Without weights that is another recipe; of what goes on it is what it was told at first."""
-    told = {
+    config = {
         "weights": "none", "train": "all", "variant": "lenet5", "report": False, "epochs": 1,
         "tensorboard": "off",
     }  # fmt: skip
     directory = tmp_path / "run"
-    run = alexnet_tf.train(faces, directory, features=tmp_path / "features", seed=3, **told)
+    run = alexnet_tf.train(faces, directory, features=tmp_path / "features", seed=3, **config)
     assert run.settings["batch_size"] == DEFAULTS["batch_size"] and run.settings["seed"] == 3
     again = alexnet_tf.train(faces, directory, features=tmp_path / "features", epochs=2)
     assert again.settings["variant"] == "lenet5" and len(again.history) == 2
@@ -426,25 +430,25 @@ def _interrupted(monkeypatch, at):
 
 def test_ctrl_c_ends_a_step_and_the_same_call_goes_on(run, tmp_path, faces, monkeypatch):
     before = [signal.getsignal(number) for number in signals.SIGNALS]
-    told = {**SMALL, "features": run.settings["features"]}
+    config = {**SMALL, "features": run.settings["features"]}
     with pytest.MonkeyPatch.context() as patch:
         _interrupted(patch, at=1)
         with pytest.raises(KeyboardInterrupt, match="called again, it goes on from there"):
-            alexnet_tf.train(faces, tmp_path / "run", **told)
+            alexnet_tf.train(faces, tmp_path / "run", **config)
     assert [signal.getsignal(number) for number in signals.SIGNALS] == before
     (unfinished,) = (tmp_path / "run/checkpoints").glob("*.unfinished.npz")
-    finished = alexnet_tf.train(faces, tmp_path / "run", **told)
+    finished = alexnet_tf.train(faces, tmp_path / "run", **config)
     assert not unfinished.exists()
     for ours, theirs in zip(finished.history, run.history, strict=True):
         assert ours | {"seconds": 0} == theirs | {"seconds": 0}
 
 
 def test_it_trains_and_answers_off_the_main_thread(run, tmp_path, faces, cat):
-    told = {**SMALL, "features": run.settings["features"]}
+    config = {**SMALL, "features": run.settings["features"]}
     found = []
 
     def work():
-        found.append(alexnet_tf.train(faces, tmp_path / "run", **told).predict(cat))
+        found.append(alexnet_tf.train(faces, tmp_path / "run", **config).predict(cat))
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -495,9 +499,9 @@ def test_the_python_on_the_pages_runs_as_it_stands(faces, tmp_path, monkeypatch)
         names = dict(given)
         exec(compile(python(ROOT / page), page, "exec"), names)
     for each in trackers.values():
-        told = [*each.log_metrics.mock_calls, *each.init().__enter__().log.mock_calls]
-        assert [call.kwargs["step"] for call in told] == [1, 2]
-        assert 0 < told[1].args[0]["val_accuracy"] <= 1
+        config = [*each.log_metrics.mock_calls, *each.init().__enter__().log.mock_calls]
+        assert [call.kwargs["step"] for call in config] == [1, 2]
+        assert 0 < config[1].args[0]["val_accuracy"] <= 1
     mine = tmp_path / "runs/mine"
     assert names["dog"].label == answer_of(mine, tmp_path / "dog.jpg")
     assert names["dog"].heat.max() == 1

@@ -99,10 +99,10 @@ NETWORKS = {
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_what_is_expected_in_a_checkpoint_is_what_a_training_keeps(tmp_path, faces, network):
-    told = NETWORKS[network]
-    if "train" in told:
-        told = told | {"weights": convolutions(tmp_path / "weights.npy", **STARTER)}
-    asked = job(faces, tmp_path / "run", **told)
+    config = NETWORKS[network]
+    if "train" in config:
+        config = config | {"weights": convolutions(tmp_path / "weights.npy", **STARTER)}
+    asked = job(faces, tmp_path / "run", **config)
     state = trainer(asked).state()
     shapes = {name: array.shape for name, array in state.items() if not name.startswith("epoch/")}
     assert asked.expected().shapes == shapes

@@ -158,8 +158,8 @@ def test_asked_to_stop_it_lets_the_training_save_first(tmp_path, number, code):
 
 def test_the_real_training_answers_with_cifars_classes(command, tmp_path):
     archive = write_archive(tmp_path / "cifar-10-python.tar.gz", batches())
-    told = ("compare", "lenet5", "--data", archive.name, "--epochs", "1", "--threads", "1")
-    assert "| lenet5  |" in command("alexnet_tf", *told, "--run", "runs/all").stdout
+    config = ("compare", "lenet5", "--data", archive.name, "--epochs", "1", "--threads", "1")
+    assert "| lenet5  |" in command("alexnet_tf", *config, "--run", "runs/all").stdout
     picture = next(tmp_path.glob("data/unpacked/cifar-10-*/test/dog/*.png"))
     answer = command("predict_alexnet.py", "2", picture, "--run", "runs/all/lenet5")
     assert answer.stdout == f"{answer_of(tmp_path / 'runs/all/lenet5', picture)}\n"

@@ -26,12 +26,17 @@ def test_a_pod_knows_all_pods_and_which_it_is(tmp_path):
     service, job = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text())
     pods = job["spec"]["template"]["spec"]
     (container,) = pods["containers"]
-    told = {each["name"]: each["value"] for each in container["env"]}
-    assert int(told["WORKERS"]) == job["spec"]["completions"] == job["spec"]["parallelism"]
+    configured = {each["name"]: each["value"] for each in container["env"]}
+    assert int(configured["WORKERS"]) == job["spec"]["completions"] == job["spec"]["parallelism"]
     assert pods["subdomain"] == service["metadata"]["name"]
-    told |= {"JOB_COMPLETION_INDEX": "2", "PATH": programs(tmp_path, python='echo "$TF_CONFIG"')}
+    configured |= {
+        "JOB_COMPLETION_INDEX": "2",
+        "PATH": programs(tmp_path, python='echo "$TF_CONFIG"'),
+    }
     command = [*container["command"], *container["args"]]
-    said = subprocess.run(command, env=os.environ | told, capture_output=True, check=True).stdout
+    said = subprocess.run(
+        command, env=os.environ | configured, capture_output=True, check=True
+    ).stdout
     hosts = [f"alexnet-{number}.alexnet:2222" for number in range(4)]
     task = {"type": "worker", "index": 2}
     assert json.loads(said) == {"cluster": {"worker": hosts}, "task": task}
@@ -46,10 +51,10 @@ def test_a_slurm_job_that_a_worker_broke_is_queued_again(tmp_path, code, queued)
         srun='shift; SLURM_PROCID=1 exec "$@"',
         scontrol='if [ $1 = show ]; then printf "a\\nb\\n"; else echo "$@"; fi',
     )
-    told = {"PATH": path, "SLURM_JOB_NODELIST": "[a-b]", "SLURM_JOB_ID": "7"}
+    configured = {"PATH": path, "SLURM_JOB_NODELIST": "[a-b]", "SLURM_JOB_ID": "7"}
     command = ["bash", DEPLOY / "slurm.sh", "--epochs", "3"]
     done = subprocess.run(
-        command, cwd=tmp_path, env=os.environ | told, capture_output=True, text=True
+        command, cwd=tmp_path, env=os.environ | configured, capture_output=True, text=True
     )
     assert done.returncode == code
     config, options = done.stdout.split(" train_alexnet.py ")

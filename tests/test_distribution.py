@@ -94,7 +94,9 @@ def test_weights_that_are_no_longer_equal_end_the_training(monkeypatch):
 
 
 def test_a_place_that_is_none_among_workers_is_refused(tmp_path):
-    told = {"TF_CONFIG": '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 3}}'}
-    with workers.start_one(tmp_path, 0, told, "--data", "nowhere") as process:
+    config = {
+        "TF_CONFIG": '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 3}}'
+    }
+    with workers.start_one(tmp_path, 0, config, "--data", "nowhere") as process:
         assert process.wait() == 2
     assert "TF_CONFIG: there is no worker 3; it should be like" in workers.said(tmp_path, 0)

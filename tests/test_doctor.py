@@ -39,8 +39,8 @@ def test_a_network_whose_numbers_are_wrong_is_noticed(monkeypatch):
     assert "correct to" in doctor.network()
     for wrong in ({"lrn_alpha": 2.01e-5}, {"lrn_beta": 0.751}):
 
-        def network(**told):
-            return AlexNet(dataclasses.replace(VARIANTS["bvlc"], **wrong), **told)  # noqa: B023
+        def network(**configured):
+            return AlexNet(dataclasses.replace(VARIANTS["bvlc"], **wrong), **configured)  # noqa: B023
 
         monkeypatch.setattr(golden, "AlexNet", network)
         with pytest.raises(UserError, match=r"its numbers differ by .*e-04"):

@@ -55,9 +55,9 @@ def test_pictures_may_be_a_series_a_column_or_an_array(fitted, pictures):
 
 def test_it_learns_from_arrays_too_and_keeps_the_run_where_it_is_told(pictures, tmp_path):
     arrays = [np.asarray(Image.open(path)) for path in pictures]
-    told = SMALL | {"report": False, "tensorboard": "off", "epochs": 1}
+    config = SMALL | {"report": False, "tensorboard": "off", "epochs": 1}
     features = str(tmp_path / "features")
-    kept = AlexNetClassifier(run=tmp_path / "run", features=features, **told)
+    kept = AlexNetClassifier(run=tmp_path / "run", features=features, **config)
     kept.fit(arrays, ["a cat"] * 10 + ["a dog"] * 10)
     assert kept.run_.directory == tmp_path / "run" and kept.classes_.tolist() == ["a cat", "a dog"]
     opened = pickle.loads(pickle.dumps(kept))
@@ -66,9 +66,9 @@ def test_it_learns_from_arrays_too_and_keeps_the_run_where_it_is_told(pictures, 
 
 def test_its_parameters_are_the_settings():
     classifier = AlexNetClassifier(epochs=3, run="runs/mine")
-    told = classifier.get_params()
-    assert {*told} == {"run", "recipe", *DEFAULTS} - {"data"}
-    assert told["epochs"] == 3 and clone(classifier).get_params() == told
+    config = classifier.get_params()
+    assert {*config} == {"run", "recipe", *DEFAULTS} - {"data"}
+    assert config["epochs"] == 3 and clone(classifier).get_params() == config
     assert repr(classifier) == "AlexNetClassifier(epochs=3, run='runs/mine')"
     assert classifier.set_params(units=8).units == 8
     with pytest.raises(TypeError, match="there is no setting epohcs"):

@@ -155,8 +155,8 @@ def evaluate(typed, small_weights):
     weights = ("--weights", small_weights, "--variant", "cifar96")
 
     def run(pictures, *arguments, code=0):
-        told = ("alexnet_tf", "evaluate", "--imagenet", pictures, *weights, *arguments)
-        return typed(*told, code=code)
+        config = ("alexnet_tf", "evaluate", "--imagenet", pictures, *weights, *arguments)
+        return typed(*config, code=code)
 
     return run
 

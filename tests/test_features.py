@@ -222,8 +222,8 @@ def test_a_picture_takes_the_bytes_that_the_page_about_training_says(tmp_path):
         sizes = []
         for scaled in (288, None):
             variant = replace(VARIANTS["bvlc"], scaled=scaled)
-            told = (variant, "caffe", given, layer)
-            store = FeatureStore.of_layer(tmp_path, *told, mirror=True)
+            config = (variant, "caffe", given, layer)
+            store = FeatureStore.of_layer(tmp_path, *config, mirror=True)
             sizes.append(round(store.size(BATCH) / BATCH / 1000))
         assert words.format(*sizes) in page
 

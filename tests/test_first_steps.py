@@ -12,9 +12,9 @@ from alexnet_tf.runs.settings import Settings
 from alexnet_tf.training.job import prepare
 
 
-def prepared(folder, **told):
+def prepared(folder, **config):
     """Prepare a training into folder/run as the command line does, with the options `told`."""
-    return prepare(Settings(**RECIPES["head"] | told), folder / "run", {*told})
+    return prepare(Settings(**RECIPES["head"] | config), folder / "run", {*config})
 
 
 def test_without_weights_a_training_begins_with_the_starter_and_says_what_that_costs(
@@ -42,9 +42,9 @@ def test_weights_that_are_there_are_taken(faces, tmp_path, monkeypatch, random_w
 
 def test_all_that_is_wrong_is_said_at_once(tmp_path):
     """Settings, weights, data and the list of what is left out, each of which was typed wrongly."""
-    told = {"data": "fotos", "weights": "wieghts.npy", "leave_out": "supsects.csv", "fall": 3}
+    config = {"data": "fotos", "weights": "wieghts.npy", "leave_out": "supsects.csv", "fall": 3}
     with pytest.raises(UserError) as raised:
-        prepared(tmp_path, **told, schedule="cosine", epochs=5)
+        prepared(tmp_path, **config, schedule="cosine", epochs=5)
     lines = str(raised.value).splitlines()
     starts = (
         "--epochs 5: after --fall 3 epochs", "wieghts.npy: there is no such file of weights",
@@ -70,12 +70,12 @@ def typed(monkeypatch, *words):
 def test_settings_in_a_file_are_as_typed_ones_and_those_typed_win(
     tmp_path, monkeypatch, kind, encoding
 ):
-    told = {"epochs": 3, "learning-rate": 0.005, "recipe": "best", "mirror": False}
-    text = "".join(f"{name} = {json.dumps(value)}\n" for name, value in told.items())
+    config = {"epochs": 3, "learning-rate": 0.005, "recipe": "best", "mirror": False}
+    text = "".join(f"{name} = {json.dumps(value)}\n" for name, value in config.items())
     if kind == "a.yaml":
         text = "# mine\nepochs: 3\nlearning-rate: 5e-3\nrecipe: best\nmirror: no\nhead: null\n"
     if kind.endswith(".json"):
-        text = json.dumps(told if kind == "a.json" else {"settings": told | {"head": None}})
+        text = json.dumps(config if kind == "a.json" else {"settings": config | {"head": None}})
     (tmp_path / kind).write_text(text, encoding)
     found, names = typed(monkeypatch, "--config", str(tmp_path / kind), "--epochs", "4")
     assert (found["epochs"], found["learning_rate"], found["mirror"]) == (4, 0.005, False)

@@ -201,8 +201,8 @@ def test_a_training_takes_the_fastest_and_keeps_it(faces, weights, tmp_path, mea
 def test_features_of_int8_are_those_of_float32_but_for_rounding(faces, weights, tmp_path):
     found = {}
     for precision in ("float32", "int8"):
-        told = FROZEN | {"precision": precision}
-        prepared = job(faces, tmp_path / precision, **told, weights=weights)
+        configured = FROZEN | {"precision": precision}
+        prepared = job(faces, tmp_path / precision, **configured, weights=weights)
         _, store, _ = frozen.with_features(prepared, LOG)
         slots = store.slots(prepared.dataset.train)
         found[precision] = store.read(slots, np.ones_like(slots)).astype(np.float32)
@@ -271,9 +271,9 @@ def test_a_broken_openvino_is_one_warning_and_tensorflow(
 def test_without_openvino_int8_is_refused_and_auto_does_without(
     faces, weights, tmp_path, free, without_openvino, monkeypatch
 ):
-    told = FROZEN | {"precision": "int8"}
+    configured = FROZEN | {"precision": "int8"}
     with pytest.raises(UserError, match="int8 needs openvino, which is not installed: `"):
-        heard(job(faces, tmp_path / "refused", **told, weights=weights))
+        heard(job(faces, tmp_path / "refused", **configured, weights=weights))
     assert not list((tmp_path / "features").glob("*/values")) or all(
         path.stat().st_size == 0 for path in (tmp_path / "features").glob("*/values")
     )
@@ -287,11 +287,11 @@ def test_without_openvino_int8_is_refused_and_auto_does_without(
 def test_a_run_in_int8_goes_on_without_openvino_while_its_store_is_there(
     faces, weights, tmp_path, monkeypatch
 ):
-    told = FROZEN | {"precision": "int8", "weights": weights}
-    heard(job(faces, tmp_path / "run", **told))
-    whole = heard(job(faces, tmp_path / "whole", **told | {"epochs": 2}))
+    configured = FROZEN | {"precision": "int8", "weights": weights}
+    heard(job(faces, tmp_path / "run", **configured))
+    whole = heard(job(faces, tmp_path / "whole", **configured | {"epochs": 2}))
     monkeypatch.setitem(sys.modules, "openvino", None)
-    lines = heard(job(faces, tmp_path / "run", **told | {"epochs": 2, "precision": "auto"}))
+    lines = heard(job(faces, tmp_path / "run", **configured | {"epochs": 2, "precision": "auto"}))
     same, second = (
         [line.split("  ")[1:5] for line in each if "epoch 2/2" in line] for each in (whole, lines)
     )
@@ -299,18 +299,18 @@ def test_a_run_in_int8_goes_on_without_openvino_while_its_store_is_there(
     for path in (tmp_path / "features").glob("*/index"):
         path.write_bytes(b"")
     with pytest.raises(NotHere, match="int8 needs openvino"):
-        heard(job(faces, tmp_path / "run", **told | {"epochs": 3}))
+        heard(job(faces, tmp_path / "run", **configured | {"epochs": 3}))
 
 
 @pytest.mark.bfloat16
 def test_checkpoints_without_config_go_on_in_their_precision(faces, weights, tmp_path, measured):
     measured(float32=0.4, bfloat16=0.5, int8=0.1)
-    told = FROZEN | {"weights": weights, "precision": "bfloat16"}
-    heard(job(faces, tmp_path / "run", **told))
+    configured = FROZEN | {"weights": weights, "precision": "bfloat16"}
+    heard(job(faces, tmp_path / "run", **configured))
     for path in (tmp_path / "run").iterdir():
         if path.name != "checkpoints":
             path.unlink()
-    prepared = job(faces, tmp_path / "run", **told | {"precision": "auto"})
+    prepared = job(faces, tmp_path / "run", **configured | {"precision": "auto"})
     assert prepared.settings.precision == "bfloat16"
 
 
@@ -320,16 +320,16 @@ def test_where_convolutions_are_trained_bfloat16_counts_for_more(
 ):
     measured(float32=0.4, bfloat16=0.3, int8=0.1)
     for train, expected in (("from:conv5", "bfloat16"), ("head", "int8")):
-        told = FROZEN | {"train": train, "weights": weights}
-        heard(job(faces, tmp_path / train.replace(":", "-"), **told))
+        configured = FROZEN | {"train": train, "weights": weights}
+        heard(job(faces, tmp_path / train.replace(":", "-"), **configured))
         config = Run(tmp_path / train.replace(":", "-")).read_config()
         assert config["settings"]["precision"] == expected
 
 
-@pytest.mark.parametrize("told", [{"train": "all"}, {"crop": True}, {"rotate": 9}])
-def test_int8_is_refused_where_no_convolution_is_computed_once(told):
+@pytest.mark.parametrize("configured", [{"train": "all"}, {"crop": True}, {"rotate": 9}])
+def test_int8_is_refused_where_no_convolution_is_computed_once(configured):
     with pytest.raises(UserError, match=r"--precision int8 computes .* once, .* they change"):
-        check_settings(Settings(**STARTER | {"precision": "int8"} | told))
+        check_settings(Settings(**STARTER | {"precision": "int8"} | configured))
 
 
 def he_weights(variant):

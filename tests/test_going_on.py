@@ -129,12 +129,12 @@ def test_a_test_set_is_measured_once_at_the_end(faces, tmp_path):
 
 
 def test_a_rate_that_falls_to_nothing_does_so_over_the_epochs_of_the_start(faces, tmp_path):
-    told = LENET | {"schedule": "cosine", "learning_rate": 0.05}
-    heard(job(faces, tmp_path / "run", **told, epochs=2))
-    shorter = job(faces, tmp_path / "run", **told, epochs=1)
+    configured = LENET | {"schedule": "cosine", "learning_rate": 0.05}
+    heard(job(faces, tmp_path / "run", **configured, epochs=2))
+    shorter = job(faces, tmp_path / "run", **configured, epochs=1)
     assert shorter.settings.fall == 2
     with pytest.raises(UserError, match="after --fall 2 epochs the learning rate is 0"):
-        job(faces, tmp_path / "run", **told, epochs=3)
+        job(faces, tmp_path / "run", **configured, epochs=3)
     rates = [epoch["learning_rate"] for epoch in read_history(Run(tmp_path / "run"))]
     assert rates[0] > rates[1] > 0  # of their last steps
 
@@ -157,10 +157,10 @@ def test_stopped_within_an_epoch_and_told_that_the_ones_before_are_enough(within
 
 
 def test_the_first_line_of_the_log_after_a_stop_is_of_as_many_steps_as_the_others(faces, tmp_path):
-    told = TOLD | {"batch_size": 8, "epochs": 1}
-    whole = heard(job(faces, tmp_path / "whole", **told | {"log_every": 2}))
-    stopped(job(faces, tmp_path / "run", **told), "epoch 1/1  step 3/")
-    again = heard(job(faces, tmp_path / "run", **told | {"log_every": 2}))
+    configured = TOLD | {"batch_size": 8, "epochs": 1}
+    whole = heard(job(faces, tmp_path / "whole", **configured | {"log_every": 2}))
+    stopped(job(faces, tmp_path / "run", **configured), "epoch 1/1  step 3/")
+    again = heard(job(faces, tmp_path / "run", **configured | {"log_every": 2}))
     for_step_4 = [
         next(line for line in lines if line.startswith("epoch 1/1  step 4/"))
         for lines in (whole, again)

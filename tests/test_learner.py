@@ -34,7 +34,7 @@ def test_the_logits_of_the_finished_network_are_divided_by_the_temperature(faces
 
 
 @pytest.mark.parametrize(
-    ("given", "told", "rates"),
+    ("given", "config", "rates"),
     [
         (("conv1", "conv2"), {"train": "head"}, [1] * 6),
         # Pretrained layers below a new fc8 learn at a tenth of the rate, in front of all else.
@@ -47,20 +47,22 @@ def test_the_logits_of_the_finished_network_are_divided_by_the_temperature(faces
     ],
 )  # fmt: skip
 def test_layers_that_the_weights_gave_learn_at_a_rate_of_their_own(
-    faces, tmp_path, given, told, rates
+    faces, tmp_path, given, config, rates
 ):
     asked = job(faces, tmp_path / "run", **LENET)
     weights = reference.random_weights(asked.variant, classes=2)
     write_npy(tmp_path / "given.npy", weights)
-    asked = job(faces, tmp_path / "run", **LENET | told | {"weights": str(tmp_path / "given.npy")})
+    asked = job(
+        faces, tmp_path / "run", **LENET | config | {"weights": str(tmp_path / "given.npy")}
+    )
     asked = replace(asked, weights={name: weights[name] for name in given})
     assert trainer(asked).learner.rates == rates
 
 
 def test_of_each_picture_of_a_batch_the_window_of_its_number_enters_the_head(faces, tmp_path):
     weights = convolutions(tmp_path / "thin.npy", **STARTER)
-    told = STARTER | {"weights": weights, "train": "from:conv5", "scale": 144, "resize": "caffe"}
-    learner = trainer(job(faces, tmp_path / "run", **told)).learner
+    config = STARTER | {"weights": weights, "train": "from:conv5", "scale": 144, "resize": "caffe"}
+    learner = trainer(job(faces, tmp_path / "run", **config)).learner
     shape = learner.below.input.shape[1:]
     maps = np.random.default_rng(0).random((3, *shape), "f4")
     every = np.asarray(learner.entering_head(maps))
@@ -92,9 +94,9 @@ def test_the_last_epochs_are_averaged_and_none_before(faces, tmp_path):
 
 
 def test_where_a_training_was_stopped_is_said_by_step_and_epoch(faces, tmp_path):
-    told = LENET | {"log_every": 1, "epochs": 2}
-    stopped(job(faces, tmp_path / "run", **told), "epoch 2/2  step 1/")
-    lines = heard(job(faces, tmp_path / "run", **told))
+    config = LENET | {"log_every": 1, "epochs": 2}
+    stopped(job(faces, tmp_path / "run", **config), "epoch 2/2  step 1/")
+    lines = heard(job(faces, tmp_path / "run", **config))
     assert "going on after step 1 in epoch 2 of 2" in lines
-    lines = heard(job(faces, tmp_path / "run", **told | {"epochs": 3}))
+    lines = heard(job(faces, tmp_path / "run", **config | {"epochs": 3}))
     assert "going on after epoch 2 of 3" in lines

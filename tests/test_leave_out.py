@@ -163,11 +163,11 @@ def test_a_list_that_is_not_there_is_named(photos):
 def test_a_run_goes_on_with_its_pictures_and_says_which_are_in_the_list_since(photos, tmp_path):
     first = open_dataset("photos").train[0].path
     listed = label_errors(tmp_path / "suspects.csv", first)
-    told = {**LENET, "leave_out": str(listed), "epochs": 1}
-    heard(job(photos, tmp_path / "run", **told))
+    config = {**LENET, "leave_out": str(listed), "epochs": 1}
+    heard(job(photos, tmp_path / "run", **config))
     assert first not in Run(tmp_path / "run").read_digests()
     another = open_dataset("photos").train[1].path
     label_errors(listed, first, another)
-    lines = heard(job(photos, tmp_path / "run", **told | {"epochs": 2}))
+    lines = heard(job(photos, tmp_path / "run", **config | {"epochs": 2}))
     (line,) = [line for line in lines if "stay there" in line]
     assert line.startswith("1 of the pictures that") and "give another --run" in line

@@ -34,15 +34,15 @@ def convolutions(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def told(convolutions):
+def config(convolutions):
     return USUAL | {"weights": convolutions}
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory, faces, told):
+def finished(tmp_path_factory, faces, config):
     """Train on sixty pictures with nothing said of how; return the run and what was logged."""
     run = tmp_path_factory.mktemp("finished") / "run"
-    return run, heard(job(faces, run, **told))
+    return run, heard(job(faces, run, **config))
 
 
 def test_few_pictures_get_a_linear_head_which_all_of_them_teach(finished):
@@ -91,14 +91,14 @@ def test_what_was_answered_in_cross_validation_cannot_be_asked_again(finished, t
 @pytest.mark.parametrize(
     "option", [{"units": 16}, {"learning_rate": 0.02}, {"head": "random"}, {"epochs": 2}]
 )
-def test_whoever_says_how_to_train_fc6_and_fc7_gets_them(faces, tmp_path, told, option):
-    asked = job(faces, tmp_path / "run", **told | option)
+def test_whoever_says_how_to_train_fc6_and_fc7_gets_them(faces, tmp_path, config, option):
+    asked = job(faces, tmp_path / "run", **config | option)
     assert "fc6" in asked.variant.fc_kernels(2) and not asked.dataset.is_cross_validated
 
 
-def test_many_pictures_get_fc6_and_fc7(faces, tmp_path, told, monkeypatch):
+def test_many_pictures_get_fc6_and_fc7(faces, tmp_path, config, monkeypatch):
     monkeypatch.setattr("alexnet_tf.training.resolve.FEW", 60)
-    asked = job(faces, tmp_path / "run", **told)
+    asked = job(faces, tmp_path / "run", **config)
     assert asked.variant.head and len(asked.dataset.validation) == 8
 
 
@@ -117,11 +117,11 @@ def test_a_head_is_the_optimum_of_two_halves_of_shrinkage():
     np.testing.assert_allclose(inputs @ kernel + bias, expected.decision_function(both), atol=2e-3)
 
 
-def test_a_training_that_is_stopped_goes_on_bit_for_bit(faces, tmp_path, told, finished):
+def test_a_training_that_is_stopped_goes_on_bit_for_bit(faces, tmp_path, config, finished):
     run = tmp_path / "run"
-    stopped(job(faces, run, **told), "epoch 2/")
+    stopped(job(faces, run, **config), "epoch 2/")
     assert not (run / "model.keras").exists()
-    heard(job(faces, run, **told))
+    heard(job(faces, run, **config))
     name = f"epoch-{len(STRENGTHS):04}.npz"
     assert_same_state(run / "checkpoints" / name, finished[0] / "checkpoints" / name)
     ours, others = (read / "model.keras" for read in (run, finished[0]))
@@ -129,8 +129,8 @@ def test_a_training_that_is_stopped_goes_on_bit_for_bit(faces, tmp_path, told, f
     assert all(np.array_equal(*parts) for parts in zip(*kernels))
 
 
-def test_a_finished_linear_head_starts_another(faces, tmp_path, told, finished):
-    asked = job(faces, tmp_path / "run", **told | {"weights": str(finished[0])})
+def test_a_finished_linear_head_starts_another(faces, tmp_path, config, finished):
+    asked = job(faces, tmp_path / "run", **config | {"weights": str(finished[0])})
     assert asked.settings.head == "linear" and "fc8" in asked.weights
 
 
@@ -142,12 +142,12 @@ def test_the_litert_file_answers_as_the_run(finished, tmp_path):
     np.testing.assert_allclose(found, engine.open_keras().predict_on_batch(inputs), atol=1e-5)
 
 
-def test_pictures_that_are_told_to_validate_with_are_only_that(faces, tmp_path, told):
+def test_pictures_that_are_told_to_validate_with_are_only_that(faces, tmp_path, config):
     rows = [(faces / f"{name}.{n}.jpg", name) for name in ("cat", "dog") for n in range(12)]
     for name, part in (("train", rows[::2]), ("val", rows[1::2])):
         with open(tmp_path / f"{name}.csv", "w", newline="") as file:
             csv.writer(file).writerows([("filename", "label"), *part])
-    asked = job(tmp_path / "train.csv", tmp_path / "run", **told)
+    asked = job(tmp_path / "train.csv", tmp_path / "run", **config)
     assert not asked.dataset.is_cross_validated and len(asked.dataset.validation) == 12
     heard(asked)
     assert len(evaluate_runs([Run(tmp_path / "run")]).labels) == 12
@@ -168,19 +168,19 @@ def _note(text):
     return note
 
 
-def test_a_class_of_two_beside_one_of_forty(tmp_path, told):
+def test_a_class_of_two_beside_one_of_forty(tmp_path, config):
     _draw(tmp_path / "photos", "rare", 2)
     _draw(tmp_path / "photos", "frequent", 40)
-    lines = heard(job(tmp_path / "photos", tmp_path / "run", **told))
+    lines = heard(job(tmp_path / "photos", tmp_path / "run", **config))
     assert any("has 40 pictures" in line for line in lines)
     history = read_history(Run(tmp_path / "run"))
     assert all(np.isfinite(epoch["val_loss"]) for epoch in history)
 
 
-def test_pictures_that_are_all_alike_are_told_apart_by_chance(tmp_path, told):
+def test_pictures_that_are_all_alike_are_told_apart_by_chance(tmp_path, config):
     _draw(tmp_path / "photos", "one", 6, color=9)
     _draw(tmp_path / "photos", "other", 6, color=9)
-    heard(job(tmp_path / "photos", tmp_path / "run", **told))
+    heard(job(tmp_path / "photos", tmp_path / "run", **config))
     (found,) = {epoch["val_accuracy"] for epoch in read_history(Run(tmp_path / "run"))}
     assert found <= 0.75
 
@@ -189,16 +189,16 @@ def test_pictures_that_are_all_alike_are_told_apart_by_chance(tmp_path, told):
     ("counts", "words"),
     [({"only": 5}, "only one class"), ({"one": 1, "more": 5}, "'one' has 1 different")],
 )
-def test_too_few_for_any_head_is_a_sentence(tmp_path, told, counts, words):
+def test_too_few_for_any_head_is_a_sentence(tmp_path, config, counts, words):
     for name, count in counts.items():
         _draw(tmp_path / "photos", name, count)
     with pytest.raises(UserError, match=words):
-        job(tmp_path / "photos", tmp_path / "run", **told)
+        job(tmp_path / "photos", tmp_path / "run", **config)
 
 
 @pytest.mark.parametrize(
     "option", [{"crop": True, "scale": 0}, {"color_shift": 0.1}, {"average": 2}, {"train": "all"}]
 )
-def test_what_a_linear_head_cannot_do_is_refused(faces, tmp_path, told, option):
+def test_what_a_linear_head_cannot_do_is_refused(faces, tmp_path, config, option):
     with pytest.raises(UserError, match="linear"):
-        job(faces, tmp_path / "run", **told | {"head": "linear"} | option)
+        job(faces, tmp_path / "run", **config | {"head": "linear"} | option)

@@ -48,8 +48,8 @@ def make(tmp_path):
 
 
 def test_every_setting_is_a_variable(make):
-    told = {field.name.upper(): "1" for field in fields(Settings)}
-    words = make("train", *(f"{name}={value}" for name, value in told.items()))
+    config = {field.name.upper(): "1" for field in fields(Settings)}
+    words = make("train", *(f"{name}={value}" for name, value in config.items()))
     options = {field.name.replace("_", "-") for field in fields(Settings)}
     assert {word[2:] for word in words if word.startswith("--")} == {*options, "run"}
 
@@ -96,8 +96,8 @@ def test_what_was_set_up_is_not_set_up_anew(make, tmp_path, made_with):
 
 def extras_installed(words):
     """The extras that pip was told to install; none if it was not called."""
-    told = [words[place + 1] for place, word in enumerate(words) if word == "--editable"]
-    return {extra for each in told for extra in each[2:-1].split(",")}
+    config = [words[place + 1] for place, word in enumerate(words) if word == "--editable"]
+    return {extra for each in config for extra in each[2:-1].split(",")}
 
 
 def test_the_first_start_is_light_and_what_tests_adds_the_rest(make, tmp_path):

@@ -66,14 +66,14 @@ def test_few_pictures_of_both_are_cross_validated_and_the_command_resumes(
             shutil.copy(faces / f"{label}.{number}.jpg", first)
     alexnet_tf.train(first, tmp_path / "one", features=tmp_path / "f", **SMALL)
     more = classes(tmp_path / "more", "bird", count=5)
-    told = ("train_alexnet.py", "--from", "one", "--data", more, "--run", "two")
-    typed(*told)
+    config = ("train_alexnet.py", "--from", "one", "--data", more, "--run", "two")
+    typed(*config)
     assert "has 12 of 17" in caplog.text  # features
     run = Run(tmp_path / "two")
     assert run.is_cross_validated() and run.read_config()["settings"]["head"] == "linear"
     assert len([*read_lines(run.directory / "train.txt")]) == 12 + 5
     before = run.history_path.read_bytes()
-    typed(*told)  # it is finished already
+    typed(*config)  # it is finished already
     assert run.history_path.read_bytes() == before
     assert np.isfinite(alexnet_tf.load_run(run.directory).predict_proba(faces / "dog.9.jpg")).all()
 

@@ -24,12 +24,12 @@ def here(tmp_path, faces, monkeypatch):
     return tmp_path
 
 
-def prepared(data, **told):
-    return job(data, Path("run"), features="features", **LENET | told)
+def prepared(data, **config):
+    return job(data, Path("run"), features="features", **LENET | config)
 
 
-def start(data, **told):
-    write_config(prepared(data, **told), {})
+def start(data, **config):
+    write_config(prepared(data, **config), {})
 
 
 def folder_of(job):
@@ -121,18 +121,18 @@ def test_new_pictures_are_counted_and_left_out(here, faces):
 
 
 def test_weights_that_were_moved(here):
-    told = {"variant": "starter", "width": 0.1, "train": "head"}
+    config = {"variant": "starter", "width": 0.1, "train": "head"}
     shutil.rmtree("run")
     weights = convolutions(here / "weights.npy", variant="starter", width=0.1)
-    start("photos", weights=weights, **told)
+    start("photos", weights=weights, **config)
     shutil.move(weights, "moved.npy")
-    assert prepared("photos", weights="moved.npy", **told).weights
+    assert prepared("photos", weights="moved.npy", **config).weights
     other = convolutions(here / "other.npy", variant="starter", width=0.1)
     layers = {name: list(layer) for name, layer in read_weights(other).items()}
     layers["conv1"][1] = layers["conv1"][1] + 1
     np.save(other, np.array(layers, dtype=object))
     with pytest.raises(UserError, match=r"its weights are no longer those .*it was --weights /"):
-        prepared("photos", weights=other, **told)
+        prepared("photos", weights=other, **config)
 
 
 def test_the_digests_are_those_that_sha256sum_checks(here):

@@ -589,13 +589,13 @@ def replace_the_outside(patch, said):
     patch.setattr(
         ray_data,
         "classify",
-        lambda _, files, *told: (Prediction(f, (("ray", 1.0),)) for f in files),
+        lambda _, files, *configured: (Prediction(f, (("ray", 1.0),)) for f in files),
     )
     patch.setattr(whole, "prepare", prepared)
     patch.setattr(whole, "import_tensorflow", started)
     patch.setattr("alexnet_tf.training.distribution.Workers.join", joined)
     unexported(patch)
-    patch.setattr(compare, "train_apart", lambda told: said.append(repr(told)) or 3)
+    patch.setattr(compare, "train_apart", lambda configured: said.append(repr(configured)) or 3)
     patch.setattr(exporter, "_export", exported)
     patch.setattr(demo, "draw_faces", lambda folder: said.append(folder))
     patch.setattr(demo, "_type", lambda *words: said.append(repr(words)))
@@ -604,7 +604,8 @@ def replace_the_outside(patch, said):
     patch.setattr("alexnet_tf.serving.application.make_app", made_app)
     patch.setattr("alexnet_tf.commands.teach.command", lambda *words: said.append(words[:2]) or [])
     patch.setattr(
-        "uvicorn.Config", lambda *_, **told: said.append(repr(told["forwarded_allow_ips"]))
+        "uvicorn.Config",
+        lambda *_, **configured: said.append(repr(configured["forwarded_allow_ips"])),
     )
     patch.setattr(
         "uvicorn.Server", lambda _: SimpleNamespace(run=lambda sockets: None, started=True)

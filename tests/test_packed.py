@@ -153,11 +153,11 @@ def test_a_killed_import_goes_on_after_the_last_whole_shard(here, monkeypatch):
     truth = write_mnist(here / "MNIST")
     original, written = importer.to_example, []
 
-    def interrupted(*told):
-        written.append(told)
+    def interrupted(*config):
+        written.append(config)
         if len(written) == 30:
             raise KeyboardInterrupt
-        return original(*told)
+        return original(*config)
 
     monkeypatch.setattr(importer, "to_example", interrupted)
     with pytest.raises(KeyboardInterrupt):

@@ -94,8 +94,8 @@ def test_lines_of_json_are_those_of_json(place, capsys):
 
 def test_json_stands_alone_on_standard_output_while_pictures_are_sorted(place, capsys):
     ask("photos", "--sort-into", "sorted", "--json", code=2)
-    told, said = capsys.readouterr()
-    assert {json.loads(line)["file"] for line in told.splitlines()} == {
+    config, said = capsys.readouterr()
+    assert {json.loads(line)["file"] for line in config.splitlines()} == {
         *map(str, select(["photos"]).pictures)
     }
     assert "sorted: cat " in said

@@ -14,7 +14,7 @@ TOLD = ("--variant", "caffenet", "--keep", "1")
 
 
 @pytest.fixture
-def told(material):
+def config(material):
     """Return what makes the words of a command line from the name of a folder of photos."""
     weights = material / "weights/alexnet_pool_norm_conv.npy"
     return lambda photos: ("--data", material / "data" / photos, "--weights", weights, *TOLD)
@@ -30,9 +30,9 @@ def flagged(ask, pictures):
     return [line.endswith(f"({UNLIKE})") for line in lines].count(True) / len(pictures)
 
 
-def test_cats_and_dogs(told, command, typed, tmp_path, material):
+def test_cats_and_dogs(config, command, typed, tmp_path, material):
     """One seed of three (0.939, 0.911, 0.950), six epochs of ten: the bound leaves them room."""
-    command("train_alexnet.py", *told("dogs-vs-cats"), "--epochs", 6)
+    command("train_alexnet.py", *config("dogs-vs-cats"), "--epochs", 6)
     accuracy = best_accuracy(tmp_path)
     assert accuracy >= 0.90
     answer = json.loads(typed("alexnet_tf", "evaluate", "train_alexnet", "--json").stdout)
@@ -44,10 +44,10 @@ def test_cats_and_dogs(told, command, typed, tmp_path, material):
     assert flagged(command, sorted((material / "data/flowers/tulips").iterdir())) >= 0.8
 
 
-def test_five_kinds_of_flowers_need_no_change(told, typed, monkeypatch, tmp_path, material):
+def test_five_kinds_of_flowers_need_no_change(config, typed, monkeypatch, tmp_path, material):
     """Chance is 0.2; 30 validation pictures, so a single one is worth 0.033. TensorFlow answers."""
     unexported(monkeypatch)
-    typed("train_alexnet.py", *told("flowers"), "--no-report", "--tensorboard", "off")
+    typed("train_alexnet.py", *config("flowers"), "--no-report", "--tensorboard", "off")
     assert best_accuracy(tmp_path) >= 0.65
     pictures = sorted((material / "data/flowers/sunflowers").iterdir())
     lines = typed("predict_alexnet.py", "2", *pictures).stdout.splitlines()

@@ -235,8 +235,8 @@ def test_planted_labels_and_a_planted_copy_are_named(material, tmp_path):
     (tmp_path / "train.txt").write_text("".join(lines[:250]))
     (tmp_path / "val.txt").write_text("".join([*lines[250:], f"{copy} 0\n"]))
     (tmp_path / "classes.txt").write_text("cat\ndog\n")
-    told = {"weights": "starter", "variant": "starter", "train": "head", "epochs": 2}
-    train(job(tmp_path / "train.txt", tmp_path / "run", **told))
+    config = {"weights": "starter", "variant": "starter", "train": "head", "epochs": 2}
+    train(job(tmp_path / "train.txt", tmp_path / "run", **config))
     run = Run(tmp_path / "run")
     parsed = strictly_parsed(write_report(run))
     with run.label_errors_path.open() as file:

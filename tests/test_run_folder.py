@@ -27,10 +27,10 @@ def test_a_folder_of_ones_own_lists_is_no_run(typed, tmp_path, faces):
     lines = "".join(f"photos/{name}.{n}.jpg {name}\n" for name in ("cat", "dog") for n in range(9))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/train.txt").write_text(lines)
-    told = ["train_alexnet.py", "--data", "photos", "--weights", "none", "--train", "all"]
-    error = typed(*told, "--run", "mine", code=2).stderr
+    config = ["train_alexnet.py", "--data", "photos", "--weights", "none", "--train", "all"]
+    error = typed(*config, "--run", "mine", code=2).stderr
     assert "mine: holds 'train.txt' but no config.json, so it is not a run; a training" in error
-    error = typed(*told, "--run", "photos", code=2).stderr
+    error = typed(*config, "--run", "photos", code=2).stderr
     assert "photos: holds 'cat.0.jpg' but no config.json" in error
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["train.txt"]
     assert (tmp_path / "mine/train.txt").read_text() == lines

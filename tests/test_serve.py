@@ -48,9 +48,9 @@ def ask(engine):
     """Returns a client of an application, with networks `mine` and whatever else is told."""
     opened = []
 
-    def ask(**told):
-        told = {"networks": [ServedNetwork("mine", engine)]} | told
-        client = TestClient(make_app(Served(**told)), raise_server_exceptions=False)
+    def ask(**config):
+        config = {"networks": [ServedNetwork("mine", engine)]} | config
+        client = TestClient(make_app(Served(**config)), raise_server_exceptions=False)
         opened.append(client.__enter__())
         return client
 
@@ -184,9 +184,9 @@ def answered(said):
 def test_several_runs_can_be_asked_by_name_and_no_other(ask, engine, photos, tmp_path):
     other = Engine.of_run(write_run(tmp_path / "other", engine.classes))
     client = ask(networks=[ServedNetwork("mine", engine), ServedNetwork("other", other)])
-    told = client.get("/v1/networks").json()
-    assert [each["name"] for each in told["networks"]] == ["mine", "other"]
-    assert told["networks"][0]["classes"] == ["cat", "dog"]
+    config = client.get("/v1/networks").json()
+    assert [each["name"] for each in config["networks"]] == ["mine", "other"]
+    assert config["networks"][0]["classes"] == ["cat", "dog"]
     for name, each in (("mine", engine), ("other", other)):
         said = client.post(f"/v1/predict?network={name}", files=form(photos[0]))
         assert said.json()["network"] == name and answered(said) == answer_of(each, photos[0])
@@ -255,7 +255,7 @@ def test_where_it_looks_is_a_picture(ask, photos):
 
 
 @pytest.mark.parametrize(
-    "told, code, words",
+    "config, code, words",
     [
         ({"content": b"--x", "headers": {"content-type": "multipart/form-data"}}, 400, "broken"),
         (
@@ -275,8 +275,8 @@ def test_where_it_looks_is_a_picture(ask, photos):
         ({"json": {"pictures": ["aaaa"]}, "params": {"top": "x"}}, 422, "top"),
     ],
 )  # fmt: skip
-def test_a_request_that_makes_no_sense_is_refused_in_a_sentence(ask, told, code, words):
-    said = ask().post("/v1/predict", **told)
+def test_a_request_that_makes_no_sense_is_refused_in_a_sentence(ask, config, code, words):
+    said = ask().post("/v1/predict", **config)
     assert (said.status_code, words in said.text) == (code, True), said.text
 
 
@@ -361,8 +361,8 @@ def test_pages_of_other_sites_may_not_ask_unless_they_are_named(ask, photos):
     assert code(client, host="localhost:8080", origin="http://localhost:8080") == 200
     assert code(client, host="localhost:8080", origin="http://localhost:1") == 403
     assert code(client, host="localhost:8080", origin="null") == 403
-    told = {"host": "localhost", "origin": "https://example.org"}
-    said = client.post("/v1/predict", files=form(photos[0]), headers=told)
+    config = {"host": "localhost", "origin": "https://example.org"}
+    said = client.post("/v1/predict", files=form(photos[0]), headers=config)
     assert said.headers["access-control-allow-origin"] == "https://example.org"
     other = client.get("/v1/networks", headers={"host": "localhost", "origin": "https://evil.org"})
     assert "access-control-allow-origin" not in other.headers
@@ -377,8 +377,8 @@ def test_a_page_of_a_site_that_is_named_may_ask_as_browsers_do(ask, path, method
     assert said.status_code == 200
     assert method in said.headers["access-control-allow-methods"].split(", ")
     assert client.options(path, headers=asked | {"origin": "https://evil.org"}).status_code == 400
-    told = {"origin": "https://example.org", "content-type": "application/json"}
-    refused = client.post("/v1/predict", content=b"x" * 2000, headers=told)
+    config = {"origin": "https://example.org", "content-type": "application/json"}
+    refused = client.post("/v1/predict", content=b"x" * 2000, headers=config)
     assert refused.status_code == 413  # and its page may read why
     assert refused.headers["access-control-allow-origin"] == "https://example.org"
 
@@ -412,8 +412,8 @@ def test_a_page_of_its_own_may_ask_however_browsers_spell_its_address(ask, photo
         ("example.org", "https://example.org"),  # behind what speaks TLS for it
         ("[::1]:8080", "http://[::1]:8080"),
     ):
-        told = {"host": host, "origin": origin, "sec-fetch-site": "same-origin"}
-        said = client.post("/v1/predict", files=form(photos[0]), headers=told)
+        config = {"host": host, "origin": origin, "sec-fetch-site": "same-origin"}
+        said = client.post("/v1/predict", files=form(photos[0]), headers=config)
         assert said.status_code == 200, (host, origin)
 
 

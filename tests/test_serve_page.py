@@ -39,8 +39,8 @@ SECONDS = 120_000  # milliseconds, for machines that are busy otherwise
 def server(material, tmp_path_factory):
     """A server of the starter, which teaches with ImageNet's convolutions."""
     weights = material / "weights/alexnet_pool_norm_conv.npy"
-    told = ("starter", "--weights", weights, "--variant", "caffenet")
-    with serving(tmp_path_factory.mktemp("served"), *told) as server:
+    config = ("starter", "--weights", weights, "--variant", "caffenet")
+    with serving(tmp_path_factory.mktemp("served"), *config) as server:
         yield server
 
 

@@ -96,8 +96,8 @@ def test_paddles_recipe(parse):
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_an_option_wins_over_the_recipe_wherever_it_stands(parse, recipe):
-    told = "--learning-rate 0.5 --no-mirror --epochs 7 --variant lenet5 --dropout 0 --no-lrn"
-    before, after = parse(f"{told} --recipe {recipe}"), parse(f"--recipe {recipe} {told}")
+    config = "--learning-rate 0.5 --no-mirror --epochs 7 --variant lenet5 --dropout 0 --no-lrn"
+    before, after = parse(f"{config} --recipe {recipe}"), parse(f"--recipe {recipe} {config}")
     assert before == after
     expected = asdict(Settings(**RECIPES[recipe])) | {
         "learning_rate": 0.5, "mirror": False, "epochs": 7, "variant": "lenet5", "dropout": 0.0,
@@ -160,15 +160,15 @@ def test_what_does_not_go_together_is_refused(tmp_path, settings, message):
 )
 def test_the_command_of_a_run_says_what_was_typed(parse, line):
     command = training_command(parse(line), Path("my run")).replace("\\\n", "")
-    program, _, told = command.partition(" --run 'my run'")
+    program, _, config = command.partition(" --run 'my run'")
     assert program == "python train_alexnet.py"
-    assert parse(told) == parse(line) and len(told.split()) == len(line.split())
+    assert parse(config) == parse(line) and len(config.split()) == len(line.split())
 
 
 def test_what_a_new_run_refuses_does_not_keep_an_old_one_from_going_on(tmp_path, monkeypatch):
     """It was begun by this very command, before options that nothing reads were refused."""
     trained = []
-    monkeypatch.setattr(train, "run_pipeline", lambda *told: trained.append(told[1]))
+    monkeypatch.setattr(train, "run_pipeline", lambda *config: trained.append(config[1]))
     words = ("--run", tmp_path, "--fall", "5", "--log", tmp_path / "log")
     monkeypatch.setattr(sys, "argv", ["train_alexnet.py", *map(str, words)])
     with own_log():

@@ -48,14 +48,14 @@ def kept(run):
 
 
 def test_each_kind_of_best_keeps_the_weights_of_its_epoch(faces, tmp_path, monkeypatch):
-    told = LENET | {"learning_rate": 0.05, "keep": 3}
+    config = LENET | {"learning_rate": 0.05, "keep": 3}
     measured_as(
         monkeypatch,
         val_accuracy=[0.5, 0.5, 0.9], val_loss=[0.3, 0.2, 0.4],
         val_balanced_accuracy=[0.8, 0.6, 0.7],
     )  # fmt: skip
     for best, number in (("balanced", 1), ("loss", 2), ("accuracy", 3)):
-        lines = heard(job(faces, tmp_path / "run", **told, best=best))
+        lines = heard(job(faces, tmp_path / "run", **config, best=best))
         assert f"{tmp_path / 'run'}/model.keras: the network of epoch {number}" in lines
         for epoch in (1, 2, 3):
             is_kept = np.array_equal(kept(tmp_path / "run"), kernel_of(tmp_path / "run", epoch))
@@ -65,10 +65,10 @@ def test_each_kind_of_best_keeps_the_weights_of_its_epoch(faces, tmp_path, monke
 def test_the_rate_falls_on_a_plateau_and_the_steps_with_it(faces, tmp_path, monkeypatch):
     """The third and fourth epoch are no better than the second: the fifth learns next to nothing,
     and has but the momentum of what was before."""
-    told = LENET | {"schedule": "plateau", "patience": 2, "decay": 1e-6}
+    config = LENET | {"schedule": "plateau", "patience": 2, "decay": 1e-6}
     measured_as(monkeypatch, val_accuracy=[0.5, 0.6, 0.6, 0.5, 0.5])
     run = tmp_path / "run"
-    heard(job(faces, run, **told, epochs=5, keep=5, batch_size=60))
+    heard(job(faces, run, **config, epochs=5, keep=5, batch_size=60))
     rates = [epoch["learning_rate"] for epoch in read_history(Run(run))]
     assert rates == pytest.approx([0.01] * 4 + [1e-8])
     third, fourth, fifth = (kernel_of(run, epoch) for epoch in (3, 4, 5))
@@ -78,9 +78,9 @@ def test_the_rate_falls_on_a_plateau_and_the_steps_with_it(faces, tmp_path, monk
 
 
 def test_a_mean_of_epochs_is_of_those_before_it_ended_early(faces, tmp_path, monkeypatch):
-    told = LENET | {"learning_rate": 0.05, "average": 2, "stop_early": 2, "epochs": 9}
+    config = LENET | {"learning_rate": 0.05, "average": 2, "stop_early": 2, "epochs": 9}
     measured_as(monkeypatch, val_loss=[0.6, 0.5, 0.7, 0.5])
-    lines = heard(job(faces, tmp_path / "run", **told))
+    lines = heard(job(faces, tmp_path / "run", **config))
     assert "that is enough: no lower val_loss for 2 epochs (--stop-early)" in lines
     assert len(read_history(Run(tmp_path / "run"))) == 4
     third, fourth = (kernel_of(tmp_path / "run", epoch) for epoch in (3, 4))
@@ -98,14 +98,14 @@ RECIPES_AT_WORK = {
 
 @pytest.mark.parametrize("name", RECIPES_AT_WORK)
 def test_a_recipe_trains_what_it_says(faces, tmp_path, name):
-    told, rates = RECIPES_AT_WORK[name]
-    told = {"batch_size": 128, **RECIPES[name], **told}
+    config, rates = RECIPES_AT_WORK[name]
+    config = {"batch_size": 128, **RECIPES[name], **config}
     if name != "paper":
-        told["weights"] = convolutions(tmp_path / "thin.npy", **STARTER)
+        config["weights"] = convolutions(tmp_path / "thin.npy", **STARTER)
     run = Run(tmp_path / "run")
-    lines = heard(job(faces, run.directory, **told))
+    lines = heard(job(faces, run.directory, **config))
     settings = run.read_config()["settings"]
-    expected = told | {"scale": settings["scale"]}  # for which 0 is the network's own
+    expected = config | {"scale": settings["scale"]}  # for which 0 is the network's own
     assert {key: settings[key] for key in expected} == expected
     history = read_history(run)
     assert [epoch["learning_rate"] for epoch in history] == pytest.approx(rates)
@@ -120,12 +120,12 @@ def test_a_recipe_trains_what_it_says(faces, tmp_path, name):
 
 
 def test_slopes_are_learned_behind_windows_and_answer_as_they_were_measured(faces, tmp_path):
-    told = STARTER | {
+    config = STARTER | {
         "weights": convolutions(tmp_path / "thin.npy", **STARTER), "train": "from:conv5",
         "activation": "prelu", "scale": 144, "resize": "caffe", "epochs": 2, "learning_rate": 0.02,
     }  # fmt: skip
     run = tmp_path / "run"
-    lines = heard(job(faces, run, **told))
+    lines = heard(job(faces, run, **config))
     (said,) = (line for line in lines if "averaged over 32 test-time views of each" in line)
     network = load_model(run / "model.keras")
     slopes = {
@@ -147,13 +147,13 @@ def test_two_workers_train_on_shards_whatever_is_drawn_weighed_and_averaged(face
             for number in [*numbers][: 12 if name == "dog" else None]:
                 shutil.copy(faces / f"{name}.{number}.jpg", folder)
     run_verb(data, tmp_path / "photos", "--shards", 2, "--out", tmp_path / "shards")
-    told = STARTER | {
+    config = STARTER | {
         "crop": True, "color_shift": 0.1, "rotate": 20, "zoom": 0.2, "brightness": 0.1,
         "contrast": 0.2, "balance": True, "average": 2, "epochs": 2, "learning_rate": 0.02,
     }  # fmt: skip
 
     def lines_of(name, workers=None):
-        asked = job(tmp_path / "shards", tmp_path / name, **told)
+        asked = job(tmp_path / "shards", tmp_path / name, **config)
         log = logging.Logger(name)
         log.addHandler(listener := Listener())
         loop.train(asked, log, workers=workers)

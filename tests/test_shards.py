@@ -85,9 +85,9 @@ def test_plain_tf_data_reads_them(shards, faces):
 def test_a_training_from_them_is_the_same_to_the_bit(shards, faces, tmp_path):
     """Of a head on frozen layers too, whose last bits depend on their neighbours in a batch."""
     weights = convolutions(tmp_path / "weights.npy", **LENET)
-    told = {**LENET, "weights": weights, "train": "from:fc6", "epochs": 1}
+    config = {**LENET, "weights": weights, "train": "from:fc6", "epochs": 1}
     for name, source in (("folder", faces), ("shards", shards)):
-        train(job(source, tmp_path / name, features=str(tmp_path / f"{name}.features"), **told))
+        train(job(source, tmp_path / name, features=str(tmp_path / f"{name}.features"), **config))
     assert weights_of(tmp_path / "folder") == weights_of(tmp_path / "shards")
     one, other = (
         next((tmp_path / f"{name}.features").glob("*/values")).read_bytes()
@@ -213,11 +213,11 @@ def test_interrupted_they_go_on_with_the_shard_under_way(faces, tmp_path, monkey
     """Until then there is no folder; what is written in the end is what is written at once."""
     written = []
 
-    def interrupted(*told):
-        written.append(told)
+    def interrupted(*config):
+        written.append(config)
         if len(written) == 40:
             raise KeyboardInterrupt
-        return to_example(*told)
+        return to_example(*config)
 
     dataset = open_dataset(faces)
     write_shards(dataset, tmp_path / "at once", 4)

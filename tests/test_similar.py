@@ -150,8 +150,8 @@ def test_a_killed_indexing_goes_on(run, photos, search, tmp_path, monkeypatch):
     asked = []
     layer = Engine.layer
 
-    def stopping(self, *told):
-        forward = layer(self, *told)
+    def stopping(self, *config):
+        forward = layer(self, *config)
 
         def count(inputs):
             asked.append(len(inputs))

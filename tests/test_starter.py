@@ -133,14 +133,14 @@ def test_what_is_finished_is_published_as_int8(tmp_path, monkeypatch):
 
 
 def test_runs_that_began_with_the_first_starter_go_on(faces, tmp_path):
-    told = {"data": str(faces), "weights": "starter", "variant": "starter", "report": False}
-    before = prepare(Settings(**RECIPES["head"] | told), tmp_path / "run", {*told})
+    configured = {"data": str(faces), "weights": "starter", "variant": "starter", "report": False}
+    before = prepare(Settings(**RECIPES["head"] | configured), tmp_path / "run", {*configured})
     first = read_weights(FIRST_WEIGHTS_PATH)
     np.testing.assert_array_equal(before.weights["conv1"][0], first["conv1"][0])
     write_config(before, {})
     # Typed again, without the variant.
-    told = {"data": str(faces), "weights": "starter"}
-    after = prepare(Settings(**RECIPES["head"] | told), tmp_path / "run", {*told})
+    configured = {"data": str(faces), "weights": "starter"}
+    after = prepare(Settings(**RECIPES["head"] | configured), tmp_path / "run", {*configured})
     assert after.settings.variant == "starter" and after.config
     np.testing.assert_array_equal(after.weights["conv5"][0], first["conv5"][0])
 

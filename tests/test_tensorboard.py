@@ -224,8 +224,8 @@ def test_the_weights_do_not_depend_on_what_is_shown(shown, faces, tmp_path):
 
 
 def test_fc7_of_frozen_layers_is_the_same_in_the_projector(shown, faces, tmp_path):
-    told = {"weights": str(shown), "train": "from:fc8", "tensorboard": "light", "epochs": 1}
-    train(job(faces, tmp_path / "run", **LENET | told))
+    config = {"weights": str(shown), "train": "from:fc8", "tensorboard": "light", "epochs": 1}
+    train(job(faces, tmp_path / "run", **LENET | config))
     before, after = (
         np.fromfile(run / "tensorboard/fc7.bytes", "<f4") for run in (shown, tmp_path / "run")
     )

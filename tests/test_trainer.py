@@ -61,10 +61,10 @@ def unequal(faces, tmp_path_factory):
 
 @pytest.mark.parametrize("kind", SETTINGS)
 def test_four_steps_are_those_by_hand(unequal, tmp_path, kind):
-    told, rates, by_hand = SETTINGS[kind]
+    config, rates, by_hand = SETTINGS[kind]
     given = random_weights(VARIANTS["lenet5"], 2)
     write_npz(tmp_path / "given.npz", given)
-    settings = {"learning_rate": 0.1, "batch_size": 21, "mirror": False, "head_rate": 1.0} | told
+    settings = {"learning_rate": 0.1, "batch_size": 21, "mirror": False, "head_rate": 1.0} | config
     asked = job(
         unequal, tmp_path / "run", variant="lenet5", train="head", head="pretrained",
         weights=str(tmp_path / "given.npz"), epochs=2, **settings,
@@ -144,9 +144,9 @@ def rectangles(tmp_path_factory):
 
 
 def test_frozen_layers_stay_to_the_bit_though_pictures_are_cut(faces, tmp_path):
-    told = STARTER | {"train": "from:conv4", "crop": True, "color_shift": 0.1}
+    config = STARTER | {"train": "from:conv4", "crop": True, "color_shift": 0.1}
     weights = convolutions(tmp_path / "starter.npy", **STARTER)
-    ours = trainer(job(faces, tmp_path / "run", weights=weights, **told))
+    ours = trainer(job(faces, tmp_path / "run", weights=weights, **config))
     assert ours.store.layer == "conv1" and ours.store.shape == (144, 144, 3)
     before = read_layers(ours.learner.model)
     epoch = ours.run_epoch([])
@@ -185,10 +185,10 @@ def test_no_two_things_are_decided_by_the_same_random_numbers(faces, tmp_path, m
 
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 def test_two_workers_with_dropout_or_without_make_the_steps_of_one(faces, tmp_path, dropout):
-    told = job(faces, tmp_path / "run", **STARTER, dropout=dropout)
+    config = job(faces, tmp_path / "run", **STARTER, dropout=dropout)
 
     def trained(workers):
-        ours = trainer(told, workers)
+        ours = trainer(config, workers)
         return ours.run_epoch([])["loss"], read_layers(ours.learner.model)
 
     loss, layers = trained(None)
@@ -201,8 +201,8 @@ def test_two_workers_with_dropout_or_without_make_the_steps_of_one(faces, tmp_pa
 
 def test_a_worker_without_any_validation_picture_ends_as_the_other(faces, tmp_path):
     given = convolutions(tmp_path / "thin.npy", **STARTER)
-    told = STARTER | {"weights": given, "train": "from:conv5", "scale": 144, "resize": "caffe"}
-    asked = job(faces, tmp_path / "run", **told)
+    config = STARTER | {"weights": given, "train": "from:conv5", "scale": 144, "resize": "caffe"}
+    asked = job(faces, tmp_path / "run", **config)
     validation = {picture.digest for picture in asked.dataset.validation}
 
     class Lopsided(Twin):

@@ -13,10 +13,10 @@ from tests.support.verbs import run_script
 @pytest.fixture
 def tune(faces, tmp_path, capsys):
     """Return a function that types a search; it returns the exit code and what was printed."""
-    told = "--data", faces, "--weights", "starter", "--precision", "float32", "--folds", 2
+    configured = "--data", faces, "--weights", "starter", "--precision", "float32", "--folds", 2
 
     def typed(words=""):
-        code = run_script(tmp_path, "alexnet_tf", "tune", *told, *words.split())
+        code = run_script(tmp_path, "alexnet_tf", "tune", *configured, *words.split())
         return code, *capsys.readouterr()
 
     return typed

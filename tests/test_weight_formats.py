@@ -404,24 +404,24 @@ def places(tmp_path):
 
 
 def test_a_network_of_other_classes_names_them(typed, tmp_path, faces, places):
-    told = ("predict_alexnet.py", "1", faces / "cat.0.jpg", "--weights", "places.npy")
-    told += ("--variant", "cifar32", "--json")
-    message = typed(*told, code=2).stderr
+    config = ("predict_alexnet.py", "1", faces / "cat.0.jpg", "--weights", "places.npy")
+    config += ("--variant", "cifar32", "--json")
+    message = typed(*config, code=2).stderr
     assert (
         "it knows 5 classes; `python predict_alexnet.py 1` takes their names by --classes"
         in message
     )
     for _ in ("Keras", "LiteRT"):
-        answer = json.loads(typed(*told, "--classes", "places.txt").stdout)
+        answer = json.loads(typed(*config, "--classes", "places.txt").stdout)
         assert {each["label"] for each in answer["top"]} == set(places)
-    assert "it knows 5 classes" in typed(*told, code=2).stderr
+    assert "it knows 5 classes" in typed(*config, code=2).stderr
 
 
 def test_too_few_names_are_noticed(typed, tmp_path, faces, places):
     (tmp_path / "three.txt").write_text("a\nb\nc\n")
-    told = ("predict_alexnet.py", "1", faces / "cat.0.jpg", "--weights", "places.npy")
-    told += ("--variant", "cifar32", "--classes", "three.txt")
-    assert "should have the shape (512, 3), but has (512, 5)" in typed(*told, code=2).stderr
+    config = ("predict_alexnet.py", "1", faces / "cat.0.jpg", "--weights", "places.npy")
+    config += ("--variant", "cifar32", "--classes", "three.txt")
+    assert "should have the shape (512, 3), but has (512, 5)" in typed(*config, code=2).stderr
 
 
 def test_a_kernel_of_int8_reaches_as_far_as_its_largest_number_output_by_output():

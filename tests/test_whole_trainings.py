@@ -113,9 +113,9 @@ def test_a_checkpoint_is_written_while_the_next_epoch_trains(faces, tmp_path, mo
         if line.startswith("epoch 2/2  step"):
             begun.set()
 
-    def slow(*state, **told):
+    def slow(*state, **config):
         assert begun.wait(60)
-        return save_checkpoint(*state, **told)
+        return save_checkpoint(*state, **config)
 
     monkeypatch.setattr(loop, "save_checkpoint", slow)
     log = SimpleNamespace(info=info, warning=info)
@@ -142,14 +142,14 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_training_at_once(whole, fa
 
 def test_upper_layers_go_on_with_stored_features(faces, tmp_path, monkeypatch):
     weights = convolutions(tmp_path / "starter.npy", **STARTER)
-    told = STARTER | {"weights": weights, "train": "from:conv4"}
-    heard(job(faces, tmp_path / "undisturbed", epochs=2, **told))
+    config = STARTER | {"weights": weights, "train": "from:conv4"}
+    heard(job(faces, tmp_path / "undisturbed", epochs=2, **config))
     shutil.copytree(tmp_path / "undisturbed", tmp_path / "run")
     # As a kill between the first checkpoint and what follows it would have left the run.
     for name in ("checkpoints/epoch-0002.npz", "history.csv", "model.keras"):
         (tmp_path / "run" / name).unlink()
     monkeypatch.setattr(features, "load_batches", lambda *_, **__: pytest.fail("decodes again"))
-    assert "going on after epoch 1 of 2" in heard(job(faces, tmp_path / "run", epochs=2, **told))
+    assert "going on after epoch 1 of 2" in heard(job(faces, tmp_path / "run", epochs=2, **config))
     name = "checkpoints/epoch-0002.npz"
     assert_same_state(tmp_path / "run" / name, tmp_path / "undisturbed" / name)
     before, after = read_weights(weights), read_weights(tmp_path / "run/model.keras")
@@ -162,8 +162,8 @@ def test_upper_layers_go_on_with_stored_features(faces, tmp_path, monkeypatch):
 
 def test_fine_tuning_begins_with_what_the_finished_run_computes(whole, faces, tmp_path):
     finished = whole[0]
-    told = STARTER | {"weights": str(finished), "train": "from:conv5", "learning_rate": 0.001}
-    asked = job(faces, tmp_path / "run", **told)
+    config = STARTER | {"weights": str(finished), "train": "from:conv5", "learning_rate": 0.001}
+    asked = job(faces, tmp_path / "run", **config)
     ours = trainer(asked)
     model = load_model(finished / "model.keras")
     pictures = asked.dataset.validation
@@ -191,15 +191,15 @@ def test_a_run_of_other_classes_is_no_start(whole, faces, tmp_path):
         (tmp_path / f"animals/{label}").mkdir(parents=True)
         for path in faces.glob(f"{animal}.?.jpg"):
             shutil.copy(path, tmp_path / "animals" / label)
-    told = STARTER | {"weights": str(whole[0])}
+    config = STARTER | {"weights": str(whole[0])}
     with pytest.raises(UserError, match=r"was trained on cat, dog, not on horse, mouse; start fr"):
-        job(tmp_path / "animals", tmp_path / "run", **told)
+        job(tmp_path / "animals", tmp_path / "run", **config)
 
 
 def test_a_run_of_another_network_is_no_start(whole, faces, tmp_path):
-    told = STARTER | {"weights": str(whole[0]), "lrn": True, "width": 1.0}
+    config = STARTER | {"weights": str(whole[0]), "lrn": True, "width": 1.0}
     with pytest.raises(UserError, match=r"another network: lrn was None, now True; width was 0\.1"):
-        job(faces, tmp_path / "run", **told)
+        job(faces, tmp_path / "run", **config)
 
 
 def test_an_unfinished_run_is_no_start(whole, faces, tmp_path):

@@ -142,10 +142,10 @@ def test_a_litert_file_answers_the_same(finished, tmp_path):
 def test_a_training_that_was_stopped_ends_as_one_that_was_not(
     each_engine, faces, given, tmp_path, trained
 ):
-    told = SCALED | {"train": trained, "weights": given, "log_every": 1, "precision": "auto"}
-    heard(job(faces, tmp_path / "whole", **told))
-    stopped(job(faces, tmp_path / "run", **told), "epoch 2/3  step 2/")
-    heard(job(faces, tmp_path / "run", **told))
+    config = SCALED | {"train": trained, "weights": given, "log_every": 1, "precision": "auto"}
+    heard(job(faces, tmp_path / "whole", **config))
+    stopped(job(faces, tmp_path / "run", **config), "epoch 2/3  step 2/")
+    heard(job(faces, tmp_path / "run", **config))
     assert weights_of(tmp_path / "run") == weights_of(tmp_path / "whole")
     last = "checkpoints/epoch-0003.npz"
     assert_same_state(tmp_path / "run" / last, tmp_path / "whole" / last)
@@ -153,9 +153,9 @@ def test_a_training_that_was_stopped_ends_as_one_that_was_not(
 
 def test_the_head_learns_from_every_window(faces, given, tmp_path):
     """A layer that is trained or not, it sees the same windows: those of the same numbers."""
-    told = SCALED | {"weights": given, "mirror": False}
-    apart = trainer(job(faces, tmp_path / "run", **told))
-    whole = trainer(job(faces, tmp_path / "other", **told | {"train": "from:conv5"}))
+    config = SCALED | {"weights": given, "mirror": False}
+    apart = trainer(job(faces, tmp_path / "run", **config))
+    whole = trainer(job(faces, tmp_path / "other", **config | {"train": "from:conv5"}))
     count = len(apart.training)
     numbers = [np.arange(count) + count * (np.arange(count) % 16)]
     ((values, _),) = apart.plain_batches(apart.training, numbers)
@@ -176,12 +176,12 @@ def test_the_network_that_is_kept_has_the_mean_of_the_weights(finished):
 
 
 def test_it_ends_early_and_goes_on_when_told(faces, given, tmp_path):
-    told = SCALED | {"weights": given, "learning_rate": 1e-30}
-    lines = heard(job(faces, tmp_path / "run", **told, epochs=9, stop_early=2))
+    config = SCALED | {"weights": given, "learning_rate": 1e-30}
+    lines = heard(job(faces, tmp_path / "run", **config, epochs=9, stop_early=2))
     assert "that is enough: no lower val_loss for 2 epochs (--stop-early)" in lines
     done = len(read_history(Run(tmp_path / "run")))
     assert done < 9
-    heard(job(faces, tmp_path / "run", **told, epochs=done + 1))
+    heard(job(faces, tmp_path / "run", **config, epochs=done + 1))
     assert len(read_history(Run(tmp_path / "run"))) == done + 1
 
 
@@ -212,21 +212,21 @@ def test_a_network_that_is_right_about_a_few_is_not_made_sure_of_all():
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("config", "words"),
     [
         ({"variant": "bvlc", "scale": 200}, "input of bvlc is 227 pixels, and windows need more"),
         ({"variant": "cifar96", "scale": 64}, "the last pooling of cifar96 is padded"),
         ({"variant": "bvlc", "scale": 288, "crop": True}, "its windows are crops"),
     ],
 )
-def test_no_windows_where_there_can_be_none(told, words):
+def test_no_windows_where_there_can_be_none(config, words):
     with pytest.raises(UserError, match=words):
-        check_settings(Settings(**told))
+        check_settings(Settings(**config))
 
 
 def test_what_is_not_typed_again_is_as_it_was_told_at_the_start(faces, given, tmp_path):
-    told = SCALED | {"weights": given}
-    heard(job(faces, tmp_path / "run", **told, epochs=1))
+    config = SCALED | {"weights": given}
+    heard(job(faces, tmp_path / "run", **config, epochs=1))
     again = prepare(Settings(epochs=2), tmp_path / "run", configured={"epochs"}).settings
     before = Run(tmp_path / "run").read_config()["settings"]
     assert (again.scale, again.ema, again.variant) == (144, 1.0, "starter")
@@ -239,7 +239,7 @@ def test_what_is_not_typed_again_is_as_it_was_told_at_the_start(faces, given, tm
 
 
 @pytest.mark.parametrize(
-    "told",
+    "config",
     [
         {"train": "all"},
         {"train": "from:conv1", "variant": "lenet5", "width": 1.0, "scale": 36, "mirror": False},
@@ -249,13 +249,13 @@ def test_what_is_not_typed_again_is_as_it_was_told_at_the_start(faces, given, tm
     ids=["all", "from conv1", "colour shift", "no weights"],
 )
 def test_a_training_on_the_pictures_themselves_learns_from_every_window(
-    faces, given, tmp_path, told
+    faces, given, tmp_path, config
 ):
     """Their mirror images are made as they are read; as answers, they are looks of their own."""
-    told = SCALED | {"weights": given} | told
-    if told["variant"] == "lenet5":
-        told["weights"] = convolutions(tmp_path / "lenet5.npy", variant="lenet5")
-    ours = trainer(job(faces, tmp_path / "run", **told))
+    config = SCALED | {"weights": given} | config
+    if config["variant"] == "lenet5":
+        config["weights"] = convolutions(tmp_path / "lenet5.npy", variant="lenet5")
+    ours = trainer(job(faces, tmp_path / "run", **config))
     variant, drawn, step = ours.job.variant, [], ours.learner.step
     ours.learner.step = lambda batch: drawn.append(batch[2].numpy()) or step(batch)
     history = []

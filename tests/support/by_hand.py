@@ -183,36 +183,36 @@ class Steps:
 
     def rate(self, epoch: int, step: int, steps: int, pictures: int, accuracies: list) -> float:
         """Return the rate of a step (from 0) of an epoch (from 0)."""
-        told = self.settings
+        config = self.settings
         seen = epoch * pictures + step * pictures // steps
-        rate, warm = told.learning_rate, told.warm_up * pictures
-        if told.schedule == "exponential":
-            rate *= told.decay ** (seen // told.decay_samples)
-        elif told.schedule == "plateau":
+        rate, warm = config.learning_rate, config.warm_up * pictures
+        if config.schedule == "exponential":
+            rate *= config.decay ** (seen // config.decay_samples)
+        elif config.schedule == "plateau":
             since = 0
             for number, accuracy in enumerate(accuracies):
                 since = 0 if accuracy > max(accuracies[:number], default=-1) else since + 1
-                if since == told.patience:
-                    rate, since = rate * told.decay, 0
-        elif told.schedule == "cosine":
-            share = (seen - warm) / (told.fall * pictures - warm)
+                if since == config.patience:
+                    rate, since = rate * config.decay, 0
+        elif config.schedule == "cosine":
+            share = (seen - warm) / (config.fall * pictures - warm)
             rate *= 0.5 * (1 + math.cos(math.pi * min(1, max(0, share))))
-        return rate * min(1, (seen + told.batch_size) / warm) if warm else rate
+        return rate * min(1, (seen + config.batch_size) / warm) if warm else rate
 
     def make(self, rate: float, found: Arrays, horizon: float) -> None:
         """Make a step of these gradients; the moving means are over about `horizon` steps."""
-        told, self.made = self.settings, self.made + 1
+        config, self.made = self.settings, self.made + 1
         found = {name: found[name] for name in self.weights}
         length = math.sqrt(sum((each**2).sum() for each in found.values()))
-        clipped = min(1, told.clip / length) if told.clip else 1
+        clipped = min(1, config.clip / length) if config.clip else 1
         for name, weight in self.weights.items():
             layer, kind = name.split("/")
-            own = (told.head_rate or 0.1) if layer in self.slow else 1
-            decay = told.weight_decay if kind == "kernel" else 0
+            own = (config.head_rate or 0.1) if layer in self.slow else 1
+            decay = config.weight_decay if kind == "kernel" else 0
             gradient = clipped * found[name]
-            if not told.decoupled:
+            if not config.decoupled:
                 gradient = gradient + decay * weight
-            beside = own * rate * decay * weight if told.decoupled else 0
+            beside = own * rate * decay * weight if config.decoupled else 0
             self.velocity[name] = MOMENTUM * self.velocity[name] - rate * own * gradient
             weight += self.velocity[name] - beside
             share = 1 / max(1, min(self.made, horizon))

@@ -51,8 +51,8 @@ def run_forked(
 ) -> int:
     """Run a script of the project in `folder`, with standard output and error in the file `output`;
     return its exit code, or −n where signal n has ended it."""
-    told = (script, [*map(str, words)], folder, output, disturbance)
-    process = SERVER.Process(target=_run, args=told)
+    config = (script, [*map(str, words)], folder, output, disturbance)
+    process = SERVER.Process(target=_run, args=config)
     process.start()
     process.join()
     return process.exitcode

@@ -40,9 +40,9 @@ class Server:
         self.get, self.post, self.delete = client.get, client.post, client.delete
         self.url = str(client.base_url).rstrip("/")
 
-    def predict(self, *paths: Path, **told: object) -> httpx.Response:
+    def predict(self, *paths: Path, **config: object) -> httpx.Response:
         """Send pictures as a form does."""
-        return self.post("/v1/predict", files=form(paths), params=told)
+        return self.post("/v1/predict", files=form(paths), params=config)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Ask it to end."""

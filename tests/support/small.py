@@ -38,12 +38,12 @@ STARTER = {"variant": "starter", "width": 0.1}
 
 def job(photos: Path, directory: Path, **settings: object) -> Job:
     """Prepare three epochs of all layers from scratch, unless the settings say otherwise."""
-    told = {
+    config = {
         "data": str(photos), "features": str(directory.parent / "features"), "weights": "none",
         "train": "all", "epochs": 3, "batch_size": 16, "precision": "float32",
         "tensorboard": "off",
     }  # fmt: skip
-    return prepare(Settings(**told | settings), directory)
+    return prepare(Settings(**config | settings), directory)
 
 
 def convolutions(path: Path, **settings: object) -> str:

@@ -39,9 +39,9 @@ def start(
     with ExitStack() as stack:
         processes = []
         for index in range(count):
-            told = {"cluster": cluster, "task": {"type": "worker", "index": index}}
+            config = {"cluster": cluster, "task": {"type": "worker", "index": index}}
             own = ("--features", f"features-{index}") if local else ()
-            environment = {"TF_CONFIG": json.dumps(told)}
+            environment = {"TF_CONFIG": json.dumps(config)}
             one = start_one(folder, index, environment, *words, *own, there=there[index])
             processes.append(stack.enter_context(one))
         yield processes
@@ -51,13 +51,13 @@ def start(
 def start_one(
     folder: Path,
     index: int,
-    told: Mapping[str, str],
+    config: Mapping[str, str],
     *words: object,
     there: Sequence[str] = (),
 ) -> Iterator[subprocess.Popen[str]]:
     """Run worker `index`, with what its environment has `told`; what it says is in its file."""
     command = [*there, sys.executable, ROOT / "train_alexnet.py", *words]
-    options = {"cwd": folder, "env": os.environ | told, "stderr": subprocess.STDOUT}
+    options = {"cwd": folder, "env": os.environ | config, "stderr": subprocess.STDOUT}
     with (
         open(folder / f"{index}.txt", "w") as output,
         running(command, stdout=output, **options) as process,

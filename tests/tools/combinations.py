@@ -85,12 +85,12 @@ def age(run: Run, random: np.random.Generator) -> None:
     _rewrite(run, lambda arrays: None, identity="")
 
 
-def _rewrite(run: Run, change: Callable[[dict[str, np.ndarray]], None], **told: str) -> None:
+def _rewrite(run: Run, change: Callable[[dict[str, np.ndarray]], None], **config: str) -> None:
     path = list_checkpoints(run.checkpoints_folder)[-1]
     arrays, history = load_checkpoint(path)
     change(arrays)
     unfinished = path.name.endswith(".unfinished.npz")
-    save_checkpoint(path.parent, arrays, history, unfinished, **told)
+    save_checkpoint(path.parent, arrays, history, unfinished, **config)
 
 
 DAMAGES = {
@@ -138,18 +138,18 @@ class Combinations:
         names = ("weights", "history")
         return [name for name, one, other in zip(names, expected, found) if one != other]
 
-    def _train(self, directory: Path, told: dict[str, Any], within: bool) -> None:
-        asked = job(self.photos, directory, **TOLD | told)
+    def _train(self, directory: Path, config: dict[str, Any], within: bool) -> None:
+        asked = job(self.photos, directory, **TOLD | config)
         if within:
-            stopped(asked, f"epoch {told['epochs']}/{told['epochs']}  step 3/")
+            stopped(asked, f"epoch {config['epochs']}/{config['epochs']}  step 3/")
         else:
             heard(asked)
 
-    def _undisturbed(self, told: dict[str, Any]) -> tuple:
-        key = repr({name: told[name] for name in ("epochs", "average", "best")})
+    def _undisturbed(self, config: dict[str, Any]) -> tuple:
+        key = repr({name: config[name] for name in ("epochs", "average", "best")})
         if key not in self._expected:
             directory = self.folder / f"expected{len(self._expected)}"
-            self._train(directory, told, False)
+            self._train(directory, config, False)
             self._expected[key] = self._result(directory)
             shutil.rmtree(directory)
         return self._expected[key]

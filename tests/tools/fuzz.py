@@ -302,9 +302,9 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         subject = import_module(SUBJECTS[options.of])
-        told = (options.inputs or subject.INPUTS, options.seed, Path(folder), options.start)
+        config = (options.inputs or subject.INPUTS, options.seed, Path(folder), options.start)
         # Settings are put together, not damaged.
-        report = getattr(subject, "fuzz", fuzz)(*told, options.of, options.only)
+        report = getattr(subject, "fuzz", fuzz)(*config, options.of, options.only)
     print(report.summary())
     return 1 if report.failures else 0
 

@@ -96,14 +96,17 @@ IN_BFLOAT16 = 0.1
 
 def goes_together(row: list[Any]) -> bool:
     """Tell whether a row, as far as it goes, is one that a training takes."""
-    told = dict(zip(PARAMETERS, row))
-    train, weights = told.get("train"), told.get("weights", "all")
-    is_pretrained = told.get("head") != "random"
+    configured = dict(zip(PARAMETERS, row))
+    train, weights = configured.get("train"), configured.get("weights", "all")
+    is_pretrained = configured.get("head") != "random"
     return not (
-        (weights == "none" and (train != "all" or told.get("head_rate")))
+        (weights == "none" and (train != "all" or configured.get("head_rate")))
         or (weights == "convolutions" and train in ("from:fc7", "from:fc8"))
-        or (not is_pretrained and (told.get("head_rate") or weights == "none"))
-        or (told.get("crop") and (told.get("scale") or told.get("resize") == "squash"))
+        or (not is_pretrained and (configured.get("head_rate") or weights == "none"))
+        or (
+            configured.get("crop")
+            and (configured.get("scale") or configured.get("resize") == "squash")
+        )
     )
 
 
@@ -159,11 +162,11 @@ class Combinations:
 
     def job(self, row: dict[str, Any]) -> Job:
         """Prepare the training of a row, in a directory of its own."""
-        told = ALWAYS | {name: row[name] for name in row if name != "workers"}
-        if told["weights"] != "none":
-            told["weights"] = self._weights(told["weights"])
+        configured = ALWAYS | {name: row[name] for name in row if name != "workers"}
+        if configured["weights"] != "none":
+            configured["weights"] = self._weights(configured["weights"])
         directory = Path(tempfile.mkdtemp(dir=self.folder)) / "run"
-        return job(self.photos, directory, **told, features=str(self.folder / "features"))
+        return job(self.photos, directory, **configured, features=str(self.folder / "features"))
 
     def _weights(self, which: str) -> str:
         path = self.folder / f"{which}.npz"
@@ -246,7 +249,7 @@ class _Trial:
 
     def _by_hand(self, trainer: Trainer, batches: list, history: list) -> tuple[Steps, list, float]:
         """Make the same steps from the start; return them, their losses and the last rate."""
-        learner, told, labels = trainer.learner, self.settings, trainer.training.labels
+        learner, configured, labels = trainer.learner, self.settings, trainer.training.labels
         trainer.restore(self.start)
         weights = {
             f"{layer.name}/{variable.name}": variable.numpy().astype(np.float64)
@@ -260,9 +263,9 @@ class _Trial:
             for variable in layer.trainable_variables
         ]
         given = {name.split("/")[0] for name in trained} & set(self.job.weights)
-        hand = Steps(told, {name: weights[name] for name in trained}, sorted(given))
+        hand = Steps(configured, {name: weights[name] for name in trained}, sorted(given))
         standard, steps, losses = learner.standardization, len(batches) // 2, []
-        balance = len(labels) / (2 * np.bincount(labels)) if told.balance else None
+        balance = len(labels) / (2 * np.bincount(labels)) if configured.balance else None
         for number, ((values, *own), seeds) in enumerate(batches):
             epoch, place = divmod(number, steps)
             accuracies = [each["val_accuracy"] for each in history[:epoch]]
@@ -274,12 +277,12 @@ class _Trial:
                 own[0],
                 trainer.store.layer,
                 own[1] if len(own) > 1 else None,
-                (told.first_of_head(), standard.center, float(standard.scale)),
+                (configured.first_of_head(), standard.center, float(standard.scale)),
                 self._dropped(learner, seeds, len(values)),
                 balance,
             )
             losses.append(loss)
-            hand.make(rate, found, told.ema * steps)
+            hand.make(rate, found, configured.ema * steps)
         return hand, losses, rate
 
     def _dropped(self, learner, seeds: dict[str, np.ndarray], count: int) -> dict[str, np.ndarray]:
@@ -316,20 +319,20 @@ class _Trial:
 
     def _kept_or_computed(self) -> Iterator[str]:
         """Make the first epoch of the pictures, and of what is kept of them, in float32 here."""
-        store, told = self.stores[0], self.settings
+        store, configured = self.stores[0], self.settings
         if store.layer == "conv1":
             return
         pictures = FeatureStore.of_pictures(
-            told.features, self.variant, told.resize, self.variant.picture_size
+            configured.features, self.variant, configured.resize, self.variant.picture_size
         )
-        like = (self.variant, told.resize, store.layer, "<f4", store.shape, store.flips)
+        like = (self.variant, configured.resize, store.layer, "<f4", store.shape, store.flips)
         kept = FeatureStore(self.job.run.directory / "kept", {}, *like)
-        below, found = frozen_layers(self.job, told.precision), []
-        for each, mirror, forward in ((pictures, False, None), (kept, told.mirror, below)):
+        below, found = frozen_layers(self.job, configured.precision), []
+        for each, mirror, forward in ((pictures, False, None), (kept, configured.mirror, below)):
             each.open().fill([*self.job.dataset.train, *self.job.dataset.validation], forward)
             # The same looks are drawn, and no mirror images beside them.
             each.flips = store.flips
-            job = replace(self.job, settings=replace(told, mirror=mirror))
+            job = replace(self.job, settings=replace(configured, mirror=mirror))
             with _untraced():
                 trainer = Trainer(job, each, each, LOG).prepare()
                 before, epoch, after = trainer.state(), trainer.run_epoch([]), trainer.state()
@@ -410,8 +413,8 @@ class _Trial:
         try:
             trainer.run_epoch(history[:-1], check)
         except Enough:
-            told = {"unfinished": True, "identity": loop.expected.identity}
-            save_checkpoint(folder, trainer.state(), history[:-1], **told)
+            configured = {"unfinished": True, "identity": loop.expected.identity}
+            save_checkpoint(folder, trainer.state(), history[:-1], **configured)
             path = checkpoint_path(folder, len(history) - 1, unfinished=True)
             state, _ = load_checkpoint(path, loop.expected)
             trainer.restore(self.start)
@@ -432,9 +435,9 @@ class _Trial:
         found = finish(trainer, log)
         write_model(self.job.run, trainer.network())
         model = load_model(self.job.run.model_path)
-        variant, told = self.variant, self.settings
+        variant, configured = self.variant, self.settings
         pictures = self.job.dataset.validation
-        images = [load_image(picture.path, variant, told.resize) for picture in pictures]
+        images = [load_image(picture.path, variant, configured.resize) for picture in pictures]
         inputs = preprocess_input(np.stack(images), variant)
         predictions = self._predictions(model, inputs)
         store = self.stores[1]
@@ -454,7 +457,7 @@ class _Trial:
         accuracy = np.mean(found.probabilities.argmax(axis=1) == labels)
         if accuracy != found.accuracy:
             yield f"(a) the accuracy is {found.accuracy}, of its answers {accuracy}"
-        if told.calibrate and "calibrated" not in "".join(lines):
+        if configured.calibrate and "calibrated" not in "".join(lines):
             yield "(a) it was not calibrated"
 
     def _predictions(self, model: keras.Model, inputs: np.ndarray) -> np.ndarray:

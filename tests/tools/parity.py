@@ -114,19 +114,19 @@ def main() -> int:
     expected = np.stack([answer[0] for answer in Classifier([engine]).probabilities(files)])
     lines, far = [["format", "MB", "ms a photo", "largest difference", "labels changed"]], []
     for words, name in EXPORTS:
-        format, *told = words.split()
+        format, *config = words.split()
         if options.format not in ("", format):
             continue
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / name
-            run_verb(export, options.run, "--format", format, *told, "--out", path)
+            run_verb(export, options.run, "--format", format, *config, "--out", path)
             if format == "html":
                 found, asking = ask_browser(path, files, engine.classes)
             else:
                 found, asking = ask_alone(format, path, files)
             size = sum(each.stat().st_size for each in Path(folder).rglob("*") if each.is_file())
         difference = np.abs(found - expected).max()
-        far.append(difference > (MOST_INT8 if told or format == "html" else MOST))
+        far.append(difference > (MOST_INT8 if config or format == "html" else MOST))
         changed = (found.argmax(axis=1) != expected.argmax(axis=1)).sum()
         numbers = f"{size / 1e6:.0f}", f"{1000 * asking / len(files):.0f}"
         lines.append([words, *numbers, f"{difference:.4f}", f"{changed} of {len(files)}"])

@@ -55,12 +55,12 @@ def quick_runs() -> Iterator[tuple[str, Sequence[str]]]:
 def is_well(tool: str, words: Sequence[str], folder: Path) -> bool:
     """Run a tool with its words in `folder`; print what it said, and tell if it ended with 0."""
     places = {"photos": folder / "photos", "run": folder / "run", "scratch": folder / tool}
-    told = [word.format(**places) for word in words]
+    config = [word.format(**places) for word in words]
     start, output = time.monotonic(), folder / f"{tool}.txt"
     with open(output, "w") as file:
         try:
             code = subprocess.run(
-                [sys.executable, "-m", f"tests.tools.{tool}", *told],
+                [sys.executable, "-m", f"tests.tools.{tool}", *config],
                 cwd=folder,
                 env=os.environ | {"PYTHONPATH": str(ROOT)},
                 stdout=file,

@@ -71,8 +71,8 @@ def compare(photos: str, weights: str, variant: str) -> list[tuple[str, ...]]:
         for what, words in TRAININGS.items():
             for side, file in sides.items():
                 count, run = int(side[0]), f"{what}-{side}"
-                told = (*data, "--weights", file, *words, *PLAIN, "--run", run)
-                workers.train(folder, count, *told, "--features", f"features-{run}")
+                config = (*data, "--weights", file, *words, *PLAIN, "--run", run)
+                workers.train(folder, count, *config, "--features", f"features-{run}")
                 last = read_history(Run(folder / run))[-1]
                 away = difference(folder / f"{what}-1", folder / run)
                 figures = f"{last['val_accuracy']:.4f}", f"{last['val_loss']:.5f}", f"{away:.1e}"
@@ -97,10 +97,10 @@ def kill(victims: str = "01", *moments: str) -> list[tuple[str, ...]]:
         workers.train(folder, 1, *words, "--run", "whole", "--features", "features-whole")
         for victim, moment in product(map(int, victims), moments or MOMENTS):
             run = f"{moment}-{victim}".replace(" ", "-")
-            told = (*words, "--run", run, "--features", f"features-{run}")
-            seconds, sentence, code = kill_one(folder, victim, MOMENTS[moment], *told)
+            config = (*words, "--run", run, "--features", f"features-{run}")
+            seconds, sentence, code = kill_one(folder, victim, MOMENTS[moment], *config)
             count = 2 - victim
-            workers.train(folder, count, *told)
+            workers.train(folder, count, *config)
             away = difference(folder / "whole", folder / run)
             assert code == 1 and away < MOST_APART, (code, sentence, away)
             again = f"{count} worker{'s' * (count > 1)}"

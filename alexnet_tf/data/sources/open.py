@@ -77,8 +77,8 @@ def open_source(
     that contain such folders (`read_layout`); a zip, ``.tar`` or ``.tar.gz`` of one; CIFAR as its
     authors publish it (`unpack_cifar`); or lists or tables (`read_lists`), a pattern that they
     match, their names, or their folder. ``data`` may also contain one of the zips of cats and dogs
-    under its published name. Paths begin with `source` (for an archive, with its unpacked folder), so they
-    are relative if `source` is. An archive beyond `limits` is a UserError.
+    under its published name. Paths begin with `source` (for an archive, with its unpacked folder),
+    so they are relative if `source` is. An archive beyond `limits` is a UserError.
     """
     first, *others = find_source(source)
     if others:

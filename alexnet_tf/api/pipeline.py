@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from logging import Logger
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alexnet_tf.errors import UserError
@@ -76,8 +77,11 @@ def run_pipeline(
 
     watch.lap("starting TensorFlow")
     with ExitStack() as beside:  # the LiteRT file is written while the report is
-        exporting = lambda *run: beside.enter_context(exporting_in_child(*run))  # noqa: E731
-        train(job, log, watch, workers, exporting, callbacks)
+
+        def export(directory: Path, log: Logger) -> Callable[[], None]:
+            return beside.enter_context(exporting_in_child(directory, log))
+
+        train(job, log, watch, workers, export, callbacks)
         if workers and not workers.is_chief:
             return
         add_seconds(job.run, watch.seconds)

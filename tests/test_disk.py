@@ -72,7 +72,7 @@ def write_events(folder, weights, size=150_000):
     from alexnet_tf.training.tensorboard.events import Events
     from alexnet_tf.training.tensorboard.summaries import text
 
-    events = Events(folder / "run")
+    events = Events(folder / "run", "epochs")
     events.write(1, text("settings", ["x" * size]))
     events.show([1])
 

@@ -460,7 +460,7 @@ def test_parquet_of_several_labels_asks(here):
     files, labels = encoded(30)
     write_parquet(here / "train.parquet", files, labels, side=labels % 2)
     with pytest.raises(
-        UserError, match=r"which column .* tulip, aster, rose; side: a, b\. --label"
+        UserError, match=r"which column .* tulip, aster, rose; side: a, b\. Name it"
     ):
         open_dataset("train.parquet")
     assert open_dataset("train.parquet", wanted=Wanted(label="side")).classes == ("a", "b")

@@ -20,7 +20,7 @@ from alexnet_tf.inference.batch import as_json
 from alexnet_tf.inference.classifier import UNLIKE, Classifier, Prediction
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.settings import DEFAULTS
-from alexnet_tf.system import arguments, program, streams
+from alexnet_tf.system import arguments, program, signals, streams
 from alexnet_tf.system.progress import progress
 from alexnet_tf.system.text import printable
 
@@ -121,7 +121,8 @@ def run(options: argparse.Namespace) -> int:
     goes_into_json = options.json or (options.out and options.out.suffix == ".jsonl")
     top = options.top or (5 if options.mode == IMAGENET or goes_into_json else 1)
     if options.watch:
-        with batch.opened(options, classifier, top, None) as predictor:
+        # Stopped between two pictures, for no callback of the interpreter may swallow the signal.
+        with signals.postponed(), batch.opened(options, classifier, top, None) as predictor:
             print(f"{program.name()}: watching; Ctrl-C ends it", file=sys.stderr)
             return _show(predictor.watch(options.pictures[0]), options, top)
     selection = batch.choose(options)

@@ -137,6 +137,21 @@ def test_cifar_100_has_its_hundred_fine_classes(here):
         assert [len(dataset.train), len(dataset.validation)] == [200, 200]
 
 
+def test_files_called_train_and_test_or_a_cifar_beside_them_do_not_hide_classes(here):
+    for name in ("rose", "tulip"):
+        (here / "mine" / name).mkdir(parents=True)
+        for number in range(4):
+            pixels = np.random.default_rng(number).integers(0, 256, (9, 9, 3), np.uint8)
+            Image.fromarray(pixels + len(name)).save(here / "mine" / name / f"{number}.png")
+    for name in ("train", "test"):
+        (here / "mine" / name).write_text("no list, and no batch\n")
+    folder = here / "mine" / FOLDER
+    folder.mkdir()
+    for name, content in batches().items():
+        (folder / name).write_bytes(content)
+    assert open_dataset(here / "mine").classes == ("rose", "tulip")
+
+
 class Runs:
     """Is unpickled by running `command`."""
 

@@ -9,6 +9,7 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,8 @@ CIFAR10 = Published(
     "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
 )
 SIDE, CHANNELS = 32, 3
+# How a pickle of protocol 2 or higher begins.
+PICKLE = b"\x80"
 # In bytes; unpacked, either archive has 186 MB.
 LARGEST_ARCHIVE = 256 << 20
 # Unpickling takes seven to nine reads for a picture of 3,072 bytes.
@@ -93,7 +96,7 @@ def unpack_cifar(source: Path, into: Path) -> Path | None:
     name includes a fingerprint. Only the batches are read, in bounded memory, and nothing in them
     is executed. Raises UserError unless they are intact.
     """
-    known = ((each, place) for each in (TEN, HUNDRED) for place in (source, source / each.folder))
+    known = ((each, place) for each in (TEN, HUNDRED) for place in _places(source))
     found = next(((each, place) for each, place in known if _is_of(each, place)), None)
     if not found:
         return None
@@ -113,15 +116,27 @@ def unpack_cifar(source: Path, into: Path) -> Path | None:
     return made_once(into / f"{data_set.name.lower()}-{_fingerprint(data_set, place)}", fill)
 
 
+def _places(source: Path) -> list[Path]:
+    """Return `source` and, if that is a folder with a single entry, the entry."""
+    inside = [*islice(source.iterdir(), 2)] if source.is_dir() else []
+    return [source, *inside] if len(inside) == 1 else [source]
+
+
 def _is_of(data_set: _DataSet, source: Path) -> bool:
     """Tell whether `source` is a ``.tar.gz`` that begins like the data set's, or its folder."""
     if source.is_dir():
-        return all((source / name).is_file() for name in data_set.batches)
+        files = [source / name for name in data_set.batches]
+        return all(file.is_file() and _begins(file) == PICKLE for file in files)
     try:
         with gzip.open(source) as file:
             return file.read(tarfile.BLOCKSIZE).startswith(data_set.folder.encode())
     except (OSError, EOFError, zlib.error):
         return False
+
+
+def _begins(file: Path) -> bytes:
+    with open(file, "rb") as opened:
+        return opened.read(len(PICKLE))
 
 
 def _fingerprint(data_set: _DataSet, source: Path) -> str:

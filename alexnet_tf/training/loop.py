@@ -191,8 +191,11 @@ class Loop:
 
     def run_epochs(self, callbacks: Sequence[keras.callbacks.Callback] = ()) -> None:
         """Train until all epochs are done; each is written while the next one trains."""
-        epochs, told = self.job.settings.epochs, _together(callbacks, self.job.settings)
-        told.on_train_begin()
+        epochs, callback_list = (
+            self.job.settings.epochs,
+            _callback_list(callbacks, self.job.settings),
+        )
+        callback_list.on_train_begin()
         with signals.postponed(), ThreadPoolExecutor(1) as beside:
             # history.csv lacks an epoch if a kill came right after its checkpoint.
             kept = beside.submit(self._write_history, [*self.history])
@@ -203,9 +206,9 @@ class Loop:
                 state, history = self.trainer.state(), [*self.history]
                 self.workers.check_equal(state)
                 kept = beside.submit(self._keep, state, history, self.trainer.predictions)
-                told.on_epoch_end(len(history) - 1, _logs(history))
+                callback_list.on_epoch_end(len(history) - 1, _logs(history))
             kept.result()
-        told.on_train_end(_logs(self.history))
+        callback_list.on_train_end(_logs(self.history))
 
     def _is_enough(self) -> bool:
         """Check, and log, whether --stop-early applies, or a linear head has all its strengths."""
@@ -317,7 +320,7 @@ class Loop:
         self.log.info(f"{what} after {place} of {self.job.settings.epochs}")
 
 
-def _together(
+def _callback_list(
     callbacks: Sequence[keras.callbacks.Callback], settings: Settings
 ) -> keras.callbacks.CallbackList:
     """Return the callbacks as one; UserError for what is none."""

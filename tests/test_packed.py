@@ -9,6 +9,7 @@ import struct
 import tarfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -137,6 +138,121 @@ def test_stl10(here):
     assert open_dataset(".").classes == tuple(names)
 
 
+def write_hdf5(path, **arrays):
+    with h5py.File(path, "w") as file:
+        for name, array in arrays.items():
+            chunks = (1, *array.shape[1:]) if array.ndim > 2 else None
+            file.create_dataset(name, data=array, chunks=chunks, compression=chunks and "gzip")
+
+
+def test_hdf5_of_patchcamelyon(here):
+    """Pictures and labels of each part in two files; masks are not used."""
+    parts = {
+        "train": draw(30, 8, 8, 3),
+        "valid": draw(9, 8, 8, 3, seed=1),
+        "test": draw(6, 8, 8, 3),
+    }
+    for part, (pictures, labels) in parts.items():
+        write_hdf5(f"camelyon_split_{part}_x.h5", x=pictures)
+        write_hdf5(f"camelyon_split_{part}_y.h5", y=labels[:, None, None, None].astype(np.uint8))
+    write_hdf5("camelyon_split_train_mask.h5", mask=parts["train"][0][..., :1])
+    parts["validation"] = parts.pop("valid")
+    assert found(".", pixels=True) == meant("012", **parts)
+
+
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_hdf5_with_the_names_of_classes(here, one_hot):
+    """Measurements beside the labels are not taken for them, and labels may be one-hot."""
+    pictures, labels = draw(30, 8, 8, 3)
+    hot = np.eye(3, dtype=bool)[labels] if one_hot else labels
+    write_hdf5("a.h5", images=pictures, ans=hot, size=labels / 2, names=np.array(NAMES, "S"))
+    dataset = open_dataset("a.h5")
+    assert dataset.classes == NAMES and dataset.drawn
+    seen = {(name, pixels) for name, _, pixels in found("a.h5", pixels=True)}
+    assert seen == {(name, pixels) for name, _, pixels in meant(NAMES, train=(pictures, labels))}
+
+
+def test_npy_for_each_array(here):
+    """Fractions are of 255, and labels may be one-hot, as in Sign-Language-Digits."""
+    pictures, labels = draw(30, 20, 20)
+    np.save("X.npy", pictures / 255)
+    np.save("Y.npy", np.eye(3)[labels])
+    seen = {(name, pixels) for name, _, pixels in found(".", pixels=True)}
+    assert seen == {(name, pixels) for name, _, pixels in meant("012", train=(pictures, labels))}
+
+
+def write_cifar(path, pictures, *labels):
+    rows = zip(*labels, pictures)
+    path.write_bytes(b"".join(bytes(row) + picture.tobytes() for *row, picture in rows))
+
+
+def test_cifars_binary_version(here):
+    train, test = draw(30, 3, 32, 32), draw(9, 3, 32, 32, seed=1)
+    for number in range(2):
+        half = slice(15 * number, 15 * number + 15)
+        write_cifar(here / f"data_batch_{number + 1}.bin", train[0][half], train[1][half])
+    write_cifar(here / "test_batch.bin", *test)
+    (here / "batches.meta.txt").write_text("\n".join([*NAMES, ""]))
+    upright = [(pictures.transpose(0, 2, 3, 1), labels) for pictures, labels in (train, test)]
+    assert found(".", pixels=True) == meant(NAMES, train=upright[0], validation=upright[1])
+    assert open_dataset(".").classes == NAMES
+
+
+def test_cifar_100_has_fine_and_coarse_labels(here):
+    pictures, labels = draw(30, 3, 32, 32)
+    write_cifar(here / "train.bin", pictures, labels // 2, labels)
+    (here / "fine_label_names.txt").write_text("\n".join(NAMES))
+    (here / "coarse_label_names.txt").write_text("flower\nshrub")
+    assert open_dataset(".").classes == NAMES
+    assert open_dataset(".", wanted=Wanted(label="coarse")).classes == ("flower", "shrub")
+    with pytest.raises(UserError, match="has no labels called kind; CIFAR-100 has fine and coarse"):
+        open_dataset(".", wanted=Wanted(label="kind"))
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (16, 16, 3)])
+def test_pixels_in_cells(here, shape):
+    """As Kaggle has them: in test.csv without labels, which is not used."""
+    for part, count in (("train", 30), ("test", 9)):
+        pictures, labels = draw(count, *shape)
+        rows = pictures.reshape(count, -1).astype(str)
+        heads = [f"pixel{number}" for number in range(rows.shape[1])]
+        if part == "train":
+            rows, heads = np.column_stack([labels, rows]), ["label", *heads]
+        (here / f"{part}.csv").write_text("\n".join(map(",".join, [heads, *rows])))
+    seen = {(name, pixels) for name, _, pixels in found(".", pixels=True)}
+    truth = meant("012", train=draw(30, *shape))
+    assert seen == {(name, pixels) for name, _, pixels in truth}
+
+
+def test_pixels_in_one_cell(here):
+    """FER2013, whose public test set is for validation; a broken picture is left out and named."""
+    pictures, labels = draw(30, 48, 48)
+    used = np.array(["Training", "Training", "Training", "PublicTest", "PrivateTest"])[
+        np.arange(30) % 5
+    ]
+    cells = [" ".join(map(str, picture.ravel())) for picture in pictures]
+    rows = [",".join(map(str, row)) for row in zip(labels, cells, used)]
+    lines = ["emotion,pixels,Usage", *rows, "1,1 2 3,Training", f"1,{'999 ' * 2304},Training"]
+    (here / "fer2013.csv").write_text("\n".join(lines))
+    uses = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
+    parts = {p: (pictures[used == use], labels[used == use]) for p, use in uses.items()}
+    assert found("fer2013.csv", pixels=True) == meant("012", **parts)
+    reasons = [reason for _, reason in open_dataset("fer2013.csv").rejected]
+    assert reasons == [
+        "is no picture: 3 numbers are no square",
+        "is no picture: a pixel is not 0 to 255",
+    ]
+
+
+def test_pixels_with_several_labels_ask(here):
+    cells = [" ".join(map(str, picture.ravel())) for picture in draw(12, 48, 48)[0]]
+    rows = [f"{n % 4},{n % 2},{n}.jpg,{cell}" for n, cell in enumerate(cells)]
+    (here / "age_gender.csv").write_text("\n".join(["age,gender,img_name,pixels", *rows]))
+    with pytest.raises(UserError, match=r"which column is the label, age, gender, img_name\? Use"):
+        open_dataset("age_gender.csv")
+    assert open_dataset("age_gender.csv", wanted=Wanted(label="gender")).classes == ("0", "1")
+
+
 def test_imported_once_by_contents_wherever_they_lie(here, monkeypatch):
     truth = write_mnist(here / "a")
     assert found("a", pixels=True) == truth
@@ -185,6 +301,10 @@ def damaged(here, name):
         np.savez(name, x=np.asfortranarray(pictures), y=labels)
     if name == "two.npz":
         np.savez(name, x=pictures, y=labels, coarse=labels // 2)
+    if name == "several.npz":
+        np.savez(name, x=pictures, y=np.eye(3)[labels] + 1)
+    if name == "signed.npz":
+        np.savez(name, x=draw(9, 20, 20)[0] / 100 - 1, y=labels[:9])
     if name in ("many", "short"):
         write_idx(here / f"{name}/train-images-idx3-ubyte", pictures)
         write_idx(here / f"{name}/train-labels-idx1-ubyte", labels)
@@ -210,6 +330,11 @@ def damaged(here, name):
         ("features.npz", r"holds no pictures with labels.* 'features/x' \(float32, 30 × 8 × 8\)"),
         ("columns.npz", r"'x.npy' is in Fortran order"),
         ("two.npz", r"which labels belong to which pictures\? .*'two/coarse'"),
+        (
+            "several.npz",
+            r"'several/y' \(float64, 30 × 3\) has 3 labels for a picture; this program",
+        ),
+        ("signed.npz", r"'signed/x' .* holds numbers from -1 to 1.55, where pixels are 0 to 255"),
         ("many", r"is damaged: its .* bytes cannot hold .*2147483648 × 8 × 8"),
         ("short", r"train-images-idx3-ubyte: cannot be read \(it ends after 28 of 30\)"),
     ],
@@ -219,6 +344,43 @@ def test_damaged_files_are_a_sentence_and_leave_nothing(here, typed, name, messa
         open_dataset(damaged(here, name))
     assert not [path for path in UNPACKED_FOLDER.glob("*") if path.is_dir()]
     assert typed("alexnet_tf", "data", name, code=2).stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("kind", ["x.npy", "x.h5", "data_batch_1.bin"])
+def test_cut_arrays_are_a_sentence(here, typed, kind):
+    pictures, labels = draw(30, 3, 32, 32)
+    if kind == "x.npy":
+        np.save("x.npy", pictures)
+        np.save("y.npy", labels)
+    elif kind == "x.h5":
+        write_hdf5("x.h5", x=pictures, y=labels)
+    else:
+        write_cifar(here / kind, pictures, labels)
+        (here / "batches.meta.txt").write_text("\n".join(NAMES))
+    content = (here / kind).read_bytes()
+    (here / kind).write_bytes(content[: len(content) * 2 // 3 - 100])
+    message = typed("alexnet_tf", "data", ".", code=2).stderr
+    assert message.count("\n") == 1 and f"{kind}: cannot be read (" in message
+    assert not [path for path in UNPACKED_FOLDER.glob("*") if path.is_dir()]
+
+
+def test_what_hdf5_takes_from_other_files_or_only_claims_is_not_read(here):
+    pictures, labels = draw(30, 8, 8)
+    (here / "secret").write_bytes(pictures.tobytes())
+    with h5py.File("a.h5", "w") as file:
+        file["y"] = labels
+        file.create_dataset("x", pictures.shape, np.uint8, external=[("secret", 0, 1920)])
+        file["link"] = h5py.ExternalLink("b.h5", "x")
+        file.create_dataset("huge", (30, 1 << 20, 1 << 10), np.uint8, chunks=(1, 1 << 20, 1 << 10))
+    write_hdf5("b.h5", x=pictures)
+    with pytest.raises(
+        NoPictures, match=r"holds no pictures with labels.* but 'a/y' \(int64, 30\)"
+    ):
+        open_dataset("a.h5")
+    with h5py.File("a.h5", "a") as file:
+        file.create_dataset("many", (30, 1 << 20, 8), np.uint8, chunks=(1, 8, 8))
+    with pytest.raises(UserError, match=r"is damaged: its .* bytes cannot hold 'a/many'"):
+        open_dataset("a.h5")
 
 
 def test_pictures_beside_arrays_are_what_is_meant(here):
@@ -427,7 +589,12 @@ def write_parquet(path, files, labels, **more):
     images = [{"bytes": file, "path": f"{number}.jpg"} for number, file in enumerate(files)]
     table = pyarrow.table({"image": images, "label": labels, **more})
     described = {"huggingface": json.dumps({"info": {"features": features}})}
-    pyarrow.parquet.write_table(table.replace_schema_metadata(described), path)
+    table = table.replace_schema_metadata(described)
+    if path.suffix == ".arrow":
+        with pyarrow.ipc.new_stream(path, table.schema) as stream:
+            stream.write_table(table)
+    else:
+        pyarrow.parquet.write_table(table, path)
 
 
 def test_parquet_of_hugging_face(here):
@@ -444,6 +611,18 @@ def test_parquet_of_hugging_face(here):
     assert dataset.classes == NAMES
     reasons = [reason for _, reason in dataset.rejected]
     assert reasons == ["has no label", "is empty, no picture"]
+
+
+def test_arrow_as_datasets_saves_it(here):
+    """In a folder for each split, beside what its cache leaves there."""
+    pytest.importorskip("pyarrow.parquet")
+    train, test = encoded(30), encoded(9, seed=1)
+    write_parquet(here / "h/train/data-00000-of-00001.arrow", *train)
+    write_parquet(here / "h/test/data-00000-of-00001.arrow", *test)
+    (here / "h/train/cache-0123456789abcdef.arrow").write_bytes(bytes(9))
+    (here / "h/train/state.json").write_text("{}")
+    assert found("h") == meant_bytes(train=train, validation=test)
+    assert open_dataset("h").classes == NAMES
 
 
 @pytest.mark.parametrize("more", [{}, {"side": [0] * 30}])
@@ -480,7 +659,9 @@ def test_a_picture_that_cannot_be_decoded_is_left_out_and_named(here):
     assert path.endswith("/4.jpg")
 
 
-@pytest.mark.parametrize("kind", ["a.tar", "b.tar", "a.tfrecord", "zeros.tfrecord", "a.parquet"])
+@pytest.mark.parametrize(
+    "kind", ["a.tar", "b.tar", "a.tfrecord", "zeros.tfrecord", "a.parquet", "a.arrow"]
+)
 def test_cut_files_of_records_are_a_sentence(here, typed, kind):
     files, labels = encoded(12)
     if kind.endswith("tar"):
@@ -489,7 +670,7 @@ def test_cut_files_of_records_are_a_sentence(here, typed, kind):
         write_tar(here / kind, *sorted(pairs))
     elif kind == "a.tfrecord":
         write_records(here / kind, slim(files, labels))
-    elif kind == "a.parquet":
+    elif kind in ("a.parquet", "a.arrow"):
         pytest.importorskip("pyarrow.parquet")
         write_parquet(here / kind, files, labels)
     else:

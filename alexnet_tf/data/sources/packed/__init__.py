@@ -24,7 +24,17 @@ from alexnet_tf.data.sources.split_names import part_named
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.text import printable
 
-KINDS = ("parquet", "webdataset", "tfrecords", "npz", "idx", "mat")
+KINDS = (
+    "parquet",
+    "webdataset",
+    "tfrecords",
+    "npz",
+    "hdf5",
+    "idx",
+    "cifar_binary",
+    "mat",
+    "pixels",
+)
 LMDB = "data.mdb"
 # How many folders deep packed files lie, how many folders of each depth are looked into, and how
 # many pictures, which illustrate a description, may lie beside them.

@@ -27,7 +27,7 @@ def read(files: Sequence[Path], label: str | None) -> Contents | None:
     names = files[0].with_name(NAMES)
     classes = names.read_text().split() if names.is_file() else []
     arrays = [_bin(file) if file.suffix == ".bin" else _idx(file) for file in files]
-    return paired(arrays, lambda label: classes[int(label) - 1] if classes else label, classes)
+    return paired(arrays, label, lambda each: classes[int(each) - 1] if classes else each, classes)
 
 
 def _idx(file: Path) -> Array:

@@ -27,7 +27,7 @@ def read(files: Sequence[Path], label: str | None) -> Contents | None:
     if not any(array.in_columns for array in arrays):
         return None
     is_svhn = files[0].name.endswith(SVHN)
-    return paired(arrays, lambda label: "0" if is_svhn and label == ZERO else label)
+    return paired(arrays, label, lambda each: "0" if is_svhn and each == ZERO else each)
 
 
 def _arrays(file: Path) -> Iterator[Array]:

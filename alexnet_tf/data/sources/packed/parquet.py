@@ -1,4 +1,4 @@
-"""Parquet, as Hugging Face publishes data sets: pictures, ClassLabels and their names."""
+"""Parquet and Arrow, as Hugging Face publishes and saves data sets: pictures and ClassLabels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from alexnet_tf.data.sources.manifest import NoPictures
 from alexnet_tf.data.sources.packed.importer import Contents, Record, Section, part_of
 from alexnet_tf.errors import UserError
 
-FILES = r".+\.parquet"
+FILES = r".+\.parquet|(?!cache-).+\.arrow"
 # The key of the features in a schema's metadata (datasets.arrow_writer), how many values of a
 # column a question shows, and the rows that are read at once.
 FEATURES, FEW, ROWS = b"huggingface", 3, 64
@@ -23,12 +23,10 @@ FEATURES, FEW, ROWS = b"huggingface", 3, 64
 def read(files: Sequence[Path], label: str | None) -> Contents | None:
     """Describe the rows of `files`, by the schema of the first."""
     if not find_spec("pyarrow"):
-        raise UserError(f"{files[0]}: Parquet needs pyarrow: pip install pyarrow")
-    from pyarrow.parquet import ParquetFile
-
-    schema = ParquetFile(files[0]).schema_arrow
+        raise UserError(f"{files[0]}: Parquet and Arrow need pyarrow: pip install pyarrow")
+    schema, _ = _opened(files[0])
     named = _named(schema)
-    if others := [f for f in files if _named(ParquetFile(f).schema_arrow) != named]:
+    if others := [file for file in files if _named(_opened(file)[0]) != named]:
         raise UserError(f"{files[0]} and {others[0]}: have other classes; name one, or its folder")
     picture = next(filter(_is_picture, schema), None)
     if picture is None:
@@ -40,8 +38,21 @@ def read(files: Sequence[Path], label: str | None) -> Contents | None:
     sections = []
     for file in files:
         records = partial(_records, file, picture.name, column, classes)
-        sections.append(Section(file, part_of(file), records, ParquetFile(file).metadata.num_rows))
+        sections.append(Section(file, part_of(file), records))
     return Contents(sections, classes, column)
+
+
+def _opened(file: Path, columns: Sequence[str] = ()) -> tuple[Any, Iterator[Any]]:
+    """Return the schema of a file, and its rows, some at once, of these columns."""
+    if file.suffix == ".parquet":
+        from pyarrow.parquet import ParquetFile
+
+        content = ParquetFile(file)
+        return content.schema_arrow, content.iter_batches(ROWS, columns=columns)
+    from pyarrow import ipc, memory_map
+
+    stream = ipc.open_stream(memory_map(str(file)))
+    return stream.schema, (batch.select(columns) for batch in stream)
 
 
 def _named(schema: Any) -> dict[str, list[str]]:
@@ -67,9 +78,7 @@ def _label(file: Path, names: Sequence[str], named: dict[str, list[str]]) -> str
 
 
 def _records(file: Path, picture: str, column: str, classes: Sequence[str]) -> Iterator[Record]:
-    from pyarrow.parquet import ParquetFile
-
-    for batch in ParquetFile(file).iter_batches(ROWS, columns=[picture, column]):
+    for batch in _opened(file, [picture, column])[1]:
         for row in batch.to_pylist():
             content, label = row[picture], row[column]
             found = content if isinstance(content, dict) else {"bytes": content}

@@ -485,7 +485,7 @@ class _Trial:
         came = np.linalg.norm(theirs - before)
         rounding = np.finfo(np.float32).eps * np.linalg.norm(theirs)
         off = max(0, np.linalg.norm(ours - theirs) - rounding)
-        return float(off / max(came, 1e-3 if self.is_exact else 5e-3))
+        return float(off / max(came, 1e-3 if self.is_exact else 1e-2))
 
 
 @contextmanager

@@ -1,7 +1,5 @@
 """Grad-CAM: heat maps of the regions of a picture that speak for a class (Selvaraju 2017)."""
 
-from __future__ import annotations
-
 import keras
 import numpy as np
 import tensorflow as tf

@@ -1,7 +1,5 @@
 """Layers that Keras lacks. Keras can load a saved AlexNet once this module is imported."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -1,7 +1,5 @@
 """AlexNet as a flat Keras functional graph, every layer under its Caffe name."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence

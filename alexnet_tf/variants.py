@@ -1,7 +1,5 @@
 """Table of the published AlexNets, and changes to them. No network code lives here."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """SHA-256 digests of files, and lists of them."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

@@ -1,7 +1,5 @@
 """Drawn faces of cats and dogs: labelled pictures that need no download."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The 1,000 classes of ILSVRC-2012, in the order of the network's outputs; other class lists."""
 
-from __future__ import annotations
-
 import csv
 from functools import cache
 from pathlib import Path

@@ -5,8 +5,6 @@ Each record is a tf.train.Example, with features that other readers of TFRecords
 order in which features are computed.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Find copies of pictures, and choose the validation set, by content, for millions of pictures."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Collection
 

@@ -3,8 +3,6 @@
 The pictures are always the same, so that the scales depend on the weights alone.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """The engines that are fast on this machine, by measuring, whatever the processor announces."""
 
-from __future__ import annotations
-
 import time
 from contextlib import suppress
 from dataclasses import replace

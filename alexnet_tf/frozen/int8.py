@@ -6,8 +6,6 @@ The first convolution takes the pixels themselves: its kernel and bias include m
 Outputs, and all layers between two convolutions, are float32.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any

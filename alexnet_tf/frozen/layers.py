@@ -1,7 +1,5 @@
 """The frozen layers of a network as one function, computed by the engine of a precision."""
 
-from __future__ import annotations
-
 from itertools import takewhile
 
 import keras

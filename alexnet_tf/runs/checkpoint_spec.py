@@ -1,7 +1,5 @@
 """The expected contents of checkpoints, and the training that they belong to."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Sequence

@@ -4,8 +4,6 @@
 next epoch. Both also hold the history and the identity: see `alexnet_tf.runs.checkpoint_spec`.
 """
 
-from __future__ import annotations
-
 import errno
 import io
 import json

@@ -1,7 +1,5 @@
 """The default run: the one that was chosen, or the latest good one."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Settings of a training in a file: JSON, TOML or YAML, or the config.json of a run."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from dataclasses import fields

@@ -1,7 +1,5 @@
 """The history of a run: history.csv, its best epoch, seconds.json, the outcome of a training."""
 
-from __future__ import annotations
-
 import csv
 import io
 import math

@@ -1,7 +1,5 @@
 """Metadata inside model.keras: of what network it is, and its novelty."""
 
-from __future__ import annotations
-
 import json
 import zipfile
 from pathlib import Path

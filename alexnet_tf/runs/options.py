@@ -1,7 +1,5 @@
 """Settings as options on a command line, and the check of their values."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable, Collection
 from dataclasses import Field, field, fields

@@ -1,7 +1,5 @@
 """The pictures of a run, identified by their digests wherever they are now."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress

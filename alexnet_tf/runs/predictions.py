@@ -1,8 +1,6 @@
 """predictions.npz: the finished network's predictions for its validation pictures, or the
 out-of-fold predictions of a cross-validation."""
 
-from __future__ import annotations
-
 import zipfile
 import zlib
 

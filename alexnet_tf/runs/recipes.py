@@ -3,8 +3,6 @@
 A recipe is a function that returns settings by name; `--recipe NAME` makes them the defaults.
 """
 
-from __future__ import annotations
-
 import shlex
 from dataclasses import fields
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Rules that the settings of a training keep."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import fields
 

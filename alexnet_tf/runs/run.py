@@ -1,7 +1,5 @@
 """A run directory: the paths of its files, its config.json, the weights that it starts from."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import asdict

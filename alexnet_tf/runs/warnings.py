@@ -1,7 +1,5 @@
 """Warnings about labelled pictures before a training."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 from alexnet_tf.data.dataset import Dataset

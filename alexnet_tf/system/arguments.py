@@ -4,8 +4,6 @@ Each number also has an upper bound, because larger values break NumPy, TensorFl
 later on.
 """
 
-from __future__ import annotations
-
 import argparse
 import math
 import shlex

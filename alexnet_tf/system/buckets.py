@@ -1,7 +1,5 @@
 """Files in buckets, and on other systems that fsspec reaches, by their addresses."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import math

@@ -1,7 +1,5 @@
 """Memory and CPU limits of this process's control groups (containers, SLURM, systemd)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Child processes of this program, which import nothing from the working directory."""
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

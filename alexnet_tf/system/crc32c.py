@@ -1,7 +1,5 @@
 """CRC-32C, the checksum of TFRecord files, computed in NumPy."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cache, reduce
 

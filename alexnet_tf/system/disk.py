@@ -1,7 +1,5 @@
 """Free disk space, and the error when there is too little."""
 
-from __future__ import annotations
-
 import errno
 import shutil
 from collections.abc import Iterator, Mapping

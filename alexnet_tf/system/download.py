@@ -4,8 +4,6 @@
 seconds.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import sys

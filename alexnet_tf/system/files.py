@@ -1,7 +1,5 @@
 """Atomic writes, and bounded reads of untrusted files."""
 
-from __future__ import annotations
-
 import codecs
 import errno
 import io

@@ -1,7 +1,5 @@
 """Fingerprints of files by content, independent of name and date."""
 
-from __future__ import annotations
-
 import hashlib
 import mmap
 import zipfile

@@ -1,7 +1,5 @@
 """Folders that are created atomically."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Locks, so that one process at a time works in a folder or creates it."""
 
-from __future__ import annotations
-
 import errno
 import os
 import sys

@@ -1,7 +1,5 @@
 """The program's log, which a library shows only if its user configures logging."""
 
-from __future__ import annotations
-
 import logging
 from functools import cache
 

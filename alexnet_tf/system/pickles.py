@@ -1,7 +1,5 @@
 """A safe reader of pickles and of NumPy arrays in them, which executes nothing."""
 
-from __future__ import annotations
-
 import pickle
 from collections.abc import Callable, Mapping
 from mmap import mmap

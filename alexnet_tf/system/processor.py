@@ -1,7 +1,5 @@
 """The processors available to this process, and the precision to compute in."""
 
-from __future__ import annotations
-
 import math
 import os
 from functools import cache

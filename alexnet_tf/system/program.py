@@ -1,7 +1,5 @@
 """The command that the user typed to start this program, for messages that name it."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import sys

@@ -3,8 +3,6 @@
 `tqdm.auto` would be one more package of the core, and needs ipywidgets to show bars in a notebook.
 """
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator

@@ -1,7 +1,5 @@
 """TensorFlow and LiteRT without their start-up messages."""
 
-from __future__ import annotations
-
 import gc
 import logging
 import os

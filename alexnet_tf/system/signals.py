@@ -4,13 +4,11 @@ Signals are handled only inside `listening`. The command lines handle all of the
 Ctrl-C, while it trains in the main thread.
 """
 
-from __future__ import annotations
-
 import _thread
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 # SIGHUP comes when the terminal closes, unless `nohup` makes it ignored. Windows has none.
@@ -41,7 +39,7 @@ class Stopped(BaseException):
 @contextmanager
 def listening(
     numbers: Sequence[signal.Signals] = SIGNALS,
-    again: signal._HANDLER = signal.SIG_DFL,
+    again: Callable[..., object] | signal.Handlers = signal.SIG_DFL,
 ) -> Iterator[None]:
     """Handle `numbers` while the block runs: the first signal raises Stopped in the main thread.
 

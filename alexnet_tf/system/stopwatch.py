@@ -1,7 +1,5 @@
 """Time spent by purpose."""
 
-from __future__ import annotations
-
 import time
 
 

@@ -1,7 +1,5 @@
 """Standard output and error that survive being closed, full, or unread as after `head`."""
 
-from __future__ import annotations
-
 import errno
 import io
 import os

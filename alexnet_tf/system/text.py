@@ -1,7 +1,5 @@
 """Text for people: printable names, and tables."""
 
-from __future__ import annotations
-
 import os
 import unicodedata
 from collections.abc import Iterable, Sequence

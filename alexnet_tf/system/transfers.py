@@ -1,7 +1,5 @@
 """Copy, link and move files without overwriting or losing any."""
 
-from __future__ import annotations
-
 import errno
 import os
 import shutil

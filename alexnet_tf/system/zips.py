@@ -1,7 +1,5 @@
 """Untrusted zips, opened in bounded memory."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from collections.abc import Iterator

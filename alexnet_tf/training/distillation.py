@@ -6,8 +6,6 @@ pooled (`pool`), and beside that the classes of labelled pictures (Hinton and ot
 and others 2015).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

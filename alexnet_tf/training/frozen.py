@@ -1,7 +1,5 @@
 """The frozen layers of a training, and the features that they compute."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace

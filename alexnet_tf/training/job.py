@@ -1,7 +1,5 @@
 """All that a training needs, found and checked before TensorFlow is imported."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path

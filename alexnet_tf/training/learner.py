@@ -1,7 +1,5 @@
 """The trained layers of an AlexNet: their inputs, variables, and one step."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial

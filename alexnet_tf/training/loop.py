@@ -1,7 +1,5 @@
 """Training a prepared job: epochs, checkpoints, the finished network."""
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor

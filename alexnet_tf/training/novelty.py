@@ -1,7 +1,5 @@
 """The novelty of pictures, fitted to the features of a training's pictures."""
 
-from __future__ import annotations
-
 import numpy as np
 import tensorflow as tf
 

@@ -1,7 +1,5 @@
 """The settings of a new run: what 0, None and the default weights stand for."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The learning rate of a step."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

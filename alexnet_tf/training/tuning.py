@@ -1,7 +1,5 @@
 """A random search over settings of the head, each trial cross-validated on stored features."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from logging import Logger

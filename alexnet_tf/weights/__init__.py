@@ -5,8 +5,6 @@ groups, out) for convolutions and (in, out) for fc6 … fc8; the inputs of fc6 a
 channels-last.
 """
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Open files of pretrained weights safely, and check their layers."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

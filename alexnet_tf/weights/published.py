@@ -1,7 +1,5 @@
 """Published pretrained weights: their URLs and how they are verified."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Recognize the source of weights, and the variants of AlexNet that they fit."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

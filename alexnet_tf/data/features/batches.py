@@ -5,8 +5,6 @@ The folder contains ``recipe.json`` (everything that the values depend on except
 pictures and a CRC-32 of its values). A batch is valid once its index record is written.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import zlib

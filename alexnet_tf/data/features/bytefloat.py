@@ -4,8 +4,6 @@ They are float16 without the sign and the last seven bits of the mantissa, round
 the number. For the effect on training see docs/accuracy.md.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 BITS_LESS = 7

@@ -1,7 +1,5 @@
 """Batches for the network, of labelled pictures in a feature store."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -1,8 +1,6 @@
 """Random augmentation of training pictures, new in every epoch: that of Krizhevsky 2012, section
 4.1, and Keras's."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The bytes of a picture: in a file, behind a URL, in a shard."""
 
-from __future__ import annotations
-
 import os
 import re
 import stat

@@ -1,7 +1,5 @@
 """Decode a picture file of any format to upright RGB pixels, safely and in bounded memory."""
 
-from __future__ import annotations
-
 import io
 import logging
 import struct

@@ -1,7 +1,5 @@
 """The type of a file by its first bytes: a readable picture, another one, or something else."""
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path

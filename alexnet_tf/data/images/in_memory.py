@@ -1,7 +1,5 @@
 """In-memory pictures in place of picture files."""
 
-from __future__ import annotations
-
 import io
 import os
 from contextlib import suppress

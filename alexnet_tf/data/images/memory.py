@@ -1,7 +1,5 @@
 """A memory budget for large pictures, shared by all threads, which wait for each other."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

@@ -3,8 +3,6 @@
 Training, features, prediction and evaluation all use `load_image` and `preprocess_input`.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -5,8 +5,6 @@ that paths sort by offset, and the name that the picture had as a file. `tf.data
 from their beginning on.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

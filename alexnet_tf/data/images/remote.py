@@ -1,7 +1,5 @@
 """Pictures behind URLs, fetched in bounded time and memory, whatever a server does."""
 
-from __future__ import annotations
-
 import random
 import time
 from collections import Counter

@@ -1,7 +1,5 @@
 """Values of pictures with more than 8 bits, or fractions, scaled to bytes."""
 
-from __future__ import annotations
-
 import numpy as np
 
 MOST_8_BITS, MOST_16_BITS = (1 << 8) - 1, (1 << 16) - 1

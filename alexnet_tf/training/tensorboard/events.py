@@ -4,8 +4,6 @@ The events of an epoch are a part: a file, whole or absent, that TensorBoard doe
 one file with all shown parts in sequence, which the next start repairs after a kill.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import time

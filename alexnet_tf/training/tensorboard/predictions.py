@@ -1,7 +1,5 @@
 """Pages of predictions: mistakes, and Grad-CAM heat maps."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """TensorBoard's projector: fc7 of validation pictures, with thumbnails and labels."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from pathlib import Path

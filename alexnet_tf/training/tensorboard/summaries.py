@@ -1,7 +1,5 @@
 """Summaries for TensorBoard's dashboards, as its plugins define them."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict

@@ -7,8 +7,6 @@ one or the other, or are PyTorch and Caffe. It raises BadFile, a reason without 
 content that it understands but cannot use; broken content may raise anything.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 The field numbers are from Caffe's src/caffe/proto/caffe.proto.
 """
 
-from __future__ import annotations
-
 import math
 import mmap
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Conversion from and to the channels-first kernels of Caffe and PyTorch."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

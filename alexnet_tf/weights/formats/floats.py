@@ -1,7 +1,5 @@
 """The float types of other frameworks, including bfloat16, which NumPy lacks."""
 
-from __future__ import annotations
-
 import numpy as np
 
 # bfloat16: the upper half of a float32.

@@ -1,7 +1,5 @@
 """Keras's own formats: ``.weights.h5``, which is HDF5, and ``.keras``, a zip that contains it."""
 
-from __future__ import annotations
-
 import io
 import math
 from pathlib import Path

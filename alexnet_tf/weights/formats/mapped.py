@@ -1,7 +1,5 @@
 """Memory-mapped files: only the parts that are used are read, and nothing is copied."""
 
-from __future__ import annotations
-
 import mmap
 import zipfile
 import zlib

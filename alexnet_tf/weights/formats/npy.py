@@ -3,8 +3,6 @@
 Newer versions of caffe-tensorflow write name → {"weights": kernel, "biases": bias}.
 """
 
-from __future__ import annotations
-
 import mmap
 from pathlib import Path
 from typing import IO, Any

@@ -4,8 +4,6 @@ An optional member `order`, text as bytes, gives the order of the steps between 
 int8 kernels, with a scale for each output, take a quarter of the space.
 """
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 from typing import Any

@@ -3,8 +3,6 @@
 The field numbers are from ONNX's onnx/onnx.proto.
 """
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """A reader of Protocol Buffers' wire format, without a schema and without copies."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any

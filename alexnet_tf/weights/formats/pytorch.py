@@ -4,8 +4,6 @@ Both formats are supported: the zip of PyTorch 1.6 and later (``data.pkl`` and `
 the older one, pickles followed by the values, even from Python 2.
 """
 
-from __future__ import annotations
-
 import io
 import math
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 The format is from github.com/huggingface/safetensors, README.md; the names are torchvision's.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path

@@ -1,7 +1,5 @@
 """torchvision's names of AlexNet's layers, in PyTorch and safetensors files."""
 
-from __future__ import annotations
-
 import collections
 from collections.abc import Mapping
 

@@ -54,11 +54,9 @@ class LocalResponseNormalization(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("alexnet_tf")
 class GroupedConv2D(keras.layers.Conv2D):
-    """keras.layers.Conv2D whose groups are computed one by one and concatenated.
-
-    One kernel (height, width, in / groups, out) and one bias, as in Keras. TensorFlow's own grouped
-    convolution is several times slower on a CPU, above all backwards.
-    """
+    """keras.layers.Conv2D whose groups are computed one by one and concatenated: TensorFlow's own
+    grouped convolution is several times slower on a CPU, above all backwards. One kernel (height,
+    width, in / groups, out) and one bias, as in Keras."""
 
     def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         if self.compute_dtype == "float32":
@@ -107,11 +105,9 @@ class WithMirrorImage(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("alexnet_tf")
 class Windows(keras.layers.Layer):
-    """Slice all windows from a stride-1 max pooling's output, each equal to pool5 of that crop.
-
-    A window is `side` × `side` values, `stride` apart. (n, rows, columns, c) → (n × windows, side ×
-    side × c); the windows of a picture follow one another, row by row.
-    """
+    """Slice all windows from a stride-1 max pooling's output, each equal to pool5 of that crop:
+    `side` × `side` values, `stride` apart. (n, rows, columns, c) → (n × windows, side × side × c);
+    the windows of a picture follow one another, row by row."""
 
     def __init__(self, side: int, stride: int, **kwargs: Any):
         super().__init__(**kwargs)
@@ -137,10 +133,8 @@ class Windows(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("alexnet_tf")
 class MeanOfViews(keras.layers.Layer):
-    """Average over a picture's `windows`, and over its mirror image's if `mirrored`.
-
-    The order is that of the layers above. (n × views, classes) → (n, classes).
-    """
+    """Average over a picture's `windows`, and over its mirror image's if `mirrored`, in the order
+    of the layers above: (n × views, classes) → (n, classes)."""
 
     def __init__(self, windows: int, mirrored: bool, **kwargs: Any):
         super().__init__(**kwargs)
@@ -160,10 +154,8 @@ class MeanOfViews(keras.layers.Layer):
 @keras.saving.register_keras_serializable("alexnet_tf")
 class ChannelStatistics(keras.layers.Layer):
     """Compute two means of each channel over all places: (n, rows, columns, c) → float32 (n, 2c).
-
     The first is of the lowest value in every 4 × 4 neighbouring places, and so of what is large in
-    the picture. The second is of all values.
-    """
+    the picture; the second is of all values."""
 
     def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         maps = ops.cast(inputs, "float32")

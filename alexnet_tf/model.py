@@ -133,11 +133,9 @@ def mean_of_views(
 
 
 def with_statistics(model: keras.Model) -> keras.Model:
-    """Return a model whose outputs (n, classes + 2c) are those of an AlexNet, and after them the
-    `ChannelStatistics` of pool5, averaged over a picture and its mirror image.
-
-    The layers are shared.
-    """
+    """Return a model, of the same layers, whose outputs (n, classes + 2c) are those of an
+    AlexNet, and after them the `ChannelStatistics` of pool5, averaged over a picture and its
+    mirror image."""
     maps = next(each for each in model.layers if isinstance(each, Windows | layers.Flatten)).input
     found = ChannelStatistics()(maps)
     if any(isinstance(each, WithMirrorImage) for each in model.layers):
@@ -146,10 +144,8 @@ def with_statistics(model: keras.Model) -> keras.Model:
 
 
 def place_of(model: keras.Model, layer: str) -> int:
-    """Return the index of `layer` in the model, or of the dropout before it.
-
-    For fc6 and fc7 of a linear head, it is the index of the layer that replaces them.
-    """
+    """Return the index of `layer` in the model, or of the dropout before it; for fc6 and fc7 of a
+    linear head, that of the layer that replaces them."""
     names = [each.name for each in model.layers]
     place = names.index("unit" if layer in FC_LAYERS and layer not in names else layer)
     while isinstance(model.layers[place - 1], layers.Dropout):
@@ -176,11 +172,8 @@ def load_layers(model: keras.Model, weights: Weights) -> None:
 
 
 def load_slopes(model: keras.Model, slopes: Sequence[np.ndarray]) -> None:
-    """Set the slopes of an AlexNet with prelu: one array per layer, in order.
-
-    Raises BadFile, without a path, if the shapes do not match; a network without prelu has no
-    slopes.
-    """
+    """Set the slopes of an AlexNet with prelu, one array per layer, in order; a network without
+    prelu has none. Raises BadFile, without a path, if the shapes do not match."""
     variables = [layer.alpha for layer in model.layers if isinstance(layer, layers.PReLU)]
     expected, found = ([tuple(each.shape) for each in part] for part in (variables, slopes))
     if found != expected:
@@ -221,10 +214,8 @@ def load_model(path: str | Path) -> keras.Model:
 
 
 def _check_layers(members: Mapping[str, memoryview]) -> None:
-    """Raise ValueError for a file that `AlexNet` cannot have saved, before any weight is allocated.
-
-    `members` are the members of the ``.keras`` zip. The layers must form a chain.
-    """
+    """Raise ValueError for a file that `AlexNet` cannot have saved, before any weight is allocated:
+    `members` are those of the ``.keras`` zip, whose layers must form a chain."""
     weights, before = 0, None
     shape: Sequence[int] = ()
     for entry in json.loads(bytes(members["config.json"]))["config"]["layers"]:
@@ -271,11 +262,9 @@ def _computing_in(precision: str) -> Iterator[None]:
 
 
 def dtype_policy(precision: str) -> str:
-    """Return the name of Keras's policy for layers that compute in `precision`, on float32 weights.
-
-    Raises UserError where TensorFlow computes nothing in bfloat16: it asks the processor for
-    AVX-512, and oneDNN then refuses if ONEDNN_MAX_CPU_ISA allows less.
-    """
+    """Return the name of Keras's policy for layers that compute in `precision`, on float32 weights;
+    UserError where TensorFlow computes nothing in bfloat16: it asks the processor for AVX-512, and
+    oneDNN then refuses if ONEDNN_MAX_CPU_ISA allows less."""
     if precision == "float32":
         return precision
     pixel = tf.zeros((1, 1, 1, 1), precision)

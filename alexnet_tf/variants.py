@@ -50,10 +50,8 @@ INITIALS = {
 
 @dataclass(frozen=True)
 class Variant:
-    """One AlexNet: preprocessing, convolutions, pooling, head and initialization.
-
-    The defaults are BVLC's.
-    """
+    """One AlexNet: preprocessing, convolutions, pooling, head and initialization; by default
+    BVLC's."""
 
     name: str
     # Side of the square input, and of the square that it is cropped from; both in pixels.
@@ -100,10 +98,8 @@ class Variant:
     mirrored: bool = False
 
     def __repr__(self) -> str:
-        """List all fields, those about windows only if set.
-
-        Prediction files store this text; in files of earlier versions it lacks those fields.
-        """
+        """List all fields, those about windows only if set: prediction files store this text, which
+        lacks those fields in files of earlier versions."""
         left_out = () if self.scaled else WINDOWS
         changed = [each.name for each in fields(self) if each.name not in left_out]
         return f"Variant({', '.join(f'{name}={getattr(self, name)!r}' for name in changed)})"
@@ -157,10 +153,8 @@ class Variant:
         return (self.maxima_shape[0] - reach + 1) ** 2
 
     def shape_before(self, layer: str, picture_size: int | None = None) -> tuple[int, int, int]:
-        """Return the height, width and channels of the input of `layer`: conv1 … conv5 or fc6.
-
-        `picture_size` defaults to the network's own; the input of fc6 is the last pooling's output.
-        """
+        """Return the height, width and channels of the input of `layer`: conv1 … conv5, or fc6, for
+        which it is the last pooling's output. `picture_size` defaults to the network's own."""
         side, channels = picture_size or self.picture_size, len(self.channels)
         for index, name in enumerate(self.conv_layers):
             if name == layer:
@@ -350,10 +344,8 @@ VARIANTS = {
 
 
 def get_variant(variant: str | Variant) -> Variant:
-    """Return the variant of the given name; a `Variant` is returned unchanged.
-
-    Raises UserError, listing the known names, for an unknown name.
-    """
+    """Return the variant of the given name, UserError, listing the known ones, for an unknown one;
+    a `Variant` is returned unchanged."""
     if isinstance(variant, Variant):
         return variant
     if variant not in VARIANTS:

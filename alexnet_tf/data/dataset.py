@@ -71,10 +71,8 @@ class Dataset:
         return len({*map(len, parts)}) == 1 and all(a == b for a, b in zip(*parts))
 
     def cross_validated(self) -> Dataset:
-        """Return the data set with all its pictures both to train and to validate with.
-
-        Returns the data set itself if its source gives the validation set.
-        """
+        """Return the data set with all its pictures both to train and to validate with, or the data
+        set itself if its source gives the validation set."""
         if not self.drawn:
             return self
         pictures = to_columns(self.labelled())
@@ -89,10 +87,8 @@ class Dataset:
         return chain(self.labelled(), self.test)
 
     def fingerprint(self) -> str:
-        """Return the SHA-256 of classes, splits, labels and contents, without paths.
-
-        The test set is left out, because it does not affect training.
-        """
+        """Return the SHA-256 of classes, splits, labels and contents, without paths, and without
+        the test set, because it does not affect training."""
         digest = hashlib.sha256(repr(self.classes).encode())
         for pictures in (self.train, self.validation):
             # Hashed piece by piece: the `repr` of a list of pairs, of which there may be millions.
@@ -174,10 +170,8 @@ def open_dataset(
 
 
 def _unwanted(leave_out: str | Path, source: str | Path) -> dict[str, str]:
-    """Read the digests and paths of the pictures to exclude, each with the reason.
-
-    The paths may also be relative to the folder `source`, or to the parent folder of `source`.
-    """
+    """Read the digests and paths of the pictures to exclude, each with the reason. The paths may
+    also be relative to the folder `source`, or to its parent folder."""
     path = Path(source).expanduser()
     folders = (path, path.parent) if path.is_dir() else (path.parent,)
     unwanted = dict.fromkeys(listed_contents(leave_out, *folders), f"is named in {leave_out}")
@@ -224,10 +218,8 @@ def write_lists(dataset: Dataset, directory: Path) -> None:
 def _inspect(
     entries: Columns[Entry], features: str | Path | None
 ) -> tuple[Columns[Entry], list[tuple[str, str]]]:
-    """Compute the digests of the readable pictures, and (path, reason) of the others.
-
-    Pictures with known digests were checked before, and are checked again when they are used.
-    """
+    """Compute the digests of the readable pictures, and (path, reason) of the others. Pictures with
+    known digests were checked before, and are checked again when they are used."""
     readable = manifest.entries_to_columns()
     rejected: list[tuple[str, str]] = []
     paths = [entry.path for entry in entries if not entry.digest]
@@ -260,10 +252,8 @@ def _digest(known: Container[str], path: str) -> str | ImageError:
 def _split(
     found: Source, entries: Columns[Entry], seed: int, unwanted: Mapping[str, str]
 ) -> Dataset:
-    """Distribute the readable `entries` of a source over the splits.
-
-    `unwanted` pictures (digest or path → reason) are excluded.
-    """
+    """Distribute the readable `entries` of a source over the splits; `unwanted` pictures (digest or
+    path → reason) are excluded."""
     numbers = {name: number for number, name in enumerate(found.classes)}
     contents = number_contents(entries)
     ambiguous, held_out = labelled_twice(entries, contents), hold_out(entries, contents, seed)

@@ -43,10 +43,8 @@ def read_digests(file: Path) -> dict[str, str]:
 
 
 class Listed:
-    """The digests in the file `DIGESTS` of a folder, for the pictures of the lists beside it.
-
-    The file is in the order of the lists, so it is read only once, and only as far as they are.
-    """
+    """The digests in the file `DIGESTS` of a folder, for the pictures of the lists beside it: it is
+    in their order, and so read only once, and only as far as they are."""
 
     def __init__(self, folder: Path):
         self._lines = _lines(folder / DIGESTS)

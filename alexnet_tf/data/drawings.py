@@ -15,11 +15,9 @@ Color = tuple[int, ...]
 
 
 def draw_faces(folder: Path, per_class: int = 200, seed: int = 0) -> None:
-    """Draw ``cat.N.jpg`` and ``dog.N.jpg``, N from 0, into `folder`.
-
-    Pose, size, colours, background and noise have the same distributions for both classes, so that
-    only the shapes distinguish them. The same `seed` draws the same faces.
-    """
+    """Draw ``cat.N.jpg`` and ``dog.N.jpg``, N from 0, into `folder`: the same faces for the same
+    `seed`. Pose, size, colours, background and noise have the same distributions for both classes,
+    so that only the shapes distinguish them."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in progress(range(per_class), per_class, "drawing"):
         for label, (name, draw) in enumerate((("cat", _draw_cat), ("dog", _draw_dog))):

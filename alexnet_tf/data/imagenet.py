@@ -20,11 +20,9 @@ def imagenet_classes() -> tuple[tuple[str, str], ...]:
 
 
 def read_classes(path: str | Path) -> list[str]:
-    """Read class names from a file, one per line, in the order of a network's outputs.
-
-    Each line may end with the class number, from 0 on, as in categories_places365.txt. Raises
-    UserError if the file cannot be read as text or has no line.
-    """
+    """Read class names from a file, one per line, in the order of a network's outputs; each may end
+    with the class number, from 0 on, as in categories_places365.txt. Raises UserError if the file
+    cannot be read as text or has no line."""
     names = [normalize("NFC", line.strip()) for line in read_lines(path) if line.strip()]
     if not names:
         raise UserError(f"{path}: is empty; it should have the name of a class in each line")

@@ -110,9 +110,7 @@ def _write_part(
     lost: dict[str, str],
 ) -> Sequence[Picture]:
     """Write the missing shards of a split; return the pictures in all of them, in their own order.
-
-    path → reason of unreadable pictures is added to `lost`.
-    """
+    path → reason of unreadable pictures is added to `lost`."""
     todo = [shard for shard in plan if not shard.is_whole()]
     read = chain.from_iterable(_contents(pictures, shard.numbers) for shard in todo)
     contents = progress(read, sum(len(shard.numbers) for shard in todo), f"writing {part}")
@@ -136,10 +134,8 @@ def _write_shard(
     classes: Sequence[str],
     lost: dict[str, str],
 ) -> np.ndarray:
-    """Write a shard of the next `contents`; return the offsets of its records, int64 (pictures,).
-
-    The offset of an unreadable picture is -1, and its path → reason is added to `lost`.
-    """
+    """Write a shard of the next `contents`; return the offsets of its records, int64 (pictures,):
+    -1 for an unreadable picture, whose path → reason is added to `lost`."""
     import tensorflow as tf
 
     place, places = 0, np.full(len(shard.numbers), -1)

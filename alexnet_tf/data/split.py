@@ -12,10 +12,8 @@ VALIDATION_SHARE = 0.15
 
 
 def number_contents(entries: Columns[Entry]) -> np.ndarray:
-    """Number the contents of `entries`, which all have digests: int64 (n,), in digest order.
-
-    Copies have the same number.
-    """
+    """Number the contents of `entries`, which all have digests: int64 (n,), in digest order, the
+    same number for copies."""
     content = np.frombuffer(entries.column("digest").content, f"S{Digests.SIZE}")
     return np.unique(content, return_inverse=True)[1]
 
@@ -40,10 +38,8 @@ def labelled_twice(entries: Columns[Entry], contents: np.ndarray) -> dict[int, s
 
 
 def hold_out(entries: Columns[Entry], contents: np.ndarray, seed: int) -> np.ndarray:
-    """Choose the validation set by content numbers: bool (n,).
-
-    It is the one in the lists, and 15% of each class of what no list splits.
-    """
+    """Choose the validation set by content numbers, bool (n,): the one in the lists, and 15% of
+    each class of what no list splits."""
     held_out = np.zeros(len(entries), bool)
     held_out[contents[are_of(entries, (VALIDATION,))]] = True
     is_split = np.zeros(len(entries), bool)

@@ -1,7 +1,5 @@
-"""Scales of int8: the largest inputs of each convolution for drawn pictures.
-
-The pictures are always the same, so that the scales depend on the weights alone.
-"""
+"""Scales of int8: the largest inputs of each convolution for drawn pictures, which are always the
+same, so that the scales depend on the weights alone."""
 
 import math
 from collections.abc import Sequence
@@ -28,11 +26,9 @@ STEPS = 8
 def calibrate(
     model: keras.Model, layers: Sequence[keras.layers.Layer], variant: Variant
 ) -> tuple[dict[str, float], np.ndarray, np.ndarray]:
-    """Return the largest inputs of each convolution but the first, the pictures, and the outputs.
-
-    `layers` are those of a float32 AlexNet `model`, from its input on. The largest inputs are by
-    name, the pictures uint8 (n, side, side, 3), the outputs those of the last of `layers`.
-    """
+    """Return the largest inputs of each convolution but the first, by name, for drawn pictures;
+    these pictures, uint8 (n, side, side, 3); and for them the outputs of the last of `layers`,
+    which are those of a float32 AlexNet `model`, from its input on."""
     convolutions = [each for each in layers if isinstance(each, keras.layers.Conv2D)][1:]
     entering = {each.name: each.input for each in convolutions}
     seen = keras.Model(model.input, {**entering, "outputs": layers[-1].output})

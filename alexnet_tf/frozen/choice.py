@@ -34,9 +34,7 @@ HOPELESS = 3
 
 def fastest_first() -> list[str]:
     """Return the precisions available here, the fastest first, or only ALEXNET_TF_PRECISION.
-
-    `frozen_part` finds out whether int8 computes a network correctly.
-    """
+    `frozen_part` finds out whether int8 computes a network correctly."""
     chosen = chosen_precision()
     if chosen:
         return [chosen]
@@ -61,10 +59,8 @@ def in_words(rates: dict[str, float]) -> str:
 
 @cache
 def pictures_a_second() -> dict[str, float]:
-    """Measure each engine that works here: precision → pictures a second.
-
-    They take turns, so that other load slows all of them, and the shortest time of each counts.
-    """
+    """Measure each engine that works here: precision → pictures a second. They take turns, so that
+    other load slows all of them, and the shortest time of each counts."""
     pixels = np.random.RandomState(0).randint(
         0, 256, (PICTURES, MEASURED.image_size, MEASURED.image_size, 3), np.uint8
     )

@@ -70,11 +70,9 @@ def by_openvino(
 
 @cache
 def _core() -> Any:
-    """Return OpenVINO's core, which is kept until the process ends.
-
-    Its CPU plugin gives the thread that creates it an alternate stack for signals, and unmaps that
-    when it is destroyed, in whichever thread: then Ctrl-C would be a segmentation fault.
-    """
+    """Return OpenVINO's core, which is kept until the process ends: its CPU plugin unmaps, in
+    whichever thread destroys it, the alternate stack for signals of the thread that created it;
+    then Ctrl-C would be a segmentation fault."""
     import openvino
 
     return openvino.Core()
@@ -133,10 +131,8 @@ class _Graph:
         return self.ops.lrn(values, channels, layer.alpha * size, layer.beta, layer.bias, size)
 
     def of_MaxPooling2D(self, values: Any, layer: Any) -> Any:
-        """Add a max pooling.
-
-        `ops.max_pool` fails in a Turkish locale, where "VALID" in lower case is not "valid".
-        """
+        """Add a max pooling; `ops.max_pool` fails in a Turkish locale, where "VALID" in lower case
+        is not "valid"."""
         attributes = {
             "strides": [*layer.strides],
             "dilations": [1, 1],

@@ -28,11 +28,9 @@ class NotHere(UserError):
 
 
 def frozen_part(model: keras.Model, variant: Variant, precision: str, batch: int) -> Forward:
-    """Return a function that computes a Keras AlexNet, or its first layers, in batches of `batch`.
-
-    TensorFlow computes them, or with int8 OpenVINO the convolutions of a float32 `model`. Raises
-    NotHere if int8 is not installed or computes wrong results here.
-    """
+    """Return a function that computes a Keras AlexNet, or its first layers, in batches of `batch`:
+    by TensorFlow or, in int8, the convolutions of a float32 `model` by OpenVINO. Raises NotHere if
+    int8 is not installed or computes wrong results here."""
     if not is_int8(precision):
         return by_tensorflow(model, variant)
     layers = [*takewhile(lambda each: not isinstance(each, FLAT), model.layers)]

@@ -22,11 +22,9 @@ PARTS = ("test", "validation", CROSS_VALIDATED)
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The accuracy of a network on the `pictures` of a `part` of the data.
-
-    `part` is "test" if there is a test set, which chose nothing, or else "validation" or
-    `CROSS_VALIDATED`. `chance` is the share of the most frequent class.
-    """
+    """The accuracy of a network on the `pictures` of a `part` of the data: "test" if there is a
+    test set, which chose nothing, or else "validation" or `CROSS_VALIDATED`. `chance` is the share
+    of the most frequent class."""
 
     part: str
     value: float

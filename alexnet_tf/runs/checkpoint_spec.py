@@ -17,11 +17,8 @@ EPOCH = ("epoch/steps", "epoch/seconds", "epoch/losses", "epoch/hits")
 
 @dataclass(frozen=True)
 class CheckpointSpec:
-    """The expected contents of a training's checkpoints.
-
-    An epoch has so many training `pictures`; `data` and `weights` are the fingerprints of all
-    pictures and of the initial weights.
-    """
+    """The expected contents of a training's checkpoints: an epoch has so many training `pictures`;
+    `data` and `weights` are the fingerprints of all pictures and of the initial weights."""
 
     settings: Settings
     classes: Sequence[str]
@@ -31,11 +28,9 @@ class CheckpointSpec:
 
     @cached_property
     def identity(self) -> str:
-        """The SHA-256 of all that the values of a checkpoint depend on.
-
-        That is every setting that is not free, the classes, and the fingerprints. Settings at their
-        defaults do not count, so that later versions may add settings.
-        """
+        """The SHA-256 of all that the values of a checkpoint depend on: the classes, the
+        fingerprints, and the settings that are not free, except at their defaults, so that later
+        versions may add some."""
         left_out = (*FREE_SETTINGS, *FOUND_BY_CONTENT)
         changed = {
             name: value

@@ -111,10 +111,8 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
 def load_latest(
     directory: Path, log: Logger, last: int | None = None, expected: CheckpointSpec | None = None
 ) -> tuple[dict[str, np.ndarray], History] | None:
-    """Load the latest good checkpoint up to epoch `last`; None without one.
-
-    Those that `load_checkpoint` refuses are set aside, under names that end in ``.broken``.
-    """
+    """Load the latest good checkpoint up to epoch `last`; None without one. Those that
+    `load_checkpoint` refuses are set aside, under names that end in ``.broken``."""
     for path in reversed(list_checkpoints(directory, last)):
         try:
             return load_checkpoint(path, expected)
@@ -139,9 +137,7 @@ def checkpoint_path(directory: Path, epoch: int, unfinished: bool = False) -> Pa
 
 def prune_checkpoints(directory: Path, keep: int, best: int, current: int | None = None) -> None:
     """Delete all but the last `keep` checkpoints of whole epochs and that of the epoch `best`.
-
-    Those after the epoch `current` are of a longer training, and stay as they are.
-    """
+    Those after the epoch `current` are of a longer training, and stay as they are."""
     paths = list_checkpoints(directory, current)
     whole = [path for path in paths if ".unfinished" not in path.suffixes]
     spared = {checkpoint_path(directory, best), *whole[-keep:]}

@@ -64,11 +64,9 @@ def chosen_run() -> Run | None:
 
 
 def default_run() -> tuple[Run, list[str]]:
-    """Return the default run, and sentences that name it.
-
-    It is the chosen one, or else the one finished last. If that is hardly better than chance, it is
-    the last better one of the same classes. Without any run it is the starter.
-    """
+    """Return the default run, and sentences that name it. It is the chosen one, or else the one
+    finished last; if that is hardly better than chance, the last better one of the same classes;
+    without any run the starter."""
     if run := chosen_run():
         return run, [f"using {described(run)}, chosen by `{command('use')}`"]
     runs = finished_runs()

@@ -20,10 +20,8 @@ SETTINGS = {setting.name: setting for setting in fields(Settings)}
 
 
 def read_settings(path: str) -> dict[str, Any]:
-    """Return the settings in the file `path`, and its `recipe` if any, by name, without nulls.
-
-    Names may have - for _. Raises UserError for an unreadable file and an unknown name or value.
-    """
+    """Return the settings in the file `path`, and its `recipe` if any, by name (with - or _),
+    without nulls. Raises UserError for an unreadable file and an unknown name or value."""
     if Path(path).suffix in (".yaml", ".yml"):
         content = _read_yaml(path)
     elif Path(path).suffix == ".toml":

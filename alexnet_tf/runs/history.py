@@ -110,11 +110,8 @@ def read_seconds(run: Run) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of training a variant: its epochs, and whether it `finished`.
-
-    `parameters` counts the network's weights and biases; None if the training never began. `best`
-    is the metric that chooses the best epoch.
-    """
+    """The outcome of training a variant: its epochs, and whether it `finished`; the `parameters` of
+    the network, None if the training never began; the metric that chooses the `best` epoch."""
 
     variant: str
     finished: bool

@@ -30,10 +30,8 @@ def write_model_metadata(
 
 
 def read_novelty(path: Path, channels: int) -> Novelty | None:
-    """Read the novelty from the model at `path`, whose last convolution has so many `channels`.
-
-    Returns None without any; raises BadFile if it is damaged.
-    """
+    """Read the novelty from the model at `path`, whose last convolution has so many `channels`;
+    None without any, BadFile if it is damaged."""
     content = _read_member(path, NOVELTY)
     try:
         return Novelty.from_bytes(content, channels) if content else None
@@ -42,10 +40,8 @@ def read_novelty(path: Path, channels: int) -> Novelty | None:
 
 
 def check_model_metadata(run: Run, config: dict[str, Any]) -> None:
-    """Raise BadFile for a model.keras of another network than `config`, the run's config.json.
-
-    An earlier version wrote no metadata: then classes.txt, if any, must match config.json.
-    """
+    """Raise BadFile for a model.keras of another network than `config`, the run's config.json. An
+    earlier version wrote no metadata: then classes.txt, if any, must match config.json."""
     said, expected = _read(run.model_path), _statement(config)
     if said is None:
         names = run.directory / "classes.txt"

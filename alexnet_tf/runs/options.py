@@ -30,11 +30,8 @@ def option(
     free: bool = False,
     several: bool = False,
 ) -> Any:
-    """Declare a setting, with its option in `group`.
-
-    A `free` setting may change when a run is resumed, because it changes no step. `several` allows
-    more than one word.
-    """
+    """Declare a setting, with its option in `group`. A `free` setting may change when a run is
+    resumed, because it changes no step; `several` allows more than one word."""
     metavar = metavar or METAVARS.get(kind)
     given = {"help": help, "metavar": metavar, "type": kind, "choices": choices}
     argument: dict[str, Any] = {name: value for name, value in given.items() if value is not None}

@@ -59,10 +59,8 @@ def _entries(run: Run) -> Source:
 
 def listed_pictures(run: Run) -> Dataset:
     """Read the lists of `run`, with the digests of the files as they are now, "" for missing ones.
-
-    Remote pictures and those in shards keep the digests of the start; they are compared whenever
-    they are read, which takes time. Raises UserError for damaged or missing lists.
-    """
+    Remote pictures and those in shards keep the digests of the start, and are compared whenever
+    they are read. Raises UserError for damaged or missing lists."""
     start = Listed(run.directory)
     return _dataset(run, lambda path: "" if is_file_of_its_own(path) else start(path))
 
@@ -90,11 +88,9 @@ def _dataset(run: Run, known: Callable[[str], str]) -> Dataset:
 
 
 def find_pictures(run: Run, settings: Settings) -> tuple[Dataset, bool]:
-    """Return the pictures that `run` was started with, and whether they were moved since.
-
-    They are searched for in the lists and then, by digest, below the --data of `settings`. Raises
-    UserError if some are missing.
-    """
+    """Return the pictures that `run` was started with, and whether they were moved since. They are
+    searched for in the lists and then, by digest, below the --data of `settings`. Raises UserError
+    if some are missing."""
     config = run.read_config()
     try:
         return _found_again(run, config, settings)
@@ -172,10 +168,8 @@ def _split_again(settings: Settings, fingerprint: str) -> Dataset:
 
 
 def _below(data: str, known: Dataset) -> Dataset:
-    """Return `known` with the paths below `data` of files with the same digests.
-
-    Raises UserError if a training or validation picture is missing.
-    """
+    """Return `known` with the paths below `data` of files with the same digests; UserError if a
+    training or validation picture is missing."""
     folder, listed = os.path.expanduser(data), {}
     paths = list_files(folder)[0] if os.path.isdir(folder) else []
     # Files in a folder need no labels here; remote pictures and shards are found only by lists.

@@ -1,7 +1,5 @@
-"""Recipes: defaults of settings for a whole way to train, each with its command and its accuracy.
-
-A recipe is a function that returns settings by name; `--recipe NAME` makes them the defaults.
-"""
+"""Recipes: functions that return the settings of a whole way to train, by name, each with its
+command and its accuracy. `--recipe NAME` makes them the defaults."""
 
 import shlex
 from dataclasses import fields
@@ -189,10 +187,8 @@ def _settings_of(directory: str) -> dict[str, Any]:
 
 
 def training_command(settings: Settings, directory: Path) -> str:
-    """Spell the command of a run in `directory`, with the recipe that needs the fewest options.
-
-    Each option is on a line of its own, quoted for a shell.
-    """
+    """Spell the command of a run in `directory`, with the recipe that needs the fewest options,
+    each on a line of its own, quoted for a shell."""
     commands = []
     for name, recipe in RECIPES.items():
         if any(getattr(settings, each) is None for each in recipe):  # which no option expresses

@@ -57,9 +57,7 @@ class Run:
 
     def read_config(self) -> dict[str, Any]:
         """Read settings, classes, fingerprints and versions; UserError for a damaged config.json.
-
-        Settings of later versions have their defaults; unknown settings are left out.
-        """
+        Settings of later versions have their defaults; unknown settings are left out."""
         config = read_json(self.config_path)
         try:
             if not isinstance(config, dict):
@@ -97,11 +95,9 @@ class Run:
         return train == validation
 
     def check_folder(self) -> None:
-        """Raise UserError for a folder that is no run, before anything in it is touched.
-
-        A run is recognized by its config.json. Without one there may be only hidden files and
-        checkpoints, which have an identity.
-        """
+        """Raise UserError for a folder that is no run, before anything in it is touched. A run
+        has its config.json or, without one, only hidden files and checkpoints, which have an
+        identity."""
         if not self.directory.exists():
             return
         if not self.directory.is_dir():
@@ -131,10 +127,8 @@ class Run:
         remove_leftovers(self.checkpoints_folder, ["epoch-*.npz"])
 
     def check_settings(self, settings: Settings) -> None:
-        """Raise UserError, naming each, for other settings than at the start.
-
-        Pictures and weights may have moved; their digests are compared elsewhere.
-        """
+        """Raise UserError, naming each, for other settings than at the start. Pictures and weights
+        may have moved; their digests are compared elsewhere."""
         before, now = self.read_config()["settings"], asdict(settings)
         free = (*FREE_SETTINGS, *FOUND_BY_CONTENT)
         different = differences(before, now, [name for name in now if name not in free])

@@ -45,10 +45,8 @@ _data, _network, _optimization, _files = (
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of a training; None stands for the variant's own value.
-
-    Names and order are those of config.json. `alexnet_tf.training.resolve` resolves None and 0.
-    """
+    """The settings of a training, named and ordered as in config.json; None stands for the
+    variant's own value. `alexnet_tf.training.resolve` resolves None and 0."""
 
     data: str = _data(
         "data",
@@ -340,10 +338,8 @@ class Settings:
         return layer
 
     def first_of_head(self) -> str:
-        """Return the layer whose inputs are standardized: fc6, or the lowest trained layer above.
-
-        In runs of earlier versions, which have no `head`, it is always fc6.
-        """
+        """Return the layer whose inputs are standardized: fc6, or the lowest trained layer above;
+        always fc6 in runs of earlier versions, which have no `head`."""
         return max("fc6", self.first_trained()) if self.head else "fc6"
 
     def first_computed(self) -> str:

@@ -1,8 +1,5 @@
-"""Argument types for argparse, which raise ArgumentTypeError for invalid values.
-
-Each number also has an upper bound, because larger values break NumPy, TensorFlow or the machine
-later on.
-"""
+"""Argument types for argparse, which raise ArgumentTypeError for invalid values, and for numbers so
+large that they would break NumPy, TensorFlow or the machine later on."""
 
 import argparse
 import math
@@ -85,7 +82,6 @@ natural_real = real(
 width = real("a number above 0, at most 16", lambda number: 0 < number <= 16)
 share = real("a number from 0 to 1", lambda number: 0 <= number <= 1)
 part = real("a number from 0 to 1, and below 1", lambda number: 0 <= number < 1)
-
 degrees = real("a number from 0 to 180", lambda number: 0 <= number <= 180)
 
 

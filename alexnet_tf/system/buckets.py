@@ -32,9 +32,6 @@ PACKAGES = {
 ADDRESS = re.compile(f"({'|'.join(PACKAGES)})://", re.IGNORECASE)
 # What s3fs, adlfs and others call the time of the last change.
 CHANGED = ("LastModified", "last_modified", "mtime")
-# The most open file systems: an address of sftp:// or hdfs:// names its server.
-MOST_SYSTEMS = 64
-
 # Where results for buckets lie until they are complete, and which are this command's: an object
 # in a bucket cannot grow.
 OUTGOING = Path("outgoing")
@@ -56,10 +53,10 @@ class Object(NamedTuple):
 
     def is_at(self, path: Path) -> bool:
         """Tell whether the file `path` is a marked copy: as large, and as old."""
-        return path.is_file() and (self.size, int(self.changed)) == (
-            path.stat().st_size,
-            int(path.stat().st_mtime),
-        )
+        if not path.is_file():
+            return False
+        found = path.stat()
+        return (found.st_size, int(found.st_mtime)) == (self.size, int(self.changed))
 
     def mark(self, path: Path) -> None:
         """Make the file `path` as old as this."""
@@ -126,10 +123,8 @@ def opened(address: str) -> Iterator[tuple[Any, int]]:
 
 
 def outgoing(address: str) -> Path:
-    """Return the path for results that `send_all` is to copy to `address`, which must be free.
-
-    What an interrupted command has left there is gone on with.
-    """
+    """Return the path for results that `send_all` is to copy to `address`, which must be free, or
+    the path of what an interrupted command has left for it."""
     path = place_of(address, OUTGOING)
     with named(address):
         if not path.parent.exists() and _ask(address, "exists"):
@@ -217,6 +212,6 @@ def _open(address: str) -> tuple[Any, str]:
         return _system(kind, *sorted(options.items())), kind._strip_protocol(address)
 
 
-@lru_cache(MOST_SYSTEMS)  # fsspec itself opens one for each thread
+@lru_cache(64)  # fsspec itself opens one for each thread, and each server of sftp:// has its own
 def _system(kind: Any, *options: tuple[str, Any]) -> Any:
     return kind(**dict(options))

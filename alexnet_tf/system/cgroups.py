@@ -9,10 +9,8 @@ PROCESS = Path("/proc/self")
 
 
 def memory_limits() -> list[int]:
-    """Return the memory limits, in bytes, of this process's groups and the groups around them.
-
-    Above systemd's MemoryHigh a process is not killed, but hardly gets on.
-    """
+    """Return the memory limits, in bytes, of this process's groups and the groups around them, with
+    systemd's MemoryHigh, above which a process is not killed, but hardly gets on."""
     texts = [*_contents("memory.max", "memory", "memory.limit_in_bytes")]
     texts += _contents("memory.high", "", "")
     return [int(text) for text in texts if text.isdecimal()]
@@ -27,10 +25,9 @@ def processor_quotas() -> list[float]:
 
 
 def _contents(unified: str, controller: str, name: str) -> Iterator[str]:
-    """Read a file of the process's group and of all groups around it.
+    """Read a file of the process's group and of all groups around it; none unless on Linux.
 
-    In version 2 of control groups the file is `unified`; in version 1 it is `name`, in the group of
-    `controller`. Yields nothing on systems other than Linux.
+    In version 2 of control groups it is `unified`, in version 1 `name` in that of `controller`.
     """
     with suppress(OSError, ValueError):
         groups = [line.split(":", 2) for line in _lines("cgroup")]
@@ -55,8 +52,7 @@ def _upwards(point: Path, root: str, group: str, name: str) -> Iterator[str]:
     """Read the files `name` of `group` and those around it; `root` is at the mount `point`."""
     # In a container without its own namespace, groups have the same names as outside.
     inside = group.removeprefix(root.rstrip("/")).lstrip("/")
-    folder = point / inside
-    for place in (folder, *folder.parents):
-        if place.is_relative_to(point):
-            with suppress(OSError):
-                yield (place / name).read_text().strip()
+    folders = (point / inside, *(point / inside).parents)
+    for folder in (each for each in folders if each.is_relative_to(point)):
+        with suppress(OSError):
+            yield (folder / name).read_text().strip()

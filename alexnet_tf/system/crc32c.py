@@ -28,11 +28,8 @@ def masked_crc32cs(contents: Sequence[bytes | memoryview]) -> list[int]:
         values[:] = np.frombuffer(content, np.uint8)
         values[:4] ^= 0xFF  # the same as to begin with ones
     fed = np.split(_fed(np.zeros(len(rows), np.uint32), rows), starts)
-    return [_masked(ALL ^ reduce(_join, part.tolist(), 0)) for part in fed][: len(contents)]
-
-
-def _masked(value: int) -> int:
-    return ((value >> 15 | value << 17) + MASK) & ALL
+    sums = [ALL ^ reduce(_join, part.tolist(), 0) for part in fed][: len(contents)]
+    return [((each >> 15 | each << 17) + MASK) & ALL for each in sums]
 
 
 def _join(joined: int, register: int) -> int:

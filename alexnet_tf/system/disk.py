@@ -12,10 +12,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class NoRoom(OSError):
-    """A full disk, or a file larger than allowed: a failed run, not bad input.
-
-    The message says how many bytes are needed, unless that is unknown (0).
-    """
+    """A full disk, or a file larger than allowed: a failed run, not bad input. The message says how
+    many bytes are needed, unless that is unknown (0)."""
 
     def __init__(self, path: Path, needed: int, number: int | None = errno.ENOSPC):
         where, remedy = f"on the disk, where {megabytes(free_room(path))} are free", "Make room"

@@ -1,8 +1,5 @@
-"""Downloads that resume, and are verified before they are visible under their names.
-
-`keras.utils.get_file` neither resumes a download nor tries a second source, and importing it takes
-seconds.
-"""
+"""Downloads that resume, and are verified before they are visible under their names. Those of
+`keras.utils.get_file` do not resume or try a second source, and importing it takes seconds."""
 
 import math
 import os
@@ -148,11 +145,8 @@ def forget(target: Path) -> None:
 
 
 class _Part:
-    """A partial download, and a note of the file that it belongs to.
-
-    The note, `origin`, holds the url, a validator (ETag or Last-Modified) and the size in bytes of
-    the complete file. Without it, the download cannot be resumed.
-    """
+    """A partial download, and a note of its `origin`: the url, a validator (ETag or Last-Modified)
+    and the size in bytes of the complete file. Without the note it cannot be resumed."""
 
     def __init__(self, target: Path):
         self.name = target.name
@@ -185,10 +179,8 @@ class _Part:
             write_json(self._note, origin)
 
     def append(self, stream: BinaryIO | BaseHTTPResponse, whole: int | None) -> None:
-        """Append the bytes of `stream`, until `whole` bytes are here (None: to its end).
-
-        Raises OSError if the stream ends earlier, or if the disk is too small.
-        """
+        """Append the bytes of `stream`, until `whole` bytes are here (None: to its end); OSError if
+        it ends earlier, or if the disk is too small."""
         free = free_room(self.path.parent)
         if whole is not None and whole > free + self.size():
             needed = megabytes(whole - self.size())

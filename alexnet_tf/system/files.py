@@ -52,10 +52,8 @@ def atomic_write(path: str | Path, size: int) -> Iterator[Path]:
 
 
 def unique() -> int:
-    """Return a random number for a unique name.
-
-    The process id is not enough: in containers that share a disk, every process may have the id 1.
-    """
+    """Return a random number for a unique name. The process id is not enough: in containers that
+    share a disk, every process may have the id 1."""
     return secrets.randbits(63)
 
 
@@ -72,10 +70,8 @@ def check_replaceable(path: Path) -> None:
 
 
 def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
-    """Delete the temporary files that killed processes left in `folder` while writing `names`.
-
-    `names` are patterns as in `fnmatch`: "epoch-*.npz". Folders and links are kept.
-    """
+    """Delete the temporary files that killed processes left in `folder` while writing `names`,
+    which are patterns as in `fnmatch`: "epoch-*.npz". Folders and links are kept."""
     for path in folder.glob(".*.tmp*"):
         match = TEMPORARY.fullmatch(path.name)
         whole = match and match["stem"] + match["suffix"]
@@ -117,10 +113,8 @@ def sync_directory(directory: Path) -> None:
 
 
 def sync(handle: int, folder: Path) -> None:
-    """Flush the open file `handle`, in `folder`, to the disk.
-
-    Some file systems (FUSE, network shares) cannot, and then a power cut may lose the last writes.
-    """
+    """Flush the open file `handle`, in `folder`, to the disk; warn where its file system (FUSE, a
+    network share) cannot, because then a power cut may lose the last writes."""
     try:
         os.fsync(handle)
     except OSError as error:
@@ -168,10 +162,8 @@ def read_text(path: str | Path, most: int = MOST_TEXT) -> str:
 
 
 def read_lines(path: str | Path) -> Iterator[str]:
-    """Yield the lines of a regular file: UTF-8, or UTF-16 with a byte order mark.
-
-    Raises UserError for another file, and for control characters in a line.
-    """
+    """Yield the lines of a regular file: UTF-8, or UTF-16 with a byte order mark. Raises UserError
+    for another file, and for control characters in a line."""
     with _opened(path, MOST_LINES) as file:
         text = io.TextIOWrapper(file, _encoding(file))
         for number, line in enumerate(iter(lambda: text.readline(LONGEST_LINE), ""), 1):
@@ -186,20 +178,16 @@ def read_lines(path: str | Path) -> Iterator[str]:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read the JSON file `path`; UserError if it cannot be read or is not JSON.
-
-    NaN and infinity, which JSON does not have, are refused.
-    """
+    """Read the JSON file `path`; UserError if it cannot be read or is not JSON, which has neither
+    NaN nor infinity."""
     with _opened(path, MOST_JSON) as file:
         return json.loads(_text(file, MOST_JSON), parse_constant=_no_constant)
 
 
 @contextmanager
 def _opened(path: str | Path, most: int) -> Iterator[io.BufferedReader]:
-    """Open a regular file of at most `most` bytes; UserError if that fails, or its reading.
-
-    An untrusted path may be a pipe, which never ends, or a device.
-    """
+    """Open a regular file of at most `most` bytes; UserError if that fails, or its reading: an
+    untrusted path may be a pipe, which never ends, or a device."""
     try:
         with open(path, "rb", opener=_without_waiting) as file:
             status = os.fstat(file.fileno())

@@ -19,8 +19,7 @@ def file_fingerprint(path: Path) -> str:
     """Return a fingerprint of the content of the file `path`, independent of its name and date.
 
     A zip (.keras, .npz, .pth) is identified by its central directory, which has the CRC-32 and the
-    size of every member: that takes a millisecond. Any other file is identified by its SHA-256,
-    which takes a tenth of a second for 230 MB.
+    size of every member, in a millisecond; any other file by its SHA-256, 230 MB in 0.1 s.
     """
     try:
         with open_zip(path, MOST_MEMBERS) as archive:

@@ -17,11 +17,9 @@ AT_ONCE = 16
 
 
 def made_once(folder: Path, fill: Callable[[Path], object], keep: bool = False) -> Path:
-    """Return `folder`; create it atomically, by `fill`, if it is missing.
-
-    If another process is creating it already, wait for that. After an exception there is no folder,
-    but with `keep` the next call fills what this one, even if it was killed, had begun.
-    """
+    """Return `folder`; create it atomically, by `fill`, if it is missing, or wait for the process
+    that is creating it already. After an exception there is no folder, but with `keep` the next
+    call fills what this one, even if it was killed, had begun."""
     if not folder.is_dir():
         with locked_beside(folder, wait=True) as is_locked:
             if not folder.is_dir():
@@ -60,11 +58,8 @@ def atomic_dir(
 
 @contextmanager
 def _filling(folder: Path, is_locked: bool, keep: bool = False) -> Iterator[Path]:
-    """Yield a temporary folder that is renamed to `folder` at the end.
-
-    What a killed process left is deleted by the next one, if a lock shows that its process has
-    ended.
-    """
+    """Yield a temporary folder that is renamed to `folder` at the end. What a killed process left
+    is deleted by the next one, if a lock shows that its process has ended."""
     token = "" if is_locked or keep else f".{unique()}"
     partial = folder.with_name(f".{folder.name}{token}.partial")
     if not keep:

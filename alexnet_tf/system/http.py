@@ -127,11 +127,8 @@ def pools(proxy: str | None) -> PoolManager:
 
 
 class _Request:
-    """The connections of a request: cut at the time `end`, and checked after redirects.
-
-    Redirects to other servers are allowed, but not from the public internet into a network that
-    only this machine reaches.
-    """
+    """The connections of a request: cut at the time `end`, and refused where a redirect leads from
+    the public internet into a network that only this machine reaches."""
 
     def __init__(self, silence: float, end: float):
         self.is_cut = False

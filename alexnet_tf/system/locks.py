@@ -39,11 +39,9 @@ def locked(directory: Path) -> Iterator[None]:
 
 @contextmanager
 def locked_beside(folder: Path, wait: bool = False) -> Iterator[bool]:
-    """Hold a lock on the path `folder`, which need not exist; yield whether the disk has locks.
-
-    The lock, ``.NAME.lock`` beside `folder`, is deleted at the end. Raises UserError as `locked`
-    does; with `wait`, waits until the other process has ended.
-    """
+    """Hold a lock on the path `folder`, which need not exist; yield whether the disk has locks. The
+    lock, ``.NAME.lock`` beside `folder`, is deleted at the end. Raises UserError as `locked` does
+    or, with `wait`, waits until the other process has ended."""
     path = folder.with_name(f".{folder.name}{LOCK}")
     with _held(path, folder, wait) as is_locked:
         try:

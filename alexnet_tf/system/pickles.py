@@ -25,9 +25,7 @@ class Named(dict[str | int, Any]):
 
     def __init__(self, pairs: list[list[Any]] | None = None):
         """Take the pairs [[name, value], …] out of a list, as Python 2's OrderedDict pickles them.
-
-        The list is emptied: a pickle may pass the same one a thousand times.
-        """
+        The list is emptied: a pickle may pass the same one a thousand times."""
         if not isinstance(pairs, list | None):
             raise BadFile("is damaged: what should be a list of pairs is none")
         for name, value in pairs or ():

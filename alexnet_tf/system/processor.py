@@ -19,11 +19,8 @@ PRECISIONS = FLOAT32, BFLOAT16, INT8, INT8_FROM_CONV2 = "float32", "bfloat16", "
 
 @cache
 def processors() -> int:
-    """Return the number of processors that this process may use.
-
-    That is the number it may be scheduled on (`taskset`, cpusets) or, if lower, the CPU quota of
-    its container or job, rounded up.
-    """
+    """Return the number of processors that this process may use: those it may be scheduled on
+    (`taskset`, cpusets) or, if lower, the CPU quota of its container or job, rounded up."""
     return max(1, min([schedulable(), *map(math.ceil, processor_quotas())]))
 
 
@@ -44,10 +41,8 @@ def processor_flags() -> set[str]:
 
 
 def chosen_precision() -> str | None:
-    """Return the value of ALEXNET_TF_PRECISION; None if it is not set.
-
-    Raises UserError if it is not one of `PRECISIONS`.
-    """
+    """Return the value of ALEXNET_TF_PRECISION, None if it is not set; UserError if it is not one
+    of `PRECISIONS`."""
     chosen = os.environ.get(VARIABLE) or None
     if chosen not in (None, *PRECISIONS):
         *others, last = PRECISIONS

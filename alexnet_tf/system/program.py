@@ -32,10 +32,8 @@ def face() -> str:
 
 
 def command(verb: str, run: object = None) -> str:
-    """Return the command line of `verb`, with the run if one is named.
-
-    ``alexnet-tf train --run RUN``, ``python train_alexnet.py --run RUN``, ``make data``, …
-    """
+    """Return the command line of `verb`, with the run if one is named: ``alexnet-tf train --run
+    RUN``, ``python train_alexnet.py --run RUN``, ``make data``, …"""
     named = "" if run is None else shlex.quote(str(run))
     if face() == CHECKOUT and verb in GOALS:
         return f"make {verb}" + (f" RUN={named}" if named else "")
@@ -47,11 +45,8 @@ def command(verb: str, run: object = None) -> str:
 
 
 def installing(*packages: str) -> str:
-    """Return the command that installs missing packages.
-
-    It names the packages themselves, not our extra that needs them: alexnet_tf is on no index, so
-    pip would find no such name there, or somebody else's.
-    """
+    """Return the command that installs missing packages: by their own names, not by our extra that
+    needs them, because alexnet_tf is on no index, where pip might find somebody else's."""
     return "make setup" if face() == CHECKOUT else f"pip install {shlex.join(packages)}"
 
 

@@ -1,7 +1,5 @@
-"""A progress bar at a terminal or in a notebook; nothing in a log file.
-
-`tqdm.auto` would be one more package of the core, and needs ipywidgets to show bars in a notebook.
-"""
+"""A progress bar at a terminal or in a notebook; nothing in a log file. `tqdm.auto` would be one
+more package of the core, and needs ipywidgets to show bars in a notebook."""
 
 import sys
 import time
@@ -19,10 +17,8 @@ _in_cell: ContextVar[Show | None] = ContextVar("_in_cell", default=None)
 
 @contextmanager
 def one_bar() -> Iterator[Show]:
-    """Show all bars of the block, in a notebook, one after the other in one line below the cell.
-
-    Yields a function that shows a text in their place; outside a notebook it shows nothing.
-    """
+    """Show all bars of the block, in a notebook, one after the other in one line below the cell;
+    yield a function that shows a text in their place. Outside a notebook it shows nothing."""
     show = _line_of_cell() if _is_notebook() else None
     token = _in_cell.set(show)
     try:
@@ -66,12 +62,9 @@ def progress(
     weigh: Callable[[Item], int] = lambda item: 1,
     unit: float = 1,
 ) -> Iterator[Item]:
-    """Yield the `items` while a bar shows the completed part of `total`.
-
-    The bar is on standard error at a terminal, and in a notebook inside `one_bar`. Each item adds
-    `weigh(item)` to the initial `done`; `total` may be infinite. The numbers shown are multiples of
-    `unit`.
-    """
+    """Yield the `items` while a bar shows the completed part of `total`, which may be infinite: on
+    standard error at a terminal, and in a notebook inside `one_bar`. Each item adds `weigh(item)`
+    to the initial `done`; the numbers shown are multiples of `unit`."""
     is_terminal = sys.stderr.isatty()
     show = _show_at_terminal if is_terminal else _in_cell.get()
     if not show:

@@ -1,5 +1,6 @@
 """TensorFlow and LiteRT without their start-up messages."""
 
+import ctypes
 import gc
 import logging
 import os
@@ -13,7 +14,6 @@ from typing import BinaryIO, TypeVar
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.disk import megabytes
-from alexnet_tf.system.heap import keep_freed_memory
 from alexnet_tf.system.log import warn_once
 from alexnet_tf.system.processor import processors, schedulable
 
@@ -29,6 +29,9 @@ MOST_SHOWN = 1 << 20
 # Packages that Keras imports if it can, for features that no command uses: a third of the time that
 # importing TensorFlow takes.
 NEEDLESS = ("cv2", "matplotlib", "pandas", "sklearn")
+# Parameters of mallopt, from glibc's malloc.h, and their values: allocations are never mapped
+# separately, the top of the heap is trimmed as late as possible, and all threads share one arena.
+M_MMAP_MAX, M_TRIM_THRESHOLD, M_ARENA_MAX = (-4, 0), (-1, 2**31 - 1), (-8, 1)
 # Whether this is a command's process, in which no other code uses Keras.
 is_command = False
 
@@ -75,7 +78,7 @@ def _import_tensorflow(threads: int, start: Callable[[], Started] | None) -> Sta
         tempfile.tempdir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else os.getcwd()
     # Its million objects stay alive: collecting garbage among them takes a sixth of the time.
     gc.disable()
-    keep_freed_memory()
+    _keep_freed_memory()
     with _absent(NEEDLESS if is_command else ()):
         import tensorflow as tf
 
@@ -91,6 +94,17 @@ def _import_tensorflow(threads: int, start: Callable[[], Started] | None) -> Sta
                     " the threads that it has; say so first of all in a new process"
                 ) from error
     return (start or tf.config.list_logical_devices)()
+
+
+def _keep_freed_memory() -> None:
+    """Keep freed memory in the process for later allocations; does nothing without glibc.
+
+    A training step frees some hundreds of MB, which the next one allocates again. If they went back
+    to the system in between, an epoch would take half as long again.
+    """
+    with suppress(AttributeError, OSError, TypeError):
+        for parameter, value in (M_MMAP_MAX, M_TRIM_THRESHOLD, M_ARENA_MAX):
+            ctypes.CDLL(None).mallopt(parameter, value)
 
 
 @contextmanager

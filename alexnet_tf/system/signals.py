@@ -1,8 +1,6 @@
-"""Handling of signals that ask the program to end, at once or after the current step.
-
-Signals are handled only inside `listening`. The command lines handle all of them; the library, only
-Ctrl-C, while it trains in the main thread.
-"""
+"""Handling of signals that ask the program to end, at once or after the current step. It is active
+only inside `listening`: the command lines handle all signals; the library, only Ctrl-C, while it
+trains in the main thread."""
 
 import _thread
 import signal
@@ -24,10 +22,8 @@ _postponed = False
 
 
 class Stopped(BaseException):
-    """A request to end the program, by `signal`. The command lines exit with 128 + `signal`.
-
-    Like KeyboardInterrupt it is not an Exception, so that no handler takes it for a failure.
-    """
+    """A request to end the program, by a signal; the command lines exit with its `code`. Like
+    KeyboardInterrupt it is not an Exception, so that no handler takes it for a failure."""
 
     def __init__(self, number: signal.Signals):
         super().__init__(f"stopped by {number.name}")
@@ -41,11 +37,9 @@ def listening(
     numbers: Sequence[signal.Signals] = SIGNALS,
     again: Callable[..., object] | signal.Handlers = signal.SIG_DFL,
 ) -> Iterator[None]:
-    """Handle `numbers` while the block runs: the first signal raises Stopped in the main thread.
-
-    A second one has the handler `again`, which by default ends the program at once. Ignored signals
-    stay ignored. Must be called in the main thread.
-    """
+    """Handle `numbers` while the block runs, in the main thread: the first signal raises Stopped
+    there; a second one has the handler `again`, which by default ends the program at once. Ignored
+    signals stay ignored."""
     global _asked
     before = {number: signal.getsignal(number) for number in numbers}
     listened = [number for number in numbers if before[number] != signal.SIG_IGN]

@@ -18,11 +18,9 @@ _unread: set[int] = set()
 
 
 def settle() -> None:
-    """Make standard output and error safe to write to.
-
-    Characters beyond UTF-8, and those that reorder text, are shown as escapes. Output that nobody
-    reads is dropped, and the work goes on. A full disk under standard output raises OSError once.
-    """
+    """Make standard output and error safe to write to: characters beyond UTF-8, and those that
+    reorder text, are shown as escapes; output that nobody reads is dropped, and the work goes on. A
+    full disk under standard output raises OSError once."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -61,11 +59,8 @@ class _Text(io.TextIOWrapper):
 
 
 class _Output(io.BufferedWriter):
-    """A buffered writer that drops output that nobody reads.
-
-    The raw file below cannot do so: if a signal raised while it wrote, it would be asked to write
-    the same data again.
-    """
+    """A buffered writer that drops output that nobody reads. The raw file below cannot do so: if a
+    signal raised while it wrote, it would be asked to write the same data again."""
 
     def write(self, data: Any) -> int:
         try:

@@ -13,11 +13,9 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def printable(name: object) -> str:
-    """Return `name` as one printable line, with escapes for characters that break or disguise it.
-
-    Escaped are the characters that `is_printable` rejects, and invisible ones, which may reorder or
-    hide others (U+202E writes backwards), except the two joiners that scripts and emoji need.
-    """
+    """Return `name` as one printable line. Escaped are the characters that `is_printable` rejects,
+    and invisible ones, which may reorder or hide others (U+202E writes backwards), except the two
+    joiners that scripts and emoji need."""
     return "".join(ascii(c)[1:-1] if _breaks_lines(c) or _is_invisible(c) else c for c in str(name))
 
 
@@ -33,11 +31,8 @@ def is_printable(name: object) -> bool:
 
 
 def encoded(name: str) -> str:
-    """Return the path `name` for a line of text, or a cell that no spreadsheet computes.
-
-    The path is unchanged if it is safe, and otherwise ``file:`` and percent-encoded; `decoded`
-    reverses this.
-    """
+    """Return the path `name` for a line of text, or a cell that no spreadsheet computes: unchanged
+    if it is safe, and otherwise ``file:`` and percent-encoded. `decoded` reverses this."""
     if is_printable(name) and not name.startswith((ENCODED, *FORMULA)):
         return name
     return ENCODED + quote_from_bytes(os.fsencode(name))
@@ -51,10 +46,8 @@ def decoded(text: str) -> str:
 
 
 def in_cell(text: str) -> str:
-    """Return `text` for a table: after an apostrophe if a spreadsheet would take it for a formula.
-
-    Source: OWASP, CSV injection. `from_cell` reverses this.
-    """
+    """Return `text` for a table: after an apostrophe if a spreadsheet would take it for a formula
+    (OWASP, CSV injection). `from_cell` reverses this."""
     return f"'{text}" if text.lstrip("'").startswith(FORMULA) else text
 
 
@@ -64,18 +57,14 @@ def from_cell(text: str) -> str:
 
 
 def align(table: Iterable[Sequence[object]]) -> list[str]:
-    """Return the lines of `table` with aligned columns, for a terminal.
-
-    The cells are made `printable`; the first column is aligned left, the others right.
-    """
+    """Return the lines of `table` for a terminal, made `printable`: the first column is aligned
+    left, the others right."""
     return ["  ".join(line) for line in _padded([map(printable, line) for line in table])]
 
 
 def markdown(table: Iterable[Sequence[str]], right: bool = True) -> str:
-    """Return `table`, whose first line holds the headings, as Markdown that is readable unrendered.
-
-    The first column is aligned left; the others right, or left if not `right`. Cells are unchanged.
-    """
+    """Return `table`, whose first line holds the headings, as Markdown that is readable unrendered:
+    the first column aligned left, the others right, or left if not `right`."""
     headings, *lines = _padded(table, right)
     rules = ["-" * len(cell) for cell in headings]
     if right:

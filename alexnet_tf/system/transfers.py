@@ -24,10 +24,8 @@ UNLINKABLE = {
 
 
 def transfer(source: str, target: Path, by: str) -> None:
-    """Put the file `source` at `target` by one of `WAYS`; FileExistsError if `target` exists.
-
-    The write is atomic, and a moved file is removed only once its copy is complete.
-    """
+    """Put the file `source` at `target` by one of `WAYS`, atomically; FileExistsError if `target`
+    exists. A moved file is removed only once its copy is complete."""
     real = os.path.realpath(source)
     if by == "copy" or not _link(real, target):
         if by == "link":

@@ -21,19 +21,14 @@ class TooManyEntries(Exception):
 @contextmanager
 def open_zip(path: Path, most: int) -> Iterator[zipfile.ZipFile]:
     """Open the zip `path`; TooManyEntries, in bounded memory, if it has more than `most` entries.
-
-    Broken content may raise nearly anything.
-    """
+    Broken content may raise nearly anything."""
     with _File(path, most) as file, zipfile.ZipFile(file) as archive:
         yield archive
 
 
 class _File(io.BufferedReader):
-    """A file whose central directory is refused while it is read, if it is too long.
-
-    zipfile reads the whole directory at once and creates an object of half a kilobyte for each
-    entry in it, however many entries the zip announces.
-    """
+    """A file whose central directory is refused while it is read, if it is too long: zipfile would
+    create an object of half a kilobyte for each entry in it, however many the zip announces."""
 
     def __init__(self, path: Path, most: int):
         super().__init__(io.FileIO(path))

@@ -61,11 +61,9 @@ def write_crops(
     folder: Path,
     shards: int,
 ) -> None:
-    """Write random crops and the teacher's features of each into `folder`, in `shards` files.
-
-    Each of `sources` is a share of the crops, and pictures with a label, or `UNLABELLED`. Existing
-    files are kept, so that the same call resumes.
-    """
+    """Write random crops and the teacher's features of each into `folder`, in `shards` files;
+    existing ones are kept, so that the same call resumes. Each of `sources` is a share of the
+    crops, and pictures with a label, or `UNLABELLED`."""
     paths = [folder / f"{number:03d}.npz" for number in range(shards)]
     forward = None
     for number, path in enumerate(paths):
@@ -168,10 +166,8 @@ def last_convolution(weights: str | Path, variant: Variant, batch: int) -> Forwa
 
 
 def pool(maps: np.ndarray) -> np.ndarray:
-    """Return the square roots of mean, maximum and 3 × 3 maxima of each channel of `maps`.
-
-    Takes (n, side, side, channels), returns float32 (n, 11 * channels).
-    """
+    """Return the square roots of mean, maximum and 3 × 3 maxima of each channel of `maps` (n, side,
+    side, channels): float32 (n, 11 * channels)."""
     parts = [maps.mean((1, 2)), maps.max((1, 2))]
     spans = _spans(maps.shape[1])
     parts += [maps[:, rows, columns].max((1, 2)) for rows in spans for columns in spans]
@@ -185,9 +181,7 @@ def _spans(side: Any) -> list[slice]:
 
 def distill(crops: Path, variant: Variant, classes: int, epochs: int, folder: Path) -> Weights:
     """Train convolutions of `variant` from random numbers on the files in `crops`; return them.
-
-    Stopped, the same call resumes after the last epoch, from `folder`.
-    """
+    Stopped, the same call resumes after the last epoch, from `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy(PRECISION)
@@ -265,11 +259,9 @@ class Crops(keras.utils.PyDataset):
 
 
 def build_student(variant: Variant, features: int, classes: int) -> keras.Model:
-    """Build convolutions of `variant` with batch normalization, and linear maps of their output.
-
-    Takes images of any size; predicts "whole", "grid" and "label". The normalization has no factor,
-    so that it, and the activation, may follow the pooling, which is faster and the same.
-    """
+    """Build convolutions of `variant` with batch normalization, for images of any size, and linear
+    maps of their output to "whole", "grid" and "label". The normalization has no factor, so that
+    it, and the activation, may follow the pooling, which is faster and the same."""
     values = inputs = keras.Input((None, None, len(variant.channels)), name="data")
     for index, name in enumerate(variant.conv_layers):
         values = layers.Conv2D(

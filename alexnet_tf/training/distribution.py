@@ -78,11 +78,9 @@ class Workers:
 
     @classmethod
     def join(cls, timeout: int) -> Workers:
-        """Connect to the workers in TF_CONFIG; each may be silent for `timeout` seconds.
-
-        Call it before anything else of TensorFlow. Raises UserError for an unusable TF_CONFIG,
-        RunError if the others do not come.
-        """
+        """Connect to the workers in TF_CONFIG, before anything else of TensorFlow; each may be
+        silent for `timeout` seconds. Raises UserError for an unusable TF_CONFIG, RunError if the
+        others do not come."""
         tasks, own = _read_config()
         if len(tasks) < 2:
             return cls.alone()
@@ -227,10 +225,8 @@ class Workers:
 
     @contextmanager
     def _watching(self) -> Iterator[None]:
-        """Run a block without communication, then wait for the others.
-
-        Meanwhile `signals` raise RunError if one of them is gone, Stopped if one was asked to end.
-        """
+        """Run a block without communication, then wait for the others. Meanwhile `signals` raise
+        RunError if one of them is gone, Stopped if one was asked to end."""
         is_done, is_stopped = threading.Event(), threading.Event()
 
         def wait() -> None:

@@ -61,10 +61,8 @@ def mean_result(results: Iterable[Result], last: int = 0) -> tuple[float, float]
 
 
 class DatasetMetrics(NamedTuple):
-    """Mean loss, accuracy and balanced accuracy (the mean of the classes' own) on n pictures.
-
-    `probabilities` are the predictions, float32 (n, classes).
-    """
+    """Mean loss, accuracy and balanced accuracy (the mean of the classes' own) on n pictures, and
+    the predictions for them: `probabilities`, float32 (n, classes)."""
 
     loss: float
     accuracy: float

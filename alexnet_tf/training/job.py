@@ -67,10 +67,8 @@ class Job:
         }
 
     def check_unchanged(self) -> None:
-        """Raise UserError if another process has changed the run since this job was prepared.
-
-        Call it while the run is locked, before anything is written.
-        """
+        """Raise UserError if another process has changed the run since this job was prepared. Call
+        it while the run is locked, before anything is written."""
         now, entries = _read_config(self.run), self.entries()
         if now != self.config and any(now.get(name) != entries[name] for name in entries):
             raise UserError(
@@ -216,11 +214,8 @@ def _check_classes(settings: Settings, weights: Weights, dataset: Dataset) -> No
 
 def feature_stores(job: Job) -> tuple[FeatureStore, FeatureStore]:
     """Return the stores, not yet opened, of the inputs of the lowest trained layer: for training,
-    and for validation as prediction sees them. They are one store unless --crop needs two.
-
-    With --crop, prediction does not see the centre of what training cuts from: cut from the whole
-    picture, the centre may begin a pixel later, and its pixels a grey apart.
-    """
+    and for validation as prediction sees them. They are one store unless --crop needs two: cut from
+    the whole picture, the centre may begin a pixel later, and its pixels be a grey apart."""
     settings, variant, layer = job.settings, job.variant, job.settings.first_computed()
     folder, resize, side = settings.features, settings.resize, variant.picture_size
     if layer == "conv1":

@@ -179,11 +179,9 @@ class Learner:
         return self.head(self.standardization.apply(self.entering_head(values)), training=False)
 
     def entering_head(self, values: tf.Tensor, windows: tf.Tensor | None = None) -> tf.Tensor:
-        """Return the head's inputs, float32 (batch, 9216) for fc6.
-
-        If the values contain all windows, `windows` chooses one for each picture; without it all
-        are returned: (batch × windows, 9216).
-        """
+        """Return the head's inputs, float32 (batch, 9216) for fc6. If the values contain all
+        windows, `windows` chooses one for each picture; without it all are returned: (batch ×
+        windows, 9216)."""
         count = tf.shape(values, tf.int64)[0]
         if self.below:
             values = tf.cast(values, self.below.input.dtype)

@@ -1,8 +1,6 @@
-"""A linear head: fc8 alone, solved for to the optimum, which is best for few pictures.
-
-Each epoch solves for it with less regularization than the one before, and is cross-validated. The
-best epoch has the best strength.
-"""
+"""A linear head: fc8 alone, solved for to the optimum, which is best for few pictures. Each epoch
+solves for it with less regularization than the one before, and is cross-validated; the best epoch
+has the best strength."""
 
 from __future__ import annotations
 

@@ -14,11 +14,9 @@ MOST = 4096
 
 
 def fit_novelty(trainer: Trainer) -> tuple[Novelty | None, np.ndarray]:
-    """Fit it to the training pictures; return it, and the novelty of the validation pictures,
-    float32 (n,), which is NaN for those that were not looked at.
-
-    It is None where the features are not those of all convolutions, or the pictures too few.
-    """
+    """Fit it to the training pictures; return it, None where the features are not those of all
+    convolutions, or the pictures too few, and the novelty of the validation pictures, float32 (n,),
+    which is NaN for those that were not looked at."""
     training, validation = trainer.training, trainer.validation
     of_validation = np.full(len(validation), np.nan, np.float32)
     if trainer.store.layer != "fc6":

@@ -10,10 +10,8 @@ def learning_rate(
     settings: Settings, accuracies: Sequence[float], samples: int, pictures: int = 0
 ) -> float:
     """Return the learning rate of the step after `samples`; an epoch has so many `pictures`.
-
     `accuracies` are the validation accuracies of earlier epochs. The rate depends on nothing else,
-    so that a resumed training continues with the same rate.
-    """
+    so that a resumed training continues with the same rate."""
     times = {
         "constant": 0,
         "plateau": _plateaus(accuracies, settings.patience),

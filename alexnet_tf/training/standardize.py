@@ -15,12 +15,9 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Standardization:
-    """(inputs − `center`) × `scale`: the mean of each value is subtracted, and all are divided by
-    their common deviation, or a multiple of it.
-
-    `center` is float64 (values,), `scale` float32. Removing it from a layer computes in float64,
-    applying and folding it in float32 as the network does.
-    """
+    """(inputs − `center`) × `scale`: the mean of each value is subtracted, float64 (values,), and
+    all are divided by their common deviation, or a multiple of it, float32. Removing it from a
+    layer computes in float64, applying and folding it in float32 as the network does."""
 
     center: np.ndarray
     scale: np.float32

@@ -39,9 +39,7 @@ Logits = tuple[np.ndarray, np.ndarray]
 
 class Trainer:
     """Trains a network on examples, epoch by epoch, and evaluates it; call `prepare` first.
-
-    Training is complete after `most_epochs`, whatever --epochs is.
-    """
+    Training is complete after `most_epochs`, whatever --epochs is."""
 
     most_epochs = math.inf
 
@@ -194,10 +192,8 @@ class Trainer:
         thorough: bool = False,
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the numbers of examples in batches, with the outputs (views, n, windows, values)
-        that `compute` returns for their inputs, over the views as in `measure`.
-
-        There are several windows if a row of the store contains all those of a picture.
-        """
+        that `compute` returns for their inputs, over the views as in `measure`. There are several
+        windows if a row of the store contains all those of a picture."""
         variant, has_windows = self.job.variant, examples.store.has_windows
         views = choose_views(variant, has_windows, thorough)
         chunks = _chunks(numbers, max(1, CHUNK // len(views)))

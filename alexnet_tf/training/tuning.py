@@ -75,11 +75,9 @@ def settings_of_trials(job: Job, number: int, fixed: Collection[str]) -> list[di
 
 
 def tune(job: Job, trials: list[dict[str, Any]], count: int, log: Logger) -> Iterator[Trial]:
-    """Yield each of the `trials`, cross-validated in at most `count` folds.
-
-    Where the source of the pictures gives the validation set, that alone is validated with. Writes
-    nothing but features. Raises Stopped at the end of a step, and what a training raises.
-    """
+    """Yield each of the `trials`, cross-validated in at most `count` folds or, where the source of
+    the pictures gives the validation set, validated with that alone. Writes nothing but features.
+    Raises Stopped at the end of a step, and what a training raises."""
     tf.config.experimental.enable_op_determinism()
     job, store, _ = with_features(job, log)
     for settings in trials:

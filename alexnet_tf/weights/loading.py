@@ -22,12 +22,9 @@ BVLC_FILES = ("bvlc_alexnet.npy", "bvlcalexnet-12.onnx", "bvlc_alexnet.caffemode
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """The `layers` in a file, whose name in messages is `path`.
-
-    `order` is the order of the steps "norm" and "pool" between conv1 and conv2 according to the
-    file, or None if it says nothing. `slopes` are those of PReLU, in the order of the layers. If
-    `was_rgb`, conv1 was made for RGB pictures, and its channels have been reversed.
-    """
+    """The `layers` in a file, whose name in messages is `path`; `order` and `slopes` are as in
+    `Content`. If `was_rgb`, conv1 was made for RGB pictures, and its channels have been
+    reversed."""
 
     path: str | Path
     layers: Weights
@@ -92,11 +89,9 @@ class WeightsFile:
 
 
 def find_weights(name: str | Path) -> Path:
-    """Return the path of the weights file that `name` means; one in a bucket is fetched.
-
-    "starter" means the file that is part of this program. If the default, weights/bvlc_alexnet.npy,
-    is missing, another of `BVLC_FILES` is used.
-    """
+    """Return the path of the weights file that `name` means: "starter" is the file that is part of
+    this program; one in a bucket is fetched; in place of the default, weights/bvlc_alexnet.npy,
+    another of `BVLC_FILES` is used if it is missing."""
     if buckets.is_in_bucket(name):
         from alexnet_tf.system.download import fetch_object  # takes its time
 
@@ -124,10 +119,8 @@ def existing_file(name: str | Path) -> Path:
 
 
 def open_weights(path: str | Path, variant: Variant, classes: int | None = None) -> Weights:
-    """Read the layers of `variant` from the file `path`.
-
-    See `read_weights_file` and `WeightsFile.check`, which raise BadFile.
-    """
+    """Read the layers of `variant` from the file `path`; BadFile as of `read_weights_file` and
+    `WeightsFile.check`."""
     return read_weights_file(path).check(variant, classes)
 
 

@@ -15,19 +15,15 @@ from alexnet_tf.weights.recognize import BVLC, CAFFENET
 
 @dataclass(frozen=True)
 class PublishedWeights(Published):
-    """Published weights that are verified by value: another checksum causes only a warning.
-
-    A file is accepted if it holds the layers of `variant` and is recognized as `content`.
-    """
+    """Published weights of `variant`, recognized by value as `content`: another checksum causes
+    only a warning."""
 
     variant: str
     content: str
 
     def check(self, path: Path) -> None:
-        """Raise UserError unless the layers have the right shapes and conv1 the published values.
-
-        conv1 … conv5 are required; fc6 … fc8 are checked if present.
-        """
+        """Raise UserError unless the layers (conv1 … conv5, and fc6 … fc8 if present) have the
+        right shapes and conv1 the published values."""
         found = read_weights_file(path)
         found.check(get_variant(self.variant), classes=1000 if "fc8" in found.layers else None)
         if found.described() != self.content:
@@ -138,11 +134,8 @@ def fetch_bvlc(mirror: str | None = None, places: Sequence[str] = ()) -> Path:
 
 
 def _suits(place: str, file: Published) -> bool:
-    """Tell whether to try `place` for `file`.
-
-    A folder is tried for every format; a file only for the format of its suffix, or else for the
-    first.
-    """
+    """Tell whether to try `place` for `file`: a folder is tried for every format; a file only for
+    the format of its suffix, or else for the first."""
     if place.endswith("/") or Path(place).is_dir():
         return True
     suffix = PurePosixPath(urlsplit(place).path).suffix.lower()

@@ -73,10 +73,8 @@ def recognize(
 
 
 def in_bgr(layers: Weights) -> tuple[Weights, bool]:
-    """Return `layers` and whether conv1's channels were reversed.
-
-    They are reversed if that turns conv1 into BVLC's or CaffeNet's: the file was made for RGB.
-    """
+    """Return `layers`, with conv1's channels reversed if that turns it into BVLC's or CaffeNet's
+    (the file was made for RGB), and whether they were."""
     if "conv1" not in layers or layers["conv1"][0].ndim != 4:
         return layers, False
     kernel, bias = layers["conv1"]

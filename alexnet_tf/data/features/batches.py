@@ -118,9 +118,7 @@ class Batches:
 
     def to_do(self, wanted: Collection[str]) -> dict[int, dict[int, str]]:
         """Plan which digests of `wanted` to write: batch number → position in the batch → digest.
-
-        Invalid batches come first, each with the wanted pictures that it held, then new ones.
-        """
+        Invalid batches come first, each with the wanted pictures that it held, then new ones."""
         todo = {
             number: {place: digest for place, digest in digests.items() if digest in wanted}
             for number, digests in self._broken.items()

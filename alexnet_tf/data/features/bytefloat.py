@@ -1,8 +1,6 @@
-"""Non-negative numbers in one byte each: five bits of exponent, three of mantissa.
-
-They are float16 without the sign and the last seven bits of the mantissa, rounded: within 1/16 of
-the number. For the effect on training see docs/accuracy.md.
-"""
+"""Non-negative numbers in one byte each, five bits of exponent and three of mantissa: float16
+without the sign and the last seven bits of the mantissa, rounded, and so within 1/16 of the number.
+For the effect on training see docs/accuracy.md."""
 
 import numpy as np
 

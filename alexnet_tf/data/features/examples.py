@@ -15,11 +15,9 @@ Batch = tuple[tf.Tensor, ...]
 
 
 class Examples:
-    """The training examples of n labelled `pictures` in an open `store`.
-
-    Example number i is picture i modulo n. i divided by n is the number of its view: first the
-    windows of the picture one after the other (1 without a scale), then those of its mirror image.
-    """
+    """The training examples of n labelled `pictures` in an open `store`. Example number i is
+    picture i modulo n. i divided by n is the number of its view: first the windows of the picture
+    one after the other (1 without a scale), then those of its mirror image."""
 
     def __init__(
         self,

@@ -127,11 +127,9 @@ class FeatureStore:
         return cls(directory, recipe, variant, resize, layer, dtype, shape, flips)
 
     def open(self, worker: int = 0) -> FeatureStore:
-        """Create the folder if it is missing, map its values, and return the store itself.
-
-        A complete store is only read, because its folder may be read-only. Each `worker` of a
-        training writes its own part, and reads those of others if they are accessible.
-        """
+        """Create the folder if it is missing, map its values, and return the store itself. A
+        complete store is only read, because its folder may be read-only. Each `worker` of a
+        training writes its own part, and reads those of others if they are accessible."""
         own = self.directory / f"{PART}{worker}" if worker else self.directory
         self._own = self._part(own)
         with self._writing():
@@ -179,11 +177,9 @@ class FeatureStore:
         return self.variant.scaled is not None and self.layer >= "fc6"
 
     def read(self, slots: Any, flips: Any = 0, windows: np.ndarray | None = None) -> np.ndarray:
-        """Read the values (n, …) of the pictures at `slots`, in the given `flips` (1: mirrored).
-
-        With `windows`, a number for each picture, reads only that window, flat. A store of
-        pictures, which has one flip, computes the mirror images itself.
-        """
+        """Read the values (n, …) of the pictures at `slots`, in the given `flips` (1: mirrored),
+        which a store of pictures computes itself; with `windows`, a number for each picture, only
+        that window, flat."""
         if isinstance(slots, slice) or not (slots >= MOST).any():
             return self._read(self._own.values, slots, flips, windows)
         numbers, places = np.divmod(slots, MOST)

@@ -36,11 +36,9 @@ class Augmentation:
         rows: np.ndarray | None = None,
         count: int | None = None,
     ) -> np.ndarray:
-        """Return views (n, size, size, 3) of `pictures`, uint8 RGB (n, side, side, 3).
-
-        They are uint8 or, with `layers` or a `shift`, which may leave 0–255, float32. Pictures that
-        are only the `rows` of a batch of `count` get the same views as in the whole batch.
-        """
+        """Return views (n, size, size, 3) of `pictures`, uint8 RGB (n, side, side, 3): uint8 or,
+        with `layers` or a `shift`, which may leave 0–255, float32. Pictures that are only the
+        `rows` of a batch of `count` get the same views as in the whole batch."""
         count = count or len(pictures)
         rows = np.arange(count) if rows is None else rows
         room = pictures.shape[1] - self.size

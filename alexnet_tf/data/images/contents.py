@@ -67,11 +67,8 @@ def is_on_disk(path: str) -> bool:
 
 
 def as_on_disk(path: str) -> str:
-    """Return `path` as it is spelled on the disk, whichever Unicode form either has.
-
-    macOS writes é as two characters (NFD), others as one (NFC). A path that does not exist is
-    unchanged.
-    """
+    """Return `path` as it is spelled on the disk, whichever Unicode form either has: macOS writes é
+    as two characters (NFD), others as one (NFC). A path that does not exist is unchanged."""
     if path.isascii() or os.path.lexists(path):
         return path
     found = ""
@@ -86,10 +83,8 @@ def as_on_disk(path: str) -> str:
 
 @contextmanager
 def threads_for(paths: Iterable[object]) -> Iterator[ThreadPoolExecutor]:
-    """Yield a thread pool that reads `paths`, and portions of similar ones.
-
-    After an exception, such as Ctrl-C, tasks that have not begun are dropped.
-    """
+    """Yield a thread pool that reads `paths`, and portions of similar ones; after an exception,
+    such as Ctrl-C, tasks that have not begun are dropped."""
     # Reading files also waits: as many threads as Python's own default, for the processors
     # available to this process.
     count = AT_ONCE if any(map(is_remote, paths)) else min(AT_ONCE, processors() + 4)
@@ -102,20 +97,16 @@ def threads_for(paths: Iterable[object]) -> Iterator[ThreadPoolExecutor]:
 
 
 def read_content(path: str | Path) -> bytes:
-    """Read the bytes of the picture `path`.
-
-    Raises ImageError, before reading any, if it is not a file or has more than `MAX_BYTES`.
-    """
+    """Read the bytes of the picture `path`; ImageError, before reading any, if it is not a file or
+    has more than `MAX_BYTES`."""
     with reading(path) as content:
         return content
 
 
 @contextmanager
 def reading(path: str | Path | InMemory) -> Iterator[bytes]:
-    """Yield the bytes of a picture, in memory while the block runs; large files take turns.
-
-    Raises ImageError as `read_content` does.
-    """
+    """Yield the bytes of a picture, in memory while the block runs; large files take turns. Raises
+    ImageError as `read_content` does."""
     if isinstance(path, InMemory):
         yield path.content
         return

@@ -135,10 +135,8 @@ def _import_decoder(kind: str) -> str | None:
 
 
 def _open(content: bytes, kind: str, least: int) -> tuple[Image.Image, int]:
-    """Open a picture without decoding it, and estimate the bytes of memory that decoding takes.
-
-    Raises DecompressionBombError if it has too many pixels.
-    """
+    """Open a picture without decoding it, and estimate the bytes of memory that decoding takes;
+    DecompressionBombError if it has too many pixels."""
     if kind == "PNG":
         content = _strip_png(content)
     picture: Any = Image.open(io.BytesIO(content), formats=[kind])
@@ -177,10 +175,8 @@ def _is_kept_whole(jpeg: bytes) -> bool:
 
 
 def _strip_png(png: bytes) -> bytes:
-    """Remove the chunks of a PNG that do not affect the picture, such as megabytes of text.
-
-    Pillow refuses much text, and a wrong checksum even where it does not matter.
-    """
+    """Remove the chunks of a PNG that do not affect the picture, such as megabytes of text: Pillow
+    refuses much text, and a wrong checksum even where it does not matter."""
     kept, place = [PNG_START], len(PNG_START)
     while place + CHUNK.size <= len(png):
         length, name = CHUNK.unpack_from(png, place)
@@ -228,11 +224,8 @@ def _to_rgb(picture: Image.Image, kind: str) -> Image.Image:
 
 
 def _grey(picture: Image.Image, kind: str) -> Image.Image:
-    """Scale grey to 8 bits; a transparent value becomes a second channel.
-
-    16-bit values reach 65535. A TIFF does not give the range of 32-bit values, so their maximum
-    decides: up to 1 (fractions), 255 or 65535.
-    """
+    """Scale grey to 8 bits; a transparent value becomes a second channel. 16-bit values reach
+    65535; of a TIFF's 32-bit values the maximum decides: up to 1 (fractions), 255 or 65535."""
     values = np.asarray(picture)
     is_of_any_range = kind == "TIFF" and picture.mode in ("I", "F")
     tops = RANGES[values.dtype.kind] if is_of_any_range else (MOST_16_BITS,)

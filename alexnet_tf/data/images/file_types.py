@@ -90,10 +90,8 @@ def file_type(path: str | Path) -> str | None:
 
 
 def is_meant_as_picture(path: str | Path) -> bool:
-    """Tell whether the file `path` is a picture by its content, or claims to be by its name.
-
-    The latter may be broken; then its reader reports that.
-    """
+    """Tell whether the file `path` is a picture by its content, or claims to be by its name; if
+    that is wrong, its reader reports it."""
     if os.path.splitext(path)[1].lower() in SUFFIXES:
         return True
     kind = file_type(path)

@@ -12,10 +12,8 @@ SHARE, MOST = 1 / 4, 2 << 30
 
 
 class Room:
-    """A budget of `size` bytes, lent in turn.
-
-    A request for more than the budget is granted when no other is active: nothing waits forever.
-    """
+    """A budget of `size` bytes, lent in turn. A request for more than the budget is granted when no
+    other is active: nothing waits forever."""
 
     def __init__(self, size: int):
         self.size = size

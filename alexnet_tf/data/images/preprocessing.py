@@ -1,7 +1,5 @@
-"""Preprocessing, from a picture file to the network's input: the one definition.
-
-Training, features, prediction and evaluation all use `load_image` and `preprocess_input`.
-"""
+"""Preprocessing, from a picture file to the network's input: the one definition, `load_image` and
+`preprocess_input`, for training, features, prediction and evaluation."""
 
 import hashlib
 from collections import deque
@@ -122,11 +120,8 @@ def load_batches(
     ahead: int = 2,
     digests: Mapping[Any, str] | None = None,
 ) -> Iterator[list[np.ndarray | ImageError]]:
-    """Load batches of paths: for each path the views of `load_crops`, or an error.
-
-    Decodes on all cores, at most `ahead` batches in advance. `digests` are the expected SHA-256 by
-    path, where known.
-    """
+    """Load batches of paths, on all cores, at most `ahead` batches in advance: for each path the
+    views of `load_crops`, or an error. `digests` are the expected SHA-256 by path, where known."""
     digests, batches = digests or {}, iter(batches)
     first = list(islice(batches, 1))
 

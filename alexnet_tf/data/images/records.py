@@ -90,11 +90,8 @@ def record_size(path: object) -> int:
 
 
 def read_record(path: object) -> bytes:
-    """Return the bytes of the picture in the record at `path`; OSError with a reason if invalid.
-
-    The picture must match the SHA-256 in the record or, where others wrote it, the record its
-    checksum.
-    """
+    """Return the bytes of the picture in the record at `path`; OSError with a reason unless they
+    match the SHA-256 in the record or, where others wrote it, the record its checksum."""
     shard, place = _place(path)
     size = record_size(path)
     whole = memoryview(os.pread(shard.fileno(), size + CHECKSUM, place + BEFORE))

@@ -40,11 +40,9 @@ class _TooLarge(OSError):
 
 
 def fetch(url: str) -> bytes:
-    """Return the bytes of the file at `url`: http, https, or in a bucket.
-
-    Transient failures are retried. Raises OSError, whose message is the reason, FileNotFoundError
-    if the server has no such file, and Stopped if the program is asked to end.
-    """
+    """Return the bytes of the file at `url`, http, https, or in a bucket; transient failures are
+    retried. Raises OSError, whose message is the reason, FileNotFoundError if the server has no
+    such file, and Stopped if the program is asked to end."""
     try:
         parts = urlsplit(url)
     except ValueError as error:

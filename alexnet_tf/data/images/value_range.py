@@ -17,10 +17,8 @@ class OutOfRange(ValueError):
 
 
 def to_bytes(values: np.ndarray, tops: tuple[int, ...]) -> np.ndarray:
-    """Scale `values` of 0 to the least of `tops` that none exceeds: uint8 of the same shape.
-
-    Raises OutOfRange for values below 0, above all `tops`, or NaN.
-    """
+    """Scale `values` of 0 to the least of `tops` that none exceeds: uint8 of the same shape. Raises
+    OutOfRange for values below 0, above all `tops`, or NaN."""
     low, high = values.min(), values.max()
     top = next((top for top in tops if 0 <= low <= high <= top), None)
     if top is None:

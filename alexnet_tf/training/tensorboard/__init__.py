@@ -75,11 +75,9 @@ class TensorBoardLog:
     def write(
         self, epoch: Mapping[str, float], state: Mapping[str, np.ndarray], predictions: np.ndarray
     ) -> None:
-        """Write the events of a finished epoch; NoRoom if the disk is full.
-
-        `state` is the trainer's after it, `predictions` are the probabilities of the validation
-        pictures, float32 (n, classes).
-        """
+        """Write the events of a finished epoch: the trainer's `state` after it, and `predictions`,
+        the probabilities of the validation pictures, float32 (n, classes). NoRoom if the disk is
+        full."""
         if not self.is_on:
             return
         number = int(epoch["epoch"])

@@ -22,10 +22,8 @@ SHOWN = "events.out.tfevents."
 
 
 class Events:
-    """The numbered parts of events of a kind in `folder`, which is a run in TensorBoard's sense.
-
-    TensorBoard reads the kinds in the order of their names.
-    """
+    """The numbered parts of events of a kind in `folder`, which is a run in TensorBoard's sense,
+    where the kinds are in the order of their names."""
 
     def __init__(self, folder: Path, kind: str):
         self.folder, self.kind = folder, kind

@@ -43,9 +43,7 @@ MEMBERS: dict[str, Reader] = {"data.pkl": read_pytorch, "model.weights.h5": read
 
 def choose_reader(path: Path) -> Reader | None:
     """Return the reader of the file `path`, chosen by content, not by name; None for other files.
-
-    Raises BadFile for a zip of another kind, and may raise anything for a damaged one.
-    """
+    Raises BadFile for a zip of another kind, and may raise anything for a damaged one."""
     if not path.stat().st_size:
         return None
     file = memoryview(map_file(path))

@@ -1,7 +1,5 @@
-"""Caffe's ``.caffemodel``: a binary NetParameter, whose layers hold their weights as blobs.
-
-The field numbers are from Caffe's src/caffe/proto/caffe.proto.
-"""
+"""Caffe's ``.caffemodel``: a binary NetParameter, whose layers hold their weights as blobs. The
+field numbers are from Caffe's src/caffe/proto/caffe.proto."""
 
 import math
 import mmap

@@ -10,12 +10,9 @@ from alexnet_tf.weights import Weights
 
 
 def to_channels_last(layers: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Weights:
-    """Transpose kernels to channels-last: views, except for fc6.
-
-    Kernels (out, in / groups, height, width) become (height, width, in / groups, out), and (out,
-    in) become (in, out). fc6, whose inputs are flattened channels-first, is reordered to
-    channels-last.
-    """
+    """Transpose kernels to channels-last, as views: (out, in / groups, height, width) to (height,
+    width, in / groups, out), and (out, in) to (in, out). fc6, whose inputs are flattened
+    channels-first, is reordered, in new memory."""
     weights = {}
     for name, (kernel, bias) in layers.items():
         if kernel.ndim not in (2, 4):

@@ -1,7 +1,5 @@
-"""The layout of ``bvlc_alexnet.npy``: a 0-d object array, a pickled dict name → [kernel, bias].
-
-Newer versions of caffe-tensorflow write name → {"weights": kernel, "biases": bias}.
-"""
+"""The layout of ``bvlc_alexnet.npy``: a 0-d object array, a pickled dict name → [kernel, bias] or,
+by newer versions of caffe-tensorflow, name → {"weights": kernel, "biases": bias}."""
 
 import mmap
 from pathlib import Path

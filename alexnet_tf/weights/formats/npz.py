@@ -1,8 +1,6 @@
-"""Our own ``.npz``: members LAYER/kernel and LAYER/bias, and LAYER/scale for int8 kernels.
-
-An optional member `order`, text as bytes, gives the order of the steps between conv1 and conv2.
-int8 kernels, with a scale for each output, take a quarter of the space.
-"""
+"""Our own ``.npz``: members LAYER/kernel and LAYER/bias and, for int8 kernels, which take a quarter
+of the space, LAYER/scale with a scale for each output. An optional member `order`, text as bytes,
+gives the order of the steps between conv1 and conv2."""
 
 import io
 from pathlib import Path
@@ -59,10 +57,8 @@ def write_int8(weights: Weights, path: Path) -> None:
 
 
 def quantize(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Quantize `kernel` (…, out): return int8 of its shape, and float32 scales (out,).
-
-    Their product differs from `kernel` by half a scale at most.
-    """
+    """Quantize `kernel` (…, out): return int8 of its shape, and float32 scales (out,). Their
+    product differs from `kernel` by half a scale at most."""
     largest = np.abs(kernel).max(axis=tuple(range(kernel.ndim - 1)))
     scale = np.where(largest > 0, largest / LARGEST_INT8, 1).astype(np.float32)
     return np.rint(kernel / scale).astype(np.int8), scale

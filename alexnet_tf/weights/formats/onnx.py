@@ -1,7 +1,5 @@
 """ONNX: a ModelProto, whose graph has AlexNet's convolutions and matrix products in their order.
-
-The field numbers are from ONNX's onnx/onnx.proto.
-"""
+The field numbers are from ONNX's onnx/onnx.proto."""
 
 import math
 from pathlib import Path

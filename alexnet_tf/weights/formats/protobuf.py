@@ -44,10 +44,8 @@ def fields(message: memoryview) -> Iterator[tuple[int, Any]]:
 
 
 def read_message(message: memoryview, names: Mapping[int, str], most: int) -> dict[str, list[Any]]:
-    """Return the values of the fields `names` (number → name), as in `fields`, by name.
-
-    Raises BadFile if there are more than `most`, whose Python objects could fill the memory.
-    """
+    """Return the values of the fields `names` (number → name), as in `fields`, by name; BadFile if
+    there are more than `most`, whose Python objects could fill the memory."""
     found: dict[str, list[Any]] = {name: [] for name in names.values()}
     for number, value in fields(message):
         if number in names:

@@ -1,8 +1,6 @@
-"""PyTorch's ``.pth``, ``.pt`` and ``.pth.tar``, written by `torch.save` and read without PyTorch.
-
-Both formats are supported: the zip of PyTorch 1.6 and later (``data.pkl`` and ``data/KEY``), and
-the older one, pickles followed by the values, even from Python 2.
-"""
+"""PyTorch's ``.pth``, ``.pt`` and ``.pth.tar``, written by `torch.save` and read without PyTorch:
+the zip of PyTorch 1.6 and later (``data.pkl`` and ``data/KEY``), and the older format, pickles
+followed by the values, even from Python 2."""
 
 import io
 import math
@@ -38,10 +36,8 @@ STORAGES = {
 
 
 class _Storage(NamedTuple):
-    """A one-dimensional array in the file, named by the persistent id of a pickle.
-
-    It has `size` elements. A view of another storage begins at that one's element `start`.
-    """
+    """A one-dimensional array of `size` elements, named by the persistent id of a pickle. A view of
+    another storage begins at that one's element `start`."""
 
     key: str
     dtype: np.dtype

@@ -1,7 +1,5 @@
-"""Hugging Face's ``.safetensors``: a JSON header, followed by the values of all tensors.
-
-The format is from github.com/huggingface/safetensors, README.md; the names are torchvision's.
-"""
+"""Hugging Face's ``.safetensors``: a JSON header, followed by the values of all tensors. The format
+is from github.com/huggingface/safetensors, README.md; the names are torchvision's."""
 
 import json
 import math

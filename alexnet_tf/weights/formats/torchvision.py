@@ -25,9 +25,7 @@ PARTS = ("weight", "bias")
 
 def layer_and_part(name: str) -> tuple[str, str] | None:
     """Return ("conv1", "weight") for "features.0.weight"; None for a name of no layer.
-
-    nn.DataParallel puts "module." before names, or into them.
-    """
+    nn.DataParallel puts "module." before names, or into them."""
     place, _, part = ".".join(word for word in name.split(".") if word != "module").rpartition(".")
     return (LAYERS[place], part) if place in LAYERS and part in PARTS else None
 

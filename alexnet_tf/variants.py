@@ -40,12 +40,7 @@ PAPER = Initial((0.01,) * 8, PAPER_BIASES)  # Krizhevsky 2012, section 5
 TENSORFLOW_TUTORIAL = Initial((0.1,) * 8, (0,) * 8, truncated=True)
 KERAS = None  # Keras's default: Glorot uniform (2010), biases 0
 # By the values of --initial.
-INITIALS = {
-    "paper": PAPER,
-    "caffe": CAFFE,
-    "truncated": TENSORFLOW_TUTORIAL,
-    "keras": KERAS,
-}
+INITIALS = {"paper": PAPER, "caffe": CAFFE, "truncated": TENSORFLOW_TUTORIAL, "keras": KERAS}
 
 
 @dataclass(frozen=True)
@@ -267,9 +262,7 @@ VARIANTS = {
     for variant in (
         Variant("bvlc"),
         Variant(
-            "caffenet",
-            after_conv=(*(("pool", "norm"),) * 2, (), (), ("pool",)),
-            initial=CAFFENET,
+            "caffenet", after_conv=(*(("pool", "norm"),) * 2, (), (), ("pool",)), initial=CAFFENET
         ),
         # Krizhevsky 2012. Its 224 pixels give 55 × 55 only with padding. It subtracts ImageNet's
         # mean picture; these are that picture's channel means.

@@ -84,11 +84,9 @@ class Dense(keras.layers.Dense):
 
 
 def _biased(outputs: keras.KerasTensor, bias: keras.KerasTensor) -> keras.KerasTensor:
-    """Add a bias whose gradient is summed in float32.
-
-    Keras maps an addition to TensorFlow's BiasAdd, which sums the gradient in bfloat16 on a CPU,
-    where 256 + 1 is 256: the gradient of a convolution's bias may shrink to a hundredth.
-    """
+    """Add a bias whose gradient is summed in float32: TensorFlow's BiasAdd, to which Keras maps an
+    addition, sums it in bfloat16 on a CPU, where 256 + 1 is 256; the gradient of a convolution's
+    bias may shrink to a hundredth."""
     return ops.subtract(outputs, ops.negative(bias))
 
 

@@ -110,12 +110,10 @@ def _check_keras() -> None:
 
 
 def part(model: keras.Model, first: str, after: str) -> keras.Model:
-    """Return a model of an AlexNet's layers from `first` up to, but not including, `after`.
-
-    The layers are shared. Both names are one of conv1 … fc8 and prob. The input of fc6 is flat:
-    (batch, 9216). A dropout belongs to the layer that follows it. A linear head has ``unit`` in
-    place of fc6 and fc7.
-    """
+    """Return a model of an AlexNet's layers, which are shared, from `first` up to, but not
+    including, `after`, each one of conv1 … fc8 and prob. The input of fc6 is flat: (batch, 9216). A
+    dropout belongs to the layer that follows it. A linear head has ``unit`` in place of fc6 and
+    fc7."""
     return keras.Model(_entering(model, first), _entering(model, after))
 
 

@@ -12,9 +12,6 @@ FC_LAYERS = ("fc6", "fc7", "fc8")
 # Activations that `change` accepts, by Keras's names. Krizhevsky 2012 uses only the first.
 ACTIVATIONS = ("relu", "leaky_relu", "prelu", "softplus", "tanh", "sigmoid")
 
-# The fields of a variant that configure windows.
-WINDOWS = ("scaled", "mirrored")
-
 # Channel means of Caffe's ilsvrc_2012_mean.npy: 0–255, RGB.
 IMAGENET_MEAN = (122.679, 116.669, 104.007)
 
@@ -95,7 +92,7 @@ class Variant:
     def __repr__(self) -> str:
         """List all fields, those about windows only if set: prediction files store this text, which
         lacks those fields in files of earlier versions."""
-        left_out = () if self.scaled else WINDOWS
+        left_out = () if self.scaled else ("scaled", "mirrored")
         changed = [each.name for each in fields(self) if each.name not in left_out]
         return f"Variant({', '.join(f'{name}={getattr(self, name)!r}' for name in changed)})"
 

@@ -49,12 +49,10 @@ def to_columns(pictures: Iterable[Picture] = ()) -> Columns[Picture]:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled pictures by split; `rejected` holds (path, reason) of excluded files.
-
-    `test` is the test set, if there is one beside the validation set; it is used neither to train
-    nor to choose. `notes` describe how the source was interpreted. `drawn` tells whether the
-    validation set was drawn at random, not given by the source.
-    """
+    """Labelled pictures by split, and the `rejected` files, (path, reason). `test`, if there is one
+    beside the validation set, is used neither to train nor to choose. `notes` describe how the
+    source was interpreted; `drawn` tells whether the validation set was drawn at random, not given
+    by it."""
 
     classes: tuple[str, ...]
     train: Sequence[Picture]

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from alexnet_tf.data.images.contents import ImageError, is_remote, read_content, threads_for
 from alexnet_tf.system.files import read_lines
+from alexnet_tf.system.fingerprints import content_digest
 from alexnet_tf.system.progress import progress
 
 Result = TypeVar("Result")
@@ -66,9 +67,7 @@ def _digest(path: str) -> str:
     try:
         if is_remote(path):
             return hashlib.sha256(read_content(path)).hexdigest()
-        if not os.path.isfile(path):  # reading a pipe would never end
-            return ""
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        # Reading a pipe would never end.
+        return content_digest(path) if os.path.isfile(path) else ""
     except (OSError, ImageError):
         return ""

@@ -1,8 +1,6 @@
-"""Checkpoints: one .npz for each epoch, whole or absent.
-
-``epoch-NNNN.npz`` is the state after NNNN epochs, ``epoch-NNNN.unfinished.npz`` a state within the
-next epoch. Both also hold the history and the identity: see `alexnet_tf.runs.checkpoint_spec`.
-"""
+"""Checkpoints: one .npz for each epoch, whole or absent: ``epoch-NNNN.npz``, the state after NNNN
+epochs, or ``epoch-NNNN.unfinished.npz``, one within the next epoch. Both also hold the history and
+the identity: see `alexnet_tf.runs.checkpoint_spec`."""
 
 import errno
 import io
@@ -59,11 +57,9 @@ def save_checkpoint(
 def load_checkpoint(
     path: Path, expected: CheckpointSpec | None = None
 ) -> tuple[dict[str, np.ndarray], History]:
-    """Return the arrays and the history of a checkpoint.
-
-    Raises BrokenCheckpoint for a wrong checksum (a .npz is a zip, which has a CRC-32 of each
-    array), for NaN and infinity, and for what is not as `expected`; sizes are compared first.
-    """
+    """Return the arrays and the history of a checkpoint. Raises BrokenCheckpoint for a wrong
+    checksum (a .npz is a zip, which has a CRC-32 of each array), for NaN and infinity, and for what
+    is not as `expected`; sizes are compared first."""
     with _opened(path) as archive:
         headers = {name: _header(archive, name) for name in _names(archive)}
         written, owner = headers.pop(HISTORY, None), headers.pop(IDENTITY, None)

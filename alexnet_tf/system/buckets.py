@@ -76,11 +76,9 @@ def place_of(address: str, folder: Path) -> Path:
 
 
 def read(address: str, most: int, end: float) -> bytes:
-    """Return the first `most` bytes at `address`, until the monotonic clock reaches `end`.
-
-    This and all below raise OSError, whose message is the reason: FileNotFoundError if nothing is
-    there, and Refused if another attempt is of no use.
-    """
+    """Return the first `most` bytes at `address`, until the monotonic clock reaches `end`. This and
+    all below raise OSError, whose message is the reason: FileNotFoundError if nothing is there, and
+    Refused if another attempt is of no use."""
     return _ask(address, "cat_file", start=0, end=most, until=end)
 
 

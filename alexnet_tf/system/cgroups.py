@@ -25,10 +25,8 @@ def processor_quotas() -> list[float]:
 
 
 def _contents(unified: str, controller: str, name: str) -> Iterator[str]:
-    """Read a file of the process's group and of all groups around it; none unless on Linux.
-
-    In version 2 of control groups it is `unified`, in version 1 `name` in that of `controller`.
-    """
+    """Read a file of the process's group and of all groups around it, none unless on Linux: in
+    version 2 of control groups `unified`, in version 1 `name` in the group of `controller`."""
     with suppress(OSError, ValueError):
         groups = [line.split(":", 2) for line in _lines("cgroup")]
         for mount in _lines("mountinfo"):

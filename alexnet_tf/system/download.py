@@ -52,12 +52,10 @@ class Published:
     sha256: str
 
     def fetch(self, folder: Path, mirror: str | None = None, places: Sequence[str] = ()) -> Path:
-        """Return the path of the verified file in `folder`; download it if it is missing.
-
-        The sources are `mirror`, the path or URL of a folder, and then `places` (paths or URLs) or,
-        if there are none, the published URLs. Raises UserError if another file has this name, and
-        DownloadError if no source has the file.
-        """
+        """Return the path of the verified file in `folder`; download it if it is missing, from the
+        folder `mirror` (a path or URL) and then from `places` (paths or URLs) or, without any, the
+        published URLs. Raises UserError if another file has this name, DownloadError if no source
+        has the file."""
         path = folder / self.name
         if path.is_file():
             try:

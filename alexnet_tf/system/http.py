@@ -1,8 +1,6 @@
-"""HTTP by urllib3, which keeps connections open: in bounded time, and with careful redirects.
-
-urllib3 alone bounds the silence between two bytes, not a whole request; reads the body of each
-redirect to its end; and follows redirects into private networks.
-"""
+"""HTTP by urllib3, which keeps connections open: in bounded time, and with careful redirects. Alone
+it bounds the silence between two bytes, not a whole request; reads the body of each redirect to its
+end; and follows redirects into private networks."""
 
 from __future__ import annotations
 

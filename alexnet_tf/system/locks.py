@@ -27,12 +27,10 @@ MOST = 32
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Hold the lock ``.lock`` on `directory` while the block runs.
-
-    The kernel releases the lock when its process ends, for whatever reason, so the file of a dead
-    process blocks nobody. Raises UserError if another process, named in the message, has the lock,
-    or if ``.lock`` is not a regular file.
-    """
+    """Hold the lock ``.lock`` on `directory` while the block runs. The kernel releases it when
+    its process ends, for whatever reason, so the file of a dead process blocks nobody. Raises
+    UserError if another process, named in the message, has the lock, or if ``.lock`` is not a
+    regular file."""
     with _held(directory / LOCK, directory, wait=False):
         yield
 

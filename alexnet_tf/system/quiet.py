@@ -97,11 +97,9 @@ def _import_tensorflow(threads: int, start: Callable[[], Started] | None) -> Sta
 
 
 def _keep_freed_memory() -> None:
-    """Keep freed memory in the process for later allocations; does nothing without glibc.
-
-    A training step frees some hundreds of MB, which the next one allocates again. If they went back
-    to the system in between, an epoch would take half as long again.
-    """
+    """Keep freed memory in the process for later allocations; does nothing without glibc. A
+    training step frees some hundreds of MB, which the next one allocates again. If they went back
+    to the system in between, an epoch would take half as long again."""
     with suppress(AttributeError, OSError, TypeError):
         for parameter, value in (M_MMAP_MAX, M_TRIM_THRESHOLD, M_ARENA_MAX):
             ctypes.CDLL(None).mallopt(parameter, value)

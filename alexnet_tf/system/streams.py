@@ -9,8 +9,6 @@ from typing import Any
 
 # Errors of output that nobody reads: from a pipe, and from a closed terminal.
 UNREAD = {errno.EPIPE, errno.EIO}
-NAMES = ("stdin", "stdout", "stderr")
-
 # Explicit embeddings, overrides and isolates of bidirectional text (Unicode UAX 9, section 2).
 REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
@@ -25,11 +23,9 @@ def settle() -> None:
         try:
             os.fstat(number)
         except OSError:
-            # Otherwise the next opened file gets this descriptor, and TensorFlow's messages with
-            # it.
+            # Otherwise the next opened file gets this descriptor, with TensorFlow's messages.
             os.open(os.devnull, os.O_RDWR)
-    for number in (1, 2):
-        name = NAMES[number]
+    for number, name in ((1, "stdout"), (2, "stderr")):
         stream, own = getattr(sys, name), getattr(sys, f"__{name}__")
         if stream is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115

@@ -9,6 +9,7 @@ and others 2015).
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,7 @@ SATURATION, BRIGHTNESS = (0.3, 2.5), (0.6, 1.4)
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 2e-3, 0.02, 500
 # Weight of the cross-entropy beside the two mean squared errors.
 CROSS_ENTROPY = 0.3
-# The first epochs see smaller crops, which takes half the time: their share, and the share of the
-# side.
+# The first epochs see smaller crops, in half the time: their share, and the share of the side.
 SMALL_EPOCHS, SMALL = 0.4, 0.75
 # Fast with AVX512-BF16 or AMX, correct but slow elsewhere.
 PRECISION = "mixed_bfloat16"
@@ -278,19 +278,14 @@ def build_student(variant: Variant, features: int, classes: int) -> keras.Model:
         values = layers.BatchNormalization(scale=False, name=f"{name}_norm")(values)
         values = layers.ReLU()(values)
     pooled = [layers.GlobalAveragePooling2D()(values), layers.GlobalMaxPooling2D()(values)]
-    whole = layers.Concatenate()(pooled)
-
-    def linear(units: int, name: str, values: Any) -> Any:
-        return layers.Dense(units, name=name, dtype="float32")(values)
-
-    return keras.Model(
-        inputs,
-        {
-            "whole": linear(2 * features, "whole", whole),
-            "grid": layers.Flatten()(linear(features, "grid", Grid(name="places")(values))),
-            "label": linear(classes, "label", whole),
-        },
-    )
+    whole, linear = layers.Concatenate()(pooled), partial(layers.Dense, dtype="float32")
+    grid = linear(features, name="grid")(Grid(name="places")(values))
+    outputs = {
+        "whole": linear(2 * features, name="whole")(whole),
+        "grid": layers.Flatten()(grid),
+        "label": linear(classes, name="label")(whole),
+    }
+    return keras.Model(inputs, outputs)
 
 
 class Grid(keras.layers.Layer):

@@ -165,11 +165,9 @@ def _of_checkpoints(job: Job) -> Job:
     for path in paths:
         owner = read_identity(path)
         if owner not in by_identity:
-            of = (
-                "is of a training with other settings, pictures or weights"
-                if owner
-                else "does not say of which training it is"
-            )
+            of = "does not say of which training it is"
+            if owner:
+                of = "is of a training with other settings, pictures or weights"
             raise UserError(
                 f"{path}: {of}, and {run.config_path.name}, which would, is gone; put a copy of "
                 "that back, or give another --run to start afresh"
@@ -223,10 +221,8 @@ def feature_stores(job: Job) -> tuple[FeatureStore, FeatureStore]:
         if settings.crop and side != variant.resized:
             return FeatureStore.of_pictures(folder, variant, resize, variant.resized), store
     else:
-        mirror, precision = settings.mirror, settings.precision
-        store = FeatureStore.of_layer(
-            folder, variant, resize, job.weights, layer, mirror, precision
-        )
+        below = job.weights, layer, settings.mirror, settings.precision
+        store = FeatureStore.of_layer(folder, variant, resize, *below)
     return store, store
 
 

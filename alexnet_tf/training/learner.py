@@ -77,15 +77,8 @@ class Learner:
 
     def variables(self) -> dict[str, keras.Variable]:
         """Return all variables of a step by their names in a checkpoint."""
-        layers = {
-            f"{layer.name}/{variable.name}": variable
-            for layer in self.layers
-            for variable in layer.variables
-        }
-        optimizer = {
-            f"optimizer/{variable.name}": variable for variable in self.optimizer.variables
-        }
-        return layers | optimizer
+        named = {f"{layer.name}/{v.name}": v for layer in self.layers for v in layer.variables}
+        return named | {f"optimizer/{v.name}": v for v in self.optimizer.variables}
 
     def network(self, temperature: float) -> keras.Model:
         """Return the whole network in float32, with the standardization folded in and the logits
@@ -136,10 +129,8 @@ class Learner:
             hits = tf.argmax(logits, axis=1) == labels
             if self.class_weights is not None:
                 weighted = losses * tf.gather(self.class_weights, labels)
-            if shared:
-                loss = tf.reduce_sum(weighted) / tf.cast(shared[-1], tf.float32)
-            else:
-                loss = tf.reduce_mean(weighted)
+            size = tf.cast(shared[-1], tf.float32) if shared else None
+            loss = tf.reduce_sum(weighted) / size if shared else tf.reduce_mean(weighted)
         states = [scope.get_current_value(variable) for variable in self.others]
         return losses, hits, states, tape.gradient(loss, weights)
 

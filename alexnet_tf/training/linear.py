@@ -17,7 +17,7 @@ from alexnet_tf.system import signals
 from alexnet_tf.system.processor import one_thread
 from alexnet_tf.training.epoch import DatasetMetrics, Epoch, compute_metrics
 from alexnet_tf.training.learner import balanced
-from alexnet_tf.training.trainer import CHUNK, Trainer
+from alexnet_tf.training.trainer import Trainer, chunks_of
 
 # scikit-learn's C on inputs of mean square length 1, one for each epoch. Of 3 to 500 photos a class
 # 30 and 100 are the best ones, of more of them and of wrong labels less: docs/accuracy.md.
@@ -28,6 +28,8 @@ FOLDS = 5
 DIRECTIONS = 1024
 # Smallest mean square length along a direction that is more than rounding.
 LEAST = 1e-18
+# Logit of a class that is missing in a fold: unlikely, not impossible.
+UNKNOWN = -3.0
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,10 @@ class Basis:
         kernel = at_places + np.tile(of_means, (places.shape[1] // channels, 1))
         return cls(directions * lengths, kernel, center)
 
+    def logits(self, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
+        """Return the logits (n, classes) of the pictures by weights (directions, classes)."""
+        return self.coordinates @ weights + bias
+
     def layer(self, weights: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Convert weights (directions, classes) and bias to kernel and bias of fc8, float32."""
         kernel = self.kernel @ weights
@@ -99,11 +105,10 @@ class LinearTrainer(Trainer):
         check()
         with self._begun.timed():
             self.strength = STRENGTHS[len(history)]
-            everybody = np.arange(len(self.training))
             with one_thread():
-                layer = self._solved(everybody)
-            self._set(*self._basis.layer(*layer))
-            found = self._measured(_logits(self._basis, *layer), self.training.labels)
+                head = self._solved(np.arange(len(self.training)))
+            self._set(*self._basis.layer(*head))
+            found = self._measured(self._basis.logits(*head), self.training.labels)
             validated = self.measure(self.validation, "validation", thorough=False)
         return self.finish_epoch(history, (found.loss, found.accuracy), validated, rate=0.0)
 
@@ -116,7 +121,7 @@ class LinearTrainer(Trainer):
         logits = np.zeros((len(labels), len(self.job.dataset.classes)))
         with one_thread():
             for others, part in folds(self.job.dataset.train, FOLDS, self.settings.seed):
-                logits[part] = _logits(self._basis, *self._solved(others))[part]
+                logits[part] = self._basis.logits(*self._solved(others))[part]
         return self._measured(logits, labels)
 
     def state(self) -> dict[str, np.ndarray]:
@@ -138,7 +143,7 @@ class LinearTrainer(Trainer):
         all views of a picture."""
         store, variant = examples.store, self.job.variant
         slots = examples.slots[examples.rows(np.arange(len(examples)))]
-        for chunk in np.array_split(slots, max(1, -(-len(slots) // CHUNK))):
+        for chunk in chunks_of(slots):
             total = np.zeros((len(chunk), *self.learner.head.input.shape[1:]), np.float32)
             for view in range(variant.views):
                 flip, number = divmod(view, variant.windows)
@@ -185,11 +190,3 @@ def folds(
         warnings.simplefilter("ignore")  # of classes with fewer pictures than folds
         parts = [np.isin(copies, part) for _, part in split]
     return [(np.flatnonzero(~part), np.flatnonzero(part)) for part in parts]
-
-
-# Logit of a class that is missing in a fold: unlikely, not impossible.
-UNKNOWN = -3.0
-
-
-def _logits(basis: Basis, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    return basis.coordinates @ weights + bias

@@ -189,10 +189,8 @@ class Loop:
 
     def run_epochs(self, callbacks: Sequence[keras.callbacks.Callback] = ()) -> None:
         """Train until all epochs are done; each is written while the next one trains."""
-        epochs, callback_list = (
-            self.job.settings.epochs,
-            _callback_list(callbacks, self.job.settings),
-        )
+        epochs = self.job.settings.epochs
+        callback_list = _callback_list(callbacks, self.job.settings)
         callback_list.on_train_begin()
         with signals.postponed(), ThreadPoolExecutor(1) as beside:
             # history.csv lacks an epoch if a kill came right after its checkpoint.

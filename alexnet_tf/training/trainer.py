@@ -196,10 +196,8 @@ class Trainer:
         windows if a row of the store contains all those of a picture."""
         variant, has_windows = self.job.variant, examples.store.has_windows
         views = choose_views(variant, has_windows, thorough)
-        chunks = _chunks(numbers, max(1, CHUNK // len(views)))
-        seen = [
-            np.concatenate([chunk + view * len(examples) for view in views]) for chunk in chunks
-        ]
+        chunks = chunks_of(numbers, max(1, CHUNK // len(views)))
+        seen = [np.concatenate([each + view * len(examples) for view in views]) for each in chunks]
         batches = self.plain_batches(examples, seen)
         for chunk, (values, *_) in zip(chunks, progress(batches, len(chunks), what)):
             found = compute(values).numpy()
@@ -254,14 +252,10 @@ class Trainer:
             return self.learner.standardize(None)
         sample, windows = self.training.sample(SAMPLE), self.job.variant.windows
         sample = sample + len(self.training) * (np.arange(len(sample)) % windows)
-        batches = self.plain_batches(self.training, _chunks(sample))
-        inputs = np.concatenate(
-            [
-                self.learner.entering_head(values, *windows).numpy()
-                for values, _, *windows in batches
-            ]
-        )
-        self.learner.standardize(self.gather(inputs, self.training, sample))
+        entering = self.learner.entering_head
+        batches = self.plain_batches(self.training, chunks_of(sample))
+        inputs = [entering(values, *numbers).numpy() for values, _, *numbers in batches]
+        self.learner.standardize(self.gather(np.concatenate(inputs), self.training, sample))
 
     def _prepare_view(self) -> Callable[..., np.ndarray] | None:
         """Return the augmentation of pictures: (epoch, batches, pictures, batch number) → inputs;
@@ -271,17 +265,20 @@ class Trainer:
             return None
         components = None
         if settings.color_shift:
-            chunks = _chunks(np.arange(len(self.training)))
+            chunks = chunks_of(np.arange(len(self.training)))
             batches = progress(self.training.batches(chunks), len(chunks), "colours")
             components = color_components(
                 (values.numpy() for values, *_ in batches),
                 lambda sums: reduce(np.add, self.workers.exchange(sums)),
             )
-        layers = random_layers(
-            settings.rotate, settings.zoom, settings.brightness, settings.contrast
+        augment = Augmentation(
+            variant.picture_size,
+            random_layers(settings.rotate, settings.zoom, settings.brightness, settings.contrast),
+            settings.crop,
+            settings.mirror,
+            settings.color_shift,
+            components,
         )
-        shift = settings.color_shift, components
-        augment = Augmentation(variant.picture_size, layers, settings.crop, settings.mirror, *shift)
 
         def view(
             epoch: int, chunks: Sequence[np.ndarray], pictures: np.ndarray, number: int
@@ -299,6 +296,6 @@ class Trainer:
         return self.workers.gather(found, examples.owners[numbers % len(examples)])
 
 
-def _chunks(numbers: np.ndarray, most: int = CHUNK) -> list[np.ndarray]:
+def chunks_of(numbers: np.ndarray, most: int = CHUNK) -> list[np.ndarray]:
     """Split the numbers, in order, into equal chunks of at most so many."""
     return np.array_split(numbers, max(1, -(-len(numbers) // most)))

@@ -14,12 +14,9 @@ Weights = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 class Content(NamedTuple):
-    """The layers that a reader of `alexnet_tf.weights.formats` finds in a file, unchecked.
-
-    `layers` are as in `Weights`, but of any float type. `order` is the order of the steps "norm"
-    and "pool" between conv1 and conv2 according to the file, or None if it says nothing. `slopes`
-    are those of PReLU, in the order of the layers.
-    """
+    """The layers that a reader finds in a file, unchecked: as in `Weights`, but of any float type.
+    `order` is that of the steps "norm" and "pool" between conv1 and conv2, None if the file says
+    nothing. `slopes` are those of PReLU, in the order of the layers."""
 
     layers: dict[str, Any]
     order: tuple[str, ...] | None = None

@@ -43,11 +43,8 @@ class WeightsFile:
 
     def check(self, variant: Variant, classes: int | None = None) -> Weights:
         """Return the layers of `variant`: conv1 … conv5 and, with a number of `classes`, fc6 … fc8.
-
-        Raises BadFile if the weights are known to belong to another variant, which the message
-        names, or if a layer is missing, has another shape, or holds NaN or infinity; the message
-        then names the layer, the expected and the found shape.
-        """
+        Raises BadFile if the weights are known to belong to another variant, or if a layer is
+        missing, has another shape, or holds NaN or infinity; the message says which."""
         known = self.recognized()
         if known.variants and variant.name not in known.variants:
             raise BadFile(

@@ -105,11 +105,9 @@ PRETRAINED = {
 
 def fetch_bvlc(mirror: str | None = None, places: Sequence[str] = ()) -> Path:
     """Return the path of BVLC AlexNet in weights/, in the format that is there or arrives first.
-
-    `places` replace the publishers' URLs; a folder among them is tried for each format. Raises
-    UserError if an existing file is not the published one, and DownloadError if no format is
-    available.
-    """
+    `places` replace the publishers' URLs; a folder among them is tried for each format.
+    Raises UserError if an existing file is not the published one, DownloadError if no format
+    is available."""
     files = [PRETRAINED[name] for name in BVLC_FILES]
     for file in files:
         if (WEIGHTS_FOLDER / file.name).is_file():

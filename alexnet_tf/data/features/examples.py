@@ -20,15 +20,10 @@ class Examples:
     one after the other (1 without a scale), then those of its mirror image."""
 
     def __init__(
-        self,
-        pictures: Sequence[Picture],
-        store: FeatureStore,
-        owners: np.ndarray | None = None,
-        worker: int = 0,
+        self, pictures: Sequence[Picture], store: FeatureStore, owners: np.ndarray, worker: int
     ):
-        """Find in the store all `pictures`, or those whose `owners`, int64 (n,), are `worker`."""
-        self.store = store
-        self.owners = np.zeros(len(pictures), np.int64) if owners is None else owners
+        """Find in the store those `pictures` whose `owners`, int64 (n,), are `worker`."""
+        self.store, self.owners = store, owners
         self._is_own = self.owners == worker
         self.slots = np.full(len(pictures), -1)
         own = [picture for picture, is_own in zip(pictures, self._is_own) if is_own]

@@ -60,10 +60,7 @@ def is_file_of_its_own(path: object) -> bool:
 
 def is_on_disk(path: str) -> bool:
     """Tell whether the file `path`, or the shard that contains the picture, exists."""
-    try:
-        return os.path.isfile(shard_of(path) or path)
-    except ValueError:
-        return False
+    return os.path.isfile(shard_of(path) or path)
 
 
 def as_on_disk(path: str) -> str:
@@ -85,8 +82,7 @@ def as_on_disk(path: str) -> str:
 def threads_for(paths: Iterable[object]) -> Iterator[ThreadPoolExecutor]:
     """Yield a thread pool that reads `paths`, and portions of similar ones; after an exception,
     such as Ctrl-C, tasks that have not begun are dropped."""
-    # Reading files also waits: as many threads as Python's own default, for the processors
-    # available to this process.
+    # Reading files also waits: as many threads as Python's own default, for our processors.
     count = AT_ONCE if any(map(is_remote, paths)) else min(AT_ONCE, processors() + 4)
     with ThreadPoolExecutor(count) as pool:
         try:

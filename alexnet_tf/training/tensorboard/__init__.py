@@ -50,11 +50,9 @@ MOST = {LIGHT: Most(15, 8, 10, 1 << 14), FULL: Most(96, 48, 1000, 1 << 20)}
 
 
 class TensorBoardLog:
-    """The events of a run, as one entry of TensorBoard's list: of each epoch, and of the whole.
-
-    They survive a kill. What there is to show of an epoch is written before its checkpoint, and
-    shown after that. With --tensorboard off nothing new is written.
-    """
+    """The events of a run, of each epoch and of the whole, as one entry of TensorBoard's list. They
+    survive a kill: what there is to show of an epoch is written before its checkpoint, and shown
+    after that. With --tensorboard off nothing new is written."""
 
     def __init__(self, job: Job, model: keras.Model, history: History):
         """Show the epochs of `history` and no others, and the constant parts of `model`."""

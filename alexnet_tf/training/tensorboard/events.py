@@ -1,8 +1,6 @@
-"""Events for TensorBoard, each shown once, after its checkpoint was written.
-
-The events of an epoch are a part: a file, whole or absent, that TensorBoard does not read. It reads
-one file with all shown parts in sequence, which the next start repairs after a kill.
-"""
+"""Events for TensorBoard, each shown once, after its checkpoint was written. Those of an epoch are
+a part: a file, whole or absent, that TensorBoard does not read. It reads one file with all shown
+parts in sequence, which the next start repairs after a kill."""
 
 import errno
 import os

@@ -25,15 +25,13 @@ def mistakes_page(
     predictions: LabelledPredictions, numbers: np.ndarray | Sequence[int]
 ) -> Image.Image:
     """Lay out the pictures of these numbers, with their predictions and file names."""
-    loaded = _thumbnails(tuple(predictions.pictures[number].path for number in numbers))
+    loaded = _load(tuple(predictions.pictures[number].path for number in numbers), SIDE)
     tiles = [Tile(*each) for each in zip(loaded, (_caption(predictions, n) for n in numbers))]
     return _page([tile for tile in tiles if tile.picture], (SIDE, SIDE))
 
 
 # The same mistakes are made again in the next epoch.
-@lru_cache(maxsize=4)
-def _thumbnails(paths: tuple[str, ...]) -> list[Image.Image | None]:
-    return load_thumbnails(paths, SIDE)
+_load = lru_cache(maxsize=4)(load_thumbnails)
 
 
 def grad_cam_page(

@@ -36,9 +36,8 @@ def write_projector(
     values = fc7_of(trainer, network, numbers)
     with atomic_write(folder / "fc7.bytes", values.nbytes) as temporary:
         values.tofile(temporary)
-    write_text(
-        folder / "fc7.tsv", _labels(pictures, predictions[numbers], trainer.job.dataset.classes)
-    )
+    labels = _labels(pictures, predictions[numbers], trainer.job.dataset.classes)
+    write_text(folder / "fc7.tsv", labels)
     sprite = _sprite(pictures)
     with atomic_write(folder / "fc7.jpg", sprite.width * sprite.height) as temporary:
         sprite.save(temporary, quality=85)

@@ -36,9 +36,7 @@ def read_caffemodel(path: Path) -> Content:
             order.append(STEPS[name])
         if blobs:
             if len(blobs) != 2:
-                raise BadFile(
-                    f"the layer '{name}' has {len(blobs)} blobs; a kernel and a bias are 2"
-                )
+                raise BadFile(f"'{name}' has {len(blobs)} blobs; a kernel and a bias are 2")
             kernel, bias = map(_array, blobs)
             if name in FC_LAYERS:  # 1 × 1 × out × in, in the older format
                 kernel = kernel.reshape(kernel.shape[-2:])

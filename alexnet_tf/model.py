@@ -28,7 +28,6 @@ from alexnet_tf.weights import Weights
 from alexnet_tf.weights.formats.mapped import map_members
 from alexnet_tf.weights.loading import open_weights
 
-# The layer classes that an AlexNet consists of.
 LAYERS = (
     *("InputLayer", "ZeroPadding2D", "GroupedConv2D", "PReLU", "LocalResponseNormalization"),
     *("MaxPooling2D", "Flatten", "UnitNormalization", "Dense", "Dropout", "Softmax"),

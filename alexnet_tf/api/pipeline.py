@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.litert.convert import exporting_in_child
-from alexnet_tf.runs.history import add_seconds
+from alexnet_tf.runs.history import Stopwatch, add_seconds
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system import signals
 from alexnet_tf.system.quiet import import_tensorflow
-from alexnet_tf.system.stopwatch import Stopwatch
 from alexnet_tf.training.job import prepare
 
 if TYPE_CHECKING:

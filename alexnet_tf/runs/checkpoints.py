@@ -26,7 +26,6 @@ from alexnet_tf.system.zips import open_zip
 from alexnet_tf.weights.formats.npy import read_header
 
 NAME = re.compile(r"epoch-(\d{4,9})(\.unfinished)?\.npz")
-PATTERN = "epoch-*.npz"
 # Members that are text.
 HISTORY, IDENTITY = "history", "identity"
 # A network has some 50 arrays; so much text is the history of more than 100,000 epochs.
@@ -121,7 +120,8 @@ def load_latest(
 
 def list_checkpoints(directory: Path, last: int | None = None) -> list[Path]:
     """List the checkpoints in `directory` up to epoch `last`, in the order of their epochs."""
-    moments = ((_moment(path), path) for path in directory.glob(PATTERN) if path.is_file())
+    paths = filter(Path.is_file, directory.glob("epoch-*.npz"))
+    moments = ((_moment(path), path) for path in paths)
     found = sorted((moment, path) for moment, path in moments if moment)
     return [path for moment, path in found if last is None or moment <= (last, False)]
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,6 @@ COLUMNS = (
     "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "val_balanced_accuracy",
     "learning_rate", "seconds",
 )  # fmt: skip
-# The column that earlier versions lack.
 YOUNGER = "val_balanced_accuracy"
 
 
@@ -85,6 +85,20 @@ def best_epoch(history: History, by: str = "accuracy") -> int:
 def is_early_enough(history: History, stop_early: int) -> bool:
     """Check whether --stop-early ends a training here."""
     return bool(stop_early and history) and len(history) - best_epoch(history, LOSS) >= stop_early
+
+
+class Stopwatch:
+    """The `seconds` spent, by phase."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.monotonic()
+
+    def lap(self, phase: str) -> None:
+        """Add the time since the last lap, or since the start, to `phase`."""
+        now = time.monotonic()
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self._last
+        self._last = now
 
 
 def add_seconds(run: Run, seconds: dict[str, float]) -> None:

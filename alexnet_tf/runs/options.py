@@ -8,7 +8,6 @@ from typing import Any
 from alexnet_tf.system import arguments
 from alexnet_tf.system.text import is_printable, printable
 
-# Metavars by the type of a value.
 METAVARS: dict[Any, str] = {
     arguments.place: "PATH",
     arguments.scale: "PIXELS",

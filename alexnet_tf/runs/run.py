@@ -30,7 +30,6 @@ from alexnet_tf.weights.loading import WeightsFile, open_weights, read_weights_f
 DEFAULT_RUN = Path("train_alexnet")
 # Settings that the function of a network depends on.
 NETWORK_SETTINGS = ("variant", "activation", "lrn", "overlap", "width", "units")
-# Types of the entries of config.json.
 CONFIG_TYPES = {"settings": dict, "classes": list, "data": str, "weights": str}
 LISTS = ("train.txt", "val.txt", "test.txt", "classes.txt", "rejected.txt")
 
@@ -139,7 +138,6 @@ class Run:
             )
 
 
-# The run that is part of this program.
 STARTER_RUN = Run(starter.FOLDER, starter.WEIGHTS_PATH.name)
 
 

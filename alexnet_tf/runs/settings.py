@@ -24,7 +24,6 @@ from alexnet_tf.variants import (
 
 # In place of a file of weights: all layers start at random.
 NO_WEIGHTS = "none"
-SCHEDULES = ("constant", "plateau", "exponential", "cosine")
 LOSS, BALANCED = "loss", "balanced"
 RANDOM, PRETRAINED, LINEAR = HEADS = ("random", "pretrained", "linear")
 # With fewer pictures a linear head is more accurate than fc6 and fc7: docs/accuracy.md.
@@ -114,7 +113,6 @@ class Settings:
         "the layers to train: head (fc6, fc7, fc8), all, or from:LAYER on; layers below are frozen",
         choices=("head", "all", *(f"from:{name}" for name in (*CONV_LAYERS, *FC_LAYERS))),
     )
-
     head: str | None = _network(
         None,
         "how trained fc6 and fc7 start: pretrained or random (pretrained if the weights have both"
@@ -156,7 +154,6 @@ class Settings:
         f" {NEW_UNITS} where fc6 starts at random on pretrained convolutions",
         arguments.units,
     )
-
     epochs: int = _optimization(
         10,
         "passes over the training pictures; a higher number continues a finished run",
@@ -172,7 +169,7 @@ class Settings:
         "plateau: the learning rate is multiplied by --decay when the validation accuracy has not"
         " improved for --patience epochs; exponential: after every --decay-samples pictures;"
         " cosine: it falls to 0 along half a cosine, over --fall epochs",
-        choices=SCHEDULES,
+        choices=("constant", "plateau", "exponential", "cosine"),
     )
     warm_up: float = _optimization(
         0.0, "epochs over which the learning rate grows to its full size", arguments.natural_real
@@ -190,7 +187,6 @@ class Settings:
         arguments.natural_real,
     )
     decoupled: bool = _optimization(False, "apply weight decay beside the momentum, not through it")
-
     clip: float = _optimization(
         0.0,
         "clip the global norm of the gradient to this value, against NaN; 0: never",
@@ -208,7 +204,6 @@ class Settings:
         arguments.natural,
         free=True,
     )
-
     balance: bool = _optimization(
         False, "weight the loss of each class by pictures / (classes × pictures of the class)"
     )
@@ -219,7 +214,6 @@ class Settings:
         choices=("accuracy", LOSS, BALANCED),
         free=True,
     )
-
     mirror: bool = _data(
         True, "train on mirror images too: on either flip of a picture in each epoch, at random"
     )
@@ -265,18 +259,15 @@ class Settings:
         choices=("auto", *PRECISIONS),
     )
     threads: int = _optimization(0, "threads of an operation; 0: all processors", arguments.threads)
-
     worker_timeout: int = _optimization(
         60,
         "seconds that a worker may be silent before the others end",
         arguments.positive,
         free=True,
     )
-
     calibrate: bool = _optimization(
         False, "calibrate the finished network's probabilities by temperature scaling", free=True
     )
-
     keep: int = _files(
         2,
         "checkpoints to keep besides the best one, of about 126 MB for a new head, 440 MB for one"

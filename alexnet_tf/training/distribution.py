@@ -34,14 +34,11 @@ Made = TypeVar("Made")
 # A job and a number in it, as in TensorFlow: ("worker", "0").
 Task = tuple[str, str]
 
-# The variable in which TensorFlow finds the machines.
 TF_CONFIG = "TF_CONFIG"
 # Seconds that workers wait for each other at the start.
 PATIENCE = 1800
 # Numbers of 16 bits that are exchanged at once.
 BLOCK = 1 << 18
-# Seconds between two checks of the others while each works alone.
-BEAT = 1.0
 # Digits of a picture's digest that choose its worker.
 DIGITS = 8
 # What collectives raise when a worker is gone or cannot be reached.
@@ -232,7 +229,7 @@ class Workers:
         def wait() -> None:
             busy, stopped = 1, 0
             while busy and not stopped:
-                busy = not is_done.wait(BEAT)
+                busy = not is_done.wait(1)  # a second
                 busy, stopped = self._sum([busy, is_stopped.is_set()])
             if stopped:
                 signals.interrupt(signals.Stopped(signal.SIGTERM))

@@ -22,7 +22,6 @@ from alexnet_tf.training.trainer import Trainer, chunks_of
 # scikit-learn's C on inputs of mean square length 1, one for each epoch. Of 3 to 500 photos a class
 # 30 and 100 are the best ones, of more of them and of wrong labels less: docs/accuracy.md.
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
-# Folds of the cross-validation.
 FOLDS = 5
 # Principal directions that are kept; the rest changes no prediction.
 DIRECTIONS = 1024

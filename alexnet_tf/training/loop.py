@@ -19,7 +19,13 @@ from alexnet_tf.metrics.novelty import Novelty
 from alexnet_tf.runs.accuracy import CROSS_VALIDATED, Accuracy, keep_accuracy
 from alexnet_tf.runs.checkpoints import load_latest, not_finite, prune_checkpoints, save_checkpoint
 from alexnet_tf.runs.choice import number_finished
-from alexnet_tf.runs.history import History, best_epoch, is_early_enough, write_history
+from alexnet_tf.runs.history import (
+    History,
+    Stopwatch,
+    best_epoch,
+    is_early_enough,
+    write_history,
+)
 from alexnet_tf.runs.model_metadata import write_model_metadata
 from alexnet_tf.runs.predictions import write_predictions
 from alexnet_tf.runs.run import Run
@@ -27,7 +33,6 @@ from alexnet_tf.runs.settings import LINEAR, Settings
 from alexnet_tf.system import signals
 from alexnet_tf.system.files import atomic_write
 from alexnet_tf.system.locks import locked
-from alexnet_tf.system.stopwatch import Stopwatch
 from alexnet_tf.training.distribution import Workers
 from alexnet_tf.training.epoch import DatasetMetrics
 from alexnet_tf.training.frozen import fill, with_features

@@ -27,6 +27,17 @@ class Content(NamedTuple):
 STEPS = ("norm", "pool")
 
 
+# bfloat16, which NumPy lacks: the upper half of a float32.
+BFLOAT16 = np.dtype("<u2", metadata={"is": "bfloat16"})
+
+
+def as_floats(numbers: np.ndarray) -> np.ndarray:
+    """Return `numbers` unchanged, or, if their type is `BFLOAT16`, as float32 in new memory."""
+    if not numbers.dtype.metadata:
+        return numbers
+    return (numbers.astype("<u4") << np.uint32(16)).view("<f4")
+
+
 def order_text(order: tuple[str, ...]) -> str:
     """Return the order of `Content` as files store it: "norm pool"."""
     return " ".join(order)

@@ -28,8 +28,6 @@ from alexnet_tf.runs.recipes import training_command
 from alexnet_tf.system.text import printable
 from alexnet_tf.training.job import Job
 
-# Thresholds of a precision-recall curve.
-THRESHOLDS = 101
 # The most characters of a name.
 NAME = 40
 
@@ -62,16 +60,14 @@ def precision_recall(found: LabelledPredictions, most: int) -> Iterator[Summary]
     counts = np.bincount(found.labels, minlength=len(found.classes))
     for label in sorted(np.argsort(-counts, kind="stable")[:most]):
         tag, scores = f"precision_recall/{found.classes[label]}", found.probabilities[:, label]
-        yield _converted(pr_curve.pb(tag, found.labels == label, scores, THRESHOLDS))
+        yield _converted(pr_curve.pb(tag, found.labels == label, scores, num_thresholds=101))
 
 
 def short_names(classes: Sequence[str]) -> list[str]:
     """Return names of classes that fit a line, all distinct."""
     names = [printable(name) for name in classes]
     short = [name if len(name) <= NAME else f"{name[: NAME - 1]}…" for name in names]
-    return [
-        name if short.count(name) == 1 else f"{number} {name}" for number, name in enumerate(short)
-    ]
+    return [name if short.count(name) == 1 else f"{n} {name}" for n, name in enumerate(short)]
 
 
 def image(tag: str, picture: Image.Image, format: str = "JPEG", description: str = "") -> Summary:

@@ -9,9 +9,8 @@ import numpy as np
 
 from alexnet_tf.errors import BadFile
 from alexnet_tf.variants import CONV_LAYERS, FC_LAYERS
-from alexnet_tf.weights import Content
+from alexnet_tf.weights import BFLOAT16, Content, as_floats
 from alexnet_tf.weights.formats.channels_first import to_channels_last
-from alexnet_tf.weights.formats.floats import BFLOAT16, as_floats
 from alexnet_tf.weights.formats.mapped import map_file
 from alexnet_tf.weights.formats.protobuf import floats, integers, last, read_message, text
 

@@ -12,8 +12,7 @@ import numpy as np
 
 from alexnet_tf.errors import BadFile
 from alexnet_tf.system.pickles import ARRAYS, Named, RestrictedUnpickler, text, whole_numbers
-from alexnet_tf.weights import Content
-from alexnet_tf.weights.formats.floats import BFLOAT16, as_floats
+from alexnet_tf.weights import BFLOAT16, Content, as_floats
 from alexnet_tf.weights.formats.mapped import map_file, map_members
 from alexnet_tf.weights.formats.torchvision import layer_and_part, read_layers
 

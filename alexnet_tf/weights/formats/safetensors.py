@@ -11,8 +11,7 @@ import numpy as np
 from alexnet_tf.errors import BadFile
 from alexnet_tf.system.files import atomic_write
 from alexnet_tf.system.pickles import whole_numbers
-from alexnet_tf.weights import Content, Weights, order_of, order_text
-from alexnet_tf.weights.formats.floats import BFLOAT16, as_floats
+from alexnet_tf.weights import BFLOAT16, Content, Weights, as_floats, order_of, order_text
 from alexnet_tf.weights.formats.mapped import map_file
 from alexnet_tf.weights.formats.torchvision import read_layers, write_layers
 

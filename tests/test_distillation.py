@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
-from alexnet_tf.training import distillation
-from alexnet_tf.training.distillation import (
+from alexnet_tf.variants import VARIANTS, change
+from alexnet_tf.weights.formats.npz import write_npz
+from make_starter import distillation
+from make_starter.distillation import (
     UNLABELLED,
     distill,
     last_convolution,
     pool,
     write_crops,
 )
-from alexnet_tf.variants import VARIANTS, change
-from alexnet_tf.weights.formats.npz import write_npz
 
 TEACHER = change(VARIANTS["cifar32"], width=0.25)
 STUDENT = replace(VARIANTS["distilled"], image_size=96, filters=(8, 12, 16, 16, 24))

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alexnet_tf.commands import make_starter
 from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
 from alexnet_tf.errors import UserError
 from alexnet_tf.model import AlexNet, read_layers
@@ -20,6 +19,7 @@ from alexnet_tf.training.job import prepare, write_config
 from alexnet_tf.variants import DISTILLED, STARTER
 from alexnet_tf.weights.formats.npz import quantize, write_int8
 from alexnet_tf.weights.loading import open_weights, read_weights
+from make_starter import make
 
 
 def test_the_file_is_small_and_an_ordinary_file_of_weights(typed):
@@ -87,7 +87,7 @@ def pictures(tmp_path, faces):
     for name, chosen in numbers.items():
         (tmp_path / name).mkdir()
         for number in chosen:
-            for label in make_starter.PETS:
+            for label in make.PETS:
                 shutil.copy(faces / f"{label}.{number}.jpg", tmp_path / name)
     for name in ("flowers", "cifar10/train", "cifar10/test"):
         for label in ("one", "two"):
@@ -102,9 +102,9 @@ def pictures(tmp_path, faces):
 
 def test_nothing_to_measure_with_is_learned_from(pictures, monkeypatch):
     for name, value in (("SEEN_ORIGINALS", 6), ("SEEN_FLOWERS", 3), ("HELD_OUT", range(14, 18))):
-        monkeypatch.setattr(make_starter, name, value)
-    found = make_starter.find_pictures(pictures)
-    assert found == make_starter.find_pictures(pictures)
+        monkeypatch.setattr(make, name, value)
+    found = make.find_pictures(pictures)
+    assert found == make.find_pictures(pictures)
     learned = [path for _, source in found.sources.values() for path, _ in source]
     counts = [len(source) for _, source in found.sources.values()]
     assert counts == [2 * 6, 2 * 4, 2 * 6, 2 * 4, 2 * 3]
@@ -115,16 +115,16 @@ def test_nothing_to_measure_with_is_learned_from(pictures, monkeypatch):
     assert not {*pets} & {path.name for path, _ in found.held_out}
     assert len(found.neighbors) == 7
     with pytest.raises(UserError, match=r"nowhere/dogs-vs-cats: has no cat\.N\.jpg"):
-        make_starter.find_pictures(Path("nowhere"))
+        make.find_pictures(Path("nowhere"))
 
 
 def test_what_is_finished_is_published_as_int8(tmp_path, monkeypatch):
     (tmp_path / "made").mkdir()
-    monkeypatch.setattr(make_starter, "STARTER_RUN", Run(tmp_path / "made", "starter.npz"))
+    monkeypatch.setattr(make, "STARTER_RUN", Run(tmp_path / "made", "starter.npz"))
     run = Run(tmp_path / "run")
     shutil.copytree(STARTER_RUN.directory, run.directory)
     AlexNet(DISTILLED, 2, weights="starter").save(run.model_path)
-    make_starter.publish(run)
+    make.publish(run)
     made = read_weights(tmp_path / "made/starter.npz")
     for name, (kernel, bias) in read_weights("starter").items():
         np.testing.assert_allclose(made[name][0], kernel, atol=1e-6)
@@ -146,17 +146,15 @@ def test_runs_that_began_with_the_first_starter_go_on(faces, tmp_path):
 
 
 def test_neighbors_of_the_same_network_agree(pictures):
-    photos = make_starter.find_pictures(pictures).neighbors
-    assert make_starter.agreement(photos, ("starter", "distilled"), ("starter", "distilled")) == 1
-    found = make_starter.agreement(
-        photos, ("starter", "distilled"), (FIRST_WEIGHTS_PATH, "starter")
-    )
+    photos = make.find_pictures(pictures).neighbors
+    assert make.agreement(photos, ("starter", "distilled"), ("starter", "distilled")) == 1
+    found = make.agreement(photos, ("starter", "distilled"), (FIRST_WEIGHTS_PATH, "starter"))
     assert 0 <= found <= 1
 
 
 def test_more_than_nine_of_ten_photos_that_it_never_saw(material, typed, tmp_path):
     """The 200 originals that nothing was trained or chosen by."""
-    unseen = make_starter.find_pictures(material / "data").unseen
+    unseen = make.find_pictures(material / "data").unseen
     (tmp_path / "unseen.txt").write_text("".join(f"{path} {label}\n" for path, label in unseen))
     result = typed("alexnet_tf", "evaluate", "starter", "--data", "unseen.txt", "--json")
     answer = json.loads(result.stdout)

@@ -17,7 +17,7 @@ PAGE = ROOT / "docs" / "help.md"
 PROGRAMS = (
     "-m alexnet_tf",
     *(f"-m alexnet_tf {verb}" for verb in VERBS),
-    "-m alexnet_tf.commands.make_starter",
+    "-m make_starter",
     "-m benchmarks",
 )
 BEGINNING = """\

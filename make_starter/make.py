@@ -1,12 +1,6 @@
-"""``python -m alexnet_tf.commands.make_starter``: make the files in alexnet_tf/starter/ anew.
+"""The starter in steps, each of which is kept: convolutions learn from ImageNet's (`distillation`),
+then a head learns cats and dogs, by the command that a user types; both are measured."""
 
-Convolutions learn from ImageNet's (`alexnet_tf.training.distillation`), then a head learns cats and
-dogs, by the command that a user types. It takes hours, and resumes.
-"""
-
-from __future__ import annotations
-
-import argparse
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from alexnet_tf.commands import cli
 from alexnet_tf.commands.compare import train_apart
 from alexnet_tf.data.images.file_types import is_meant_as_picture
 from alexnet_tf.data.images.preprocessing import load_image
@@ -30,7 +23,6 @@ from alexnet_tf.variants import get_variant
 from alexnet_tf.weights.formats.npz import write_int8, write_npz
 from alexnet_tf.weights.loading import read_weights
 
-PROGRAM = "alexnet_tf.commands.make_starter"
 TEACHER = "caffenet"
 PETS = ("cat", "dog")
 LISTS, RUN, WORK = DATA_FOLDER / "starter", Run("runs/starter"), Path("runs/distilled")
@@ -55,27 +47,6 @@ class Pictures(NamedTuple):
     flowers: list[Labelled]
     cifar: list[Labelled]
     neighbors: list[Path]
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {PROGRAM}",
-        description="Train the starter: convolutions by distillation, a head for cats and dogs. "
-        f"Started again, it resumes, in {WORK}/ and {RUN.directory}/.",
-    )
-    parser.add_argument(
-        "photos",
-        type=Path,
-        metavar="DIR",
-        help="with dogs-vs-cats/, dogs-vs-cats-144/ and dogs-vs-cats-256/ (CLASS.N.jpg), flowers/ "
-        "and cifar10/train/ and test/ (a folder for each class), and imagenet-samples/",
-    )
-    parser.add_argument(
-        "teacher", type=Path, metavar="FILE", help=f"pretrained weights of {TEACHER}"
-    )
-    options = parser.parse_args()
-    make(find_pictures(options.photos), options.teacher)
-    return 0
 
 
 def find_pictures(folder: Path) -> Pictures:
@@ -142,7 +113,7 @@ def make(pictures: Pictures, teacher: Path) -> None:
 
 def distill(pictures: Pictures, teacher: Path) -> dict[str, Any]:
     """Train the convolutions."""
-    from alexnet_tf.training.distillation import distill, write_crops
+    from make_starter.distillation import distill, write_crops
 
     sources = [*pictures.sources.values()]
     classes = [*dict.fromkeys(label for _, source in sources for _, label in source)]
@@ -237,7 +208,7 @@ def agreement(
 
 def _neighbors(photos: Sequence[Path], weights: str | Path, variant: str) -> np.ndarray:
     """Return the numbers of the other photos, the nearest first, of each photo."""
-    from alexnet_tf.training.distillation import last_convolution, pool
+    from make_starter.distillation import last_convolution, pool
 
     images = np.stack([load_image(path, variant) for path in photos])
     features = pool(last_convolution(weights, get_variant(variant), len(images))(images))
@@ -246,7 +217,3 @@ def _neighbors(photos: Sequence[Path], weights: str | Path, variant: str) -> np.
     similarities = features @ features.T
     np.fill_diagonal(similarities, -np.inf)
     return np.argsort(-similarities, axis=1)
-
-
-if __name__ == "__main__":
-    cli.run(main, PROGRAM)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import keras
-from keras import ops
+from keras import KerasTensor, ops
 
 Shape = tuple[Any, ...]
 
@@ -28,10 +28,10 @@ class LocalResponseNormalization(keras.layers.Layer):
 
             self._fused = tf.function(self._normalize, jit_compile=True)
 
-    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+    def call(self, inputs: KerasTensor) -> KerasTensor:
         return self._fused(inputs)
 
-    def _normalize(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+    def _normalize(self, inputs: KerasTensor) -> KerasTensor:
         """Sum shifted slices, because XLA fuses them into one pass over the picture."""
         x = ops.cast(inputs, "float32")
         channels = x.shape[-1]
@@ -58,14 +58,12 @@ class GroupedConv2D(keras.layers.Conv2D):
     grouped convolution is several times slower on a CPU, above all backwards. One kernel (height,
     width, in / groups, out) and one bias, as in Keras."""
 
-    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+    def call(self, inputs: KerasTensor) -> KerasTensor:
         if self.compute_dtype == "float32":
             return super().call(inputs)
         return self.activation(_biased(self.convolution_op(inputs, self.kernel), self.bias))
 
-    def convolution_op(
-        self, inputs: keras.KerasTensor, kernel: keras.KerasTensor
-    ) -> keras.KerasTensor:
+    def convolution_op(self, inputs: KerasTensor, kernel: KerasTensor) -> KerasTensor:
         if self.groups == 1:
             return super().convolution_op(inputs, kernel)
         parts = zip(ops.split(inputs, self.groups, -1), ops.split(kernel, self.groups, -1))
@@ -77,13 +75,13 @@ class GroupedConv2D(keras.layers.Conv2D):
 class Dense(keras.layers.Dense):
     """keras.layers.Dense whose bias gradient is summed over a batch in float32, in bfloat16 too."""
 
-    def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
+    def call(self, inputs: KerasTensor, training: bool | None = None) -> KerasTensor:
         if self.compute_dtype == "float32":
             return super().call(inputs, training)
         return self.activation(_biased(ops.matmul(inputs, self.kernel), self.bias))
 
 
-def _biased(outputs: keras.KerasTensor, bias: keras.KerasTensor) -> keras.KerasTensor:
+def _biased(outputs: KerasTensor, bias: KerasTensor) -> KerasTensor:
     """Add a bias whose gradient is summed in float32: TensorFlow's BiasAdd, to which Keras maps an
     addition, sums it in bfloat16 on a CPU, where 256 + 1 is 256; the gradient of a convolution's
     bias may shrink to a hundredth."""
@@ -94,7 +92,7 @@ def _biased(outputs: keras.KerasTensor, bias: keras.KerasTensor) -> keras.KerasT
 class WithMirrorImage(keras.layers.Layer):
     """Append the mirror images after all pictures: (n, side, side, c) → (2 n, …)."""
 
-    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+    def call(self, inputs: KerasTensor) -> KerasTensor:
         return ops.concatenate([inputs, ops.flip(inputs, axis=2)], axis=0)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -111,7 +109,7 @@ class Windows(keras.layers.Layer):
         super().__init__(**kwargs)
         self.side, self.stride = side, stride
 
-    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+    def call(self, inputs: KerasTensor) -> KerasTensor:
         reach = (self.side - 1) * self.stride + 1
         tops, lefts = (range(inputs.shape[axis] - reach + 1) for axis in (1, 2))
         windows = [
@@ -138,7 +136,7 @@ class MeanOfViews(keras.layers.Layer):
         super().__init__(**kwargs)
         self.windows, self.mirrored = windows, mirrored
 
-    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+    def call(self, inputs: KerasTensor) -> KerasTensor:
         views = (1 + self.mirrored, -1, self.windows, inputs.shape[-1])
         return ops.mean(ops.reshape(inputs, views), axis=(0, 2))
 
@@ -155,7 +153,7 @@ class ChannelStatistics(keras.layers.Layer):
     The first is of the lowest value in every 4 × 4 neighbouring places, and so of what is large in
     the picture; the second is of all values."""
 
-    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+    def call(self, inputs: KerasTensor) -> KerasTensor:
         maps = ops.cast(inputs, "float32")
         lowest = -ops.max_pool(-maps, min(4, *maps.shape[1:3]), 1)
         return ops.concatenate([ops.mean(each, axis=(1, 2)) for each in (lowest, maps)], axis=1)

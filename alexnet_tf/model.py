@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import initializers, layers, ops
+from keras import KerasTensor, initializers, layers, ops
 
 from alexnet_tf.errors import BadFile, UserError
 from alexnet_tf.layers import (
@@ -116,9 +116,7 @@ def part(model: keras.Model, first: str, after: str) -> keras.Model:
     return keras.Model(_entering(model, first), _entering(model, after))
 
 
-def mean_of_views(
-    outputs: keras.KerasTensor, maps: keras.KerasTensor, count: int
-) -> keras.KerasTensor:
+def mean_of_views(outputs: KerasTensor, maps: KerasTensor, count: int) -> KerasTensor:
     """Average a network's outputs for `count` pictures over the test-time views of each.
 
     The views are mirror images, which follow all the original pictures in the batch, and windows of
@@ -305,7 +303,7 @@ class _Start:
         return None if self.seed is None else len(random) * self.seed + random.index(layer)
 
 
-def _convolutions(x: keras.KerasTensor, variant: Variant, start: _Start) -> keras.KerasTensor:
+def _convolutions(x: KerasTensor, variant: Variant, start: _Start) -> KerasTensor:
     if any(variant.border):
         x = layers.ZeroPadding2D((variant.border, variant.border), name="conv1_border")(x)
     for index, name in enumerate(variant.conv_layers):
@@ -324,13 +322,8 @@ def _convolutions(x: keras.KerasTensor, variant: Variant, start: _Start) -> kera
             x = _slope(number)(x)
         for step in variant.after_conv[index]:
             if step == "norm":
-                constants = (
-                    variant.lrn_radius,
-                    variant.lrn_alpha,
-                    variant.lrn_beta,
-                    variant.lrn_bias,
-                )
-                layer = LocalResponseNormalization(*constants, name=f"norm{number}")
+                lrn = variant.lrn_radius, variant.lrn_alpha, variant.lrn_beta, variant.lrn_bias
+                layer = LocalResponseNormalization(*lrn, name=f"norm{number}")
             else:
                 # Each window is a strided slice of the last pooling with stride 1.
                 is_last = name == variant.conv_layers[-1]
@@ -342,9 +335,7 @@ def _convolutions(x: keras.KerasTensor, variant: Variant, start: _Start) -> kera
     return x
 
 
-def _classifier(
-    x: keras.KerasTensor, variant: Variant, classes: int, start: _Start
-) -> keras.KerasTensor:
+def _classifier(x: KerasTensor, variant: Variant, classes: int, start: _Start) -> KerasTensor:
     if variant.scaled:
         x = Windows(variant.pool5_shape[0], variant.pool_stride, name="windows")(x)
     else:
@@ -378,7 +369,7 @@ def _slope(number: int) -> keras.Layer:
     return layers.PReLU(slope, shared_axes=(1, 2) if number < 6 else None, name=f"prelu{number}")
 
 
-def _entering(model: keras.Model, layer: str) -> keras.KerasTensor:
+def _entering(model: keras.Model, layer: str) -> KerasTensor:
     """Return the input tensor of `layer`, or of the dropout before it."""
     if layer == "conv1":
         return model.input

@@ -132,9 +132,8 @@ class Dataset:
             for pictures in (self.train, self.validation, self.test)
         )
         rejected = (*self.rejected, *reasons.items())
-        return _checked(
-            replace(self, train=train, validation=validation, test=test, rejected=rejected)
-        )
+        kept = replace(self, train=train, validation=validation, test=test, rejected=rejected)
+        return _checked(kept)
 
 
 def open_dataset(
@@ -247,9 +246,7 @@ def _digest(known: Container[str], path: str) -> str | ImageError:
         return error
 
 
-def _split(
-    found: Source, entries: Columns[Entry], seed: int, unwanted: Mapping[str, str]
-) -> Dataset:
+def _split(found: Source, entries: Columns[Entry], seed: int, unwanted: dict[str, str]) -> Dataset:
     """Distribute the readable `entries` of a source over the splits; `unwanted` pictures (digest or
     path → reason) are excluded."""
     numbers = {name: number for number, name in enumerate(found.classes)}

@@ -28,13 +28,11 @@ def digests(paths: Iterable[str]) -> dict[str, str]:
     return dict(zip(paths, in_threads(_digest, paths, "reading pictures")))
 
 
-def in_threads(
-    function: Callable[[str], Result], paths: Sequence[str], title: str
-) -> Iterator[Result]:
-    """Yield the results of `function` for `paths`, with a progress bar."""
+def in_threads(work: Callable[[str], Result], paths: Sequence[str], title: str) -> Iterator[Result]:
+    """Yield the results of `work` for `paths`, with a progress bar."""
     portions = (paths[start : start + PORTION] for start in range(0, len(paths), PORTION))
     with threads_for(paths) as pool:
-        found = chain.from_iterable(pool.map(function, portion) for portion in portions)
+        found = chain.from_iterable(pool.map(work, portion) for portion in portions)
         yield from progress(found, len(paths), title)
 
 

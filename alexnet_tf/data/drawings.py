@@ -12,6 +12,7 @@ SIDE = 256  # pixels
 CANVAS = 2 * SIDE  # drawn at twice the size, so that scaling down smooths the edges
 
 Color = tuple[int, ...]
+Random = np.random.Generator
 
 
 def draw_faces(folder: Path, per_class: int = 200, seed: int = 0) -> None:
@@ -25,7 +26,7 @@ def draw_faces(folder: Path, per_class: int = 200, seed: int = 0) -> None:
             _picture(draw, random).save(folder / f"{name}.{number}.jpg", quality=90)
 
 
-def _picture(draw_face: Callable[..., None], random: np.random.Generator) -> Image.Image:
+def _picture(draw_face: Callable[..., None], random: Random) -> Image.Image:
     """Draw a rotated and scaled face on a background, and add noise."""
     background = _background(random)
     face = Image.new("RGBA", (CANVAS, CANVAS))
@@ -40,7 +41,7 @@ def _picture(draw_face: Callable[..., None], random: np.random.Generator) -> Ima
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
 
-def _background(random: np.random.Generator) -> Image.Image:
+def _background(random: Random) -> Image.Image:
     """Draw a gradient of two colours, with a few blobs of others."""
     coarse = random.integers(40, 230, (2, 2, 3), np.uint8)
     picture = Image.fromarray(coarse).resize((CANVAS, CANVAS), Image.Resampling.BICUBIC)
@@ -51,9 +52,7 @@ def _background(random: np.random.Generator) -> Image.Image:
     return picture
 
 
-def _draw_cat(
-    draw: ImageDraw.ImageDraw, random: np.random.Generator, fur: Color, dark: Color
-) -> None:
+def _draw_cat(draw: ImageDraw.ImageDraw, random: Random, fur: Color, dark: Color) -> None:
     """Draw a round head, pointed ears that stand up, slit pupils, whiskers."""
     for side in (-1, 1):
         tip = (256 + side * int(random.integers(120, 165)), int(random.integers(30, 75)))
@@ -70,9 +69,7 @@ def _draw_cat(
     draw.arc((256, 325, 306, 370), 20, 160, dark, 5)
 
 
-def _draw_dog(
-    draw: ImageDraw.ImageDraw, random: np.random.Generator, fur: Color, dark: Color
-) -> None:
+def _draw_dog(draw: ImageDraw.ImageDraw, random: Random, fur: Color, dark: Color) -> None:
     """Draw a long head, ears that hang, round pupils, a muzzle with a big nose, often a tongue."""
     draw.ellipse((121, 75, 391, 400), fur)
     for side in (-1, 1):
@@ -96,7 +93,7 @@ def _eye(draw: ImageDraw.ImageDraw, x: int, y: int, color: Color, pupil: tuple[i
     draw.ellipse((x - width, y - height, x + width, y + height), (15, 15, 15))
 
 
-def _color(random: np.random.Generator) -> Color:
+def _color(random: Random) -> Color:
     return tuple(int(channel) for channel in random.integers(60, 235, 3))
 
 

@@ -144,9 +144,7 @@ class _Graph:
         }
         return self.pooling.create("MaxPool", [values.output(0)], attributes).output(0)
 
-    def _convolved_pixels(
-        self, pixels: Any, layer: Any, kernel: np.ndarray, bias: np.ndarray
-    ) -> Any:
+    def _convolved_pixels(self, pixels: Any, layer: Any, kernel: Any, bias: np.ndarray) -> Any:
         if layer.padding == "same":
             pixels = self._bordered(pixels, [_padding(layer)] * 2)
         values = self.ops.convert(self.ops.transpose(pixels, [0, 3, 1, 2]), "f32")

@@ -84,9 +84,7 @@ class CheckpointSpec:
                 if len(shape) != 1 or shape[0] > self.pictures:
                     raise ValueError(f"{name} has the shape {shape}")
             elif shape != self.shapes.get(name, ()):
-                raise ValueError(
-                    f"{name} has the shape {shape}, and should have {self.shapes.get(name, ())}"
-                )
+                raise ValueError(f"{name} has the shape {shape}, not {self.shapes.get(name, ())}")
 
     def check_epoch(self, arrays: dict[str, np.ndarray], unfinished: bool) -> None:
         """Raise ValueError unless the unfinished epoch is one of this training."""

@@ -15,10 +15,8 @@ from alexnet_tf.system.fingerprints import file_fingerprint
 def write_predictions(run: Run, probabilities: np.ndarray, novelty: np.ndarray) -> None:
     """Write the probabilities of model.keras, float32 (n, classes), and the novelty (n,), which is
     NaN where it is unknown, in the order of val.txt."""
-    with (
-        atomic_write(run.predictions_path, probabilities.nbytes) as temporary,
-        open(temporary, "wb") as file,
-    ):
+    size = probabilities.nbytes
+    with atomic_write(run.predictions_path, size) as temporary, open(temporary, "wb") as file:
         model = file_fingerprint(run.model_path)
         np.savez(file, probabilities=probabilities, novelty=novelty, model=model)
 

@@ -143,9 +143,7 @@ def paddle() -> dict[str, Any]:
     }
 
 
-RECIPES = {
-    recipe.__name__: recipe() for recipe in (head, best, classical, paper, scratch, starter, paddle)
-}
+RECIPES = {f.__name__: f() for f in (head, best, classical, paper, scratch, starter, paddle)}
 
 
 def usual(weights: str | None) -> str:
@@ -177,13 +175,11 @@ def _settings_of(directory: str) -> dict[str, Any]:
             "--from-run: the starter was trained on pictures that are not here; --weights starter "
             "begins with its convolutions"
         )
-    settings = run.read_config()["settings"]
+    given = run.read_config()["settings"]
     own = ["data", "label", "split", "leave_out", "from_run"]
-    if settings["head"] == LINEAR:  # as the number of pictures decides
+    if given["head"] == LINEAR:  # as the number of pictures decides
         own += ["head", "units"]
-    return {
-        name: value for name, value in settings.items() if value is not None and name not in own
-    }
+    return {name: value for name, value in given.items() if value is not None and name not in own}
 
 
 def training_command(settings: Settings, directory: Path) -> str:

@@ -64,9 +64,8 @@ class Run:
             for name, kind in CONFIG_TYPES.items():
                 if not isinstance(config.get(name), kind):
                     raise UserError(f"its {name} should be a {kind.__name__}")
-            settings = {
-                name: config["settings"].get(name, default) for name, default in DEFAULTS.items()
-            }
+            given = config["settings"]
+            settings = {name: given.get(name, default) for name, default in DEFAULTS.items()}
             check_values(Settings(**settings))
             classes = config["classes"]
             names = {name for name in classes if isinstance(name, str) and is_printable(name)}
@@ -166,14 +165,12 @@ def starting_weights(settings: Settings, variant: Variant) -> Weights:
     first = settings.first_trained()
     if not Path(settings.weights).is_dir():
         return _of_file(settings, variant, first)
-    before = finished_run(settings.weights)
-    config = before.read_config()
+    run = finished_run(settings.weights)
+    config = run.read_config()
     different = differences(config["settings"], asdict(settings), NETWORK_SETTINGS)
     if different:
-        raise UserError(
-            f"{before.directory}: is another network: {different}; give the same settings"
-        )
-    weights = open_weights(before.model_path, variant, len(config["classes"]))
+        raise UserError(f"{run.directory}: is another network: {different}; give the same settings")
+    weights = open_weights(run.model_path, variant, len(config["classes"]))
     if settings.head != RANDOM:
         return weights
     return {name: weights[name] for name in weights if name < max(first, "fc6")}

@@ -10,10 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 # SIGHUP comes when the terminal closes, unless `nohup` makes it ignored. Windows has none.
-SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-)
-
+SIGNALS = [each for each in signal.Signals if each.name in ("SIGINT", "SIGTERM", "SIGHUP")]
 # Seconds after which a waiting thread checks again whether the program was asked to end.
 GLANCE = 0.2
 

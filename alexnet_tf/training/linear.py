@@ -173,17 +173,15 @@ class LinearTrainer(Trainer):
         return compute_metrics(losses, hits, probabilities, labels)
 
 
-def folds(
-    pictures: Sequence[Picture], count: int, seed: int
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return training and test rows of each of at most `count` stratified folds; copies of a
-    picture share a fold."""
+def folds(pictures: Sequence[Picture], most: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return training and test rows of each of at most `most` stratified folds; copies of a picture
+    share a fold."""
     from sklearn.model_selection import StratifiedKFold
 
     digests = [picture.digest for picture in pictures]
     _, first, copies = np.unique(digests, return_index=True, return_inverse=True)
     labels = np.array([picture.label for picture in pictures])[first]
-    count = min(count, np.bincount(labels).max())
+    count = min(most, np.bincount(labels).max())
     split = StratifiedKFold(count, shuffle=True, random_state=seed).split(first, labels)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of classes with fewer pictures than folds

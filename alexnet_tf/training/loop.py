@@ -253,16 +253,14 @@ class Loop:
         """Return a trainer with the state of the latest checkpoint up to epoch `last`, and its
         history; if there is one, log `what` and its position."""
         folder, settings = self.job.run.checkpoints_folder, self.job.settings
-        found = self.workers.run_on_chief(
-            lambda: load_latest(folder, self.log, last, self.expected)
-        )
-        if not (found and trainer):
+        kept = self.workers.run_on_chief(lambda: load_latest(folder, self.log, last, self.expected))
+        if not (kept and trainer):
             training, validation = self.stores
             kind = LinearTrainer if settings.head == LINEAR else Trainer
             trainer = kind(self.job, training, validation, self.log, self.workers).prepare()
-        if not found:
+        if not kept:
             return trainer, []
-        state, history = found
+        state, history = kept
         trainer.restore(state)
         if what and len(history) == settings.epochs:
             self.log.info(f"finished after epoch {last} of {last}; more --epochs would go on")

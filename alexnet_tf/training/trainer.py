@@ -114,9 +114,8 @@ class Trainer:
         epoch, examples = len(history), len(self.training)
         random = np.random.default_rng([self.settings.seed, epoch])
         order = random.permutation(examples)
-        order += examples * random.integers(
-            0, self.store.flips * self.job.variant.windows, examples
-        )
+        views = self.store.flips * self.job.variant.windows
+        order += examples * random.integers(0, views, examples)
         steps = -(-examples // self.settings.batch_size)
         chunks, done = np.array_split(order, steps), self._begun.steps
         view = partial(self._view, epoch, chunks) if self._view else None

@@ -67,18 +67,16 @@ class WeightsFile:
                 f"{self.path}: lacks the layer {name}; "
                 f"it has {', '.join(self.layers) or 'no layer at all'}"
             )
-        for part, expected, found in zip(
-            ("kernel", "bias"), (shape, shape[-1:]), self.layers[name]
-        ):
-            if found.shape != expected:
+        for part, wanted, found in zip(("kernel", "bias"), (shape, shape[-1:]), self.layers[name]):
+            if found.shape != wanted:
                 warning = ""
-                if name == "fc8" and found.shape[:-1] == expected[:-1]:
+                if name == "fc8" and found.shape[:-1] == wanted[:-1]:
                     warning = (
                         f": it knows {found.shape[-1]} classes; `{command('predict')} 1` takes "
                         "their names by --classes FILE, a name a line"
                     )
                 raise BadFile(
-                    f"{self.path}: the {part} of {name} should have the shape {expected}, but has "
+                    f"{self.path}: the {part} of {name} should have the shape {wanted}, but has "
                     f"{found.shape}{warning}"
                 )
             if not np.isfinite(found).all():

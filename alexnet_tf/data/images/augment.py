@@ -47,11 +47,9 @@ class Augmentation:
             places = random.integers(0, room + 1, (count, 2))
         mirrored = random.random(count) < (0.5 if self.mirror else 0)
         views = np.empty((len(rows), self.size, self.size, 3), np.uint8)
-        for view, picture, (top, left), mirror in zip(
-            views, pictures, places[rows], mirrored[rows]
-        ):
+        for view, picture, (top, left), flip in zip(views, pictures, places[rows], mirrored[rows]):
             cut = picture[top : top + self.size, left : left + self.size]
-            view[:] = cut[:, ::-1] if mirror else cut
+            view[:] = cut[:, ::-1] if flip else cut
         for layer in self.layers:
             views = _transformed(views, layer, int(random.integers(1 << 31)), rows, count)
         if self.components is None:

@@ -208,9 +208,8 @@ def _exif_orientation(picture: Image.Image) -> int | None:
     (start,) = struct.unpack_from(f"{order}L", block, 4)
     (count,) = struct.unpack_from(f"{order}H", block, start)
     tags = struct.iter_unpack(f"{order}HHLHH", block[start + 2 :][: 12 * count])
-    return next(
-        (value for tag, kind, _, value, _ in tags if (tag, kind) == (ORIENTATION, SHORT)), None
-    )
+    found = (value for tag, kind, _, value, _ in tags if (tag, kind) == (ORIENTATION, SHORT))
+    return next(found, None)
 
 
 def _to_rgb(picture: Image.Image, kind: str) -> Image.Image:

@@ -145,11 +145,10 @@ def _scaled(size: tuple[int, int], variant: Variant, resize: str) -> tuple[int, 
     """Return the width and height of a picture of `size` after resizing."""
     if resize == "squash":
         return (variant.image_size, variant.image_size)
+    square = variant.resized
     if resize == "caffe":
-        return (variant.resized, variant.resized)
-    width, height = (
-        max(variant.resized, round(side * variant.resized / min(size))) for side in size
-    )
+        return (square, square)
+    width, height = (max(square, round(side * square / min(size))) for side in size)
     return width, height
 
 

@@ -85,7 +85,5 @@ def _kernel_and_bias(name: str, parts: dict[str, np.ndarray]) -> list[np.ndarray
     if scale is None:
         return [kernel, parts["bias"]]
     if kernel.dtype != np.int8 or scale.shape != kernel.shape[-1:] or scale.dtype.kind != "f":
-        raise BadFile(
-            f"the scale of {name} should be one number for each output of a kernel of int8"
-        )
+        raise BadFile(f"the scale of {name} should be one number for each output of an int8 kernel")
     return [kernel * scale.astype(np.float32), parts["bias"]]

@@ -133,9 +133,7 @@ def _storage(identity: tuple[Any, ...]) -> _Storage:
     return _Storage(text(key), dtype, size, start)
 
 
-def _rebuild_tensor(
-    storage: Any, offset: Any, shape: Any, strides: Any, *_gradient: Any
-) -> _Tensor:
+def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_rest: Any) -> _Tensor:
     """Replace torch._utils._rebuild_tensor and _rebuild_tensor_v2."""
     whole_numbers((offset,))
     return _Tensor(storage, offset, whole_numbers(shape), whole_numbers(strides))

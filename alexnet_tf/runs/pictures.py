@@ -8,8 +8,8 @@ from typing import Any
 
 from alexnet_tf.data.dataset import Dataset, Picture, open_dataset, to_columns
 from alexnet_tf.data.digests import Listed, digests
-from alexnet_tf.data.images.contents import ImageError, is_file_of_its_own
-from alexnet_tf.data.images.decoding import decoded
+from alexnet_tf.data.images.contents import is_file_of_its_own
+from alexnet_tf.data.images.decoding import is_readable
 from alexnet_tf.data.sources.listing import list_files
 from alexnet_tf.data.sources.lists import read_list
 from alexnet_tf.data.sources.manifest import (
@@ -116,7 +116,7 @@ def newcomers(run: Run, dataset: Dataset, data: str) -> int:
     listed = set(map(os.path.abspath, listed))
     found = digests(path for path in unlisted if os.path.abspath(path) not in listed)
     known = {picture.digest for picture in dataset.pictures()}
-    return sum(digest not in known and _is_picture(path) for path, digest in found.items())
+    return sum(digest not in known and is_readable(path) for path, digest in found.items())
 
 
 def _listed(run: Run, name: str, classes: Sequence[str]) -> list[tuple[str, int]]:
@@ -214,11 +214,3 @@ def _rejected(run: Run) -> set[str]:
     """Read the printed paths in rejected.txt."""
     path = run.directory / "rejected.txt"
     return {line.split("\t")[0] for line in read_lines(path)} if path.is_file() else set()
-
-
-def _is_picture(path: str) -> bool:
-    try:
-        with decoded(path):
-            return True
-    except ImageError:
-        return False

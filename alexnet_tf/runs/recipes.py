@@ -155,10 +155,8 @@ def with_recipe(
     configured: dict[str, Any], recipe: str | None = None
 ) -> tuple[dict[str, Any], set[str]]:
     """Return the settings of a recipe, overridden by those `configured`, and the names of all that
-    were asked for: those, and the settings of a recipe or a run that was named.
-
-    Raises UserError for an unknown recipe, and for a `from_run` that is no finished run.
-    """
+    were asked for: those, and the settings of a recipe or a run that was named. Raises UserError
+    for an unknown recipe, and for a `from_run` that is no finished run."""
     if recipe not in (None, *RECIPES):
         raise UserError(f"--recipe: should be one of {', '.join(RECIPES)}, but is {recipe!r:.40}")
     if from_run := configured.get("from_run"):

@@ -37,9 +37,10 @@ HEAD_RATE = 0.1
 CHANGING = ("crop", "color_shift", "rotate", "zoom", "brightness", "contrast")
 
 
-_data, _network, _optimization, _files = (
-    partial(option, group) for group in ("data", "network", "optimization", "files")
+_data, _network, _optimization = (
+    partial(option, group) for group in ("data", "network", "optimization")
 )
+_files = partial(option, "files", free=True)
 
 
 @dataclass(frozen=True)
@@ -273,7 +274,6 @@ class Settings:
         "checkpoints to keep besides the best one, of about 126 MB for a new head, 440 MB for one"
         " of 4096 units",
         arguments.positive,
-        free=True,
     )
     average: int = _optimization(
         0,
@@ -281,27 +281,24 @@ class Settings:
         arguments.natural,
         free=True,
     )
-    log_every: int = _files(0, "log a line every N steps", arguments.natural, free=True)
+    log_every: int = _files(0, "log a line every N steps", arguments.natural)
     tensorboard: str = _files(
         LIGHT,
         "events for TensorBoard: light, less than 50 MB however many epochs there are; full, more"
         " of every epoch; or off",
         choices=TENSORBOARD,
-        free=True,
     )
-    report: bool = _files(True, "write report.html, a page about the run, at the end", free=True)
+    report: bool = _files(True, "write report.html, a page about the run, at the end")
     features: str = _files(
         "data/features",
         "folder for the outputs of frozen layers, shared by all runs",
         arguments.place,
-        free=True,
     )
     max_lost: float = _files(
         0.05,
         "largest share of pictures (0 to 1) that may vanish or change while they are read, which"
         " are named and left out; a larger one stops the run",
         arguments.share,
-        free=True,
     )
 
     def chosen_variant(self) -> Variant:

@@ -34,10 +34,8 @@ def with_features(
     job: Job, log: Logger, workers: Workers | None = None
 ) -> tuple[Job, FeatureStore, FeatureStore]:
     """Compute the features of a job; return the job without unreadable pictures, and the stores for
-    training and for validation, which are mostly the same.
-
-    Raises UserError if too many pictures were lost, or any that the run was started with.
-    """
+    training and for validation, which are mostly the same. Raises UserError if too many pictures
+    were lost, or any that the run was started with."""
     workers, layers = workers or Workers.alone(), cache(partial(frozen_layers, job))
     if job.settings.precision == "auto":
         precision = workers.run_on_chief(lambda: _fastest(job, layers, log))
@@ -103,11 +101,9 @@ def _fastest(job: Job, layers: Layers, log: Logger) -> str:
 
 
 def _fastest_first(settings: Settings, log: Logger) -> list[str]:
-    """Return the precisions for these settings, the fastest first.
-
-    Not in int8 are convolutions that each epoch computes; where some are trained, and bfloat16 is
-    faster for them than float32, that counts for more than the frozen ones.
-    """
+    """Return the precisions for these settings, the fastest first: without int8 for convolutions
+    that each epoch computes. Where some are trained, and bfloat16 is faster for them than float32,
+    that counts for more than the frozen ones."""
     chosen = chosen_precision()
     if chosen:
         return [chosen]

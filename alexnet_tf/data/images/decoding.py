@@ -86,6 +86,15 @@ def decoded(path: str | Path | InMemory, least: int = 1) -> Iterator[tuple[Image
             yield upright, content
 
 
+def is_readable(path: str | Path) -> bool:
+    """Tell whether the file `path` is a picture that can be decoded."""
+    try:
+        with decoded(path):
+            return True
+    except ImageError:
+        return False
+
+
 class _Unfit(Exception):
     """The reason why a file is not a readable picture: the end of a sentence."""
 

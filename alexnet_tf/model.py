@@ -150,12 +150,8 @@ def place_of(model: keras.Model, layer: str) -> int:
 
 def read_layers(model: keras.Model) -> Weights:
     """Return the kernels and biases of those layers of conv1 … fc8 that the model has."""
-    names = (*CONV_LAYERS, *FC_LAYERS)
-    return {
-        layer.name: (layer.kernel.numpy(), layer.bias.numpy())
-        for layer in model.layers
-        if layer.name in names
-    }
+    own = [layer for layer in model.layers if layer.name in (*CONV_LAYERS, *FC_LAYERS)]
+    return {layer.name: (layer.kernel.numpy(), layer.bias.numpy()) for layer in own}
 
 
 def load_layers(model: keras.Model, weights: Weights) -> None:

@@ -145,13 +145,8 @@ def _write_shard(
             if isinstance(content, ImageError):
                 lost[picture.path] = content.reason
                 continue
-            record = records.to_example(
-                content,
-                name_of(picture.path),
-                classes[picture.label],
-                picture.label,
-                picture.digest,
-            )
+            name, label = name_of(picture.path), picture.label
+            record = records.to_example(content, name, classes[label], label, picture.digest)
             writer.write(record)
             places[index] = place
             place += len(record) + records.AROUND

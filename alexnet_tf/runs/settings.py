@@ -40,7 +40,7 @@ CHANGING = ("crop", "color_shift", "rotate", "zoom", "brightness", "contrast")
 _data, _network, _optimization = (
     partial(option, group) for group in ("data", "network", "optimization")
 )
-_files = partial(option, "files", free=True)
+_files, _free = (partial(option, group, free=True) for group in ("files", "optimization"))
 
 
 @dataclass(frozen=True)
@@ -155,11 +155,10 @@ class Settings:
         f" {NEW_UNITS} where fc6 starts at random on pretrained convolutions",
         arguments.units,
     )
-    epochs: int = _optimization(
+    epochs: int = _free(
         10,
         "passes over the training pictures; a higher number continues a finished run",
         arguments.positive,
-        free=True,
     )
     batch_size: int = _optimization(256, "pictures in a training step", arguments.positive)
     learning_rate: float = _optimization(
@@ -199,21 +198,19 @@ class Settings:
         " the weights themselves",
         arguments.natural_real,
     )
-    stop_early: int = _optimization(
+    stop_early: int = _free(
         0,
         "stop when the validation loss has not improved for N epochs; 0: never",
         arguments.natural,
-        free=True,
     )
     balance: bool = _optimization(
         False, "weight the loss of each class by pictures / (classes × pictures of the class)"
     )
-    best: str = _optimization(
+    best: str = _free(
         "accuracy",
         "metric of the best epoch: the validation accuracy; the validation loss, which is less"
         " noisy; or the balanced accuracy, the mean over classes",
         choices=("accuracy", LOSS, BALANCED),
-        free=True,
     )
     mirror: bool = _data(
         True, "train on mirror images too: on either flip of a picture in each epoch, at random"
@@ -260,14 +257,13 @@ class Settings:
         choices=("auto", *PRECISIONS),
     )
     threads: int = _optimization(0, "threads of an operation; 0: all processors", arguments.threads)
-    worker_timeout: int = _optimization(
+    worker_timeout: int = _free(
         60,
         "seconds that a worker may be silent before the others end",
         arguments.positive,
-        free=True,
     )
-    calibrate: bool = _optimization(
-        False, "calibrate the finished network's probabilities by temperature scaling", free=True
+    calibrate: bool = _free(
+        False, "calibrate the finished network's probabilities by temperature scaling"
     )
     keep: int = _files(
         2,
@@ -275,11 +271,10 @@ class Settings:
         " of 4096 units",
         arguments.positive,
     )
-    average: int = _optimization(
+    average: int = _free(
         0,
         "average the weights of the last N epochs instead of taking the best one",
         arguments.natural,
-        free=True,
     )
     log_every: int = _files(0, "log a line every N steps", arguments.natural)
     tensorboard: str = _files(
@@ -304,19 +299,9 @@ class Settings:
     def chosen_variant(self) -> Variant:
         """Return the variant with its changed fields; UserError as `change`."""
         variant = get_variant(self.variant)
-        return change(
-            variant,
-            self.initial,
-            self.activation,
-            self.lrn,
-            self.overlap,
-            self.dropout,
-            self.width,
-            self.units,
-            None if self.scale == variant.image_size else self.scale,
-            self.mirror,
-            self.head == LINEAR,
-        )
+        scale = None if self.scale == variant.image_size else self.scale
+        own = self.initial, self.activation, self.lrn, self.overlap, self.dropout, self.width
+        return change(variant, *own, self.units, scale, self.mirror, self.head == LINEAR)
 
     def first_trained(self) -> str:
         """Return the lowest trained layer; UserError if the variant lacks it."""

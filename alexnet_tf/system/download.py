@@ -168,8 +168,7 @@ class _Part:
 
     def begin(self, origin: dict[str, Any]) -> None:
         """Start from the beginning with the file that the note `origin` describes."""
-        # Emptied before the note changes: after a kill in between, old bytes must not get a new
-        # origin.
+        # Emptied before the note changes: after a kill, old bytes must not get a new origin.
         self.path.unlink(missing_ok=True)  # it may be a link
         self.path.touch()
         self._note.unlink(missing_ok=True)
@@ -183,14 +182,8 @@ class _Part:
         if whole is not None and whole > free + self.size():
             needed = megabytes(whole - self.size())
             raise OSError(f"needs {needed} on the disk, where {megabytes(free)} are free")
-        bar = progress(
-            iter(lambda: stream.read(CHUNK), b""),
-            math.inf if whole is None else whole,
-            f"{self.name}, MB",
-            done=self.size(),
-            weigh=len,
-            unit=MEGABYTE,
-        )
+        chunks, total = iter(lambda: stream.read(CHUNK), b""), math.inf if whole is None else whole
+        bar = progress(chunks, total, f"{self.name}, MB", self.size(), weigh=len, unit=MEGABYTE)
         with open(self.path, "ab", opener=open_nofollow) as file:
             file.writelines(bar)
         if whole not in (None, self.size()):

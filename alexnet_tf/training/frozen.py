@@ -120,12 +120,8 @@ def frozen_layers(job: Job, precision: str) -> Forward | None:
     if layer == "conv1":
         return None
     weights = {name: pair for name, pair in job.weights.items() if name < max(layer, "fc6")}
-    model = AlexNet(
-        replace(job.variant, mirrored=False),
-        weights=weights,
-        include_top=layer > "fc6",
-        precision=trained_precision(precision),
-    )
+    variant, others = replace(job.variant, mirrored=False), trained_precision(precision)
+    model = AlexNet(variant, weights=weights, include_top=layer > "fc6", precision=others)
     below = model if layer == "fc6" else part(model, "conv1", layer)
     return frozen_part(below, job.variant, precision, FEATURE_BATCH)
 

@@ -49,13 +49,9 @@ class Job:
 
     def expected(self) -> CheckpointSpec:
         """Return the expected contents of its checkpoints."""
-        return CheckpointSpec(
-            self.settings,
-            self.dataset.classes,
-            len(self.dataset.train),
-            self.dataset.fingerprint(),
-            fingerprint(self.weights),
-        )
+        dataset, weights = self.dataset, fingerprint(self.weights)
+        pictures, data = len(dataset.train), dataset.fingerprint()
+        return CheckpointSpec(self.settings, dataset.classes, pictures, data, weights)
 
     def entries(self) -> dict[str, Any]:
         """Return its entries of config.json."""

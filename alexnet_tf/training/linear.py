@@ -13,6 +13,7 @@ import numpy as np
 from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.features.examples import Examples
 from alexnet_tf.metrics.views import evaluate_views
+from alexnet_tf.runs.history import History
 from alexnet_tf.system import signals
 from alexnet_tf.system.processor import one_thread
 from alexnet_tf.training.epoch import DatasetMetrics, Epoch, compute_metrics
@@ -97,7 +98,7 @@ class LinearTrainer(Trainer):
         return self
 
     def run_epoch(
-        self, history: Sequence[dict[str, float]], check: Callable[[], None] = signals.check
+        self, history: History, check: Callable[[], None] = signals.check
     ) -> dict[str, float]:
         """Solve for the head with the next strength, validate it, and return the epoch's history,
         with the learning rate 0."""

@@ -19,6 +19,7 @@ from alexnet_tf.data.images.augment import Augmentation, color_components, rando
 from alexnet_tf.data.images.preprocessing import preprocess_input
 from alexnet_tf.metrics.calibration import calibration_error, fit_temperature, mean_probabilities
 from alexnet_tf.metrics.views import choose_views, evaluate_views
+from alexnet_tf.runs.history import History
 from alexnet_tf.system import signals
 from alexnet_tf.system.progress import progress
 from alexnet_tf.training.averages import Averages
@@ -73,7 +74,7 @@ class Trainer:
         return self
 
     def run_epoch(
-        self, history: Sequence[dict[str, float]], check: Callable[[], None] = signals.check
+        self, history: History, check: Callable[[], None] = signals.check
     ) -> dict[str, float]:
         """Train on each picture once, in random order, then validate; return the epoch after those
         in `history`, with the values of `runs.history.COLUMNS`.
@@ -89,11 +90,7 @@ class Trainer:
         return self.finish_epoch(history, mean_result(self._begun.results), metrics, rate)
 
     def finish_epoch(
-        self,
-        history: Sequence[dict[str, float]],
-        trained: tuple[float, float],
-        validated: DatasetMetrics,
-        rate: float,
+        self, history: History, trained: tuple[float, float], validated: DatasetMetrics, rate: float
     ) -> dict[str, float]:
         """Return the epoch after those in `history`, with loss and accuracy as `trained`."""
         self.predictions = validated.probabilities
@@ -109,7 +106,7 @@ class Trainer:
             "seconds": round(seconds, 3),
         }
 
-    def _steps(self, history: Sequence[dict[str, float]], check: Callable[[], None]) -> None:
+    def _steps(self, history: History, check: Callable[[], None]) -> None:
         """Make the remaining steps of the epoch."""
         epoch, examples = len(history), len(self.training)
         random = np.random.default_rng([self.settings.seed, epoch])

@@ -253,20 +253,14 @@ class FeatureStore:
         """Compute one copy of each picture; return path → reason of those that cannot be read."""
         paths = {picture.digest: picture.path for picture in pictures}
         batches = self._own.to_do(paths)
-        loaded = load_batches(
-            ([paths[digest] for digest in b.values()] for b in batches.values()),
-            self.variant,
-            self.resize,
-            digests={path: digest for digest, path in paths.items()},
-        )
+        wanted = ([paths[digest] for digest in batch.values()] for batch in batches.values())
+        expected = {path: digest for digest, path in paths.items()}
+        loaded = load_batches(wanted, self.variant, self.resize, digests=expected)
+        bar = progress(loaded, len(batches), "features" if forward else "pictures")
         failed: dict[str, str] = {}
         written: Future[None] | None = None
         with ThreadPoolExecutor(1) as beside:  # a batch is written while the next is computed
-            for left, (number, digests), results in zip(
-                range(len(batches), 0, -1),
-                batches.items(),
-                progress(loaded, len(batches), "pictures" if forward is None else "features"),
-            ):
+            for done, ((number, digests), results) in enumerate(zip(batches.items(), bar)):
                 inputs = {}
                 for (place, digest), result in zip(digests.items(), results):
                     if isinstance(result, ImageError):
@@ -277,6 +271,7 @@ class FeatureStore:
                 known = {place: digests[place] for place in inputs}
                 if written:
                     written.result()
+                left = len(batches) - done
                 written = beside.submit(self._write, number, known, values, left)
                 signals.check()
             if written:

@@ -46,11 +46,8 @@ def _read(content: memoryview) -> Content:
             for group, name in LAYERS.items()
             if f"layers/{group}" in file
         }
-        slopes = tuple(
-            _array(content, file[f"layers/{group}/vars/0"])
-            for group in SLOPES
-            if f"layers/{group}" in file
-        )
+        groups = [f"layers/{group}" for group in SLOPES if f"layers/{group}" in file]
+        slopes = tuple(_array(content, file[f"{group}/vars/0"]) for group in groups)
     if "fc6" in layers and "fc7" not in layers:  # a linear head, which is fc8 alone
         layers["fc8"] = layers.pop("fc6")
     if not layers:

@@ -84,13 +84,10 @@ def _read_graph(model: memoryview) -> tuple[list[_Node], dict[str, memoryview]]:
         text(read_message(each, TENSOR, MOST_OF_A_NODE)["name"]): each
         for each in graph["initializer"]
     }
-    constants = (node for node in nodes if node.operator == "Constant")
-    tensors |= {
-        node.outputs[0]: node.attributes["value"]
-        for node in constants
-        if "value" in node.attributes
-    }
-    return nodes, tensors
+    constants = [
+        node for node in nodes if node.operator == "Constant" and "value" in node.attributes
+    ]
+    return nodes, tensors | {node.outputs[0]: node.attributes["value"] for node in constants}
 
 
 def _node(message: memoryview) -> _Node:

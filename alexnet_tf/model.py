@@ -274,8 +274,7 @@ class _Start:
     """Weight initialization of a new network."""
 
     variant: Variant
-    # Layers whose weights are loaded afterwards: drawing random numbers for them would take a
-    # second and 300 MB.
+    # Those whose weights are loaded later: random numbers would take a second and 300 MB.
     given: frozenset[str]
     seed: int | None
 

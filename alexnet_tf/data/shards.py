@@ -34,8 +34,7 @@ class _Shard:
 
     path: Path
     numbers: np.ndarray
-    # The file of the offsets of its records, kept until all shards are complete, so that a complete
-    # shard is not written again.
+    # The file of its records' offsets: a shard that has both is not written again.
     places: Path
 
     def is_whole(self) -> bool:

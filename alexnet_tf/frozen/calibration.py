@@ -18,8 +18,7 @@ LEAVES, ELLIPSES = 8, 100
 SQUARES = (1, 4)
 # Half axes, as shares of the picture's side: powers of 2.
 SMALLEST, LARGEST = -6, -1
-# Scales are rounded up to one of this many in an octave, because the last bits differ from machine
-# to machine.
+# Scales are rounded up to one of so many in an octave: last bits differ from machine to machine.
 STEPS = 8
 
 

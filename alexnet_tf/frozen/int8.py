@@ -24,8 +24,7 @@ LEAK = 0.2  # Keras's negative_slope
 # OpenVINO's names of Keras's paddings.
 PADDINGS = {"valid": "valid", "same": "same_upper"}
 
-# From pictures, uint8 RGB (n, side, side, 3), to the outputs of frozen layers, float32 with the
-# channels last.
+# From pictures, uint8 RGB (n, side, side, 3), to outputs of layers, float32, channels last.
 Forward = Callable[[np.ndarray], np.ndarray]
 
 

@@ -19,7 +19,6 @@ from alexnet_tf.variants import Variant
 # where int8 works, and above 0.05 where products overflow, as those of conv1 and of signed
 # activations do without VNNI.
 MOST = 0.045
-# The layers whose inputs are not feature maps.
 FLAT = (Windows, keras.layers.Flatten, keras.layers.Dense)
 
 

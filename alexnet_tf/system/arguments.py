@@ -10,8 +10,7 @@ from pathlib import Path
 from alexnet_tf.system import buckets
 from alexnet_tf.system.text import printable
 
-# The largest value of a signed 32-bit integer; and far above any useful learning rate or deviation,
-# and far below the limit of float32.
+# The largest signed 32-bit integer; and far above any useful rate, far below float32's limit.
 MOST, MOST_REAL = 2**31 - 1, 1e6
 
 

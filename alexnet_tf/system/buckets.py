@@ -32,8 +32,7 @@ PACKAGES = {
 ADDRESS = re.compile(f"({'|'.join(PACKAGES)})://", re.IGNORECASE)
 # What s3fs, adlfs and others call the time of the last change.
 CHANGED = ("LastModified", "last_modified", "mtime")
-# Where results for buckets lie until they are complete, and which are this command's: an object
-# in a bucket cannot grow.
+# Where results for buckets lie until they are complete, because an object there cannot grow.
 OUTGOING = Path("outgoing")
 
 _opening = Lock()

@@ -7,7 +7,6 @@ from typing import Any
 
 from alexnet_tf.system import program
 
-# The folder that this package is imported from.
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -5,8 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
-# The entry point that pip installs, which users of the library have; the package itself; and the
-# Makefile of a checkout.
+# What pip installs, which users of the library have; the package; the Makefile of a checkout.
 ENTRY_POINT, MODULE, CHECKOUT = FACES = ("alexnet-tf", "python -m alexnet_tf", "make")
 # In a checkout: scripts, by verb, and targets of the Makefile.
 SCRIPTS = {"train": "train_alexnet.py", "predict": "predict_alexnet.py"}

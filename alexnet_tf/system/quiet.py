@@ -21,13 +21,11 @@ if sys.platform != "win32":
     import resource
 
 Started = TypeVar("Started")
-# The address space that training AlexNet reserved on two processors, in bytes; more processors
-# reserve more.
+# The address space, in bytes, that training reserved on two processors; more reserve more.
 SPACE = 4_000_000_000
 # The most bytes of messages that are shown.
 MOST_SHOWN = 1 << 20
-# Packages that Keras imports if it can, for features that no command uses: a third of the time that
-# importing TensorFlow takes.
+# What Keras imports if it can, and no command uses: a third of the time to import TensorFlow.
 NEEDLESS = ("cv2", "matplotlib", "pandas", "sklearn")
 # Parameters of mallopt, from glibc's malloc.h, and their values: allocations are never mapped
 # separately, the top of the heap is trimmed as late as possible, and all threads share one arena.

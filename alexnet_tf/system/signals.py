@@ -24,8 +24,7 @@ class Stopped(BaseException):
 
     def __init__(self, number: signal.Signals):
         super().__init__(f"stopped by {number.name}")
-        # The exit code that shells report for a signal; 143 for SIGHUP too, which has the same
-        # effect.
+        # As shells report a signal; 143 for SIGHUP too, which has the same effect.
         self.code = 128 + (signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)
 
 

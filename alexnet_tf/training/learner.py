@@ -129,8 +129,10 @@ class Learner:
             hits = tf.argmax(logits, axis=1) == labels
             if self.class_weights is not None:
                 weighted = losses * tf.gather(self.class_weights, labels)
-            size = tf.cast(shared[-1], tf.float32) if shared else None
-            loss = tf.reduce_sum(weighted) / size if shared else tf.reduce_mean(weighted)
+            if shared:
+                loss = tf.reduce_sum(weighted) / tf.cast(shared[-1], tf.float32)
+            else:
+                loss = tf.reduce_mean(weighted)
         states = [scope.get_current_value(variable) for variable in self.others]
         return losses, hits, states, tape.gradient(loss, weights)
 

@@ -31,8 +31,7 @@ from alexnet_tf.weights.loading import existing_file, find_weights
 
 # What --scale 0 stands for on pretrained convolutions, by the network's own input size.
 SCALES = {128: 160, 224: 288, 227: 288}
-# Settings that, with those of the recipe `head`, a linear head does not use: whoever changes one of
-# them expects fc6 and fc7.
+# Settings that, with those of the recipe `head`, only fc6 and fc7 use: who changes one wants both.
 NOT_LINEAR = (
     *("head_rate", "initial", "activation", "dropout", "width", "learning_rate", "schedule"),
     *("decay", "patience", "decay_samples", "fall", "weight_decay", "decoupled"),

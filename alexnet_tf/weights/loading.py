@@ -134,8 +134,7 @@ def read_weights_file(path: str | Path, with_slopes: bool = False) -> WeightsFil
     any code in the file could run. PReLU slopes are refused too, unless `with_slopes`. See
     `find_weights` for names that are not paths.
     """
-    # Imported here because a prediction with LiteRT needs no weights, and a tenth of its time would
-    # go into this import.
+    # A prediction with LiteRT needs no weights, and this import would take a tenth of its time.
     from alexnet_tf.weights.formats import SUFFIXES, choose_reader
 
     file = existing_file(path)

@@ -39,8 +39,7 @@ class PublishedWeights(Published):
             )
 
 
-# The URLs are from dated public sources; none could be tried when this was written. First a mirror,
-# then the publisher, then others.
+# From dated public sources, none tried when this was written: a mirror, the publisher, others.
 OPENVINO = "https://storage.openvinotoolkit.org/repositories/open_model_zoo/public/2022.1"
 CAFFE_ZOO = "http://dl.caffe.berkeleyvision.org"
 ONNX_ZOO = (

@@ -23,8 +23,7 @@ CAFFENET_CONV1 = (
 )  # fmt: skip
 SIGNATURES = {BVLC: BVLC_CONV1, CAFFENET: CAFFENET_CONV1}
 FITS = {BVLC: ("bvlc",), CAFFENET: ("caffenet",)}
-# alexnet-owt-7be5be79.pth: the first row of the first filter's first channel, at these columns.
-# Several PyTorch users have printed it, and PyTorch leaves out the columns between.
+# alexnet-owt-7be5be79.pth: its first row of numbers, at the columns that PyTorch prints.
 TORCHVISION_COLUMNS = (0, 1, 2, 8, 9, 10)
 TORCHVISION_CONV1 = (0.11864, 0.094069, 0.095435, 0.055822, 0.021575, 0.049963)
 # The tolerance for the same weights in bfloat16, whose eight bits are off by 1/128 at most.

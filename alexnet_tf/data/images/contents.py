@@ -16,8 +16,7 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.system.processor import processors
 from alexnet_tf.system.text import printable
 
-# The most pixels of a picture: Pillow's warning threshold. A file may be as large as an
-# uncompressed picture of that size.
+# The most pixels of a picture, Pillow's warning threshold, and its most bytes: uncompressed.
 MAX_PIXELS = 89_478_485
 MAX_BYTES = 4 * MAX_PIXELS
 URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)

@@ -66,8 +66,7 @@ GENERAL_BRANDS = (b"mif1", b"msf1")
 def file_type_of(beginning: bytes) -> str | None:
     """Return the type of a file by its `beginning`: one of `FORMATS` or words, "a PDF"; or None."""
     beginning = beginning[:BEGINNING]
-    # Compiled when first tried: a JPEG needs one pattern, and its prediction should not wait for
-    # all.
+    # Compiled when first tried: the prediction of a JPEG need not wait for all patterns.
     matches = (kind for kind, p in BEGINNINGS.items() if re.match(p, beginning, re.DOTALL))
     kind = next(matches, None)
     if kind == "HEIF" and beginning[8:12] in GENERAL_BRANDS:

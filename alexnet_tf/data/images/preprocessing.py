@@ -22,8 +22,7 @@ from alexnet_tf.variants import Variant, get_variant
 # × 256 (Caffe's examples/imagenet/create_imagenet.sh); `squash`: squashed to the input's size, so
 # that nothing is cut off (most TensorFlow ports). Some variants have another size, `resized`.
 RESIZES = ("short", "caffe", "squash")
-# The centre crop; or the four corners, the centre, and their mirror images (Krizhevsky 2012,
-# section 4.1).
+# The centre; or it, the four corners, and their mirror images (Krizhevsky 2012, section 4.1).
 CROPS = (1, 10)
 
 

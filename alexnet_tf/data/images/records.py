@@ -19,8 +19,7 @@ from alexnet_tf.errors import BadFile
 from alexnet_tf.system.crc32c import masked_crc32c, masked_crc32cs
 
 RECORD = re.compile(r"(?P<shard>.+?\.tfrecord)@(?P<place>[0-9]{12})/(?P<name>.*)")
-# A record is its length and the checksum of that, then the content and its checksum
-# (tensorflow/core/lib/io/record_writer.h).
+# A record: length, its checksum, content, its checksum (tensorflow/core/lib/io/record_writer.h).
 LENGTH, CHECK, CHECKSUM, BEFORE, AROUND = struct.Struct("<Q"), struct.Struct("<I"), 4, 12, 16
 # Feature names of TensorFlow's object detection and slim, which other readers expect.
 ENCODED, FORMAT, NAME = "image/encoded", "image/format", "image/filename"

@@ -19,8 +19,7 @@ ATTEMPTS = 6
 MOST_BYTES = 64 << 20
 # After this many failures in a row a host gets one attempt per file, until it responds again.
 PATIENCE = 20
-# HTTP status codes (RFC 9110, section 15; RFC 6585) that are worth another attempt, and those of a
-# missing file.
+# HTTP statuses (RFC 9110, section 15; RFC 6585) worth another attempt, and of a missing file.
 PASSING, GONE = (408, 425, 429, 500, 502, 503, 504), (404, 410)
 
 _failures: Counter[str] = Counter()

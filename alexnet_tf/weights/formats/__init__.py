@@ -24,11 +24,9 @@ from alexnet_tf.weights.formats.safetensors import read_safetensors, write_safet
 
 Reader = Callable[[Path], Content]
 
-# The usual suffixes of the formats.
 SUFFIXES = (
     ".npy", ".caffemodel", ".onnx", ".pth", ".safetensors", ".npz", ".keras", ".weights.h5"
 )  # fmt: skip
-# The first bytes of each format.
 BEGINNINGS: dict[bytes, Reader] = {
     b"\x93NUMPY": read_npy,
     b"\x89HDF\r\n\x1a\n": read_h5,

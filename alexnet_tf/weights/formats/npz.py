@@ -16,7 +16,7 @@ from alexnet_tf.weights.formats.npy import read_header
 
 ORDER = "order"
 PARTS = ("kernel", "bias", "scale")
-# The range of int8 used is symmetric: -127 to 127.
+# Symmetric, -127 to 127.
 LARGEST_INT8 = 127
 
 

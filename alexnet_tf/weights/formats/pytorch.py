@@ -18,8 +18,7 @@ from alexnet_tf.weights.formats.torchvision import layer_and_part, read_layers
 
 # torch/serialization.py: the first pickle of the older format.
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
-# The dtype of each storage class in torch and torch.cuda. Checkpoints hold the integer ones beside
-# the layers.
+# The dtype of each class in torch and torch.cuda; checkpoints hold integers beside the layers.
 STORAGES = {
     "FloatStorage": np.dtype("<f4"),
     "HalfStorage": np.dtype("<f2"),

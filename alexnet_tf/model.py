@@ -117,12 +117,10 @@ def part(model: keras.Model, first: str, after: str) -> keras.Model:
 
 
 def mean_of_views(outputs: KerasTensor, maps: KerasTensor, count: int) -> KerasTensor:
-    """Average a network's outputs for `count` pictures over the test-time views of each.
-
-    The views are mirror images, which follow all the original pictures in the batch, and windows of
-    the convolutional feature map. `outputs` (views, …) belong to any layer; `maps` are the output
-    of a convolution for the same pictures. Returns (count, …).
-    """
+    """Average a network's outputs (views, …), of any layer, for `count` pictures over the test-time
+    views of each: (count, …). These are mirror images, which follow all the original pictures in
+    the batch, and windows of the convolutional feature map; `maps` are the output of a convolution
+    for the same pictures."""
     shape = (maps.shape[0] // count, count, -1, *outputs.shape[1:])
     return ops.mean(ops.reshape(outputs, shape), axis=(0, 2))
 

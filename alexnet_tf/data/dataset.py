@@ -193,12 +193,10 @@ def _excluded(unwanted: Mapping[str, str], entries: Columns[Entry], leave_out: s
 
 
 def write_lists(dataset: Dataset, directory: Path) -> None:
-    """Write the split as lists: train.txt, val.txt, classes.txt, rejected.txt and `DIGESTS`.
-
-    Lines of train.txt and val.txt are ``path label``, where the label is the index of a class,
-    whose name is that line of classes.txt; those of rejected.txt are path, tab, reason. test.txt is
-    written if there is a test set; an existing one of another data set is emptied.
-    """
+    """Write the split as lists: train.txt and val.txt, whose lines are ``path label``, where the
+    label is the index of a line of classes.txt; rejected.txt, whose lines are path, tab, reason;
+    and `DIGESTS`. test.txt is written if there is a test set; an existing one of another data set
+    is emptied."""
     lists = {"train.txt": dataset.train, "val.txt": dataset.validation}
     if dataset.test or (directory / "test.txt").is_file():
         lists["test.txt"] = dataset.test

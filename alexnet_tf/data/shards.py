@@ -1,9 +1,7 @@
-"""A data set as a few large TFRecord files (shards), with lists of their contents.
-
-Each record is a tf.train.Example, with features that other readers of TFRecords expect
-(`records.py`). Records are in the order of their digests, which is as good as any shuffle, and the
-order in which features are computed.
-"""
+"""A data set as a few large TFRecord files (shards), with lists of their contents. Each record is a
+tf.train.Example, with features that other readers of TFRecords expect (`records.py`). They are in
+the order of their digests, which is as good as any shuffle, and that in which features are
+computed."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence

@@ -35,12 +35,10 @@ def by_openvino(
     precision: str,
     batch: int,
 ) -> Forward:
-    """Compute the convolutional `layers` in int8: those of a network before it flattens.
-
-    The batch size is always `batch`. `largest` are the largest inputs of each convolution but the
-    first, which is in int8 too if `precision` is INT8. OpenVINO raises exceptions of any kind if it
-    is broken or refuses the network.
-    """
+    """Compute the convolutional `layers`, those of a network before it flattens, in int8, always in
+    batches of `batch`. `largest` are the largest inputs of each convolution but the first, which is
+    in int8 too if `precision` is INT8. OpenVINO raises exceptions of any kind if it is broken or
+    refuses the network."""
     import openvino
 
     side = variant.picture_size

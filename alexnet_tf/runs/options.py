@@ -47,11 +47,9 @@ def add_options(
     first: Collection[str] = (),
 ) -> None:
     """Add to `parser`, group by group, an option for each of the `settings`, a dataclass, or for
-    those in `names`; those that are called `first` in the parser's own, first group.
-
-    An option that is not typed has the setting's default, or is suppressed if that is None; without
-    `defaults` it is None.
-    """
+    those in `names`; those that are called `first` in the parser's own, first group. An option that
+    is not typed has the setting's default, or is suppressed if that is None; without `defaults` it
+    is None."""
     groups: dict[str, argparse._ActionsContainer] = {"": parser}
     for setting in fields(settings):
         if names is not None and setting.name not in names:

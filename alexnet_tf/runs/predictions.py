@@ -22,12 +22,10 @@ def write_predictions(run: Run, probabilities: np.ndarray, novelty: np.ndarray) 
 
 
 def read_predictions(run: Run, pictures: int, classes: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Read the probabilities (pictures, classes), and the novelty (pictures,).
-
-    Returns None if they are missing, damaged, or of another model.keras or other pictures: then the
-    network can predict again. A cross-validated one cannot, because it has learned all pictures:
-    UserError. Earlier versions called the file answers.npz, and wrote no novelty.
-    """
+    """Read the probabilities (pictures, classes) and the novelty (pictures,); None if they are
+    missing, damaged, or of another model.keras or other pictures: then the network can predict
+    again. A cross-validated one cannot, because it has learned all pictures: UserError. Earlier
+    versions called the file answers.npz, and wrote no novelty."""
     found = _read(run, pictures, classes)
     if found is None and run.is_cross_validated():
         raise UserError(

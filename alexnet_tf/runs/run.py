@@ -155,11 +155,9 @@ def finished_run(directory: str | Path) -> Run:
 
 def starting_weights(settings: Settings, variant: Variant) -> Weights:
     """Read the weights that a training starts from: none, those of a file except fc8, or all of a
-    finished run. Raises UserError if they are of another network than the settings.
-
-    Frozen layers of the head are included, and with --head pretrained fc6 and fc7 if there are
-    both. Earlier versions, which had no --head, took none of a file.
-    """
+    finished run; with frozen layers of the head, and with --head pretrained fc6 and fc7 if there
+    are both. Earlier versions, which had no --head, took none of a file. Raises UserError if they
+    are of another network than the settings."""
     if settings.weights == NO_WEIGHTS:
         return {}
     first = settings.first_trained()

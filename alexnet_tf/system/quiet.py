@@ -40,13 +40,10 @@ def has_tensorflow() -> bool:
 
 
 def import_tensorflow(threads: int = 0, start: Callable[[], Started] | None = None) -> Started:
-    """Import TensorFlow, with its messages kept off standard error; return what `start` returns.
-
-    By default `start` finds the devices. TensorFlow logs instruction sets and absent GPUs before it
-    heeds TF_CPP_MIN_LOG_LEVEL (TensorFlow issue 100442), which buries the prediction, and later,
-    with several networks, functions that look alike to it. If the user has set that variable,
-    everything is shown. An operation may use `threads` processors, or all of them with 0.
-    """
+    """Import TensorFlow, with its messages kept off standard error, for `threads` processors (0:
+    all); return what `start` returns, which by default finds the devices. TensorFlow logs
+    instruction sets and absent GPUs before it heeds TF_CPP_MIN_LOG_LEVEL (TensorFlow issue 100442);
+    if the user has set that variable, everything is shown."""
     _warn_of_small_space()
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         return _import_tensorflow(threads, start)
@@ -151,12 +148,10 @@ _hiding = _StderrRedirection()
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Hide what C libraries write to standard error, unless the block ends in an exception.
-
-    The descriptor belongs to the whole process: several threads may be in such blocks, and the last
-    one restores it. Python's own messages are shown, because a command's sys.stderr has a
-    descriptor of its own (`streams.settle`).
-    """
+    """Hide what C libraries write to standard error, unless the block ends in an exception. The
+    descriptor belongs to the whole process: several threads may be in such blocks, and the last one
+    restores it. Python's own messages are shown, because a command's sys.stderr has a descriptor of
+    its own (`streams.settle`)."""
     try:
         start = _hiding.begin()
     except OSError:  # no temporary file can be created: the messages are shown

@@ -31,12 +31,10 @@ AUTO = {"precision": "auto", "scale": 0, "units": 0, "fall": 0, "head": None, "l
 
 @dataclass(frozen=True)
 class Job:
-    """A training that may start or resume: its run, settings, network and pictures.
-
-    `weights` are the initial ones of some layers, of all, or of none. `relisted` means that the
-    run's lists have to be written, because they are missing or the pictures were moved. `warnings`
-    are sentences for the log. `config` was config.json when the job was prepared, {} without one.
-    """
+    """A training that may start or resume. `weights` are the initial ones of some layers, of all,
+    or of none; `relisted` means that the run's lists have to be written, because they are missing
+    or the pictures were moved; `warnings` are sentences for the log; `config` was config.json when
+    the job was prepared, {} without one."""
 
     run: Run
     settings: Settings
@@ -95,12 +93,10 @@ class Job:
 def prepare(
     settings: Settings, directory: str | Path, configured: Collection[str] | None = None
 ) -> Job:
-    """Check every setting and file of a training, which starts or resumes in `directory`.
-
-    A training that resumes keeps its settings, except for the names in `configured` (None: all),
-    which have to be the same, or free to change. Needs no TensorFlow, whose import takes seconds.
-    Raises UserError for whatever is wrong.
-    """
+    """Check every setting and file of a training, which starts or resumes in `directory`; UserError
+    for whatever is wrong. One that resumes keeps its settings, except for the names in `configured`
+    (None: all), which have to be the same, or free to change. Needs no TensorFlow, whose import
+    takes seconds."""
     run = Run(directory)
     run.check_folder()
     config = _read_config(run)

@@ -47,11 +47,9 @@ def resolve(
     settings: Settings, configured: Collection[str] | None = None
 ) -> tuple[Settings, Variant, Dataset, Weights, list[str]]:
     """Resolve the settings of a new run, of which those in `configured` (None: all) were given;
-    return them with what they name, and with warnings.
-
-    `precision` alone stays ``auto``, which takes TensorFlow to measure. Raises UserError for
-    settings, weights and data that cannot be used.
-    """
+    return them with what they name, and with warnings. `precision` alone stays ``auto``, which
+    takes TensorFlow to measure. Raises UserError for settings, weights and data that cannot be
+    used."""
     warnings = []
     if configured is not None and "variant" not in configured:
         is_default = "weights" not in configured and settings.weights == DEFAULTS["weights"]

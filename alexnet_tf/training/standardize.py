@@ -1,9 +1,7 @@
-"""Standardization of the head's inputs, which is folded into its first layer.
-
-pool5 of pretrained convolutions is positive and reaches several hundred, on which a new head
-diverges or learns nothing. Outputs of a pretrained fc6 or fc7 are standardized too, so that a
-learning rate suits any file.
-"""
+"""Standardization of the head's inputs, which is folded into its first layer. pool5 of pretrained
+convolutions is positive and reaches several hundred, on which a new head diverges or learns
+nothing; outputs of a pretrained fc6 or fc7 are standardized too, so that a learning rate suits any
+file."""
 
 from __future__ import annotations
 

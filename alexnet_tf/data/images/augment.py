@@ -14,13 +14,10 @@ WHITE = 255  # principal components are of pictures in 0–1
 
 @dataclass(frozen=True)
 class Augmentation:
-    """The random augmentation of training pictures.
-
-    Crops are `size` pixels square, at a random place if `crop`, else at the centre. If `mirror`,
-    half of the pictures are mirrored. Then come the `layers`, Keras's. The three `components` (see
-    `color_components`), each multiplied by a random number of standard deviation `shift`, are added
-    to all pixels of a picture.
-    """
+    """The random augmentation of training pictures. Crops are `size` pixels square, at a random
+    place if `crop`, else at the centre. If `mirror`, half of the pictures are mirrored. Then come
+    the `layers`, Keras's. The three `components` (see `color_components`), each multiplied by a
+    random number of standard deviation `shift`, are added to all pixels of a picture."""
 
     size: int
     layers: Sequence[keras.Layer] = ()
@@ -87,12 +84,10 @@ def _transformed(
 def color_components(
     batches: Iterable[np.ndarray], joined: Callable[[np.ndarray], np.ndarray] = np.asarray
 ) -> np.ndarray:
-    """Compute the principal components of the colours of all pixels: float64 (3 components, RGB).
-
-    Each is a unit eigenvector of the covariance matrix of red, green and blue, in 0–1, multiplied
-    by its eigenvalue; the largest is last. `batches` are uint8 RGB (n, side, side, 3), read once.
-    `joined` adds the sums of other workers.
-    """
+    """Compute the principal components of the colours of all pixels, float64 (3 components, RGB):
+    each a unit eigenvector of the covariance matrix of red, green and blue, in 0–1, multiplied by
+    its eigenvalue; the largest is last. `batches` are uint8 RGB (n, side, side, 3), read once;
+    `joined` adds the sums of other workers."""
     count, total, products = 0, np.zeros(3), np.zeros((3, 3))
     for batch in batches:
         pixels = batch.reshape(-1, 3).astype(np.float64) / WHITE

@@ -50,12 +50,10 @@ def name_of(path: object) -> str:
 
 
 def list_records(shard: str) -> Iterator[str]:
-    """Yield the paths of the pictures in a TFRecord file, in order; only their names are read.
-
-    A picture without a name gets its number. If the file is damaged or holds something else, a last
+    """Yield the paths of the pictures in a TFRecord file, in order; only their names are read. A
+    picture without a name gets its number. If the file is damaged or holds something else, a last
     path leads to that place, and reading it reports the error. Raises OSError if the file cannot be
-    opened.
-    """
+    opened."""
     from alexnet_tf.weights.formats.mapped import map_file  # takes its time
 
     content = memoryview(map_file(Path(shard)) if os.path.getsize(shard) else b"")

@@ -16,12 +16,9 @@ MOST_DIMENSIONS = 32  # Caffe's kMaxBlobAxes
 
 
 def fields(message: memoryview) -> Iterator[tuple[int, Any]]:
-    """Yield (field number, value) of each record.
-
-    The value is an int for a varint, and a view for bytes, text or a message. Consecutive
-    fixed-size values of one field come as one array of their bytes, uint8 (count, 4 or 8), because
-    a repeated field that is not packed has millions of records.
-    """
+    """Yield (field number, value) of each record: an int for a varint, a view for bytes, text or a
+    message. Consecutive fixed-size values of one field come as one array of their bytes, uint8
+    (count, 4 or 8), because a repeated field that is not packed has millions of records."""
     value: Any
     place = 0
     while place < len(message):

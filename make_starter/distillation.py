@@ -279,10 +279,10 @@ def build_student(variant: Variant, features: int, classes: int) -> keras.Model:
         values = layers.ReLU()(values)
     pooled = [layers.GlobalAveragePooling2D()(values), layers.GlobalMaxPooling2D()(values)]
     whole, linear = layers.Concatenate()(pooled), partial(layers.Dense, dtype="float32")
-    grid = linear(features, name="grid")(Grid(name="places")(values))
+    places = Grid(name="places")(values)
     outputs = {
         "whole": linear(2 * features, name="whole")(whole),
-        "grid": layers.Flatten()(grid),
+        "grid": layers.Flatten()(linear(features, name="grid")(places)),
         "label": linear(classes, name="label")(whole),
     }
     return keras.Model(inputs, outputs)

@@ -8,7 +8,15 @@ from alexnet_tf.data.sources.manifest import TEST, TRAIN, VALIDATION, Wanted
 from alexnet_tf.data.sources.open import open_source
 from alexnet_tf.data.sources.zip_archives import UnpackLimits
 from alexnet_tf.errors import UserError
-from tests.support.published import READ, REFUSED, Layout, dtd, fashion, write_kaggles_zip
+from tests.support.published import (
+    READ,
+    REFUSED,
+    Layout,
+    dtd,
+    fashion,
+    write_kaggles_zip,
+    write_zip,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +72,25 @@ def test_zips_in_a_zip_count_towards_its_limits(layout):
         UserError, match=r"dogs-vs-cats.zip: refused, for it holds more than 11 files"
     ):
         open_source("x/dogs-vs-cats.zip", UnpackLimits(files=11))
+
+
+def test_archives_in_a_folder_are_unpacked_side_by_side(layout):
+    """One for each class, or for each part with the table of Kaggle beside them."""
+    for name in ("cats", "dogs"):
+        files = {f"{name}/{n}.jpg": name.encode() for n in range(3)}
+        write_zip(layout.root / f"a/{name}.zip", files)
+    _, pictures = read("x/a")
+    assert {label for label, _ in pictures.values()} == {"cats", "dogs"} and len(pictures) == 6
+    assert all(path.startswith("data/unpacked/a-") for path in pictures)
+    for name in ("train", "test"):
+        write_zip(layout.root / f"b/{name}.zip", {f"{name}/{name}{n}.jpg": b"" for n in range(4)})
+    layout.write("b/train.csv", "id,has_cactus", *(f"train{n}.jpg,{n % 2}" for n in range(4)))
+    assert [label for label, _ in read("x/b")[1].values()] == ["0", "1", "0", "1"]
+    layout.write("b/train.csv", "id,has_cactus", *(f"train{n}.jpg,{n // 2}" for n in range(4)))
+    assert [label for label, _ in read("x/b")[1].values()] == ["0", "0", "1", "1"]
+    write_zip(layout.root / "b/more.zip", {"../x.jpg": b""})
+    with pytest.raises(UserError, match=r"b/more.zip: refused, for its member '../x.jpg' points"):
+        read("x/b")
 
 
 @pytest.mark.parametrize(("split", "first"), [(1, 0), (2, 1)])

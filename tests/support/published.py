@@ -300,18 +300,23 @@ def imagefolder_root(x: Layout) -> None:
     x.write("metadata.jsonl", *lines)
 
 
+def write_zip(path: Path, files: dict[str, bytes]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in files.items():
+            file.writestr(name, content)
+    return path
+
+
 def write_kaggles_zip(x: Layout) -> None:
     """Write dogs-vs-cats.zip, which holds train.zip and test1.zip."""
+    inside = {"sampleSubmission.csv": b"id,label\n1,0\n"}
     for name, files in {"train": [f"train/{c}.{n}.jpg" for c in ("cat", "dog") for n in range(4)],
                         "test1": [f"test1/{n}.jpg" for n in range(4)]}.items():  # fmt: skip
-        with zipfile.ZipFile(x.root / f"{name}.zip", "w") as file:
-            for path in files:
-                file.writestr(path, path)
-    x.write("sampleSubmission.csv", "id,label", "1,0")
-    with zipfile.ZipFile(x.root / "dogs-vs-cats.zip", "w") as file:
-        for name in ("sampleSubmission.csv", "test1.zip", "train.zip"):
-            file.write(x.root / name, name)
-            (x.root / name).unlink()
+        inner = write_zip(x.root / f"{name}.zip", {path: path.encode() for path in files})
+        inside[inner.name] = inner.read_bytes()
+        inner.unlink()
+    write_zip(x.root / "dogs-vs-cats.zip", dict(sorted(inside.items())))
 
 
 def numbered(x: Layout) -> None:

@@ -206,7 +206,8 @@ class _Tree:
         """Return the outermost folders with pictures of their own, and the class of each.
 
         The class is the path below `root`, without the last folder if that is a container: by its
-        name, because all have it, or because it is a number that other classes have too. Masks
+        name, which may be that of the folder around it or of all, or because it is a number that
+        other classes have too. Masks
         beside such a container are left out.
         """
         paths = {folder: folder.relative_to(root).parts for folder in self._outermost(root)}
@@ -217,7 +218,8 @@ class _Tree:
         inner = Counter(path[-1] for path in paths.values())
         for folder, path in paths.items():
             shared = inner[path[-1]] == len(paths) or (inner[path[-1]] > 1 and not words(path[-1]))
-            if len(path) > 1 and (is_container(path[-1]) or (shared and len(paths) > 1)):
+            is_inner = is_container(path[-1]) or path[-1] in path[-2:-1]
+            if len(path) > 1 and (is_inner or (shared and len(paths) > 1)):
                 paths[folder] = path[:-1]
         return {folder: normalize("NFC", "/".join(path)) for folder, path in paths.items()}
 

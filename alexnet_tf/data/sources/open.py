@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-import zipfile
 from dataclasses import replace
 from glob import glob
 from pathlib import Path
 
 from alexnet_tf.data.images.contents import as_on_disk, is_remote
 from alexnet_tf.data.images.file_types import FORMATS, OTHER_PICTURES, TABLES, file_type
+from alexnet_tf.data.sources.archives import TARS, unpack_archive, unpack_folder
 from alexnet_tf.data.sources.beside import complete
 from alexnet_tf.data.sources.cifar import unpack_cifar
 from alexnet_tf.data.sources.layouts import NoClasses, is_container, read_layout
@@ -22,9 +22,8 @@ from alexnet_tf.data.sources.named import fetch_named
 from alexnet_tf.data.sources.packed import read_packed
 from alexnet_tf.data.sources.path_resolver import MOST_FOLDERS
 from alexnet_tf.data.sources.published import name_by_rules, read_published
-from alexnet_tf.data.sources.tar_archives import unpack_tar
 from alexnet_tf.data.sources.unsuitable import is_of_masks, purpose
-from alexnet_tf.data.sources.zip_archives import DEFAULT_LIMITS, UnpackLimits, unpack
+from alexnet_tf.data.sources.zip_archives import DEFAULT_LIMITS, UnpackLimits
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.download import Published
 from alexnet_tf.system.program import command
@@ -44,7 +43,6 @@ PHOTOS = Published(
 DEEPEST = 3
 # Types of files that hold no pictures.
 NO_CONTAINERS = ("text", "empty", "all zeros", *FORMATS, *OTHER_PICTURES)
-TARS, TAR_SUFFIXES = ("a gzip archive", "a tar"), (".tar", ".tgz", ".gz")
 # Unsupported containers of pictures, by content or suffix, and the advice for each.
 EXPORT = "write its pictures into files, a folder for each class"
 ADVICE = {
@@ -74,17 +72,18 @@ def open_source(
     """List the files that `source` names, without decoding any; NoPictures if there are none.
 
     `source` is a folder of ``cat.N.jpg`` and ``dog.N.jpg``, a folder per class, or split folders
-    that contain such folders (`read_layout`); a zip, ``.tar`` or ``.tar.gz`` of one; CIFAR as its
-    authors publish it (`unpack_cifar`); or lists or tables (`read_lists`), a pattern that they
-    match, their names, or their folder. ``data`` may also contain one of the zips of cats and dogs
-    under its published name. Paths begin with `source` (for an archive, with its unpacked folder),
-    so they are relative if `source` is. An archive beyond `limits` is a UserError.
+    that contain such folders (`read_layout`); a zip, ``.tar`` or ``.tar.gz`` of one, or a folder of
+    these; CIFAR as its authors publish it (`unpack_cifar`); or lists or tables (`read_lists`), a
+    pattern that they match, their names, or their folder. ``data`` may also contain one of the zips
+    of cats and dogs under its published name. Paths begin with `source` (for an archive, with its
+    unpacked folder), so they are relative if `source` is. An archive beyond `limits` is a
+    UserError.
     """
     first, *others = find_source(source)
     if others:
         found = read_lists(first, *others, wanted=wanted)
     elif first.is_dir():
-        found = _open_folder(first, wanted)
+        found = _open_folder(first, limits, wanted)
     else:
         found = _open_file(first, limits, wanted)
     if not found.entries:
@@ -95,10 +94,9 @@ def open_source(
 
 def find_source(source: str | Path) -> list[Path]:
     """Find the folder, the file or the lists that `source` names; NoPictures if there is none."""
-    fetched = fetch_named(str(source))
-    path = fetched or _path(str(source))
+    path = fetch_named(str(source)) or _path(str(source))
     names = ("train.txt", KAGGLE_ZIP, PHOTOS.name)
-    inside = names if fetched or path == DATA_FOLDER else names[:1]
+    inside = names if path == DATA_FOLDER else names[:1]
     path = next((path / name for name in inside if (path / name).is_file()), path)
     found = [path] if path.is_dir() or path.is_file() else _several_lists(str(source))
     if not found:
@@ -123,8 +121,8 @@ def _several_lists(source: str) -> list[Path]:
     return paths if are_lists else []
 
 
-def _open_folder(folder: Path, wanted: Wanted) -> Source:
-    """Read packed pictures, a published data set, class folders, or a table of labels."""
+def _open_folder(folder: Path, limits: UnpackLimits, wanted: Wanted) -> Source:
+    """Read packed pictures, a published data set, class folders, a table, or archives of these."""
     wanted = replace(wanted, root=folder)
     if pictures := unpack_cifar(folder, UNPACKED_FOLDER):
         return read_layout(pictures)
@@ -134,6 +132,9 @@ def _open_folder(folder: Path, wanted: Wanted) -> Source:
         return published
     found = _layout(folder)
     tables = _tables(folder, wanted)
+    is_empty = isinstance(found, Source) and not found.entries and not tables
+    if is_empty and (unpacked := unpack_folder(folder, UNPACKED_FOLDER, limits)):
+        return _open_folder(unpacked, limits, wanted)
     if wanted.label and not tables:
         raise UserError(f"{folder}: has no table that names its pictures, so --label is no column")
     if not _is_clear(found):
@@ -210,11 +211,9 @@ def _open_file(path: Path, limits: UnpackLimits, wanted: Wanted) -> Source:
     suffix = path.suffix.lower()
     if suffix == ".txt" or suffix in TABLES:
         return read_lists(path, wanted=wanted)
+    if unpacked := unpack_archive(path, UNPACKED_FOLDER, limits):
+        return _open_folder(unpacked, limits, wanted)
     kind = _kind(path)
-    if kind == "a zip" or zipfile.is_zipfile(path):
-        return _open_folder(unpack(path, UNPACKED_FOLDER, limits), wanted)
-    if kind in TARS or suffix in TAR_SUFFIXES:
-        return _open_folder(unpack_tar(path, UNPACKED_FOLDER, limits), wanted)
     advice = ADVICE.get(kind, EXPORT)
     raise UserError(f"{path}: is {kind}, not a folder, zip, tar or list of pictures; {advice}")
 

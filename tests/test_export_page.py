@@ -23,7 +23,7 @@ from tests.support.verbs import run_verb
 
 pytest.importorskip("onnxruntime")
 
-from alexnet_tf.export.page import predict_page
+from alexnet_tf.export import page as page_export
 
 # The most that int8 and a browser's decoder change; measured in docs/exports.md.
 MOST = 0.02
@@ -62,7 +62,9 @@ def test_a_page_without_a_network_predicts_as_the_run(opened, exported, trained_
     assert np.abs(shown - expected).max() < MOST
     exact = [each for each in files if each.suffix == ".png" and each.stem != "large"]
     at = [files.index(each) for each in exact]
-    np.testing.assert_allclose(shown[at], predict_page(exported, parity.pixels(exact)), atol=EXACT)
+    np.testing.assert_allclose(
+        shown[at], page_export.predict(exported, parity.pixels(exact)), atol=EXACT
+    )
 
 
 def test_it_says_what_is_unlike_anything_it_was_taught_as_the_run_does(

@@ -16,7 +16,7 @@ from alexnet_tf.inference.litert.convert import convert
 from alexnet_tf.system.quiet import silenced
 
 
-def write_app(path: Path, network: ExportedNetwork, int8: bool = False) -> None:
+def write(path: Path, network: ExportedNetwork, int8: bool = False) -> None:
     """Write the network as a ``.tflite``: float32, or int8 weights at a quarter of the size."""
 
     def of_pixels(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -27,11 +27,11 @@ def write_app(path: Path, network: ExportedNetwork, int8: bool = False) -> None:
         function = tf.function(of_pixels).get_concrete_function(pixels)
     described = f"AlexNet, which knows {len(network.classes)} classes"
     content = convert(function, network.weights, int8)
-    path.write_bytes(with_metadata(content, network.whole, described))
+    path.write_bytes(with_metadata(content, network.resized_side, described))
     append_labels(path, network.classes)
 
 
-def predict_app(path: Path, pictures: Sequence[np.ndarray]) -> np.ndarray:
+def predict(path: Path, pictures: Sequence[np.ndarray]) -> np.ndarray:
     """Predict pictures, each uint8 RGB (H, W, 3), with a LiteRT file: float32 (n, classes)."""
     with silenced():
         interpreter = Interpreter(str(path))

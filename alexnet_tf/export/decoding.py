@@ -30,10 +30,8 @@ TURNED, LEFT_RIGHT, TOP_BOTTOM = (5, 6, 7, 8), (2, 3, 6, 7), (3, 4, 7, 8)
 
 
 def decode(content: tf.Tensor, least: int) -> tf.Tensor:
-    """Decode the contents of a picture file: a string → uint8 RGB (H, W, 3).
-
-    A JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as no side falls below `least` pixels.
-    """
+    """Decode a picture file, a string, to uint8 RGB (H, W, 3): a JPEG at 1/2, 1/4 or 1/8 of its
+    size as long as no side falls below `least` pixels."""
     head = tf.strings.substr(tf.strings.join([content, bytes(HEAD)]), 0, HEAD)
     is_jpeg = _has(head, b"\xff\xd8\xff")
     pixels = tf.cond(is_jpeg, lambda: _jpeg(content, least), lambda: _other(content, head))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import copyfile
 
 import numpy as np
 
-from alexnet_tf.data.images.contents import read_content
 from alexnet_tf.errors import UserError
 from alexnet_tf.export import parity
 from alexnet_tf.export.network import ExportedNetwork
@@ -31,6 +31,8 @@ PLACES = {
     "onnx": "onnx/model.onnx",
     "html": "html/model.html",
 }
+# The module of this room that writes a format, and predicts with it.
+MODULES = {"savedmodel": "saved_model", "litert": "app", "onnx": "onnx", "html": "page"}
 # The module that a format needs besides TensorFlow, and the packages that provide it.
 NEEDS = {
     "litert": ("ai_edge_litert", ["ai-edge-litert"]),
@@ -41,10 +43,8 @@ NEEDS = {
 
 @dataclass(frozen=True)
 class Exported:
-    """An export at `path`, and its largest difference from the run on the `compared` pictures.
-
-    `compared` is text such as "16 validation pictures".
-    """
+    """An export at `path`, and its largest difference from the run on the pictures `compared`, text
+    such as "16 validation pictures"."""
 
     path: Path
     compared: str
@@ -91,10 +91,7 @@ def _place(run: Run, format: str, out: str | Path | None, int8: bool, crops: int
 
 
 def reader(format: str) -> Callable[[bytes], bool]:
-    """Return a predicate that tells whether an export decodes a picture file's contents itself.
-
-    Most exports take pixels instead.
-    """
+    """Return a function that tells of contents of a picture file whether an export decodes them."""
     if format != "savedmodel":
         return lambda content: True
     import_tensorflow()
@@ -107,9 +104,8 @@ def _export(
     engine: Engine, format: str, path: Path, int8: bool, crops: int, files: Sequence[str]
 ) -> float:
     """Write the export, verify it and write its README; return the largest difference."""
-    network = ExportedNetwork(
-        engine.open_keras(), engine.variant, engine.resize, engine.classes, crops, engine.novelty
-    )
+    how = engine.variant, engine.resize, engine.classes, crops, engine.novelty
+    network = ExportedNetwork(engine.open_keras(), *how)
     write, ask = _ways(format, int8, engine, network)
     most = parity.MOST_INT8 if int8 or format == "html" else parity.MOST
 
@@ -132,37 +128,17 @@ def _ways(
     format: str, int8: bool, engine: Engine, network: ExportedNetwork
 ) -> tuple[Callable[[Path], object], Callable[[Path, Sequence[str]], np.ndarray]]:
     """Return the functions that write the format to a path, and that predict files with it."""
-    if format == "savedmodel":
-        from alexnet_tf.export.saved_model import predict_saved_model, write_saved_model
+    if format == "keras":
+        from alexnet_tf.model import load_model
 
         return (
-            lambda place: write_saved_model(place, network),
-            lambda place, files: predict_saved_model(place, [*map(read_content, files)]),
+            lambda place: copyfile(engine.source, place),
+            lambda place, files: load_model(place).predict(parity.inputs(engine, files), verbose=0),
         )
-    if format == "litert":
-        from alexnet_tf.export.app import predict_app, write_app
-
-        return (
-            lambda place: write_app(place, network, int8),
-            lambda place, files: predict_app(place, parity.pixels(files)),
-        )
-    if format == "onnx":
-        from alexnet_tf.export.onnx import predict_onnx, write_onnx
-
-        return (
-            lambda place: write_onnx(place, network),
-            lambda place, files: predict_onnx(place, parity.pixels(files)),
-        )
-    if format == "html":
-        from alexnet_tf.export.page import predict_page, write_page
-
-        return (
-            lambda place: write_page(place, network),
-            lambda place, files: predict_page(place, parity.pixels(files)),
-        )
-    from alexnet_tf.model import load_model
-
+    module = import_module(f"alexnet_tf.export.{MODULES[format]}")
+    write = partial(module.write, int8=True) if int8 else module.write
+    load = parity.contents if format == "savedmodel" else parity.pixels
     return (
-        lambda place: copyfile(engine.source, place),
-        lambda place, files: load_model(place).predict(parity.inputs(engine, files), verbose=0),
+        lambda place: write(place, network),
+        lambda place, files: module.predict(place, load(files)),
     )

@@ -21,10 +21,8 @@ FEATURE, IMAGE, RGB, AXIS_LABELS = 1, 2, 1, 2
 
 
 def with_metadata(content: bytes, side: int, description: str) -> bytes:
-    """Add metadata on the input ``pixels`` and the outputs to a LiteRT file.
-
-    The input shape is preset to `side` × `side` pixels, for programs that do not resize it.
-    """
+    """Add metadata on the input ``pixels`` and the outputs to a LiteRT file; the input shape is
+    preset to `side` × `side` pixels, for programs that do not resize it."""
     model = schema.ModelT.InitFromPackedBuf(content)
     (graph,) = model.subgraphs
     graph.tensors[graph.inputs[0]].shape = [1, side, side, 3]
@@ -42,12 +40,6 @@ def append_labels(path: Path, classes: Sequence[str]) -> None:
     """Append the labels of the outputs, one a line, to the LiteRT file `path`."""
     with zipfile.ZipFile(path, "a") as archive:  # uncompressed, as Android maps it
         archive.writestr(zipfile.ZipInfo(LABELS), "".join(f"{name}\n" for name in classes))
-
-
-def read_labels(path: Path) -> list[str]:
-    """Read the labels of the outputs from a LiteRT file."""
-    with zipfile.ZipFile(path) as archive:
-        return archive.read(LABELS).decode().splitlines()
 
 
 def _metadata(side: int, description: str) -> bytes:

@@ -44,7 +44,7 @@ class ExportedNetwork:
         return self.cut.image_size
 
     @property
-    def whole(self) -> int:
+    def resized_side(self) -> int:
         """Side in pixels of the square that a picture is resized to before it is cropped."""
         return self.side if self.resize == "squash" else self.cut.resized
 
@@ -54,10 +54,8 @@ class ExportedNetwork:
         return ["RGB".index(channel) for channel in self.variant.channels]
 
     def predict(self, views: Any) -> Any:
-        """Predict views, a tensor of 0–255, (n, crops, side, side, 3): float32 (n, classes).
-
-        The probabilities are averaged over the views.
-        """
+        """Average the probabilities of views, 0–255 (n, crops, side, side, 3): float32 (n,
+        classes)."""
         import tensorflow as tf
 
         variant = self.variant

@@ -27,17 +27,15 @@ ACTIVATIONS = {"relu": "Relu", "softplus": "Softplus", "tanh": "Tanh", "sigmoid"
 ALL = np.iinfo(np.int64).max
 
 
-def write_onnx(path: Path, network: ExportedNetwork) -> None:
+def write(path: Path, network: ExportedNetwork) -> None:
     """Write the network as a ``.onnx``."""
     onnx.save(onnx_model(network), path)
 
 
 def onnx_model(network: ExportedNetwork, int8: bool = False) -> onnx.ModelProto:
     """Build the network in ONNX: ``pixels`` (n, H, W, 3) → ``probabilities`` (n, C), and
-    ``novelty`` (n,) if it has one.
-
-    With `int8` its kernels are stored in int8, at a quarter of the size, and computed in float32.
-    """
+    ``novelty`` (n,) if it has one. With `int8` its kernels are stored in int8 and computed in
+    float32."""
     graph = _Graph(int8)
     graph.network(graph.views("pixels", network), network)
     pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["n", "H", "W", 3])
@@ -45,18 +43,16 @@ def onnx_model(network: ExportedNetwork, int8: bool = False) -> onnx.ModelProto:
     outputs = [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", count])]
     if network.novelty:
         outputs.append(helper.make_tensor_value_info("novelty", TensorProto.FLOAT, ["n"]))
-    whole = helper.make_graph(graph.nodes, "alexnet", [pixels], outputs, graph.constants)
+    graph_proto = helper.make_graph(graph.nodes, "alexnet", [pixels], outputs, graph.constants)
     options = {"opset_imports": [helper.make_opsetid("", OPSET)], "ir_version": IR}
-    model = helper.make_model(whole, producer_name="alexnet_tf", **options)
+    model = helper.make_model(graph_proto, producer_name="alexnet_tf", **options)
     helper.set_model_props(model, {"labels": json.dumps(network.classes)})
     return model
 
 
-def predict_onnx(model: Path | bytes, pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Predict pictures, each uint8 RGB (H, W, 3), with an ONNX file or its contents.
-
-    Returns float32 (n, classes).
-    """
+def predict(model: Path | bytes, pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Predict pictures, each uint8 RGB (H, W, 3), with an ONNX file or its contents: float32 (n,
+    classes)."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
@@ -64,7 +60,7 @@ def predict_onnx(model: Path | bytes, pictures: Sequence[np.ndarray]) -> np.ndar
 
 
 class _Graph:
-    """Builder of an ONNX graph; values are referred to by name."""
+    """Builder of an ONNX graph; values are referred to by name. `of_X` adds Keras's layer X."""
 
     def __init__(self, int8: bool) -> None:
         self.int8 = int8
@@ -124,12 +120,11 @@ class _Graph:
         return self.add("Slice", maps, [*place], ends, [2, 3], [stride, stride])
 
     def mirrored(self, pictures: str) -> str:
-        """Mirror pictures (n, c, H, W)."""
         return self.add("Slice", pictures, [ALL], [-ALL], [3], [-1])
 
     def weights(self, length: str, other: str, network: ExportedNetwork) -> str:
         """Compute an axis's resampling weights, as `resizing._weights`: (cuts × side, length)."""
-        step = self.add("Div", length, self.whole(length, other, network))
+        step = self.add("Div", length, self.resized_length(length, other, network))
         starts = [self.add("Reshape", each, [1]) for each in self.starts(length, other, network)]
         column = self.add("Reshape", self.add("Concat", *starts, axis=0), [-1, 1])
         middles = self.add("Add", column, np.arange(network.side) + 0.5)
@@ -140,14 +135,14 @@ class _Graph:
         weights = self.add("Relu", self.add("Sub", 1.0, self.add("Div", distances, reach)))
         return self.add("Div", weights, self.add("ReduceSum", weights, [1], keepdims=1))
 
-    def whole(self, length: str, other: str, network: ExportedNetwork) -> str:
+    def resized_length(self, length: str, other: str, network: ExportedNetwork) -> str:
         """Compute the length of the axis once the whole picture is resized."""
-        whole = float(network.whole)
+        resized = float(network.resized_side)
         if network.resize != "short":
-            return self.constant(whole)
+            return self.constant(resized)
         short = self.add("Min", length, other)
-        scaled = self.add("Round", self.add("Div", self.add("Mul", length, whole), short))
-        return self.add("Max", scaled, whole)
+        scaled = self.add("Round", self.add("Div", self.add("Mul", length, resized), short))
+        return self.add("Max", scaled, resized)
 
     def starts(self, length: str, other: str, network: ExportedNetwork) -> list[str]:
         """Compute where the crops begin along an axis of the resized picture."""
@@ -155,12 +150,12 @@ class _Graph:
         def half(value: str) -> str:
             return self.add("Floor", self.add("Mul", value, 0.5))
 
-        side, whole = float(network.side), self.whole(length, other, network)
-        centre = half(self.add("Sub", whole, side))
+        side, resized = float(network.side), self.resized_length(length, other, network)
+        centre = half(self.add("Sub", resized, side))
         if network.crops == 1:
             return [centre]
-        square = self.add("Min", whole, self.whole(other, length, network))
-        first = half(self.add("Sub", whole, square))
+        square = self.add("Min", resized, self.resized_length(other, length, network))
+        first = half(self.add("Sub", resized, square))
         return [first, self.add("Add", first, self.add("Sub", square, side)), centre]
 
     def network(self, views: str, network: ExportedNetwork) -> None:
@@ -217,12 +212,10 @@ class _Graph:
         return self.add("Sqrt", self.add("Add", nearest, self.add("Mul", total, total)))
 
     def of_ZeroPadding2D(self, values: str, layer: Any) -> str:
-        """Add conv1's zero padding."""
         (top, bottom), (left, right) = layer.padding
         return self.add("Pad", values, [0, 0, top, left, 0, 0, bottom, right])
 
     def of_GroupedConv2D(self, values: str, layer: Any) -> str:
-        """Add a convolution and its activation."""
         kernel = self.kernel(layer.kernel.numpy(), (3, 2, 0, 1))
         way = _window(layer, layer.kernel_size) | {"group": layer.groups}
         return self.activated(self.add("Conv", values, kernel, layer.bias.numpy(), **way), layer)
@@ -246,11 +239,9 @@ class _Graph:
         return self.add("LRN", values, size=size, **numbers)
 
     def of_MaxPooling2D(self, values: str, layer: Any) -> str:
-        """Add a max pooling."""
         return self.add("MaxPool", values, **_window(layer, layer.pool_size))
 
     def of_WithMirrorImage(self, values: str, layer: Any) -> str:
-        """Append the mirror images after the pictures."""
         return self.add("Concat", values, self.mirrored(values), axis=0)
 
     def of_Windows(self, values: str, layer: Any) -> str:
@@ -273,17 +264,14 @@ class _Graph:
         return self.add("Reshape", values, [-1, int(np.prod(layer.input.shape[1:]))])
 
     def of_UnitNormalization(self, values: str, layer: Any) -> str:
-        """Scale each row to length 1."""
         return self.add("LpNormalization", values, axis=-1, p=2)
 
     def of_Dense(self, values: str, layer: Any) -> str:
-        """Add a dense layer and its activation."""
         kernel = self.kernel(layer.kernel.numpy(), (0, 1))
         gemm = self.add("Gemm", values, kernel, layer.bias.numpy())
         return self.activated(gemm, layer)
 
     def of_Softmax(self, values: str, layer: Any) -> str:
-        """Add prob."""
         return self.add("Softmax", values, axis=-1)
 
     def of_MeanOfViews(self, values: str, layer: Any) -> str:

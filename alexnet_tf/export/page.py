@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
+from alexnet_tf.export import onnx
 from alexnet_tf.export.network import ExportedNetwork
-from alexnet_tf.export.onnx import onnx_model, predict_onnx
 
 PAGE = Path(__file__).parents[1] / "serving" / "page"
 BROWSER = Path(__file__).with_name("browser")
@@ -35,40 +35,38 @@ EXPORT = re.compile(r"^export (?=(?:async )?(?:const|function) (\w+))", re.MULTI
 MINIFIED = re.compile(r"([$\w]+) as (\w+)")
 
 
-def write_page(path: Path, network: ExportedNetwork) -> None:
+def write(path: Path, network: ExportedNetwork) -> None:
     """Write the network as a ``.html``."""
     script = _bundled("page.js", {"": "const modules = {};\n"})
-    style, icon = _text(PAGE / "style.css"), _base64((PAGE / "icon.svg").read_bytes())
+    style, icon = (PAGE / "style.css").read_text("utf-8"), _base64((PAGE / "icon.svg").read_bytes())
     policy = POLICY.format(_digest(script), _digest(style))
-    model = onnx_model(network, int8=True).SerializeToString()
+    model = onnx.onnx_model(network, int8=True).SerializeToString()
     parts = {
-        "<head>\n": f"<head>\n<!--\n{_text(BROWSER / 'LICENSE')}-->\n"
+        "<head>\n": f"<head>\n<!--\n{(BROWSER / 'LICENSE').read_text('utf-8')}-->\n"
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n',
         "page/icon.svg": f"data:image/svg+xml;base64,{icon}",
         '<link rel="stylesheet" href="page/style.css">': f"<style>{style}</style>",
         '<script type="module" src="page/page.js"></script>\n': "",
-        "</body>": _data("answers", json.dumps(_answers(network)).replace("<", "\\u003c"))
+        "</body>": _data("responses", json.dumps(_responses(network)).replace("<", "\\u003c"))
         + _data("model", _base64(gzip.compress(model)))
         + _data("runtime", _base64(gzip.compress(_unpacked(WEBASSEMBLY))))
         + f'<script type="module">{script}</script>\n</body>',
     }
-    html = LEFT_OUT.sub("", _text(PAGE / "index.html"))
+    html = LEFT_OUT.sub("", (PAGE / "index.html").read_text("utf-8"))
     for old, new in parts.items():
         html = html.replace(old, new)
     path.write_bytes(html.encode())
 
 
-def predict_page(path: Path, pictures: Sequence[np.ndarray]) -> np.ndarray:
+def predict(path: Path, pictures: Sequence[np.ndarray]) -> np.ndarray:
     """Predict pictures, each uint8 RGB (H, W, 3), by the ONNX in a page: float32 (n, classes)."""
-    (model,) = re.findall(r'id="model">(.*?)<', _text(path))
-    return predict_onnx(gzip.decompress(b64decode(model)), pictures)
+    (model,) = re.findall(r'id="model">(.*?)<', path.read_text("utf-8"))
+    return onnx.predict(gzip.decompress(b64decode(model)), pictures)
 
 
 def _bundled(name: str, written: dict[str, str]) -> str:
-    """Join a module of the page, and those that it imports before it, into one.
-
-    Each becomes a function that returns what the module exports. `written` is added to.
-    """
+    """Join a module of the page, and those that it imports before it, into one: each becomes a
+    function that returns what the module exports. `written` is added to."""
     source = _module(name)
     for _, other in IMPORT.findall(source):
         if other not in written:
@@ -87,7 +85,8 @@ def _bundled(name: str, written: dict[str, str]) -> str:
 def _module(name: str) -> str:
     """Read a module: from `BROWSER`, if it is there, or else from `PAGE`."""
     if name != RUNTIME:
-        return _text(next(each / name for each in (BROWSER, PAGE) if (each / name).exists()))
+        places = (BROWSER / name, PAGE / name)
+        return next(filter(Path.exists, places)).read_text("utf-8")
     # It looks for its files beside its address, unless that is a blob's.
     source, names = (
         _unpacked(RUNTIME).decode().replace("import.meta.url", '"blob:"').split("export{")
@@ -95,8 +94,8 @@ def _module(name: str) -> str:
     return source + "return {" + MINIFIED.sub(r"\2: \1", names)
 
 
-def _answers(network: ExportedNetwork) -> dict[str, object]:
-    """Return what `server.js` knows: the server's answers, the classes, and a picture's size."""
+def _responses(network: ExportedNetwork) -> dict[str, object]:
+    """Return what `server.js` knows: the server's responses, the classes, and a picture's size."""
     languages = sorted(PAGE.glob("languages/*.json"))
     about = {
         "networks": [{"name": ""}],
@@ -105,9 +104,9 @@ def _answers(network: ExportedNetwork) -> dict[str, object]:
         "most_pictures": 1,
         "most_bytes": 1 << 40,
     }
-    words = {f"page/languages/{path.name}": json.loads(_text(path)) for path in languages}
+    words = {f"page/languages/{path.name}": json.loads(path.read_bytes()) for path in languages}
     return {
-        "answers": {"v1/networks": about, **words},
+        "responses": {"v1/networks": about, **words},
         "classes": network.classes,
         "least": 2 * network.cut.resized,
     }
@@ -115,10 +114,6 @@ def _answers(network: ExportedNetwork) -> dict[str, object]:
 
 def _unpacked(name: str) -> bytes:
     return lzma.decompress((BROWSER / f"{name}.xz").read_bytes())
-
-
-def _text(path: Path) -> str:
-    return path.read_text("utf-8")
 
 
 def _base64(content: bytes) -> str:
@@ -131,5 +126,4 @@ def _digest(text: str) -> str:
 
 
 def _data(name: str, text: str) -> str:
-    """Embed text that is no script."""
     return f'<script type="text/plain" id="{name}">{text}</script>\n'

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from alexnet_tf.data.drawings import draw_faces
-from alexnet_tf.data.images.contents import ImageError
+from alexnet_tf.data.images.contents import ImageError, read_content
 from alexnet_tf.data.images.decoding import decoded
 from alexnet_tf.data.images.file_types import file_type_of
 from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
@@ -32,11 +32,8 @@ KINDS = ("JPEG", "PNG", "WEBP", "BMP")
 def pictures_to_compare(
     run: Run, is_read: Callable[[bytes], bool]
 ) -> Iterator[tuple[str, list[str]]]:
-    """Provide pictures to compare in a block, and a text that describes them.
-
-    They are the run's validation pictures, or else generated ones. `is_read` tells from the
-    contents of a file whether the export decodes it.
-    """
+    """Provide pictures to compare in a block, and a text that describes them: validation pictures
+    of the run whose contents the export decodes (`is_read`), or else generated ones."""
     found = _validation_pictures(run, is_read)
     if found:
         yield "validation pictures", found
@@ -64,6 +61,11 @@ def _is_comparable(path: str, is_read: Callable[[bytes], bool]) -> bool:
         return False
 
 
+def contents(files: Sequence[str]) -> list[bytes]:
+    """Read files, for an export that decodes them itself."""
+    return [*map(read_content, files)]
+
+
 def pixels(files: Sequence[str]) -> list[np.ndarray]:
     """Decode files at full size, for an export that takes pixels: uint8 (H, W, 3)."""
     found = []
@@ -86,10 +88,8 @@ def check_parity(
     ask: Callable[[Sequence[str]], np.ndarray],
     most: float = MOST,
 ) -> float:
-    """Return the largest difference between the probabilities of a run and of its export.
-
-    `ask` returns the export's. Raises RunError if the difference exceeds `most` or is NaN.
-    """
+    """Return the largest difference between the probabilities of a run and of its export, which
+    `ask` returns; RunError if it exceeds `most` or is NaN."""
     predictions: Iterable[Any] = Classifier([engine], crops).probabilities(files)
     expected = np.stack([each[0] for each in predictions])
     difference = float(np.abs(ask(files) - expected).max())

@@ -1,6 +1,6 @@
 """README.txt beside an export: its inputs, its outputs, and five lines of code that use it.
 
-Its first line names the export, which marks that as written by this program.
+Its first line names the export, which marks it as written by this program.
 """
 
 from __future__ import annotations
@@ -70,10 +70,8 @@ later. It sends nothing. ONNX Runtime, which is in it, is under the MIT license.
 
 
 def write_readme(path: Path, name: str, format: str, network: ExportedNetwork) -> None:
-    """Write the README of the export at `path`, which will be called `name`.
-
-    It is written beside a file, and into a folder.
-    """
+    """Write the README beside, or if that is a folder into, the export at `path`, which will be
+    called `name`."""
     classes, variant = network.classes, network.variant
     named = ", ".join(map(printable, classes[:NAMED])) + ", …" * (len(classes) > NAMED)
     words = {"side": network.side, "resized": network.cut.resized, "variant": variant.name}

@@ -13,10 +13,8 @@ from alexnet_tf.export.network import CROPS_OF, ExportedNetwork
 
 
 def views_of(pixels: tf.Tensor, network: ExportedNetwork) -> tf.Tensor:
-    """Crop the network's views: uint8 RGB (n, H, W, 3) → (n, crops, side, side, 3).
-
-    The values are integers of 0–255, as float32.
-    """
+    """Crop the network's views: uint8 RGB (n, H, W, 3) → float32 (n, crops, side, side, 3),
+    integers of 0–255."""
     shape = tf.shape(pixels)
     rows, columns = _weights(shape[1], shape[2], network), _weights(shape[2], shape[1], network)
     maps = tf.transpose(tf.cast(pixels, tf.float32), (0, 3, 1, 2))
@@ -34,34 +32,32 @@ def views_of(pixels: tf.Tensor, network: ExportedNetwork) -> tf.Tensor:
 
 
 def _weights(length: tf.Tensor, other: tf.Tensor, network: ExportedNetwork) -> tf.Tensor:
-    """Compute the resampling weights along an axis of `length`, the other axis being `other` long.
-
-    Returns float32 (cuts × side, length): triangle filters of Pillow's width; each row sums to 1.
-    """
-    wholes = _whole(length, other, network), _whole(other, length, network)
-    step = tf.cast(length, tf.float32) / tf.cast(wholes[0], tf.float32)
+    """Compute the resampling weights along an axis of `length`, the other being `other` long:
+    triangle filters of Pillow's width, float32 (cuts × side, length), whose rows sum to 1."""
+    lengths = _resized_length(length, other, network), _resized_length(other, length, network)
+    step = tf.cast(length, tf.float32) / tf.cast(lengths[0], tf.float32)
     middles = tf.range(network.side, dtype=tf.float32) + 0.5
-    starts = tf.cast(tf.stack(_starts(*wholes, network)), tf.float32)
+    starts = tf.cast(tf.stack(_starts(*lengths, network)), tf.float32)
     middles = step * tf.reshape(starts[:, None] + middles, (-1, 1))
     distances = tf.abs(tf.cast(tf.range(length), tf.float32) + 0.5 - middles)
     weights = tf.nn.relu(1 - distances / tf.maximum(step, 1.0))
     return weights / tf.reduce_sum(weights, axis=1, keepdims=True)
 
 
-def _whole(length: tf.Tensor, other: tf.Tensor, network: ExportedNetwork) -> tf.Tensor:
+def _resized_length(length: tf.Tensor, other: tf.Tensor, network: ExportedNetwork) -> tf.Tensor:
     """Compute the length of the axis once the whole picture is resized."""
     if network.resize != "short":
-        return tf.constant(network.whole)
+        return tf.constant(network.resized_side)
     short = tf.cast(tf.minimum(length, other), tf.float32)
-    scaled = tf.round(tf.cast(length * network.whole, tf.float32) / short)
-    return tf.maximum(tf.cast(scaled, tf.int32), network.whole)
+    scaled = tf.round(tf.cast(length * network.resized_side, tf.float32) / short)
+    return tf.maximum(tf.cast(scaled, tf.int32), network.resized_side)
 
 
-def _starts(whole: tf.Tensor, other: tf.Tensor, network: ExportedNetwork) -> list[tf.Tensor]:
+def _starts(resized: tf.Tensor, other: tf.Tensor, network: ExportedNetwork) -> list[tf.Tensor]:
     """Compute where the crops begin along an axis of the resized picture; see `CROPS_OF`."""
-    centre = (whole - network.side) // 2
+    centre = (resized - network.side) // 2
     if network.crops == 1:
         return [centre]
-    square = tf.minimum(whole, other)
-    first = (whole - square) // 2
+    square = tf.minimum(resized, other)
+    first = (resized - square) // 2
     return [first, first + square - network.side, centre]

@@ -18,7 +18,7 @@ from alexnet_tf.export.resizing import views_of
 from alexnet_tf.system.quiet import silenced
 
 
-def write_saved_model(folder: Path, network: ExportedNetwork) -> None:
+def write(folder: Path, network: ExportedNetwork) -> None:
     """Fill `folder` with the network as a SavedModel."""
     module = tf.Module()
     # Not the Keras model itself: only programs that have its layer classes could load it.
@@ -50,7 +50,7 @@ def write_saved_model(folder: Path, network: ExportedNetwork) -> None:
         tf.saved_model.save(module, folder, signatures)
 
 
-def predict_saved_model(folder: Path, contents: Sequence[bytes]) -> np.ndarray:
+def predict(folder: Path, contents: Sequence[bytes]) -> np.ndarray:
     """Predict the contents of picture files with a SavedModel: float32 (n, classes)."""
     prediction = tf.saved_model.load(folder).signatures["serving_default"]
     return prediction(bytes=tf.constant(contents))["probabilities"].numpy()

@@ -7,18 +7,18 @@ import { drawn } from "./shrink.js";
 
 // Classes of a picture that are shown, as the server has them.
 const SHOWN = 5;
-const { answers, classes, least } = JSON.parse(byId("answers").textContent);
+const { responses, classes, least } = JSON.parse(byId("responses").textContent);
 
 const network = opened();
 network.catch(() => {}); // said of each picture
 let turn = Promise.resolve();
 
-/** Answer a request of the page: for what is in the file, or for predictions of pictures.
+/** Respond to a request of the page: for what is in the file, or for predictions of pictures.
  * @param {string} _method
  * @param {string} address
  * @param {File[]} [pictures] */
 export async function request(_method, address, pictures) {
-  if (!pictures) return { json: async () => answers[address] };
+  if (!pictures) return { json: async () => responses[address] };
   const found = turn.then(async () => {
     const predictions = [];
     for (const picture of pictures) predictions.push(await predicted(picture));

@@ -1,4 +1,4 @@
-// The page: its two tabs, the network that answers, and the language.
+// The page: its two tabs, the network that predicts, and the language.
 
 import { all, byId } from "./elements.js";
 import { predictHere } from "./predict.js";

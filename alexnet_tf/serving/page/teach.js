@@ -16,7 +16,7 @@ import { zipped } from "./zip.js";
 
 const EMPTY = 2; // classes in the beginning
 
-// What the server can, what to call with the name of a network that answers, and what answers pictures.
+// What the server can, what to call with the name of a network that predicts, and what takes pictures to predict.
 let [can, offered, tried] = [null, null, null];
 // The state, pictures on their way, and what is said; whether pictures changed since the training began.
 let [state, sending, message, isStale] = ["collecting", 0, null, false];

@@ -32,11 +32,8 @@ MATRIX, CONFUSIONS = 20, 20
 
 @dataclass(frozen=True)
 class Card:
-    """A picture of a report: its thumbnail, label and prediction.
-
-    `seen` is the picture with the heat map of the `predicted` class. Both images are "" if the
-    picture can no longer be read.
-    """
+    """A picture of a report: its thumbnail, label and prediction; `seen` is the picture with the
+    heat map of the `predicted` class. Both images are "" if it can no longer be read."""
 
     path: str
     thumbnail: Future[str]
@@ -57,27 +54,12 @@ class Card:
         return f"labelled {label}" + (f", predicted {predicted}" if predicted else "")
 
 
-@dataclass(frozen=True)
-class Pair:
-    """Two near duplicates; `across` if one is a training and one a validation picture."""
-
-    first: Card
-    second: Card
-    across: bool
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell of the confusion matrix: its label, prediction, count and some of its pictures."""
-
-    label: int
-    predicted: int
-    count: int
-    cards: list[Card]
-
-
 class Album:
-    """The cards of a run's report."""
+    """The cards of a run's report.
+
+    `cells` of the confusion matrix are (label, prediction, count, cards), `pairs` of near
+    duplicates (card, card, whether they cross the split), `samples` (class, cards).
+    """
 
     def __init__(self, found: Review):
         self._classes, self._predictions = found.dataset.classes, found.predictions
@@ -94,7 +76,7 @@ class Album:
                 for number in found.predictions.most_novel()[:NOVEL]
             ]
             self.cells = [
-                Cell(*place, count, [self._prediction(number) for number in numbers])
+                (*place, count, [self._prediction(number) for number in numbers])
                 for place, count, numbers in _cells(found)
             ]
             self.label_errors = [
@@ -102,7 +84,7 @@ class Album:
                 for each in found.label_errors[:LABEL_ERRORS]
             ]
             self.pairs = [
-                Pair(self._card(pair.first), self._card(pair.second), across)
+                (self._card(pair.first), self._card(pair.second), across)
                 for pair, across in across_first(found)[:DUPLICATES]
             ]
             self.samples = [

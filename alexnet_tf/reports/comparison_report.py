@@ -16,6 +16,7 @@ from alexnet_tf.reports import html
 from alexnet_tf.runs.history import History
 from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
+from alexnet_tf.system.files import write_text
 
 # Inches of a plot, two in a row.
 HALF = (5.2, 3.8)
@@ -36,16 +37,13 @@ class Side:
 
 
 def write_comparison_report(runs: Sequence[Run], path: Path) -> Path:
-    """Write a comparison report of finished `runs` to `path`; return the path.
-
-    Raises UserError for a run that cannot be evaluated, and for missing packages.
-    """
+    """Write a comparison report of finished `runs` to `path`; return the path. UserError for a run
+    that cannot be evaluated, and for missing packages."""
     html.check_installed()
     html.check_ours(path)
     sides = [_side(run) for run in runs]
     histories = {side.name: side.history for side in sides if side.history}
-    html.write_page(
-        path,
+    page = html.fill(
         "runs.html",
         sides=sides,
         differences=_differences(sides),
@@ -60,6 +58,7 @@ def write_comparison_report(runs: Sequence[Run], path: Path) -> Path:
             for what in ("accuracy", "loss")
         ],
     )
+    write_text(path, page)
     return path
 
 

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from alexnet_tf.errors import UserError
-from alexnet_tf.system.files import read_bytes, write_text
+from alexnet_tf.system.files import read_bytes
 from alexnet_tf.system.program import command, installing
 from alexnet_tf.system.text import printable
 
@@ -32,12 +32,6 @@ def check_ours(path: Path) -> None:
         raise UserError(
             f"{path}: is no report of this program, and is not overwritten; name another --out"
         )
-
-
-def write_page(path: Path, template: str, **values: object) -> None:
-    """Render a template and write the page atomically; UserError as `check_ours`."""
-    check_ours(path)
-    write_text(path, fill(template, **values))
 
 
 def fill(template: str, **values: object) -> str:

@@ -42,7 +42,7 @@ def run_page(found: Review) -> dict[str, Any]:
         "by_class": _shown_first(_by_class(predictions.evaluation)),
         "matrix": matrix.tolist() if len(classes) <= MATRIX else None,
         "confused": np.count_nonzero(matrix) - np.count_nonzero(matrix.diagonal()),
-        "linked": {(cell.label, cell.predicted) for cell in album.cells},
+        "linked": {(label, predicted) for label, predicted, *_ in album.cells},
         "wrong": len(predictions.mistakes()),
         "known": len(predictions.most_novel()),
         "novel": np.count_nonzero(predictions.novelty > 1),

@@ -27,10 +27,8 @@ LABEL_ERROR_COLUMNS = ("path", "label", "suggested", "probability", GRADE)
 
 
 def leave_report(run: Run, log: Logger) -> None:
-    """Write the report and the label errors of a run that has just finished.
-
-    A failure is only a warning, because the run itself is complete.
-    """
+    """Write the report and the label errors of a run that has just finished; a failure is only a
+    warning, because the run itself is complete."""
     try:
         write_report(run)
         log.info("%s: the report", run.report_path)
@@ -50,7 +48,7 @@ def write_report(run: Run, path: Path | None = None) -> Path:
     _check_label_errors(run)
     found = review(run)
     values = run_page(found)
-    html.write_page(path, "run.html", **values)
+    write_text(path, html.fill("run.html", **values))
     write_text(run.label_errors_path, label_errors_csv(found))
     if not run.card_path.is_file() or CARD_MARK in read_text(run.card_path):
         write_text(run.card_path, model_card(values))
@@ -79,7 +77,6 @@ def label_errors_csv(found: Review) -> str:
 
 
 def _check_label_errors(run: Run) -> None:
-    """Raise UserError if suspects.csv was not written by this program."""
     path = run.label_errors_path
     if path.is_file() and not read_text(path).startswith(",".join(LABEL_ERROR_COLUMNS[:-1])):
         raise UserError(f"{path}: is no list of this program, and is not overwritten; move it")

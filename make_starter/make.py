@@ -135,12 +135,11 @@ def train_head(
     run: Run,
 ) -> None:
     """Train on the lists `name` by default settings, unless `run` is finished."""
-    folder = LISTS / name
-    for part, photos in (("train", train), ("val", test)):
-        write_text(folder / f"{part}.txt", "".join(f"{path} {label}\n" for path, label in photos))
+    _list(f"{name}/train", train)
+    _list(f"{name}/val", test)
     if run.model_path.is_file():
         return
-    options = {"data": folder, "weights": weights, "variant": variant, "run": run.directory}
+    options = {"data": LISTS / name, "weights": weights, "variant": variant, "run": run.directory}
     if train_apart(options):
         raise RunError(f"{run.directory}: that training did not finish; type the command again")
 
@@ -159,9 +158,9 @@ def figures(pictures: Pictures, teacher: Path) -> dict[str, Any]:
         "originals": _accuracy([RUN, STARTER_RUN], _list("originals", pictures.unseen)),
     }
     cifar = _first(pictures.sources["cifar"][1], SEEN_CIFAR)
-    taught = {"flowers": (pictures.sources["flowers"][1], pictures.flowers)}
-    taught["cifar"] = (cifar, pictures.cifar)
-    for name, (train, test) in taught.items():
+    trained = {"flowers": (pictures.sources["flowers"][1], pictures.flowers)}
+    trained["cifar"] = (cifar, pictures.cifar)
+    for name, (train, test) in trained.items():
         for weights, variant in ((NAME, VARIANT), (NAME, NAME), (teacher, TEACHER)):
             run = Run(WORK / f"{name}-{variant}")
             train_head(name, train, test, weights, variant, run)
@@ -176,13 +175,12 @@ def figures(pictures: Pictures, teacher: Path) -> dict[str, Any]:
 
 
 def _list(name: str, photos: Sequence[Labelled]) -> Path:
-    path = LISTS / f"{name}.txt"
-    write_text(path, "".join(f"{path} {label}\n" for path, label in photos))
-    return path
+    listed = LISTS / f"{name}.txt"
+    write_text(listed, "".join(f"{path} {label}\n" for path, label in photos))
+    return listed
 
 
 def _first(pictures: Sequence[Labelled], count: int) -> list[Labelled]:
-    """Return the first `count` pictures of each class."""
     by_class: dict[str, list[Labelled]] = {}
     for each in pictures:
         by_class.setdefault(each[1], []).append(each)

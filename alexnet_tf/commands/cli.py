@@ -128,10 +128,8 @@ def parse(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Nam
 
 
 def refuse(options: argparse.Namespace, names: Sequence[str], reason: str) -> None:
-    """Raise UserError, with the reason, where one of the options `names` is typed.
-
-    One that is not should be None, False or empty.
-    """
+    """Raise UserError, with the reason, where one of the options `names` is given on the command
+    line; one that is not should be None, False or empty."""
     for name in names:
         value = getattr(options, DESTINATIONS.get(name, name[2:].replace("-", "_")))
         if value or (value == 0 and value is not False):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from alexnet_tf import starter
 from alexnet_tf.commands import cli
 from alexnet_tf.data.images.contents import ImageError
-from alexnet_tf.data.images.preprocessing import RESIZES
+from alexnet_tf.data.images.preprocessing import CROPS, RESIZES
 from alexnet_tf.data.sources.listing import Rejected, find_pictures, left_out
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import Engine
@@ -48,6 +48,18 @@ def add_preprocessing(
         help=f"{when}: from a photo to a square, as `train` explains it ({default}); Caffe's "
         "published accuracy was measured with caffe, torchvision's with short; a run remembers its "
         "own",
+    )
+
+
+def add_crops(parser: argparse.ArgumentParser, default: int | None = CROPS[0]) -> None:
+    """Add the option that says how many crops of a picture predictions are averaged over."""
+    parser.add_argument(
+        "--crops",
+        type=int,
+        choices=CROPS,
+        default=default,
+        help="10: average over corners, centre and their mirror images, as the paper; not for a run"
+        f" with test-time windows ({CROPS[0]})",
     )
 
 

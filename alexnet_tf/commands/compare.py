@@ -29,23 +29,22 @@ SETTINGS = ("epochs", "batch_size", "learning_rate", "weight_decay", "seed", "pr
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "variants", nargs="+", choices=tuple(VARIANTS), metavar="VARIANT", help=", ".join(VARIANTS)
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("variants", nargs="+", choices=tuple(VARIANTS), metavar="VARIANT", help=", ".join(VARIANTS))
+    add(
         "--data",
         metavar="DATA",
         help="pictures as `train` takes them, best with folders of classes in train/ and"
         f" test/, or {CIFAR10.name} (without it, that is fetched to {DATA_FOLDER}/)",
     )
-    parser.add_argument(
+    add(
         "--run",
         dest="directory",
         default="runs/compare",
         metavar="DIR",
         help="where table.md, table.csv, curves.png and a run for each variant go (%(default)s)",
     )
-    parser.add_argument(
+    add(
         "--recipe",
         default="scratch",
         choices=RECIPES,

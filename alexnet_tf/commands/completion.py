@@ -10,7 +10,6 @@ from alexnet_tf.commands import VERBS, cli
 HELP = "print a script that completes command lines"
 # The program that pip installs: a shell completes what stands first on a command line.
 PROGRAM = "alexnet-tf"
-SHELLS = ("bash", "zsh", "fish")
 # Arguments that are files or folders, by their names in help texts.
 PATHS = ("FILE", "DIR", "RUN", "PICTURE", "PICTURES", "DATA", "SOURCE", "PATH")
 
@@ -22,11 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f" ~/.config/fish/completions/{PROGRAM}.fish; for zsh, write it to a file _{PROGRAM} in a"
         " folder of $fpath."
     )
-    parser.add_argument("shell", choices=SHELLS, help="the shell")
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print the script."""
     import shtab
 
     print(shtab.complete(_all_verbs(), options.shell))

@@ -110,8 +110,7 @@ def _open(options: argparse.Namespace, limits: UnpackLimits) -> Dataset:
 
 
 def _check_lists(out: Path) -> None:
-    """Refuse to overwrite lists of other origin: this program always writes `ALWAYS_WRITTEN`
-    too."""
+    """Refuse to overwrite lists of other origin; this program writes `ALWAYS_WRITTEN`, too."""
     lists = [out / name for name in LISTS if (out / name).is_file()]
     if lists and not all((out / name).is_file() for name in ALWAYS_WRITTEN):
         raise UserError(

@@ -29,10 +29,8 @@ def run(options: argparse.Namespace) -> None:
 
 
 def demo(folder: Path) -> None:
-    """List, train and predict in `folder`, in processes of their own.
-
-    Uses the pretrained weights if they are there, or else the starter's convolutions.
-    """
+    """List, train and predict in `folder`, in processes of their own, with the pretrained weights
+    if they are there, or else the starter's convolutions."""
     photos, run = folder / "photos", folder / "run"
     print(f"Drawing 200 cats and 200 dogs into {photos}/")
     draw_faces(photos)

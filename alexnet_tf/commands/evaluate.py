@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from typing import Any
 
 from alexnet_tf.commands import cli
 from alexnet_tf.commands import common_options as common
-from alexnet_tf.data.images.preprocessing import CROPS
+from alexnet_tf.evaluation import imagenet
 from alexnet_tf.evaluation.evaluate import evaluate_runs
-from alexnet_tf.evaluation.imagenet import (
-    ImageNetEvaluation,
-    evaluate_imagenet,
-    imagenet_pictures,
-    published_figure,
-)
 from alexnet_tf.inference.classifier import Classifier
 from alexnet_tf.inference.engine import Engine
-from alexnet_tf.reports.evaluation import (
-    evaluation_json,
-    evaluation_text,
-    imagenet_json,
-    imagenet_text,
-)
+from alexnet_tf.reports import evaluation as reports
 from alexnet_tf.runs.options import add_options
 from alexnet_tf.runs.settings import DEFAULTS, Settings
-from alexnet_tf.system import program
 
 # As Caffe's published numbers were measured.
 RESIZE = "caffe"
@@ -66,13 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"with --imagenet: pretrained weights with all eight layers ({DEFAULTS['weights']})",
     )
     common.add_preprocessing(parser, "with --imagenet", RESIZE)
-    parser.add_argument(
-        "--crops",
-        type=int,
-        default=CROPS[0],
-        choices=CROPS,
-        help="10: average over corners, centre and their mirror images, as the paper (%(default)s)",
-    )
+    common.add_crops(parser)
     common.add_precision(parser)
     parser.add_argument("--json", action="store_true", help="a JSON object instead of tables")
 
@@ -83,20 +64,18 @@ def run(options: argparse.Namespace) -> int:
     evaluation: Any
     if options.imagenet:
         evaluation = _of_imagenet(options)
-        text, as_dict = imagenet_text(evaluation), imagenet_json(evaluation)
+        text, as_dict = reports.imagenet_text(evaluation), reports.imagenet_json(evaluation)
     else:
         runs = common.named_runs(options.runs)
         how = options.crops, options.precision, options.label
         evaluation = evaluate_runs(runs, options.data, *how)
-        text, as_dict = evaluation_text(evaluation), evaluation_json(evaluation)
-    for error in evaluation.failed:
-        print(f"{program.name()}: left out: {error}", file=sys.stderr)
+        text, as_dict = reports.evaluation_text(evaluation), reports.evaluation_json(evaluation)
+    code = common.say_left_out((), evaluation.failed)
     print(json.dumps(as_dict) if options.json else text)
-    return 2 if evaluation.failed else 0
+    return code
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Raise UserError for options that do not go together."""
     if options.imagenet:
         reason = "does not go with --imagenet, which evaluates --weights on ImageNet's pictures"
         return cli.refuse(options, ("RUN", "--data", "--label"), reason)
@@ -106,12 +85,13 @@ def _check(options: argparse.Namespace) -> None:
     cli.refuse(options, ("--labels", "--weights", "--variant", "--resize"), reason)
 
 
-def _of_imagenet(options: argparse.Namespace) -> ImageNetEvaluation:
-    pictures, labels = imagenet_pictures(options.imagenet, options.labels)
+def _of_imagenet(options: argparse.Namespace) -> imagenet.ImageNetEvaluation:
+    pictures, labels = imagenet.imagenet_pictures(options.imagenet, options.labels)
     weights = options.weights or DEFAULTS["weights"]
     variant, resize = options.variant or DEFAULTS["variant"], options.resize or RESIZE
     engine = Engine.of_imagenet(weights, variant, resize)
     if not options.json:
         print(f"{variant}, --resize {resize}, --crops {options.crops}")
     classifier = Classifier([engine], options.crops, options.precision)
-    return evaluate_imagenet(classifier, pictures, labels, published_figure(weights))
+    published = imagenet.published_figure(weights)
+    return imagenet.evaluate_imagenet(classifier, pictures, labels, published)

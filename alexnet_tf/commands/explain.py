@@ -77,7 +77,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _show(explainer: Explainer, explanation: Explanation, options: argparse.Namespace) -> None:
-    """Write the explanations of one picture."""
     seen = hashlib.sha256(explanation.picture.data).hexdigest()[:8]
     start = f"{_plain(Path(explanation.file).stem)}-{seen}"
     of_class = f"{start}-{_plain(explanation.label)}"

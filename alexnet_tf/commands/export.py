@@ -6,7 +6,6 @@ import argparse
 import sys
 
 from alexnet_tf.commands import common_options as common
-from alexnet_tf.data.images.preprocessing import CROPS
 from alexnet_tf.export.exporter import PLACES, export_run
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.run import finished_run
@@ -17,22 +16,13 @@ HELP = "write a run's network for other programs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", nargs="?", metavar="RUN", help="a finished run (the latest)")
-    parser.add_argument("--format", required=True, choices=(*PLACES,), help="of what is written")
-    parser.add_argument(
-        "--int8", action="store_true", help="litert: weights of 8 bits, a quarter as large"
-    )
-    parser.add_argument(
-        "--crops",
-        type=int,
-        choices=CROPS,
-        default=1,
-        help="as for predict; leave it out for a run with test-time windows",
-    )
-    parser.add_argument(
-        "--out", type=arguments.output, metavar="PATH", help="the file or folder (RUN/FORMAT/…)"
-    )
-    parser.add_argument("--wait", action="store_true", help=argparse.SUPPRESS)
+    add = parser.add_argument
+    add("run", nargs="?", metavar="RUN", help="a finished run (the latest)")
+    add("--format", required=True, choices=(*PLACES,), help="of what is written")
+    add("--int8", action="store_true", help="litert: weights of 8 bits, a quarter as large")
+    common.add_crops(parser)
+    add("--out", type=arguments.output, metavar="PATH", help="the file or folder (RUN/FORMAT/…)")
+    add("--wait", action="store_true", help=argparse.SUPPRESS)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -74,7 +74,6 @@ def _is_ours(partial: Path) -> bool:
 
 
 def _write(store: FeatureStore, pictures: Sequence[Picture], options: argparse.Namespace) -> None:
-    """Write the features of `pictures` from the store to the file."""
     names = [picture.path for picture in pictures]
     slots, (units,) = store.slots(pictures), store.shape
     table = Table(options.layer, units, names, lambda part: store.read(slots[part]))

@@ -95,12 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser, mode_first: bool = False) -> 
         " weights' outputs",
     )
     common.add_preprocessing(parser, "1")
-    add(
-        "--crops",
-        type=int,
-        choices=CROPS,
-        help=f"10: average over corners, centre and their mirror images, as the paper ({CROPS[0]})",
-    )
+    common.add_crops(parser, None)
     common.add_precision(parser)
     batch.add_arguments(parser)
 
@@ -153,7 +148,6 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _open_engines(options: argparse.Namespace) -> list[Engine]:
-    """Open the networks."""
     if options.mode == IMAGENET:
         classes = read_classes(options.classes) if options.classes else None
         weights = options.weights or DEFAULTS["weights"]

@@ -25,7 +25,6 @@ MOST_SHARDS = 1 << 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options for many pictures."""
     add = parser.add_argument_group("many pictures").add_argument
     add(
         "--out",

@@ -31,7 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Write the page and print where it is."""
     runs = common.named_runs(options.runs)
     import_tensorflow()
     from alexnet_tf.reports.comparison_report import write_comparison_report

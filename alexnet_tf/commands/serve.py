@@ -22,6 +22,7 @@ import numpy as np
 from alexnet_tf import starter
 from alexnet_tf.commands import cli, teach
 from alexnet_tf.commands import common_options as common
+from alexnet_tf.data.imagenet import imagenet_classes
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import Engine
 from alexnet_tf.runs.settings import DEFAULTS
@@ -46,7 +47,6 @@ PACKAGES = {
     "prometheus_client": "prometheus-client",
 }
 TOKEN = "ALEXNET_TF_TOKEN"
-IMAGENET_CLASSES = 1000
 PORTS = {"http": 80, "https": 443}
 # Seconds that a shutdown waits for running requests: Docker kills after 10.
 PATIENCE = 8
@@ -182,7 +182,6 @@ def _is_loopback(address: str) -> bool:
 
 
 def _url_host(host: str) -> str:
-    """Spell a host as addresses of pages do."""
     return f"[{printable(host)}]" if ":" in host else printable(host)
 
 
@@ -203,7 +202,6 @@ def _origin(text: str) -> str:
 
 
 def _network(text: str) -> str:
-    """Read what --proxy names."""
     try:
         return str(ip_network(text))
     except ValueError as error:
@@ -269,7 +267,7 @@ def _imagenet(weights: str, variant: str, precision: str | None) -> ServedNetwor
     if starter.is_starter(weights):
         return None
     layers = read_weights_file(weights).layers
-    if "fc8" not in layers or len(layers["fc8"][1]) != IMAGENET_CLASSES:
+    if "fc8" not in layers or len(layers["fc8"][1]) != len(imagenet_classes()):
         return None
     return _prepared("ImageNet", Engine.of_imagenet(weights, variant), precision)
 

@@ -148,7 +148,6 @@ def _words(codes: Codes, bits: int) -> str:
 
 
 def _json(index: Index, found: Found, codes: Codes | None, options: argparse.Namespace) -> bytes:
-    """Format what was found as JSON."""
     content = {
         "index": str(index.directory),
         "network": str(index.engine.source),

@@ -12,10 +12,9 @@ HELP = "the layers of an AlexNet, their shapes and parameters"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "variant", choices=tuple(VARIANTS), metavar="VARIANT", help=", ".join(VARIANTS)
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("variant", choices=tuple(VARIANTS), metavar="VARIANT", help=", ".join(VARIANTS))
+    add(
         "--classes",
         type=arguments.positive,
         default=1000,

@@ -15,19 +15,16 @@ SAMPLES = "images=200,text=20,pr_curves=200,histograms=200"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "run",
         nargs="?",
         default=str(DEFAULT_RUN),
         metavar="RUN",
         help=f"a run, or a folder of runs ({DEFAULT_RUN})",
     )
-    parser.add_argument(
-        "--port", default=9090, type=arguments.port, metavar="N", help="where it is served (9090)"
-    )
-    parser.add_argument(
-        "--host", default="localhost", metavar="NAME", help="by which name (localhost)"
-    )
+    add("--port", default=9090, type=arguments.port, metavar="N", help="where it is served (9090)")
+    add("--host", default="localhost", metavar="NAME", help="by which name (localhost)")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -78,7 +78,6 @@ def _add_options(parser: argparse.ArgumentParser, defaults: bool = True) -> None
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train as the command line says."""
     given = vars(options)
     settings = Settings(**{name: given[name] for name in DEFAULTS if name in given})
     if not Run(options.run).config_path.is_file():  # else it resumes with its own settings

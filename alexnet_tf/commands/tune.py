@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from alexnet_tf.training.tuning import Trial
 
 HELP = "search for the settings that train the best head"
-TRIALS, FOLDS = 12, 5
 HEADINGS = ("settings", "accuracy", "95% interval", "balanced accuracy", "loss", "seconds")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `train`, and those of the search."""
+    add = parser.add_argument
     train.add_arguments(parser)
     for action in parser._actions:
         if action.dest == "run":
@@ -43,12 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " with the best ones. It takes all options of `train`; settings that are given stay."
     )
     parser.set_defaults(run="runs/tuned")
-    parser.add_argument(
-        "--trials", type=arguments.positive, default=TRIALS, metavar="N", help="random settings"
-    )
-    parser.add_argument(
-        "--folds", type=arguments.whole(2), default=FOLDS, metavar="N", help="of cross-validation"
-    )
+    add("--trials", type=arguments.positive, default=12, metavar="N", help="random settings")
+    add("--folds", type=arguments.whole(2), default=5, metavar="N", help="of cross-validation")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -78,10 +74,10 @@ def run(options: argparse.Namespace) -> None:
             print(f"trial {len(done)}/{len(trials)}:", *_row(trial, job), sep="  ", flush=True)
     finally:  # when stopped, too
         if done:
-            _tell(done, job, settings)
+            _print_ranking(done, job, settings)
 
 
-def _tell(done: Sequence[Trial], job: Job, settings: Settings) -> None:
+def _print_ranking(done: Sequence[Trial], job: Job, settings: Settings) -> None:
     """Print a table of the trials, the best first, and the command that trains with the best."""
     name = "val_balanced_accuracy" if settings.best == BALANCED else "val_accuracy"
     ranked = sorted(done, key=lambda trial: (-trial.metrics[name], trial.metrics["val_loss"]))

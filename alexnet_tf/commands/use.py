@@ -12,15 +12,14 @@ HELP = "list the finished runs, or choose the default one"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "run",
         nargs="?",
         metavar="RUN",
         help="a finished run, or starter, to use in this folder from now on if none is named",
     )
-    parser.add_argument(
-        "--latest", action="store_true", help="use whichever run was finished last from now on"
-    )
+    add("--latest", action="store_true", help="use whichever run was finished last from now on")
 
 
 def run(options: argparse.Namespace) -> None:

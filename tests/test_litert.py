@@ -119,7 +119,7 @@ def run(exported, tmp_path):
 
 def ask(run):
     """Its probabilities of a drawn picture, whoever answers."""
-    return Engine.of_run(run).probabilities(DRAWN, among=1)
+    return Engine.of_run(run).predict(DRAWN, among=1)[0]
 
 
 def no_keras(monkeypatch):
@@ -166,11 +166,11 @@ def test_other_weights_under_the_same_name_answer_for_themselves(tmp_path):
         write_npy(path, random_weights(VARIANTS["lenet5"], 1000, seed))
         os.utime(path, (0, 0))
         networks.append(Engine.of_imagenet(path, "lenet5"))
-        networks[-1].probabilities(DRAWN, among=1)
+        networks[-1].predict(DRAWN, among=1)
         assert networks[-1].lacks_litert()
         networks[-1].write_litert()
     again = Engine.of_imagenet(path, "lenet5")
-    first, second, kept = (network.probabilities(DRAWN, among=1) for network in (*networks, again))
+    first, second, kept = (network.predict(DRAWN, among=1)[0] for network in (*networks, again))
     assert not again.lacks_litert() and np.abs(first - second).max() > 1e-5
     np.testing.assert_allclose(kept, second, atol=1e-6)
 

@@ -130,11 +130,11 @@ def test_a_litert_file_answers_the_same(finished, tmp_path):
     run = shutil.copytree(finished[0], tmp_path / "run")
     engine = Engine.of_run(Run(run))
     pictures = np.random.default_rng(0).integers(0, 256, (3, 144, 144, 3), np.uint8)
-    expected = engine.probabilities(pictures, 3)
+    expected = engine.predict(pictures, 3)[0]
     engine.write_litert()
     again = Engine.of_run(Run(run))
     assert not again.lacks_litert()
-    np.testing.assert_allclose(again.probabilities(pictures, 3), expected, atol=1e-5)
+    np.testing.assert_allclose(again.predict(pictures, 3)[0], expected, atol=1e-5)
     assert not again._asked_keras
 
 

@@ -49,7 +49,7 @@ def test_litert_predicts_more_than_it_is_fast_for(whole, monkeypatch):
     monkeypatch.setattr(engines, "has_tensorflow", lambda: False)
     engine = Engine.of_run(Run(whole))
     side = engine.variant.picture_size
-    found = engine.probabilities(np.zeros((2, side, side, 3), np.uint8), 1_000_000)
+    found, _ = engine.predict(np.zeros((2, side, side, 3), np.uint8), 1_000_000)
     assert found.shape == (2, 2)
 
 

@@ -35,7 +35,6 @@ class ConfusionMatrix:
         return confusion_matrix(self.counts, self.classes)
 
     def _repr_png_(self) -> bytes:
-        """Show the figure in a notebook."""
         self.figure().save(file := io.BytesIO(), "PNG")
         return file.getvalue()
 

@@ -116,11 +116,7 @@ class FinishedRun:
         if not hasattr(top, "__index__") or top < 1:
             raise UserError(f"top: should be a whole number above 0, but is {top!r:.40}")
         most = operator.index(top)
-
-        def predict(files: Files) -> Iterator[Prediction]:
-            return Classifier([self._engine], crops).classify(files, most)
-
-        return self._each(pictures, predict, "predicting")
+        return self._each(pictures, lambda files: self._classifier(crops).classify(files, most))
 
     def predict_proba(self, pictures: Pictures, crops: int = 1) -> np.ndarray:
         """Compute the probabilities of `classes`.
@@ -135,11 +131,8 @@ class FinishedRun:
         Raises:
             ImageError: For a picture that cannot be read.
         """
-
-        def probabilities(files: Files) -> Iterator[np.ndarray | ImageError]:
-            return Classifier([self._engine], crops).probabilities(files)
-
-        return _stacked(self._each(pictures, probabilities, "predicting"), len(self.classes))
+        found = self._each(pictures, lambda files: self._classifier(crops).probabilities(files))
+        return _stacked(found, len(self.classes))
 
     def evaluate(
         self, data: str | os.PathLike[str] | None = None, crops: int = 1
@@ -202,10 +195,7 @@ class FinishedRun:
             ImageError: For a picture that cannot be read.
             UserError: For a class or layer that is not there.
         """
-
-        def explain(files: Files) -> Iterator[Explanation | ImageError]:
-            return self._explainer.explain(files, label, layer)
-
+        explain = partial(self._explainer.explain, label=label, layer=layer)
         return self._each(pictures, explain, "explaining")
 
     @cached_property
@@ -305,7 +295,6 @@ class FinishedRun:
             return write_report(self._run, None if path is None else Path(path))
 
     def __reduce__(self) -> tuple[Callable[[str], FinishedRun], tuple[str]]:
-        """Open the run again when copied or unpickled."""
         is_starter = self._run is STARTER_RUN
         return load_run, (starter.NAME if is_starter else str(self.directory.absolute()),)
 
@@ -316,8 +305,10 @@ class FinishedRun:
         return printable_lines(f"<FinishedRun {shown}{more}{ended}>")
 
     def _repr_html_(self) -> str:
-        """Show the run in a notebook."""
         return f"<p>{escape(repr(self)[1:-1])}</p>"
+
+    def _classifier(self, crops: int) -> Classifier:
+        return Classifier([self._engine], crops)
 
     @cached_property
     def _explainer(self) -> Explainer:
@@ -330,7 +321,10 @@ class FinishedRun:
             show("")
 
     def _each(
-        self, pictures: Any, ask: Callable[[Files], Iterable[Found | ImageError]], what: str
+        self,
+        pictures: Any,
+        ask: Callable[[Files], Iterable[Found | ImageError]],
+        what: str = "predicting",
     ) -> Found | list[Found]:
         """Return the result of each picture in a list; or of one, raising its error."""
         with self._exclusive():

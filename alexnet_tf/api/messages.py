@@ -47,5 +47,5 @@ def _argument(match: re.Match[str]) -> str:
 
 class _Warnings(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        said = printable_lines(with_arguments(record.getMessage()))
-        print(f"alexnet_tf: {said}", file=sys.stderr)
+        text = printable_lines(with_arguments(record.getMessage()))
+        print(f"alexnet_tf: {text}", file=sys.stderr)

@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 
 def meet(settings: Settings) -> Workers | None:
     """Start TensorFlow as one of the workers that TF_CONFIG names; None without TF_CONFIG.
-
-    Raises UserError for a TF_CONFIG that cannot be used, RunError when the others do not come.
-    """
+    UserError if it cannot be used, RunError when the others do not come."""
     if "TF_CONFIG" not in os.environ:
         return None
 

@@ -29,11 +29,8 @@ def as_json(prediction: Prediction) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class BatchPredictor:
-    """Batch prediction with `ask`; predictions are written, and their pictures sorted, in order.
-
-    A run that was killed at any moment resumes. `prediction_file` and `sorter` must be open.
-    `batch` is the number of pictures predicted at once.
-    """
+    """Batch prediction with `ask`, `batch` pictures at once: predictions are written, and their
+    pictures sorted, in order. A killed run resumes. `prediction_file` and `sorter` must be open."""
 
     ask: Callable[[Sequence[str]], Iterator[Prediction]]
     batch: int = 1
@@ -42,9 +39,7 @@ class BatchPredictor:
 
     def remaining(self, pictures: Sequence[str]) -> list[str]:
         """Return those of `pictures` that have no prediction yet; sort those that have one.
-
-        Raises UserError if the prediction file is about other pictures.
-        """
+        UserError if the prediction file is about other pictures."""
         pictures = [picture for picture in pictures if not self._is_known(picture)]
         if not self.prediction_file:
             return pictures

@@ -24,17 +24,23 @@ AHEAD = 8
 
 @dataclass(frozen=True)
 class Prediction:
-    """The top classes of a picture with their probabilities, likeliest first; or an error.
-
-    `label` and `probability`, of the likeliest class, raise that error. `novelty` is above 1 for a
-    picture that is unlike everything that the network was trained on, and None where the network
-    cannot tell.
-    """
+    """The top classes of a picture with their probabilities, likeliest first; or an error, which
+    `label` and `probability` raise. `novelty` is above 1 for a picture that is unlike everything
+    that the network was trained on, and None where the network cannot tell."""
 
     file: str
     top: tuple[tuple[str, float], ...] = ()
     error: ImageError | None = None
     novelty: float | None = None
+
+    @classmethod
+    def of(cls, file: str, outputs: np.ndarray, classes: Sequence[str], top: int) -> Prediction:
+        """Choose the `top` likeliest of `classes` from `outputs` (classes + 1,): their
+        probabilities and, last, the novelty, NaN where the network has none."""
+        *probabilities, novelty = outputs.tolist()
+        best = np.argsort(-outputs[:-1], kind="stable")[:top]
+        likeliest = tuple((classes[index], probabilities[index]) for index in best)
+        return cls(file, likeliest, novelty=None if np.isnan(novelty) else novelty)
 
     @property
     def label(self) -> str:
@@ -52,12 +58,12 @@ class Prediction:
         return (self.novelty or 0) > 1
 
     def __repr__(self) -> str:
-        said = f"error={str(self.error)!r}"
+        fields = f"error={str(self.error)!r}"
         if not self.error:
-            said = f"label={self.label!r}, probability={self.probability:.4f}"
+            fields = f"label={self.label!r}, probability={self.probability:.4f}"
         if self.is_unknown:
-            said += f", novelty={self.novelty:.2f}"
-        return f"Prediction({self.file!r}, {said})"
+            fields += f", novelty={self.novelty:.2f}"
+        return f"Prediction({self.file!r}, {fields})"
 
     def _repr_html_(self) -> str:
         """Show the likeliest classes in a notebook, each with a bar."""
@@ -107,34 +113,23 @@ class Classifier:
     def classify(
         self, files: Sequence[str | InMemory], top: int, among: int | None = None
     ) -> Iterator[Prediction]:
-        """Yield a prediction for each file, in order, with the `top` likeliest classes.
-
-        If `files` are a part of a larger list, `among` is its length: predictions equal those of
-        the whole.
-        """
+        """Yield a prediction for each file, in order, with the `top` likeliest classes. If `files`
+        are a part of a larger list, `among` is its length: predictions equal those of the whole."""
         # In this order the generator of probabilities is closed here, not at garbage collection.
         for result, file in zip(self.outputs(files, among), files):
             if isinstance(result, ImageError):
                 yield Prediction(str(file), error=result)
             else:
-                *mean, novelty = result.mean(axis=0)
-                best = np.argsort(-np.array(mean), kind="stable")[:top]
-                top_classes = tuple((self.classes[index], float(mean[index])) for index in best)
-                known = None if np.isnan(novelty) else float(novelty)
-                yield Prediction(str(file), top_classes, novelty=known)
+                yield Prediction.of(str(file), result.mean(axis=0), self.classes, top)
 
-    def probabilities(
-        self, files: Sequence[str | InMemory], among: int | None = None
-    ) -> Iterator[np.ndarray | ImageError]:
-        """Yield for each file, in order, probabilities (engines, classes), averaged over its crops.
-
-        An unreadable picture yields an ImageError. `among` is as in `classify`.
-        """
-        for result in self.outputs(files, among):
+    def probabilities(self, files: Sequence[str | InMemory]) -> Iterator[np.ndarray | ImageError]:
+        """Yield for each file, in order, probabilities (engines, classes), averaged over its crops,
+        or an ImageError."""
+        for result in self.outputs(files):
             yield result if isinstance(result, ImageError) else result[:, :-1]
 
     def outputs(
-        self, files: Sequence[str | InMemory], among: int | None
+        self, files: Sequence[str | InMemory], among: int | None = None
     ) -> Iterator[np.ndarray | ImageError]:
         """Yield as `probabilities` does, but each with the novelty last: (engines, classes + 1)."""
         size = self.batch
@@ -166,8 +161,7 @@ class Classifier:
         return most // self.crops
 
     def _forward(self, seen: dict[tuple[Variant, str], np.ndarray], among: int) -> np.ndarray:
-        """Run all networks: (variant, resize) → (n, crops, 227, 227, 3) → (n, engines, classes and
-        novelty)."""
+        """Run all networks on (n, crops, 227, 227, 3): (n, engines, classes and novelty)."""
         predictions = []
         for engine in self.engines:
             pictures = seen[engine.variant, engine.resize]

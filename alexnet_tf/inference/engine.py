@@ -59,8 +59,7 @@ class Engine:
 
     `variant` and `resize` define the preprocessing (`data.images.preprocessing`); `classes` name
     the outputs, in order, and are empty for convolutions alone. The weights are in the file
-    `source`. `litert_path` is where the network's LiteRT file is, or should be: LiteRT predicts at
-    once, while importing TensorFlow, which has more throughput, takes seconds.
+    `source`, the network's LiteRT file is, or should be, at `litert_path`.
     """
 
     def __init__(
@@ -87,11 +86,8 @@ class Engine:
         resize: str = "short",
         classes: Sequence[str] | None = None,
     ) -> Engine:
-        """Open pretrained weights for `classes`, by default ImageNet's thousand.
-
-        Raises BadFile for unusable weights; if a LiteRT file exists, they were checked when it was
-        made.
-        """
+        """Open pretrained weights for `classes`, by default ImageNet's thousand; BadFile if they
+        are unusable, which is not checked again once there is a LiteRT file."""
         path = find_weights(weights)
         classes = classes or [names for _, names in imagenet_classes()]
         litert_path = Path(f"{path}.{variant}.tflite")
@@ -102,10 +98,7 @@ class Engine:
 
     @classmethod
     def of_weights(cls, weights: str | Path, variant: str, resize: str = "short") -> Engine:
-        """Open pretrained weights for inspection, with any classes or none.
-
-        Raises BadFile for unusable weights.
-        """
+        """Open pretrained weights for inspection, with any classes or none; BadFile if unusable."""
         path = find_weights(weights)
         layers = read_weights_file(path).layers
         count = len(layers["fc8"][1]) if "fc8" in layers else 0
@@ -117,10 +110,8 @@ class Engine:
 
     @classmethod
     def of_run(cls, run: Run) -> Engine:
-        """Open a finished run, with its own classes and the preprocessing of its training.
-
-        Raises UserError if config.json is unreadable or does not match the model.
-        """
+        """Open a finished run, with its own classes and the preprocessing of its training;
+        UserError if config.json is unreadable or does not match the model."""
         config = run.read_config()
         check_model_metadata(run, config)
         settings, classes = Settings(**config["settings"]), config["classes"]
@@ -150,16 +141,10 @@ class Engine:
             return self._outputs(self._fast_model.predict_on_batch(pictures))
         return self._outputs(model.predict_on_batch(preprocess_input(pictures, variant)))
 
-    def probabilities(self, pictures: np.ndarray, among: int) -> np.ndarray:
-        """Return the probabilities alone; otherwise as `predict`."""
-        return self.predict(pictures, among)[0]
-
     def single(self) -> Callable[[np.ndarray], Outputs] | None:
-        """Return what predicts one picture, uint8 RGB (1, 227, 227, 3), by the fastest engine here;
-        None where that is not int8, for LiteRT takes no longer than TensorFlow does.
-
-        It takes seconds, and TensorFlow.
-        """
+        """Return what predicts one picture, uint8 RGB (1, 227, 227, 3), by int8 if that is fastest
+        here; None otherwise, because LiteRT is as fast as TensorFlow. It takes seconds, and
+        TensorFlow."""
         possible = INT8 if find_spec("openvino") else FLOAT32
         if not is_int8(self.precision or chosen_precision() or possible):
             return None
@@ -199,10 +184,8 @@ class Engine:
         return self._built[key]
 
     def _fastest(self, layer: str | None, batch: int) -> tuple[str, Any]:
-        """Return the fastest precision that works here, and what `_fast` returns for it.
-
-        One warning names the precision that does not work; raises NotHere if that was asked for.
-        """
+        """Return the fastest precision that works here, and what `_fast` returns for it. One
+        warning names the precision that does not work; NotHere is raised if one was configured."""
         _ = self._keras_model  # first, because it imports TensorFlow quietly
         from alexnet_tf.frozen.choice import fastest_first
         from alexnet_tf.frozen.layers import NotHere
@@ -267,15 +250,12 @@ class Engine:
         """Check whether TensorFlow was used only for lack of a LiteRT file, readable here."""
         return self._asked_keras and litert.is_installed() and not self._has_litert
 
-    def write_litert(self, path: Path | None = None, int8: bool = False) -> None:
-        """Write the LiteRT file, by default to `litert_path`.
-
-        Raises OSError if the folder is not writable, and UserError if the weights were replaced
-        meanwhile.
-        """
+    def write_litert(self, path: Path | None = None) -> None:
+        """Write the LiteRT file, by default to `litert_path`; OSError if the folder is not
+        writable, UserError if the weights were replaced meanwhile."""
         from alexnet_tf.inference.litert.convert import write_litert
 
-        write_litert(self._network, path or self.litert_path, self._unchanged, int8)
+        write_litert(self._network, path or self.litert_path, self._unchanged)
 
     def _unchanged(self) -> str:
         """Return the fingerprint of the opened file; UserError if it has changed since."""
@@ -287,10 +267,8 @@ class Engine:
         return self._opened
 
     def _fingerprint(self) -> str:
-        """Compute the fingerprint of the weights and of the network's definition.
-
-        Raises BadFile for a far too large file, before it is read.
-        """
+        """Compute the fingerprint of the weights and the network's definition; BadFile if far too
+        large."""
         most = MOST_BYTES * self.variant.parameters(len(self.classes)) + MOST_BESIDE
         if self.source.stat().st_size > most:
             raise BadFile(

@@ -1,11 +1,4 @@
-"""Explanations of a network: Grad-CAM, occlusion, strongest channels and filters.
-
-engine = Engine.of_run(finished_run("runs/mine"))
-explainer = Explainer(engine)
-(explanation,) = explainer.explain(["cat.jpg"])
-explanation.heat      # float32 (13, 13), 0 to 1
-explanation.figure()  # a picture
-"""
+"""Explanations of a network: Grad-CAM, occlusion, strongest channels and filters."""
 
 from __future__ import annotations
 
@@ -14,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
+from itertools import product
 from numbers import Integral
 from typing import TYPE_CHECKING
 
@@ -28,7 +22,6 @@ from alexnet_tf.inference.engine import BATCH, Engine
 
 if TYPE_CHECKING:
     import keras
-
 
 # Magnification of the preprocessed picture in a figure.
 ENLARGED = 2
@@ -52,7 +45,6 @@ class Explanation:
     heat: np.ndarray = field(repr=False)
 
     def _repr_png_(self) -> bytes:
-        """Show the figure in a notebook."""
         self.figure().save(file := io.BytesIO(), "PNG")
         return file.getvalue()
 
@@ -104,8 +96,8 @@ class Explainer:
         occluding square has the mean colour that the variant subtracts or, if that is black, the
         picture's own. A value below 0 marks a region that speaks against the class.
         """
-        (inputs,) = self._inputs(explanation.picture[None])
-        whole = self._logits(inputs[None])[0, explanation.number]
+        (inputs,) = preprocess_input(explanation.picture[None], self.engine.variant)
+        uncovered = self._logits(inputs[None])[0, explanation.number]
         cover = 0 if any(self.engine.variant.mean) else inputs.mean(axis=(0, 1))
         places = _squares(explanation.heat.shape, inputs.shape)
         found = []
@@ -114,7 +106,7 @@ class Explainer:
             covered = np.repeat(inputs[None], len(part), axis=0)
             for each, place in zip(covered, part):
                 each[place] = cover
-            found.append(whole - self._logits(covered)[:, explanation.number])
+            found.append(uncovered - self._logits(covered)[:, explanation.number])
         return np.concatenate(found).reshape(explanation.heat.shape)
 
     def channels(
@@ -133,7 +125,8 @@ class Explainer:
         outputs = {name: self._model.get_layer(name).output for name in names}
         inner = keras.Model(self._model.input, outputs)
         strongest = {}
-        for name, maps in inner.predict_on_batch(self._inputs(picture[None])).items():
+        inputs = preprocess_input(picture[None], self.engine.variant)
+        for name, maps in inner.predict_on_batch(inputs).items():
             maps = np.moveaxis(maps[0], -1, 0)
             numbers = np.argsort(-maps.mean(axis=(1, 2)), kind="stable")[:top]
             strongest[name] = numbers, maps[numbers]
@@ -151,20 +144,15 @@ class Explainer:
         model = self._model  # first, because it imports TensorFlow quietly
         from alexnet_tf.gradcam import grad_cam
 
-        inputs = self._inputs(pictures)
+        inputs = preprocess_input(pictures, self.engine.variant)
         probabilities = model.predict_on_batch(inputs)
         numbers = probabilities.argmax(axis=1) if wanted is None else np.full(len(inputs), wanted)
         chosen = np.take_along_axis(probabilities, numbers[:, None], axis=1)[:, 0]
         return zip(numbers.tolist(), chosen.tolist(), grad_cam(model, inputs, numbers, layer))
 
-    def _inputs(self, pictures: np.ndarray) -> np.ndarray:
-        return preprocess_input(pictures, self.engine.variant)
-
     def _class_number(self, label: str | int | None) -> int | None:
-        """Return the number of the class named `label`, or with it among its ImageNet synonyms.
-
-        A number is a class itself.
-        """
+        """Return the number of the class `label`: its name, one of its ImageNet synonyms, or the
+        number itself."""
         classes = self.engine.classes
         if not classes:
             raise UserError(
@@ -207,11 +195,11 @@ class Explainer:
 def _squares(places: tuple[int, ...], shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
     """Return the occluded rows and columns for each of h × w positions in an input."""
     half = max(1, round(COVERED * shape[0] / 2))
-    lines, columns = (
-        [
-            slice(max(0, centre - half), centre + half)
-            for centre in (round((place + 0.5) * side / count) for place in range(count))
-        ]
+    centres = (
+        [round((place + 0.5) * side / count) for place in range(count)]
         for count, side in zip(places, shape)
     )
-    return [(line, column) for line in lines for column in columns]
+    rows, columns = (
+        [slice(max(0, centre - half), centre + half) for centre in each] for each in centres
+    )
+    return [*product(rows, columns)]

@@ -32,10 +32,8 @@ class FastModel:
         self._batch = batch
 
     def predict_on_batch(self, pictures: np.ndarray) -> np.ndarray:
-        """Return the outputs, float32 (n, classes), for pictures uint8 RGB (n, 227, 227, 3).
-
-        The outputs of a part are (n, …), averaged over the test-time views of each picture.
-        """
+        """Return the outputs, float32 (n, classes), for pictures uint8 RGB (n, 227, 227, 3); those
+        of a part are (n, …), averaged over the test-time views of each picture."""
         # Every other batch size would be traced anew.
         padded = np.zeros((self._batch, *pictures.shape[1:]), np.uint8)
         padded[: len(pictures)] = pictures

@@ -25,10 +25,8 @@ SIDE = 8
 
 
 def open_store(engine: Engine, settings: Settings) -> FeatureStore | None:
-    """Open the store that a finished run trained its head on; None if it no longer exists.
-
-    The store is identified by the layers below the head, which are frozen and so unchanged.
-    """
+    """Open the store that a finished run trained its head on, identified by the frozen layers below
+    the head; None if it no longer exists."""
     variant, layer = settings.chosen_variant(), settings.first_computed()
     if layer == "conv1":
         side = variant.picture_size
@@ -49,11 +47,9 @@ def open_store(engine: Engine, settings: Settings) -> FeatureStore | None:
 def predict_pictures(
     engine: Engine, model: Any, store: FeatureStore | None, pictures: Sequence[Picture]
 ) -> tuple[LabelledPredictions, int]:
-    """Predict `pictures`; return the predictions, and how many pictures could not be read.
-
-    If an open `store` has all pictures, the Keras `model` predicts from it without reading a file;
-    otherwise the `engine` predicts from the files.
-    """
+    """Predict `pictures`; return the predictions, and how many pictures could not be read. The
+    Keras `model` predicts from an open `store` that has them all, otherwise the `engine` from the
+    files."""
     pictures = tuple(pictures)
     if store and pictures and not store.missing(pictures):
         probabilities = cached_predictions(model, store, pictures)
@@ -69,10 +65,8 @@ def predict_pictures(
 
 
 def cached_predictions(model: Any, store: FeatureStore, pictures: Sequence[Picture]) -> np.ndarray:
-    """Predict pictures from the inputs of a layer that the store holds.
-
-    Returns the probabilities of the Keras `model`, float32 (n, classes).
-    """
+    """Predict pictures from the inputs of a layer that the store holds: the probabilities of the
+    Keras `model`, float32 (n, classes)."""
     if store.layer == "conv1":
         found = [
             model.predict_on_batch(preprocess_input(pictures, store.variant))

@@ -17,8 +17,6 @@ from alexnet_tf.system import signals
 
 # Number of batches per task of an actor.
 BATCHES = 8
-# Address that starts a temporary cluster on this machine.
-LOCAL = "local"
 
 
 def check_ray() -> None:

@@ -29,6 +29,8 @@ from starlette.exceptions import HTTPException
 import alexnet_tf
 from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.errors import RunError, UserError
+from alexnet_tf.inference.batch import as_json
+from alexnet_tf.inference.classifier import Prediction
 from alexnet_tf.serving import schemas
 from alexnet_tf.serving.explanations import LookAlikes, explanation
 from alexnet_tf.serving.limits import Limits, Load
@@ -171,30 +173,30 @@ def _add_predictions(
         if not 1 <= top <= MOST_TOP:
             raise HTTPException(422, f"top should be 1 to {MOST_TOP}")
         pictures = await pictures_of(request, served.limits)
-        asked = network_of(network)  # now, for lessons may be forgotten while pictures arrive
+        chosen = network_of(network)  # now, because sessions may be deleted while pictures arrive
         with load.of_pictures(len(pictures)):
-            found = await batcher.submit(asked, pictures)
+            outputs = await batcher.submit(chosen, pictures)
         if getattr(request.state, "instances", False):
             return schemas.InstancePredictions(
-                predictions=[_instance_prediction(asked, each) for each in found]
+                predictions=[_instance_prediction(chosen, each) for each in outputs]
             )
         predictions = []
-        for picture, each in zip(pictures, found):
+        for picture, each in zip(pictures, outputs):
             if isinstance(each, ImageError):
                 predictions.append(schemas.PicturePrediction(file=picture.name, error=each.reason))
             else:
-                shown = asked.prediction(each, top)
-                predictions.append(schemas.PicturePrediction(file=picture.name, **shown))
-        return schemas.Predictions(network=asked.name, predictions=predictions)
+                found = Prediction.of(picture.name, each, chosen.engine.classes, top)
+                predictions.append(schemas.PicturePrediction(**as_json(found)))
+        return schemas.Predictions(network=chosen.name, predictions=predictions)
 
     @app.post("/v1/explain", response_class=Response, **schemas.WITH_PICTURE_FOR_PICTURE)
     async def explain(request: Request, network: str = "", label: str = "") -> Response:
         """Draw a heat map of a class, by default the likeliest, over a picture: a JPEG."""
         picture = (await pictures_of(request, served.limits))[0]
-        asked = network_of(network)
+        chosen = network_of(network)
         with load.of_pictures(1):
             await asyncio.to_thread(import_tensorflow)  # other requests go on meanwhile
-            drawn = await batcher.run(explanation, asked.engine, picture, label or None)
+            drawn = await batcher.run(explanation, chosen.engine, picture, label or None)
         return Response(drawn, media_type="image/jpeg")
 
     if look_alikes := served.look_alikes:
@@ -221,7 +223,6 @@ def _add_state(app: FastAPI, metrics: Metrics) -> None:
 
 
 async def _session(request: Request, name: str) -> TrainingSession:
-    """Return the training session of that name."""
     return request.app.state.sessions[name]
 
 

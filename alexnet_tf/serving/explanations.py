@@ -28,9 +28,7 @@ def explainer(engine: Engine) -> Explainer:
 
 def explanation(engine: Engine, picture: InMemory, label: str | None) -> bytes:
     """Draw a heat map of the class `label`, by default the likeliest, over a picture: a JPEG.
-
-    Raises UserError for an unknown class, and ImageError.
-    """
+    UserError for an unknown class, and ImageError."""
     (found,) = explainer(engine).explain([picture], label)
     if isinstance(found, ImageError):
         raise found
@@ -44,10 +42,8 @@ class LookAlikes:
         self.engine, self.index = engine, Index(directory, engine)
 
     def find(self, picture: InMemory) -> list[dict[str, object]]:
-        """Find the nearest pictures: their names without folders, distances and thumbnails.
-
-        Raises ImageError.
-        """
+        """Find the nearest pictures: names without folders, distances and thumbnails;
+        ImageError."""
         views = load_crops(picture, self.engine.variant, self.engine.resize)
         (nearest,) = self.index.nearest(self._layer(views), SHOWN)
         thumbnails = load_thumbnails([path for path, _ in nearest], SIDE)

@@ -30,10 +30,8 @@ def check_host(headers: Headers, hosts: Collection[str]) -> None:
 
 
 def check_site(headers: Headers, origins: Collection[str]) -> None:
-    """Raise HTTPException for a page of a site that is neither this server's nor in `origins`.
-
-    Programs, which send no Origin, are let pass.
-    """
+    """Raise HTTPException for a page of a site that is neither this server's nor in `origins`;
+    programs, which send no Origin, are let pass."""
     if "origin" in headers:
         name, port = _host(headers.get("host", ""))
         scheme, *asking = _origin(headers["origin"]) or ("",)
@@ -60,10 +58,8 @@ def _host(text: str) -> tuple[str, int | None]:
 
 
 def _origin(text: str) -> tuple[str, str, int | None] | None:
-    """Parse an Origin into scheme, name and port; None for an opaque origin.
-
-    Raises HTTPException 400 if it is invalid.
-    """
+    """Parse an Origin into scheme, name and port; None for an opaque one, HTTPException 400 for an
+    invalid one."""
     if text == "null":
         return None
     match: Any = ORIGIN.fullmatch(text)

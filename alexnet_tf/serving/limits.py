@@ -38,10 +38,8 @@ class Load:
 
     @contextmanager
     def of_pictures(self, count: int) -> Iterator[None]:
-        """Reserve `count` pictures for a block; HTTPException 503 if that exceeds the limit.
-
-        A request is always accepted when no other is being processed.
-        """
+        """Reserve `count` pictures for a block; HTTPException 503 if that exceeds the limit, unless
+        no other request is being processed."""
         if self.pictures and self.pictures + count > self.limits.waiting:
             raise overloaded()
         self.pictures += count

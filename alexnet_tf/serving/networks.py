@@ -23,10 +23,8 @@ BATCH = 8
 
 @dataclass(frozen=True)
 class ServedNetwork:
-    """A finished network and its name in the API.
-
-    `single` predicts one picture, uint8 RGB (1, height, width, 3), sooner than the engine does.
-    """
+    """A finished network and its name in the API; `single` predicts one picture, uint8 RGB (1,
+    height, width, 3), sooner than the engine does."""
 
     name: str
     engine: Engine
@@ -45,14 +43,6 @@ class ServedNetwork:
         else:
             found = [self.engine.predict(pictures, len(pictures))]
         return np.concatenate([np.column_stack(outputs) for outputs in found])
-
-    def prediction(self, outputs: np.ndarray, most: int) -> dict[str, Any]:
-        """Return the `most` likeliest classes, the likeliest first, and the novelty if known."""
-        *probabilities, novelty = outputs.tolist()
-        best = np.argsort(-outputs[:-1], kind="stable")[:most]
-        top = [{"label": self.engine.classes[i], "probability": probabilities[i]} for i in best]
-        known = {} if np.isnan(novelty) else {"novelty": novelty}
-        return {**top[0], "top": top, **known}
 
 
 @dataclass(frozen=True)

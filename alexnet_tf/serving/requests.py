@@ -127,10 +127,8 @@ def _instance(instance: object) -> object:
 
 
 def _decoded(text: str) -> bytes:
-    """Decode base64: line breaks, the URL-safe alphabet and missing padding are accepted.
-
-    A data URL (data:image/…;base64,…), as a canvas returns it, is accepted too.
-    """
+    """Decode base64, or a data URL as a canvas returns it; line breaks, the URL-safe alphabet and
+    missing padding are accepted."""
     try:
         text = "".join(text.rpartition(",")[2].split()).rstrip("=").translate(URL_SAFE)
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from alexnet_tf.serving import training_sessions as taught
+from alexnet_tf.serving import training_sessions
 
 
 class Error(BaseModel):
@@ -24,10 +24,8 @@ class Class(BaseModel):
 
 
 class PicturePrediction(BaseModel):
-    """The likeliest classes of a picture, the likeliest first; or why it cannot be read.
-
-    Its `novelty` is above 1 if it is unlike everything that the network was trained on.
-    """
+    """The likeliest classes of a picture, the likeliest first; or why it cannot be read. Its
+    `novelty` is above 1 if it is unlike everything that the network was trained on."""
 
     file: str
     label: str | None = None
@@ -65,24 +63,19 @@ class NetworkInfo(BaseModel):
 
 
 class SessionLimits(BaseModel):
-    """Limits of training sessions.
+    """Limits of training sessions: their number; the classes, pictures and bytes of one; and the
+    seconds after which an unused one is deleted."""
 
-    The largest number of sessions; the largest number of classes, pictures and bytes of one; and
-    the seconds after which an unused one is deleted.
-    """
-
-    lessons: int = taught.MOST_SESSIONS
-    classes: int = taught.MOST_CLASSES
-    pictures: int = taught.MOST_PICTURES
-    bytes: int = taught.MOST_BYTES
-    unused: float = taught.UNUSED
+    lessons: int = training_sessions.MOST_SESSIONS
+    classes: int = training_sessions.MOST_CLASSES
+    pictures: int = training_sessions.MOST_PICTURES
+    bytes: int = training_sessions.MOST_BYTES
+    unused: float = training_sessions.UNUSED
 
 
 class ServerInfo(BaseModel):
-    """The available networks and the server's other features.
-
-    `local` is true if only the server's own computer can reach it.
-    """
+    """The available networks and the server's other features; `local` is true if only the server's
+    own computer can reach it."""
 
     networks: list[NetworkInfo]
     imagenet: str | None
@@ -171,7 +164,7 @@ class SessionInfo(BaseModel):
     history: list[TrainingEpoch]
 
     @classmethod
-    def of(cls, session: taught.TrainingSession) -> SessionInfo:
+    def of(cls, session: training_sessions.TrainingSession) -> SessionInfo:
         """Return the state of a training session."""
         return cls(
             name=session.name,

@@ -12,11 +12,8 @@ SECONDS = 15
 
 
 class Protocol(H11Protocol):
-    """uvicorn's H11Protocol with timeouts of `SECONDS`.
-
-    A connection is closed if no request begins or the client reads nothing of a response for so
-    long; uvicorn would keep it, and the response in its buffer, for ever.
-    """
+    """uvicorn's H11Protocol, which closes a connection if for `SECONDS` no request begins, or the
+    client reads nothing of a response; uvicorn would keep both for ever."""
 
     def connection_made(self, transport: Any) -> None:
         """Start watching a new connection."""

@@ -42,10 +42,8 @@ def sessions_folder() -> Iterator[Path]:
 
 
 class TrainerProcess:
-    """The process of `command`, as `subprocess` takes it, which carries out one order at a time.
-
-    Orders refer to folders in `folder`, which the process deletes if it outlives the server.
-    """
+    """The process of `command`, as `subprocess` takes it, which carries out one order at a time on
+    folders in `folder`, which it deletes if it outlives the server."""
 
     def __init__(self, command: dict[str, Any], folder: Path, silence: float = SILENCE):
         self.folder = folder
@@ -61,11 +59,8 @@ class TrainerProcess:
                     await self._running()
 
     async def do(self, order: str, folder: Path, run: str) -> None:
-        """Carry out an order in a session's folder, for that run.
-
-        Raises UserError or RunError if the order fails. Cancellation ends the process, and so the
-        order.
-        """
+        """Carry out an order in a session's folder, for that run; UserError or RunError if it
+        fails. Cancellation ends the process, and so the order."""
         async with self._turn:
             try:
                 reply = await self._request({"order": order, "folder": str(folder), "run": run})

@@ -50,10 +50,8 @@ class Gone(UserError):
 
 
 class Conflict(UserError):
-    """An action that is impossible in the current state, but may be possible later.
-
-    The page has its own sentence for some values of `code`.
-    """
+    """An action that is impossible in the current state, but may be possible later; the page has
+    its own sentence for some values of `code`."""
 
     def __init__(self, message: str, code: str | None = None):
         super().__init__(message)
@@ -203,11 +201,8 @@ class TrainingSession:
             return 0
 
     def open_zip(self) -> BinaryIO:
-        """Open a zip of the latest finished run, without checkpoints.
-
-        The open file stays readable after the session is deleted. Raises Gone, and Conflict if no
-        run has finished.
-        """
+        """Open a zip of the latest finished run, without checkpoints, which stays readable after
+        the session is deleted. Raises Gone, and Conflict if no run has finished."""
         with self._zipping:
             self.check()
             if not self._finished:
@@ -301,10 +296,8 @@ class TrainingSessions:
         return self._sessions[name]
 
     def network(self, name: str) -> ServedNetwork | None:
-        """Return the network of that name, or the latest of the session of that name.
-
-        Returns None if the name is unknown. Raises Conflict if the session has a later network.
-        """
+        """Return the network of that name, or the latest of the session of that name; None if it is
+        unknown. Raises Conflict if the session has a later network."""
         of, _, number = name.partition(".")
         if of not in self._sessions:
             return None

@@ -17,8 +17,8 @@ from alexnet_tf.system.files import atomic_write
 from alexnet_tf.system.quiet import silenced
 
 
-def write_litert(model: Any, path: Path, made_from: Callable[[], str], int8: bool = False) -> None:
-    """Write the Keras `model` as a ``.tflite``: float32, or int8 weights at a quarter of the size.
+def write_litert(model: Any, path: Path, made_from: Callable[[], str]) -> None:
+    """Write the Keras `model` as a ``.tflite`` in float32.
 
     The file takes any batch size. Conversion takes some seconds and, briefly, 1.8 GB of memory.
     `made_from` returns the fingerprint of the model's source; it is called at the end, and if it
@@ -29,7 +29,7 @@ def write_litert(model: Any, path: Path, made_from: Callable[[], str], int8: boo
     # Not from_keras_model, which first writes the network to disk and reads it back.
     prediction = tf.function(lambda inputs: model(inputs, training=False))
     function = prediction.get_concrete_function(tf.TensorSpec(model.input_shape, tf.float32))
-    content = convert(function, [variable.value for variable in model.variables], int8)
+    content = convert(function, [variable.value for variable in model.variables])
     with atomic_write(path, len(content)) as temporary:
         temporary.write_bytes(content)
         check_file(temporary)
@@ -37,8 +37,9 @@ def write_litert(model: Any, path: Path, made_from: Callable[[], str], int8: boo
             file.write(MARK % made_from().encode())
 
 
-def convert(function: Any, weights: Sequence[Any], int8: bool) -> bytes:
-    """Convert a concrete TensorFlow function, which uses the variables `weights`, to LiteRT."""
+def convert(function: Any, weights: Sequence[Any], int8: bool = False) -> bytes:
+    """Convert a concrete TensorFlow function, which uses the variables `weights`, to LiteRT in
+    float32, or with weights of int8, a quarter as large."""
     import tensorflow as tf
 
     module = tf.Module()
@@ -57,8 +58,8 @@ def exporting_in_child(run: Path, log: Logger) -> Iterator[Callable[[], None]]:
     """Start a process that imports TensorFlow and, once the yielded function says that the run's
     model is saved, runs `write_litert`; wait for it at the end of the block.
 
-    The process returns the memory when it ends. A failure is a warning, because everything works
-    without the file, only slower.
+    Its memory is returned when it ends. A failure is a warning: without the file all works, but
+    slower.
     """
     words = ("export", run.absolute(), "--format", "litert", "--wait")
     command = children.python("-m", "alexnet_tf", *words)

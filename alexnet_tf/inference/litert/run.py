@@ -1,7 +1,5 @@
-"""LiteRT inference: a network in one file, ready in half a second, without TensorFlow.
-
-The interpreter is the optional package ``ai-edge-litert``; only writing a file needs TensorFlow.
-"""
+"""LiteRT inference: a network in one file, ready in half a second, by the optional package
+``ai-edge-litert``, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -24,11 +22,8 @@ MARK_BYTES = len(MARK % (b"0" * 64))
 
 
 class LiteModel:
-    """The network in a ``.tflite`` file, with the interface of a Keras model.
-
-    Raises UserError for a damaged file, and for one whose number of outputs is not `values`, if
-    given.
-    """
+    """The network in a ``.tflite`` file, with the interface of a Keras model; UserError for a
+    damaged file, and for one whose number of outputs is not `values`, if given."""
 
     def __init__(self, path: Path, values: int | None = None):
         from ai_edge_litert.interpreter import Interpreter
@@ -74,10 +69,8 @@ def is_installed() -> bool:
 
 
 def is_current(path: Path, made_from: str) -> bool:
-    """Check whether the file `path` is usable and was made from exactly the source `made_from`.
-
-    `made_from` is a fingerprint, 64 hex digits; timestamps, which copying changes, do not matter.
-    """
+    """Check whether the file `path` is usable and was made from the source with the fingerprint
+    `made_from`, 64 hex digits; timestamps, which copying changes, do not matter."""
     if not (is_installed() and path.is_file()):
         return False
     with open(path, "rb") as file:

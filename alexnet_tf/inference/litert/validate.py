@@ -89,10 +89,8 @@ def _check(tables: _Tables) -> None:
 
 
 class _Tables:
-    """Reader of the tables in a FlatBuffer, each identified by its offset; damage raises an error.
-
-    See "FlatBuffer binary wire format" in the documentation of FlatBuffers.
-    """
+    """Reader of the tables in a FlatBuffer ("FlatBuffer binary wire format" in its documentation),
+    each identified by its offset; damage raises an error."""
 
     def __init__(self, content: mmap.mmap):
         self.content = content
@@ -116,7 +114,6 @@ class _Tables:
         return self.read(kind, place)[0] if place else 0
 
     def numbers(self, table: int, field: int) -> tuple[int, ...]:
-        """Return a field that is a list of int32."""
         start, count = self._list(table, field)
         return self.read(f"{count}i", start)
 

@@ -58,11 +58,8 @@ class PredictionFile:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Open the file for a block; UserError if another process has it open, or access is denied.
-
-        An incomplete last line of a killed process is truncated first. At the end all is synced to
-        disk.
-        """
+        """Open the file for a block, without the incomplete last line of a killed process, and sync
+        it at the end; UserError if another process has it open, or access is denied."""
         check_replaceable(self.path)
         if self.path.exists() and not self._state.is_dir():
             raise UserError(
@@ -96,11 +93,9 @@ class PredictionFile:
     def remaining(
         self, pictures: Sequence[str], is_gone: Callable[[str], bool] | None = None
     ) -> list[str]:
-        """Return those of `pictures` that have no line yet, in order.
-
-        Raises UserError if a line is about another picture, unless `is_gone` of it, or if a
-        picture's content has changed; a sample of them is compared.
-        """
+        """Return those of `pictures` that have no line yet, in order. UserError if a line is about
+        another picture, unless `is_gone` of it, or if the content of one in a sample has
+        changed."""
         done = Counter(record["file"] for record in self.records())
         remaining = []
         for picture in pictures:
@@ -150,10 +145,7 @@ class PredictionFile:
         return {each for each in files if not noted.get(each) or noted[each] == _digest(each)}
 
     def _check_maker(self) -> None:
-        """Compare the file's provenance with that of this run; a new file has none.
-
-        Raises UserError, naming what differs.
-        """
+        """Compare the file's provenance with that of this run; UserError names what differs."""
         maker = self._state / "made_by.json"
         if not self.path.exists() or not maker.exists():
             if self.path.exists() and self.path.stat().st_size:

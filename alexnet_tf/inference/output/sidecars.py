@@ -31,8 +31,8 @@ class Sidecars:
         if _is_picture(file):
             return set()
         stem, *pictures = _stems(file)
-        whole = (each for each in (stem, *pictures) if os.path.isfile(each))
-        return {each for each in (*whole, *self._named(stem)) if _is_picture(each)}
+        existing = (each for each in (stem, *pictures) if os.path.isfile(each))
+        return {each for each in (*existing, *self._named(stem)) if _is_picture(each)}
 
     def _named(self, stem: str) -> list[str]:
         """Return the files that have the `stem`, if one of them is no picture by its name."""

@@ -17,16 +17,7 @@ from pathlib import Path
 
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.output.sidecars import Sidecars, renamed
-from alexnet_tf.inference.output.undo import (
-    MADE,
-    UNDO,
-    Step,
-    holds,
-    is_there,
-    journal,
-    read_steps,
-    remove_partial_files,
-)
+from alexnet_tf.inference.output.undo import MADE, UNDO, Step, journal, read_steps, remove_partials
 from alexnet_tf.system.fingerprints import content_digest
 from alexnet_tf.system.locks import locked
 from alexnet_tf.system.log import LOG
@@ -36,9 +27,9 @@ from alexnet_tf.system.transfers import MOST_NAME, numbered, remove_moved, short
 UNSURE, UNKNOWN = "unsure", "unknown"
 # Longest folder name, in bytes, that a file manager shows in full.
 MOST_FOLDER = 100
-# Device names that Windows reserves.
-DEVICES = {f"{kind}{number}" for kind in ("com", "lpt") for number in range(10)}
-RESERVED = {"con", "prn", "aux", "nul"} | DEVICES
+# Names of devices, which Windows reserves.
+PORTS = [f"{kind}{number}" for kind in ("com", "lpt") for number in range(10)]
+RESERVED = {"con", "prn", "aux", "nul", *PORTS}
 
 
 class Sorter:
@@ -74,7 +65,7 @@ class Sorter:
             for step in read_steps(self.directory):
                 if not step.reason_against(self.directory):
                     self._remember(step)
-            remove_partial_files(self._targets.values(), self.directory)
+            remove_partials(self._targets.values(), self.directory)
             if is_new:
                 self._record(Step("", str(self.directory), MADE))
             yield
@@ -100,10 +91,8 @@ class Sorter:
         return Counter(os.path.basename(os.path.dirname(path)) for path in pictures)
 
     def skips(self, file: str) -> bool:
-        """Check whether `file` is not sorted itself: it was put here, or is a sidecar.
-
-        A link is skipped, too, where files are moved: it could not come back as what it was.
-        """
+        """Check whether `file` is not sorted itself: it was put here, is a sidecar, or is a link
+        where files are moved, which could not come back as what it was."""
         path = os.path.abspath(file)
         if self.by == "move" and os.path.islink(path):
             LOG.warning(f"{printable(path)}: is a link, and --by move moves files themselves")
@@ -113,23 +102,21 @@ class Sorter:
     def is_placed(self, file: str) -> bool:
         """Check whether `file` is unchanged and has its copy or link; False for a move."""
         step = self._steps.get(os.path.abspath(file))
-        return bool(step and step.by != "move" and is_there(step) and holds(step.source, step))
+        return bool(step and step.by != "move" and step.is_done() and step.is_at(step.source))
 
     def is_finished(self, file: str) -> bool:
         """Check whether the sorted `file` is at its target and no step is left to do."""
         step = self._steps.get(os.path.abspath(file))
         if not step or not os.path.lexists(step.target):
             return False
-        return not (step.by == "move" and holds(step.source, step))
+        return not (step.by == "move" and step.is_at(step.source))
 
     def place(self, file: str, label: str, probability: float, novelty: float = 0) -> None:
-        """Put `file` into its label's folder, unless it is there.
-
-        Raises FileNotFoundError if it no longer exists and is not in that folder either.
-        """
+        """Put `file` into its label's folder, unless it is there; FileNotFoundError if it no longer
+        exists and is not in that folder either."""
         source = os.path.abspath(file)
         step = self._steps.get(source)
-        if step and not is_there(step):
+        if step and not step.is_done():
             step = None
         if not step or os.path.lexists(source):
             content = content_digest(source)
@@ -150,8 +137,8 @@ class Sorter:
     def _put(self, source: str, folder: Path, content: str) -> None:
         """Put a picture and its sidecars into `folder`, under names with the same number.
 
-        The picture's line is the first and its transfer the last, so that after an interruption
-        the rest of the sidecars get the same name.
+        The picture's line is the first and its transfer the last, so that the rest of the sidecars
+        get the same name after an interruption.
         """
         sidecars = self._digests_of_sidecars(source)
         for target in self._free_targets(source, folder, sidecars):
@@ -181,10 +168,8 @@ class Sorter:
     def _free_targets(
         self, source: str, folder: Path, sidecars: Mapping[str, str]
     ) -> Iterator[Path]:
-        """Yield paths in `folder` that are free, and have free names for `sidecars` beside them.
-
-        The name that an interrupted call had chosen is the first.
-        """
+        """Yield paths in `folder` that are free, as are the names for `sidecars` beside them; the
+        one that an interrupted call had chosen comes first."""
         stem, suffix = os.path.splitext(os.path.basename(source))
         longest = max(len(os.fsencode(path)) for path in (source, *sidecars))
         names = numbered(stem, suffix, MOST_NAME - longest + len(os.fsencode(source)))
@@ -217,7 +202,7 @@ class Sorter:
     def _has_put(self, target: str, digest: str, source: str) -> bool:
         """Check whether a file is unchanged since it was put there from `source`."""
         step = self._targets.get(target)
-        return bool(step and (step.source, step.digest) == (source, digest) and is_there(step))
+        return bool(step and (step.source, step.digest) == (source, digest) and step.is_done())
 
     def _remember(self, step: Step) -> None:
         if step.by != MADE:

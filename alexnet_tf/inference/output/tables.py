@@ -29,10 +29,8 @@ NUMBER = 13
 
 @dataclass(frozen=True)
 class Table:
-    """Outputs of a `layer` with `units` values for each of `names`.
-
-    `read` returns a slice of them, floats (n, units).
-    """
+    """Outputs of a `layer` with `units` values for each of `names`; `read` returns a slice of them,
+    floats (n, units)."""
 
     layer: str
     units: int
@@ -47,10 +45,8 @@ class Table:
 
 
 def check_table_path(path: Path, goes_on: bool = False) -> None:
-    """Raise UserError for an unknown suffix, and for a file that exists already.
-
-    The file of names may exist if a command `goes_on` that was killed: it is written first.
-    """
+    """Raise UserError for an unknown suffix, and for a file that exists already. The file of names
+    may exist if a killed command `goes_on`: it is written first."""
     if path.suffix not in WRITERS:
         raise UserError(f"{path}: should end with {', '.join(WRITERS)}, which says the format")
     if path.suffix == ".parquet" and not find_spec("pyarrow"):

@@ -28,8 +28,6 @@ from alexnet_tf.system.transfers import remove_partial, transfer
 
 UNDO = "undo.csv"
 COLUMNS = ["from", "to", "by", "sha256", "key"]
-# Columns of earlier versions, with absolute paths.
-WITHOUT_KEY = COLUMNS[:-1]
 # Value of the column `by` for a folder that was created.
 MADE = "folder"
 # Approximate bytes per line.
@@ -88,6 +86,14 @@ class Step:
             return "is said to have come from itself, and is left there"
         return ""
 
+    def is_done(self) -> bool:
+        """Check whether the file is at its target, unchanged."""
+        return is_regular(Path(self.target)) and self.is_at(self.target)
+
+    def is_at(self, path: str) -> bool:
+        """Check whether `path` is a file with the content that was put at the target."""
+        return os.path.isfile(path) and content_digest(path) == self.digest
+
 
 def _is_within(path: str, directory: Path) -> bool:
     return Path(os.path.normpath(path)).is_relative_to(directory)
@@ -120,12 +126,13 @@ def read_steps(directory: Path) -> list[Step]:
     with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
         rows = list(csv.reader(file))
     columns = rows[0] if rows else []
-    whole = rows[1:-1] if rows and len(rows[-1]) < len(columns) else rows[1:]
-    if columns not in (COLUMNS, WITHOUT_KEY) or any(len(row) != len(columns) for row in whole):
+    complete = rows[1:-1] if rows and len(rows[-1]) < len(columns) else rows[1:]
+    # Earlier versions wrote no key, and absolute paths.
+    if columns not in (COLUMNS, COLUMNS[:-1]) or any(len(row) != len(columns) for row in complete):
         raise UserError(f"{path}: is no list of this program; move it away, or name another folder")
     return [
         Step(_absolute(source, directory), _absolute(target, directory), *rest)
-        for source, target, *rest in (map(decoded, row) for row in whole)
+        for source, target, *rest in (map(decoded, row) for row in complete)
     ]
 
 
@@ -134,17 +141,7 @@ def _absolute(path: str, directory: Path) -> str:
     return os.path.normpath(os.path.join(directory, path)) if path else ""
 
 
-def is_there(step: Step) -> bool:
-    """Check whether a step was done, and its file is unchanged."""
-    return is_regular(Path(step.target)) and holds(step.target, step)
-
-
-def holds(path: str, step: Step) -> bool:
-    """Check whether `path` is a file with the content that a step put at its target."""
-    return os.path.isfile(path) and content_digest(path) == step.digest
-
-
-def remove_partial_files(steps: Iterable[Step], directory: Path) -> None:
+def remove_partials(steps: Iterable[Step], directory: Path) -> None:
     """Delete partial copies, and an incomplete ``undo.csv``, left by killed calls."""
     remove_leftovers(directory, [UNDO])
     ours = [step for step in steps if step.is_ours(directory)]
@@ -155,11 +152,9 @@ def remove_partial_files(steps: Iterable[Step], directory: Path) -> None:
 
 @contextmanager
 def journal(directory: Path) -> Iterator[Callable[[Step], None]]:
-    """Open the ``undo.csv`` of a folder for a block; yield a function that appends a line.
-
-    Lines are written before the action that they record. For a move, which leaves no other copy,
-    the line is synced to disk first.
-    """
+    """Open the ``undo.csv`` of a folder for a block; yield a function that appends a line, before
+    the action that it records. For a move, which leaves no other copy, it is synced to disk
+    first."""
     path = directory / UNDO
     check_replaceable(path)
     _rewrite(directory, read_steps(directory))  # drops the incomplete line of a killed process
@@ -203,7 +198,7 @@ def undo(
     with locked(directory):
         steps = read_steps(directory)
         _check_strange(steps, directory, agrees)
-        remove_partial_files(steps, directory)
+        remove_partials(steps, directory)
         allowed = [step for step in steps if not step.reason_against(directory)]
         folders = [Path(step.target) for step in steps if step.by == MADE and step in allowed]
         results = {
@@ -229,12 +224,9 @@ def _check_strange(
     steps: Sequence[Step], directory: Path, agrees: Callable[[list[str]], bool]
 ) -> None:
     """Raise UserError if others' lines move files out of the folder, unless `agrees` is true."""
+    moves = (step for step in steps if step.by == "move" and not step.is_ours(directory))
     strange = {
-        os.path.dirname(step.source)
-        for step in steps
-        if step.by == "move"
-        and not _is_within(step.source, directory)
-        and not step.is_ours(directory)
+        os.path.dirname(step.source) for step in moves if not _is_within(step.source, directory)
     }
     if strange and not agrees(sorted(strange)):
         raise UserError(
@@ -248,9 +240,9 @@ def _take_back(step: Step) -> str | None:
     has_original = os.path.isfile(step.source)
     if not os.path.lexists(step.target):
         return None if has_original else "is gone, and so is the original"
-    if not is_there(step):
+    if not step.is_done():
         return "has been changed, and is left there"
-    if has_original and not holds(step.source, step):
+    if has_original and not step.is_at(step.source):
         return f"is left there, for {step.source} is another picture now"
     if has_original:
         os.unlink(step.target)

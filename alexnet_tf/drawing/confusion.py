@@ -18,10 +18,8 @@ NAMED, SIDE, WIDTH, MARGIN, TEXT, LINE, GAP = 10, 240, 350, 100, 11, 14, 6
 
 
 def confusion_matrix(counts: np.ndarray, names: Sequence[str]) -> Image.Image:
-    """Draw counts of pictures, int (true classes, predicted classes), normalized by row.
-
-    Up to `NAMED` classes have names and numbers.
-    """
+    """Draw counts of pictures, int (true classes, predicted classes), normalized by row; up to
+    `NAMED` classes have names and numbers."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     colors = (LIGHT + shares[..., None] * (DARK - LIGHT)).astype(np.uint8)
     cell = max(1, SIDE // len(names))

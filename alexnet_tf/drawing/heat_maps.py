@@ -22,8 +22,8 @@ def heat_maps(
 ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """Draw the Grad-CAM heat maps of the classes `predicted` for the pictures at `paths`.
 
-    Returns index → (preprocessed picture, the same under its heat map), both uint8 RGB; pictures
-    that cannot be read are left out.
+    Returns index → (preprocessed picture, the same under its heat map), uint8 RGB, of those that
+    can be read.
     """
     (loaded,) = load_batches([paths], variant, resize) if paths else ([],)
     pictures = {n: each[0] for n, each in enumerate(loaded) if not isinstance(each, ImageError)}

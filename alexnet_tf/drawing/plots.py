@@ -121,10 +121,8 @@ def write_png(figure: Figure, path: Path) -> None:
 def svg(
     name: str, inches: tuple[float, float], plot: Callable[..., None], *arguments: object
 ) -> str:
-    """Return an SVG element for HTML, drawn by `plot` on an axis from the `arguments`.
-
-    Its ids begin with `name`; its colours are CSS variables.
-    """
+    """Return an SVG element for HTML, drawn by `plot` on an axis from the `arguments`; its ids
+    begin with `name`, its colours are CSS variables."""
     figure, (axis,) = _figure(1, inches)
     plot(axis, *arguments)
     text = io.StringIO()

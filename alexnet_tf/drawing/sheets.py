@@ -34,10 +34,8 @@ class Tile(NamedTuple):
 
 def filter_pictures(kernel: np.ndarray, channels: str) -> np.ndarray:
     """Return the filters of a kernel (height, width, 3, n), whose inputs are in the order
-    `channels`, as RGB pictures, float32 (n, height, width, 3) of 0 to 1.
-
-    A weight of 0 maps to 0.5 (Krizhevsky 2012, figure 3).
-    """
+    `channels`, as RGB pictures, float32 (n, height, width, 3): a weight of 0 is 0.5 (Krizhevsky
+    2012, figure 3)."""
     rgb = np.moveaxis(kernel, -1, 0)[..., [channels.index(each) for each in "RGB"]]
     most = np.abs(rgb).max(axis=(1, 2, 3), keepdims=True)
     return 0.5 + np.divide(rgb, 2 * most, out=np.zeros_like(rgb), where=most > 0)
@@ -68,11 +66,9 @@ def _mosaic(filters: np.ndarray) -> Image.Image:
 def channels_sheet(
     picture: np.ndarray, layers: Mapping[str, tuple[np.ndarray, np.ndarray]]
 ) -> Image.Image:
-    """Draw one row per layer: the picture, then the maps of the layer's strongest channels.
-
-    `layers` maps a name to channel numbers (n,) and maps (n, height, width). Brightness is relative
-    to the layer's largest value.
-    """
+    """Draw one row per layer: the picture, then the maps of its strongest channels, as bright as
+    they are relative to the layer's largest value. `layers` maps a name to channel numbers (n,) and
+    maps (n, height, width)."""
     lines = []
     for name, (numbers, maps) in layers.items():
         most = maps.max() or 1
@@ -136,10 +132,8 @@ def fit_text(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.Ima
 def write_picture(
     path: Path, picture: Image.Image, beside: Mapping[str, bytes] | None = None
 ) -> None:
-    """Write a PNG and, `beside` it under the same name with other suffixes, files of bytes.
-
-    Raises UserError if one of the files exists, unless an earlier call wrote it.
-    """
+    """Write a PNG and, `beside` it under the same name with other suffixes, files of bytes;
+    UserError if one of the files exists, unless an earlier call wrote it."""
     others = {path.with_name(path.stem + suffix): data for suffix, data in (beside or {}).items()}
     ours = _is_ours(path)
     for each in (path, *others):

@@ -37,10 +37,8 @@ class Duplicate:
 
 
 def find_duplicates(pictures: Sequence[Picture], vectors: np.ndarray) -> list[Duplicate]:
-    """List pairs of near duplicates in `pictures`, the most similar first.
-
-    `vectors` (n, values) select the pairs to compare; unreadable pictures are in no pair.
-    """
+    """List pairs of near duplicates in `pictures`, the most similar first; `vectors` (n, values)
+    select the pairs to compare. Unreadable pictures are in no pair."""
     pairs = alike(vectors)
     paths = sorted({pictures[number].path for pair in pairs for number in pair})
     with ThreadPoolExecutor(processors()) as pool:

@@ -116,11 +116,8 @@ def _of_other_pictures(run: Run, first: Run) -> UserError:
 
 
 def _trained_on(run: Run, found: Sequence[str]) -> tuple[int, int]:
-    """Count the digests `found` that are among the run's training pictures, if it lists them.
-
-    Also count the listed pictures whose digest is unknown: runs of an earlier version stored none,
-    and the picture itself may be gone.
-    """
+    """Count the digests `found` that are among the run's training pictures, if it lists them, and
+    the listed pictures whose digest is unknown: runs of an earlier version stored none."""
     path = run.directory / "train.txt"
     pictures = [picture for picture, _ in read_list(path)] if path.is_file() else []
     known = run.read_digests()

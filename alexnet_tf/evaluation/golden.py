@@ -18,10 +18,7 @@ TOLERANCE = 1e-4
 
 
 def golden_error() -> float:
-    """Return the largest error of BVLC's pool5, computed from pixels, against the reference.
-
-    It is relative to pool5's largest value.
-    """
+    """Return the largest error of BVLC's pool5, from pixels, relative to its largest value."""
     model = AlexNet(weights=golden_weights(), include_top=False)
     (pool5,) = model.predict_on_batch(preprocess_input(golden_input()[None]))
     found = np.array([pool5.mean(dtype=np.float64), *(pool5[place] for place in VALUES)])

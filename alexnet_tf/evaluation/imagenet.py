@@ -24,10 +24,8 @@ TOPS = (1, 5)
 
 @dataclass(frozen=True)
 class Figure:
-    """Published top-1 and top-5 accuracy of a network on all 50,000 validation pictures.
-
-    The options reproduce the published preprocessing.
-    """
+    """Published top-1 and top-5 accuracy of a network on all 50,000 validation pictures, and the
+    options that reproduce its preprocessing."""
 
     name: str
     accuracy: dict[int, float]
@@ -49,11 +47,8 @@ PUBLISHED = {
 
 @dataclass(frozen=True)
 class ImageNetEvaluation:
-    """Top-k hits on ImageNet's pictures; `alexnet_tf.reports` formats them.
-
-    `hits[k]` of `pictures` have their class among the k likeliest; `failed` were unreadable.
-    `published` is the published accuracy of these weights, if they are known.
-    """
+    """Top-k hits on ImageNet's pictures: `hits[k]` of `pictures` have their class among the k
+    likeliest; `failed` were unreadable; `published` is the accuracy of these weights, if known."""
 
     pictures: int
     hits: dict[int, int]
@@ -101,11 +96,9 @@ def evaluate_imagenet(
     labels: Sequence[int],
     published: Figure | None = None,
 ) -> ImageNetEvaluation:
-    """Count the top-1 and top-5 hits of `classifier` on `pictures`, whose classes are `labels`.
-
-    `published` is the accuracy to compare with. Unreadable pictures are excluded from all numbers;
-    raises UserError if none is left.
-    """
+    """Count the top-1 and top-5 hits of `classifier` on `pictures`, whose classes are `labels`;
+    unreadable ones do not count, UserError if none is left. `published` is the accuracy to compare
+    with."""
     ranks, failed = [], []
     predictions = progress(classifier.probabilities(pictures), len(pictures), "evaluating")
     for probabilities, label in zip(predictions, labels):

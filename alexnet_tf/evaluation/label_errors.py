@@ -64,10 +64,7 @@ def out_of_fold_predictions(
 
 
 def find_label_errors(predictions: LabelledPredictions) -> list[LabelError]:
-    """List label errors by `predictions`, which must not have been trained on these labels.
-
-    The most confident come first.
-    """
+    """List label errors, the most confident first, by predictions not trained on the labels."""
     predicted, confidence = predictions.predicted, predictions.confidence
     return [
         LabelError(predictions.pictures[number], int(predicted[number]), float(confidence[number]))

@@ -59,10 +59,10 @@ class Review:
 
 
 def review(run: Run, thoroughly: bool = True) -> Review:
-    """Evaluate a finished run on its own pictures.
+    """Evaluate a finished run on its own pictures; `thoroughly` includes label errors and near
+    duplicates, which take longest.
 
-    `thoroughly` includes label errors and near duplicates, which take longest. Raises UserError if
-    files of the run are missing or damaged, or none of its validation pictures can be read.
+    UserError if files of the run are missing or damaged, or no validation picture can be read.
     """
     config = run.read_config()
     settings, engine = Settings(**config["settings"]), Engine.of_run(run)

@@ -48,10 +48,8 @@ class Evaluation:
         return [*zip(self.runs, self.predictions), *together]
 
     def by_class(self, predictions: np.ndarray | None = None) -> list[dict[str, Any]]:
-        """Return the pictures, precision, recall and F1 of each class: None where there is none.
-
-        They are those of `predictions` (pictures,), or of the averaged ones, here and below.
-        """
+        """Return the pictures, precision, recall and F1 of each class, None where there is none,
+        for `predictions` (pictures,) or, here and below, the averaged ones."""
         from sklearn.metrics import precision_recall_fscore_support  # takes a second to import
 
         predictions = self.averaged if predictions is None else predictions

@@ -10,8 +10,8 @@ from alexnet_tf.metrics.predictions import LabelledPredictions
 
 @dataclass(frozen=True)
 class McNemar:
-    """Two runs on the same `pictures`: how many only the `first` predicts correctly, and how many
-    only the `second`."""
+    """Two runs on the same `pictures`: how many only the `first`, and only the `second`, predicts
+    correctly."""
 
     pictures: int
     first: int
@@ -38,10 +38,8 @@ class McNemar:
 
 
 def mcnemar(first: LabelledPredictions, second: LabelledPredictions) -> McNemar:
-    """Compare the predictions of two runs for the pictures that both have.
-
-    Pictures are matched by their digests, classes by their names.
-    """
+    """Compare the predictions of two runs for the pictures that both have, by their digests and the
+    names of their classes."""
     one, other = _hits(first), _hits(second)
     decided = [one[key] - other[key] for key in one.keys() & other.keys()]
     return McNemar(len(decided), decided.count(1), decided.count(-1))

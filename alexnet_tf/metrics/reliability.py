@@ -12,11 +12,8 @@ from alexnet_tf.metrics.predictions import LabelledPredictions
 
 @dataclass(frozen=True)
 class Reliability:
-    """Predictions in bins of confidence: the pictures, mean confidence and accuracy of each bin.
-
-    Bins without pictures hold NaN. `error` is the expected calibration error (Guo 2017, equation
-    3): the mean distance between confidence and accuracy over all pictures.
-    """
+    """Predictions in bins of confidence: the pictures, mean confidence and accuracy of each bin,
+    NaN where it is empty. `error` is the expected calibration error (Guo 2017, equation 3)."""
 
     pictures: np.ndarray
     confidence: np.ndarray
@@ -26,10 +23,8 @@ class Reliability:
 
 @dataclass(frozen=True)
 class Curves:
-    """The ROC and precision-recall curves of two classes; the second one is the positive class.
-
-    `share` is the share of positive pictures, which is the precision of a random classifier.
-    """
+    """The ROC and precision-recall curves of two classes, of which the second is positive; `share`
+    is that of positive pictures, the precision of a random classifier."""
 
     false_positive_rate: np.ndarray
     true_positive_rate: np.ndarray

@@ -11,11 +11,9 @@ from alexnet_tf.variants import Variant
 
 
 def choose_views(variant: Variant, are_apart: bool, thorough: bool) -> list[int]:
-    """Choose the test-time views of a picture: their numbers, flip × windows + window.
-
-    All of them if `thorough`, else the unflipped windows in the corners. If windows are not kept
-    apart (`are_apart`), one view has all of them.
-    """
+    """Choose the test-time views of a picture: their numbers, flip × windows + window. All of them
+    if `thorough`, else the unflipped windows in the corners; a single view unless windows are kept
+    apart (`are_apart`)."""
     flips, count = range(1 + variant.mirrored), variant.windows
     windows = list(range(count))
     if not thorough:
@@ -27,11 +25,9 @@ def choose_views(variant: Variant, are_apart: bool, thorough: bool) -> list[int]
 
 
 def evaluate_views(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Average the views' probabilities and score them.
-
-    Takes logits (views, n, classes) and returns cross-entropies (n,), whether the most probable
-    class is correct (n,), and the probabilities (n, classes), float32.
-    """
+    """Average the views' probabilities and score them: logits (views, n, classes) → cross-entropies
+    (n,), whether the most probable class is correct (n,), and the probabilities (n, classes),
+    float32."""
     probabilities = mean_probabilities(logits)
     right = np.maximum(probabilities[np.arange(len(labels)), labels], np.finfo(np.float32).tiny)
     hits = probabilities.argmax(axis=1) == labels

@@ -23,11 +23,8 @@ from alexnet_tf.weights import fingerprint
 
 
 def list_pictures(paths: Sequence[str]) -> tuple[list[Picture], list[ImageError], list[Rejected]]:
-    """List the pictures in `paths`: picture files, or any data that a training accepts.
-
-    Folders need no classes. Returns the pictures, those that cannot be read, and the other files
-    found, as (path, reason).
-    """
+    """List the pictures in `paths`: picture files, or any data that a training accepts, even
+    without classes. Returns them, those that cannot be read, and (path, reason) of other files."""
     files, rejected = [], []
     for path in paths:
         found, others = _list_files(path)
@@ -92,10 +89,8 @@ def activation_store(
 def compute(
     engine: Engine, store: FeatureStore, pictures: Sequence[Picture], precision: str | None = None
 ) -> list[ImageError]:
-    """Add `pictures` that an open store lacks; return those that cannot be read.
-
-    `precision` is the store's. If the process is killed, the next call resumes.
-    """
+    """Add `pictures` that an open store of this `precision` lacks; return those that cannot be
+    read. If the process is killed, the next call resumes."""
     if not pictures:
         return []
     (layer,) = (layer for layer in FEATURES if FEATURES[layer] == store.layer)

@@ -1,7 +1,6 @@
 """Short binary codes of fc7, from a small autoencoder (Krizhevsky 2012, section 6.1).
 
-A bit is 1 where the encoder's output is positive. Codes are packed, eight bits to a byte, and
-compared by Hamming distance.
+A bit is 1 where the encoder's output is positive; packed codes are compared by Hamming distance.
 """
 
 from __future__ import annotations
@@ -48,10 +47,8 @@ class Encoder:
 
 @dataclass(frozen=True)
 class Recall:
-    """Recall of the 10 nearest pictures by codes of one kind.
-
-    `alone`: within the 10 nearest by code; `shortlisted`: within 10 times `SHORTLIST`.
-    """
+    """Recall of the 10 nearest pictures by codes of one kind: within the 10 nearest by code
+    (`alone`), and within 10 times `SHORTLIST` (`shortlisted`)."""
 
     alone: float
     shortlisted: float
@@ -123,10 +120,8 @@ def smallest(values: np.ndarray, count: int, but: int | None = None) -> np.ndarr
 
 
 def measure_recall(packed: np.ndarray, tested: np.ndarray, distances: np.ndarray) -> Recall:
-    """Measure the recall of codes, for the pictures `tested` as queries.
-
-    `distances` (tested, pictures) are the distances of their fc7.
-    """
+    """Measure the recall of codes, for the pictures `tested` as queries; `distances` (tested,
+    pictures) are the distances of their fc7."""
     shares = []
     for number, far in zip(tested, distances):
         nearest = smallest(far, RECALL_AT, but=number)

@@ -70,16 +70,14 @@ class Index:
             self._open(about, create)
         self._store.open()
         self._names = _read_names(self._list)
-        self._look()
+        self._refresh()
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def add(self, pictures: Sequence[Picture]) -> list[ImageError]:
-        """Add those of `pictures` that the index lacks; return those that cannot be read.
-
-        If the process is killed, the next call resumes.
-        """
+        """Add those of `pictures` that the index lacks; return those that cannot be read. If the
+        process is killed, the next call resumes."""
         with locked(self.directory):
             self._names = _read_names(self._list)  # another process may have added pictures
             names = {picture.digest: absolute(picture.path) for picture in pictures}
@@ -90,7 +88,7 @@ class Index:
             failed = compute(
                 self.engine, self._store, self._store.missing(pictures), self.precision
             )
-        self._look()
+        self._refresh()
         return failed
 
     def values(self, part: slice | np.ndarray) -> np.ndarray:
@@ -101,9 +99,7 @@ class Index:
         self, queries: np.ndarray, top: int, codes: Codes | None = None
     ) -> list[list[tuple[str, float]]]:
         """Find the `top` pictures nearest to each fc7 of `queries` (n, units): path and distance.
-
-        With `codes`, only their shortlist is searched: faster, but approximate.
-        """
+        With `codes`, only their shortlist is searched: faster, but approximate."""
         queries = queries.astype(np.float16).astype(np.float32)  # as stored in the index
         if codes:
             candidates = [codes.shortlist(query, top) for query in queries]
@@ -117,10 +113,8 @@ class Index:
         return found
 
     def distances(self, queries: np.ndarray) -> np.ndarray:
-        """Compute the distance of each picture's fc7 to each query (n, units): float32 (n, index).
-
-        Distances are inexact in the last bits, where squares nearly cancel.
-        """
+        """Compute the distance of each picture's fc7 to each query (n, units): float32 (n, index),
+        inexact in the last bits, where squares nearly cancel."""
         squares, end = np.square(queries).sum(axis=1), self._slots.max() + 1
         block = BLOCK if len(queries) == 1 else LARGE_BLOCK
         found = np.empty((len(queries), end), np.float32)
@@ -132,10 +126,8 @@ class Index:
         return np.sqrt(np.maximum(found[:, self._slots], 0))
 
     def codes(self, bits: int) -> Codes:
-        """Return codes of `bits` for all pictures, loaded from the index or trained now.
-
-        Saved codes are valid for exactly these pictures. Raises UserError for fewer than `FEWEST`.
-        """
+        """Return codes of `bits` for exactly these pictures, loaded from the index or trained now;
+        UserError for fewer than `FEWEST`."""
         if len(self) < FEWEST:
             raise UserError(
                 f"{self.directory}: has {len(self)} pictures, and codes take {FEWEST} or more; "
@@ -167,7 +159,7 @@ class Index:
         made_by = str(self.engine.source.absolute())
         write_json(self._about, {"made_by": made_by, "store": key, "precision": self.precision})
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
         """Update the list of pictures whose fc7 is stored."""
         pictures = [Picture(path, 0, digest) for digest, path in self._names.items()]
         found = [picture for picture in pictures if picture in self._store]

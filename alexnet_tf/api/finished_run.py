@@ -222,10 +222,8 @@ class FinishedRun:
             check_installed()
             from alexnet_tf.drawing.plots import draw_history
 
-            best = None
-            if not self.settings["average"]:
-                best = best_epoch(self.history, self.settings["best"])
-            return draw_history(self.history, best)
+            averaged, by = self.settings["average"], self.settings["best"]
+            return draw_history(self.history, None if averaged else best_epoch(self.history, by))
 
     @cached_property
     def model(self) -> keras.Model:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from alexnet_tf import starter
 from alexnet_tf.commands import cli
-from alexnet_tf.data.images.contents import ImageError
 from alexnet_tf.data.images.preprocessing import CROPS, RESIZES
 from alexnet_tf.data.sources.listing import Rejected, find_pictures, left_out
 from alexnet_tf.errors import UserError
@@ -101,12 +100,10 @@ def named_runs(directories: Sequence[str]) -> list[Run]:
     return [run]
 
 
-def say_left_out(rejected: Sequence[Rejected], failed: Iterable[ImageError]) -> int:
+def say_left_out(rejected: Sequence[Rejected], failed: Sequence[Exception]) -> int:
     """Print what is left out; return the exit code: 2 if that is a picture."""
     if rejected:
         print(f"{program.name()}: left out: {left_out(rejected)}", file=sys.stderr)
-    code = 0
     for error in failed:
         print(f"{program.name()}: left out: {error}", file=sys.stderr)
-        code = 2
-    return code
+    return 2 if failed else 0

@@ -31,7 +31,7 @@ POLICY = (
 # What only a server can do, or say.
 LEFT_OUT = re.compile(r'<section id="teach".*?</section>\n|<noscript>.*?</noscript>\n', re.DOTALL)
 IMPORT = re.compile(r'^import \{([^}]*)\} from "\./(.+)";$', re.MULTILINE)
-EXPORT = re.compile(r"^export (?=(?:async )?(?:const|function) (\w+))", re.MULTILINE)
+EXPORT = re.compile(r"^export (?=(?:async )?(?:const|function\*?) (\w+))", re.MULTILINE)
 MINIFIED = re.compile(r"([$\w]+) as (\w+)")
 
 

@@ -74,13 +74,14 @@ def write_readme(path: Path, name: str, format: str, network: ExportedNetwork) -
     called `name`."""
     classes, variant = network.classes, network.variant
     named = ", ".join(map(printable, classes[:NAMED])) + ", …" * (len(classes) > NAMED)
-    words = {"side": network.side, "resized": network.cut.resized, "variant": variant.name}
     text = FORMATS[format].format(
         name=printable(name),
         count=len(classes),
         channels=len(variant.channels),
+        side=network.side,
+        resized=network.cut.resized,
         resize=network.resize,
-        **words,
+        variant=variant.name,
     )
     title = FIRST.format(printable(name))
     write_text(_free_place(path), f"{title}\n{text}Classes, in their order: {named}\n")

@@ -1,6 +1,6 @@
 // The camera: a picture at a press, or many while the button is held, and what is predicted meanwhile.
 
-import { blobOf } from "./shrink.js";
+import { blobOf, drawn } from "./shrink.js";
 import { byId, make } from "./elements.js";
 import { say } from "./i18n.js";
 
@@ -65,7 +65,7 @@ function shutterOf(video, take) {
     if (!video.videoWidth || performance.now() - latest < BETWEEN * 0.9) return;
     latest = performance.now();
     const number = ++count;
-    const content = await blobOf(frame(video, 1));
+    const content = await blobOf(drawn(video, 1));
     take(number, new File([content], `photo ${number}.jpg`, { type: content.type }));
   };
 }
@@ -102,20 +102,13 @@ async function watch(video, live, signal) {
   while (!signal.aborted) {
     const pause = new Promise((resolve) => setTimeout(resolve, APART));
     if (video.videoWidth && !document.hidden) {
-      const content = await blobOf(frame(video, SEEN / Math.max(video.videoWidth, video.videoHeight)));
+      const content = await blobOf(drawn(video, Math.min(1, SEEN / Math.max(video.videoWidth, video.videoHeight))));
       const shown = await live(new File([content], "camera.jpg")).catch((error) =>
         [make("p", { className: "problems", textContent: error.message })]);
       byId("live").replaceChildren(...shown);
     }
     await pause;
   }
-}
-
-function frame(video, share) {
-  const [width, height] = [video.videoWidth, video.videoHeight].map((side) => Math.round(side * Math.min(1, share)));
-  const canvas = make("canvas", { width, height });
-  canvas.getContext("2d").drawImage(video, 0, 0, width, height);
-  return canvas;
 }
 
 byId("close").addEventListener("click", () => byId("camera").close());

@@ -51,6 +51,23 @@ async function filesIn(entries) {
   return files;
 }
 
+/** Yield groups of items, each with its file, that the server takes at once.
+ * @param {Iterable<any> | AsyncIterable<any>} items
+ * @param {{most_pictures: number, most_bytes: number}} can */
+export async function* groups(items, can) {
+  let [group, bytes] = [[], 0];
+  for await (const item of items) {
+    const size = item.file.size + 1000;
+    if (group.length === can.most_pictures || (group.length && bytes + size > can.most_bytes)) {
+      yield group;
+      [group, bytes] = [[], 0];
+    }
+    group.push(item);
+    bytes += size;
+  }
+  if (group.length) yield group;
+}
+
 /** Call `take` with the files that are dropped on an element, also in folders.
  * @param {HTMLElement} element
  * @param {(files: File[]) => void} take */

@@ -2,7 +2,7 @@
 
 import { photograph } from "./camera.js";
 import { announce, blank, byId, make, pressed, preview } from "./elements.js";
-import { dropped, foldersOf, isPicture, picked } from "./files.js";
+import { dropped, foldersOf, groups, isPicture, picked } from "./files.js";
 import { form, request } from "./server.js";
 import { percent, say } from "./i18n.js";
 
@@ -22,7 +22,7 @@ export function predictHere(prefix, network, can) {
     const cards = files.map(cardOf);
     predictions.prepend(...cards.map((card) => card.element));
     while (predictions.children.length > Math.max(MOST_SHOWN, files.length)) predictions.lastChild.remove();
-    for (const group of groups(cards, can)) await predict(latest = group, network(), can);
+    for await (const group of groups(cards, can)) await predict(latest = group, network(), can);
   };
   take.again = () => latest.length && predict(latest, network(), can);
   dropped(byId(`${prefix}drop`), take);
@@ -35,21 +35,6 @@ export function predictHere(prefix, network, can) {
     await photograph(take, { input, live: liveBars(network) }).catch((error) => { problems.textContent = error.message; });
   });
   return take;
-}
-
-// Cut cards into groups that the server takes at once.
-function groups(cards, can) {
-  const found = [];
-  let bytes = Infinity;
-  for (const card of cards) {
-    bytes += card.file.size + 1000;
-    if (bytes > can.most_bytes || found.at(-1).length === can.most_pictures) {
-      found.push([]);
-      bytes = card.file.size + 1000;
-    }
-    found.at(-1).push(card);
-  }
-  return found;
 }
 
 function cardOf(file) {

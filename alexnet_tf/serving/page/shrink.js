@@ -49,18 +49,20 @@ export async function thumbnail(picture) {
 const thumbOf = async (bitmap) =>
   preview(await blobOf(drawn(bitmap, THUMB / Math.max(bitmap.width, bitmap.height))), "");
 
-/** Draw a picture at a share of its size, upright; what is transparent is white, as the program has it.
- * @param {ImageBitmap} bitmap
+/** Draw a picture, or what a video shows, at a share of its size, upright; what is transparent is white, as the
+ * program has it.
+ * @param {any} source
  * @param {number} share
  * @returns {HTMLCanvasElement} */
-export function drawn(bitmap, share) {
-  const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.max(1, side * share));
+export function drawn(source, share) {
+  const sides = [source.videoWidth ?? source.width, source.videoHeight ?? source.height];
+  const [width, height] = sides.map((side) => Math.max(1, side * share));
   const canvas = make("canvas", { width, height });
   const context = canvas.getContext("2d");
   context.fillStyle = "#fff";
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.imageSmoothingQuality = "high";
-  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  context.drawImage(source, 0, 0, canvas.width, canvas.height);
   return canvas;
 }
 

@@ -1,6 +1,7 @@
 // Pictures sent to the server, in groups; those that do not arrive can be sent again.
 
 import { make } from "./elements.js";
+import { groups } from "./files.js";
 import { say } from "./i18n.js";
 import { ask, begin, lessonSignal } from "./lesson.js";
 import { form, sentence } from "./server.js";
@@ -20,7 +21,7 @@ export async function upload(each, chosen, can, sent) {
   let reason = "";
   each.isSent = each.away.disabled = true;
   each.problems.replaceChildren();
-  for await (const group of groups(chosen, can)) {
+  for await (const group of groups(ready(chosen), can)) {
     try {
       await begin();
       if (signal.aborted) return;
@@ -38,20 +39,9 @@ export async function upload(each, chosen, can, sent) {
   if (failed.length) offerAgain(each, failed, reason);
 }
 
-// Make pictures ready to be sent, one after the other, in groups that the server takes at once.
-async function* groups(chosen, can) {
-  let [group, bytes] = [[], 0];
-  for (const original of chosen) {
-    const { file, thumb } = await prepared(original);
-    const size = file.size + 1000;
-    if (group.length === can.most_pictures || (group.length && bytes + size > can.most_bytes)) {
-      yield group;
-      [group, bytes] = [[], 0];
-    }
-    group.push({ original, file, thumb });
-    bytes += size;
-  }
-  if (group.length) yield group;
+// Make pictures ready to be sent, one after the other.
+async function* ready(chosen) {
+  for (const original of chosen) yield { original, ...await prepared(original) };
 }
 
 function keep(each, { original, thumb }, { number, error, code }) {

@@ -248,4 +248,4 @@ def test_runs_of_different_classes_are_named(typed, tmp_path, arguments):
     write_run(tmp_path / "one")
     write_run(tmp_path / "other", ("cat", "fox"))
     message = typed(*arguments, code=2).stderr
-    assert "has other classes than one/model.keras, for only one of them knows 'dog'" in message
+    assert "has other classes than one/model.keras, because only one of them knows 'dog'" in message

@@ -143,7 +143,7 @@ def test_a_port_that_is_taken_is_named(command):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         message = command("alexnet_tf", "serve", "starter", "--port", port, code=2).stderr
-    assert f"localhost:{port}: nobody can be listened to there" in message
+    assert f"localhost:{port}: the server cannot listen there" in message
 
 
 def test_who_begins_a_request_and_never_ends_it_is_sent_away(monkeypatch):

@@ -324,8 +324,8 @@ def test_undo_removes_no_last_copy_and_no_change(photos, tmp_path):
     (photos / "dog.jpg").write_bytes(b"another")
     count, reasons = undo(tmp_path / "sorted")
     assert count == 3 and [reason.split(": ")[1] for reason in reasons] == [
-        f"is left there, for {photos}/cat.jpg is gone",
-        f"is left there, for {photos}/dog.jpg is another picture now",
+        f"is left there, because {photos}/cat.jpg is gone",
+        f"is left there, because {photos}/dog.jpg is another picture now",
         "has been changed, and is left there",
     ]
     assert set(contents(tmp_path / "sorted")) == {"cat/cat.jpg", "dog/dog.jpg", "cat/odd.jpg"}

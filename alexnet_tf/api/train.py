@@ -47,8 +47,8 @@ def train(
         run: The folder of the run, new or to be resumed.
         recipe: One of `alexnet_tf.runs.recipes`, by default as the weights decide.
         callbacks: Keras's, which are called at the start, after each epoch and at the end. Their
-            `params` are the settings; their `model` is None, for a network is whole only at the
-            end, when the run has it.
+            `params` are the settings; their `model` is None, because the network is complete
+            only at the end, when the run has it.
         **settings: Those of the command line, with _ for -, listed below with the same defaults.
 
     Returns:

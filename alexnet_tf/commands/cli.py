@@ -40,7 +40,7 @@ NO_MORE = (
     "OOM when allocating", "failed to map segment", "annot allocate memory", "start new thread",
 )  # fmt: skip
 
-# Of options, where argparse has them otherwise than they are typed.
+# Attributes of options that argparse names otherwise than the options themselves.
 DESTINATIONS = {"RUN": "runs", "--run": "runs", "--class": "label", "--from": "places"}
 
 # To the user, where no log is open.

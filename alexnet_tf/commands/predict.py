@@ -116,7 +116,7 @@ def run(options: argparse.Namespace) -> int:
     goes_into_json = options.json or (options.out and options.out.suffix == ".jsonl")
     top = options.top or (5 if options.mode == IMAGENET or goes_into_json else 1)
     if options.watch:
-        # Stopped between two pictures, for no callback of the interpreter may swallow the signal.
+        # Stopped between two pictures, so that no callback of the interpreter swallows the signal.
         with signals.postponed(), batch.opened(options, classifier, top, None) as predictor:
             print(f"{program.name()}: watching; Ctrl-C ends it", file=sys.stderr)
             return _show(predictor.watch(options.pictures[0]), options, top)

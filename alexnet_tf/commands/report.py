@@ -10,7 +10,7 @@ from alexnet_tf.system import arguments
 from alexnet_tf.system.quiet import import_tensorflow
 
 HELP = "write a page about a run, or about several side by side"
-# Where a page about several goes, for it is of none of them.
+# Where a page about several runs goes: into none of them.
 SEVERAL = Path("report.html")
 
 

@@ -170,7 +170,7 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=min(families))
     except (OSError, OverflowError) as error:
         raise UserError(
-            f"{_url_host(host)}:{port}: nobody can be listened to there ({error}); another program "
+            f"{_url_host(host)}:{port}: the server cannot listen there ({error}); another program "
             "may be, so give another --port, or a --host of this machine"
         ) from error
 

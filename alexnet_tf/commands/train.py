@@ -27,19 +27,19 @@ FIRST = ("data", "label", "leave_out", "weights", "epochs", "batch_size", "learn
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add recipe, run, log and every setting, with the defaults of the recipe that is typed."""
+    """Add recipe, run, log and every setting, with the defaults of the recipe that is given."""
     parser.description = f"{DESCRIPTION} `{command('tensorboard')}` shows it."
     parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     _add_options(parser)
-    typed = _typed(parser.prog)
-    configured = read_settings(str(typed.pop("config"))) if "config" in typed else {}
+    given = _given(parser.prog)
+    configured = read_settings(str(given.pop("config"))) if "config" in given else {}
     in_file = configured.pop("recipe", None)
-    settings, names = with_recipe(configured | typed, typed.get("recipe", in_file))
-    parser.set_defaults(**settings, typed=tuple(typed), configured=names)
+    settings, names = with_recipe(configured | given, given.get("recipe", in_file))
+    parser.set_defaults(**settings, given=tuple(given), configured=names)
 
 
-def _typed(prog: str) -> dict[str, Any]:
-    """Parse what was typed, without defaults."""
+def _given(prog: str) -> dict[str, Any]:
+    """Parse what was given, without defaults."""
     parser = cli.Parser(prog=prog, add_help=False)
     _add_options(parser, defaults=False)
     parser.set_defaults(recipe=None, run=None, log=None, config=None)
@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> None:
     given = vars(options)
     settings = Settings(**{name: given[name] for name in DEFAULTS if name in given})
     if not Run(options.run).config_path.is_file():  # else it resumes with its own settings
-        check_used(settings, options.typed)
+        check_used(settings, options.given)
     workers = meet(settings)
     is_chief = not workers or workers.is_chief
     log = cli.open_log(options.log if is_chief else os.devnull)

@@ -52,12 +52,12 @@ def run(options: argparse.Namespace) -> None:
     settings = Settings(
         **{name: value for name, value in vars(options).items() if name in DEFAULTS}
     )
-    check_used(settings, options.typed)
+    check_used(settings, options.given)
     if Run(options.run).config_path.is_file():
         raise UserError(
             f"{options.run}: is a run already; give another --run for the best settings"
         )
-    if "log" in options.typed:
+    if "log" in options.given:
         cli.open_log(options.log)
     job = prepare(settings, options.run, options.configured)
     print(job.dataset.summary())
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> None:
     import_tensorflow(job.settings.threads)
     from alexnet_tf.training.tuning import settings_of_trials, tune
 
-    trials = settings_of_trials(job, options.trials, options.typed)
+    trials = settings_of_trials(job, options.trials, options.given)
     done: list[Trial] = []
     try:
         for trial in tune(job, trials, options.folds, LOG):

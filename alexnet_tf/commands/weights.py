@@ -55,7 +55,7 @@ def _find(options: argparse.Namespace) -> Path:
     if path.name in PRETRAINED and path.parent in (Path(), WEIGHTS_FOLDER):
         return PRETRAINED[path.name].fetch(WEIGHTS_FOLDER, *cli.places(options))
     names = ", ".join(PRETRAINED)
-    cli.refuse(options, cli.PLACES, f"nothing is fetched, for {path} is none of {names}")
+    cli.refuse(options, cli.PLACES, f"nothing is fetched, because {path} is none of {names}")
     if not path.exists():
         raise UserError(f"{path}: there is no such file; those that can be fetched are {names}")
     return path

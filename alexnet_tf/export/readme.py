@@ -34,7 +34,7 @@ print(model.predict(alexnet_tf.preprocess_input(pictures, variant)))
     "savedmodel": """\
 In:  bytes, string (n,): JPEG, PNG, BMP, GIF or WebP files; or pixels, uint8 RGB (n, H, W, 3).
      A file that cannot be read fails all of its batch: an animated WebP, a BMP of 1, 4 or 16 bits,
-     packed or of unusual masks, or of another format. Not heeded: what is transparent in a GIF,
+     packed or of unusual masks, or of another format. Ignored: what is transparent in a GIF,
      orientation in a PNG's text.
 Out: classes, string (n, {count}), and probabilities, float32 (n, {count}), in the same order.
 import tensorflow as tf

@@ -106,8 +106,8 @@ class Classifier:
                 )
             for name in sorted(set(engine.classes) ^ set(self.classes)):
                 raise UserError(
-                    f"{engine.source}: has other classes than {engines[0].source}, for only one "
-                    f"of them knows '{name}'; networks of the same classes can be averaged"
+                    f"{engine.source}: has other classes than {engines[0].source}, because only one"
+                    f" of them knows '{name}'; networks of the same classes can be averaged"
                 )
 
     def classify(

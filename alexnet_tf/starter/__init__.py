@@ -39,7 +39,7 @@ def variant_of(weights: str | Path, otherwise: str) -> str:
 
 
 def in_place_of(weights: str) -> str:
-    """Warn of a training that begins with the starter, for the file `weights` is not there."""
+    """Warn of a training that begins with the starter because the file `weights` is missing."""
     return (
         f"warning: there is no {weights}, so this begins with the starter's convolutions. "
         "ImageNet's, from which these learned, are larger and tell pictures apart better "

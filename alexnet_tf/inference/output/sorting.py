@@ -81,7 +81,7 @@ class Sorter:
                 )
 
     def list_anew(self) -> None:
-        """Forget which files lie beside pictures, for more may have arrived."""
+        """Forget which files lie beside pictures, because more may have arrived."""
         self._sidecars = Sidecars()
 
     def counts(self) -> dict[str, int]:

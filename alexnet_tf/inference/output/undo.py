@@ -243,12 +243,12 @@ def _take_back(step: Step) -> str | None:
     if not step.is_done():
         return "has been changed, and is left there"
     if has_original and not step.is_at(step.source):
-        return f"is left there, for {step.source} is another picture now"
+        return f"is left there, because {step.source} is another picture now"
     if has_original:
         os.unlink(step.target)
         return None
     if step.by != "move":
-        return f"is left there, for {step.source} is gone"
+        return f"is left there, because {step.source} is gone"
     os.makedirs(os.path.dirname(step.source), exist_ok=True)
     transfer(step.target, Path(step.source), "move")
     return None

@@ -83,11 +83,20 @@ def find(names: Sequence[str]) -> tuple[list[str], list[Rejected]]:
 def open_network(options: argparse.Namespace) -> Engine:
     """Open the network that the options of `add_network` choose."""
     if options.weights:
-        variant = options.variant or starter.variant_of(options.weights, DEFAULTS["variant"])
-        return Engine.of_weights(options.weights, variant, options.resize or DEFAULTS["resize"])
+        return Engine.of_weights(*pretrained(options))
     reason = "describes --weights, while a run knows its own; give these, too, or leave it out"
     cli.refuse(options, ("--variant", "--resize"), reason)
     return Engine.of_run(named_runs([options.run] if options.run else [])[0])
+
+
+def pretrained(
+    options: argparse.Namespace, resize: str = DEFAULTS["resize"]
+) -> tuple[str, str, str]:
+    """Return the pretrained weights that options choose, their variant and their way of resizing,
+    by default `resize`."""
+    weights = options.weights or DEFAULTS["weights"]
+    variant = options.variant or starter.variant_of(weights, DEFAULTS["variant"])
+    return weights, variant, options.resize or resize
 
 
 def named_runs(directories: Sequence[str]) -> list[Run]:

@@ -87,8 +87,7 @@ def _check(options: argparse.Namespace) -> None:
 
 def _of_imagenet(options: argparse.Namespace) -> imagenet.ImageNetEvaluation:
     pictures, labels = imagenet.imagenet_pictures(options.imagenet, options.labels)
-    weights = options.weights or DEFAULTS["weights"]
-    variant, resize = options.variant or DEFAULTS["variant"], options.resize or RESIZE
+    weights, variant, resize = common.pretrained(options, RESIZE)
     engine = Engine.of_imagenet(weights, variant, resize)
     if not options.json:
         print(f"{variant}, --resize {resize}, --crops {options.crops}")

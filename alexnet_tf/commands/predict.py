@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from alexnet_tf import starter
 from alexnet_tf.commands import cli
 from alexnet_tf.commands import common_options as common
 from alexnet_tf.commands import predict_batch as batch
@@ -150,10 +149,7 @@ def _check(options: argparse.Namespace) -> None:
 def _open_engines(options: argparse.Namespace) -> list[Engine]:
     if options.mode == IMAGENET:
         classes = read_classes(options.classes) if options.classes else None
-        weights = options.weights or DEFAULTS["weights"]
-        variant = options.variant or starter.variant_of(weights, DEFAULTS["variant"])
-        resize = options.resize or DEFAULTS["resize"]
-        return [Engine.of_imagenet(weights, variant, resize, classes)]
+        return [Engine.of_imagenet(*common.pretrained(options), classes)]
     return [Engine.of_run(run) for run in common.named_runs(options.runs or [])]
 
 

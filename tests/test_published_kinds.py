@@ -12,6 +12,9 @@ from tests.support.published import (
     READ,
     REFUSED,
     Layout,
+    breakhis,
+    celeba,
+    celeba_by_kaggle,
     dtd,
     fashion,
     write_kaggles_zip,
@@ -131,6 +134,33 @@ def test_a_column_is_the_label_if_it_is_wanted(layout):
     assert read(label="article type")[0].classes == ("Flip Flops", "Jeans", "Shirt", "Shoes")
     with pytest.raises(UserError, match=r"styles.csv: has no column 'colour' for --label; it has"):
         read(label="colour")
+
+
+@pytest.mark.parametrize(("level", "first"), [("1", "benign"), ("3", "adenosis"), ("5", "100X")])
+def test_folders_of_one_level_are_the_classes_if_they_are_wanted(layout, level, first):
+    breakhis(layout)
+    found, pictures = read(label=level)
+    assert found.classes[0] == first and len(found.classes) in (2, 4) and len(pictures) == 16
+
+
+@pytest.mark.parametrize("make", [celeba, celeba_by_kaggle])
+def test_an_attribute_of_a_face_is_the_class(layout, make):
+    make(layout)
+    found, pictures = read(label="Smiling")
+    assert found.classes == ("Smiling", "not Smiling") and len(pictures) == 12
+    (path,) = (path for path in pictures if path.endswith("/000005.jpg"))
+    assert Path(path).is_file() and pictures[path] == ("Smiling", VALIDATION)
+
+
+def test_a_face_has_an_identity_too(layout):
+    celeba(layout)
+    assert read(label="identity")[0].classes == ("0", "1", "2")
+
+
+def test_boxes_beside_labels_are_said_not_to_be_used(layout):
+    lines = [f"{layout.put(f'{n}.jpg')},{'ab'[n % 2]},1,2,3{n},40" for n in range(6)]
+    layout.write("boxes.csv", "filename,class,xmin,ymin,xmax,ymax", *lines)
+    assert "boxes.csv has boxes, which are not used: whole pictures" in read()[0].notes[0]
 
 
 def test_an_aircraft_has_a_family_too(layout):

@@ -91,8 +91,8 @@ class Settings:
     )
     label: str | None = _data(
         None,
-        "the column of the labels, where a table has several that could be; of FGVC-Aircraft"
-        " variant, family or manufacturer",
+        "the column of the labels, where a table has several that could be; of folders in folders"
+        " the level of the classes, from 1 on; of FGVC-Aircraft variant, family or manufacturer",
         arguments.place,
         "COLUMN",
     )

@@ -611,6 +611,62 @@ def sagemaker(x: Layout) -> None:
     x.write("output.manifest", *map(json.dumps, lines))
 
 
+def food11(x: Layout) -> None:
+    for label, n, part in four("0", "1", "2", parts=(TRAIN, TRAIN, TRAIN, TRAIN)):
+        for folder, part in (("training", TRAIN), ("validation", VALIDATION), ("evaluation", TEST)):
+            x.put(f"{folder}/{label}_{n}.jpg", label, part)
+
+
+def mura(x: Layout) -> None:
+    for part, name in ((TRAIN, "train"), (VALIDATION, "valid")):
+        studies = []
+        for number in range(4):
+            kind = number % 2
+            study = f"MURA-v1.1/{name}/XR_HAND/patient{number}/study1_{'np'[kind]}/"
+            studies.append(f"{study},{kind}")
+            for view in range(2):
+                x.put(f"{study}image{view}.png", ("negative", "positive")[kind], part)
+        x.write(f"MURA-v1.1/{name}_labeled_studies.csv", *studies)
+
+
+def traffic_signs(x: Layout) -> None:
+    """Write pictures without labels beside those with, and what their numbers mean."""
+    for label, n, _ in four("0", "1"):
+        x.put(f"traffic_Data/DATA/{label}/00{label}_{n}.png", label)
+        x.put(f"traffic_Data/TEST/TEST/00{label}_1_{n}.png")
+    x.write("labels.csv", "ClassId,Name", "0,Speed limit (5km/h)", "1,Speed limit (15km/h)")
+
+
+def ships(x: Layout) -> None:
+    for n in range(1, 17):
+        x.put(f"train/images/{n}.jpg", str(n % 3) if n < 13 else None)
+    x.write("train/train.csv", "image,category", *(f"{n}.jpg,{n % 3}" for n in range(1, 13)))
+    x.write("test_ApKoW4T.csv", "image", *(f"{n}.jpg" for n in range(13, 17)))
+
+
+def landmarks_with_urls(x: Layout) -> None:
+    lines = []
+    for n in range(8):
+        x.put(f"train/{n}/a/b/{n}ab{n}.jpg", str(n % 2 * 142820))
+        lines.append(f"{n}ab{n},https://upload.example.org/{n}.jpg,{n % 2 * 142820}")
+    x.write("train.csv", "id,url,landmark_id", *lines)
+
+
+def bees(x: Layout) -> None:
+    lines = []
+    for label, n, part in four("bee1", "wasp1", parts=TWO):
+        x.put(f"{label}/{n}.jpg", label, part)
+        lines.append(f"{len(lines)},{label}\\{n}.jpg,{int(label == 'bee1')},{int(part != TRAIN)}")
+    x.write("labels.csv", "id,path,is_bee,is_validation", *lines)
+
+
+def simpsons(x: Layout) -> None:
+    for label, n, _ in four("bart", "homer"):
+        x.put(f"simpsons_dataset/{label}/pic_{n}.jpg", label)
+        x.put(f"simpsons_dataset/simpsons_dataset/{label}/pic_{n}.jpg")
+        x.put(f"kaggle_testset/kaggle_testset/{label}_{n}.jpg")
+
+
 # What is read: the name of each source, and what makes it.
 READ: dict[str, Callable[[Layout], None]] = {
     "SUN397": sun397, "Places365": places365, "Food-101": food101, "CUB-200": cub200,
@@ -630,7 +686,9 @@ READ: dict[str, Callable[[Layout], None]] = {
     "HAM10000": ham10000, "EuroSAT by Kaggle": eurosat, "MMPretrain": imagenet_lists,
     "New Plant Diseases": plant_diseases, "malaria": malaria, "COVID radiography": radiography,
     "Paddy": paddy, "landmarks": landmarks, "Stanford 40": actions, "FiftyOne": fiftyone,
-    "Prodigy": prodigy, "SageMaker": sagemaker,
+    "Prodigy": prodigy, "SageMaker": sagemaker, "Food-11": food11, "MURA": mura,
+    "traffic signs": traffic_signs, "Game of ships": ships, "landmarks, URLs": landmarks_with_urls,
+    "bees and wasps": bees, "The Simpsons": simpsons,
 }  # fmt: skip
 
 
@@ -756,6 +814,63 @@ def fashion(x: Layout) -> None:
     x.write("styles.csv", head, *lines)
 
 
+def celeba(x: Layout) -> None:
+    """Write the tables as their authors have them: below a count, divided by spaces."""
+    rows, names, parts = [], [], []
+    for n in range(12):
+        x.put(f"Img/img_align_celeba/{n:06}.jpg")
+        rows.append(f"{n:06}.jpg {' 1' if n % 2 else '-1'} -1")
+        names.append(f"{n:06}.jpg {n % 3}")
+        parts.append(f"{n:06}.jpg {n // 4}")
+    x.write("Anno/list_attr_celeba.txt", "12", "Smiling Young ", *rows)
+    x.write("Anno/identity_CelebA.txt", *names)
+    x.write("Eval/list_eval_partition.txt", *parts)
+
+
+def celeba_by_kaggle(x: Layout) -> None:
+    for n in range(12):
+        x.put(f"img_align_celeba/img_align_celeba/{n:06}.jpg")
+    rows = (f"{n:06}.jpg,{1 if n % 2 else -1},-1" for n in range(12))
+    x.write("list_attr_celeba.csv", "image_id,Smiling,Young", *rows)
+    parts = (f"{n:06}.jpg,{n // 4}" for n in range(12))
+    x.write("list_eval_partition.csv", "image_id,partition", *parts)
+    boxes = (f"{n:06}.jpg,9{n},71,226,{300 + n}" for n in range(12))
+    x.write("list_bbox_celeba.csv", "image_id,x_1,y_1,width,height", *boxes)
+
+
+def breakhis(x: Layout) -> None:
+    for label, inner in {
+        "benign": ("adenosis", "tumor"),
+        "malignant": ("ductal", "lobular"),
+    }.items():
+        for name in inner:
+            for scale in ("40X", "100X"):
+                for n in range(2):
+                    x.put(f"BreaKHis_v1/breast/{label}/SOB/{name}/SOB_{name}_14/{scale}/{n}.png")
+
+
+def patients(x: Layout) -> None:
+    for label, n, _ in four("0", "1"):
+        for number in (8863, 9036):
+            x.put(f"{number}/{label}/{number}_{n}.png")
+            x.put(f"IDC_regular/{number}/{label}/{number}_{n}.png")
+
+
+def labelme(x: Layout) -> None:
+    for n in range(6):
+        shapes = [{"label": "cat", "points": [[1, 2], [3, 4]], "shape_type": "rectangle"}]
+        path = x.put(f"images/{n}.jpg")
+        x.json(f"images/{n}.json", {"flags": {}, "shapes": shapes, "imagePath": path})
+
+
+def via(x: Layout) -> None:
+    """Write what the VGG Image Annotator exports: JSON in the cells of a CSV."""
+    shape, kind = '{""name"":""rect"",""x"":1,""y"":2}', '{""type"":""cat""}'
+    lines = [f'{x.put(f"{n}.jpg")},1{n},1,0,"{shape}","{kind}"' for n in range(6)]
+    head = "filename,file_size,region_count,region_id,region_shape_attributes,region_attributes"
+    x.write("via_region_data.csv", head, *lines)
+
+
 # What is no classification, or leaves open which: what makes it, and what is said.
 REFUSED: dict[str, tuple[Callable[[Layout], None], str]] = {
     "COCO": (coco, r"instances_train2017.json: holds boxes around objects \(COCO\)"),
@@ -764,7 +879,22 @@ REFUSED: dict[str, tuple[Callable[[Layout], None], str]] = {
     "VOC": (voc, r"x: holds boxes around objects \(VOC, such as x/VOC2012/Annotations/0.xml\)"),
     "masks": (masks, r"x: holds masks \(images beside masks\), so it is for segmentation"),
     "ChestX-ray14": (chest_xrays, r"has several labels for a picture, such as 'Hernia\|Mass'"),
-    "CelebA": (attributes, r"the columns Bald, Smiling, Young hold 0 and 1.*name one of them with"),
+    "CelebA": (
+        celeba,
+        r"celeba.txt: has the attributes Smiling, Young; name one .* --label Smiling",
+    ),
+    "CelebA by Kaggle": (celeba_by_kaggle, r"celeba.csv: has the attributes Smiling, Young; name"),
+    "BreakHis": (
+        breakhis,
+        r"one level .*: --label 1 \(benign, malignant\); --label 3 \(adenosis, duct",
+    ),
+    "IDC": (patients, r"x/8863 and x/9036: hold the same folders, 0 and 1, .* --label 2 \(0, 1\)"),
+    "LabelMe": (labelme, r"holds boxes around objects \(LabelMe, such as x/images/0.json\)"),
+    "VIA": (via, r"via_region_data.csv: holds boxes around objects, or their outlines, several"),
+    "attributes": (
+        attributes,
+        r"the columns Bald, Smiling, Young hold 0 and 1.*name one of them with",
+    ),
     "CheXpert": (chexpert, r"train.csv: the columns No Finding, Edema, Fracture hold 0 and 1, but"),
     "Excel's CSV": (ansi, r"x/Tabelle.csv: cannot be read, for it is no UTF-8 text"),
     "a split alone": (
@@ -772,7 +902,7 @@ REFUSED: dict[str, tuple[Callable[[Layout], None], str]] = {
         r"partition.csv: names pictures, but has no column of their labe",
     ),
     "Planet": (amazon, r"has several labels for a picture, such as '(clear|haze) primary'"),
-    "Create ML": (create_ml, r"createml.json: holds boxes around objects, several in a picture"),
+    "Create ML": (create_ml, r"createml.json: holds boxes around objects, or their outlines"),
     "Office-31": (office31, r"x/amazon and x/dslr: hold the same folders, back_pack and bike"),
     "two data sets": (two_of_them, r"x: holds several data sets, x/cars/train, x/pets/train; name"),
     "ages": (ages, r"the column 'age' looks like numbers, 12 different ones"),

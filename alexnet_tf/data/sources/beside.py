@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from alexnet_tf.data.sources import manifest
 from alexnet_tf.data.sources.headings import LABEL, NUMBER, role
 from alexnet_tf.data.sources.manifest import TRAIN, Entry, Source
 from alexnet_tf.data.sources.path_resolver import PathResolver, is_picture
-from alexnet_tf.data.sources.rows import SAMPLE, cut
+from alexnet_tf.data.sources.rows import SAMPLE, cut, read_rows
 from alexnet_tf.data.sources.split_names import part_named, part_of_file
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.text import printable
@@ -22,12 +23,19 @@ NUMBERED = re.compile(r"\D(\d\d?)$")
 
 @dataclass(frozen=True)
 class _Table:
-    """A table that names pictures: the split that its name means, and the class of each, if any."""
+    """A table that names pictures: the class of each, if any, and its split.
+
+    That is the one in a column of splits, or else the one that the name of the table means.
+    """
 
     path: Path
     part: str | None
     classes: dict[str, str | None]
     missing: list[str]
+    parts: dict[str, str]
+
+    def part_of(self, picture: str) -> str | None:
+        return self.parts.get(picture, self.part)
 
     @property
     def number(self) -> int | None:
@@ -44,6 +52,7 @@ class _Rows:
     heads: list[str]
     rows: list[list[str]]
     pictures: list[str | None]
+    parts: dict[str, str]
 
     @property
     def form(self) -> tuple[Path, int]:
@@ -72,7 +81,7 @@ class _Rows:
             if picture
         }
         missing = [row[self.place] for p, row in zip(self.pictures, self.rows) if not p]
-        return _Table(self.path, part_of_file(self.path), classes, missing)
+        return _Table(self.path, part_of_file(self.path), classes, missing, self.parts)
 
 
 def complete(
@@ -106,7 +115,7 @@ def complete(
     used = [
         table
         for table in listed
-        if any(parts.get(path) == table.part or path in others for path in table.classes)
+        if any(parts.get(p) == table.part_of(p) or p in others for p in table.classes)
     ]
     missing = {name: f"is named in {t.path}, and not there" for t in used for name in t.missing}
     rejected = [each for each in found.rejected if each[0] not in others]
@@ -144,14 +153,23 @@ def _read(path: Path, finder: PathResolver) -> _Rows | None:
     if not counts or sum(bool(finder.anywhere(row[place])) for row in sample) * 2 < len(sample):
         return None
     heads = [] if finder.anywhere(rows[0][place]) else rows.pop(0)
-    return _Rows(path, place, heads, rows, [finder.anywhere(row[place]) for row in rows])
+    pictures = [finder.anywhere(row[place]) for row in rows]
+    return _Rows(path, place, heads, rows, pictures, _column_of_parts(path, finder))
+
+
+def _column_of_parts(path: Path, finder: PathResolver) -> dict[str, str]:
+    """Return the split of each picture by a column of the table, if it has one."""
+    with suppress(UserError):
+        rows = read_rows(path, finder, labelled=False).rows
+        return {found: part for cell, _, part in rows if part and (found := finder.anywhere(cell))}
+    return {}
 
 
 def _parts(
     listed: Sequence[_Table], paths: set[str], root: Path, split: int | None
 ) -> tuple[dict[str, str], list[str]]:
     """Return the split of each picture, and notes."""
-    listed = [table for table in listed if table.part and paths & {*table.classes}]
+    listed = [t for t in listed if (t.part or t.parts) and paths & {*t.classes}]
     numbers = sorted({table.number for table in listed if table.number is not None})
     several = len(numbers) > 1 or split is not None
     if several and split is None:
@@ -161,7 +179,8 @@ def _parts(
         there = f"it has {', '.join(map(str, numbers))}" if numbers else "leave out --split"
         raise UserError(f"{root}: has no split {split}; {there}")
     chosen = [table for table in listed if not several or table.number == split]
-    return {p: t.part for t in chosen if t.part for p in t.classes if p in paths}, []
+    pairs = ((p, t.part_of(p)) for t in chosen for p in t.classes if p in paths)
+    return {path: part for path, part in pairs if part}, []
 
 
 def _labelled(listed: Sequence[_Table], found: Source, root: Path) -> dict[str, Entry]:
@@ -171,7 +190,7 @@ def _labelled(listed: Sequence[_Table], found: Source, root: Path) -> dict[str, 
     for table in listed:
         for path, label in table.classes.items():
             folders = Path(path).relative_to(root).parts[:-1]
-            part = table.part or next(filter(None, map(part_named, folders)), None)
+            part = table.part_of(path) or next(filter(None, map(part_named, folders)), None)
             if path in outside and label and part:
                 entries[path] = Entry(path, label, part)
     return entries

@@ -12,7 +12,7 @@ from pathlib import Path
 from alexnet_tf.data.images.contents import is_remote
 from alexnet_tf.data.sources import headings
 from alexnet_tf.data.sources.headings import INDEX, LABEL, PART, PATH, is_missing, plain, role
-from alexnet_tf.data.sources.manifest import TRAIN, VALIDATION
+from alexnet_tf.data.sources.manifest import TRAIN, VALIDATION, Unlabelled
 from alexnet_tf.data.sources.path_resolver import Hits, PathResolver, is_picture
 from alexnet_tf.data.sources.records import SEVERAL
 from alexnet_tf.data.sources.split_names import part_named, words
@@ -23,7 +23,9 @@ from alexnet_tf.system.text import printable
 COUNTS = {"index", "idx", "unnamed", "row"}
 WHOLE = re.compile(r"[+-]?\d+([.,]0+)?")
 ONES, BOOLEANS = ("1", "1.0", "true"), {"0", "1", "0.0", "1.0", "true", "false"}
-BOXES = {"xmin", "ymin", "xmax", "ymax", "x", "y", "width", "height"}
+BOXES = {"xmin", "ymin", "xmax", "ymax", "x", "y", "width", "height", "x1", "y1", "x2", "y2"}
+VIA = "regionshapeattributes"
+OUTLINES = {"bbox", "boundingbox", "segmentation", "polygon", "encodedpixels", VIA}
 MARKS = BOOLEANS | {"-1", "-1.0"}  # of several labels, -1 for uncertain or no
 # What Google's AutoML writes where it may choose the split.
 UNASSIGNED = "unassigned"
@@ -62,19 +64,24 @@ def choose_columns(
     notes = []
     if path.cells and path.is_numeric:
         notes.append(f"in {printable(file)} the numbers in {path.name} name the pictures")
+    parts = table.parts(path)
     if not labelled:
-        return Choice(path.number, lambda row: "", lambda row: None, has_heading, "", (*notes,))
-    part = table.part(path)
-    if finder.wanted.label is None and table.has_boxes(path):
-        raise UserError(
-            f"{file}: holds boxes around objects, several in a picture, so it is for detection; "
-            "crop the objects yourself, into a folder for each class, or name the column of the "
-            "label with --label"
-        )
-    labels = table.labels([column for column in table.columns if column not in (path, part)], notes)
+        return Choice(path.number, lambda row: "", _part_of(parts), has_heading, "", (*notes,))
+    if table.has_boxes():
+        several = len({*path.cells}) < len(path.cells) or table.has_several_boxes()
+        if several and finder.wanted.label is None:
+            raise UserError(
+                f"{file}: holds boxes around objects, or their outlines, several in a picture, so "
+                "it is for detection; crop the objects yourself, into a folder for each class, or "
+                "name the column of the label with --label"
+            )
+        notes.append(f"{printable(file)} has boxes, which are not used: whole pictures are learned")
+    labels = table.labels(
+        [column for column in table.columns if column not in (path, *parts)], notes
+    )
     label_of = labels[0].cell if len(labels) == 1 else _one_hot_class(file, labels)
     called = labels[0].head if len(labels) == 1 else ""
-    return Choice(path.number, label_of, _part_of(part), has_heading, called, (*notes,))
+    return Choice(path.number, label_of, _part_of(parts), has_heading, called, (*notes,))
 
 
 class _Column:
@@ -96,6 +103,9 @@ class _Column:
     @cached_property
     def hits(self) -> Hits:
         return self._finder.survey(list(dict.fromkeys(self.cells))[:MOST_NAMES])
+
+    def is_elsewhere(self) -> bool:
+        return all(is_remote(cell.strip()) for cell in self.cells)
 
     def rank(self) -> float:
         """Rank, from 0 on, how well a column names pictures: by its heading, then by its cells.
@@ -210,13 +220,16 @@ class _Table:
             ranks |= {column: 2 for column, rank in ranks.items() if rank == PARTLY}
         best = max(ranks.values())
         if best:
-            return self._choose_path([column for column in ranks if ranks[column] == best])
+            fit = [column for column in ranks if ranks[column] == best]
+            if all(map(_Column.is_elsewhere, fit)):  # others may name the same pictures, here
+                fit = [column for column in ranks if ranks[column] >= 1]
+            return self._choose_path(fit)
         named = [c for role in (PATH, INDEX) for c in self.columns if c.role == role]
         return (named or self.columns)[0]
 
     def _choose_path(self, fit: list[_Column]) -> _Column:
         """Choose among columns that name pictures equally well; UserError if that is impossible."""
-        on_disk = [c for c in fit if not all(is_remote(cell.strip()) for cell in c.cells)]
+        on_disk = [column for column in fit if not column.is_elsewhere()]
         found = [column for column in on_disk if column.hits.total] or on_disk or fit
         if len(found) == 1:
             return found[0]
@@ -238,19 +251,24 @@ class _Table:
         places = map(self.finder, column.cells)
         return [place if is_remote(place) else os.path.abspath(place) for place in places]
 
-    def has_boxes(self, path: _Column) -> bool:
-        """Tell whether the table has boxes, and several rows or cells of them for a picture."""
+    def has_boxes(self) -> bool:
+        """Tell whether the table has boxes around objects, or outlines of them."""
+        ends = [*map(_plain_end, self.columns)]
+        return sum(end in BOXES for end in ends) >= 4 or any(end in OUTLINES for end in ends)
+
+    def has_several_boxes(self) -> bool:
+        """Tell whether a cell holds boxes of several objects, or is VIA's, which may."""
         boxes = [column for column in self.columns if _plain_end(column) in BOXES]
         joined = any(SEVERAL in cell for column in boxes for cell in column.cells)
-        return len(boxes) >= 4 and (joined or len({*path.cells}) < len(path.cells))
+        return joined or any(_plain_end(column) == VIA for column in self.columns)
 
-    def part(self, path: _Column) -> _Column | None:
-        """Choose the column that gives the split of a picture; None if there is none."""
+    def parts(self, path: _Column) -> list[_Column]:
+        """Choose the column that gives the split of a picture, or those with a 1 for one each."""
         others = [column for column in self.columns if column is not path]
         named = [c for c in others if c.role == PART and any(map(part_named, c.cells))]
         flags = [column for column in others if column.flagged]
         spelled = [column for column in others if column.names_parts and len(others) > 1]
-        return next(iter([*named, *flags, *spelled]), None)
+        return named[:1] or flags or spelled[:1]
 
     def labels(self, others: list[_Column], notes: list[str]) -> list[_Column]:
         """Choose the column of the labels among `others`, or all one-hot columns.
@@ -266,14 +284,14 @@ class _Table:
             return [next(filter(exact[0].is_same, same), exact[0])]
         others = [c for c in others if c.role != PART or not c.is_numeric]  # "partition": 0, 1, 2
         if not others:
-            raise UserError(f"{self.file}: names pictures, but has no column of their labels")
+            raise Unlabelled(f"{self.file}: names pictures, but has no column of their labels")
         if len(others) == 1:
             return others
         start = f"in {printable(self.file)}"
         fit = [c for c in others if c.role not in (INDEX, PART) and c.values]
         fit = [column for column in fit if not column.names_pictures]
         hot = [column for column in fit if self.may_head and column.is_binary]
-        repeated = _most_repeated(fit) or others
+        repeated = _most_repeated(fit or others)
         texts = [c for c in repeated if not c.is_numeric or c.role == LABEL]
         are_one_hot = all(sum(map(_is_one, row)) == 1 for row in zip(*(c.cells for c in hot)))
         if len(hot) > 1 and not {*texts} - {*hot} and are_one_hot:
@@ -336,14 +354,12 @@ def _distinct(columns: list[_Column]) -> list[_Column]:
     return [column for column in columns if column in kept]
 
 
-def _part_of(column: _Column | None) -> Callable[[Sequence[str]], str | None]:
+def _part_of(columns: Sequence[_Column]) -> Callable[[Sequence[str]], str | None]:
     """Return a function from a row to its split."""
-    if not column:
-        return lambda row: None
-    if flagged := column.flagged:
-        other = VALIDATION if flagged == TRAIN else None
-        return lambda row: flagged if _is_one(column.cell(row)) else other
-    return lambda row: part_named(column.cell(row))
+    if not all(column.flagged for column in columns):
+        return lambda row: part_named(columns[0].cell(row))
+    other = VALIDATION if any(column.flagged == TRAIN for column in columns) else None
+    return lambda row: next((c.flagged for c in columns if _is_one(c.cell(row))), other)
 
 
 def _one_hot_class(file: Path, columns: list[_Column]) -> Callable[[Sequence[str]], str]:

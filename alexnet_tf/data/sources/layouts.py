@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter, defaultdict
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from unicodedata import normalize
 
@@ -20,9 +21,9 @@ from alexnet_tf.system.text import printable
 # Kaggle's cats and dogs; Microsoft capitalizes the classes.
 KAGGLE_NAME = re.compile(r"(cat|dog)\.\d+\.\w+", re.IGNORECASE)
 KAGGLE_CLASSES = {"Cat": "cat", "Dog": "dog"}
-# A class and a number: rose_001.jpg, "red rose (1).jpg"; and what cameras and programs write in
-# place of the class.
-NUMBERED = re.compile(r"(.*[^\W\d_])[\W_]*\d+\W*\.\w+")
+# A class, which may be a number, and a number: rose_001.jpg, "red rose (1).jpg", 10_123.jpg; and
+# what cameras and programs write in place of the class.
+NUMBERED = re.compile(r"(\d+(?=[\W_])|.*[^\W\d_])[\W_]*\d+\W*\.\w+")
 NO_CLASSES = {"img", "dsc", "dscn", "dscf", "dcim", "pxl", "vid", "frame", "scan", "screenshot"}
 # Words in the names of folders that contain pictures of any class.
 CONTAINERS = {"image", "img", "imgs", "picture", "pictures", "photo", "photos"}
@@ -38,26 +39,28 @@ def is_container(name: str) -> bool:
     return any(word in CONTAINERS or word.endswith("images") for word in words(name))
 
 
-def read_layout(folder: Path, by_names: bool = False) -> Source:
+def read_layout(folder: Path, by_names: bool = False, level: int = 0) -> Source:
     """Label every file below `folder` by Kaggle's file names or by its class folder.
 
     Class folders may be nested in folders that hold nothing else, and in split folders, whatever
     their spelling (`part_named`): ``train/CLASS``, ``val/CLASS``, ``test/CLASS``. If there is no
     validation set, the test set takes its place. With `by_names`, numbered file names are classes
-    too: ``rose_01.jpg``. Raises NoClasses for folders that look like splits, not classes.
+    too: ``rose_01.jpg``. The folders of a `level`, from 1 on, may be the classes, whatever lies
+    between. Raises NoClasses for folders that look like splits, not classes.
     """
     files, rejected = list_files(folder)
-    tree = _Tree(files, by_names)
+    tree = _Tree(files, by_names, level)
     parts, notes = _parts(tree, folder), []
     if again := tree.repeated(parts[TRAIN]):
         notes.append(f"{printable(again)}: not used, for it holds the classes beside it once more")
-        tree = _Tree([file for file in files if again not in Path(file).parents], by_names)
+        tree = _Tree([file for file in files if again not in Path(file).parents], by_names, level)
     if VALIDATION not in parts and TEST in parts:
         parts[VALIDATION] = parts.pop(TEST)
         notes.append(manifest.validated_by_test("folder", printable(parts[VALIDATION])))
     if len(parts) == 1:  # the data is not split
         parts = {None: parts[TRAIN]}
-        _check_classes(tree, parts[None])
+        if not level:
+            _check_classes(tree, parts[None])
     roots = " or ".join(printable(root) for root in parts.values())
     reason = "is in no folder of a class and not named cat.N or dog.N"
     if len(parts) > 1:
@@ -75,7 +78,8 @@ def read_layout(folder: Path, by_names: bool = False) -> Source:
     classes = sorted({entry.label for entry in entries if entry.part in (None, TRAIN)})
     if deepest := max(classes, key=lambda name: name.count("/"), default="").count("/"):
         name = next(name for name in classes if name.count("/") == deepest)
-        notes.append(f"each innermost folder is a class, such as '{printable(name)}'")
+        text = f"each innermost folder is a class, such as '{printable(name)}'; --label N takes "
+        notes.append(text + "the folders of level N")
     return manifest.align_to_classes(classes, entries, rejected, notes)
 
 
@@ -99,6 +103,11 @@ def _parts(tree: _Tree, folder: Path) -> dict[str | None, Path]:
         return parts
     if len(folders) == 1 and tree.is_labelled(folders[0]):
         return _parts(tree, folders[0])
+    rest = [
+        inner for inner in folders if not part_named(inner.name) or len(tree.classes(inner)) > 1
+    ]
+    if len(rest) == 1 and len(tree.classes(rest[0])) > 1:  # beside it is a part without classes
+        return _parts(tree, rest[0])
     below = [each for each in map(partial(_parts, tree), folders) if len(each) > 1]
     split = [each for each in below if len(tree.classes(each[TRAIN])) > 1]
     if len(split) > 1:
@@ -133,15 +142,15 @@ def _check_classes(tree: _Tree, root: Path) -> None:
         raise NoClasses(
             f"{names}: hold the same folders, {classes}, so they look like parts of a dataset, not "
             "like classes; call them train, val and test, with the classes inside, or name the one "
-            "to use"
+            f"to use, or let the folders of one level be the classes: {tree.levels(root)}"
         )
 
 
 class _Tree:
     """Files grouped by folder. Only folders with a picture at some depth count."""
 
-    def __init__(self, files: list[str], by_names: bool):
-        self._by_names = by_names
+    def __init__(self, files: list[str], by_names: bool, level: int):
+        self._by_names, self._level = by_names, level
         self._files: dict[Path, list[str]] = defaultdict(list)
         for file in files:
             self._files[Path(os.path.dirname(file))].append(file)
@@ -197,10 +206,21 @@ class _Tree:
 
     def repeated(self, root: Path) -> Path | None:
         """Return the folder in `root` that holds the same classes as the folders beside it."""
-        inside = self.inside(root) if not self.has_pictures(root) else {}
-        names = {normalize("NFC", folder.name): folder for folder in inside}
-        twice = (f for n, f in names.items() if len(inside[f]) > 1 and inside[f] == {*names} - {n})
-        return next(twice, None)
+        inside = {each: self._names(each) for each in self.folders(root)}
+        names = self._names(root) if not self.has_pictures(root) else set()
+        twice = (f for f, inner in inside.items() if len(inner) > 1 and inner < names)
+        return next((f for f in twice if len(inside[f]) == len(names) - 1), None)
+
+    def _names(self, folder: Path) -> set[str]:
+        return {normalize("NFC", inner.name) for inner in self.folders(folder)}
+
+    def levels(self, root: Path) -> str:
+        """Say which folders are on each level of several, as answers to a question."""
+        paths = [folder.relative_to(root).parts for folder in self._outermost(root)]
+        names = [sorted({*each} - {None}) for each in zip_longest(*paths)]
+        shown = [", ".join(map(printable, each[: manifest.MOST_NAMES])) for each in names]
+        several = (n for n, each in enumerate(names) if len(each) > 1)
+        return "; ".join(f"--label {n + 1} ({shown[n]})" for n in several)
 
     def class_folders(self, root: Path) -> dict[Path, str]:
         """Return the outermost folders with pictures of their own, and the class of each.
@@ -211,13 +231,18 @@ class _Tree:
         beside such a container are left out.
         """
         paths = {folder: folder.relative_to(root).parts for folder in self._outermost(root)}
+        if level := self._level:
+            deep = {folder: path for folder, path in paths.items() if len(path) >= level}
+            return {folder: normalize("NFC", path[level - 1]) for folder, path in deep.items()}
         outer = {path[:-1] for path in paths.values() if is_container(path[-1])}
         masks = [f for f, p in paths.items() if {*words(p[-1])} & MASK_WORDS and p[:-1] in outer]
         for folder in masks * bool(outer - {()}):
             del paths[folder]
         inner = Counter(path[-1] for path in paths.values())
         for folder, path in paths.items():
-            shared = inner[path[-1]] == len(paths) or (inner[path[-1]] > 1 and not words(path[-1]))
+            shared = inner[path[-1]] == len(paths) or (
+                inner[path[-1]] > 1 and not words(path[-1]) and words(path[-2])
+            )
             is_inner = is_container(path[-1]) or path[-1] in path[-2:-1]
             if len(path) > 1 and (is_inner or (shared and len(paths) > 1)):
                 paths[folder] = path[:-1]
@@ -237,7 +262,10 @@ class _Tree:
         counts = Counter(labels.values())
         is_whole = len(labels) == sum(map(is_meant_as_picture, files)) and len(counts) > 1
         usual = any({*words(name)} & NO_CLASSES or part_named(name) for name in counts)
-        return labels if is_whole and min(counts.values()) > 1 and not usual else {}
+        numbers = [*map(int, counts)] if all(map(str.isdecimal, counts)) else []
+        are_counted = not numbers or max(numbers) - min(numbers) < len(numbers)
+        is_whole = is_whole and are_counted and min(counts.values()) > 1
+        return labels if is_whole and not usual else {}
 
     def _all(self, folder: Path) -> list[str]:
         deeper = (file for inner in self._below.get(folder, ()) for file in self._all(inner))

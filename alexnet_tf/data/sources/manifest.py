@@ -26,11 +26,16 @@ class NoLabels(UserError):
     """A table of something other than classes: boxes, captions."""
 
 
+class Unlabelled(UserError):
+    """A table that names pictures, but has no column of their labels."""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """The user's choices where a source is ambiguous, and the folder that was named.
 
-    `label` is the column of the labels, `split` the number of one of several published splits.
+    `label` is the column of the labels, or the level of the folders that are classes; `split` is
+    the number of one of several published splits.
     """
 
     label: str | None = None

@@ -17,7 +17,7 @@ from alexnet_tf.data.sources.layouts import NoClasses, is_container, read_layout
 from alexnet_tf.data.sources.list_choice import choose_lists, find_tables
 from alexnet_tf.data.sources.listing import DATA_FOLDER, UNPACKED_FOLDER, is_system, list_files
 from alexnet_tf.data.sources.lists import read_lists
-from alexnet_tf.data.sources.manifest import ANY, MOST_NAMES, NoPictures, Source, Wanted
+from alexnet_tf.data.sources.manifest import ANY, MOST_NAMES, NoPictures, Source, Unlabelled, Wanted
 from alexnet_tf.data.sources.named import fetch_named
 from alexnet_tf.data.sources.packed import read_packed
 from alexnet_tf.data.sources.path_resolver import MOST_FOLDERS
@@ -130,6 +130,8 @@ def _open_folder(folder: Path, limits: UnpackLimits, wanted: Wanted) -> Source:
         return packed
     if published := read_published(folder, wanted):
         return published
+    if wanted.label and wanted.label.isdecimal():
+        return read_layout(folder, level=int(wanted.label))
     found = _layout(folder)
     tables = _tables(folder, wanted)
     is_empty = isinstance(found, Source) and not found.entries and not tables
@@ -193,9 +195,11 @@ def _tables(folder: Path, wanted: Wanted) -> dict[Path, tuple[str, ...] | UserEr
     try:
         tables = find_tables(folder, wanted)
         inner = [each for each in folder.iterdir() if each.is_dir() and not is_system(each)]
-        if len(inner) == 1 and not tables:
-            return _tables(inner[0], wanted)
-        for each in sorted(inner)[:MOST_FOLDERS] * (not tables):
+        if not all(isinstance(found, Unlabelled) for found in tables.values()):
+            return tables
+        if len(inner) == 1:
+            return tables | _tables(inner[0], wanted)
+        for each in sorted(inner)[:MOST_FOLDERS]:
             tables |= find_tables(each, wanted)
     except OSError:  # it cannot be listed, which `read_layout` has reported
         return {}

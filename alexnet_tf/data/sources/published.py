@@ -41,7 +41,7 @@ Reader = Callable[[Path, str | None], Iterator[Entry]]
 class _Kind(NamedTuple):
     name: str
     marks: tuple[str, ...]
-    labels: tuple[str, ...]
+    labels: tuple[str, ...] | None
     read: Reader
 
 
@@ -56,8 +56,8 @@ def read_published(folder: Path, wanted: Wanted) -> Source | None:
     """
     places = _places(folder)
     for kind in KINDS:
-        is_clear = wanted.split is None and wanted.label in (None, *kind.labels)
-        if is_clear and (place := _marked(places, kind.marks)):
+        is_clear = kind.labels is None or wanted.label in (None, *kind.labels)
+        if is_clear and wanted.split is None and (place := _marked(places, kind.marks)):
             return _read(kind, place, wanted.label)
     return None
 
@@ -97,8 +97,10 @@ def _read(kind: _Kind, place: Path, label: str | None) -> Source:
     return manifest.align_to_classes(classes, entries, (), notes)
 
 
-def _kind(name: str, *marks: str, labels: tuple[str, ...] = ()) -> Callable[[Reader], Reader]:
-    """Add the decorated function to `KINDS`; --label may want one of `labels`.
+def _kind(
+    name: str, *marks: str, labels: tuple[str, ...] | None = ()
+) -> Callable[[Reader], Reader]:
+    """Add the decorated function to `KINDS`; --label may want one of `labels`, or any if None.
 
     All patterns `marks` match below the folder of the data set; the rarest comes first.
     """
@@ -128,6 +130,43 @@ def _aircraft(folder: Path, label: str | None) -> Iterator[Entry]:
     for name, part in (("train", TRAIN), ("val", VALIDATION), ("test", TEST)):
         for number, *words in _cells(folder / f"data/images_{label or 'variant'}_{name}.txt"):
             yield Entry(f"{folder}/data/images/{number}.jpg", " ".join(words), part)
+
+
+@_kind("CelebA", "Anno/list_attr_celeba.txt", "Eval/list_eval_partition.txt", labels=None)
+@_kind("CelebA", "list_attr_celeba.*", "list_eval_partition.*", labels=None)
+def _celeba(folder: Path, label: str | None) -> Iterator[Entry]:
+    """Read an attribute, 1 or -1, or the identities, and the numbers of the parts, 0 to 2."""
+    names = ("list_eval_partition", "identity_CelebA", "list_attr_celeba")
+    files = [next(folder.glob(f"**/{name}.*"), None) for name in names]
+    parts, identities, (first, *rows) = (
+        [line.replace(",", " ").split() for line in read_lines(file)] if file else []
+        for file in files
+    )
+    heads = first if len(first) > 1 else ["image_id", *rows.pop(0)]  # below their count
+    if label == "identity":
+        named = dict(identities)
+    elif label in heads[1:]:
+        place = heads.index(label)
+        named = {row[0]: label if row[place] == "1" else f"not {label}" for row in rows}
+    else:
+        raise UserError(
+            f"{files[2]}: has the attributes {', '.join(heads[1:])}; name one as the class with "
+            "--label, such as --label Smiling, or take --label identity"
+        )
+    place_of = next(folder.glob(f"**/{rows[0][0]}"), folder / "img_align_celeba/1.jpg").parent
+    part_of = dict(parts)
+    for name, each in named.items():
+        yield Entry(f"{place_of}/{name}", each, (TRAIN, VALIDATION, TEST)[int(part_of[name])])
+
+
+@_kind("MURA", "train_labeled_studies.csv", "valid_labeled_studies.csv")
+def _mura(folder: Path, _: str | None) -> Iterator[Entry]:
+    """Read the studies in both lists: folders of pictures of one patient, and 1 for abnormal."""
+    for name, part in (("train", TRAIN), ("valid", VALIDATION)):
+        for line in read_lines(folder / f"{name}_labeled_studies.csv"):
+            study, label = line.split(",")
+            for picture in sorted((folder / study.partition("/")[2]).glob("[!.]*.png")):
+                yield Entry(str(picture), ("negative", "positive")[int(label)], part)
 
 
 @_kind("CUB-200-2011 or NABirds", *CUB_TABLES)

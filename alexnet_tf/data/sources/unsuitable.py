@@ -22,6 +22,8 @@ MASKS = "masks ({kind}), so it is for segmentation; put its pictures into a fold
 INSTEAD = "; this program learns one class for each whole picture"
 # A line of YOLO: the class, and a box or an outline in shares of the picture.
 YOLO = re.compile(rb"\d+( [\d.e+-]+){4,}\s")
+# What is in those of other programs.
+MARKS = {b"<bndbox>": "VOC", b'"shapes":': "LabelMe", b'"objects":': "Supervisely"}
 # The most texts that are looked into, and the most bytes of each.
 MOST_TEXTS, MOST_BYTES = 200, 1 << 16
 
@@ -36,14 +38,14 @@ def purpose(folder: Path, classes: Sequence[str]) -> str | None:
     """Return what `folder` holds in place of classes, as a sentence; None if that is unknown."""
     files, _ = list_files(folder)
     stems = {os.path.splitext(os.path.basename(f))[0] for f in files if _suffix(f) in SUFFIXES}
-    texts = (f for f in files if _suffix(f) in (".txt", ".xml"))
+    texts = (f for f in files if _suffix(f) in (".txt", ".xml", ".json"))
     beside = (f for f in texts if os.path.splitext(os.path.basename(f))[0] in stems)
     for file in islice(beside, MOST_TEXTS):
         beginning = b""
         with suppress(OSError), open(file, "rb") as content:
             beginning = content.read(MOST_BYTES)
-        kind = "YOLO" if YOLO.match(beginning) else "VOC" if b"<bndbox>" in beginning else None
-        if kind:
+        kind = "YOLO" if YOLO.match(beginning) else None
+        if kind := kind or next((name for mark, name in MARKS.items() if mark in beginning), None):
             return f"{folder}: holds {BOXES.format(kind=f'{kind}, such as {file}')}{INSTEAD}"
     if is_of_masks(classes):
         return f"{folder}: holds {MASKS.format(kind=' beside '.join(classes[:3]))}{INSTEAD}"

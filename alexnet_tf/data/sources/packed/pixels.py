@@ -54,7 +54,7 @@ def read(files: Sequence[Path], label: str | None) -> Contents | None:
 
 def _table(file: Path) -> _Table | None:
     """Read the beginning of a table; None if its first row of numbers is no picture."""
-    with suppress(UserError, ValueError, csv.Error):
+    with suppress(UserError, ValueError, LookupError, csv.Error):
         first, second = islice(csv.reader(read_lines(file)), 2)
         heads = [] if all(map(NUMBER.fullmatch, first)) else [*map(str.strip, first)]
         joined = [n for n, cell in enumerate(second) if len(cell.split()) >= SHORTEST**2]

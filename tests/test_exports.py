@@ -35,7 +35,7 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("ai_edge_litert")
 
-from alexnet_tf.export import app, saved_model  # noqa: E402
+from alexnet_tf.export import litert, saved_model  # noqa: E402
 from alexnet_tf.export import onnx as onnx_export  # noqa: E402
 from alexnet_tf.export.resizing import views_of  # noqa: E402
 
@@ -54,7 +54,7 @@ NETWORKS = {
 }
 WAYS = {
     "onnx": (onnx_export.write, onnx_export.predict, parity.pixels),
-    "litert": (app.write, app.predict, parity.pixels),
+    "litert": (litert.write, litert.predict, parity.pixels),
     "savedmodel": (saved_model.write, saved_model.predict, parity.contents),
 }
 

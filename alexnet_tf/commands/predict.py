@@ -68,10 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser, mode_first: bool = False) -> 
     )
     add("--json", action="store_true", help="one JSON object per line")
     add(
-        "--top",
-        type=arguments.positive,
-        metavar="N",
-        help="name the N likeliest classes (1: five, 2: one)",
+        "--top", type=arguments.positive, metavar="N", help="name the N likeliest (1: five, 2: one)"
     )
     add(
         "--run",

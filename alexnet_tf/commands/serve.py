@@ -70,11 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f" eight layers they predict ImageNet's classes too ({DEFAULTS['weights']} if it is there,"
         " or else the starter's convolutions)",
     )
-    add(
-        "--variant",
-        choices=VARIANTS,
-        help=f"the AlexNet that the weights were trained for ({DEFAULTS['variant']})",
-    )
+    add("--variant", choices=VARIANTS, help=f"the AlexNet of these weights ({DEFAULTS['variant']})")
     common.add_precision(parser)
     add("--index", metavar="DIR", help="show similar pictures from this index, made by `similar`")
     add(

@@ -14,13 +14,7 @@ HELP = "the layers of an AlexNet, their shapes and parameters"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("variant", choices=tuple(VARIANTS), metavar="VARIANT", help=", ".join(VARIANTS))
-    add(
-        "--classes",
-        type=arguments.positive,
-        default=1000,
-        metavar="N",
-        help="outputs of the network (%(default)s)",
-    )
+    add("--classes", type=arguments.positive, default=1000, metavar="N", help="its outputs (1000)")
 
 
 def run(options: argparse.Namespace) -> None:

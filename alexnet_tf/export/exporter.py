@@ -32,7 +32,7 @@ PLACES = {
     "html": "html/model.html",
 }
 # The module of this room that writes a format, and predicts with it.
-MODULES = {"savedmodel": "saved_model", "litert": "app", "onnx": "onnx", "html": "page"}
+MODULES = {"savedmodel": "saved_model", "litert": "litert", "onnx": "onnx", "html": "page"}
 # The module that a format needs besides TensorFlow, and the packages that provide it.
 NEEDS = {
     "litert": ("ai_edge_litert", ["ai-edge-litert"]),

@@ -1,8 +1,8 @@
-"""Metadata of a LiteRT file, for the tools of apps: RGB input, and the labels.
+"""LiteRT file for apps: pictures of any size to probabilities, with labels in its metadata.
 
-TensorFlow's ``metadata_schema.fbs`` (tflite-support, 1.1.0) defines the tables and their fields;
-TFLite's Task Library, MediaPipe and ML Kit read them. The labels are a file in a zip archive that
-is appended after the part that interpreters read.
+The metadata are for the tools of apps (TFLite's Task Library, MediaPipe, ML Kit): RGB input, and
+the labels, a file in a zip archive that is appended after the part that interpreters read. Tables
+and fields are those of TensorFlow's ``metadata_schema.fbs`` (tflite-support, 1.1.0).
 """
 
 from __future__ import annotations
@@ -13,14 +13,52 @@ from pathlib import Path
 from typing import Any
 
 import flatbuffers
+import numpy as np
+import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter
+
+from alexnet_tf.export.network import ExportedNetwork, without_xla
+from alexnet_tf.export.resizing import views_of
+from alexnet_tf.inference.litert.convert import convert
+from alexnet_tf.system.quiet import silenced
 
 NAME, LABELS = "TFLITE_METADATA", "labels.txt"
 # Schema enums: ContentProperties, ColorSpaceType and AssociatedFileType.
 FEATURE, IMAGE, RGB, AXIS_LABELS = 1, 2, 1, 2
 
 
-def with_metadata(content: bytes, side: int, description: str) -> bytes:
+def write(path: Path, network: ExportedNetwork, int8: bool = False) -> None:
+    """Write the network as a ``.tflite``: float32, or int8 weights at a quarter of the size."""
+
+    def of_pixels(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"probabilities": network.predict(views_of(pixels, network))}
+
+    pixels = tf.TensorSpec((None, None, None, 3), tf.uint8, "pixels")
+    with without_xla():
+        function = tf.function(of_pixels).get_concrete_function(pixels)
+    described = f"AlexNet, which knows {len(network.classes)} classes"
+    content = convert(function, network.weights, int8)
+    path.write_bytes(_with_metadata(content, network.resized_side, described))
+    _append_labels(path, network.classes)
+
+
+def predict(path: Path, pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Predict pictures, each uint8 RGB (H, W, 3), with a LiteRT file: float32 (n, classes)."""
+    with silenced():
+        interpreter = Interpreter(str(path))
+        (pixels,), (outputs,) = interpreter.get_input_details(), interpreter.get_output_details()
+        predictions = []
+        for picture in pictures:
+            interpreter.resize_tensor_input(pixels["index"], (1, *picture.shape))
+            interpreter.allocate_tensors()
+            interpreter.set_tensor(pixels["index"], picture[None])
+            interpreter.invoke()
+            predictions.append(interpreter.get_tensor(outputs["index"]))
+    return np.concatenate(predictions)
+
+
+def _with_metadata(content: bytes, side: int, description: str) -> bytes:
     """Add metadata on the input ``pixels`` and the outputs to a LiteRT file; the input shape is
     preset to `side` × `side` pixels, for programs that do not resize it."""
     model = schema.ModelT.InitFromPackedBuf(content)
@@ -36,7 +74,7 @@ def with_metadata(content: bytes, side: int, description: str) -> bytes:
     return bytes(builder.Output())
 
 
-def append_labels(path: Path, classes: Sequence[str]) -> None:
+def _append_labels(path: Path, classes: Sequence[str]) -> None:
     """Append the labels of the outputs, one a line, to the LiteRT file `path`."""
     with zipfile.ZipFile(path, "a") as archive:  # uncompressed, as Android maps it
         archive.writestr(zipfile.ZipInfo(LABELS), "".join(f"{name}\n" for name in classes))

@@ -70,8 +70,8 @@ later. It sends nothing. ONNX Runtime, which is in it, is under the MIT license.
 
 
 def write_readme(path: Path, name: str, format: str, network: ExportedNetwork) -> None:
-    """Write the README beside, or if that is a folder into, the export at `path`, which will be
-    called `name`."""
+    """Write the README beside the export at `path`, or into it if it is a folder; `name` is what
+    the export will be called."""
     classes, variant = network.classes, network.variant
     named = ", ".join(map(printable, classes[:NAMED])) + ", …" * (len(classes) > NAMED)
     text = FORMATS[format].format(

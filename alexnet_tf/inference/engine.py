@@ -142,8 +142,8 @@ class Engine:
         return self._outputs(model.predict_on_batch(preprocess_input(pictures, variant)))
 
     def single(self) -> Callable[[np.ndarray], Outputs] | None:
-        """Return what predicts one picture, uint8 RGB (1, 227, 227, 3), by int8 if that is fastest
-        here; None otherwise, because LiteRT is as fast as TensorFlow. It takes seconds, and
+        """Return what predicts one picture, uint8 RGB (1, 227, 227, 3), in int8; None if that is
+        not fastest here, because LiteRT is as fast as TensorFlow. It takes seconds, and
         TensorFlow."""
         possible = INT8 if find_spec("openvino") else FLOAT32
         if not is_int8(self.precision or chosen_precision() or possible):
@@ -267,8 +267,8 @@ class Engine:
         return self._opened
 
     def _fingerprint(self) -> str:
-        """Compute the fingerprint of the weights and the network's definition; BadFile if far too
-        large."""
+        """Fingerprint the weights and the network's definition; BadFile for a far too large
+        file."""
         most = MOST_BYTES * self.variant.parameters(len(self.classes)) + MOST_BESIDE
         if self.source.stat().st_size > most:
             raise BadFile(

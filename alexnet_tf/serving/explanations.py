@@ -42,8 +42,7 @@ class LookAlikes:
         self.engine, self.index = engine, Index(directory, engine)
 
     def find(self, picture: InMemory) -> list[dict[str, object]]:
-        """Find the nearest pictures: names without folders, distances and thumbnails;
-        ImageError."""
+        """Find the nearest pictures: names, distances and thumbnails. Raises ImageError."""
         views = load_crops(picture, self.engine.variant, self.engine.resize)
         (nearest,) = self.index.nearest(self._layer(views), SHOWN)
         thumbnails = load_thumbnails([path for path, _ in nearest], SIDE)

@@ -14,7 +14,7 @@ from alexnet_tf.runs.history import read_history
 from alexnet_tf.runs.run import Run
 from alexnet_tf.training.distribution import Workers
 from tests.support import workers
-from tests.support.small import STARTER, job, train, unexported
+from tests.support.small import CIFAR, STARTER, job, train, trainer, unexported
 from tests.support.verbs import run_script
 from tests.support.workers import difference
 
@@ -36,21 +36,30 @@ train_all(*sys.argv[1:])
 """
 
 
-def train_all(faces, run):
+def train_all(faces, run, batch_size):
     """Train all layers, with dropout, in this process."""
-    train(job(Path(faces), Path(run), dropout=0.4, epochs=2, **STARTER))
+    config = {"dropout": 0.4, "epochs": 2, "batch_size": int(batch_size), **STARTER}
+    train(job(Path(faces), Path(run), **config))
 
 
 def accuracies(run):
     return [epoch["val_accuracy"] for epoch in read_history(Run(run))]
 
 
-def test_two_devices_of_a_machine_give_the_network_of_one(faces, tmp_path):
-    train_all(faces, tmp_path / "one")
-    words = ("-c", ON_TWO_DEVICES, faces, tmp_path / "two")
+@pytest.mark.parametrize("batch_size", [16, 1])  # with 1 the second device has nothing to do
+def test_two_devices_of_a_machine_give_the_network_of_one(faces, tmp_path, batch_size):
+    train_all(faces, tmp_path / "one", batch_size)
+    words = ("-c", ON_TWO_DEVICES, faces, tmp_path / "two", batch_size)
     subprocess.run([sys.executable, *map(str, words)], check=True)
     assert difference(tmp_path / "one", tmp_path / "two") < ROUNDING
     assert accuracies(tmp_path / "one") == accuracies(tmp_path / "two")
+
+
+def test_a_worker_without_examples_has_outputs_of_none(faces, tmp_path):
+    own = trainer(job(faces, tmp_path / "run", **CIFAR))
+    of_logits = own.validation, np.arange(0), own.learner.logits, "none"
+    ((_, outputs),) = own.outputs(*of_logits)
+    assert outputs.shape[1] == 0 and outputs.shape[3] == 2
 
 
 def test_workers_that_are_stopped_and_killed_leave_the_network_of_one(tmp_path):

@@ -123,8 +123,14 @@ class Learner:
             for variable, weight in zip(self.trained, weights):
                 tape.watch(weight)
                 scope.add_update((variable, weight))
-            inputs = self.standardization.apply(self.entering_head(values, *windows))
-            logits = self._dropping(inputs, *shared) if shared else self.head(inputs, training=True)
+            if shared:
+                rows, size = shared
+                values, *windows = map(never_empty, (values, *windows))
+                inputs = self.standardization.apply(self.entering_head(values, *windows))
+                logits = self._dropping(inputs, never_empty(rows), size)[: tf.shape(labels)[0]]
+            else:
+                inputs = self.standardization.apply(self.entering_head(values, *windows))
+                logits = self.head(inputs, training=True)
             losses = weighted = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
             hits = tf.argmax(logits, axis=1) == labels
             if self.class_weights is not None:
@@ -182,6 +188,15 @@ class Learner:
         if windows is not None:
             values = tf.gather(values, tf.range(count) * self.job.variant.windows + windows)
         return tf.cast(values, tf.float32)
+
+
+def never_empty(values: tf.Tensor) -> tf.Tensor:
+    """Return what a worker has of a batch, or zeros for one example if that is nothing.
+
+    TensorFlow's convolution of no pictures has the wrong shape where oneDNN computes it.
+    """
+    missing = tf.maximum(1 - tf.shape(values)[0], 0)
+    return tf.pad(values, [[0, missing], *([[0, 0]] * (len(values.shape) - 1))])
 
 
 def balanced(labels: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ from alexnet_tf.training.averages import Averages
 from alexnet_tf.training.distribution import Workers
 from alexnet_tf.training.epoch import DatasetMetrics, Epoch, compute_metrics, mean_result
 from alexnet_tf.training.job import Job
-from alexnet_tf.training.learner import Learner
+from alexnet_tf.training.learner import Learner, never_empty
 from alexnet_tf.training.schedules import learning_rate
 
 # Examples in a batch of prediction.
@@ -196,8 +196,8 @@ class Trainer:
         seen = [np.concatenate([each + view * len(examples) for view in views]) for each in chunks]
         batches = self.plain_batches(examples, seen)
         for chunk, (values, *_) in zip(chunks, progress(batches, len(chunks), what)):
-            found = compute(values).numpy()
             windows = 1 if has_windows else variant.windows
+            found = compute(never_empty(values)).numpy()[: len(views) * len(chunk) * windows]
             yield chunk, found.reshape(len(views), len(chunk), windows, found.shape[-1])
 
     def _averaged(self) -> AbstractContextManager[None]:
@@ -250,7 +250,10 @@ class Trainer:
         sample = sample + len(self.training) * (np.arange(len(sample)) % windows)
         entering = self.learner.entering_head
         batches = self.plain_batches(self.training, chunks_of(sample))
-        inputs = [entering(values, *numbers).numpy() for values, _, *numbers in batches]
+        inputs = [
+            entering(*map(never_empty, (values, *numbers)))[: len(labels)].numpy()
+            for values, labels, *numbers in batches
+        ]
         self.learner.standardize(self.gather(np.concatenate(inputs), self.training, sample))
 
     def _prepare_view(self) -> Callable[..., np.ndarray] | None:

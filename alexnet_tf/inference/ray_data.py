@@ -31,7 +31,8 @@ def classify(
     """Predict as `Classifier.classify`, on the machines of the Ray cluster at `address`.
 
     These have this program, and the network and the pictures under the same paths. Each runs one
-    actor, which uses all its cores. Raises RunError when the cluster fails.
+    actor, which uses all its cores; the pictures of a machine that is lost go to the others.
+    Raises RunError when the cluster fails.
     """
     import ray
 
@@ -55,7 +56,8 @@ def classify(
         rows = ray.data.from_items(paths, override_num_blocks=len(paths)).map(
             _Actor,  # type: ignore[arg-type]
             fn_constructor_args=(classifier, top, among),
-            num_cpus=min(machines),
+            # Ray spreads actors. That of a machine that is lost has room beside another.
+            num_cpus=min(machines) / len(machines),
             compute=ray.data.ActorPoolStrategy(size=len(machines)),
         )
         for portion, row in zip(portions, rows.iter_rows()):

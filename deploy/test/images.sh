@@ -24,14 +24,14 @@ tidy_more() {
   done
 }
 
-build() { # build NAME OPTION…
-  local begun=$SECONDS image=localhost/alexnet_tf-test-$1 size
+build() { # build NAME OPTION…, and set SIZE
+  local begun=$SECONDS image=localhost/alexnet_tf-test-$1
   # shellcheck disable=SC2086  # several options
   buildah bud --layers --isolation chroot --network host ${BUILD_OPTIONS:-} --build-arg "BASE=$BASE" \
     --tag "$image" "${@:2}" "$ROOT" > "$SCRATCH/build-$1" 2>&1 ||
     { tail -30 "$SCRATCH/build-$1" >&2; fail "building $1"; }
-  size=$(buildah images --format '{{.Size}}' "$image")
-  echo "  $1: $size, built in $((SECONDS - begun)) s"
+  SIZE=$(buildah images --format '{{.Size}}' "$image")
+  echo "  $1: $SIZE, built in $((SECONDS - begun)) s"
 }
 
 # inside IMAGE DATA COMMAND…: run a command as the image's user, with the image's variables, working
@@ -101,7 +101,12 @@ within 300 grep 'epoch 1/' "$SCRATCH/long"
 ends_soon "${STARTED[-1]}"
 
 for image in serve small; do
-  if [ "$image" = small ]; then build small --target small; else build serve; fi
+  if [ "$image" = small ]; then
+    build small --target small
+    [[ $SIZE =~ ^([0-9]+)(\.[0-9]+)?\ MB$ && ${BASH_REMATCH[1]} -lt 500 ]] || fail "should be below 500 MB"
+  else
+    build serve
+  fi
   open_image "$image"
   (inside "$image" "$SCRATCH/data" /srv/run --port 18080 > "$SCRATCH/$image" 2>&1) &
   STARTED+=($!)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any, TypeVar
 
 Row = TypeVar("Row")
@@ -16,10 +17,11 @@ class Columns(Sequence[Row]):
 
     def __init__(self, kind: type[Row], *columns: Any):
         self._kind, self._columns, self._names = kind, columns, [*kind.__annotations__]
+        self._fields = attrgetter(*self._names)
 
     def append(self, row: Row) -> None:
-        for name, column in zip(self._names, self._columns):
-            column.append(getattr(row, name))
+        for value, column in zip(self._fields(row), self._columns):
+            column.append(value)
 
     def column(self, name: str) -> Any:
         return self._columns[self._names.index(name)]

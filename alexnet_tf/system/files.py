@@ -167,10 +167,10 @@ def read_lines(path: str | Path) -> Iterator[str]:
     """Yield the lines of a regular file: UTF-8, or UTF-16 with a byte order mark. Raises UserError
     for another file, and for control characters in a line."""
     with _opened(path, MOST_LINES) as file:
-        number = 0
+        first = 1
         for lines in _lines_by_block(io.TextIOWrapper(file, _encoding(file))):
             is_safe = _is_safe("".join(lines)) and max(map(len, lines), default=0) < LONGEST_LINE
-            for number, line in enumerate(lines, number + 1):
+            for number, line in enumerate(lines, first):
                 if not is_safe and len(line) >= LONGEST_LINE:
                     raise ValueError(f"line {number} has more than {LONGEST_LINE:,} characters")
                 if not is_safe and not _is_safe(line):
@@ -178,6 +178,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
                         f"{path}, line {number}: holds control characters; is it a text file?"
                     )
                 yield line
+            first += len(lines)
 
 
 def _lines_by_block(text: io.TextIOBase) -> Iterator[list[str]]:

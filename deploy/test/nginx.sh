@@ -2,31 +2,8 @@
 # deploy/nginx.conf as it stands, in a network namespace: TLS, a path, uploads, addresses, the page.
 # Needs: nginx/nginx-light openssl curl unshare/util-linux ip/iproute2
 . "$(dirname "$0")/lib.sh"
-if [ "${1:-}" != inside ]; then
-  [ "$(id -u)" = 0 ] || fail "takes root, for ports 80 and 443 of its own"
-  exec unshare --net "$0" inside
-fi
-ip link set lo up
-mkdir "$SCRATCH/conf.d"
-cp "$ROOT/deploy/nginx.conf" "$SCRATCH/conf.d/"
-openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=cats.example.org \
-  -addext subjectAltName=DNS:cats.example.org -keyout "$SCRATCH/cats.example.org.key" \
-  -out "$SCRATCH/cats.example.org.crt" 2> /dev/null
-cat > "$SCRATCH/nginx.conf" << END
-daemon off;
-error_log $SCRATCH/error.log;
-pid $SCRATCH/nginx.pid;
-events {}
-http {
-    access_log off;
-    client_body_temp_path $SCRATCH/body;
-    proxy_temp_path $SCRATCH/proxy;
-    include $SCRATCH/conf.d/*.conf;
-}
-END
-nginx -q -t -c "$SCRATCH/nginx.conf" 2> "$SCRATCH/checked" || fail "$(cat "$SCRATCH/checked")"
-chmod 755 "$SCRATCH"
-start "$SCRATCH/nginx.log" nginx -c "$SCRATCH/nginx.conf"
+in_own_network "$@"
+start_nginx "$ROOT/deploy/nginx.conf"
 cd "$SCRATCH"
 start "$SCRATCH/server.log" "$PYTHON" -m alexnet_tf serve starter --port 8080 --proxy 127.0.0.1 \
   --megabytes 65 --rate 5 --precision float32

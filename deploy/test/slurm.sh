@@ -1,10 +1,11 @@
 #!/bin/bash
 # deploy/slurm.sh as it stands on two nodes of this machine, which are network namespaces on a bridge:
-# it trains; goes on after a worker is killed; an array predicts every picture once.
+# it trains; goes on after a worker was killed, a node died and its time was over, and the network is then
+# that of an undisturbed training, bit for bit; an array predicts every picture once.
 # Needs: slurmctld/slurm-wlm slurmd/slurm-wlm sbatch/slurm-wlm munged/munge ip/iproute2 nsenter/util-linux
 . "$(dirname "$0")/lib.sh"
 if [ "${1:-}" != inside ]; then
-  [ "$(id -u)" = 0 ] || fail "takes root, for nodes of its own"
+  can_unshare --net --uts
   # Names of hosts and network namespaces of its own; processes end with it.
   exec unshare --net --uts --mount --propagation private "$0" inside
 fi
@@ -60,6 +61,8 @@ SchedulerType=sched/builtin
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 MailProg=/bin/true
+# So long a job that is queued again waits.
+AuthInfo=cred_expire=15
 ReturnToService=2
 SlurmdTimeout=20
 KillWait=5
@@ -85,13 +88,13 @@ draw data/photos 12
 submit() { sbatch --parsable --nodes=2 --cpus-per-task=2 --mem=1000 "$@"; }
 state() { scontrol --oneliner show job "$1" | grep -o 'JobState=[A-Z]*' | cut -d= -f2; }
 ended() { [[ "$(state "$1")" =~ ^(COMPLETED|FAILED|CANCELLED|TIMEOUT|NODE_FAIL)$ ]]; }
-train_options=(--train all --weights none --variant cifar96 --width 0.05 --precision float32
-  --epochs 4 --stop-early 0 --worker-timeout 10 --no-report)
+train_options=(--train all --weights none --variant cifar96 --width 0.05 --precision float32 --batch-size 4
+  --epochs 150 --stop-early 0 --worker-timeout 10 --no-report)
 result() { # result RUN: a digest of the arrays of the last checkpoint
   "$PYTHON" -c 'import hashlib, sys
 from pathlib import Path
 from alexnet_tf.runs.checkpoints import load_checkpoint
-arrays, history = load_checkpoint(max(Path(sys.argv[1], "checkpoints").glob("epoch-*.npz")))
+arrays, history = load_checkpoint(max(Path(sys.argv[1], "checkpoints").glob("epoch-????.npz")))
 own = hashlib.sha256()
 for name in sorted(arrays):
     own.update(name.encode() + arrays[name].tobytes())
@@ -103,16 +106,43 @@ within 600 ended "$job"
 is "two nodes train" COMPLETED "$(state "$job")"
 whole=$(result runs/whole)
 
-job=$(submit "$ROOT/deploy/slurm.sh" "${train_options[@]}" --run runs/killed)
-within 600 test -e runs/killed/checkpoints/epoch-0001.npz
-pid=$(ip netns pids n1 | while read -r each; do
+# One training that all of it happens to. After each it is queued again and goes on.
+job=$(submit "$ROOT/deploy/slurm.sh" "${train_options[@]}" --run runs/disturbed)
+field() { scontrol --oneliner show job "$job" | grep -o "$1=[^ ]*" | cut -d= -f2; }
+epochs() { find runs/disturbed/checkpoints -name 'epoch-????.npz' 2> /dev/null | sort | tail -1; }
+begun() { [ "$(state "$job")" = RUNNING ] && [ "$(epochs)" \> "$1" ]; }
+queued_again() { [ "$(field Restarts)" = "$1" ] && [ "$(state "$job")" != COMPLETING ]; }
+within 600 begun ""
+worker=$(ip netns pids n1 | while read -r each; do
   if tr '\0' ' ' < "/proc/$each/cmdline" | grep -q '^\S*python train_alexnet.py'; then echo "$each"; fi
 done | head -1)
-kill -9 "$pid"
+kill -9 "$worker"
+within 120 queued_again 1
+last=$(epochs)
+echo "  a worker was killed after $(basename "$last"): queued again"
+
+within 600 begun "$last"
+slurmd=$(pgrep --parent $$ --full '^slurmd.* n1')
+ip netns pids n1 | xargs kill -9
+wait "$slurmd" 2> /dev/null || true
+within 120 queued_again 2
+last=$(epochs)
+slurmd_on n1
+echo "  a node died, its slurmd and its worker, after $(basename "$last"): queued again"
+
+within 600 begun "$last"
+# One to two minutes from now, of which the script wants to be told two before: at Slurm's next check.
+minutes=$(squeue --noheader --jobs "$job" --format %M | cut -d: -f1)
+scontrol update "JobId=$job" "TimeLimit=$((minutes + 2))"
+within 120 queued_again 3
+scontrol update "JobId=$job" TimeLimit=60
+grep 'stopped after' "slurm-$job.out" | sort | uniq -c > "$SCRATCH/stopped"
+is "nodes that the time limit stopped after the same step" 2 "$(awk '{print $1}' "$SCRATCH/stopped" | paste -sd' ')"
+echo "  $(sed 's/^ *[0-9]* //' "$SCRATCH/stopped")"
+
 within 600 ended "$job"
-is "after SIGKILL of a worker it is queued again" COMPLETED "$(state "$job")"
-is "restarts" 1 "$(scontrol --oneliner show job "$job" | grep -o 'Restarts=[0-9]*' | cut -d= -f2)"
-is "the network is that of the undisturbed run" "$whole" "$(result runs/killed)"
+is "in the end the job is" COMPLETED "$(state "$job")"
+is "the network is that of the undisturbed training" "$whole" "$(result runs/disturbed)"
 
 job=$(sbatch --parsable --array=1-4 --nodes=1 --cpus-per-task=1 --mem=500 --wrap \
   ".venv/bin/python predict_alexnet.py 2 data/photos --run runs/whole --shard \$SLURM_ARRAY_TASK_ID/4 --out shard-\$SLURM_ARRAY_TASK_ID.csv")

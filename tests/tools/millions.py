@@ -1,6 +1,7 @@
 """Lists, splits and shares out millions of made-up pictures: python -m tests.tools.millions.
 
-Prints seconds and the peak of the memory so far, of this one process, after each step.
+Prints after each step its seconds, those of a processor, the memory of this one process, and the
+peak so far, in which mapped files count.
 """
 
 from __future__ import annotations
@@ -32,17 +33,17 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10_000_000)
     options = parser.parse_args()
     lists, again = options.folder / "lists", options.folder / "again"
-    _step("writing them", lambda: _write(lists, options.rows))
-    _step("listing", lambda: len(open_source(lists).entries))
-    dataset = _step("listing, splitting", lambda: open_dataset(lists))
-    _step("writing train.txt, val.txt", lambda: write_lists(dataset, again))
-    share = _step(f"what one of {WORKERS} workers takes", lambda: dataset.train[::WORKERS])
-    before = _step("fingerprint", dataset.fingerprint)
+    step("writing them", lambda: _write(lists, options.rows))
+    step("listing", lambda: len(open_source(lists).entries))
+    dataset = step("listing, splitting", lambda: open_dataset(lists))
+    step("writing train.txt, val.txt", lambda: write_lists(dataset, again))
+    share = step(f"what one of {WORKERS} workers takes", lambda: dataset.train[::WORKERS])
+    before = step("fingerprint", dataset.fingerprint)
     print(f"{len(dataset.train):,} to train with, of which a worker takes {len(share):,}")
     dataset = share = None
-    same = _step("listing those", lambda: open_dataset(again).fingerprint() == before)
+    same = step("listing those", lambda: open_dataset(again).fingerprint() == before)
     assert same, "another split the second time"
-    _step("going on with a run of those", lambda: _go_on(Run(again), lists, before))
+    step("going on with a run of those", lambda: _go_on(Run(again), lists, before))
 
 
 def _go_on(run: Run, lists: Path, fingerprint: str) -> None:
@@ -66,13 +67,19 @@ def _write(folder: Path, rows: int) -> None:
                     digests.write(f"{hashlib.sha256(name.encode()).hexdigest()}  {name}\n")
 
 
-def _step(what: str, act: Callable[[], Result]) -> Result:
-    start = time.monotonic()
+def step(what: str, act: Callable[[], Result]) -> Result:
+    """Run a step, and print a row of a table about it."""
+    start = time.monotonic(), time.process_time()
     result = act()
-    seconds = time.monotonic() - start
+    seconds = time.monotonic() - start[0], time.process_time() - start[1]
     status = Path("/proc/self/status").read_text()
-    now, peak = (int(re.search(rf"{name}:\s*(\d+) kB", status)[1]) for name in ("VmRSS", "VmHWM"))
-    print(f"| {what} | {seconds:,.0f} s | {now / 1e6:.2f} GB | {peak / 1e6:.2f} GB |", flush=True)
+    memory = (int(re.search(rf"{name}:\s*(\d+) kB", status)[1]) for name in ("RssAnon", "VmHWM"))
+    cells = [
+        what,
+        *(f"{each:,.0f} s" for each in seconds),
+        *(f"{each / 1e6:.2f} GB" for each in memory),
+    ]
+    print(f"| {' | '.join(cells)} |", flush=True)
     return result
 
 

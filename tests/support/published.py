@@ -667,6 +667,25 @@ def simpsons(x: Layout) -> None:
         x.put(f"kaggle_testset/kaggle_testset/{label}_{n}.jpg")
 
 
+def imagenet100(x: Layout) -> None:
+    """Write the classes of the training set into several folders."""
+    names = "n01440764", "n01443537", "n01484850", "n01491361"
+    for label, n, part in four(*names, parts=TWO):
+        folder = "val.X" if part == VALIDATION else f"train.X{1 + names.index(label) // 2}"
+        x.put(f"{folder}/{label}/{n}.JPEG", label, part)
+
+
+def covidx(x: Layout) -> None:
+    """Write tables divided by spaces, without headings: patient, picture, label and source."""
+    for part, name in ((TRAIN, "train"), (TEST, "test")):
+        lines = []
+        for n in range(8):
+            label = ("positive", "negative")[n % 2]
+            lines.append(f"{n // 2} {n}{name}.png {label} cohen")
+            x.put(f"{name}/{n}{name}.png", label, None if part == TRAIN else part)
+        x.write(f"{name}.txt", *lines)
+
+
 # What is read: the name of each source, and what makes it.
 READ: dict[str, Callable[[Layout], None]] = {
     "SUN397": sun397, "Places365": places365, "Food-101": food101, "CUB-200": cub200,
@@ -689,6 +708,7 @@ READ: dict[str, Callable[[Layout], None]] = {
     "Prodigy": prodigy, "SageMaker": sagemaker, "Food-11": food11, "MURA": mura,
     "traffic signs": traffic_signs, "Game of ships": ships, "landmarks, URLs": landmarks_with_urls,
     "bees and wasps": bees, "The Simpsons": simpsons,
+    "ImageNet100": imagenet100, "COVIDx": covidx,
 }  # fmt: skip
 
 

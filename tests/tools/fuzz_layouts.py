@@ -11,6 +11,7 @@ import tarfile
 from pathlib import Path
 from unicodedata import normalize
 
+import h5py
 import numpy as np
 
 from alexnet_tf.data.sources.manifest import TEST, TRAIN, VALIDATION
@@ -170,27 +171,49 @@ def draw_published(root: Path, kind: str, chance: random.Random) -> tuple[Path, 
 
 
 def draw_packed(root: Path, kind: str, chance: random.Random) -> tuple[Path, Meant]:
-    """Pack pictures and their labels into a file for each part: arrays, or a tar of samples."""
+    """Pack pictures and their labels into files for each part, of one kind."""
     names, parts = chance.sample(CLASSES, 3), draw_parts(chance)
     if len(parts) == 1:
         parts = {TRAIN: "flowers"}
     root.mkdir()
-    is_tar = chance.random() < 0.5
+    pack = chance.choice((_pack_npz, _pack_npy, _pack_hdf5, _pack_csv, _pack_tar))
     meant: Meant = {}
     for part, stem in parts.items():
         labels = names + chance.choices(names, k=3)
-        pixels = np.full((len(labels), 2, 2), len(part), np.uint8)
         meant |= {f"{part} {n}": (name, _as_split(part, parts)) for n, name in enumerate(labels)}
-        if not is_tar:
-            np.savez(root / f"{stem}.npz", images=pixels, labels=labels)
-            continue
-        with tarfile.open(root / f"{stem}-000.tar", "w") as file:
-            for number, name in enumerate(labels):
-                for suffix, content in (("jpg", b"\xff\xd8\xff"), ("cls", name.encode())):
-                    member = tarfile.TarInfo(f"{part}{number}.{suffix}")
-                    member.size = len(content)
-                    file.addfile(member, io.BytesIO(content))
+        pack(root, stem, labels, np.full((len(labels), 16, 16), len(part), np.uint8))
     return root, meant
+
+
+def _pack_npz(root: Path, stem: str, labels: list[str], pixels: np.ndarray) -> None:
+    np.savez(root / f"{stem}.npz", images=pixels, labels=labels)
+
+
+def _pack_npy(root: Path, stem: str, labels: list[str], pixels: np.ndarray) -> None:
+    np.save(root / f"x_{stem}.npy", pixels / 255)
+    np.save(root / f"y_{stem}.npy", labels)
+
+
+def _pack_hdf5(root: Path, stem: str, labels: list[str], pixels: np.ndarray) -> None:
+    with h5py.File(root / f"{stem}.h5", "w") as file:
+        file["images"] = pixels
+        file.create_dataset("labels", data=labels, dtype=h5py.string_dtype())
+
+
+def _pack_csv(root: Path, stem: str, labels: list[str], pixels: np.ndarray) -> None:
+    heads = ["label", *(f"pixel{number}" for number in range(pixels[0].size))]
+    with open(root / f"{stem}.csv", "w", encoding="utf-8", newline="") as file:
+        rows = zip(labels, pixels.reshape(len(pixels), -1).tolist())
+        csv.writer(file).writerows([heads, *([label, *row] for label, row in rows)])
+
+
+def _pack_tar(root: Path, stem: str, labels: list[str], pixels: np.ndarray) -> None:
+    with tarfile.open(root / f"{stem}-000.tar", "w") as file:
+        for number, name in enumerate(labels):
+            for suffix, content in (("jpg", b"\xff\xd8\xff"), ("cls", name.encode())):
+                member = tarfile.TarInfo(f"{number}.{suffix}")
+                member.size = len(content)
+                file.addfile(member, io.BytesIO(content))
 
 
 DRAW = {

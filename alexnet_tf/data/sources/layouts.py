@@ -100,6 +100,9 @@ def _parts(tree: _Tree, folder: Path) -> dict[str | None, Path]:
             root = _parts(tree, inner)[TRAIN]
             if inner != train and classes & tree.classes(root):
                 parts.setdefault(part_named(inner.name), root)
+            elif part_named(inner.name) == TRAIN and inner != train:  # train.X1, train.X2
+                tree.joined[parts[TRAIN]].append(root)
+                classes |= tree.classes(root)
         return parts
     if len(folders) == 1 and tree.is_labelled(folders[0]):
         return _parts(tree, folders[0])
@@ -159,6 +162,7 @@ class _Tree:
             for inner, outer in zip((folder, *folder.parents), folder.parents):
                 self._below[outer].add(inner)
         self._held: dict[Path, bool] = {}
+        self.joined: dict[Path, list[Path]] = defaultdict(list)
 
     def folders(self, folder: Path) -> list[Path]:
         """List the folders in `folder` that contain a picture, sorted by name."""
@@ -189,6 +193,8 @@ class _Tree:
         if self.is_kaggles(root):
             return {f: name for f in self._all(root) if (name := kaggle_class(f))}
         folders = self.class_folders(root)
+        for joined in self.joined[root]:
+            folders |= self.class_folders(joined)
         other = {*KAGGLE_CLASSES.values()} & {*folders.values()}
         spelled = {} if other else KAGGLE_CLASSES  # Cat beside cat is another class
         return {

@@ -142,7 +142,9 @@ def _open_folder(folder: Path, limits: UnpackLimits, wanted: Wanted) -> Source:
     if not _is_clear(found):
         named = _layout(folder, by_names=True)
         has_labels = any(isinstance(heads, tuple) for heads in tables.values())
-        found = named if _is_clear(named) and not has_labels else found
+        if isinstance(named, Source) and _is_clear(named) and not has_labels:
+            note = "the classes are what the names of pictures begin with, before their numbers"
+            found = replace(named, notes=(*named.notes, note))
     if tables and (wanted.label or not _is_clear(found)):
         lists, notes = choose_lists(tables, wanted.split)
         return read_lists(*lists, notes=notes, wanted=replace(wanted, split=None))

@@ -100,6 +100,8 @@ def _form(file: Path, finder: PathResolver, labelled: bool) -> dict[str, Any] | 
         forms.insert(sum(form["delimiter"] == "\t" for form in forms if form), None)
     if not labelled:
         forms += filter(partial(_is_regular, file, least=1), _dialects(NOWHERE, text))
+    if not is_table:
+        forms += filter(partial(_is_regular, file, least=3), _dialects(" ", text))
     if len(forms) > 1:
         return max(forms, key=lambda form: _pictures_in(file, form, finder))
     if forms or not is_table:
@@ -124,7 +126,7 @@ def _dialects(delimiter: str, text: str) -> list[dict[str, Any]]:
                 "quotechar": quote,
                 "escapechar": "\\" if escaped else None,
                 "doublequote": not (escaped and quote in special),
-                "skipinitialspace": f"{delimiter} {quote}" in text,
+                "skipinitialspace": delimiter == " " or f"{delimiter} {quote}" in text,
                 "strict": True,
             }
         )

@@ -25,7 +25,7 @@ from alexnet_tf.runs.run import Run
 from alexnet_tf.runs.settings import Settings
 from alexnet_tf.training.job import prepare
 from alexnet_tf.training.tensorboard import TensorBoardLog
-from alexnet_tf.training.tensorboard.predictions import described, drawn_names, mistakes_page
+from alexnet_tf.training.tensorboard.pages import described, drawn_names, mistakes_page
 from alexnet_tf.training.tensorboard.summaries import short_names, text
 from tests.support.places import ROOT
 from tests.support.processes import running

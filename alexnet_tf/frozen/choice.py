@@ -11,16 +11,8 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.frozen.int8 import Forward, by_openvino
 from alexnet_tf.frozen.layers import by_tensorflow
 from alexnet_tf.model import AlexNet
+from alexnet_tf.system import processor
 from alexnet_tf.system.log import warn_once
-from alexnet_tf.system.processor import (
-    BFLOAT16,
-    FLOAT32,
-    INT8,
-    INT8_FROM_CONV2,
-    chosen_precision,
-    is_int8,
-    trained_precision,
-)
 from alexnet_tf.system.program import installing
 from alexnet_tf.variants import POOLED, get_variant
 
@@ -35,19 +27,19 @@ HOPELESS = 3
 def fastest_first() -> list[str]:
     """Return the precisions available here, the fastest first, or only ALEXNET_TF_PRECISION.
     `frozen_part` finds out whether int8 computes a network correctly."""
-    chosen = chosen_precision()
+    chosen = processor.chosen_precision()
     if chosen:
         return [chosen]
     rates = pictures_a_second()
     order = sorted(rates, key=rates.__getitem__, reverse=True)
-    if INT8 in order:
-        order.insert(order.index(INT8) + 1, INT8_FROM_CONV2)
+    if processor.INT8 in order:
+        order.insert(order.index(processor.INT8) + 1, processor.INT8_FROM_CONV2)
     return order
 
 
 def fastest_of_tensorflow() -> str:
     """Return the precision in which TensorFlow is fastest here."""
-    return trained_precision(min(fastest_first(), key=is_int8))
+    return processor.trained_precision(min(fastest_first(), key=processor.is_int8))
 
 
 def in_words(rates: dict[str, float]) -> str:
@@ -82,14 +74,14 @@ def pictures_a_second() -> dict[str, float]:
 def _engines() -> dict[str, Forward]:
     """Build the network to measure with each installed engine."""
     networks = {}
-    for name in (FLOAT32, BFLOAT16):
+    for name in (processor.FLOAT32, processor.BFLOAT16):
         with suppress(UserError):
             networks[name] = AlexNet(MEASURED, include_top=False, precision=name, seed=0)
     engines = {name: by_tensorflow(network, MEASURED) for name, network in networks.items()}
-    layers = networks[FLOAT32].layers
+    layers = networks[processor.FLOAT32].layers
     largest = dict.fromkeys(MEASURED.conv_layers, 1.0)
     try:
-        engines[INT8] = by_openvino(layers, MEASURED, largest, INT8, PICTURES)
+        engines[processor.INT8] = by_openvino(layers, MEASURED, largest, processor.INT8, PICTURES)
     except ModuleNotFoundError as error:
         warn_once(
             f"int8 may be faster, and needs {error.name}, which is not installed: "

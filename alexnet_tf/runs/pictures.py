@@ -10,18 +10,9 @@ from alexnet_tf.data.dataset import Dataset, Picture, open_dataset, to_columns
 from alexnet_tf.data.digests import Listed, digests
 from alexnet_tf.data.images.contents import is_file_of_its_own
 from alexnet_tf.data.images.decoding import is_readable
+from alexnet_tf.data.sources import manifest
 from alexnet_tf.data.sources.listing import list_files
 from alexnet_tf.data.sources.lists import read_list
-from alexnet_tf.data.sources.manifest import (
-    TEST,
-    TRAIN,
-    VALIDATION,
-    Entry,
-    NoPictures,
-    Source,
-    Wanted,
-    entries_to_columns,
-)
 from alexnet_tf.data.sources.open import open_source
 from alexnet_tf.errors import UserError
 from alexnet_tf.runs.run import Run, finished_run
@@ -37,24 +28,24 @@ def open_pictures(settings: Settings) -> Dataset:
         settings.seed,
         leave_out=settings.leave_out,
         features=settings.features,
-        wanted=Wanted(settings.label, settings.split),
+        wanted=manifest.Wanted(settings.label, settings.split),
         earlier=_entries(finished_run(settings.from_run)) if settings.from_run else None,
     )
 
 
-def _entries(run: Run) -> Source:
+def _entries(run: Run) -> manifest.Source:
     """Return the pictures of `run` in their splits; those of a cross-validated run have none."""
     dataset = started_pictures(run)
     parts: dict[str | None, Sequence[Picture]]
-    parts = {TRAIN: dataset.train, VALIDATION: dataset.validation, TEST: dataset.test}
+    parts = {manifest.TRAIN: dataset.train, manifest.VALIDATION: dataset.validation}
     if dataset.is_cross_validated:
-        parts = {None: dataset.train, TEST: dataset.test}
+        parts = {None: dataset.train}
     entries = (
-        Entry(picture.path, dataset.classes[picture.label], part, picture.digest)
-        for part, pictures in parts.items()
+        manifest.Entry(picture.path, dataset.classes[picture.label], part, picture.digest)
+        for part, pictures in (parts | {manifest.TEST: dataset.test}).items()
         for picture in pictures
     )
-    return Source(dataset.classes, entries_to_columns(entries))
+    return manifest.Source(dataset.classes, manifest.entries_to_columns(entries))
 
 
 def listed_pictures(run: Run) -> Dataset:
@@ -158,7 +149,7 @@ def _split_again(settings: Settings, fingerprint: str) -> Dataset:
     """Split the pictures as at the start; UserError if the result differs."""
     try:
         dataset = open_pictures(settings)
-    except NoPictures as error:
+    except manifest.NoPictures as error:
         raise UserError(f"none are in {printable(settings.data)}") from error
     if settings.head == LINEAR:
         dataset = dataset.cross_validated()
@@ -191,10 +182,10 @@ def _below(data: str, known: Dataset) -> Dataset:
     return _mapped(kept, lambda p: Picture(places[p.digest], p.label, p.digest))
 
 
-def _labelled(data: str) -> Sequence[Entry]:
+def _labelled(data: str) -> Sequence[manifest.Entry]:
     try:
         return open_source(data).entries
-    except NoPictures:  # whose message is for somebody who has none
+    except manifest.NoPictures:  # whose message is for somebody who has none
         return []
 
 

@@ -111,11 +111,8 @@ def _proxy(url: str) -> str | None:
 @cache
 def pools(proxy: str | None) -> PoolManager:
     """Return the open connections through `proxy`, or the direct ones."""
-    options: dict[str, Any] = {
-        "num_pools": MOST_HOSTS,
-        "maxsize": MOST_KEPT,
-        "ssl_context": ssl.create_default_context(),
-    }
+    options: dict[str, Any] = {"num_pools": MOST_HOSTS, "maxsize": MOST_KEPT}
+    options["ssl_context"] = ssl.create_default_context()
     if proxy:
         user = unquote(parse_url(proxy).auth or "")
         options["proxy_headers"] = make_headers(proxy_basic_auth=user) if user else {}

@@ -10,12 +10,7 @@ from alexnet_tf.data.dataset import Picture
 from alexnet_tf.data.features.batches import BATCH as FEATURE_BATCH
 from alexnet_tf.data.features.store import FeatureStore
 from alexnet_tf.errors import UserError
-from alexnet_tf.frozen.choice import (
-    fastest_first,
-    fastest_of_tensorflow,
-    in_words,
-    pictures_a_second,
-)
+from alexnet_tf.frozen import choice
 from alexnet_tf.frozen.int8 import Forward
 from alexnet_tf.frozen.layers import NotHere, frozen_part
 from alexnet_tf.model import AlexNet, part
@@ -107,8 +102,8 @@ def _fastest_first(settings: Settings, log: Logger) -> list[str]:
     chosen = chosen_precision()
     if chosen:
         return [chosen]
-    order, trained = fastest_first(), fastest_of_tensorflow()
-    log.info("measured: %s", in_words(pictures_a_second()))
+    order, trained = choice.fastest_first(), choice.fastest_of_tensorflow()
+    log.info("measured: %s", choice.in_words(choice.pictures_a_second()))
     is_trained = settings.first_trained() < "fc6" and trained == BFLOAT16
     return [trained] if is_trained or settings.first_computed() == "conv1" else order
 

@@ -15,14 +15,8 @@ from alexnet_tf.runs.settings import FULL, LIGHT
 from alexnet_tf.system.files import remove_leftovers
 from alexnet_tf.training.epoch import DatasetMetrics
 from alexnet_tf.training.job import Job
-from alexnet_tf.training.tensorboard import summaries
+from alexnet_tf.training.tensorboard import pages, summaries
 from alexnet_tf.training.tensorboard.events import Events
-from alexnet_tf.training.tensorboard.predictions import (
-    described,
-    drawn_names,
-    grad_cam_page,
-    mistakes_page,
-)
 from alexnet_tf.training.tensorboard.projector import write_projector
 from alexnet_tf.training.trainer import Trainer
 
@@ -146,14 +140,15 @@ class TensorBoardLog:
 
     def _of_predictions(self, predictions: LabelledPredictions) -> list[Summary]:
         """Return precision-recall curves, the confusion matrix and a page of mistakes."""
-        names = drawn_names(predictions.classes)
+        names = pages.drawn_names(predictions.classes)
         matrix = confusion_matrix(predictions.evaluation.confusion(), names)
         numbers = predictions.mistakes()[: self.most.mistakes]
-        mistakes = mistakes_page(predictions, numbers)
+        mistakes = pages.mistakes_page(predictions, numbers)
+        said = pages.described(predictions, numbers)
         return [
             *summaries.precision_recall(predictions, self.most.curves),
             summaries.image("confusion", matrix, "PNG", IN_ORDER),
-            summaries.image("mistakes", mistakes, description=described(predictions, numbers)),
+            summaries.image("mistakes", mistakes, description=said),
         ]
 
     def _explained(self, predictions: LabelledPredictions, network: keras.Model) -> Summary:
@@ -161,8 +156,8 @@ class TensorBoardLog:
         half = self.most.explained // 2
         numbers = [*predictions.mistakes()[:half], *predictions.correct(half)]
         resize = self.settings.resize
-        page = grad_cam_page(predictions, numbers, network, self.job.variant, resize)
-        return summaries.image("grad_cam", page, description=described(predictions, numbers))
+        page = pages.grad_cam_page(predictions, numbers, network, self.job.variant, resize)
+        return summaries.image("grad_cam", page, description=pages.described(predictions, numbers))
 
     def _filters(self, kernel: np.ndarray) -> Summary:
         variant = self.job.variant

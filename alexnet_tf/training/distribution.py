@@ -226,17 +226,14 @@ class Workers:
         RunError if one of them is gone, Stopped if one was asked to end."""
         is_done, is_stopped = threading.Event(), threading.Event()
 
-        def wait() -> None:
-            busy, stopped = 1, 0
-            while busy and not stopped:
-                busy = not is_done.wait(1)  # a second
-                busy, stopped = self._sum([busy, is_stopped.is_set()])
-            if stopped:
-                signals.interrupt(signals.Stopped(signal.SIGTERM))
-
         def watch() -> None:
+            busy, stopped = 1, 0
             try:
-                wait()
+                while busy and not stopped:
+                    busy = not is_done.wait(1)  # a second
+                    busy, stopped = self._sum([busy, is_stopped.is_set()])
+                if stopped:
+                    signals.interrupt(signals.Stopped(signal.SIGTERM))
             except LOST as error:
                 signals.interrupt(self._lost(error))
 

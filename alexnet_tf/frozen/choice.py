@@ -30,8 +30,7 @@ def fastest_first() -> list[str]:
     chosen = processor.chosen_precision()
     if chosen:
         return [chosen]
-    rates = pictures_a_second()
-    order = sorted(rates, key=rates.__getitem__, reverse=True)
+    order = [*pictures_a_second()]
     if processor.INT8 in order:
         order.insert(order.index(processor.INT8) + 1, processor.INT8_FROM_CONV2)
     return order
@@ -43,19 +42,17 @@ def fastest_of_tensorflow() -> str:
 
 
 def in_words(rates: dict[str, float]) -> str:
-    """Describe the rates of `pictures_a_second`, the fastest first."""
-    order = sorted(rates, key=rates.__getitem__, reverse=True)
-    found = ", ".join(f"{name} {rates[name]:,.0f}" for name in order)
+    """Describe the rates of `pictures_a_second`."""
+    found = ", ".join(f"{name} {rate:,.0f}" for name, rate in rates.items())
     return f"{found} pictures of {MEASURED.image_size} pixels a second"
 
 
 @cache
 def pictures_a_second() -> dict[str, float]:
-    """Measure each engine that works here: precision → pictures a second. They take turns, so that
-    other load slows all of them, and the shortest time of each counts."""
-    pixels = np.random.RandomState(0).randint(
-        0, 256, (PICTURES, MEASURED.image_size, MEASURED.image_size, 3), np.uint8
-    )
+    """Measure each engine that works here: precision → pictures a second, the fastest first. They
+    take turns, so that other load slows all of them, and the shortest time of each counts."""
+    shape = (PICTURES, MEASURED.image_size, MEASURED.image_size, 3)
+    pixels = np.random.RandomState(0).randint(0, 256, shape, np.uint8)
     engines, seconds = _engines(), {}
     for name, forward in engines.items():
         with suppress(Exception):  # of any kind: oneDNN may have no bfloat16
@@ -68,7 +65,8 @@ def pictures_a_second() -> dict[str, float]:
                 start = time.perf_counter()
                 engines[name](pixels)
                 seconds[name] = min(seconds[name], time.perf_counter() - start)
-    return {name: PICTURES / spent for name, spent in seconds.items()}
+    order = sorted(seconds, key=seconds.__getitem__)
+    return {name: PICTURES / seconds[name] for name in order}
 
 
 def _engines() -> dict[str, Forward]:

@@ -39,6 +39,11 @@ def option(
     return field(default=default, metadata={"group": group, "argument": argument, "free": free})
 
 
+def flag(name: str) -> str:
+    """Return the option of a setting: ``--batch-size`` for ``batch_size``."""
+    return "--" + name.replace("_", "-")
+
+
 def add_options(
     parser: argparse.ArgumentParser,
     settings: type,
@@ -61,9 +66,8 @@ def add_options(
         if setting.type.startswith("bool"):
             argument["action"] = argparse.BooleanOptionalAction
         default = argparse.SUPPRESS if setting.default is None else setting.default
-        groups[title].add_argument(
-            "--" + setting.name.replace("_", "-"), default=default if defaults else None, **argument
-        )
+        argument["default"] = default if defaults else None
+        groups[title].add_argument(flag(setting.name), **argument)
 
 
 def reason_against(setting: Field[Any], value: Any) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from alexnet_tf.errors import UserError
+from alexnet_tf.runs.options import flag
 from alexnet_tf.runs.run import STARTER_RUN, finished_run
 from alexnet_tf.runs.settings import LINEAR, NO_WEIGHTS, Settings
 from alexnet_tf.system.program import command
@@ -199,11 +200,11 @@ def _differences(settings: Settings, default: Settings) -> list[list[str]]:
     """Spell the options of the settings that differ from the `default`."""
     lines = []
     for each in fields(Settings):
-        value, option = getattr(settings, each.name), each.name.replace("_", "-")
+        value = getattr(settings, each.name)
         if value == getattr(default, each.name):
             continue
         if isinstance(value, bool):
-            lines.append([f"--{option}" if value else f"--no-{option}"])
+            lines.append([flag(each.name if value else f"no_{each.name}")])
         else:
-            lines.append([f"--{option}", str(value)])
+            lines.append([flag(each.name), str(value)])
     return lines

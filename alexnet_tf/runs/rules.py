@@ -1,10 +1,10 @@
 """Rules that the settings of a training keep."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import fields
 
 from alexnet_tf.errors import UserError
-from alexnet_tf.runs.options import reason_against
+from alexnet_tf.runs.options import flag, reason_against
 from alexnet_tf.runs.settings import CHANGING, LINEAR, NO_WEIGHTS, PRETRAINED, RANDOM, Settings
 from alexnet_tf.system.processor import is_int8
 from alexnet_tf.variants import get_variant
@@ -23,7 +23,7 @@ def check_values(settings: Settings) -> None:
     for setting in fields(settings):
         reason = reason_against(setting, getattr(settings, setting.name))
         if reason:
-            raise UserError(f"--{setting.name.replace('_', '-')}: {reason}")
+            raise UserError(f"{flag(setting.name)}: {reason}")
 
 
 def check_settings(settings: Settings) -> None:
@@ -38,7 +38,7 @@ def check_used(settings: Settings, configured: Collection[str]) -> None:
     for name, schedules in USED_BY.items():
         if name in configured and settings.schedule not in schedules:
             raise UserError(
-                f"--{name.replace('_', '-')}: is read by --schedule {' or '.join(schedules)}, "
+                f"{flag(name)}: is read by --schedule {' or '.join(schedules)}, "
                 f"not by {settings.schedule}; give that, too, or leave it out"
             )
     if "decoupled" in configured and settings.decoupled and not settings.weight_decay:
@@ -46,11 +46,6 @@ def check_used(settings: Settings, configured: Collection[str]) -> None:
     has_dropout = "drop" in get_variant(settings.variant).head
     if "dropout" in configured and settings.dropout and not has_dropout:
         raise UserError(f"--dropout: the variant {settings.variant} has none; leave it out")
-
-
-def _options(names: Iterable[str]) -> str:
-    """Return the names of options."""
-    return " or ".join(f"--{name.replace('_', '-')}" for name in names)
 
 
 def _conflicts(settings: Settings) -> Iterator[str]:
@@ -69,17 +64,17 @@ def _conflicts(settings: Settings) -> Iterator[str]:
     if is_int8(settings.precision) and settings.first_computed() == "conv1":
         yield (
             f"--precision {settings.precision} computes convolutions once, and with --train all or "
-            f"{_options(CHANGING)} they change in every epoch; give another one, or auto"
+            f"{' or '.join(map(flag, CHANGING))} they change in every epoch; give another one, or "
+            "auto"
         )
     if settings.head == LINEAR:
         if settings.weights == NO_WEIGHTS or settings.train != "head":
             yield f"--head {LINEAR} goes with pretrained weights and --train head"
         for name in (*CHANGING, "average"):
             if getattr(settings, name):
-                option = name.replace("_", "-")
                 yield (
-                    f"--{option}: a linear head is solved for, once, from features that do not "
-                    f"change; leave --{option} out, or give --head {RANDOM}"
+                    f"{flag(name)}: a linear head is solved for, once, from features that do not "
+                    f"change; leave {flag(name)} out, or give --head {RANDOM}"
                 )
     yield from _conflicts_of_scale(settings)
     if 0 < settings.fall < settings.epochs and settings.schedule == "cosine":

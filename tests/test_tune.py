@@ -1,6 +1,7 @@
 """A search for settings, as a user types it."""
 
 import re
+import signal
 
 import pytest
 import tensorflow as tf
@@ -48,7 +49,7 @@ def test_of_few_pictures_it_starts_with_the_linear_head_and_ctrl_c_leaves_the_ta
 
     def stopped_at_fc6(job, *others):
         if job.settings.head != "linear":
-            raise signals.Stopped(signals.SIGNALS[0])
+            raise signals.Stopped(signal.SIGINT)
         return fold(job, *others)
 
     monkeypatch.setattr(tuning, "_fold", stopped_at_fc6)

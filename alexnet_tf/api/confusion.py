@@ -1,7 +1,5 @@
 """A confusion matrix as an object: its numbers, a table of them, a picture."""
 
-from __future__ import annotations
-
 import io
 from dataclasses import dataclass
 from typing import Any

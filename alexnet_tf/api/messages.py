@@ -1,7 +1,5 @@
 """Messages to programs in Python: warnings on standard error, settings by their names in Python."""
 
-from __future__ import annotations
-
 import logging
 import re
 import sys

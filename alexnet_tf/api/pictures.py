@@ -1,7 +1,5 @@
 """The pictures that a program in Python hands over: one, or several in any kind of collection."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Mapping
 from itertools import islice

@@ -1,7 +1,5 @@
 """What every command line shares: exit codes, messages, the log."""
 
-from __future__ import annotations
-
 import argparse
 import atexit
 import errno

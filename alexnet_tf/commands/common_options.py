@@ -1,7 +1,5 @@
 """What verbs that use networks share: the choice of a network, and the pictures left out."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

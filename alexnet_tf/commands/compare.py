@@ -1,7 +1,5 @@
 """``python -m alexnet_tf compare``: variants, trained alike one after the other by the command."""
 
-from __future__ import annotations
-
 import argparse
 import shlex
 import subprocess

@@ -1,7 +1,5 @@
 """``alexnet-tf completion SHELL``: print a script that completes command lines in a shell."""
 
-from __future__ import annotations
-
 import argparse
 from importlib import import_module
 

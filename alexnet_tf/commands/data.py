@@ -1,7 +1,5 @@
 """``python -m alexnet_tf data``: pictures → lists."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

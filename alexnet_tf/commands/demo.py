@@ -1,7 +1,5 @@
 """``python -m alexnet_tf demo``: the whole job on drawings, by the commands that a user types."""
 
-from __future__ import annotations
-
 import argparse
 import shlex
 import subprocess

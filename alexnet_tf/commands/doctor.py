@@ -1,7 +1,5 @@
 """``python -m alexnet_tf doctor``: checks of the installation and of a run."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """``python -m alexnet_tf evaluate``: the accuracy of runs, or of pretrained weights."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from typing import Any

@@ -1,7 +1,5 @@
 """``python -m alexnet_tf explain``: where a network sees the class that it predicts."""
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import io

@@ -1,7 +1,5 @@
 """``python -m alexnet_tf export``: a run's network for other programs."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 

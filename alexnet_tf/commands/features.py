@@ -1,7 +1,5 @@
 """``python -m alexnet_tf features``: the outputs of a layer, for other programs."""
 
-from __future__ import annotations
-
 import argparse
 import shutil
 from collections.abc import Sequence

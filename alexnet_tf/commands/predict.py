@@ -1,7 +1,5 @@
 """``python -m alexnet_tf predict``, or predict_alexnet.py: say what pictures show."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

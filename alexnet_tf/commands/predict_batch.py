@@ -1,7 +1,5 @@
 """Prediction of many pictures: files of predictions, sorting, shards, watching, Ray."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

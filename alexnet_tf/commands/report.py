@@ -1,7 +1,5 @@
 """``python -m alexnet_tf report``: a page about a run, or about several side by side."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """``python -m alexnet_tf similar``: similar pictures, from an index on the disk."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from pathlib import Path

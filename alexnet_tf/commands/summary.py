@@ -1,7 +1,5 @@
 """``python -m alexnet_tf summary``: a network as a table."""
 
-from __future__ import annotations
-
 import argparse
 
 from alexnet_tf.system import arguments

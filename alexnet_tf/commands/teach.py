@@ -5,8 +5,6 @@ progress in lines ``{"at_work": …}``, and replies to each with ``{"error": "",
 When its input ends, the server is dead: it deletes the server's files and exits.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import os

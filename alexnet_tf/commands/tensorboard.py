@@ -1,7 +1,5 @@
 """``python -m alexnet_tf tensorboard``: TensorBoard, as it suits runs."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from types import ModuleType

@@ -1,7 +1,5 @@
 """``python -m alexnet_tf train``, or train_alexnet.py: train a network, or resume its training."""
 
-from __future__ import annotations
-
 import argparse
 import os
 from typing import Any

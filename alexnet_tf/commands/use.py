@@ -1,7 +1,5 @@
 """``python -m alexnet_tf use``: the default run."""
 
-from __future__ import annotations
-
 import argparse
 
 from alexnet_tf.commands import cli

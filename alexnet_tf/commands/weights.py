@@ -1,7 +1,5 @@
 """``python -m alexnet_tf weights``: fetch, check and convert."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The font of captions in pictures, and text that it can draw."""
 
-from __future__ import annotations
-
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Preprocessed pictures, and the same under the heat maps of their predictions."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import keras

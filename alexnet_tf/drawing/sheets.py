@@ -1,7 +1,5 @@
 """Sheets of filters, channels and captioned pictures, and how they are written."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Thumbnails of pictures, and pictures embedded in a page."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Sequence

@@ -3,8 +3,6 @@
 A check is a function that returns its finding, or raises UserError with the problem and its remedy.
 """
 
-from __future__ import annotations
-
 import platform
 import shutil
 from collections import Counter

@@ -1,7 +1,5 @@
 """Near duplicates: pictures re-encoded, scaled, compressed, mirrored, cropped or brightened."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass

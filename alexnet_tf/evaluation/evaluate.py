@@ -1,7 +1,5 @@
 """Evaluation of runs on labelled pictures, individually and as an ensemble."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from unicodedata import normalize
 

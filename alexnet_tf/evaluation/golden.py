@@ -1,7 +1,5 @@
 """Reference values of the network, to verify an installation with."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from alexnet_tf.data.images.preprocessing import preprocess_input

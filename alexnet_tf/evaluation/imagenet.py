@@ -1,7 +1,5 @@
 """Evaluation on ImageNet."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

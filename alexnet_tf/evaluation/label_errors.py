@@ -1,7 +1,5 @@
 """Probable label errors, found by out-of-fold predictions."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass

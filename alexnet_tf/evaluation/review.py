@@ -1,7 +1,5 @@
 """All data of a finished run's report."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -4,8 +4,6 @@ It repeats what `data.images.decoding` does with Pillow, for the formats that Te
 JPEG, PNG, BMP, GIF and WebP. Other formats raise an error that lists these.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import tensorflow as tf

@@ -1,7 +1,5 @@
 """Export of a run's network, verified against the run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial

@@ -5,8 +5,6 @@ the labels, a file in a zip archive that is appended after the part that interpr
 and fields are those of TensorFlow's ``metadata_schema.fbs`` (tflite-support, 1.1.0).
 """
 
-from __future__ import annotations
-
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The network to export, with its preprocessing."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace

@@ -5,8 +5,6 @@ does, so it is written here, without a converter. The preprocessing is that of
 `alexnet_tf.export.resizing`.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

@@ -5,8 +5,6 @@ ONNX Runtime's WebAssembly. Both are in the file. Its Content-Security-Policy al
 and no script but its own.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 import lzma

@@ -1,7 +1,5 @@
 """Parity of an export with its run, on real pictures."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager

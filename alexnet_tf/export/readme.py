@@ -3,8 +3,6 @@
 Its first line names the export, which marks it as written by this program.
 """
 
-from __future__ import annotations
-
 from contextlib import suppress
 from pathlib import Path
 

@@ -5,8 +5,6 @@ few in a million values. Resizing is two matrix products, which both LiteRT and 
 LiteRT has no antialiased resizing.
 """
 
-from __future__ import annotations
-
 import tensorflow as tf
 
 from alexnet_tf.export.network import CROPS_OF, ExportedNetwork

@@ -4,8 +4,6 @@
 the class names and their probabilities, in the same order.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A Keras AlexNet optimized for throughput."""
 
-from __future__ import annotations
-
 from itertools import takewhile
 
 import keras

@@ -1,7 +1,5 @@
 """Predictions of labelled pictures, and vectors, from cached features where there are any."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

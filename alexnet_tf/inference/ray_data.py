@@ -1,7 +1,5 @@
 """Distributed batch prediction on a Ray cluster, by Ray Data."""
 
-from __future__ import annotations
-
 import logging
 import os
 import pickle

@@ -1,7 +1,5 @@
 """Log loss, calibration error, and temperature scaling."""
 
-from __future__ import annotations
-
 import numpy as np
 
 # Guo 2017, section 3: the number of bins of confidence.

@@ -1,7 +1,5 @@
 """Accuracy and its interval, precision, recall, the confusion matrix of labelled pictures."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """McNemar's test: is one run better than another on the same pictures? (McNemar 1947)"""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Predictions for labelled pictures: the mistakes, the most and the least confident."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property

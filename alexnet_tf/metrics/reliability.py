@@ -1,7 +1,5 @@
 """Reliability diagrams, ROC and precision-recall curves."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Test-time views, and how their predictions are averaged."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

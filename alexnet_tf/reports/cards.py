@@ -1,7 +1,5 @@
 """Pictures of a report, each with its label and prediction."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Comparison of trainings: a Markdown table, a CSV file, a plot of the learning curves."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Comparison report of finished runs: one HTML page."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations

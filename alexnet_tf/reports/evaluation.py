@@ -1,7 +1,5 @@
 """Evaluations as text tables, and as JSON with the same numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

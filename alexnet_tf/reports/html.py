@@ -1,7 +1,5 @@
 """Single-file HTML pages from Jinja2 templates, which escape every name."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 from pathlib import Path
 

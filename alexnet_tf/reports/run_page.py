@@ -1,7 +1,5 @@
 """Contents of a run's report."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

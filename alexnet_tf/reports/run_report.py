@@ -1,7 +1,5 @@
 """RUN/report.html, the report of a finished run, with RUN/suspects.csv and RUN/README.md."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Layer activations of many pictures, computed once into a folder; an interrupted run resumes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path

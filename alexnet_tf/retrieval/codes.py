@@ -3,8 +3,6 @@
 A bit is 1 where the encoder's output is positive; packed codes are compared by Hamming distance.
 """
 
-from __future__ import annotations
-
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass

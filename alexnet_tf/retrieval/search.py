@@ -5,8 +5,6 @@ pictures in the format of `sha256sum`, a store holds their fc7 in float16, and `
 hold short codes of these.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from contextlib import nullcontext

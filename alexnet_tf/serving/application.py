@@ -1,7 +1,5 @@
 """The ASGI application and its routes."""
 
-from __future__ import annotations
-
 import asyncio
 import hmac
 import os

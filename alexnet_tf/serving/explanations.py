@@ -1,7 +1,5 @@
 """Explanations of a picture for the page: heat maps and similar pictures."""
 
-from __future__ import annotations
-
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any

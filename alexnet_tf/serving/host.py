@@ -4,8 +4,6 @@ starlette's TrustedHostMiddleware checks nothing where any host is allowed, read
 before its version 1, and knows no Origin.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 from ipaddress import IPv6Address

@@ -1,7 +1,5 @@
 """Limits of a server and its current load; requests beyond a limit are refused at once."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """ASGI middleware: limits on hosts, rates and bodies; security headers; metrics."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 

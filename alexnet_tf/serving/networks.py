@@ -1,7 +1,5 @@
 """The server's networks, run by one thread, which batches waiting pictures."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Pictures of a request, multipart or JSON; kept in memory only, and names are not trusted."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import binascii

@@ -1,7 +1,5 @@
 """Timeouts of HTTP connections, against slow and idle clients."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol

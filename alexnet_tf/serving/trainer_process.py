@@ -3,8 +3,6 @@
 This package does not depend on training: the caller passes the command.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import shutil

@@ -1,7 +1,5 @@
 """Training sessions of the page: pictures by class in a folder of the server, then a run."""
 
-from __future__ import annotations
-
 import asyncio
 import csv
 import logging

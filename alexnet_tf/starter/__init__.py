@@ -4,8 +4,6 @@ from ImageNet's, are a start for other pictures: README.md here is its card.
 This folder is that of a finished run, with weights of 8 bits in place of model.keras.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from alexnet_tf.system.files import read_json

@@ -1,7 +1,5 @@
 """Conversion of networks to LiteRT, which needs TensorFlow."""
 
-from __future__ import annotations
-
 import io
 import subprocess
 from collections.abc import Callable, Iterator, Sequence

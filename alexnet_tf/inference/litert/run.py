@@ -1,8 +1,6 @@
 """LiteRT inference: a network in one file, ready in half a second, by the optional package
 ``ai-edge-litert``, without TensorFlow."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Prediction files, .csv or .jsonl, written line by line; an interrupted run resumes."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """Sidecars: files that go with a picture, such as its .xmp, its Live Photo or its raw file."""
 
-from __future__ import annotations
-
 import os
 from collections import defaultdict
 from collections.abc import Iterator

@@ -5,8 +5,6 @@ command resumes after any interruption, and nothing is lost: no file is overwrit
 removed unless a copy exists.
 """
 
-from __future__ import annotations
-
 import os
 import unicodedata
 from collections import Counter

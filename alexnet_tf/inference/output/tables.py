@@ -5,8 +5,6 @@ float32 numbers, a row per picture, and the pictures' names: for a .npy in NAME.
 one a line; for a .npz in its member ``names``; otherwise in the column ``name``.
 """
 
-from __future__ import annotations
-
 import csv
 import zipfile
 from collections.abc import Callable, Iterator, Sequence

@@ -141,6 +141,8 @@ def test_folders_of_one_level_are_the_classes_if_they_are_wanted(layout, level, 
     breakhis(layout)
     found, pictures = read(label=level)
     assert found.classes[0] == first and len(found.classes) in (2, 4) and len(pictures) == 16
+    with pytest.raises(UserError, match="x: has no pictures in folders of level 9, so --label"):
+        read(label="9")
 
 
 @pytest.mark.parametrize("make", [celeba, celeba_by_kaggle])

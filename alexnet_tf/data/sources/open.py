@@ -48,7 +48,6 @@ EXPORT = "write its pictures into files, a folder for each class"
 ADVICE = {
     "a video": "take pictures out of it first, for example with ffmpeg -i VIDEO -r 1 %05d.jpg",
     "an archive that must be unpacked first": "unpack it and name the folder",
-    **dict.fromkeys(("an HDF5 file", "a NumPy array", "a Parquet file", "a MATLAB file"), EXPORT),
     **dict.fromkeys((*FORMATS, *OTHER_PICTURES), "name the folder in which all of them are"),
 }
 OTHER_SUFFIXES = dict.fromkeys((".pkl", ".pickle"), "a pickle")
@@ -131,7 +130,7 @@ def _open_folder(folder: Path, limits: UnpackLimits, wanted: Wanted) -> Source:
     if published := read_published(folder, wanted):
         return published
     if wanted.label and wanted.label.isdecimal():
-        return read_layout(folder, level=int(wanted.label))
+        return _of_level(folder, int(wanted.label))
     found = _layout(folder)
     tables = _tables(folder, wanted)
     is_empty = isinstance(found, Source) and not found.entries and not tables
@@ -160,6 +159,15 @@ def _open_folder(folder: Path, limits: UnpackLimits, wanted: Wanted) -> Source:
         names = " and ".join(map(printable, unused[:MOST_NAMES]))
         note = f"{names}: not used, for the folders or names of the pictures are the classes"
         found = replace(found, notes=(*found.notes, note))
+    return found
+
+
+def _of_level(folder: Path, level: int) -> Source:
+    found = read_layout(folder, level=level)
+    if not level or not found.entries:
+        raise UserError(
+            f"{folder}: has no pictures in folders of level {level}, so --label is none"
+        )
     return found
 
 

@@ -52,7 +52,13 @@ def _opened(file: Path, columns: Sequence[str] = ()) -> tuple[Any, Iterator[Any]
     from pyarrow import ipc, memory_map
 
     stream = ipc.open_stream(memory_map(str(file)))
-    return stream.schema, (batch.select(columns) for batch in stream)
+    return stream.schema, (_validated(batch.select(columns)) for batch in stream)
+
+
+def _validated(batch: Any) -> Any:
+    """Return a batch whose offsets lie inside it; those of a damaged file may lie anywhere."""
+    batch.validate(full=True)
+    return batch
 
 
 def _named(schema: Any) -> dict[str, list[str]]:

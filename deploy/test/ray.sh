@@ -4,7 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 can_unshare --pid --fork --mount-proc
 PATH=$ROOT/.venv/bin:$PATH
-export RAY_USAGE_STATS_ENABLED=0 RAY_worker_niceness=0
+# A token in the home folder would make it a cluster that asks for one.
+export RAY_USAGE_STATS_ENABLED=0 RAY_worker_niceness=0 RAY_AUTH_MODE=disabled
 PICTURES=8000
 
 draw "$SCRATCH/faces" 2
@@ -13,6 +14,7 @@ for number in $(seq "$PICTURES"); do ln "$SCRATCH/faces/cat.$((number % 2)).jpg"
 cd "$SCRATCH"
 port=$("$PYTHON" -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
 address=127.0.0.1:$port
+tidy_more() { kill -9 "${STARTED[@]}" 2> /dev/null || true; } # a node does not end at SIGTERM
 # A node is a namespace of processes, which end together.
 node() { # node LOG OPTION…
   start "$1" unshare --pid --fork --kill-child --mount-proc ray start --block --num-cpus 1 \

@@ -10,6 +10,7 @@ import tarfile
 from pathlib import Path
 
 import h5py
+import lmdb
 import numpy as np
 import pytest
 from PIL import Image
@@ -683,8 +684,82 @@ def test_cut_files_of_records_are_a_sentence(here, typed, kind):
     assert not [path for path in UNPACKED_FOLDER.glob("*") if path.is_dir()]
 
 
-def test_lmdb_of_caffe_is_explained(here):
-    (here / "train_lmdb").mkdir()
-    (here / "train_lmdb/data.mdb").write_bytes(bytes(100))
-    with pytest.raises(UserError, match="Caffe's LMDB, which is not read; write its pictures"):
-        open_dataset("train_lmdb")
+def write_lmdb(folder, records):
+    """Write as the package lmdb does, which is an oracle of the layout."""
+    folder.mkdir(parents=True)
+    environment = lmdb.open(str(folder), map_size=1 << 24)
+    with environment.begin(write=True) as transaction:
+        for key, value in records:
+            transaction.put(key, value)
+    environment.close()
+
+
+def datum(picture, label):
+    """A Datum of caffe.proto: pixels (channels, height, width), or an encoded picture."""
+    is_encoded = isinstance(picture, bytes)
+    content = picture if is_encoded else picture.tobytes()
+    shape = (0, 0, 0) if is_encoded else picture.shape
+    numbers = zip((1, 2, 3, 5, 7), (*shape, int(label), int(is_encoded)))
+    fields = b"".join(bytes([number << 3]) + varint(value) for number, value in numbers)
+    return fields + b"\x22" + varint(len(content)) + content
+
+
+def varint(number):
+    return bytes([number]) if number < 128 else bytes([number & 127 | 128]) + varint(number >> 7)
+
+
+def write_numbered(folder, key, datums):
+    write_lmdb(folder, ((key % n, each) for n, each in enumerate(datums)))
+
+
+def test_lmdb_of_caffe(here):
+    """A tree of three levels; long values lie in pages of their own, short ones in leaves."""
+    parts = {TRAIN: draw(900, 20, 24, 3), VALIDATION: draw(6, 60, 70, 3)}
+    for part, name in ((TRAIN, "train_lmdb"), (VALIDATION, "val_lmdb")):
+        planes = (pixels[..., ::-1].transpose(2, 0, 1) for pixels in parts[part][0])  # BGR
+        datums = map(datum, planes, parts[part][1])
+        write_numbered(here / "caffe" / name, b"%08d_a/b.jpg", datums)
+    assert found("caffe", pixels=True) == meant("012", **parts)
+
+
+def test_lmdb_of_encoded_pictures(here):
+    files, labels = encoded(9)
+    write_numbered(here / "train_db", b"%08d", map(datum, files, labels))
+    write_numbered(here / "val_db", b"%08d", map(datum, *encoded(3, seed=1)))
+    pictures = {(label, content) for label, _, content in found(".")}
+    both = [*zip(labels, files), *zip(*encoded(3, seed=1)[::-1])]
+    assert pictures == {(str(label), file) for label, file in both}
+
+
+def test_lmdb_of_cifar_is_rgb(here):
+    pictures, labels = draw(30, 32, 32, 3)
+    write_numbered(here / "train", b"%05d", map(datum, pictures.transpose(0, 3, 1, 2), labels))
+    assert {each[2] for each in found("train", pixels=True)} == {
+        each.tobytes() for each in pictures
+    }
+
+
+def test_lmdb_of_other_values_is_said(here):
+    write_lmdb(here / "other", [(b"a", b"nothing")])
+    with pytest.raises(UserError, match="its values are no Datum of a picture"):
+        open_dataset("other/data.mdb")
+
+
+def test_a_damaged_lmdb_is_a_sentence_or_lacks_pictures(here):
+    pictures, labels = draw(200, 20, 24, 3)
+    write_numbered(here / "a", b"%08d", map(datum, pictures.transpose(0, 3, 1, 2), labels))
+    whole, chance = (here / "a/data.mdb").read_bytes(), np.random.default_rng(0)
+    assert len([*open_dataset("a").labelled()]) == 200
+    refused = 0
+    for number in range(60):
+        content = bytearray(whole[: chance.integers(1, len(whole))] if number % 3 == 0 else whole)
+        places = chance.integers(len(content), size=20)
+        for place in places if number % 3 < 2 else places % 8192:
+            content[place] = chance.integers(256)
+        (here / "damaged").mkdir(exist_ok=True)
+        (here / "damaged/data.mdb").write_bytes(content)
+        try:
+            assert len([*open_dataset("damaged").labelled()]) <= 200
+        except UserError:
+            refused += 1
+    assert refused >= 20

@@ -30,12 +30,12 @@ KINDS = (
     "tfrecords",
     "npz",
     "hdf5",
+    "lmdb",
     "idx",
     "cifar_binary",
     "mat",
     "pixels",
 )
-LMDB = "data.mdb"
 # How many folders deep packed files lie, how many folders of each depth are looked into, and how
 # many pictures, which illustrate a description, may lie beside them.
 DEEPEST, MOST_FOLDERS, FEW = 4, 50, 9
@@ -47,11 +47,6 @@ def read_packed(source: Path, wanted: Wanted) -> Source | None:
     Raises UserError if it is damaged, and NoPictures if a packed file holds none.
     """
     files = _files_below(source) if source.is_dir() else [source]
-    if any(file.name == LMDB for file in files):
-        raise UserError(
-            f"{source}: is Caffe's LMDB, which is not read; write its pictures into a folder for "
-            "each class (with the packages lmdb and caffe: a value is a Datum of data and label)"
-        )
     for kind in (import_module(f"{__name__}.{name}") for name in KINDS if files):
         fit = [file for file in files if re.fullmatch(kind.FILES, file.name) and file.is_file()]
         contents = None

@@ -293,7 +293,9 @@ def run_tests(files: set[str], plugin: object, *options: str) -> int:
     """Run tests of the copy, where this tool is one of the repository's."""
     for name in [name for name in sys.modules if name.split(".")[0] == "tests"]:
         del sys.modules[name]
-    usual = ["-q", "-p", "no:cacheprovider", "-o", "addopts=", "--basetemp", "../temporary"]
+    # pytest warns of modules that were imported before, and warnings are errors.
+    usual = ["-q", "-W", "default", "-p", "no:cacheprovider", "-o", "addopts="]
+    usual += ["--basetemp", "../temporary"]
     return pytest.main([*usual, *options, *sorted(files)], [plugin])
 
 

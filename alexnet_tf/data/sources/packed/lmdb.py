@@ -31,8 +31,9 @@ NODE, IN_OVERFLOW = struct.Struct("<HHHH"), 1
 # Fields of a Datum (caffe.proto).
 DATUM = {1: "channels", 2: "height", 3: "width", 4: "data", 5: "label", 7: "encoded"}
 NEGATIVE = 1 << 31  # a label of int32; below 0 it is none
-# Caffe's convert_cifar_data.cpp numbers with five digits and keeps RGB; others have OpenCV's BGR.
-CIFAR = 5
+# Length of a key and axes of a picture by Caffe's convert_cifar_data.cpp, which keeps RGB; others
+# have OpenCV's BGR.
+CIFAR = 5, [3, 32, 32]
 
 
 class _Database(NamedTuple):
@@ -124,13 +125,12 @@ def _record(key: bytes, value: bytes) -> Record:
     try:
         datum = read_message(memoryview(value), DATUM, 2 * len(DATUM))
         label = last(datum["label"], 0)
-        picture = _picture(datum, is_rgb=len(key) == CIFAR)
-        return name, str(label) if label < NEGATIVE else "", picture
+        return name, str(label) if label < NEGATIVE else "", _picture(datum, len(key))
     except (BadFile, IndexError, TypeError, ValueError) as error:
         return name, "", f"is no Datum of a picture: {error}"
 
 
-def _picture(datum: dict[str, list[Any]], is_rgb: bool) -> bytes | np.ndarray:
+def _picture(datum: dict[str, list[Any]], key_size: int) -> bytes | np.ndarray:
     """Return an encoded picture as it is, and pixels (channels, h, w) as RGB (h, w, channels)."""
     data = bytes(memoryview(last(datum["data"], b"")))
     if last(datum["encoded"]):
@@ -139,4 +139,4 @@ def _picture(datum: dict[str, list[Any]], is_rgb: bool) -> bytes | np.ndarray:
     if axes[0] not in (1, 3) or 0 in axes:
         raise ValueError(f"{axes[0]} × {axes[1]} × {axes[2]} numbers")
     pixels = np.frombuffer(data, np.uint8).reshape(axes).transpose(1, 2, 0)
-    return pixels if is_rgb else pixels[..., ::-1]
+    return pixels if (key_size, axes) == CIFAR else pixels[..., ::-1]

@@ -60,6 +60,7 @@ with sync_playwright() as playwright:
     wrong = []
     page.on("response", lambda response: response.ok or wrong.append(response.url))
     page.goto("https://cats.example.org/cats/")
+    page.locator("body[data-ready]").wait_for()
     page.locator("input[type=file]").first.set_input_files(sys.argv[1])
     page.get_by_text("%").first.wait_for(timeout=120_000)
     assert not wrong, wrong

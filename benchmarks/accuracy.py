@@ -1,8 +1,8 @@
-"""From photos to a network that is right so often: seconds to 95% and to 96%.
+"""Seconds from photos to a network with an accuracy of 95% and 96%.
 
 The photos are used as they are, split 85/15 by this program: `--photos` should be thousands. The
-seconds run from the start of the command to the end of the epoch that first is right so often, as
-it says so itself; ours then takes some more to write model.keras and model.tflite. The usual
+seconds run from the start of the command to the end of the epoch that first reaches it, by
+its own log; ours then takes some more to write model.keras and model.tflite. The usual
 recipes, which have no end of their own, are given up after half an hour.
 """
 
@@ -23,7 +23,7 @@ from benchmarks.material import train
 from benchmarks.row import Comparison, Figures, Place, Row, Side
 
 GOALS = (0.95, 0.96)
-# Of the usual recipes, which `usual.GIVEN_UP` ends long before.
+# Limit of the usual recipes, which `usual.GIVEN_UP` ends long before.
 MOST_EPOCHS = 100
 NEVER = float("inf")
 OURS = re.compile(r"^([\d-]+ [\d:]+) epoch \d+/\d+ .* val_accuracy ([\d.]+)", re.MULTILINE)

@@ -12,9 +12,9 @@ Figures = dict[str, float]
 
 @dataclass(frozen=True)
 class Place:
-    """What is measured with: photos as `open_dataset` takes them, real weights of a variant, and a
-    folder of the row's own, empty at first, that is deleted afterwards. A `share` below 1 makes
-    everything smaller, to try the benchmark itself."""
+    """Where a row is measured: photos as `open_dataset` takes them, real weights of a variant,
+    and a folder of the row's own, empty at first, that is deleted afterwards. A `share` below 1
+    makes everything smaller, to try the benchmark itself."""
 
     photos: Path
     weights: Path

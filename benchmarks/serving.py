@@ -32,7 +32,7 @@ from benchmarks.material import train_a_little
 from benchmarks.row import Comparison, Figures, Place, Row
 
 CLIENTS, WAITING = (1, 8, 64, 256), 128
-# Of the row of `python -m benchmarks`.
+# Clients and seconds of the row in `python -m benchmarks`.
 SEVERAL, SECONDS = 8, 20
 MOST_PHOTOS = 200
 

@@ -1,4 +1,4 @@
-"""What the usual recipe is told and says, in whichever library it is written."""
+"""Arguments and output of the usual recipe, whichever library it is written in."""
 
 import time
 

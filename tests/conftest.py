@@ -1,4 +1,4 @@
-"""What several tests need: drawn pictures, random weights, and the real ones where they are."""
+"""Shared fixtures: drawn pictures, random weights, and real ones where there are any."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.support.verbs import run_script
 # under test would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-# What programs remember is for the user's own use of them.
+# Tests leave alone what programs remember for the user.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()
 # Started by `make test`, the programs under test would name the commands that make has.
 os.environ.pop("MAKELEVEL", None)

@@ -41,7 +41,7 @@ def write_features(run, out, photos, layer="fc7"):
 
 
 def outputs(run, layer, files):
-    """What Keras says that the layer makes of pictures, flat."""
+    """Compute the layer's outputs for pictures with Keras, flat."""
     model = Engine.of_run(run).open_keras()
     part = keras.Model(model.input, model.get_layer(layer).output)
     variant = THIN.chosen_variant()

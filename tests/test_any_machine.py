@@ -26,13 +26,13 @@ PREDICT = [sys.executable, str(ROOT / "predict_alexnet.py"), "2"]
 
 
 def shell(line, *arguments, **options):
-    """What a shell says of `line`, in which $@ are the arguments."""
+    """Run `line` in a shell, where $@ are the arguments."""
     words = ["bash", "-c", line, "bash", *map(str, arguments)]
     return subprocess.run(words, capture_output=True, text=True, **options)
 
 
 def python(code, *arguments, **options):
-    """What Python says of `code`, with the project on its path."""
+    """Run `code` in a new Python with the project on its path."""
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True, text=True,
@@ -230,7 +230,7 @@ class TestKerasOfOthers:
 
 WINDOWS = """
 import os, runpy, signal, sys
-# What asks for the system when it is imported.
+# Modules that look at the system when they are imported.
 import ai_edge_litert.interpreter, numpy, PIL.Image, subprocess, tempfile, urllib.request
 sys.modules |= {"fcntl": None, "resource": None}
 del signal.SIGHUP, os.O_NOFOLLOW, os.O_NONBLOCK, os.O_DIRECTORY

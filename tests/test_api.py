@@ -1,4 +1,4 @@
-"""What a program in Python does: train, open a run, ask it."""
+"""The Python API: train, open a run, predict with it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.support.places import ROOT
 from tests.support.small import without_litert  # noqa: F401 - used by every test
 from tests.support.verbs import run_verb
 
-# Of the starter's convolutions a small head is trained in seconds.
+# A small head on the starter's convolutions trains in seconds.
 SMALL = {
     "weights": "starter", "variant": "starter", "epochs": 2, "batch_size": 16, "units": 16,
     "precision": "float32", "tensorboard": "off", "report": False,
@@ -70,7 +70,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(folder, faces, recorder):
-    """What training as a program does returns."""
+    """`train` returns the finished run."""
     run = alexnet_tf.train(
         faces, folder / "run", features=folder / "features", callbacks=[recorder], **SMALL
     )
@@ -112,7 +112,7 @@ def test_a_picture_gets_an_answer_with_label_and_probability(run, cat):
 
 
 class Upload:
-    """What FastAPI hands over: its own `read` is to be waited for."""
+    """A stand-in for FastAPI's UploadFile, whose own `read` is a coroutine."""
 
     def __init__(self, content):
         self.file, self.filename = io.BytesIO(content), "upload.jpg"

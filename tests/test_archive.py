@@ -144,7 +144,7 @@ def test_the_limits_can_be_set(here):
 
 
 def test_the_folder_of_a_zip_has_eight_digits_of_its_contents(here):
-    """So that what an earlier version has unpacked is found again."""
+    """So folders that an earlier version unpacked are found again."""
     with zipfile.ZipFile("photos.zip", "w") as file:
         file.writestr("a.jpg", b"a")
     listed = repr([("a.jpg", 1, 0xE8B7BE43)])  # the CRC-32 of an "a"

@@ -17,7 +17,7 @@ from tests.support.caffe import random_weights, write_caffemodel, write_prototxt
 from tests.support.formats import write_npy, write_npz
 
 STAGES = ("norm1", "pool1", "norm2", "pool2", "pool5", "fc8", "prob")
-# Of a stage's largest value, in float32.
+# Relative to a stage's largest value, in float32.
 TOLERANCE = 1e-5
 
 

@@ -1,4 +1,4 @@
-"""What is answered without TensorFlow, and how mistakes are answered."""
+"""Verbs that do without TensorFlow, and messages about mistakes on the command line."""
 
 import json
 import shutil

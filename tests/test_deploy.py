@@ -1,4 +1,4 @@
-"""What deploy/ tells each worker, where a scheduler has only numbered them."""
+"""How deploy/ configures each worker from the number that a scheduler gave it."""
 
 import json
 import os

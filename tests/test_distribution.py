@@ -18,7 +18,7 @@ from tests.support.small import CIFAR, STARTER, job, train, trainer, unexported
 from tests.support.verbs import run_script
 from tests.support.workers import difference
 
-# Of the largest number of a layer: what the order of a sum may change.
+# Relative to a layer's largest number: what another order of summation may change.
 ROUNDING = 1e-5
 WORDS = (
     *("--data", "faces", "--weights", "starter", "--variant", "starter", "--train", "from:conv5"),

@@ -18,10 +18,10 @@ from tests.support.pages import PAGES, commands, figures, sections
 from tests.support.places import ROOT
 from tests.tools.help import PAGE, help_page
 
-# What readers are told to type, each once.
+# Every command in the documentation, once.
 COMMANDS = sorted({command for page in PAGES if page != PAGE for command in commands(page)})
 
-# What people call what is here, or is not.
+# Words that people search the documentation for.
 SEARCHED = (
     "resume", "fine-tuning", "early stopping", "class weights", "mixed precision", "multi-label",
     "uninstall", "Apple silicon", "transfer learning", "data augmentation",

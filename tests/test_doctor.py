@@ -121,7 +121,7 @@ def run(trained_run, tmp_path, monkeypatch):
 
 
 def findings(monkeypatch, *names):
-    """Of the checks called `names`, on run/, as the verb makes them."""
+    """Return the findings of the checks called `names` on run/, made as the verb makes them."""
     monkeypatch.setattr(doctor, "INSTALLATION", ())
     monkeypatch.setattr(doctor, "RUN", tuple(getattr(doctor, name) for name in names))
     return [(f.is_well, f.text) for f in doctor.examine(Run("run"))]

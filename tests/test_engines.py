@@ -42,7 +42,7 @@ def photos(each_engine, engine_run, monkeypatch):
 
 @pytest.fixture
 def expected(each_engine, engine_run, photos):
-    """What the network says of them in float32, (20, 2), and how far the engine may be off."""
+    """Return float32 predictions (20, 2), and the error that the engine may have."""
     model, inputs = load_model(engine_run / "model.keras"), seen_by(engine_run, photos)
     return model.predict_on_batch(inputs), each_engine.answers_error(model, inputs)
 

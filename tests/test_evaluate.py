@@ -61,7 +61,7 @@ def evaluation(classes="ab", labels="aaab", predictions=("aabb",), averaged="aab
 
 
 def test_precision_recall_and_confusions_are_counted():
-    """Of three a's one is taken for a b; so of two answers b one is right."""
+    """One of three a's is predicted as b, so one of two predictions b is right."""
     result = evaluation()
     assert result.accuracy(result.averaged)["accuracy"] == 0.75
     assert result.by_class() == [
@@ -184,7 +184,7 @@ def test_a_run_of_an_earlier_version_compares_with_the_pictures_where_they_are(t
 
 
 def test_runs_are_averaged_class_by_class(typed, opposites, labelled):
-    """What one is right about the other is not: p and 1 - p."""
+    """Each is right where the other is wrong: p and 1 - p."""
     (labelled / "cat/broken.jpg").unlink()
     answer = json.loads(
         typed("alexnet_tf", "evaluate", "one", "--json", "reversed", "--data", "labelled").stdout

@@ -70,7 +70,7 @@ def test_the_folder_tells_the_class(by_class):
 
 @pytest.mark.parametrize("written", [str, WNIDS.__getitem__])
 def test_a_list_tells_the_class(flat, tmp_path, written):
-    """By index, as Caffe's val.txt has it, or by WordNet id."""
+    """Labels are indices, as in Caffe's val.txt, or WordNet ids."""
     lines = [f"ILSVRC2012_val_0000000{n} {written(i)}" for n, i in ((1, 281), (2, 282), (3, 151))]
     (tmp_path / "val.txt").write_text("\n".join(line.replace(" ", ".JPEG ") for line in lines))
     assert imagenet_pictures(flat, tmp_path / "val.txt")[1] == [281, 282, 151]

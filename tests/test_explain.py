@@ -31,7 +31,7 @@ def run(tmp_path_factory):
 
 
 def explainer(model, variant=LENET, classes=("cat", "dog")):
-    """What looks into a Keras model."""
+    """Return an explainer of a Keras model."""
     weights = SimpleNamespace(layers={"conv1": model.get_layer("conv1").get_weights()})
     engine = SimpleNamespace(
         open_keras=lambda: model,
@@ -86,7 +86,7 @@ def test_a_class_may_be_one_of_imagenets_names_and_others_are_named():
 
 
 def test_occlusion_finds_the_corner_that_the_answer_depends_on(faces):
-    """Of pool5's 5 × 5 places fc6 reads the one at the top left, which sees 14 pixels."""
+    """fc6 reads the top left of pool5's 5 × 5 places, which sees 14 pixels."""
     model = AlexNet(LENET, 2, seed=0)
     fc6 = model.get_layer("fc6")
     kernel = fc6.kernel.numpy()

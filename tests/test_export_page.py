@@ -27,7 +27,7 @@ from alexnet_tf.export import page as page_export
 
 # The most that int8 and a browser's decoder change; measured in docs/exports.md.
 MOST = 0.02
-# What the browser alone changes where it decodes exactly: sums of float32 in another order.
+# The browser's own error where it decodes exactly: it sums float32 in another order.
 EXACT = 1e-4
 
 
@@ -46,7 +46,7 @@ def opened(page, exported):
 
 
 def test_a_page_without_a_network_predicts_as_the_run(opened, exported, trained_run, faces):
-    """Also a picture that is turned, one with a transparent part, and one of many pixels."""
+    """Including a turned picture, one that is partly transparent, and a large one."""
     picture, folder, exif = Image.open(faces / "cat.3.jpg"), exported.parent, Image.Exif()
     exif[0x0112] = 6
     picture.save(folder / "turned.jpg", exif=exif, quality=95)

@@ -337,7 +337,7 @@ def test_a_savedmodel_refuses_what_it_cannot_read(run, photos, tmp_path):
 
 
 def test_an_export_is_compared_by_pictures_that_its_graph_reads(run, photos, tmp_path):
-    """Of all that a data set may hold an export of bytes leaves out what would fail it."""
+    """The comparison leaves out pictures that an export's decoder cannot read."""
     own = Run(shutil.copytree(run.directory, tmp_path / "run"))
     picture = Image.open(photos[-1])
     text = PngInfo()

@@ -1,4 +1,4 @@
-"""What somebody meets who has just cloned this: no weights, a typo, a first run."""
+"""First steps in a fresh clone: no weights, a typo, a first run."""
 
 import json
 import sys

@@ -25,7 +25,7 @@ from tests.support.engines import skip_if_int8_overflows
 from tests.support.places import ROOT
 from tests.support.small import LOG, STARTER, convolutions, heard, job
 
-# Of four of the drawn pictures, at 64 pixels.
+# Sums over four of the drawn pictures at 64 pixels.
 SUMS = [1600901, 2171910, 1563588, 1520048]
 FROZEN = STARTER | {"train": "head", "epochs": 1, "precision": "auto"}
 
@@ -145,8 +145,7 @@ def test_each_variant_in_int8_is_near_float32(name, changes, precision, faces):
 
 
 def test_each_layer_adds_little_to_the_error(faces):
-    """What enters conv2 comes of conv1's rounding alone, and so on up to fc7, whose fc6 is float32:
-    errors of about 1/200 each, independent of each other."""
+    """Each layer up to fc6 adds an independent error of about 1/200; fc6 is float32."""
     skip_if_int8_overflows()
     variant = change(VARIANTS["bvlc"], width=0.25, units=64)
     model = AlexNet(variant, weights=he_weights(variant), classes=2, seed=0)

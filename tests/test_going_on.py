@@ -52,7 +52,7 @@ def test_stopped_within_epoch_3_and_told_that_2_are_enough(within, two, faces, t
     assert weights_of(run) == weights_of(two)
     assert len(read_history(Run(run))) == 2
     assert "finished after epoch 2 of 2; more --epochs would go on" in lines
-    # What was begun is not lost: told three again, it goes on within the third.
+    # The epoch that was begun is not lost: with --epochs 3 again, it resumes within the third.
     assert "going on after step 2 in epoch 3 of 3" in heard(job(faces, run, **TOLD, epochs=3))
 
 

@@ -38,7 +38,7 @@ def network(mirrored=False, windows=1):
 
 @pytest.mark.parametrize(("mirrored", "windows"), [(False, 1), (True, 1), (False, 4), (True, 4)])
 def test_the_heat_is_where_the_class_is(mirrored, windows):
-    """Of the picture as it is, though its mirror image and windows are looked at too."""
+    """The heat map is that of the picture, whatever views of it are predicted."""
     pictures = np.stack([picture(), picture(), np.flip(picture(), 1)])
 
     heat = grad_cam(network(mirrored, windows), pictures, np.array([RED, GREEN, RED]))

@@ -30,7 +30,7 @@ ODD = (
     "\u00e9\u4e2d\U0001f469\u200d\U0001f680",
     "..hidden"[2:],
 )
-# None of them can stand in a line of a list.
+# None of these can be written on a line of a list.
 UNFIT = ("new\nline", "return\r", "escape\x1b[2J", "null-ish\x7f", "line\u2028", "\udcff", "tab\t.")
 
 

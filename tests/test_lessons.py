@@ -1,4 +1,4 @@
-"""What the page teaches with at most."""
+"""The limits of a training session of the page."""
 
 import re
 

@@ -23,7 +23,7 @@ from alexnet_tf.training.linear import STRENGTHS, Basis
 from tests.support.small import assert_same_state, heard, job, stopped
 from tests.support.small import convolutions as write_convolutions
 
-# What is typed for a first training, but for a network and pictures that take seconds.
+# The settings of a first training, with a network and pictures that take seconds.
 USUAL = RECIPES["head"] | {"variant": "starter", "train": "head", "scale": 144, "report": False}
 
 

@@ -220,7 +220,7 @@ def test_bvlc_reproduces_the_published_activations(material):
         assert error <= 1e-4 * np.abs(expected).max(), name
 
 
-# Of a stage's largest value: the numbers were printed to some places.
+# Relative to a stage's largest value, because the numbers were printed rounded.
 CAFFENET_TOLERANCE = 1e-5
 CAFFENET_STAGES = {
     "conv1": "relu1",

@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 from tests.support.places import ROOT
 
 PATH = ROOT / "docs" / "notebook.ipynb"
-# What is drawn in the page, and here.
+# Pictures that are drawn in the notebook, and here.
 FEWER = "per_class=100", "per_class=30"
 
 

@@ -151,7 +151,7 @@ def test_the_page_is_told(place, trained_run):
 
 
 def test_one_picture_and_a_folder_of_them_agree(each_engine, engine_run, monkeypatch):
-    """What LiteRT says of one, and the engine of thousands."""
+    """LiteRT for one picture and the engine for thousands agree."""
     photos = [str(path) for path in sorted((engine_run.parent / "photos").iterdir())][:16]
     alone = alexnet_tf.load_run(engine_run)
     one_by_one = [alone.predict(photo).novelty for photo in photos]

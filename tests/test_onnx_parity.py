@@ -17,7 +17,7 @@ from tests.support.caffe import random_weights
 from tests.support.formats import torch_arrays
 from tests.test_readers import assert_same
 
-# Of the largest probability, in float32.
+# Relative to the largest probability, in float32.
 TOLERANCE = 1e-5
 
 

@@ -364,7 +364,7 @@ WAYS = {
         ! --crop : --resize squash
     """,
 }  # fmt: skip
-# Of what fetches or unpacks, where something is fetched or unpacked.
+# Options of verbs that download or unpack, tried where they do.
 OUTSIDE = {
     f"{verb} --from nowhere": """
         ? --from elsewhere
@@ -378,7 +378,7 @@ OUTSIDE = {
     """
 }
 
-# Of a training, what shows in one of several epochs only, and the test that sees it there.
+# Settings that only show after several epochs → the test that sees their effect.
 ELSEWHERE = {
     "--from-run": test_more_pictures.test_what_is_no_finished_run_is_said,
     "--schedule": test_schedules.test_it_falls_along_half_a_cosine_after_the_warm_up,

@@ -91,7 +91,7 @@ def write_mnist(folder, suffix=""):
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_idx_files_of_mnist(here, suffix):
-    """Also below MNIST/raw, where torchvision puts them; the test set is validated with."""
+    """Below MNIST/raw, where torchvision puts them; the test set becomes the validation set."""
     truth = write_mnist(here / "MNIST/raw", suffix)
     assert found("MNIST", pixels=True) == truth
     notes = open_dataset("MNIST").notes

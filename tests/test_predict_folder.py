@@ -103,7 +103,7 @@ def test_json_stands_alone_on_standard_output_while_pictures_are_sorted(place, c
 
 @pytest.mark.parametrize("name", ["answers.csv", "answers.jsonl"])
 def test_killed_at_any_byte_it_ends_with_the_same_file(place, asked, name, monkeypatch):
-    """Of the batch in which it goes on all are asked about, for their places count."""
+    """The batch where it resumes is predicted whole, because the place in a batch counts."""
     monkeypatch.setattr(Classifier, "batch", 4)
     ask("photos", "--out", name, code=2)
     whole = (place / name).read_bytes()
@@ -236,7 +236,7 @@ def test_names_in_a_table_of_answers_are_asked_about_again_and_left_out(unfit, p
 
 
 def test_sorting_by_a_table_of_answers_puts_each_name_into_its_own_class(unfit, place):
-    """Also where it was killed after the answers were written."""
+    """Even if it was killed after the predictions were written."""
     ask("photos", "--out", "answers.csv")
     expected = {row[0]: row[1] for row in predictions("answers.csv")}
     ask("photos", "--out", "answers.csv", "--sort-into", "sorted", "--by", "move")

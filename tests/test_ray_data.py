@@ -10,7 +10,7 @@ from tests.support.verbs import run_verb
 
 
 def test_ray_answers_as_the_command_does(faces, tmp_path, monkeypatch):
-    """What is behind addresses, too."""
+    """Including pictures behind URLs."""
     pytest.importorskip("ray")
     monkeypatch.chdir(tmp_path)
     with Flaky(faces) as site:

@@ -9,7 +9,7 @@ from alexnet_tf.runs.history import read_history
 from alexnet_tf.runs.run import Run
 from tests.support.small import unexported
 
-# What both are told, each beside photos of its own.
+# Options of both trainings.
 TOLD = ("--variant", "caffenet", "--keep", "1")
 
 

@@ -32,7 +32,7 @@ def test_an_answer_that_is_wholly_sure_is_in_the_last_bin():
 
 
 def test_curves_are_of_the_second_class():
-    """Of four pairs of a dog and a cat three have the dog's probability higher."""
+    """The dog's probability is higher in three of four pairs of a dog and a cat."""
     found = curves(predictions([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1]))
     assert found.auc == 0.75 and found.share == 0.5
     assert found.average_precision == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)

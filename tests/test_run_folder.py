@@ -1,4 +1,4 @@
-"""Whose a folder is: what a training touches in it, and what it leaves alone."""
+"""Which files of a folder a training touches, and which it leaves alone."""
 
 import json
 import shutil

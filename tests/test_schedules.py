@@ -10,7 +10,7 @@ def test_a_constant_rate_stays():
 
 
 def test_it_falls_where_the_accuracy_stays_on_a_plateau():
-    """By hand: two epochs without a new best one, and the count begins anew."""
+    """After two epochs without a new best the rate falls, and counting starts again."""
     settings = Settings(schedule="plateau", learning_rate=0.01, decay=0.1, patience=2)
     accuracies = [0.5, 0.6, 0.6, 0.7, 0.65, 0.7, 0.6, 0.71, 0.7, 0.71, 0.71, 0.7]
     rates = [learning_rate(settings, accuracies[:epoch], 0) for epoch in range(13)]

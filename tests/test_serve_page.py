@@ -16,7 +16,7 @@ from tests.support.serving import serving
 
 pytest.importorskip("fastapi")
 FLOWERS = ("daisy", "roses", "tulips")
-# What a drop of files is to a page; there is no other way to make one.
+# The event of a drop of files; there is no other way to make one.
 DROP = """(element, files) => {
   const transfer = new DataTransfer();
   for (const { name, content } of files) {

@@ -1,4 +1,4 @@
-"""What the command line makes of recipes and options."""
+"""Recipes and options of the command line become settings."""
 
 import argparse
 import re
@@ -86,7 +86,7 @@ def test_the_papers_recipe(parse):
 def test_paddles_recipe(parse):
     settings = parse("--recipe paddle")
     assert (settings.variant, settings.train, settings.weights) == ("cifar96", "all", "none")
-    # Of the sum over a batch of 128 there: 0.1 / 128 and 0.0002 × 128.
+    # Paddle's example sums over a batch of 128: 0.1 / 128 and 0.0002 × 128.
     assert (settings.learning_rate, settings.weight_decay) == (0.1, 0.0002)
     assert (settings.batch_size, settings.epochs, settings.log_every) == (128, 200, 100)
     assert (settings.schedule, settings.decay, settings.decay_samples) == (

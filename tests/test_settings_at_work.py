@@ -88,7 +88,7 @@ def test_a_mean_of_epochs_is_of_those_before_it_ended_early(faces, tmp_path, mon
     np.testing.assert_allclose(kept(tmp_path / "run"), (third + fourth) / 2, atol=1e-7)
 
 
-# What a test changes of it, and the rates by hand: a step an epoch, three epochs.
+# Recipe → changes that make it small, and the learning rates of its epochs, by hand.
 RECIPES_AT_WORK = {
     "best": (STARTER | {"train": "head", "epochs": 3, "units": 16}, [0.02, 0.02, 0.01]),
     "classical": (STARTER | {"train": "head", "epochs": 3}, [0.01] * 3),

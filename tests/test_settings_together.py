@@ -7,7 +7,7 @@ import pytest
 from alexnet_tf.system.processor import BFLOAT16
 from tests.tools.fuzz_settings import Combinations, array
 
-# Of the arrays of ten seeds the shortest: 27 rows. `make fuzz OF=settings` tries hundreds.
+# The seed with the fewest rows out of ten: 27. `make fuzz OF=settings` tries hundreds.
 ROWS = array(random.Random(6))
 
 

@@ -83,7 +83,7 @@ def test_plain_tf_data_reads_them(shards, faces):
 
 
 def test_a_training_from_them_is_the_same_to_the_bit(shards, faces, tmp_path):
-    """Of a head on frozen layers too, whose last bits depend on their neighbours in a batch."""
+    """Even a head on frozen layers, whose last bits depend on the other pictures of a batch."""
     weights = convolutions(tmp_path / "weights.npy", **LENET)
     config = {**LENET, "weights": weights, "train": "from:fc6", "epochs": 1}
     for name, source in (("folder", faces), ("shards", shards)):
@@ -155,7 +155,7 @@ def test_parts_of_one_shard_are_disjoint_wherever_it_lies(shards, tmp_path):
         for shard in (here, there)
     ]
     assert found[::2] == found[1::2]
-    # By chance one of three may be empty.
+    # One of three may happen to be empty.
     assert len(set().union(*found)) == sum(map(len, found[::2])) == len([*list_records(here)])
 
 
@@ -226,7 +226,7 @@ def test_interrupted_they_go_on_with_the_shard_under_way(faces, tmp_path, monkey
         write_shards(dataset, tmp_path / "shards", 4)
     assert not (tmp_path / "shards").exists()
     write_shards(dataset, tmp_path / "shards", 4)
-    # Of the 51 to train with, 39 filled three shards; the one that was under way is begun anew.
+    # 39 of the 51 training pictures filled three shards; the unfinished shard is started again.
     assert len(written) == 40 + 51 - 39 + 9
     assert contents(tmp_path / "shards") == contents(tmp_path / "at once")
     assert {path.name for path in tmp_path.iterdir()} == {"at once", "shards"}

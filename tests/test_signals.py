@@ -77,7 +77,7 @@ def test_nohup_is_heeded():
 
 @pytest.fixture
 def handlers():
-    """Whose signals they are before a test, and must be after it."""
+    """Check that a test leaves the signal handlers as they were."""
     before = [signal.getsignal(number) for number in signals.SIGNALS]
     yield
     assert [signal.getsignal(number) for number in signals.SIGNALS] == before

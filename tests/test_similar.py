@@ -70,8 +70,8 @@ def search(run, tmp_path):
 
 
 def test_what_is_found_is_nearest_by_fc7(each_engine, run, photos, search, tmp_path):
-    """By the numbers that the verb features writes. The index rounds them to float16: of two that
-    are as near as that, either may come first."""
+    """Compared with the verb features. The index rounds to float16: either of two neighbours that
+    are closer than that may come first."""
     index = tmp_path / "index"
     run_verb(similar, "--index", index, "--data", photos, "--run", run.directory)
     run_verb(features, photos, "--run", run.directory, "--out", tmp_path / "fc7.npz")

@@ -124,7 +124,7 @@ def on_another_disk(monkeypatch):
     monkeypatch.setattr(os, "link", link)
 
 
-# What is done on the way, of which nothing else is: a link has no copy and takes nothing away.
+# The steps of each way to sort; a link copies nothing and removes nothing.
 STEPS = [
     *((by, step) for by in WAYS for step in ("link", "mkdir", "answer")),
     ("copy", "unlink"), ("copy", "copy2"), ("move", "unlink"), ("move", "copy2"),
@@ -283,7 +283,7 @@ def test_what_is_no_folder_in_a_classs_place_is_refused_at_once(photos, tmp_path
 
 
 def test_a_move_is_on_the_disk_as_a_line_before_it_is_made(photos, tmp_path, monkeypatch):
-    """Else a power cut could leave pictures moved of which no list tells."""
+    """Otherwise a power cut could leave moved pictures that no list names."""
     done = []
 
     def noting(name, function):

@@ -1,4 +1,4 @@
-"""What a fresh clone knows, and how it was made."""
+"""The network that a fresh clone comes with, and how it was trained."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What a run lives through, its damaged config, and pictures that change under it."""
+"""Runs survive kills, a damaged config, and pictures that change during training."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What is taught in the page: whose it is, how much of it, and how it ends."""
+"""Training sessions of the page: who owns them, their limits, and how they end."""
 
 from __future__ import annotations
 

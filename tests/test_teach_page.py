@@ -174,7 +174,7 @@ def test_everything_is_forgotten_when_the_question_is_answered(teaching, faces):
     teaching.route("**/v1/lessons/*", lambda route: route.abort())
     teaching.get_by_role("button", name="Forget everything").click()
     teaching.get_by_role("button", name="Delete", exact=True).click()
-    # What the server still has is not said to be gone.
+    # The page does not say that something is gone which the server still has.
     teaching.get_by_text("It deletes your pictures after 60 minutes.").wait_for()
     assert counts(teaching) == {"": "Drop pictures here"}
 
@@ -327,7 +327,7 @@ def test_nothing_is_lost_on_a_poor_network_on_a_locked_phone_or_by_a_reload(
 
 
 def test_teaching_needs_nothing_but_a_keyboard(page, trainer, faces):
-    """From the empty page to a prediction; where the focus is, is never lost."""
+    """From the empty page to a prediction, by keyboard; the focus is never lost."""
     chosen = [pictures_of(faces, "cat"), pictures_of(faces, "dog"), [faces / "dog.20.jpg"]]
     page.on("filechooser", lambda chooser: chooser.set_files(chosen.pop(0)))
     page.set_default_timeout(SECONDS)

@@ -1,4 +1,4 @@
-"""What TensorBoard reads of a run, and that a kill neither loses nor doubles any of it."""
+"""TensorBoard's view of a run; a kill neither loses nor doubles any of it."""
 
 import re
 import shutil

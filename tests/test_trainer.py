@@ -1,4 +1,4 @@
-"""What a step and an epoch do to the weights, and which pictures they see."""
+"""How a step and an epoch change the weights, and which pictures they see."""
 
 import shutil
 
@@ -16,7 +16,7 @@ from tests.support.small import CIFAR, STARTER, convolutions, job, trainer
 from tests.support.steps import loss, steps
 from tests.support.twins import Twin, both
 
-# What is told, the rates of four steps, two an epoch of 42 pictures, and what `steps` is told.
+# Name → settings, the rates of four steps (two an epoch of 42 pictures), arguments of `steps`.
 SETTINGS = {
     "nothing else": ({}, [0.1] * 4, {}),
     "weight decay": ({"weight_decay": 0.1}, [0.1] * 4, {"weight_decay": 0.1}),
@@ -127,7 +127,7 @@ def test_validation_sees_what_prediction_sees(faces, tmp_path):
 def test_validation_sees_the_same_pixels_where_pictures_are_cut(
     tmp_path, rectangles, variant, resize
 ):
-    """Of bvlc the centre of 256 pixels begins between two of them; of odd sides, of one."""
+    """For bvlc the centre crop of 256 pixels begins between two of them; for odd sides, on one."""
     width = {"variant": variant, "width": 0.1}
     cut = job(rectangles, tmp_path / "run", crop=True, resize=resize, **width)
     assert np.array_equal(seen_in_validation(trainer(cut)), as_predicted(cut))

@@ -21,7 +21,7 @@ def names(model):
     return [layer.name for layer in model.layers]
 
 
-# What the authors publish: local_size and the rest of Caffe's lrn_param or section 3.3 of the paper
+# As published: local_size and the rest of Caffe's lrn_param or section 3.3 of the paper
 # (radius, alpha, beta, bias), pixels of the input and of what it is cut from, dropout.
 LRN_OF_CAFFE, LRN_OF_THE_PAPER = (2, 1e-4 / 5, 0.75, 1.0), (2, 1e-4, 0.75, 2.0)
 PUBLISHED = {
@@ -38,7 +38,7 @@ PUBLISHED = {
     "distilled": (None, 128, 144, 0.5),
     "lenet5": (None, 32, 32, None),
 }
-# Of torchvision's conv1, padding=2; of the paper's 224 pixels, from which 55 × 55 need three more.
+# torchvision's conv1 has padding=2; the paper's 224 pixels need three more to give 55 × 55.
 BORDERS = {"owt": (2, 2), "nolrn": (2, 2), "paper": (1, 2)}
 
 
@@ -88,7 +88,7 @@ def test_nothing_changes_unless_told():
 
 
 def test_windows_are_read_from_maxima_at_every_place():
-    """By hand, of 288 pixels: conv5 is 16 × 16; 6 values 2 apart reach over 11 of 14 maxima."""
+    """From 288 pixels conv5 is 16 × 16; 6 values 2 apart span 11 of 14 maxima."""
     variant = change(VARIANTS["bvlc"], scale=288, mirrored=True)
     assert variant.picture_size == 288
     assert (variant.maxima_shape, variant.pool5_shape) == ((14, 14, 256), (6, 6, 256))

@@ -36,7 +36,7 @@ def aged(path, seconds=PATIENCE + 1):
 def test_a_picture_counts_once_it_is_whole(inbox, faces):
     whole = (faces / "cat.0.jpg").read_bytes()
     half, name = whole[: len(whole) // 2], inbox / "slow.jpg"
-    # What is done between two looks, and what the look after that finds.
+    # What happens between two scans, and what the next scan finds.
     story = [
         (lambda: name.write_bytes(half[:100]), []),
         (lambda: name.write_bytes(half), []),

@@ -1,4 +1,4 @@
-"""What pip installs, in an environment of its own, elsewhere than in a checkout."""
+"""The installed wheel works in an environment of its own, outside a checkout."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from tests.support.places import ROOT
 from tests.support.runs import write_run
 from tests.support.serving import form, serving
 
-# What deploy/serve-small.txt leaves out; Keras comes with TensorFlow.
+# Left out by deploy/serve-small.txt; Keras comes with TensorFlow.
 ABSENT = ("tensorflow", "sklearn", "scipy", "h5py", "tensorboard", "openvino", "matplotlib")
 
 

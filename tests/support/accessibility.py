@@ -20,7 +20,7 @@ def _axe() -> str:
 def violations(page) -> list[str]:
     """List what axe-core finds wrong with a page as it is: its rule, and the first element."""
     page.evaluate(_axe())
-    # What moves or fades in has the colours of its end when it has arrived.
+    # Elements that fade in have their final colours only after the transition.
     page.evaluate("Promise.all(document.getAnimations().map((each) => each.finished))")
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
     return [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in found["violations"]]

@@ -1,4 +1,4 @@
-"""What may compute the frozen layers, each forced on any machine: a test that takes the fixture
+"""The engines that compute frozen layers, each forced on any machine: a test with the fixture
 `each_engine` runs once with each. Another engine is another entry of `ENGINES`.
 
 How far its numbers may be off follows from how far it rounds one, here and nowhere else."""
@@ -68,7 +68,7 @@ class Engine:
         return 2 * farthest
 
 
-# Of p bits of a significand, rounded to the nearest: 2^-p.
+# Unit roundoff of a significand of p bits: 2^-p.
 FLOAT32, FLOAT16, BFLOAT16 = 2.0**-24, 2.0**-11, 2.0**-8
 # Steps of int8 are as wide for small numbers as for the largest, some three times as large as the
 # usual ones: 3 · 2^-8 / √3, of numbers that are equally likely anywhere in a step.

@@ -81,7 +81,7 @@ def torch_arrays(weights):
     return arrays
 
 
-# By the type of NumPy, of whose numbers PyTorch's bfloat16 has the upper half.
+# NumPy type → PyTorch storage; bfloat16 is the upper half of a float32.
 STORAGES = {"<f4": "FloatStorage", "<f2": "HalfStorage", "<u2": "BFloat16Storage"}
 
 

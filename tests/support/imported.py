@@ -1,4 +1,4 @@
-"""What a training imports: imported once, by the fork server of `forked`."""
+"""The imports of a training, made once by the fork server of `forked`."""
 
 from importlib import import_module
 

@@ -14,7 +14,7 @@ PAGES = [
     *ROOT.glob("*/README.md"),
     *ROOT.glob("alexnet_tf/*/README.md"),
 ]
-# What a command of ours begins with, after a prompt and `nohup`, and how the line stops being one.
+# A command of this program, after a prompt and `nohup`, up to where the shell's syntax goes on.
 START = r"(?:\$ )?(?:nohup )?((?:alexnet-tf|make|python (?:-m )?[\w./]+) [^`\n|>&]*)"
 
 CHOICES = {"VARIANT": " bvlc", "FORMAT": " onnx"}

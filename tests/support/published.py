@@ -686,7 +686,7 @@ def covidx(x: Layout) -> None:
         x.write(f"{name}.txt", *lines)
 
 
-# What is read: the name of each source, and what makes it.
+# Name of each source that is read → the function that makes it.
 READ: dict[str, Callable[[Layout], None]] = {
     "SUN397": sun397, "Places365": places365, "Food-101": food101, "CUB-200": cub200,
     "GTSRB": gtsrb, "GTSRB by Kaggle": gtsrb_kaggle, "Tiny ImageNet": tiny_imagenet,
@@ -891,7 +891,7 @@ def via(x: Layout) -> None:
     x.write("via_region_data.csv", head, *lines)
 
 
-# What is no classification, or leaves open which: what makes it, and what is said.
+# Sources that are refused → the function that makes each, and the message.
 REFUSED: dict[str, tuple[Callable[[Layout], None], str]] = {
     "COCO": (coco, r"instances_train2017.json: holds boxes around objects \(COCO\)"),
     "YOLO": (yolo, r"x: holds boxes around objects \(YOLO, such as x/train/labels/0.txt\)"),

@@ -22,7 +22,7 @@ MOTO = ("-m", "moto.server", "--host", "127.0.0.1", "--port", "0")
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1",
 }  # fmt: skip
-# What moto, which does not check it, wants from the owner of a file.
+# Credentials, which moto asks for and does not check.
 OURS = {"Authorization": "AWS test:"}
 
 

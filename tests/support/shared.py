@@ -1,4 +1,4 @@
-"""What is made once, whichever of pytest-xdist's workers needs it first: a folder, a training."""
+"""Folders and trainings that are made once, by the first worker of pytest-xdist that needs them."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from alexnet_tf.weights.loading import read_weights
 from benchmarks.material import write_random_convolutions
 
 LOG = logging.getLogger("tests")
-# Of history.csv, in the files of earlier versions too.
+# The columns of history.csv, also in files of earlier versions.
 COLUMNS = (
     "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "val_balanced_accuracy",
     "learning_rate", "seconds",

@@ -80,7 +80,7 @@ class Training:
 
     @property
     def lines(self) -> list[str]:
-        """What the last process has printed."""
+        """Return the output of the last process."""
         return self._output.read_text().splitlines()
 
     @property
@@ -285,7 +285,7 @@ def main() -> int:
     # In the background it would be ignored, and the trainings would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     tried, survived, lost = Counter(), Counter(), set()
-    # What a round tries goes on side by side; this thread alone starts what is forked.
+    # The trials of a round run side by side; only this thread forks.
     with (
         tempfile.TemporaryDirectory() as name,
         ProcessPoolExecutor(1, SERVER) as process,

@@ -30,7 +30,7 @@ from benchmarks.material import write_random_convolutions
 from tests.tools.millions import step
 
 QUICK = ("{scratch}", "--rows", "2000", "--variant", "lenet5", "--classes", "3")
-# Of all pictures, as in the split of a data set that gives none.
+# Share of all pictures, as where a data set has no split of its own.
 VALIDATION = 0.15
 
 

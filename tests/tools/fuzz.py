@@ -50,7 +50,7 @@ MEMORY = 64 << 20
 # Bytes of arrays for each byte of a file: a float32 for each byte of a float8, would there be one,
 # in each of sixteen arrays.
 LARGEST_GROWTH = 16 * 4
-# What can be damaged, and the module that makes samples and mutants of it and reads them.
+# Kind of file → the module that makes samples and mutants of it, and reads them.
 SUBJECTS = {
     "weights": "tests.tools.fuzz",
     "runs": "tests.tools.fuzz_runs",
@@ -68,9 +68,9 @@ INTERESTING = (
     *((1 << 40).to_bytes(8, order) for order in ("little", "big")),
     *((1 << 31).to_bytes(4, order) for order in ("little", "big")),
     *(b"\x80\x80\x80\x80\x80\x80\x80\x01", b"1099511627776", b"-1"),
-    # What a pickle understands.
+    # Opcodes of a pickle.
     *(bytes([code]) for code in b"02.Qbsu(aehjKMRNt\x85\x86\x87\x8a\x8c\x93\x94\x95"),
-    # What a header of JSON does.
+    # Parts of a JSON header.
     *(b'"', b"{", b"[", b"]}", b'"F64"', b'"BF16"', b"[0,4]", b"1e9", b"-0", b"," * 2),
     *(b"c__builtin__\neval\n", b"r\xff\xff\xff\x7f", b"K\x40", b"\x8a\x06\0\0\0\0\0\1"),
 )

@@ -23,7 +23,7 @@ from tests.tools.fuzz import damaged
 MEMORY = 3 << 30
 GOOD, INPUTS = ("well", "refused"), 20_000
 SIDES = (24, 16)
-# What folders and files are called in the trees.
+# Names of folders and files in the trees.
 FOLDERS = (
     "train", "Train", "training_set", "seg_train", "trainset", "val", "valid", "dev", "test",
     "Testing", "test1", "pred", "cats", "dogs", "aster", "tulip", "a.jpg", "images", "archive",

@@ -41,20 +41,20 @@ def begun(content: bytes) -> io.BytesIO:
     return file
 
 
-# Of the bytes of a file, and of its path: the same picture.
+# Ways to give the same picture, from the bytes and the path of its file.
 FILES: tuple[Callable[[bytes, Path], Any], ...] = (
     lambda content, path: str(path), lambda content, path: path, lambda content, path: content,
     lambda content, path: bytearray(content), lambda content, path: memoryview(content),
     lambda content, path: begun(content), lambda content, path: open(path, "rb"),  # noqa: SIM115
     lambda content, path: Upload(content), lambda content, path: Image.open(path),
 )  # fmt: skip
-# Of an array of 0 to 255: the same numbers otherwise.
+# Ways to give the same numbers, from an array of 0 to 255.
 NUMBERS: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
     lambda a: a, lambda a: a.astype("u2") * 257, lambda a: a.astype("i4"),
     lambda a: a.astype("i8") * 257, lambda a: a / 255, lambda a: (a / 255).astype("f4"),
     lambda a: a.astype("f8"), lambda a: np.asfortranarray(a), lambda a: a.astype(">u2") * 257,
 )  # fmt: skip
-# Of grey: Pillow's modes.
+# Pillow's modes, from a grey array.
 MODES: tuple[Callable[[np.ndarray], Image.Image], ...] = (
     Image.fromarray, lambda g: Image.fromarray(g).convert("LA").convert("La"),
     lambda g: Image.fromarray(g).convert("RGBA").convert("RGBa"),

@@ -33,13 +33,13 @@ MEMORY = 1 << 30
 GOOD, INPUTS = ("well", "refused"), 2000
 # Where the tables of a LiteRT file are; behind them are weights.
 TABLES = 8000
-# What a stranger's JSON may have in place of anything.
+# Values that hostile JSON may hold anywhere.
 STRANGE = (
     *(None, True, -1, 0, 1, 0.5, 1e308, -1e308, 1 << 31, 1 << 64, 10**400),
     *("", "x", "x" * 10_000, "../..", "/dev/zero", "\x1b[2J", "from:conv1", "head", "prelu"),
     *([], [[]], {}, ["cat"], ["cat"] * 2, ["dog", "cat"], ["a", "b", "c", "d"], [1, 2], {"a": 1}),
 )
-# What may lie in place of a file.
+# Things that may lie in place of a file.
 KINDS = {
     "nothing": lambda path: None,
     "a pipe": os.mkfifo,

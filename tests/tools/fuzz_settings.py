@@ -153,7 +153,7 @@ def draw(folder: Path) -> None:
 
 
 class Combinations:
-    """What a row is tried with, in `folder`: pictures, weights, features of all rows."""
+    """Pictures, weights and features in `folder`, shared by all rows."""
 
     def __init__(self, folder: Path):
         tf.config.experimental.enable_op_determinism()

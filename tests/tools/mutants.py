@@ -232,7 +232,7 @@ class Watched(NamedTuple):
             new = (self.seconds.get(each, 0) for each in self.fixtures[test] if each not in ready)
             return self.seconds[test] + sum(new)
 
-        # What only an import runs may be seen by a test that calls nothing.
+        # A test that calls nothing may notice lines that only an import runs.
         reaching = [test for test in self.passed if self._runs(test, mutant)] or self.passed
         chosen, ready, total = [], set(), 0.0
         for test in sorted(reaching, key=cost):

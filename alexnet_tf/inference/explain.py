@@ -19,6 +19,7 @@ from alexnet_tf.data.images.preprocessing import load_batches, preprocess_input
 from alexnet_tf.drawing.sheets import filter_pictures
 from alexnet_tf.errors import UserError
 from alexnet_tf.inference.engine import BATCH, Engine
+from alexnet_tf.metrics.views import average_views
 
 if TYPE_CHECKING:
     import keras
@@ -180,9 +181,7 @@ class Explainer:
     def _logits(self, inputs: np.ndarray) -> np.ndarray:
         """Return logits, float32 (n, classes), for inputs, averaged over the views of each."""
         found = self._before_softmax.predict_on_batch(inputs)
-        # Mirror images follow all the pictures; the windows of a picture are adjacent.
-        views = 1 + self.engine.variant.mirrored, len(inputs), -1, found.shape[-1]
-        return found.reshape(views).mean(axis=(0, 2))
+        return average_views(found, 1 + self.engine.variant.mirrored, len(inputs))
 
     @cached_property
     def _before_softmax(self) -> keras.Model:

@@ -7,6 +7,7 @@ import numpy as np
 
 from alexnet_tf.frozen.layers import frozen_part
 from alexnet_tf.layers import MeanOfViews, WithMirrorImage
+from alexnet_tf.metrics.views import average_views
 from alexnet_tf.model import dtype_policy
 from alexnet_tf.system.processor import is_int8
 from alexnet_tf.variants import Variant
@@ -37,9 +38,7 @@ class FastModel:
         padded[: len(pictures)] = pictures
         outputs = self._forward(padded)
         if not self._is_averaged:
-            # Mirror images follow all the pictures; the windows of a picture are adjacent.
-            views = (1 + self._mirrored, self._batch, -1, *outputs.shape[1:])
-            outputs = outputs.reshape(views).mean(axis=(0, 2))
+            outputs = average_views(outputs, 1 + self._mirrored, self._batch)
         return outputs[: len(pictures)]
 
 

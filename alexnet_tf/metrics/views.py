@@ -30,3 +30,10 @@ def evaluate_views(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, 
     right = np.maximum(probabilities[np.arange(len(labels)), labels], np.finfo(np.float32).tiny)
     hits = probabilities.argmax(axis=1) == labels
     return -np.log(right).astype(np.float32), hits, probabilities.astype(np.float32)
+
+
+def average_views(outputs: np.ndarray, flips: int, pictures: int) -> np.ndarray:
+    """Average the outputs of a network's first part, (flips × pictures × windows, …), over the
+    views of each picture: (pictures, …). Mirror images follow all the pictures; the windows of a
+    picture are adjacent."""
+    return outputs.reshape(flips, pictures, -1, *outputs.shape[1:]).mean(axis=(0, 2))

@@ -119,7 +119,7 @@ serve: $(START) ## predict with networks, and train some, on http://localhost:80
 	  $(call each,option,weights variant)
 
 test: $(SETUP) ## run the tests (ALEXNET_TF_MATERIAL=DIR: with real photos; OLDEST=1: old packages)
-	$(BIN)/python -m pytest $(or $(TESTS),-n 2 --dist loadfile)
+	$(BIN)/python -m pytest $(or $(TESTS),-n 3 --dist loadfile)
 
 test-deploy: ## use deploy/ with the real programs that are installed: images, nginx, Slurm … (OF=nginx)
 	@deploy/test/run.sh $(OF)

@@ -52,16 +52,17 @@ ROW = Row(
 
 def main() -> None:
     from alexnet_tf.data.images.preprocessing import load_image, preprocess_input
+    from alexnet_tf.inference.engine import Engine
     from alexnet_tf.model import load_model
     from alexnet_tf.runs.run import Run
 
     run, folder = Run(sys.argv[1]), Path(sys.argv[2])
-    model, config = load_model(run.model_path), run.read_config()
-    variant, classes = config["settings"]["variant"], config["classes"]
+    engine, model = Engine.of_run(run), load_model(run.model_path)
     for path in sorted(folder.rglob("*.jpg")):
-        picture = preprocess_input(load_image(path, variant)[None], variant)
-        probabilities = model.predict(picture, verbose=0)
-        print(path, classes[probabilities.argmax()], sep="\t")
+        image = load_image(path, engine.variant, engine.resize)
+        inputs = preprocess_input(image[None], engine.variant)
+        probabilities = model.predict(inputs, verbose=0)
+        print(path, engine.classes[probabilities.argmax()], sep="\t")
 
 
 if __name__ == "__main__":

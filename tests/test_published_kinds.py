@@ -159,6 +159,29 @@ def test_a_face_has_an_identity_too(layout):
     assert read(label="identity")[0].classes == ("0", "1", "2")
 
 
+def test_one_of_several_classes_is_told_from_the_rest(layout):
+    REFUSED["VOC"][0](layout)
+    pictures = read(label="cat")[1]
+    labels = {Path(path).name: label for path, (label, _) in pictures.items()}
+    assert labels == {"0.jpg": "not cat", "1.jpg": "cat"}
+    with pytest.raises(UserError, match="x: has no class 'cow', but cat"):
+        read(label="cow")
+
+
+def test_a_few_lines_with_a_comma_too_many_are_left_out_and_counted(layout):
+    """As in Fashion product images, where 22 of 44,447 lines have one in the name."""
+    fashion(layout)
+    lines = layout.root.joinpath("styles.csv").read_text().splitlines()
+    layout.write("styles.csv", *lines, *[f"{line}, too" for line in lines[1:2]], *lines[2:])
+    found, pictures = read(label="articleType")
+    assert len(pictures) == 8
+    assert any("styles.csv: lines left out: 1, such as line 10: has 7" in n for n in found.notes)
+    layout.write("styles.csv", *lines, *[f"{line}, too" for line in lines[1:3]])
+    message = r"styles\.csv, line 10: has 7 columns, but the first has 6"
+    with pytest.raises(UserError, match=message):
+        read("x/styles.csv", label="articleType")
+
+
 def test_boxes_beside_labels_are_said_not_to_be_used(layout):
     lines = [f"{layout.put(f'{n}.jpg')},{'ab'[n % 2]},1,2,3{n},40" for n in range(6)]
     layout.write("boxes.csv", "filename,class,xmin,ymin,xmax,ymax", *lines)

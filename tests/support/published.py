@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -686,6 +687,43 @@ def covidx(x: Layout) -> None:
         x.write(f"{name}.txt", *lines)
 
 
+def voc_lists(x: Layout) -> None:
+    """Write Pascal VOC without its boxes: a list for each class and part, 1 or -1."""
+    for label, n, part in four("cat", "dog", parts=TWO):
+        x.put(f"VOCdevkit/VOC2012/JPEGImages/{label[0]}{n}.jpg", label, part)
+    for label, part in product(("cat", "dog"), (TRAIN, VALIDATION)):
+        numbers = range(3) if part == TRAIN else (3,)
+        lines = [f"{own}{n} {' 1' if own == label[0] else '-1'}" for own in "cd" for n in numbers]
+        x.write(f"VOCdevkit/VOC2012/ImageSets/Main/{label}_{FILES[part]}.txt", *lines)
+
+
+def raf(x: Layout) -> None:
+    lines = []
+    for label, n, part in four("surprise", "fear", "neutral", parts=TWO):
+        number = {"surprise": 1, "fear": 2, "neutral": 7}[label]
+        name = f"{'train' if part == TRAIN else 'test'}_{number}{n:04}"
+        x.put(f"basic/Image/aligned/{name}_aligned.jpg", label, part)
+        lines.append(f"{name}.jpg {number}")
+    x.write("basic/EmoLabel/list_patition_label.txt", *lines)
+
+
+def deepfashion(x: Layout) -> None:
+    """Write the tables below a count and headings, and folders that are not the classes."""
+    labels, parts = [], []
+    for label, n, part in four("Blazer", "Tee", parts=THREE):
+        path = x.put(f"img/Striped_{n}/img_{label}.jpg", label, part)
+        labels.append(f"{path}    {('Blazer', 'Tee').index(label) + 1}")
+        parts.append(f"{path}    {FILES[part]}")
+    x.write("Anno_coarse/list_category_cloth.txt", 2, "category_name type", "Blazer 1", "Tee 1")
+    x.write("Anno_coarse/list_category_img.txt", 8, "image_name category_label", *labels)
+    x.write("Eval/list_eval_partition.txt", 8, "image_name evaluation_status", *parts)
+
+
+def coil(x: Layout) -> None:
+    for label, n, _ in four("obj1", "obj20"):
+        x.put(f"coil-100/{label}__{5 * n}.png", label)
+
+
 # Name of each source that is read → the function that makes it.
 READ: dict[str, Callable[[Layout], None]] = {
     "SUN397": sun397, "Places365": places365, "Food-101": food101, "CUB-200": cub200,
@@ -708,7 +746,8 @@ READ: dict[str, Callable[[Layout], None]] = {
     "Prodigy": prodigy, "SageMaker": sagemaker, "Food-11": food11, "MURA": mura,
     "traffic signs": traffic_signs, "Game of ships": ships, "landmarks, URLs": landmarks_with_urls,
     "bees and wasps": bees, "The Simpsons": simpsons,
-    "ImageNet100": imagenet100, "COVIDx": covidx,
+    "ImageNet100": imagenet100, "COVIDx": covidx, "VOC without boxes": voc_lists, "RAF-DB": raf,
+    "DeepFashion": deepfashion, "COIL-100": coil,
 }  # fmt: skip
 
 
@@ -896,7 +935,7 @@ REFUSED: dict[str, tuple[Callable[[Layout], None], str]] = {
     "COCO": (coco, r"instances_train2017.json: holds boxes around objects \(COCO\)"),
     "YOLO": (yolo, r"x: holds boxes around objects \(YOLO, such as x/train/labels/0.txt\)"),
     "YOLO, images and labels": (yolo_by_kind, r"x: holds boxes around objects \(YOLO, "),
-    "VOC": (voc, r"x: holds boxes around objects \(VOC, such as x/VOC2012/Annotations/0.xml\)"),
+    "VOC": (voc, r"x: holds boxes around objects \(VOC\), and lists 0 .* --label cat"),
     "masks": (masks, r"x: holds masks \(images beside masks\), so it is for segmentation"),
     "ChestX-ray14": (chest_xrays, r"has several labels for a picture, such as 'Hernia\|Mass'"),
     "CelebA": (

@@ -21,9 +21,9 @@ from alexnet_tf.system.text import printable
 # Kaggle's cats and dogs; Microsoft capitalizes the classes.
 KAGGLE_NAME = re.compile(r"(cat|dog)\.\d+\.\w+", re.IGNORECASE)
 KAGGLE_CLASSES = {"Cat": "cat", "Dog": "dog"}
-# A class, which may be a number, and a number: rose_001.jpg, "red rose (1).jpg", 10_123.jpg; and
-# what cameras and programs write in place of the class.
-NUMBERED = re.compile(r"(\d+(?=[\W_])|.*[^\W\d_])[\W_]*\d+\W*\.\w+")
+# A class, which may be or end in a number, and a number: rose_001.jpg, "red rose (1).jpg",
+# 10_123.jpg, obj1__0.png; and what cameras and programs write in place of the class.
+NUMBERED = re.compile(r"(\d+(?=[\W_])|.*[^\W_](?=__)|.*[^\W\d_])[\W_]*\d+\W*\.\w+")
 NO_CLASSES = {"img", "dsc", "dscn", "dscf", "dcim", "pxl", "vid", "frame", "scan", "screenshot"}
 # Words in the names of folders that contain pictures of any class.
 CONTAINERS = {"image", "img", "imgs", "picture", "pictures", "photo", "photos"}

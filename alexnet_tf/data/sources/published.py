@@ -33,6 +33,9 @@ CUB_TABLES = ("images.txt", "image_class_labels.txt", "train_test_split.txt", "c
 PLACES_LISTS = (
     "**/categories_places365.txt", "**/places365_train_*.txt", "**/places365_val.txt",
 )  # fmt: skip
+# The classes of RAF-DB, from its readme, and the names of parts in DeepFashion.
+EMOTIONS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
+PARTS = {"train": TRAIN, "val": VALIDATION, "test": TEST}
 
 # Reads a data set in a folder; where it has several levels of labels, that of a name.
 Reader = Callable[[Path, str | None], Iterator[Entry]]
@@ -157,6 +160,54 @@ def _celeba(folder: Path, label: str | None) -> Iterator[Entry]:
     part_of = dict(parts)
     for name, each in named.items():
         yield Entry(f"{place_of}/{name}", each, (TRAIN, VALIDATION, TEST)[int(part_of[name])])
+
+
+@_kind("Pascal VOC", "ImageSets/Main/*_train.txt", "JPEGImages", labels=None)
+@_kind("Pascal VOC", "VOC2*/ImageSets/Main/*_train.txt", labels=None)
+def _voc(folder: Path, label: str | None) -> Iterator[Entry]:
+    """Read a list for each class and part, 1 where a picture shows the class; or that of `label`
+    against the rest."""
+    shown: dict[tuple[str, str], list[str]] = {}
+    for name, part in (("train", TRAIN), ("val", VALIDATION)):
+        for file in sorted(folder.glob(f"**/ImageSets/Main/*_{name}.txt")):
+            place, of = file.parents[2] / "JPEGImages", file.stem.removesuffix(f"_{name}")
+            for picture, sign in _cells(file):
+                found = shown.setdefault((f"{place}/{picture}.jpg", part), [])
+                found += [of] * (sign == "1")
+    classes = sorted({of for found in shown.values() for of in found})
+    if label and label not in classes:
+        raise UserError(f"{folder}: has no class '{label}', but {', '.join(classes)}")
+    for (path, part), found in shown.items():
+        if not label and len(found) != 1:
+            raise UserError(
+                f"{folder}: holds boxes around objects (VOC), and lists {len(found)} classes for "
+                f"{printable(path)}; this program learns one class for each picture: tell one of "
+                f"them from the rest with --label, such as --label {classes[0]}"
+            )
+        is_other = label is not None and label not in found
+        yield Entry(path, f"not {label}" if is_other else label or found[0], part)
+
+
+@_kind("RAF-DB", "EmoLabel/list_patition_label.txt", "Image/aligned")
+def _raf(folder: Path, _: str | None) -> Iterator[Entry]:
+    """Read the list of both parts; its numbers are those of `EMOTIONS`, from 1 on."""
+    for file, number in _cells(folder / "EmoLabel/list_patition_label.txt"):
+        part = TRAIN if file.startswith("train") else TEST
+        place = f"{folder}/Image/aligned/{Path(file).stem}_aligned.jpg"
+        yield Entry(place, EMOTIONS[int(number) - 1], part)
+
+
+@_kind("DeepFashion", "Anno*/list_category_img.txt", "Eval/list_eval_partition.txt")
+def _deepfashion(folder: Path, _: str | None) -> Iterator[Entry]:
+    """Join categories and parts by picture; each table begins with a count and headings."""
+    names, labels, parts = (
+        [line.split() for line in islice(read_lines(next(folder.glob(mark))), 2, None)]
+        for mark in ("Anno*/list_category_cloth.txt", "Anno*/list_category_img.txt", "Eval/list_*")
+    )
+    place = folder / "Img" if (folder / "Img").is_dir() else folder
+    part_of = {file: PARTS[part] for file, part in parts}
+    for file, number in labels:
+        yield Entry(f"{place}/{file}", names[int(number) - 1][0], part_of[file])
 
 
 @_kind("MURA", "train_labeled_studies.csv", "valid_labeled_studies.csv")

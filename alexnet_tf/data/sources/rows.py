@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -18,6 +18,7 @@ from alexnet_tf.data.sources.path_resolver import PathResolver, is_picture
 from alexnet_tf.data.sources.records import has_records, read_records
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import read_lines
+from alexnet_tf.system.text import printable
 
 Row = TypeVar("Row")
 
@@ -30,6 +31,8 @@ NOWHERE = "\x1f"
 # The number of lines sampled from the first ones to locate the pictures, the number of those first
 # lines, and the number of names sampled to determine the format.
 SAMPLE, MOST_TRIED, FEW = 200, 100_000, 20
+# A table is refused if more than one line in so many has another number of cells than the first.
+UNEVEN = 10
 
 
 @dataclass
@@ -37,13 +40,14 @@ class Rows:
     """The `rows` of a list or table: path, label and split of each.
 
     The split is None if the table has none. `called` is the heading of the labels, `heads` are all
-    headings, empty if there are none; `notes` describe the interpretation where it is not obvious.
+    headings, empty if there are none; `notes` describe the interpretation where it is not obvious,
+    and, after the last row, which lines were left out.
     """
 
     rows: Iterator[tuple[str, str, str | None]]
     called: str = ""
     heads: tuple[str, ...] = ("", "")
-    notes: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
 
 
 def read_rows(file: Path, finder: PathResolver, labelled: bool = True) -> Rows:
@@ -53,7 +57,7 @@ def read_rows(file: Path, finder: PathResolver, labelled: bool = True) -> Rows:
     the file needs only paths. Raises UserError if its meaning is ambiguous.
     """
     form = _form(file, finder, labelled)
-    sample = _sample(islice(_cut(file, form), MOST_TRIED))
+    sample = _sample(islice(_cut(file, form, []), MOST_TRIED))
     if not sample:
         return Rows(iter(()))
     if form is None:
@@ -63,16 +67,20 @@ def read_rows(file: Path, finder: PathResolver, labelled: bool = True) -> Rows:
         lines = islice(_cut(file, None), has_heading and not finder.finds(head), None)
         return Rows((path, label, None) for path, label in lines)
     choice = choose_columns(file, sample, finder, labelled)
+    notes = [*choice.notes]
 
     def rows() -> Iterator[tuple[str, str, str | None]]:
-        for row in islice(_cut(file, form), choice.has_heading, None):
+        uneven: list[str] = []
+        for row in islice(_cut(file, form, uneven), choice.has_heading, None):
             path = row[choice.path]
             if path != path.strip() and not finder.finds(path):
                 path = path.strip()
             yield path, choice.label(row), choice.part(row)
+        if uneven:
+            notes.append(f"{printable(file)}: lines left out: {len(uneven)}, such as {uneven[0]}")
 
     heads = tuple(cell.strip() if choice.has_heading else "" for cell in sample[0])
-    return Rows(rows(), choice.called, heads, choice.notes)
+    return Rows(rows(), choice.called, heads, notes)
 
 
 def cut(file: Path, finder: PathResolver) -> Iterator[Sequence[str]]:
@@ -96,6 +104,8 @@ def _form(file: Path, finder: PathResolver, labelled: bool) -> dict[str, Any] | 
     tables = [form for each in delimiters if each in text for form in _dialects(each, text)]
     is_list = not separator and all(map(LIST_LINE.fullmatch, lines))
     forms: list[dict[str, Any] | None] = [form for form in tables if _is_regular(file, form)]
+    if is_table and not forms:
+        forms += (form for form in tables if _is_regular(file, form, uneven=[]))
     if is_list and not is_table:
         forms.insert(sum(form["delimiter"] == "\t" for form in forms if form), None)
     if not labelled:
@@ -133,10 +143,13 @@ def _dialects(delimiter: str, text: str) -> list[dict[str, Any]]:
     return forms
 
 
-def _is_regular(file: Path, form: dict[str, Any], least: int = 2) -> bool:
-    """Tell whether the first rows have the same number of cells, `least` or more."""
+def _is_regular(
+    file: Path, form: dict[str, Any], least: int = 2, uneven: list[str] | None = None
+) -> bool:
+    """Tell whether the first rows have the same number of cells, `least` or more, but for a few if
+    `uneven` is a list."""
     try:
-        widths = {len(row) for row in islice(_cut(file, form), SAMPLE)}
+        widths = {len(row) for row in islice(_cut(file, form, uneven), SAMPLE)}
     except UserError:
         return False
     return len(widths) == 1 and min(widths) >= least
@@ -147,7 +160,7 @@ def _pictures_in(file: Path, form: dict[str, Any] | None, finder: PathResolver) 
 
     If no cell looks like a picture, names that are found with a guessed suffix count.
     """
-    rows = list(islice(_cut(file, form), SAMPLE))
+    rows = list(islice(_cut(file, form, []), SAMPLE))
     columns = [[cell.strip() for cell in column] for column in zip(*rows)]
     if form is None:
         del columns[1:]  # only the path of 'path label'
@@ -158,10 +171,16 @@ def _pictures_in(file: Path, form: dict[str, Any] | None, finder: PathResolver) 
     return max((finder.survey(each[:FEW]).total for each in columns), default=0), 0
 
 
-def _cut(file: Path, form: dict[str, Any] | None) -> Iterator[Sequence[str]]:
-    """Yield the cells of each line of a table, or path and label of each line of a list."""
+def _cut(
+    file: Path, form: dict[str, Any] | None, uneven: list[str] | None = None
+) -> Iterator[Sequence[str]]:
+    """Yield the cells of each line of a table, or path and label of each line of a list.
+
+    Lines of a table with another number of cells than the first are an error or, if they are few,
+    added to `uneven`.
+    """
     if form is not None:
-        yield from read_records(file) if has_records(file) else _cut_table(file, form)
+        yield from read_records(file) if has_records(file) else _cut_table(file, form, uneven)
         return
     for number, line in enumerate(read_lines(file), 1):
         match = LIST_LINE.fullmatch(line)
@@ -171,23 +190,29 @@ def _cut(file: Path, form: dict[str, Any] | None) -> Iterator[Sequence[str]]:
             raise UserError(f"{file}, line {number}: should be 'path label', but is '{line[:200]}'")
 
 
-def _cut_table(file: Path, form: dict[str, Any]) -> Iterator[Sequence[str]]:
+def _cut_table(
+    file: Path, form: dict[str, Any], uneven: list[str] | None
+) -> Iterator[Sequence[str]]:
     lines = (line + "\n" for line in read_lines(file))  # a quoted cell may span lines
     first = next(lines, "")
     skipped = bool(SEPARATOR.fullmatch(first.strip()))
     reader = csv.reader(lines if skipped else chain((first,), lines), **form)
-    width = None
+    width, count = None, 0
     try:
         for row in reader:
             if not any(row):
                 continue
-            width = width or len(row)
-            if len(row) != width:
-                raise UserError(
-                    f"{file}, line {reader.line_num + skipped}: has {len(row)} columns, but the "
-                    f"first has {width}"
-                )
-            yield row
+            width, count = width or len(row), count + 1
+            if len(row) == width:
+                yield row
+                continue
+            line = f"line {reader.line_num + skipped}"
+            problem = f"{line}: has {len(row)} columns, but the first has {width}"
+            if uneven is None:
+                raise UserError(f"{file}, {problem}")
+            uneven.append(problem)
+        if uneven and len(uneven) * UNEVEN > count:
+            raise UserError(f"{file}, {uneven[0]}")
     except csv.Error as error:
         raise UserError(
             f"{file}, line {reader.line_num + skipped}: is no table ({error})"

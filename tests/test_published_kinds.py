@@ -182,6 +182,11 @@ def test_a_few_lines_with_a_comma_too_many_are_left_out_and_counted(layout):
         read("x/styles.csv", label="articleType")
 
 
+def test_lists_that_give_the_split_are_not_among_what_is_left_out(layout):
+    READ["MIT Indoor-67"](layout)
+    assert read()[0].rejected == ()
+
+
 def test_boxes_beside_labels_are_said_not_to_be_used(layout):
     lines = [f"{layout.put(f'{n}.jpg')},{'ab'[n % 2]},1,2,3{n},40" for n in range(6)]
     layout.write("boxes.csv", "filename,class,xmin,ymin,xmax,ymax", *lines)

@@ -724,6 +724,27 @@ def coil(x: Layout) -> None:
         x.put(f"coil-100/{label}__{5 * n}.png", label)
 
 
+def indoor(x: Layout) -> None:
+    for label, n, part in four("bakery", "kitchen", parts=TWO):
+        x.put(f"Images/{label}/int{n}_{label}.jpg", label, part)
+    for name, numbers in (("Train", range(3)), ("Test", (3,))):
+        files = [f"{label}/int{n}_{label}.jpg" for label in ("bakery", "kitchen") for n in numbers]
+        x.write(f"{name}Images.txt", *files)
+
+
+def pacs(x: Layout) -> None:
+    """Write three lists for each of two domains."""
+    for domain, (name, part) in product(
+        ("photo", "sketch"), (("train", TRAIN), ("crossval", VALIDATION), ("test", TEST))
+    ):
+        files = [
+            x.put(f"kfold/{domain}/{('dog', 'horse')[n % 2]}/{name}{n}.jpg", str(n % 2 + 1), part)
+            for n in range(4)
+        ]
+        lines = [f"{file.removeprefix('kfold/')} {n % 2 + 1}" for n, file in enumerate(files)]
+        x.write(f"splits/{domain}_{name}_kfold.txt", *lines)
+
+
 # Name of each source that is read → the function that makes it.
 READ: dict[str, Callable[[Layout], None]] = {
     "SUN397": sun397, "Places365": places365, "Food-101": food101, "CUB-200": cub200,
@@ -747,7 +768,7 @@ READ: dict[str, Callable[[Layout], None]] = {
     "traffic signs": traffic_signs, "Game of ships": ships, "landmarks, URLs": landmarks_with_urls,
     "bees and wasps": bees, "The Simpsons": simpsons,
     "ImageNet100": imagenet100, "COVIDx": covidx, "VOC without boxes": voc_lists, "RAF-DB": raf,
-    "DeepFashion": deepfashion, "COIL-100": coil,
+    "DeepFashion": deepfashion, "COIL-100": coil, "MIT Indoor-67": indoor, "PACS": pacs,
 }  # fmt: skip
 
 

@@ -118,11 +118,11 @@ def complete(
         if any(parts.get(p) == table.part_of(p) or p in others for p in table.classes)
     ]
     missing = {name: f"is named in {t.path}, and not there" for t in used for name in t.missing}
-    rejected = [each for each in found.rejected if each[0] not in others]
+    paths = [table.path for table in used]
+    rejected = [each for each in found.rejected if each[0] not in {*others, *map(str, paths)}]
     rejected += [*unused, *missing.items()]
     notes = [*found.notes, *notes]
-    source = manifest.align_to_classes(found.classes, entries, rejected, notes)
-    return source, [table.path for table in used]
+    return manifest.align_to_classes(found.classes, entries, rejected, notes), paths
 
 
 def _class_finder(classes: Sequence[str], learned: dict[float, str]) -> Callable[[str], str | None]:

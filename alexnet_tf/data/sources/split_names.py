@@ -11,7 +11,8 @@ from alexnet_tf.data.sources.manifest import TEST, TRAIN, VALIDATION
 NAMES = {
     "train": TRAIN, "training": TRAIN, "trn": TRAIN,
     "val": VALIDATION, "validation": VALIDATION, "valid": VALIDATION, "dev": VALIDATION,
-    "test": TEST, "testing": TEST, "tst": TEST, "evaluation": TEST,
+    "crossval": VALIDATION,
+    "test": TEST, "testing": TEST, "tst": TEST, "evaluation": TEST, "eval": TEST, "holdout": TEST,
 }  # fmt: skip
 # Words that may be joined with them: "trainset", "validdata", "imagestest".
 NOUNS = "(?:(?:set|data|image|img|photo|picture|label|list|file|folder|split|class|classe)s?)*"

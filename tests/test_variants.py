@@ -40,6 +40,17 @@ PUBLISHED = {
 }
 # torchvision's conv1 has padding=2; the paper's 224 pixels need three more to give 55 × 55.
 BORDERS = {"owt": (2, 2), "nolrn": (2, 2), "paper": (1, 2)}
+# What values of 0–255 are multiplied by, what is subtracted then, and what that is divided by.
+NORMALIZATION = {
+    "bvlc": (1, (104.007, 116.669, 122.679), (1, 1, 1)),
+    "caffenet": (1, (104.007, 116.669, 122.679), (1, 1, 1)),
+    "paper": (1, (122.679, 116.669, 104.007), (1, 1, 1)),
+    **dict.fromkeys(
+        ("owt", "starter", "distilled"), (1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    ),
+    "nolrn": (1 / 255, (0.5,) * 3, (0.5,) * 3),
+    "cifar32": (1 / 255, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+}
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -52,6 +63,8 @@ def test_every_variant_has_the_numbers_that_its_authors_publish(name):
     assert (variant.image_size, variant.resized) == (image_size, resized)
     assert (variant.dropout if "drop" in variant.head else None) == dropout
     assert variant.border == BORDERS.get(name, (0, 0))
+    colors = NORMALIZATION.get(name, (1 / 255, (0, 0, 0), (1, 1, 1)))
+    assert (variant.scale, variant.mean, variant.deviation) == colors
     assert (variant.pool_size, variant.pool_stride) == (2 if name == "lenet5" else 3, 2)
 
 
@@ -107,7 +120,7 @@ def test_normalization_goes():
 def test_normalization_comes_before_the_pooling():
     order = names(build("owt", lrn=True))
     assert [order.index(name) for name in ("conv1", "norm1", "pool1")] == [2, 3, 4]
-    assert "norm2" in order and "norm5" not in order
+    assert [name for name in order if "norm" in name] == ["norm1", "norm2"]
 
 
 def test_normalization_that_is_there_stays_where_it_is():

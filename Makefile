@@ -77,6 +77,10 @@ PLACES = $(call each,option,from mirror)
 .PHONY: help setup demo weights data train tensorboard serve test test-deploy chaos fuzz mutants bench \
   doctor audit lock lint clean
 
+# Goals that no rule makes.
+.DEFAULT:
+	@echo "make $@: there is no such target; \`make\` lists them" >&2; exit 2
+
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 

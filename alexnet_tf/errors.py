@@ -1,5 +1,7 @@
 """The exceptions whose messages are for the user, without a traceback."""
 
+from collections.abc import Callable
+
 
 class UserError(Exception):
     """Bad input. Its message is a sentence for a person: which file, what was wrong, what to do.
@@ -13,6 +15,18 @@ class UserError(Exception):
         ...     print(error)
         runs/none: ...
     """
+
+
+def tell_all(*checks: Callable[[], object]) -> None:
+    """Run every check; raise one UserError that says whatever they raise as UserErrors."""
+    wrong = []
+    for check in checks:
+        try:
+            check()
+        except UserError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise UserError("\n".join(wrong))
 
 
 class BadFile(UserError):

@@ -95,8 +95,26 @@ def test_callbacks_of_keras_are_told_of_each_epoch(run, recorder):
         (e["epoch"] - 1, {n: e[n] for n in e if n not in ("epoch", "seconds")}) for e in run.history
     ]
     assert recorder.calls == [16, *epochs, epochs[-1][1]]
-    with pytest.raises(alexnet_tf.UserError, match="callbacks: should be keras"):
-        alexnet_tf.train(run.settings["data"], run.directory, callbacks=["mlflow"])
+    for wrong in (["mlflow"], [Recorder], recorder):
+        with pytest.raises(alexnet_tf.UserError, match="callbacks: should be keras"):
+            alexnet_tf.train(run.settings["data"], run.directory, callbacks=wrong)
+
+
+def test_whatever_is_wrong_with_arguments_and_files_is_told_at_once(tmp_path):
+    """Before weights are read or features computed."""
+    (tmp_path / "file").touch()
+    settings = {"epohcs": 2, "units": "many", "weights": str(tmp_path / "w.npy")}
+    with pytest.raises(alexnet_tf.UserError) as caught:
+        alexnet_tf.train(tmp_path / "photos", tmp_path / "file", callbacks=["mlflow"], **settings)
+    for reason in (
+        "file: is no folder", "did you mean epochs?", "units: should be of the type int",
+        "callbacks: should be keras", "w.npy: there is no such", "photos: there is no such",
+    ):  # fmt: skip
+        assert reason in str(caught.value)
+    with pytest.raises(
+        alexnet_tf.UserError, match=r"run: should be .*None\ndata: should be of the type str"
+    ):
+        alexnet_tf.train(3, None, callbacks=None)
 
 
 def test_a_run_that_was_trained_before_is_opened(run, cat):

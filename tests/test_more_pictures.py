@@ -55,6 +55,19 @@ def test_a_class_is_added_splits_stay_and_features_are_used_again(before, faces,
     assert len(same) == 2 and len({*same}) == 1
 
 
+def test_a_folder_that_grew_is_taken_once(before, faces, tmp_path, monkeypatch):
+    photos = tmp_path / "before"
+    shutil.copy(faces / "dog.20.jpg", photos)
+    monkeypatch.chdir(tmp_path)
+    run = Run(before.train_more("before", tmp_path / "next").directory)
+    paths = [
+        line.rsplit(" ", 1)[0].rsplit("/", 1)[1]
+        for name in ("train.txt", "val.txt")
+        for line in read_lines(run.directory / name)
+    ]
+    assert sorted(paths) == sorted(path.name for path in photos.iterdir())
+
+
 def test_few_pictures_of_both_are_cross_validated_and_the_command_resumes(
     faces, tmp_path, typed, monkeypatch, caplog
 ):

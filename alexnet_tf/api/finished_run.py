@@ -250,7 +250,7 @@ class FinishedRun:
         """
         from alexnet_tf.api.train import train
 
-        return train(data, run, from_run=str(self.directory), **settings)
+        return train(data, run, from_run=self._name(), **settings)
 
     def export(
         self,
@@ -293,8 +293,7 @@ class FinishedRun:
             return write_report(self._run, None if path is None else Path(path))
 
     def __reduce__(self) -> tuple[Callable[[str], FinishedRun], tuple[str]]:
-        is_starter = self._run is STARTER_RUN
-        return load_run, (starter.NAME if is_starter else str(self.directory.absolute()),)
+        return load_run, (self._name(),)
 
     def __repr__(self) -> str:
         shown = f"{self.directory}: {', '.join(self.classes[:5])}"
@@ -304,6 +303,10 @@ class FinishedRun:
 
     def _repr_html_(self) -> str:
         return f"<p>{escape(repr(self)[1:-1])}</p>"
+
+    def _name(self) -> str:
+        """Return what `load_run` opens, wherever the working directory will be."""
+        return starter.NAME if self._run is STARTER_RUN else str(self.directory.absolute())
 
     def _classifier(self, crops: int) -> Classifier:
         return Classifier([self._engine], crops)

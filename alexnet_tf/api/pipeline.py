@@ -18,6 +18,7 @@ from alexnet_tf.runs.settings import Settings
 from alexnet_tf.system import signals
 from alexnet_tf.system.quiet import import_tensorflow
 from alexnet_tf.training.job import prepare
+from alexnet_tf.training.resolve import Checks
 
 if TYPE_CHECKING:
     import keras
@@ -46,11 +47,13 @@ def run_pipeline(
     log: Logger,
     workers: Workers | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    checks: Checks = (),
 ) -> None:
     """Train, or resume training, in `directory`; leave the network and the report there.
 
-    `configured` names the settings that were given, as for `prepare`. Of several `workers` the
-    chief writes. Raises UserError on Windows, and what `prepare` and the training raise.
+    `configured` names the settings that were given, and `checks` are more, as for `prepare`. Of
+    several `workers` the chief writes. Raises UserError on Windows, and what `prepare` and the
+    training raise.
     """
     if sys.platform == "win32":
         raise UserError(
@@ -59,11 +62,11 @@ def run_pipeline(
         )
     watch = Stopwatch()
     if workers:
-        job = workers.run_on_chief(lambda: prepare(settings, directory, configured))
+        job = workers.run_on_chief(lambda: prepare(settings, directory, configured, checks))
         # Each machine may have its own folder for features.
         job = replace(job, settings=replace(job.settings, features=settings.features))
     else:
-        job = prepare(settings, directory, configured)
+        job = prepare(settings, directory, configured, checks)
     log.info("training in %s\n%s", directory, job.dataset.summary())
     watch.lap("checking pictures and weights")
 

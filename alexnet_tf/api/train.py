@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 import os
 import signal
+import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from difflib import get_close_matches
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +19,8 @@ import numpy as np
 from alexnet_tf.api.finished_run import FinishedRun, load_run
 from alexnet_tf.api.messages import in_python
 from alexnet_tf.api.pipeline import meet, run_pipeline
-from alexnet_tf.errors import UserError
+from alexnet_tf.errors import UserError, tell_all
+from alexnet_tf.runs.options import reason_against
 from alexnet_tf.runs.recipes import RECIPES, usual, with_recipe
 from alexnet_tf.runs.rules import check_used
 from alexnet_tf.runs.run import DEFAULT_RUN, Run
@@ -34,7 +37,7 @@ def train(
     data: str | os.PathLike[str],
     run: str | os.PathLike[str] = str(DEFAULT_RUN),
     recipe: str | None = None,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
+    callbacks: Sequence[keras.callbacks.Callback] | None = (),
     **settings: Any,
 ) -> FinishedRun:
     """Train on pictures, or resume a training.
@@ -64,14 +67,18 @@ def train(
         ('cat', 'dog')
     """
     configured = {name: _plain(value) for name, value in {"data": data, **settings}.items()}
+    wrong = _reasons(configured)
+    checks = [partial(_refuse, wrong), partial(_check_callbacks, callbacks)]
+    if "data" in wrong or not isinstance(run, str | os.PathLike):
+        tell_all(partial(_check_run, run), *checks)
     run = os.path.expanduser(run)
-    _check_names(configured)
+    known = {name: value for name, value in configured.items() if name not in wrong}
     with one_bar() as show, _interruptible(), in_python():
-        values, names = with_recipe(configured, recipe)
+        values, names = with_recipe(known, recipe)
         job_settings = Settings(**values)
         if not Run(run).config_path.is_file():  # else it resumes with its own settings
-            check_used(job_settings, configured)
-        run_pipeline(job_settings, run, names, LOG, meet(job_settings), callbacks)
+            checks.append(partial(check_used, job_settings, known))
+        run_pipeline(job_settings, run, names, LOG, meet(job_settings), callbacks or (), checks)
         finished = load_run(run)
         show(repr(finished))
     return finished
@@ -84,13 +91,39 @@ def _plain(value: Any) -> Any:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def _check_names(names: Iterable[str]) -> None:
-    """Refuse names that no setting has: UserError, with the nearest name."""
-    for name in names:
-        if name not in DEFAULTS:
+def _reasons(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return why there is no setting of a name, with the nearest name, or not of such a value."""
+    known = {setting.name: setting for setting in fields(Settings)}
+    reasons = {}
+    for name, value in values.items():
+        if name in known:
+            reasons[name] = reason_against(known[name], value)
+        else:
             near = get_close_matches(name, [*DEFAULTS, "run", "recipe", "callbacks"], n=1)
             meant = f"did you mean {near[0]}?" if near else "help(alexnet_tf.train) lists them"
-            raise UserError(f"{name}: there is no such setting; {meant}")
+            reasons[name] = f"there is no such setting; {meant}"
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def _refuse(reasons: Mapping[str, str]) -> None:
+    if reasons:
+        raise UserError("\n".join(f"{name}: {reason}" for name, reason in reasons.items()))
+
+
+def _check_run(run: Any) -> None:
+    if not isinstance(run, str | os.PathLike):
+        raise UserError(f"run: should be the path of a folder, but is {run!r:.60}")
+
+
+def _check_callbacks(callbacks: Any) -> None:
+    """Refuse what is no list of Keras's callbacks: UserError. Who has one has imported Keras."""
+    kind = sys.modules["keras"].callbacks.Callback if "keras" in sys.modules else ()
+    is_list = isinstance(callbacks, list | tuple)
+    wrong = [each for each in callbacks if not isinstance(each, kind)] if is_list else [callbacks]
+    if wrong and callbacks is not None:
+        raise UserError(
+            f"callbacks: should be keras.callbacks.Callback, in a list, not {wrong[0]!r:.60}"
+        )
 
 
 @contextmanager

@@ -107,6 +107,8 @@ class Parser(argparse.ArgumentParser):
         choices = [name for action in self._actions for name in action.choices or ()]
         names = self._option_string_actions if wrong.startswith("-") else map(str, choices)
         near = get_close_matches(wrong.lower(), names, n=1)
+        if "--data" in self._option_string_actions and os.path.exists(wrong):
+            near = [f"--data {wrong}"]
         meant = f"; did you mean {near[0]}?" if near else ""
         raise UserError(f"{printable(message)}{meant} (`{self.prog} --help` explains all)")
 

@@ -28,7 +28,14 @@ SETTINGS = ("epochs", "batch_size", "learning_rate", "weight_decay", "seed", "pr
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("variants", nargs="+", choices=tuple(VARIANTS), metavar="VARIANT", help=", ".join(VARIANTS))
+    add(
+        "variants",
+        nargs="+",
+        type=_variant,
+        choices=tuple(VARIANTS),
+        metavar="VARIANT",
+        help=", ".join(VARIANTS),
+    )
     add(
         "--data",
         metavar="DATA",
@@ -50,6 +57,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_options(parser, Settings, SETTINGS, defaults=False)
     cli.add_places(parser)
+
+
+def _variant(text: str) -> str:
+    if text not in VARIANTS and Path(text).is_dir():
+        raise argparse.ArgumentTypeError(
+            f"{text} is a folder, and no variant to train; `{command('report')} RUN RUN` compares "
+            "finished runs"
+        )
+    return text
 
 
 def run(options: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -37,6 +38,11 @@ class _Pictures(argparse.Action):
 
     def __call__(self, parser: Any, namespace: Any, words: Any, option_string: Any = None) -> None:
         is_path = os.path.lexists(words[0])
+        if not is_path and words[0] not in MODES and re.fullmatch(r"-?\w+", words[0]):
+            parser.error(
+                f"{words[0]}: does not exist, and is no mode; before the pictures may come 1, for "
+                "ImageNet's 1,000 classes, or 2, for the classes that you trained"
+            )
         if words[0] in MODES and not namespace.imagenet and not (is_path and len(words) == 1):
             if is_path and not namespace.mode_first:
                 parser.error(

@@ -13,7 +13,7 @@ from alexnet_tf.errors import UserError
 from alexnet_tf.evaluation.review import Review, review
 from alexnet_tf.reports import html
 from alexnet_tf.reports.run_page import run_page
-from alexnet_tf.runs.run import Run
+from alexnet_tf.runs.run import STARTER_RUN, Run
 from alexnet_tf.system.files import read_text, write_text
 from alexnet_tf.system.text import encoded, in_cell
 
@@ -40,6 +40,8 @@ def write_report(run: Run, path: Path | None = None) -> Path:
 
     Returns the path. Raises UserError for a run that cannot be evaluated, and for missing packages.
     """
+    if run is STARTER_RUN:
+        raise UserError("the starter was trained on pictures that are not here; name another run")
     path = path or run.report_path
     html.check_installed()
     html.check_ours(path)

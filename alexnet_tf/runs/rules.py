@@ -20,17 +20,19 @@ USED_BY = {
 
 def check_values(settings: Settings) -> None:
     """Refuse values that no command line would take: UserError, naming the setting."""
-    for setting in fields(settings):
-        reason = reason_against(setting, getattr(settings, setting.name))
-        if reason:
-            raise UserError(f"{flag(setting.name)}: {reason}")
+    reasons = {
+        each.name: reason_against(each, getattr(settings, each.name)) for each in fields(settings)
+    }
+    wrong = [f"{flag(name)}: {reason}" for name, reason in reasons.items() if reason]
+    if wrong:
+        raise UserError("\n".join(wrong))
 
 
 def check_settings(settings: Settings) -> None:
     """Refuse settings that do not go together: UserError, saying what to give instead."""
     check_values(settings)
-    for conflict in _conflicts(settings):
-        raise UserError(conflict)
+    if conflicts := [*_conflicts(settings)]:
+        raise UserError("\n".join(conflicts))
 
 
 def check_used(settings: Settings, configured: Collection[str]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import asdict
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -146,9 +147,15 @@ def finished_run(directory: str | Path) -> Run:
         return STARTER_RUN
     run = Run(Path(directory).expanduser())
     if not run.model_path.is_file():
+        if run.directory.is_file():
+            raise UserError(f"{run.directory}: is a file; name the folder of a finished run")
+        folder = run.directory if run.directory.is_dir() else run.directory.parent
+        runs = [str(path.parent) for path in folder.glob("*/model.keras")]
+        near = get_close_matches(str(run.directory), runs, n=1, cutoff=0)
         raise UserError(
             f"{run.directory}: holds no finished model (model.keras); train one with "
-            f"`{command('train', run.directory)}`, or name another with --run"
+            f"`{command('train', run.directory)}`, or name another run"
+            + (f", such as {near[0]}" if near else "")
         )
     return run
 

@@ -224,7 +224,8 @@ def _opened(path: str | Path, most: int) -> Iterator[io.BufferedReader]:
             f"{path}: cannot be read, for it is no UTF-8 text (in Excel, save as CSV UTF-8)"
         ) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from error
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: cannot be read ({reason})") from error
 
 
 def _without_waiting(path: str, flags: int) -> int:

@@ -9,7 +9,7 @@ from alexnet_tf.data.dataset import Dataset, write_lists
 from alexnet_tf.data.features.batches import stored_digests
 from alexnet_tf.data.features.store import FeatureStore
 from alexnet_tf.data.sources.lists import listed_contents
-from alexnet_tf.errors import UserError
+from alexnet_tf.errors import UserError, tell_all
 from alexnet_tf.runs.checkpoint_spec import CheckpointSpec
 from alexnet_tf.runs.checkpoints import list_checkpoints, read_identity
 from alexnet_tf.runs.pictures import find_pictures, newcomers
@@ -21,7 +21,7 @@ from alexnet_tf.system.disk import shortages
 from alexnet_tf.system.files import write_json
 from alexnet_tf.system.processor import PRECISIONS
 from alexnet_tf.system.text import printable
-from alexnet_tf.training.resolve import chosen_variant, missing_layers, resolve
+from alexnet_tf.training.resolve import Checks, chosen_variant, missing_layers, resolve
 from alexnet_tf.variants import Variant, count_parameters
 from alexnet_tf.weights import Weights, fingerprint
 
@@ -91,18 +91,22 @@ class Job:
 
 
 def prepare(
-    settings: Settings, directory: str | Path, configured: Collection[str] | None = None
+    settings: Settings,
+    directory: str | Path,
+    configured: Collection[str] | None = None,
+    checks: Checks = (),
 ) -> Job:
     """Check every setting and file of a training, which starts or resumes in `directory`; UserError
-    for whatever is wrong. One that resumes keeps its settings, except for the names in `configured`
-    (None: all), which have to be the same, or free to change. Needs no TensorFlow, whose import
-    takes seconds."""
+    for whatever is wrong, and for what `checks` refuse. One that resumes keeps its settings, except
+    for the names in `configured` (None: all), which have to be the same, or free to change. Needs
+    no TensorFlow, whose import takes seconds."""
     run = Run(directory)
-    run.check_folder()
     config = _read_config(run)
+    checks = (run.check_folder, *checks)
     if config:
+        tell_all(*checks)
         return _resumed(run, config, settings, configured)
-    settings, variant, dataset, weights, said = resolve(settings, configured)
+    settings, variant, dataset, weights, said = resolve(settings, configured, checks)
     _check_classes(settings, weights, dataset)
     job = Job(run, settings, variant, dataset, weights)
     job = replace(job, warnings=(*warnings(dataset), *said, *job.shortages()))

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 import alexnet_tf
 from alexnet_tf.data.features.store import FeatureStore
-from alexnet_tf.errors import RunError, UserError
+from alexnet_tf.errors import RunError
 from alexnet_tf.metrics.novelty import Novelty
 from alexnet_tf.runs.accuracy import CROSS_VALIDATED, Accuracy, keep_accuracy
 from alexnet_tf.runs.checkpoints import load_latest, not_finite, prune_checkpoints, save_checkpoint
@@ -29,7 +29,7 @@ from alexnet_tf.runs.history import (
 from alexnet_tf.runs.model_metadata import write_model_metadata
 from alexnet_tf.runs.predictions import write_predictions
 from alexnet_tf.runs.run import Run
-from alexnet_tf.runs.settings import LINEAR, Settings
+from alexnet_tf.runs.settings import LINEAR
 from alexnet_tf.system import signals
 from alexnet_tf.system.files import atomic_write
 from alexnet_tf.system.locks import locked
@@ -195,7 +195,7 @@ class Loop:
     def run_epochs(self, callbacks: Sequence[keras.callbacks.Callback] = ()) -> None:
         """Train until all epochs are done; each is written while the next one trains."""
         epochs = self.job.settings.epochs
-        callback_list = _callback_list(callbacks, self.job.settings)
+        callback_list = keras.callbacks.CallbackList(callbacks, **asdict(self.job.settings))
         callback_list.on_train_begin()
         with signals.postponed(), ThreadPoolExecutor(1) as beside:
             # history.csv lacks an epoch if a kill came right after its checkpoint.
@@ -317,16 +317,6 @@ class Loop:
         step, epoch = trainer.steps_begun, len(history)
         place = f"step {step} in epoch {epoch + 1}" if step else f"epoch {epoch}"
         self.log.info(f"{what} after {place} of {self.job.settings.epochs}")
-
-
-def _callback_list(
-    callbacks: Sequence[keras.callbacks.Callback], settings: Settings
-) -> keras.callbacks.CallbackList:
-    """Return the callbacks as one; UserError for what is none."""
-    for each in callbacks:
-        if not isinstance(each, keras.callbacks.Callback):
-            raise UserError(f"callbacks: should be keras.callbacks.Callback, not {each!r:.60}")
-    return keras.callbacks.CallbackList(callbacks, **asdict(settings))
 
 
 def _logs(history: History) -> dict[str, float]:

@@ -1,13 +1,13 @@
 """The settings of a new run: what 0, None and the default weights stand for."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
 from alexnet_tf import starter
 from alexnet_tf.data.dataset import Dataset
 from alexnet_tf.data.sources.open import find_source
-from alexnet_tf.errors import UserError
+from alexnet_tf.errors import UserError, tell_all
 from alexnet_tf.runs.pictures import open_pictures
 from alexnet_tf.runs.recipes import RECIPES
 from alexnet_tf.runs.rules import check_settings
@@ -29,6 +29,8 @@ from alexnet_tf.variants import FC_LAYERS, KERAS, Variant, get_variant
 from alexnet_tf.weights import Weights
 from alexnet_tf.weights.loading import existing_file, find_weights
 
+Checks = Collection[Callable[[], object]]
+
 # What --scale 0 stands for on pretrained convolutions, by the network's own input size.
 SCALES = {128: 160, 224: 288, 227: 288}
 # Settings that, with those of the recipe `head`, only fc6 and fc7 use: who changes one wants both.
@@ -44,12 +46,12 @@ IS_LINEAR = (
 
 
 def resolve(
-    settings: Settings, configured: Collection[str] | None = None
+    settings: Settings, configured: Collection[str] | None = None, checks: Checks = ()
 ) -> tuple[Settings, Variant, Dataset, Weights, list[str]]:
     """Resolve the settings of a new run, of which those in `configured` (None: all) were given;
     return them with what they name, and with warnings. `precision` alone stays ``auto``, which
     takes TensorFlow to measure. Raises UserError for settings, weights and data that cannot be
-    used."""
+    used, and for what `checks` refuse."""
     warnings = []
     if configured is not None and "variant" not in configured:
         is_default = "weights" not in configured and settings.weights == DEFAULTS["weights"]
@@ -69,7 +71,7 @@ def resolve(
         own = get_variant(settings.variant).image_size
         has_windows = settings.weights != NO_WEIGHTS and not settings.crop
         settings = replace(settings, scale=SCALES.get(own, own) if has_windows else own)
-    _check_all(settings)
+    _check_all(settings, checks)
 
     with_head = settings
     if not settings.head and settings.weights != NO_WEIGHTS:
@@ -116,25 +118,19 @@ def missing_layers(settings: Settings, weights: Weights) -> list[str]:
     ]
 
 
-def _check_all(settings: Settings) -> None:
-    """Refuse settings, weights and data that cannot be used, all in one UserError, before anything
-    slow begins."""
-    wrong = []
+def _check_all(settings: Settings, checks: Checks) -> None:
+    """Refuse settings, weights and data that cannot be used, and what `checks` refuse, all in one
+    UserError, before anything slow begins."""
     weights, leave_out = settings.weights, settings.leave_out
     is_file = weights != NO_WEIGHTS and not Path(weights).is_dir()
-    for check in (
+    tell_all(
+        *checks,
         lambda: check_settings(settings),
         chosen_precision,
         lambda: is_file and existing_file(weights),
         lambda: find_source(settings.data),
         lambda: leave_out and next(read_lines(leave_out), None),
-    ):
-        try:
-            check()
-        except UserError as error:
-            wrong.append(str(error))
-    if wrong:
-        raise UserError("\n".join(wrong))
+    )
 
 
 def _may_be_linear(settings: Settings, weights: Weights) -> bool:

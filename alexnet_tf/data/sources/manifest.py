@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -81,11 +82,16 @@ def entries_to_columns(entries: Iterable[Entry] = ()) -> Columns[Entry]:
 
 
 def join(first: Source, second: Source) -> Source:
-    """Return the files of both; the classes of `first` keep their indices."""
+    """Return the files of both; the classes of `first` keep their indices, and its files, where
+    `second` has them with the same label, are there once."""
+    known = {(os.path.abspath(entry.path), entry.label) for entry in first.entries}
+    more = (
+        each for each in second.entries if (os.path.abspath(each.path), each.label) not in known
+    )
     new = [name for name in second.classes if name not in first.classes]
     return Source(
         (*first.classes, *new),
-        entries_to_columns(chain(first.entries, second.entries)),
+        entries_to_columns(chain(first.entries, more)),
         first.rejected + second.rejected,
         first.notes + second.notes,
     )

@@ -179,7 +179,7 @@ def test_a_few_lines_with_a_comma_too_many_are_left_out_and_counted(layout):
     layout.write("styles.csv", *lines, *[f"{line}, too" for line in lines[1:3]])
     message = r"styles\.csv, line 10: has 7 columns, but the first has 6"
     with pytest.raises(UserError, match=message):
-        read("x/styles.csv", label="articleType")
+        read(label="articleType")
 
 
 def test_lists_that_give_the_split_are_not_among_what_is_left_out(layout):

@@ -11,15 +11,18 @@ from pathlib import Path
 
 from alexnet_tf.data.images.file_types import TABLES
 from alexnet_tf.data.sources import manifest
+from alexnet_tf.data.sources.headings import INDEX, PATH, role
 from alexnet_tf.data.sources.manifest import ANY, TEST, TRAIN, VALIDATION, Wanted
 from alexnet_tf.data.sources.path_resolver import PathResolver
 from alexnet_tf.data.sources.records import has_records
-from alexnet_tf.data.sources.rows import SAMPLE, Rows, read_rows
+from alexnet_tf.data.sources.rows import DELIMITERS, SAMPLE, Damaged, Rows, read_rows
 from alexnet_tf.data.sources.split_names import kin, part_named, part_of_file, preference
 from alexnet_tf.errors import UserError
+from alexnet_tf.system.files import read_lines
 from alexnet_tf.system.text import printable
 
 DIGITS = re.compile(r"[0-9]+")
+DELIMITED = re.compile(f"[{DELIMITERS}]")
 
 
 def find_tables(folder: Path, wanted: Wanted = ANY) -> dict[Path, tuple[str, ...] | UserError]:
@@ -52,12 +55,20 @@ def _heads(table: Path, wanted: Wanted) -> tuple[str, ...] | UserError | None:
         return error
     except UserError as error:
         problem = error
+    if isinstance(problem, Damaged) and _has_headings(table):
+        return problem
     try:
         found = _names_pictures(read_rows(table, finder, labelled=False), finder)
     except UserError:
         # It is damaged, or as Excel writes it by default.
         found = has_records(table) or isinstance(problem.__cause__, UnicodeDecodeError)
     return problem if found else None
+
+
+def _has_headings(table: Path) -> bool:
+    """Tell whether the first line has headings, of which one is that of pictures or their ids."""
+    cells = DELIMITED.split(next(read_lines(table), ""))
+    return len(cells) > 1 and any(cell and role(cell) in (PATH, INDEX) for cell in cells)
 
 
 def _names_pictures(rows: Rows, finder: PathResolver) -> bool:

@@ -35,6 +35,10 @@ SAMPLE, MOST_TRIED, FEW = 200, 100_000, 20
 UNEVEN = 10
 
 
+class Damaged(UserError):
+    """A table whose lines cannot be divided into cells."""
+
+
 @dataclass
 class Rows:
     """The `rows` of a list or table: path, label and split of each.
@@ -209,14 +213,12 @@ def _cut_table(
             line = f"line {reader.line_num + skipped}"
             problem = f"{line}: has {len(row)} columns, but the first has {width}"
             if uneven is None:
-                raise UserError(f"{file}, {problem}")
+                raise Damaged(f"{file}, {problem}")
             uneven.append(problem)
         if uneven and len(uneven) * UNEVEN > count:
-            raise UserError(f"{file}, {uneven[0]}")
+            raise Damaged(f"{file}, {uneven[0]}")
     except csv.Error as error:
-        raise UserError(
-            f"{file}, line {reader.line_num + skipped}: is no table ({error})"
-        ) from error
+        raise Damaged(f"{file}, line {reader.line_num + skipped}: is no table ({error})") from error
 
 
 def _sample(rows: Iterable[Row]) -> list[Row]:

@@ -33,7 +33,7 @@ CUB_TABLES = ("images.txt", "image_class_labels.txt", "train_test_split.txt", "c
 PLACES_LISTS = (
     "**/categories_places365.txt", "**/places365_train_*.txt", "**/places365_val.txt",
 )  # fmt: skip
-# The classes of RAF-DB, from its readme, and the names of parts in DeepFashion.
+# The classes of RAF-DB, from its readme, and the parts as most authors call them.
 EMOTIONS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 PARTS = {"train": TRAIN, "val": VALIDATION, "test": TEST}
 
@@ -130,7 +130,7 @@ def _cells(file: Path) -> Iterator[list[str]]:
 )
 def _aircraft(folder: Path, label: str | None) -> Iterator[Entry]:
     """Read the three lists, number and name, of a level: variant, family or manufacturer."""
-    for name, part in (("train", TRAIN), ("val", VALIDATION), ("test", TEST)):
+    for name, part in PARTS.items():
         for number, *words in _cells(folder / f"data/images_{label or 'variant'}_{name}.txt"):
             yield Entry(f"{folder}/data/images/{number}.jpg", " ".join(words), part)
 
@@ -168,7 +168,7 @@ def _voc(folder: Path, label: str | None) -> Iterator[Entry]:
     """Read a list for each class and part, 1 where a picture shows the class; or that of `label`
     against the rest."""
     shown: dict[tuple[str, str], list[str]] = {}
-    for name, part in (("train", TRAIN), ("val", VALIDATION)):
+    for name, part in PARTS.items():
         for file in sorted(folder.glob(f"**/ImageSets/Main/*_{name}.txt")):
             place, of = file.parents[2] / "JPEGImages", file.stem.removesuffix(f"_{name}")
             for picture, sign in _cells(file):

@@ -745,6 +745,38 @@ def pacs(x: Layout) -> None:
         x.write(f"splits/{domain}_{name}_kfold.txt", *lines)
 
 
+def domainnet(x: Layout) -> None:
+    for domain in ("real", "sketch"):
+        lists: dict[str, list[str]] = {TRAIN: [], VALIDATION: []}
+        for label, n, part in four("aircraft_carrier", "zebra", parts=TWO):
+            path = x.put(f"{domain}/{label}/{domain}_{n:06}.jpg", label, part)
+            lists[part].append(f"{path} {('aircraft_carrier', 'zebra').index(label)}")
+        x.write(f"{domain}_train.txt", *lists[TRAIN])
+        x.write(f"{domain}_test.txt", *lists[VALIDATION])
+
+
+def eurosat_of_bands(x: Layout) -> None:
+    """Write EuroSAT as published: in colours, and beside it of 13 bands."""
+    for label, n, _ in four("AnnualCrop", "Forest"):
+        x.put(f"2750/{label}/{label}_{n}.jpg", label)
+        x.put(f"EuroSATallBands/tif/{label}/{label}_{n}.tif")
+
+
+def labelme_flags(x: Layout) -> None:
+    for label, n, _ in four("cat", "dog"):
+        path = x.put(f"pictures/{label}{n}.jpg", label)
+        flags = {name: name == label for name in ("cat", "dog")}
+        content = {"version": "5.4.1", "flags": flags, "shapes": [], "imagePath": Path(path).name}
+        x.json(f"pictures/{label}{n}.json", content)
+
+
+def colon(x: Layout) -> None:
+    """Write two folders of which only one is named after its part."""
+    for label, n, _ in four("ADI", "TUM"):
+        x.put(f"NCT-CRC-HE-100K/{label}/{label}-{n}.tif", label, TRAIN)
+        x.put(f"CRC-VAL-HE-7K/{label}/{label}-V{n}.tif", label, VALIDATION)
+
+
 # Name of each source that is read → the function that makes it.
 READ: dict[str, Callable[[Layout], None]] = {
     "SUN397": sun397, "Places365": places365, "Food-101": food101, "CUB-200": cub200,
@@ -769,6 +801,8 @@ READ: dict[str, Callable[[Layout], None]] = {
     "bees and wasps": bees, "The Simpsons": simpsons,
     "ImageNet100": imagenet100, "COVIDx": covidx, "VOC without boxes": voc_lists, "RAF-DB": raf,
     "DeepFashion": deepfashion, "COIL-100": coil, "MIT Indoor-67": indoor, "PACS": pacs,
+    "DomainNet": domainnet, "EuroSAT": eurosat_of_bands, "LabelMe's flags": labelme_flags,
+    "NCT-CRC-HE-100K": colon,
 }  # fmt: skip
 
 
@@ -951,6 +985,17 @@ def via(x: Layout) -> None:
     x.write("via_region_data.csv", head, *lines)
 
 
+def damage(x: Layout) -> None:
+    for n in range(3):
+        x.put(f"train/images/{n}_pre_disaster.png")
+        x.put(f"train/targets/{n}_pre_disaster_target.png")
+
+
+def dollar_street(x: Layout) -> None:
+    lines = [f"{x.put(f'{n}.jpg')},image,{('cups', 'beds')[n // 4]},{n}.5" for n in range(8)]
+    x.write("images.csv", "imageRelPath,type,topics,income", *lines)
+
+
 # Sources that are refused → the function that makes each, and the message.
 REFUSED: dict[str, tuple[Callable[[Layout], None], str]] = {
     "COCO": (coco, r"instances_train2017.json: holds boxes around objects \(COCO\)"),
@@ -985,6 +1030,8 @@ REFUSED: dict[str, tuple[Callable[[Layout], None], str]] = {
     "Create ML": (create_ml, r"createml.json: holds boxes around objects, or their outlines"),
     "Office-31": (office31, r"x/amazon and x/dslr: hold the same folders, back_pack and bike"),
     "two data sets": (two_of_them, r"x: holds several data sets, x/cars/train, x/pets/train; name"),
+    "xView2": (damage, r"x: holds masks \(images beside targets\), so it is for segmentation"),
+    "Dollar Street": (dollar_street, r"could be .* 'topics' \(cups, beds\)"),
     "ages": (ages, r"the column 'age' looks like numbers, 12 different ones"),
     "Fashion product images": (fashion, r"'gender' \(Men, Women\); the column 'masterCategory'"),
 }

@@ -24,6 +24,7 @@ COUNTS = {"index", "idx", "unnamed", "row"}
 WHOLE = re.compile(r"[+-]?\d+([.,]0+)?")
 ONES, BOOLEANS = ("1", "1.0", "true"), {"0", "1", "0.0", "1.0", "true", "false"}
 BOXES = {"xmin", "ymin", "xmax", "ymax", "x", "y", "width", "height", "x1", "y1", "x2", "y2"}
+VAGUE = {"type", "tag"}  # they say what all pictures are, where they have a single value
 VIA = "regionshapeattributes"
 OUTLINES = {"bbox", "boundingbox", "segmentation", "polygon", "encodedpixels", VIA}
 MARKS = BOOLEANS | {"-1", "-1.0"}  # of several labels, -1 for uncertain or no
@@ -278,7 +279,8 @@ class _Table:
         if self.finder.wanted.label is not None and self.may_head:
             return [self._wanted(self.finder.wanted.label)]
         exact = [c for name in headings.LABELS for c in others if _plain_end(c) == name]
-        exact = [column for column in exact if len(column.values) > 1] or exact
+        several = [column for column in exact if len(column.values) > 1]
+        exact = several or [column for column in exact if plain(column.head) not in VAGUE]
         if exact:  # of numbers and their names, the names
             same = [c for c in others if c.role == LABEL and exact[0].is_numeric > c.is_numeric]
             return [next(filter(exact[0].is_same, same), exact[0])]

@@ -28,6 +28,7 @@ NO_CLASSES = {"img", "dsc", "dscn", "dscf", "dcim", "pxl", "vid", "frame", "scan
 # Words in the names of folders that contain pictures of any class.
 CONTAINERS = {"image", "img", "imgs", "picture", "pictures", "photo", "photos"}
 MASK_WORDS = {"mask", "masks", "segmentation", "trimaps", "groundtruth", "gt", "annotations"}
+TIFF = (".tif", ".tiff")
 
 
 class NoClasses(UserError):
@@ -54,6 +55,7 @@ def read_layout(folder: Path, by_names: bool = False, level: int = 0) -> Source:
     if again := tree.repeated(parts[TRAIN]):
         notes.append(f"{printable(again)}: not used, for it holds the classes beside it once more")
         tree = _Tree([file for file in files if again not in Path(file).parents], by_names, level)
+        parts = _parts(tree, folder)
     if VALIDATION not in parts and TEST in parts:
         parts[VALIDATION] = parts.pop(TEST)
         notes.append(manifest.validated_by_test("folder", printable(parts[VALIDATION])))
@@ -93,6 +95,10 @@ def _parts(tree: _Tree, folder: Path) -> dict[str | None, Path]:
     folders = tree.folders(folder)
     beside = [inner for inner in folders if part_named(inner.name) and tree.is_labelled(inner)]
     train = next((inner for inner in beside if part_named(inner.name) == TRAIN), None)
+    others = [inner for inner in folders if not part_named(inner.name)]
+    if beside and not train and len(others) == 1:  # NCT-CRC-HE-100K beside CRC-VAL-HE-7K
+        own, *theirs = (tree.classes(_parts(tree, each)[TRAIN]) for each in (*others, *beside))
+        train = others[0] if all(own & each for each in theirs) else None
     if train:
         parts = _parts(tree, train)  # it may be nested: training_set/training_set/cats
         classes = tree.classes(parts[TRAIN])
@@ -145,7 +151,8 @@ def _check_classes(tree: _Tree, root: Path) -> None:
         raise NoClasses(
             f"{names}: hold the same folders, {classes}, so they look like parts of a dataset, not "
             "like classes; call them train, val and test, with the classes inside, or name the one "
-            f"to use, or let the folders of one level be the classes: {tree.levels(root)}"
+            "to use if they are other forms of the same pictures, or let the folders of one level "
+            f"be the classes: {tree.levels(root)}"
         )
 
 
@@ -211,7 +218,12 @@ class _Tree:
         return names
 
     def repeated(self, root: Path) -> Path | None:
-        """Return the folder in `root` that holds the same classes as the folders beside it."""
+        """Return the folder in `root` that holds the same classes as the folders beside it, or the
+        same files as the other, as TIFF (EuroSAT's of 13 bands)."""
+        folders = self.folders(root)
+        tiff = [f for f in folders if all(n.lower().endswith(TIFF) for n in self._all(f))]
+        if len(folders) == 2 and len(tiff) == 1 and len({*map(self._stems, folders)}) == 1:
+            return tiff[0]
         inside = {each: self._names(each) for each in self.folders(root)}
         names = self._names(root) if not self.has_pictures(root) else set()
         twice = (f for f, inner in inside.items() if len(inner) > 1 and inner < names)
@@ -219,6 +231,9 @@ class _Tree:
 
     def _names(self, folder: Path) -> set[str]:
         return {normalize("NFC", inner.name) for inner in self.folders(folder)}
+
+    def _stems(self, folder: Path) -> frozenset[tuple[str, ...]]:
+        return frozenset((*f.parts[-2:-1], f.stem) for f in map(Path, self._all(folder)))
 
     def levels(self, root: Path) -> str:
         """Say which folders are on each level of several, as answers to a question."""

@@ -6,6 +6,7 @@ Each of `KINDS` has a function that yields its labelled pictures, with the autho
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
@@ -15,7 +16,7 @@ from typing import NamedTuple
 from alexnet_tf.data.sources import manifest
 from alexnet_tf.data.sources.manifest import TEST, TRAIN, VALIDATION, Entry, Source, Wanted
 from alexnet_tf.data.sources.path_resolver import MOST_FOLDERS
-from alexnet_tf.data.sources.records import read_labelled_images, read_mat
+from alexnet_tf.data.sources.records import read_json, read_labelled_images, read_mat
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import read_lines
 from alexnet_tf.system.text import printable
@@ -36,6 +37,8 @@ PLACES_LISTS = (
 # The classes of RAF-DB, from its readme, and the parts as most authors call them.
 EMOTIONS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 PARTS = {"train": TRAIN, "val": VALIDATION, "test": TEST}
+# How LabelMe begins a file with flags, and the bytes in which it does.
+LABELME, LABELME_WITHIN = re.compile(rb'\{\s*("version":[^{]*)?"flags":\s*\{\s*"'), 100
 
 # Reads a data set in a folder; where it has several levels of labels, that of a name.
 Reader = Callable[[Path, str | None], Iterator[Entry]]
@@ -61,7 +64,9 @@ def read_published(folder: Path, wanted: Wanted) -> Source | None:
     for kind in KINDS:
         is_clear = kind.labels is None or wanted.label in (None, *kind.labels)
         if is_clear and wanted.split is None and (place := _marked(places, kind.marks)):
-            return _read(kind, place, wanted.label)
+            found = _read(kind, place, wanted.label)
+            if found.entries:
+                return found
     return None
 
 
@@ -208,6 +213,38 @@ def _deepfashion(folder: Path, _: str | None) -> Iterator[Entry]:
     part_of = {file: PARTS[part] for file, part in parts}
     for file, number in labels:
         yield Entry(f"{place}/{file}", names[int(number) - 1][0], part_of[file])
+
+
+@_kind("DomainNet", "*_train.txt", "*_test.txt")
+def _domainnet(folder: Path, _: str | None) -> Iterator[Entry]:
+    """Read the lists DOMAIN_train.txt of lines 'DOMAIN/CLASS/FILE number'."""
+    for name, part in (("train", TRAIN), ("test", TEST)):
+        for file in sorted(folder.glob(f"*_{name}.txt")):
+            domain = file.stem.removesuffix(f"_{name}")
+            for path, *_rest in _cells(file) if (folder / domain).is_dir() else ():
+                if path.startswith(f"{domain}/") and path.count("/") == 2:
+                    yield Entry(f"{folder}/{path}", path.split("/")[1], part)
+
+
+@_kind("LabelMe's flags", "*.json")
+def _labelme(folder: Path, _: str | None) -> Iterator[Entry]:
+    """Read the flag of each whole picture, if its file of JSON has no shapes of objects."""
+    records = []
+    for file in sorted(folder.glob("*.json")):
+        with open(file, "rb") as content:
+            if not LABELME.match(content.read(LABELME_WITHIN)):
+                return
+        records.append((file, read_json(file)))
+        if records[-1][1]["shapes"]:
+            return
+    for file, record in records:
+        flags = [name for name, is_set in record["flags"].items() if is_set]
+        if len(flags) != 1:
+            raise UserError(
+                f"{file}: has {len(flags)} flags set; this program learns one class for each "
+                "picture: set one of them in LabelMe, or move the picture elsewhere"
+            )
+        yield Entry(str(folder / record["imagePath"].replace("\\", "/")), flags[0])
 
 
 @_kind("MURA", "train_labeled_studies.csv", "valid_labeled_studies.csv")

@@ -24,13 +24,15 @@ INSTEAD = "; this program learns one class for each whole picture"
 YOLO = re.compile(rb"\d+( [\d.e+-]+){4,}\s")
 # What is in those of other programs.
 MARKS = {b"<bndbox>": "VOC", b'"shapes":': "LabelMe", b'"objects":': "Supervisely"}
+# Words that mean masks, too, beside a folder of pictures.
+BESIDE_PICTURES = {"label", "labels", "target", "targets"}
 # The most texts that are looked into, and the most bytes of each.
 MOST_TEXTS, MOST_BYTES = 200, 1 << 16
 
 
 def is_of_masks(classes: Sequence[str]) -> bool:
     """Tell whether folders called so hold pictures, and masks of the pictures."""
-    masks = [name for name in classes if {*words(name)} & MASK_WORDS]
+    masks = [name for name in classes if {*words(name)} & (MASK_WORDS | BESIDE_PICTURES)]
     return bool(masks) and all(name in masks or is_container(name) for name in classes)
 
 

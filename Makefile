@@ -34,6 +34,8 @@ ifeq ($(filter weights data,$(MAKECMDGOALS)),)
 endif
 
 capitals = $(subst -,_,$(shell echo '$(1)' | tr a-z A-Z))
+near     = $(shell $(PYTHON) -c 'import difflib, sys; \
+  print(*difflib.get_close_matches(sys.argv[1], sys.argv[2:], 1))' $(1) $(2))
 CAPITALS := $(call capitals,$(OPTIONS_OF_TRAINING) $(SWITCHES))
 
 # The variables that each target heeds.
@@ -55,8 +57,7 @@ HEEDED  := $(ALL_HEED) $(foreach goal,$(or $(MAKECMDGOALS),help),$($(goal)_HEEDS
 TYPED   := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(HEEDED) -%,$(TYPED))
 ifneq ($(UNKNOWN),)
-  NEAR := $(shell $(PYTHON) -c 'import difflib, sys; \
-    print(*difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1))' $(UNKNOWN) $(HEEDED))
+  NEAR := $(call near,$(call capitals,$(firstword $(UNKNOWN))),$(HEEDED))
   $(error $(UNKNOWN): `make $(MAKECMDGOALS)` heeds no variable of this name; $(if $(NEAR),did you \
     mean $(NEAR)?,it heeds $(sort $(HEEDED))))
 endif
@@ -74,8 +75,9 @@ each   = $(foreach name,$(2),$(call $(1),$(name),$(call capitals,$(name))))
 # Where files are fetched from instead of their publishers, and a folder or URL that comes first.
 PLACES = $(call each,option,from mirror)
 
-.PHONY: help setup demo weights data train tensorboard serve test test-deploy chaos fuzz mutants bench \
+TARGETS := help setup demo weights data train tensorboard serve test test-deploy chaos fuzz mutants bench \
   doctor audit lock lint clean
+.PHONY: $(TARGETS)
 
 # Goals that no rule makes.
 .DEFAULT:
@@ -164,3 +166,7 @@ lint: $(SETUP) ## check the style and the types
 
 clean: ## delete .venv and what the demo made, but no data, weights or runs
 	rm -rf .venv .venv-oldest demo
+
+.DEFAULT:
+	@echo "make: there is no target $@$(patsubst %,; did you mean %?,$(call near,$@,$(TARGETS)))" \
+	  "(\`make\` lists all)" >&2; exit 2

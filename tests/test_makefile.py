@@ -134,6 +134,10 @@ def test_a_misspelled_variable_is_answered_by_the_one_that_was_meant(make, typed
     assert "ACTIVATION" not in message
 
 
+def test_a_misspelled_target_is_answered_by_the_one_that_was_meant(make):
+    assert "there is no target trian; did you mean train?" in make("trian", code=2)
+
+
 def test_several_targets_heed_what_any_of_them_does(make):
     words = make("weights", "data", "train", "EPOCHS=5", "MIRROR=here")
     assert words == [

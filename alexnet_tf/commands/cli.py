@@ -105,10 +105,13 @@ class Parser(argparse.ArgumentParser):
         found = re.match(r"unrecognized arguments: (\S+)|.*invalid choice: '([^']*)'", message)
         wrong = (found[1] or found[2]).partition("=")[0] if found else ""
         choices = [name for action in self._actions for name in action.choices or ()]
-        names = self._option_string_actions if wrong.startswith("-") else map(str, choices)
+        options = [name for name in self._option_string_actions if name != "--help"]
+        names = options if wrong.startswith("-") else map(str, choices)
         near = get_close_matches(wrong.lower(), names, n=1)
-        if "--data" in self._option_string_actions and os.path.exists(wrong):
+        if "--data" in options and os.path.exists(wrong):
             near = [f"--data {wrong}"]
+        elif wrong[2:].upper() in [action.metavar for action in self._get_positional_actions()]:
+            near = [f"{wrong[2:].upper()} without {wrong}"]
         meant = f"; did you mean {near[0]}?" if near else ""
         raise UserError(f"{printable(message)}{meant} (`{self.prog} --help` explains all)")
 

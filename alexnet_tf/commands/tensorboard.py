@@ -2,10 +2,13 @@
 
 import argparse
 import sys
+from pathlib import Path
 from types import ModuleType
 
+from alexnet_tf.errors import UserError
 from alexnet_tf.runs.run import DEFAULT_RUN
 from alexnet_tf.system import arguments
+from alexnet_tf.system.buckets import is_in_bucket
 
 HELP = "show a run, or all runs below a folder, in TensorBoard"
 # By default TensorBoard shows ten of a kind, drawn at random.
@@ -26,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    path = Path(options.run)
+    if path.is_file():
+        raise UserError(f"{path}: is a file, where a run, or a folder of runs, is expected")
+    if not path.is_dir() and not is_in_bucket(options.run):
+        print(f"{path}: does not exist yet; a training there will appear", file=sys.stderr)
     # With a module of this name TensorBoard does not import TensorFlow, which takes seconds.
     sys.modules["tensorboard.compat.notf"] = ModuleType("notf")
     from tensorboard import program

@@ -43,7 +43,8 @@ def fetch_named(source: str) -> Path | None:
             return Path(fetch(name))
     except Exception as error:  # each library has its own
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise DownloadError(f"{source}: {package} cannot fetch it: {printable(reason)}") from error
+        kind = UserError if isinstance(error, ValueError) else DownloadError  # not such a name
+        raise kind(f"{source}: {package} cannot fetch it: {printable(reason)}") from error
 
 
 def _copy_bucket(address: str) -> Path:

@@ -953,14 +953,11 @@ def celeba_by_kaggle(x: Layout) -> None:
 
 
 def breakhis(x: Layout) -> None:
-    for label, inner in {
-        "benign": ("adenosis", "tumor"),
-        "malignant": ("ductal", "lobular"),
-    }.items():
-        for name in inner:
-            for scale in ("40X", "100X"):
-                for n in range(2):
-                    x.put(f"BreaKHis_v1/breast/{label}/SOB/{name}/SOB_{name}_14/{scale}/{n}.png")
+    inner = ("benign/SOB/adenosis", "benign/SOB/tumor", "malignant/SOB/ductal")
+    for path in (*inner, "malignant/SOB/lobular"):
+        name = path.rpartition("/")[2]
+        for scale, n in product(("40X", "100X"), range(2)):
+            x.put(f"BreaKHis_v1/breast/{path}/SOB_{name}_14/{scale}/{n}.png")
 
 
 def patients(x: Layout) -> None:
@@ -975,6 +972,13 @@ def labelme(x: Layout) -> None:
         shapes = [{"label": "cat", "points": [[1, 2], [3, 4]], "shape_type": "rectangle"}]
         path = x.put(f"images/{n}.jpg")
         x.json(f"images/{n}.json", {"flags": {}, "shapes": shapes, "imagePath": path})
+
+
+def labelme_flags(x: Layout) -> None:
+    """Write what LabelMe saves for whole pictures, of which nothing is outlined."""
+    for n in range(6):
+        flags, path = {"cat": n % 2 == 0, "dog": n % 2 == 1}, x.put(f"images/{n}.jpg")
+        x.json(f"images/{n}.json", {"flags": flags, "shapes": [], "imagePath": path})
 
 
 def via(x: Layout) -> None:
@@ -1015,6 +1019,10 @@ REFUSED: dict[str, tuple[Callable[[Layout], None], str]] = {
     ),
     "IDC": (patients, r"x/8863 and x/9036: hold the same folders, 0 and 1, .* --label 2 \(0, 1\)"),
     "LabelMe": (labelme, r"holds boxes around objects \(LabelMe, such as x/images/0.json\)"),
+    "LabelMe's flags": (
+        labelme_flags,
+        r"x: holds flags in a file for each picture \(LabelMe, such as x/images/0.json\), which",
+    ),
     "VIA": (via, r"via_region_data.csv: holds boxes around objects, or their outlines, several"),
     "attributes": (
         attributes,

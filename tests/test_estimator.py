@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import estimator_checks
 
-from alexnet_tf import AlexNetClassifier
+from alexnet_tf import AlexNetClassifier, UserError
 from alexnet_tf.runs.settings import DEFAULTS
 from tests.support.small import without_litert  # noqa: F401 - used by every test
 
@@ -71,7 +71,7 @@ def test_its_parameters_are_the_settings():
     assert config["epochs"] == 3 and clone(classifier).get_params() == config
     assert repr(classifier) == "AlexNetClassifier(epochs=3, run='runs/mine')"
     assert classifier.set_params(units=8).units == 8
-    with pytest.raises(TypeError, match="there is no setting epohcs"):
+    with pytest.raises(TypeError, match="no setting epohcs; did you mean epochs"):
         AlexNetClassifier(epohcs=3)
 
 
@@ -90,3 +90,13 @@ def test_what_was_not_fitted_is_said_and_so_are_labels_that_do_not_fit(pictures)
         AlexNetClassifier().predict(pictures)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         AlexNetClassifier().fit(pictures, [1])
+    count = len(pictures)
+    for labels, reason in (
+        (None, "1d array"),
+        (np.eye(count), "1d array"),
+        (np.linspace(0, 1, count), "Unknown label type"),
+    ):
+        with pytest.raises(ValueError, match=reason):
+            AlexNetClassifier().fit(pictures, labels)
+    with pytest.raises(UserError, match="y: should have two classes or more, but has 1"):
+        AlexNetClassifier().fit(pictures, ["cat"] * count)

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from alexnet_tf.api.pictures import Pictures, listed
-from alexnet_tf.api.train import declare_settings, train
+from alexnet_tf.api.train import declare_settings, meant, train
 from alexnet_tf.data.images.contents import is_remote
 from alexnet_tf.data.images.in_memory import ImageLike, as_file
 from alexnet_tf.errors import UserError
@@ -53,7 +54,8 @@ class AlexNetClassifier(ClassifierMixin, BaseEstimator):
         for name in SETTINGS:
             setattr(self, name, settings.pop(name, None))
         if settings:
-            raise TypeError(f"there is no setting {', '.join(settings)}; see alexnet_tf.train")
+            wrong = (f"there is no setting {name}; {meant(name)}" for name in settings)
+            raise TypeError("\n".join(wrong))
 
     def fit(self, X: Pictures, y: Sequence[Any]) -> AlexNetClassifier:
         """Train.
@@ -68,10 +70,14 @@ class AlexNetClassifier(ClassifierMixin, BaseEstimator):
         Raises:
             UserError: As `alexnet_tf.train` does.
             RunError: Likewise.
+            ValueError: For labels that are no classes, or not one for each picture.
         """
-        pictures, labels = _several(X), np.asarray(y)
+        pictures, labels = _several(X), column_or_1d(y)
         check_consistent_length(pictures, labels)
+        check_classification_targets(labels)
         classes, numbers = np.unique(labels, return_inverse=True)
+        if len(classes) < 2:
+            raise UserError(f"y: should have two classes or more, but has {len(classes)}")
         settings = {name: getattr(self, name) for name in SETTINGS}
         settings = {name: value for name, value in settings.items() if value is not None}
         if self.run is None:

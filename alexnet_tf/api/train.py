@@ -99,10 +99,14 @@ def _reasons(values: Mapping[str, Any]) -> dict[str, str]:
         if name in known:
             reasons[name] = reason_against(known[name], value)
         else:
-            near = get_close_matches(name, [*DEFAULTS, "run", "recipe", "callbacks"], n=1)
-            meant = f"did you mean {near[0]}?" if near else "help(alexnet_tf.train) lists them"
-            reasons[name] = f"there is no such setting; {meant}"
+            reasons[name] = f"there is no such setting; {meant(name)}"
     return {name: reason for name, reason in reasons.items() if reason}
+
+
+def meant(name: str) -> str:
+    """Say which setting an unknown name is nearest to."""
+    near = get_close_matches(name, [*DEFAULTS, "run", "recipe", "callbacks"], n=1)
+    return f"did you mean {near[0]}?" if near else "help(alexnet_tf.train) lists them"
 
 
 def _refuse(reasons: Mapping[str, str]) -> None:

@@ -171,7 +171,7 @@ def _settings_of(directory: str) -> dict[str, Any]:
     run = finished_run(directory)
     if run is STARTER_RUN:
         raise UserError(
-            "--from-run: the starter was trained on pictures that are not here; --weights starter "
+            "the starter was trained on pictures that are not here; --weights starter "
             "begins with its convolutions"
         )
     given = run.read_config()["settings"]

@@ -117,6 +117,21 @@ def test_whatever_is_wrong_with_arguments_and_files_is_told_at_once(tmp_path):
         alexnet_tf.train(3, None, callbacks=None)
 
 
+@pytest.mark.parametrize("crops", ("x", 3, None))
+def test_other_numbers_of_crops_are_refused_wherever_they_are_given(crops, cat):
+    run, message = alexnet_tf.load_run("starter"), "crops: should be 1 or 10, but is "
+    for ask in (run.predict, run.predict_proba, run.evaluate):
+        with pytest.raises(alexnet_tf.UserError, match=message):
+            ask(cat, crops=crops)
+    with pytest.raises(alexnet_tf.UserError, match=message):
+        run.export("litert", crops=crops)
+
+
+def test_what_is_no_path_of_a_run_is_said():
+    with pytest.raises(alexnet_tf.UserError, match="run: should be the path of a folder, but is 5"):
+        alexnet_tf.load_run(5)
+
+
 def test_a_run_that_was_trained_before_is_opened(run, cat):
     opened = alexnet_tf.load_run(run.directory)
     assert opened.predict(cat) == run.predict(cat) and opened.history == run.history

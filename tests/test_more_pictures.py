@@ -91,6 +91,11 @@ def test_few_pictures_of_both_are_cross_validated_and_the_command_resumes(
     assert np.isfinite(alexnet_tf.load_run(run.directory).predict_proba(faces / "dog.9.jpg")).all()
 
 
+def test_a_run_is_no_start_for_itself(before, faces):
+    with pytest.raises(UserError, match="is the run to start from"):
+        before.train_more(faces, before.directory)
+
+
 def test_what_is_no_finished_run_is_said(faces, tmp_path):
     with pytest.raises(UserError, match=r"nowhere: holds no finished model"):
         alexnet_tf.train(faces, tmp_path / "run", from_run=str(tmp_path / "nowhere"))

@@ -21,6 +21,7 @@ from alexnet_tf.api.messages import in_python
 from alexnet_tf.api.pictures import Pictures, listed
 from alexnet_tf.data.images.contents import ImageError, InMemory
 from alexnet_tf.data.images.in_memory import as_file
+from alexnet_tf.data.images.preprocessing import CROPS
 from alexnet_tf.errors import UserError
 from alexnet_tf.evaluation.evaluate import evaluate_runs
 from alexnet_tf.export.exporter import export_run
@@ -62,6 +63,8 @@ def load_run(run: str | os.PathLike[str]) -> FinishedRun:
         >>> alexnet_tf.load_run("starter").predict("cat.jpg").label
         '...'
     """
+    if not isinstance(run, str | os.PathLike):
+        raise UserError(f"run: should be the path of a folder, but is {run!r:.60}")
     return FinishedRun(finished_run(os.fspath(run)))
 
 
@@ -154,7 +157,7 @@ class FinishedRun:
                 kind = type(data).__name__
                 raise UserError(f"data: should be a path, as `train` takes it, but is {kind}")
             data = data if data is None else os.fspath(data)
-            return evaluation_json(evaluate_runs([self._run], data, operator.index(crops)))
+            return evaluation_json(evaluate_runs([self._run], data, _checked(crops)))
 
     def features(self, pictures: Pictures, layer: str = "fc7") -> np.ndarray:
         """Compute the outputs of a layer.
@@ -275,7 +278,7 @@ class FinishedRun:
         """
         with self._exclusive():
             out = None if path is None else os.fspath(path)
-            return export_run(self._run, format, out, int8, crops).path
+            return export_run(self._run, format, out, int8, _checked(crops)).path
 
     def report(self, path: str | os.PathLike[str] | None = None) -> Path:
         """Write the report of the run.
@@ -309,7 +312,7 @@ class FinishedRun:
         return starter.NAME if self._run is STARTER_RUN else str(self.directory.absolute())
 
     def _classifier(self, crops: int) -> Classifier:
-        return Classifier([self._engine], crops)
+        return Classifier([self._engine], _checked(crops))
 
     @cached_property
     def _explainer(self) -> Explainer:
@@ -339,6 +342,13 @@ class FinishedRun:
         if isinstance(pictures, Mapping):
             return [_named(each, str(name)) for name, each in zip(pictures, found)]
         return found
+
+
+def _checked(crops: Any) -> int:
+    """Return `crops` as an int; UserError for other numbers of views than 1 and 10."""
+    if crops not in CROPS:
+        raise UserError(f"crops: should be 1 or 10, but is {crops!r:.40}")
+    return int(crops)
 
 
 def _named(found: Found, name: str) -> Found:

@@ -102,7 +102,7 @@ def prepare(
     no TensorFlow, whose import takes seconds."""
     run = Run(directory)
     config = _read_config(run)
-    checks = (run.check_folder, *checks)
+    checks = (run.check_folder, lambda: _check_start(settings, run), *checks)
     if config:
         tell_all(*checks)
         return _resumed(run, config, settings, configured)
@@ -111,6 +111,12 @@ def prepare(
     job = Job(run, settings, variant, dataset, weights)
     job = replace(job, warnings=(*warnings(dataset), *said, *job.shortages()))
     return _of_checkpoints(job)
+
+
+def _check_start(settings: Settings, run: Run) -> None:
+    start = settings.from_run and Path(settings.from_run).expanduser().absolute()
+    if start == run.directory.absolute():
+        raise UserError(f"{run.directory}: is the run to start from; name another with --run")
 
 
 def _read_config(run: Run) -> dict[str, Any]:

@@ -974,13 +974,6 @@ def labelme(x: Layout) -> None:
         x.json(f"images/{n}.json", {"flags": {}, "shapes": shapes, "imagePath": path})
 
 
-def labelme_flags(x: Layout) -> None:
-    """Write what LabelMe saves for whole pictures, of which nothing is outlined."""
-    for n in range(6):
-        flags, path = {"cat": n % 2 == 0, "dog": n % 2 == 1}, x.put(f"images/{n}.jpg")
-        x.json(f"images/{n}.json", {"flags": flags, "shapes": [], "imagePath": path})
-
-
 def via(x: Layout) -> None:
     """Write what the VGG Image Annotator exports: JSON in the cells of a CSV."""
     shape, kind = '{""name"":""rect"",""x"":1,""y"":2}', '{""type"":""cat""}'
@@ -1019,10 +1012,6 @@ REFUSED: dict[str, tuple[Callable[[Layout], None], str]] = {
     ),
     "IDC": (patients, r"x/8863 and x/9036: hold the same folders, 0 and 1, .* --label 2 \(0, 1\)"),
     "LabelMe": (labelme, r"holds boxes around objects \(LabelMe, such as x/images/0.json\)"),
-    "LabelMe's flags": (
-        labelme_flags,
-        r"x: holds flags in a file for each picture \(LabelMe, such as x/images/0.json\), which",
-    ),
     "VIA": (via, r"via_region_data.csv: holds boxes around objects, or their outlines, several"),
     "attributes": (
         attributes,

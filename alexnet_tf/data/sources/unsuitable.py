@@ -18,16 +18,10 @@ BOXES = (
     "boxes around objects ({kind}), so it is for detection; crop the objects yourself, into a "
     "folder for each class"
 )
-FLAGS = (
-    "flags in a file for each picture ({kind}), which are not read; write a table with the "
-    "columns path and label from them"
-)
 MASKS = "masks ({kind}), so it is for segmentation; put its pictures into a folder for each class"
 INSTEAD = "; this program learns one class for each whole picture"
 # A line of YOLO: the class, and a box or an outline in shares of the picture.
 YOLO = re.compile(rb"\d+( [\d.e+-]+){4,}\s")
-# A picture of LabelMe that has a flag, and nothing drawn on it.
-FLAGGED = re.compile(rb'"flags":\s*\{[^}]*\btrue\b[^}]*\},\s*"shapes":\s*\[\s*\]')
 # What is in those of other programs.
 MARKS = {b"<bndbox>": "VOC", b'"shapes":': "LabelMe", b'"objects":': "Supervisely"}
 # Words that mean masks, too, beside a folder of pictures.
@@ -54,8 +48,7 @@ def purpose(folder: Path, classes: Sequence[str]) -> str | None:
             beginning = content.read(MOST_BYTES)
         kind = "YOLO" if YOLO.match(beginning) else None
         if kind := kind or next((name for mark, name in MARKS.items() if mark in beginning), None):
-            held = FLAGS if FLAGGED.search(beginning) else BOXES
-            return f"{folder}: holds {held.format(kind=f'{kind}, such as {file}')}{INSTEAD}"
+            return f"{folder}: holds {BOXES.format(kind=f'{kind}, such as {file}')}{INSTEAD}"
     if is_of_masks(classes):
         return f"{folder}: holds {MASKS.format(kind=' beside '.join(classes[:3]))}{INSTEAD}"
     return None

@@ -79,10 +79,6 @@ TARGETS := help setup demo weights data train tensorboard serve test test-deploy
   doctor audit lock lint clean
 .PHONY: $(TARGETS)
 
-# Goals that no rule makes.
-.DEFAULT:
-	@echo "make $@: there is no such target; \`make\` lists them" >&2; exit 2
-
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 

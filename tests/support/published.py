@@ -777,6 +777,12 @@ def colon(x: Layout) -> None:
         x.put(f"CRC-VAL-HE-7K/{label}/{label}-V{n}.tif", label, VALIDATION)
 
 
+def kvasir(x: Layout) -> None:
+    for label, n, _ in four("polyp", "ulcer"):
+        x.put(f"labelled_images/{label}/{label[0]}0a{n}.jpg", label)
+        x.put(f"unlabelled_images/{label[0]}0b{n}.jpg")
+
+
 # Name of each source that is read → the function that makes it.
 READ: dict[str, Callable[[Layout], None]] = {
     "SUN397": sun397, "Places365": places365, "Food-101": food101, "CUB-200": cub200,
@@ -802,7 +808,7 @@ READ: dict[str, Callable[[Layout], None]] = {
     "ImageNet100": imagenet100, "COVIDx": covidx, "VOC without boxes": voc_lists, "RAF-DB": raf,
     "DeepFashion": deepfashion, "COIL-100": coil, "MIT Indoor-67": indoor, "PACS": pacs,
     "DomainNet": domainnet, "EuroSAT": eurosat_of_bands, "LabelMe's flags": labelme_flags,
-    "NCT-CRC-HE-100K": colon,
+    "NCT-CRC-HE-100K": colon, "Kvasir-Capsule": kvasir,
 }  # fmt: skip
 
 

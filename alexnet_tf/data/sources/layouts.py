@@ -28,6 +28,7 @@ NO_CLASSES = {"img", "dsc", "dscn", "dscf", "dcim", "pxl", "vid", "frame", "scan
 # Words in the names of folders that contain pictures of any class.
 CONTAINERS = {"image", "img", "imgs", "picture", "pictures", "photo", "photos"}
 MASK_WORDS = {"mask", "masks", "segmentation", "trimaps", "groundtruth", "gt", "annotations"}
+UNLABELLED = {"unlabeled", "unlabelled"}
 TIFF = (".tif", ".tiff")
 
 
@@ -112,9 +113,9 @@ def _parts(tree: _Tree, folder: Path) -> dict[str | None, Path]:
         return parts
     if len(folders) == 1 and tree.is_labelled(folders[0]):
         return _parts(tree, folders[0])
-    rest = [
-        inner for inner in folders if not part_named(inner.name) or len(tree.classes(inner)) > 1
-    ]
+    without = (f for f in folders if part_named(f.name) or {*words(f.name)} & UNLABELLED)
+    few = {inner for inner in without if len(tree.classes(inner)) < 2}
+    rest = [inner for inner in folders if inner not in few]
     if len(rest) == 1 and len(tree.classes(rest[0])) > 1:  # beside it is a part without classes
         return _parts(tree, rest[0])
     below = [each for each in map(partial(_parts, tree), folders) if len(each) > 1]

@@ -232,6 +232,6 @@ def test_a_table_that_names_no_picture_is_not_used(layout):
 def test_a_picture_with_two_flags_is_named(layout):
     READ["LabelMe's flags"](layout)
     both = {"version": "5.4.1", "flags": {"cat": True, "dog": True}, "shapes": []}
-    layout.json("pictures/cat0.json", both)
-    with pytest.raises(UserError, match=r"pictures/cat0.json: has 2 flags set; this program"):
+    layout.json("train/cat0.json", both)
+    with pytest.raises(UserError, match=r"train/cat0.json: has 2 flags set; this program"):
         read()

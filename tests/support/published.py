@@ -763,11 +763,11 @@ def eurosat_of_bands(x: Layout) -> None:
 
 
 def labelme_flags(x: Layout) -> None:
-    for label, n, _ in four("cat", "dog"):
-        path = x.put(f"pictures/{label}{n}.jpg", label)
+    for label, n, part in four("cat", "dog", parts=TWO):
+        path = x.put(f"{FILES[part]}/{label}{n}.jpg", label, part)
         flags = {name: name == label for name in ("cat", "dog")}
         content = {"version": "5.4.1", "flags": flags, "shapes": [], "imagePath": Path(path).name}
-        x.json(f"pictures/{label}{n}.json", content)
+        x.json(f"{FILES[part]}/{label}{n}.json", content)
 
 
 def colon(x: Layout) -> None:

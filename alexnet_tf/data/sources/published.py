@@ -17,6 +17,7 @@ from alexnet_tf.data.sources import manifest
 from alexnet_tf.data.sources.manifest import TEST, TRAIN, VALIDATION, Entry, Source, Wanted
 from alexnet_tf.data.sources.path_resolver import MOST_FOLDERS
 from alexnet_tf.data.sources.records import read_json, read_labelled_images, read_mat
+from alexnet_tf.data.sources.split_names import part_named
 from alexnet_tf.errors import UserError
 from alexnet_tf.system.files import read_lines
 from alexnet_tf.system.text import printable
@@ -227,10 +228,11 @@ def _domainnet(folder: Path, _: str | None) -> Iterator[Entry]:
 
 
 @_kind("LabelMe's flags", "*.json")
+@_kind("LabelMe's flags", "*/*.json")  # is tried first
 def _labelme(folder: Path, _: str | None) -> Iterator[Entry]:
     """Read the flag of each whole picture, if its file of JSON has no shapes of objects."""
     records = []
-    for file in sorted(folder.glob("*.json")):
+    for file in sorted((*folder.glob("*.json"), *folder.glob("*/*.json"))):
         with open(file, "rb") as content:
             if not LABELME.match(content.read(LABELME_WITHIN)):
                 return
@@ -244,7 +246,8 @@ def _labelme(folder: Path, _: str | None) -> Iterator[Entry]:
                 f"{file}: has {len(flags)} flags set; this program learns one class for each "
                 "picture: set one of them in LabelMe, or move the picture elsewhere"
             )
-        yield Entry(str(folder / record["imagePath"].replace("\\", "/")), flags[0])
+        name = record["imagePath"].replace("\\", "/").rpartition("/")[2]
+        yield Entry(str(file.with_name(name)), flags[0], part_named(file.parent.name))
 
 
 @_kind("MURA", "train_labeled_studies.csv", "valid_labeled_studies.csv")

@@ -264,6 +264,15 @@ def test_a_checkpoint_that_would_run_a_command_is_refused(tmp_path):
         read_weights(tmp_path / "evil.pt")
 
 
+def test_a_storage_of_an_old_pth_may_begin_within_another(tmp_path):
+    part = tensor("0", (2, 2), (1, 1), first_version=True)
+    assert part.count(b"NtQ") == 1
+    part = part.replace(b"NtQ", plain(("its own key", 1, 3)) + b"tQ")
+    content = b"\x80\x02}(" + plain("a") + part + b"u."
+    (tmp_path / "a.pth").write_bytes(plain_pickles(content, np.arange(4, dtype="f4").tobytes()))
+    assert read_tensors(tmp_path / "a.pth")["a"].tolist() == [[1, 2], [2, 3]]
+
+
 def test_two_networks_in_one_file_are_not_mixed(tmp_path):
     entries = b"".join(
         plain(name) + tensor("0", (1,)) for name in ("features.0.bias", "module.features.0.bias")

@@ -3,6 +3,7 @@
 import pytest
 
 from alexnet_tf.data.dataset import open_dataset
+from alexnet_tf.data.sources.lists import listed_contents, read_lists
 from alexnet_tf.errors import UserError
 from tests.support.pictures import classes, picture
 
@@ -144,6 +145,32 @@ def test_a_table_that_is_not_understood_is_explained(here, content, message):
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError, match=rf"labels\.csv.*{message}"):
         open_dataset("set/labels.csv")
+
+
+def test_a_line_without_a_label_is_named(here):
+    (here / "set/train.txt").write_text("\n".join([*lines()[:2], "aster/2.png"]))
+    with pytest.raises(UserError, match=r"train\.txt, line 3: should be 'path label', but is 'as"):
+        open_dataset("set")
+
+
+@pytest.mark.parametrize(
+    ("labels", "are_classes"), [("10 11 12", True), ("0 2 3", False), ("0 5 0 5 5", True)]
+)
+def test_numbers_are_classes_where_they_count_or_repeat(here, labels, are_classes):
+    rows = [f"{name},{label}" for name, label in zip(NAMES, labels.split())]
+    path = here / "set/labels.csv"
+    path.write_text("\n".join(["filename,label", *rows]))
+    if are_classes:
+        assert read_lists(path).classes == tuple(sorted({*labels.split()}))
+    else:
+        with pytest.raises(UserError, match="column 'label' looks like numbers, 3 different ones"):
+            read_lists(path)
+
+
+def test_label_errors_that_are_only_possible_are_not_left_out(here):
+    rows = ("path,grade", "set/aster/0.png,likely", "set/aster/1.png,possible")
+    (here / "suspects.csv").write_text("\n".join(rows))
+    assert [*listed_contents("suspects.csv").values()] == ["set/aster/0.png"]
 
 
 def test_a_table_that_is_a_pipe_does_not_hang(here, typed):

@@ -19,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from alexnet_tf.errors import BadFile
 from alexnet_tf.variants import VARIANTS
 from alexnet_tf.weights.formats import WRITERS
-from alexnet_tf.weights.formats.npz import quantize
+from alexnet_tf.weights.formats.npz import quantize, read_npz, write_int8
 from alexnet_tf.weights.formats.pytorch import read_tensors
 from alexnet_tf.weights.loading import read_weights, read_weights_file
 from tests.support.caffe import field, random_weights, varint, write_caffemodel
@@ -437,6 +437,30 @@ def test_a_kernel_of_int8_reaches_as_far_as_its_largest_number_output_by_output(
     kernel, scale = quantize(np.float32([[0, -2, 0.5], [0, 1, 0.25]]))
     assert kernel.tolist() == [[0, -127, 127], [0, 64, 64]] and kernel.dtype == np.int8
     assert scale.tolist() == pytest.approx([1, 2 / 127, 0.5 / 127])
+
+
+def test_a_kernel_of_int8_is_multiplied_by_its_scales(tmp_path):
+    write_int8({"fc8": [np.float32([[0, -2], [0, 1]]), np.float32([3, 4])]}, tmp_path / "w.npz")
+    kernel, bias = read_npz(tmp_path / "w.npz").layers["fc8"]
+    assert kernel.tolist() == [[0, -2], [0, pytest.approx(64 * 2 / 127)]]
+    assert bias.tolist() == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "scale"), [("i2", "f4"), ("i1", "i4"), ("i1", "3f4")], ids=lambda each: each
+)
+def test_scales_that_fit_no_kernel_of_int8_are_refused(tmp_path, kernel, scale):
+    scales = np.ones(3 if scale == "3f4" else 2, scale[-2:])
+    parts = {"kernel": np.ones((2, 2), kernel), "bias": np.ones(2, "f4"), "scale": scales}
+    np.savez(tmp_path / "w.npz", **{f"fc8/{part}": array for part, array in parts.items()})
+    with pytest.raises(BadFile, match="the scale of fc8 should be one number for each output"):
+        read_npz(tmp_path / "w.npz")
+
+
+def test_an_array_that_is_no_part_of_a_layer_is_named(tmp_path):
+    np.savez(tmp_path / "w.npz", fc8=np.ones(2))
+    with pytest.raises(BadFile, match=r"has a member 'fc8\.npy'; weights are LAYER/kernel"):
+        read_npz(tmp_path / "w.npz")
 
 
 def test_the_numbers_of_a_safetensors_begin_at_a_multiple_of_eight_bytes(tmp_path, weights):

@@ -107,9 +107,9 @@ def find_mutants(path: str, source: bytes) -> Iterator[Mutant]:
         elif isinstance(node, ast.Constant) and isinstance(node.value, bool | int | float):
             yield Mutant(path, start(node), end(node), _other_number(node.value), lines)
         for operator, first, last in operators:
-            old, new = OTHERS.get(type(operator), ("@", "@"))
+            old, new = OTHERS.get(type(operator), ("", ""))  # none for @
             place = source.find(old.encode(), first, last)
-            if place >= 0:
+            if old and place >= 0:
                 yield Mutant(path, place, place + len(old), new, lines)
 
 

@@ -139,7 +139,7 @@ def test_a_data_set_of_tensorflow_is_read_as_tensorflow_datasets_reads_it():
         builder = tfds.builder("blossoms")
         dataset = open_dataset("tfds:blossoms")
         assert contents(open_dataset("tfds:blossoms:1.2.0")) == contents(dataset)
-        with pytest.raises(DownloadError, match="tfds:blossom: tensorflow_datasets cannot fetch"):
+        with pytest.raises(UserError, match="tfds:blossom: tensorflow_datasets cannot fetch it: D"):
             open_dataset("tfds:blossom")
     finally:
         tfds.core.utils.file_utils.clear_registered_data_dirs()

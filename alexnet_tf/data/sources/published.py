@@ -233,9 +233,8 @@ def _labelme(folder: Path, _: str | None) -> Iterator[Entry]:
     """Read the flag of each whole picture, if its file of JSON has no shapes of objects."""
     records = []
     for file in sorted((*folder.glob("*.json"), *folder.glob("*/*.json"))):
-        with open(file, "rb") as content:
-            if not LABELME.match(content.read(LABELME_WITHIN)):
-                return
+        if not _has_flags(file):
+            return
         records.append((file, read_json(file)))
         if records[-1][1]["shapes"]:
             return
@@ -248,6 +247,14 @@ def _labelme(folder: Path, _: str | None) -> Iterator[Entry]:
             )
         name = record["imagePath"].replace("\\", "/").rpartition("/")[2]
         yield Entry(str(file.with_name(name)), flags[0], part_named(file.parent.name))
+
+
+def _has_flags(file: Path) -> bool:
+    """Tell whether `file` is a regular one that begins as LabelMe's with flags do."""
+    if file.is_file():
+        with suppress(OSError), open(file, "rb") as content:
+            return bool(LABELME.match(content.read(LABELME_WITHIN)))
+    return False
 
 
 @_kind("MURA", "train_labeled_studies.csv", "valid_labeled_studies.csv")

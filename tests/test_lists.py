@@ -3,7 +3,7 @@
 import pytest
 
 from alexnet_tf.data.dataset import open_dataset
-from alexnet_tf.data.sources.lists import listed_contents, read_lists
+from alexnet_tf.data.sources.lists import listed_contents, read_lists, read_paths
 from alexnet_tf.errors import UserError
 from tests.support.pictures import classes, picture
 
@@ -145,6 +145,14 @@ def test_a_table_that_is_not_understood_is_explained(here, content, message):
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError, match=rf"labels\.csv.*{message}"):
         open_dataset("set/labels.csv")
+
+
+def test_pictures_to_predict_are_never_left_out_for_a_comma(here):
+    """Nothing would say so there."""
+    rows = [*(f"{name},x" for name in NAMES), "aster/9.png,x,y"]
+    (here / "set/some.csv").write_text("\n".join(["filename,label", *rows]))
+    with pytest.raises(UserError, match=r"some\.csv, line 10: has 3 columns"):
+        read_paths("set/some.csv")
 
 
 def test_a_line_without_a_label_is_named(here):

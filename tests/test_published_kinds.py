@@ -182,6 +182,29 @@ def test_a_few_lines_with_a_comma_too_many_are_left_out_and_counted(layout):
         read(label="articleType")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"flags": {"a": true}, "flags": [], "shapes": [], "imagePath": "0.jpg"}',
+        '{"flags": {"a": true}, "shapes": [], "imagePath": 3}',
+        '{"flags": {"a": true}}',
+        '{"flags": {"a": true}, ',
+    ],
+)
+def test_a_damaged_file_of_labelme_is_named(layout, content):
+    layout.put("images/0.jpg")
+    layout.write("images/0.json", content)
+    with pytest.raises(UserError, match=r"its tables do not agree|0\.json: is no whole JSON"):
+        read()
+
+
+def test_a_flag_of_several_lines_is_a_class_of_one(layout):
+    for n, flag in enumerate(("red\nrose", "tulip")):
+        layout.json(f"{n}.json", {"flags": {flag: True}, "shapes": [], "imagePath": f"{n}.jpg"})
+        layout.put(f"{n}.jpg")
+    assert read()[0].classes == ("red rose", "tulip")
+
+
 def test_lists_that_give_the_split_are_not_among_what_is_left_out(layout):
     READ["MIT Indoor-67"](layout)
     assert read()[0].rejected == ()

@@ -49,7 +49,7 @@ def _heads(table: Path, wanted: Wanted) -> tuple[str, ...] | UserError | None:
     """
     finder = PathResolver(table, wanted=wanted)
     try:
-        rows = read_rows(table, finder)
+        rows = read_rows(table, finder, lenient=True)
         return rows.heads if _names_pictures(rows, finder) else None
     except manifest.NoLabels as error:
         return error
@@ -148,7 +148,7 @@ def _share_pictures(tables: Sequence[Path]) -> bool:
     pictures: set[str] = set()
     for table in tables:
         finder = PathResolver(table)
-        named = {finder(path) for path, _, _ in read_rows(table, finder).rows}
+        named = {finder(path) for path, _, _ in read_rows(table, finder, lenient=True).rows}
         if named & pictures:
             return True
         pictures |= named

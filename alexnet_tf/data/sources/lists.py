@@ -90,7 +90,7 @@ def _read(
     """
     file = finder.file
     try:
-        found = read_rows(file, finder)
+        found = read_rows(file, finder, lenient=True)
         rows = [*found.rows] if part == TEST else found.rows
     except UserError:
         if part != TEST:
@@ -114,9 +114,8 @@ def _read(
 
 @lru_cache(4096)
 def _class_name(label: str) -> str:
-    """Return a label as a class name, which is one line in the Unicode form NFC; "" for none."""
-    name = "" if is_missing(label) else label.strip()
-    return unicodedata.normalize("NFC", name if name.isprintable() else " ".join(name.split()))
+    """Return the class name that a cell means; "" for none."""
+    return "" if is_missing(label) else manifest.class_name(label)
 
 
 def _without_duplicates(lines: Columns[Entry], notes: list[str]) -> Columns[Entry]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -79,6 +80,12 @@ def entries_to_columns(entries: Iterable[Entry] = ()) -> Columns[Entry]:
     for entry in entries:
         columns.append(entry)
     return columns
+
+
+def class_name(label: str) -> str:
+    """Return a label as a class name, which is one line in the Unicode form NFC."""
+    name = label.strip()
+    return unicodedata.normalize("NFC", name if name.isprintable() else " ".join(name.split()))
 
 
 def join(first: Source, second: Source) -> Source:

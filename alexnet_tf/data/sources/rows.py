@@ -54,14 +54,17 @@ class Rows:
     notes: list[str] = field(default_factory=list)
 
 
-def read_rows(file: Path, finder: PathResolver, labelled: bool = True) -> Rows:
+def read_rows(
+    file: Path, finder: PathResolver, labelled: bool = True, lenient: bool = False
+) -> Rows:
     """Read the rows of `file`, and tell `finder` which folder its paths are relative to.
 
     Rows are read when needed, because millions of them would fill the memory. If not `labelled`,
-    the file needs only paths. Raises UserError if its meaning is ambiguous.
+    the file needs only paths. A few lines with another number of cells than the first are left out
+    and noted if `lenient`. Raises UserError for others, and if the meaning is ambiguous.
     """
     form = _form(file, finder, labelled)
-    sample = _sample(islice(_cut(file, form, []), MOST_TRIED))
+    sample = _sample(islice(_cut(file, form, [] if lenient else None), MOST_TRIED))
     if not sample:
         return Rows(iter(()))
     if form is None:
@@ -75,7 +78,8 @@ def read_rows(file: Path, finder: PathResolver, labelled: bool = True) -> Rows:
 
     def rows() -> Iterator[tuple[str, str, str | None]]:
         uneven: list[str] = []
-        for row in islice(_cut(file, form, uneven), choice.has_heading, None):
+        lines = _cut(file, form, uneven if lenient else None)
+        for row in islice(lines, choice.has_heading, None):
             path = row[choice.path]
             if path != path.strip() and not finder.finds(path):
                 path = path.strip()
